@@ -1,0 +1,24 @@
+"""Generative models for Keras 3 on TensorFlow.
+
+Importing this package is instant: TensorFlow is loaded with the first family or function that needs it.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_MODULES = ("autoregressive", "latent", "flows", "adversarial", "data", "evaluation", "training", "export", "layers")
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        return importlib.import_module(f"keras_gen.{name}")
+    if name == "load_model":
+        from keras_gen.saving import load_model
+
+        return load_model
+    raise AttributeError(f"module 'keras_gen' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted((*globals(), *_MODULES, "load_model"))

@@ -1,0 +1,58 @@
+"""Checks of arguments, so that a mistake gets one clear sentence before anything is traced."""
+
+import difflib
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def positive_int(name: str, value) -> int:
+    """Returns `value` as an int.
+
+    Raises:
+        TypeError: if `value` is not a whole number.
+        ValueError: if it is smaller than 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"`{name}` must be a whole number, received {value!r}.")
+    if value < 1:
+        raise ValueError(f"`{name}` must be at least 1, received {value}.")
+    return int(value)
+
+
+def positive_ints(name: str, values) -> tuple[int, ...]:
+    """Returns `values` as a tuple of ints, each at least 1."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"`{name}` must be a tuple of whole numbers, received {values!r}.")
+    return tuple(positive_int(name, value) for value in values)
+
+
+def event_shape(value) -> tuple[int, ...]:
+    """Returns the shape of one example as a tuple of ints with at least one axis."""
+    shape = positive_ints("event_shape", value)
+    if not shape:
+        raise ValueError("`event_shape` must have at least one axis, received ().")
+    return shape
+
+
+def levels(value, *, allow_none: bool = False) -> int | None:
+    """Returns the number of levels, an int of at least 2, or None where real vectors are allowed."""
+    if value is None and allow_none:
+        return None
+    if positive_int("levels", value) < 2:
+        raise ValueError(f"`levels` must be at least 2, received {value}.")
+    return int(value)
+
+
+def choice(name: str, value, options: Iterable[str]) -> str:
+    """Returns `value` if it is one of `options`.
+
+    Raises:
+        ValueError: naming the options nearest to `value`, or all of them when none is near.
+    """
+    options = list(options)
+    if value in options:
+        return value
+    near = difflib.get_close_matches(str(value), options, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(options)}."
+    raise ValueError(f"`{name}` {value!r} is unknown; {hint}")

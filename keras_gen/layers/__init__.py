@@ -1,0 +1,3 @@
+"""Building blocks that two models or more share."""
+
+from keras_gen.layers.masked_dense import MaskedDense as MaskedDense

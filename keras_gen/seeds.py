@@ -1,0 +1,25 @@
+"""Seeds: an int or a pair of ints stands for one stream of random numbers."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def as_pair(seed) -> tf.Tensor:
+    """Returns `seed` as the int32 tensor of shape (2,) that TFP's samplers take.
+
+    Args:
+        seed: an int, a pair of ints, or an integer tensor of shape () or (2,).
+
+    Raises:
+        TypeError: if `seed` is anything else.
+    """
+    if tf.is_tensor(seed):
+        if not seed.dtype.is_integer or seed.shape not in ((), (2,)):
+            raise TypeError(f"`seed` must be an integer or a pair of integers, received {seed!r}.")
+        seed = tf.cast(seed, tf.int32)
+        return tf.stack([0, seed]) if seed.shape.rank == 0 else seed
+    pair = seed if isinstance(seed, (tuple, list, np.ndarray)) and np.shape(seed) == (2,) else (0, seed)
+    if not all(isinstance(part, (int, np.integer)) and not isinstance(part, bool) for part in pair):
+        raise TypeError(f"`seed` must be an integer or a pair of integers, received {seed!r}.")
+    # Any Python int is a seed: only its lowest 32 bits count.
+    return tf.constant(np.array([int(part) & 0xFFFFFFFF for part in pair], np.uint32).view(np.int32))
