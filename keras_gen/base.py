@@ -171,6 +171,10 @@ class GenerativeModel(keras.Model):
         # Built now, a checkpoint can be restored into it before the first step.
         self.optimizer.build(self.trainable_variables)
 
+    def compile_from_config(self, config: dict):
+        """Compiles as `get_compile_config` says; loading calls it before it restores the optimizer's state."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The running mean of each term."""
