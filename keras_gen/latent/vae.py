@@ -152,7 +152,7 @@ class VAE(GenerativeModel):
     def posterior(self, x: tf.Tensor) -> tfd.Distribution:
         """Returns q(z|x), of batch shape `(batch,)`, for float32 examples of shape `(batch, *event_shape)`."""
         if self.levels is not None:
-            x = x * (2.0 / (self.levels - 1)) - 1.0
+            x = x / (self.levels - 1.0)
         mean, scale = tf.split(tf.cast(self.encoder(x), tf.float32), 2, axis=-1)
         return tfd.Independent(tfd.Normal(mean, MIN_SCALE + tf.nn.softplus(scale)), 1)
 

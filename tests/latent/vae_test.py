@@ -1,0 +1,359 @@
+"""Tests of the VAE against models whose evidence is known."""
+
+import itertools
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen.latent import VAE, vae
+
+tfd = tfp.distributions
+
+
+def inverse_softplus(scale):
+    return np.log(np.expm1(np.asarray(scale) - vae.MIN_SCALE))
+
+
+class LinearGaussian:
+    """x = W z + b + σ ε as a VAE without hidden layers, and what is known of it in closed form."""
+
+    def __init__(self, *, exact_posterior: bool):
+        # The columns of W are orthogonal, so that the posterior is diagonal.
+        self.weights = np.array([[1.0, 0.5], [-1.0, 0.5], [0.5, 0.0]])
+        self.bias = np.array([0.3, -0.2, 1.0])
+        self.scale = 0.7
+        covariance = np.linalg.inv(np.eye(2) + self.weights.T @ self.weights / self.scale**2)
+        gain = covariance @ self.weights.T / self.scale**2
+        deviation = np.sqrt(np.diag(covariance))
+        if not exact_posterior:
+            gain, deviation = 0.8 * gain, 1.3 * deviation
+
+        self.model = VAE((3,), latent_size=2, levels=None, hidden_units=())
+        encoder_kernel, encoder_bias = np.zeros((3, 4)), np.zeros(4)
+        encoder_kernel[:, :2] = gain.T
+        encoder_bias[:2], encoder_bias[2:] = -gain @ self.bias, inverse_softplus(deviation)
+        self.model.encoder.set_weights([encoder_kernel, encoder_bias])
+        # The parameters of one entry, mean and scale, are neighbours.
+        decoder_kernel, decoder_bias = np.zeros((2, 3, 2)), np.zeros((3, 2))
+        decoder_kernel[..., 0] = self.weights.T
+        decoder_bias[:, 0], decoder_bias[:, 1] = self.bias, inverse_softplus(self.scale)
+        self.model.decoder.set_weights([decoder_kernel.reshape(2, 6), decoder_bias.reshape(6)])
+
+        covariance = self.weights @ self.weights.T + self.scale**2 * np.eye(3)
+        self.marginal = tfd.MultivariateNormalFullCovariance(self.bias, covariance)
+
+    def evidence(self, x):
+        return self.marginal.log_prob(np.asarray(x, np.float64)).numpy()
+
+
+X = np.array([[0.0, 0.0, 0.0], [1.0, -1.0, 2.0], [-2.0, 0.5, 1.0]], np.float32)
+
+
+def elbo(model, x, seed=0):
+    terms = model.loss_terms(tf.constant(x), None, seed=tf.constant([0, seed]), training=True)
+    return {name: value.numpy() for name, value in terms.items()}
+
+
+def numpy_bound(model, x, num_samples, seed):
+    return [value.numpy() for value in model.log_prob_bound(x, num_samples, seed=seed)]
+
+
+def test_every_bound_is_the_evidence_when_the_posterior_is_exact(monkeypatch):
+    case = LinearGaussian(exact_posterior=True)
+    evidence = case.evidence(X)
+    # Every importance weight is p(x): one sample is enough, and any sample counted too often would show.
+    monkeypatch.setattr(vae, "ROWS_AT_ONCE", 9)
+    for num_samples in (1, 2, 3, 7):
+        bound, standard_error = numpy_bound(case.model, X, num_samples, seed=0)
+        np.testing.assert_allclose(bound, evidence, atol=1e-4)
+        if num_samples > 1:
+            np.testing.assert_allclose(standard_error, 0.0, atol=2e-3)
+        else:
+            assert np.isnan(standard_error).all()
+    case.model.estimator = "sampled"
+    np.testing.assert_allclose(elbo(case.model, X)["elbo"], evidence, atol=1e-4)
+
+
+def test_bounds_grow_from_the_elbo_to_the_evidence():
+    case = LinearGaussian(exact_posterior=False)
+    evidence = case.evidence(X)
+    rows = 4000
+    tiled = np.repeat(X, rows, axis=0)
+    means, errors = [], []
+    for values in (
+        elbo(case.model, tiled)["elbo"],
+        *(numpy_bound(case.model, tiled, num_samples, seed=1)[0] for num_samples in (3, 30)),
+    ):
+        values = values.reshape(len(X), rows)
+        means.append(values.mean(axis=1))
+        errors.append(values.std(axis=1) / math.sqrt(rows))
+    assert (means[0] + 4 * errors[0] < means[1] - 4 * errors[1]).all()
+    assert (means[1] + 4 * errors[1] < means[2] - 4 * errors[2]).all()
+    assert (means[2] < evidence + 4 * errors[2]).all()
+    # The gap between evidence and ELBO is KL(q(z|x) || p(z|x)), in closed form by the exact model's posterior.
+    exact = LinearGaussian(exact_posterior=True).model.posterior(X)
+    gap = tfd.kl_divergence(case.model.posterior(X), exact).numpy()
+    np.testing.assert_array_less(np.abs(evidence - means[0] - gap), 5 * errors[0] + 1e-4)
+
+    bound, standard_error = numpy_bound(case.model, X, 20_000, seed=2)
+    np.testing.assert_array_less(np.abs(bound - evidence), 5 * standard_error + 1e-4)
+    assert (standard_error < 0.02).all()
+
+
+def test_standard_error_is_the_deviation_of_repeated_estimates():
+    model = LinearGaussian(exact_posterior=False).model
+    bound, standard_error = numpy_bound(model, np.repeat(X[1:2], 3000, axis=0), 200, seed=0)
+    np.testing.assert_allclose(np.std(bound), np.sqrt(np.mean(np.square(standard_error))), rtol=0.1)
+
+
+def tiny_binary_model(**arguments):
+    model = VAE((2, 2, 1), latent_size=2, hidden_units=(5,), activation="relu", **arguments)
+    random = np.random.default_rng(3)
+    # Larger weights than initial ones: entries must depend on each other through z.
+    model.decoder.set_weights([random.normal(scale=1.5, size=w.shape) for w in model.decoder.get_weights()])
+    # A posterior wider than the true one keeps the importance weights bounded.
+    model.encoder.trainable_variables[-1].assign(np.concatenate([[0.3, -0.2], inverse_softplus([1.2, 1.3])]))
+    return model
+
+
+def every_point(size, levels=2):
+    return np.array(list(itertools.product(range(levels), repeat=size)), np.float32)
+
+
+def masses_by_quadrature(model, points):
+    """Integrates p(x|z) p(z) over a grid of a two-dimensional z."""
+    axis = np.linspace(-7.0, 7.0, 281)
+    z = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 1, 2).astype(np.float32)
+    log_joint = model.likelihood(tf.constant(z)).log_prob(points) + model.prior().log_prob(z)
+    return tf.reduce_sum(tf.exp(log_joint), axis=0).numpy() * (axis[1] - axis[0]) ** 2
+
+
+@pytest.fixture(scope="module")
+def binary():
+    model = tiny_binary_model()
+    points = every_point(4).reshape(-1, 2, 2, 1)
+    return model, points, masses_by_quadrature(model, points)
+
+
+def test_masses_of_all_points_sum_to_one(binary):
+    model, points, masses = binary
+    np.testing.assert_allclose(masses.sum(), 1.0, atol=1e-4)
+    marginals = np.tensordot(masses, points, 1)
+    independent = np.prod(np.where(points > 0, marginals, 1 - marginals), axis=(1, 2, 3))
+    assert np.abs(masses - independent).max() > 0.01
+    bound, standard_error = numpy_bound(model, points, 20_000, seed=0)
+    np.testing.assert_array_less(np.abs(bound - np.log(masses)), 5 * standard_error + 1e-3)
+
+
+def test_samples_follow_the_masses(binary):
+    model, _, masses = binary
+    samples = model.sample(20_000, seed=5).numpy().reshape(-1, 4)
+    found = np.bincount((samples @ [8, 4, 2, 1]).astype(int), minlength=16)
+    expected = 20_000 * masses / masses.sum()
+    chi_square = np.sum((found - expected) ** 2 / expected)
+    assert chi_square < tfd.Chi2(15.0).quantile(0.9999)
+
+
+def test_both_estimators_have_one_mean_and_the_analytic_one_less_variance(binary):
+    x = np.repeat(binary[1][6:7], 20_000, axis=0)
+    analytic, sampled = (elbo(tiny_binary_model(estimator=name), x) for name in ("analytic", "sampled"))
+    np.testing.assert_allclose(sampled["kl"].mean(), analytic["kl"][0], atol=5 * sampled["kl"].std() / 20_000**0.5)
+    deviation = (sampled["elbo"] - analytic["elbo"]).std() / 20_000**0.5
+    np.testing.assert_allclose(sampled["elbo"].mean(), analytic["elbo"].mean(), atol=5 * deviation)
+    assert deviation > 0
+    assert analytic["elbo"].var() < 0.9 * sampled["elbo"].var()
+
+
+def test_terms_add_up(binary):
+    terms = elbo(binary[0], binary[1])
+    np.testing.assert_allclose(terms["reconstruction"] - terms["kl"], terms["elbo"], rtol=1e-6)
+    np.testing.assert_allclose(-terms["elbo"], terms["loss"])
+    np.testing.assert_allclose(-terms["elbo"] / 4 / np.log(2), terms["bits_per_dim"], rtol=1e-6)
+
+
+def test_a_decoder_that_ignores_z_pulls_the_posterior_to_the_prior():
+    model = VAE((4,), latent_size=2, hidden_units=())
+    model.decoder.set_weights([np.zeros((2, 4)), np.zeros(4)])
+    _, bias = model.encoder.trainable_variables
+    mean, scale = np.array([0.4, -1.5]), np.array([0.5, 2.0])
+    model.encoder.set_weights([np.zeros((4, 4)), np.concatenate([mean, inverse_softplus(scale)])])
+    with tf.GradientTape() as tape:
+        terms = model.loss_terms(tf.ones((1, 4)), None, seed=tf.constant([0, 0]), training=True)
+        loss = tf.reduce_mean(terms["loss"])
+    gradient = tape.gradient(loss, bias).numpy()
+    # KL = Σ (μ² + σ² - 1) / 2 - log σ, and σ is a softplus of the output.
+    slope = 1.0 - np.exp(-(scale - vae.MIN_SCALE))
+    np.testing.assert_allclose(terms["kl"][0], np.sum((mean**2 + scale**2 - 1) / 2 - np.log(scale)), rtol=1e-5)
+    np.testing.assert_allclose(gradient, np.concatenate([mean, (scale - 1 / scale) * slope]), rtol=1e-4)
+
+    model.compile(keras.optimizers.Adam(0.05))
+    model.decoder.trainable = False
+    model.fit(np.tile(every_point(4), (200, 1)), batch_size=16, verbose=0)
+    assert model.evaluate(every_point(4), verbose=0, return_dict=True)["kl"] < 1e-3
+
+
+@pytest.mark.parametrize("levels", [3, 5, 256])
+def test_masses_of_the_levels_sum_to_one_and_gradients_stay_finite(levels):
+    model = VAE((35,), latent_size=1, levels=levels, hidden_units=())
+    half = (levels - 1) / 2
+    # Locations inside, at and far beyond the range; scales from the least one to several ranges.
+    cases = list(itertools.product((-30.0, -1.0, -0.4, 0.0, 0.37, 1.0, 40.0), (-30.0, -4.0, -1.0, 2.0, 10.0)))
+    model.decoder.set_weights([np.zeros((1, 70)), np.array(cases).reshape(70)])
+    location, scale = model.likelihood_parameters(tf.zeros((1, 1)))
+    np.testing.assert_allclose(location[0], [half * (1 + case[0]) for case in cases], rtol=1e-6)
+    assert scale.numpy().min() == pytest.approx(half * vae.MIN_SCALE)
+
+    x = tf.repeat(tf.range(float(levels))[:, tf.newaxis], 35, axis=1)
+    with tf.GradientTape() as tape:
+        log_masses = model.likelihood(tf.zeros((1, 1))).distribution.log_prob(x)
+    np.testing.assert_allclose(tf.reduce_sum(tf.exp(log_masses), axis=0), 1.0, atol=1e-5)
+    assert np.isfinite(log_masses).all()
+    assert np.isfinite(tape.gradient(log_masses, model.decoder.trainable_variables[1])).all()
+
+    # A grid of uniform numbers in place of random ones: each level is drawn as often as its mass says.
+    count = 2000
+    uniform = np.repeat((np.arange(count)[:, np.newaxis] + 0.5) / count, 35, axis=1).astype(np.float32)
+    drawn = model.generate({"z": tf.zeros((count, 1)), "uniform": tf.constant(uniform)}).numpy()
+    found = np.stack([(drawn == level).mean(axis=0) for level in range(levels)])
+    np.testing.assert_allclose(found, np.exp(log_masses), atol=1.01 / count)
+    # The mean before rounding is at most half a level from the mean of the whole levels.
+    mean = np.arange(levels) @ np.exp(log_masses)
+    np.testing.assert_array_less(np.abs(model.decode(np.zeros((1, 1)))[0] - mean), 0.5)
+    wide = np.array([case[1] >= 2.0 for case in cases])
+    np.testing.assert_allclose(model.decode(np.zeros((1, 1)))[0][wide], mean[wide], atol=0.02 * half)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (5, 9, 3), (1, 6, 2)])
+def test_convolutional_networks_reach_every_entry_of_any_size(shape):
+    model = VAE(shape, latent_size=3, levels=256, filters=(3, 4, 5), hidden_units=(6,), activation="elu")
+    with tf.GradientTape(persistent=True) as tape:
+        z = tf.random.stateless_normal((4, 3), (0, 0))
+        tape.watch(z)
+        location, scale = model.likelihood_parameters(z)
+    assert location.shape == scale.shape == (4, *shape)
+    assert (np.ptp(location, axis=0) > 0).all()
+    assert (np.ptp(scale, axis=0) > 0).all()
+    x = tf.constant(np.random.default_rng(0).integers(256, size=(2, *shape)), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        mean = model.posterior(x).mean()
+    assert (tape.gradient(mean, x).numpy() != 0).all()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        dict(event_shape=(6,)),
+        dict(event_shape=(6,), levels=None),
+        dict(event_shape=(4, 3, 2), levels=7, filters=(3,), estimator="sampled"),
+    ],
+)
+def test_every_trainable_weight_gets_a_gradient(arguments):
+    model = VAE(latent_size=2, hidden_units=(5, 4), **arguments)
+    x = model.sample(8, seed=0)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(model.loss_terms(x, None, seed=tf.constant([0, 1]), training=True)["loss"])
+    for variable, gradient in zip(
+        model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
+    ):
+        assert np.abs(gradient).max() > 0, variable.path
+
+
+def test_training_stores_the_data_in_the_code():
+    patterns = np.array([[0, 0, 0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]], np.float32)
+    model = VAE((8,), latent_size=1, hidden_units=(8,))
+    model.compile(keras.optimizers.Adam(0.02))
+    model.fit(np.tile(patterns, (32 * 300, 1)), batch_size=64, verbose=0)
+    # One bit is the entropy of the data: -0.69 nats at best, -5.5 for independent entries.
+    bound, _ = numpy_bound(model, patterns, 1000, seed=0)
+    assert (bound > -1.5).all()
+    assert np.exp(bound).sum() < 1.01
+    np.testing.assert_array_equal(np.round(model.reconstruct(patterns)), patterns)
+    assert np.ptp(model.encode(patterns)) > 1
+
+
+def test_mixed_precision_keeps_densities_in_float32():
+    full = VAE((6,), latent_size=2, hidden_units=(5,))
+    mixed = VAE((6,), latent_size=2, hidden_units=(5,), dtype="mixed_bfloat16")
+    x = every_point(6)
+    for name, value in elbo(mixed, x).items():
+        assert value.dtype == np.float32
+        np.testing.assert_allclose(value, elbo(full, x)[name], rtol=0.05, atol=0.05)
+    assert mixed.sample(3, seed=0).dtype == mixed.reconstruct(x).dtype == tf.float32
+
+
+def test_seeds_reproduce_bounds_and_samples(binary):
+    model, points, _ = binary
+    first, again, other = (numpy_bound(model, points, 50, seed=seed)[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+    np.testing.assert_array_equal(model.sample(9, seed=4), model.sample(9, seed=4))
+    noise = model.noise(9, seed=4)
+    np.testing.assert_array_equal(model.generate(noise), model.sample(9, seed=4))
+    assert sorted(noise) == ["uniform", "z"]
+
+
+def test_saved_model_keeps_arguments_and_weights(tmp_path):
+    model = VAE(
+        (4, 3, 2), 3, 16, hidden_units=(5,), filters=(2, 3), estimator="sampled", activation="elu", seed=7, name="v"
+    )
+    model.compile(keras.optimizers.Adam(0.01))
+    x = model.sample(8, seed=0)
+    model.fit(x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", custom_objects={"VAE": VAE})
+    assert loaded.get_config() == model.get_config()
+    assert (loaded.filters, loaded.estimator, loaded.activation) == ((2, 3), "sampled", "elu")
+    np.testing.assert_array_equal(loaded.log_prob_bound(x, 5, seed=0)[0], model.log_prob_bound(x, 5, seed=0)[0])
+
+
+def test_signatures_are_the_verbs(binary):
+    model, points, _ = binary
+    signatures = model.signatures()
+    assert {"sample", "generate", "encode", "decode", "reconstruct", "log_prob_bound"} == set(signatures)
+    x = tf.constant(points)
+    served = signatures["log_prob_bound"].function(x=x, num_samples=tf.constant(40), seed=tf.constant(3))
+    bound, standard_error = numpy_bound(model, points, 40, seed=3)
+    np.testing.assert_allclose(served["log_prob_bound"], bound, atol=1e-5)
+    np.testing.assert_allclose(served["standard_error"], standard_error, atol=1e-5)
+    assert not signatures["log_prob_bound"].deterministic
+    z = signatures["encode"].function(x=x)["z"]
+    reconstruction = signatures["reconstruct"].function(x=x)["x"]
+    np.testing.assert_array_equal(signatures["decode"].function(z=z)["x"], reconstruction)
+    np.testing.assert_allclose(model.predict(points, verbose=0), reconstruction, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda m: VAE((4,), latent_size=0), ValueError, "`latent_size` must be at least 1, received 0."),
+        (
+            lambda m: VAE((4,), hidden_units=8),
+            TypeError,
+            "`hidden_units` must be a tuple of whole numbers, received 8.",
+        ),
+        (
+            lambda m: VAE((4,), filters=(8,)),
+            ValueError,
+            r"`event_shape` must be \(height, width, channels\) with `filters`, received \(4,\).",
+        ),
+        (lambda m: VAE((4,), estimator="analytical"), ValueError, "`estimator` 'analytical' is unknown; did you mean"),
+        (lambda m: m.log_prob_bound(np.full((1, 2, 2, 1), 0.5)), ValueError, "`x` holds the value 0.5; expected whole"),
+        (lambda m: m.log_prob_bound(np.zeros((1, 2, 2, 1)), 0), ValueError, "`num_samples` must be at least 1, rec"),
+        (
+            lambda m: m.encode(np.zeros((1, 4))),
+            ValueError,
+            r"`x` must have shape \(batch, 2, 2, 1\), received \(1, 4\)",
+        ),
+        (lambda m: m.reconstruct(np.full((1, 2, 2, 1), np.nan)), ValueError, "`x` holds the value nan; expected whole"),
+        (lambda m: m.decode(np.zeros((3, 5))), ValueError, r"`z` must have shape \(batch, 2\), received \(3, 5\)"),
+        (lambda m: m.decode(np.full((3, 2), np.inf)), ValueError, "`z` holds the value inf; expected finite real"),
+    ],
+)
+def test_mistakes_get_one_sentence(binary, call, error, sentence):
+    with pytest.raises(error, match=sentence):
+        call(binary[0])
