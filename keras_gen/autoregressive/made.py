@@ -116,7 +116,8 @@ class MADE(DensityModel):
             for layer, units in enumerate(self.hidden_units, start=1):
                 # A unit below the lowest degree of its inputs would be cut off from all of them.
                 drawn = random.integers(lowest, max(lowest, self.event_size - 1), size=units, endpoint=True)
-                degrees[layer].append(drawn.astype(np.int32))
+                # Hidden units are exchangeable; in order, those with the same inputs lie side by side.
+                degrees[layer].append(np.sort(drawn).astype(np.int32))
                 lowest = int(drawn.min())
         return [np.stack(layer) for layer in degrees]
 

@@ -1,0 +1,70 @@
+"""Trivial densities to set a model's likelihood against."""
+
+import numpy as np
+
+from keras_gen.data import Splits
+
+
+def baselines(splits: Splits) -> dict[str, float]:
+    """Evaluates what any model should beat on discrete data that fit in memory.
+
+    Returns:
+        Test negative log-likelihoods in nats: "nll_independent_entries" and, on bits,
+        "nll_mixture_of_bernoullis" with 32 components.
+    """
+    if splits.levels is None or splits.num_levels_before or splits.sources["train"].array is None:
+        return {}
+    train, test = splits.array("train"), splits.array("test")
+    found = {"nll_independent_entries": independent_entries(train, test, splits.levels)}
+    if splits.levels == 2:
+        found["nll_mixture_of_bernoullis"] = bernoulli_mixture(train, test)
+    return found
+
+
+def independent_entries(train: np.ndarray, test: np.ndarray, levels: int = 2) -> float:
+    """Fits an independent categorical distribution to each entry, and evaluates it.
+
+    Args:
+        train: examples of shape `(num, *event_shape)`, whole levels.
+        test: further examples.
+        levels: number of levels of an entry.
+
+    Returns:
+        Mean negative log-likelihood of `test` in nats. One count is added to each level (Laplace's rule).
+    """
+    train, test = (x.reshape(len(x), -1).astype(int) for x in (train, test))
+    counts = np.stack([(train == level).sum(axis=0) for level in range(levels)]) + 1.0
+    log_probs = np.log(counts / counts.sum(axis=0))
+    return -float(log_probs[test, np.arange(test.shape[1])].sum(axis=1).mean())
+
+
+def bernoulli_mixture(
+    train: np.ndarray, test: np.ndarray, *, num_components: int = 32, num_iterations: int = 100, seed: int = 0
+) -> float:
+    """Fits a mixture of products of Bernoullis by expectation maximisation, and evaluates it.
+
+    Args:
+        train: bits of shape `(num, *event_shape)`.
+        test: further examples.
+        num_components: number of components.
+        num_iterations: number of EM steps.
+        seed: seed of the initial responsibilities.
+
+    Returns:
+        Mean negative log-likelihood of `test` in nats. One count of each value is added in each component.
+    """
+    train, test = (x.reshape(len(x), -1).astype(np.float64) for x in (train, test))
+    random = np.random.default_rng(seed)
+    responsibilities = random.dirichlet(np.full(num_components, 0.1), size=len(train))
+    for _ in range(num_iterations):
+        sizes = responsibilities.sum(axis=0)
+        log_weights = np.log((sizes + 1.0) / (sizes.sum() + num_components))
+        means = (responsibilities.T @ train + 1.0) / (sizes[:, np.newaxis] + 2.0)
+        joint = log_weights + _bernoulli_log_probs(train, means)
+        responsibilities = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
+    joint = log_weights + _bernoulli_log_probs(test, means)
+    return -float(np.logaddexp.reduce(joint, axis=1).mean())
+
+
+def _bernoulli_log_probs(x: np.ndarray, means: np.ndarray) -> np.ndarray:
+    return x @ np.log(means).T + (1.0 - x) @ np.log1p(-means).T

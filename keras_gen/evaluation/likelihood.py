@@ -1,0 +1,77 @@
+"""Likelihoods over a data set: exact ones, and bounds, with their standard errors."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import seeds
+from keras_gen.base import DensityModel, GenerativeModel
+
+
+def likelihood(model: DensityModel, dataset: tf.data.Dataset, *, verbose: bool = True) -> dict[str, float]:
+    """Evaluates the exact negative log-likelihood.
+
+    Args:
+        model: a model with `log_prob`.
+        dataset: batches of examples.
+        verbose: whether to show a progress bar.
+
+    Returns:
+        "nll" in nats, "bits_per_dim", and the "nll_standard_error" of the mean over examples.
+    """
+    log_prob = tf.function(model.log_prob, autograph=False, reduce_retracing=True)
+    values = np.concatenate([log_prob(x).numpy() for x in shown(dataset, verbose)]).astype(np.float64)
+    return {
+        "nll": -values.mean(),
+        "bits_per_dim": -values.mean() / (model.event_size * math.log(2.0)),
+        "nll_standard_error": standard_error(values),
+    }
+
+
+def likelihood_bound(
+    model: GenerativeModel, dataset: tf.data.Dataset, *, num_samples: int, seed: int = 0, verbose: bool = True
+) -> dict[str, float]:
+    """Evaluates an upper bound on the negative log-likelihood.
+
+    Args:
+        model: a model with `log_prob_bound`.
+        dataset: batches of examples.
+        num_samples: samples that the bound of each example takes; 1 gives the negative ELBO of a VAE.
+        seed: seed of the samples.
+        verbose: whether to show a progress bar.
+
+    Returns:
+        "nll_bound" in nats and in "bits_per_dim_bound", "nll_bound_standard_error" of the mean over examples,
+        "nll_bound_monte_carlo_error" (the part of it that comes from the samples) and "num_samples".
+    """
+    bounds, errors = [], []
+    for index, x in enumerate(shown(dataset, verbose)):
+        batch_seed = tf.random.experimental.stateless_fold_in(seeds.as_pair(seed), index)
+        bound, error = model.log_prob_bound(x, num_samples=num_samples, seed=batch_seed)
+        bounds.append(bound.numpy())
+        errors.append(error.numpy())
+    values = np.concatenate(bounds).astype(np.float64)
+    errors = np.concatenate(errors).astype(np.float64)
+    return {
+        "nll_bound": -values.mean(),
+        "bits_per_dim_bound": -values.mean() / (model.event_size * math.log(2.0)),
+        "nll_bound_standard_error": standard_error(values),
+        "nll_bound_monte_carlo_error": float(np.sqrt(np.sum(errors**2))) / len(errors),
+        "num_samples": num_samples,
+    }
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Standard error of the mean of independent values; NaN for a single one."""
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+
+
+def shown(dataset: tf.data.Dataset, verbose: bool):
+    """Yields batches under a progress bar."""
+    count = int(dataset.cardinality())
+    bar = keras.utils.Progbar(count if count > 0 else None, verbose=int(verbose), unit_name="batch")
+    for batch in dataset:
+        yield batch
+        bar.add(1)

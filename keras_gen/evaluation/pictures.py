@@ -1,0 +1,97 @@
+"""Pictures of examples: grids of images, scatter plots, histograms."""
+
+import io
+import math
+
+import numpy as np
+import PIL.Image
+
+
+def picture(x: np.ndarray, levels: int | None = None, data: np.ndarray | None = None) -> PIL.Image.Image:
+    """Draws examples in the way that suits their shape.
+
+    Args:
+        x: examples of shape `(num, *event_shape)`: images `(num, height, width, channels)`, or vectors.
+        levels: number of levels of an entry; None for real numbers.
+        data: real examples to set beside real vectors.
+
+    Returns:
+        A grid of images; for two-dimensional vectors a scatter plot; for longer real vectors the histogram of each
+        entry; for longer discrete vectors one row of pixels per example.
+    """
+    x = np.asarray(x)
+    if x.ndim == 4 and x.shape[-1] in (1, 3):
+        return image_grid(x, levels)
+    x = x.reshape(len(x), -1)
+    if levels is not None:
+        return image_grid(x[np.newaxis, ..., np.newaxis], levels)
+    return scatter_plot(x, data) if x.shape[-1] == 2 else histograms(x, data)
+
+
+def image_grid(images: np.ndarray, levels: int | None = 256, *, margin: int = 2, min_size: int = 400):
+    """Arranges images in a grid as square as possible.
+
+    Args:
+        images: shape `(num, height, width, channels)` with one or three channels.
+        levels: number of levels of a pixel; None stretches real numbers from their smallest to their largest.
+        margin: pixels between images.
+        min_size: small images are magnified by a whole factor up to about this width of the picture.
+
+    Returns:
+        A `PIL.Image.Image`.
+    """
+    images = np.asarray(images, np.float64)
+    low, high = (images.min(), images.max()) if levels is None else (0, levels - 1)
+    images = np.clip((images - low) / max(high - low, 1e-12) * 255, 0, 255).round().astype(np.uint8)
+    num, height, width, channels = images.shape
+    columns = math.ceil(math.sqrt(num * height / width))
+    rows = math.ceil(num / columns)
+    grid = np.full((rows * (height + margin) + margin, columns * (width + margin) + margin, channels), 128, np.uint8)
+    for index, image in enumerate(images):
+        top = margin + index // columns * (height + margin)
+        left = margin + index % columns * (width + margin)
+        grid[top : top + height, left : left + width] = image
+    factor = max(1, round(min_size / grid.shape[1]))
+    grid = grid.repeat(factor, axis=0).repeat(factor, axis=1)
+    return PIL.Image.fromarray(grid[..., 0] if channels == 1 else grid)
+
+
+def scatter_plot(x: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image:
+    """Plots two-dimensional vectors as points, and data beside them."""
+    columns = [("samples", x)] if data is None else [("data", data[: len(x)]), ("samples", x)]
+    figure, axes = new_figure(1, len(columns), 4)
+    for axis, (title, points) in zip(axes, columns, strict=True):
+        axis.scatter(points[:, 0], points[:, 1], s=3, alpha=0.6)
+        axis.set(title=title, aspect="equal")
+    return rendered(figure)
+
+
+def histograms(x: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image:
+    """Plots the distribution of each entry of real vectors, at most 16 of them."""
+    entries = min(16, x.shape[-1])
+    columns = min(4, entries)
+    figure, axes = new_figure(math.ceil(entries / columns), columns, 2.2)
+    for entry, axis in zip(range(entries), axes, strict=False):
+        shown = x[:, entry] if data is None else np.concatenate([x[:, entry], data[:, entry]])
+        bins = np.linspace(*np.quantile(shown, [0.005, 0.995]), 31)
+        axis.hist(x[:, entry], bins, density=True, alpha=0.6, label="samples")
+        if data is not None:
+            axis.hist(data[:, entry], bins, density=True, histtype="step", color="black", label="data")
+        axis.set_title(f"entry {entry}", fontsize=8)
+        axis.tick_params(labelsize=6)
+    axes[0].legend(fontsize=6)
+    return rendered(figure)
+
+
+def new_figure(rows: int, columns: int, size: float):
+    """Returns a figure that no window system knows of, and its axes in a flat list."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(columns * size, rows * size), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+
+
+def rendered(figure) -> PIL.Image.Image:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return PIL.Image.open(buffer).convert("RGB")

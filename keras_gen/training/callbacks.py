@@ -1,0 +1,149 @@
+"""What happens after each batch and epoch: checkpoints, early stopping, logs, sample grids."""
+
+import csv
+import json
+import math
+import pathlib
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import evaluation
+from keras_gen.base import GenerativeModel
+from keras_gen.files import atomic_file
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves everything after each epoch, so that a killed run ends as it would have; stops early.
+
+    A checkpoint is the weights, the optimizers' state and the seeds; `state.json`, written last, names it
+    and holds the history and the early stopping. The latest checkpoint and the best one are kept.
+
+    Args:
+        folder: folder of the checkpoints.
+        monitor: name of the logged number that is best when smallest; None keeps the last epoch.
+        patience: number of epochs without a new best after which training stops; 0 never stops.
+        write: whether this process writes; all processes read.
+    """
+
+    def __init__(self, folder: pathlib.Path, *, monitor: str | None = None, patience: int = 0, write: bool = True):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        self.monitor = monitor
+        self.patience = patience
+        self.write = write
+        self.state = {"epoch": 0, "latest": None, "best": None, "best_epoch": 0, "seconds": 0.0, "history": []}
+        if (self.folder / "state.json").exists():
+            try:
+                self.state = json.loads((self.folder / "state.json").read_text())
+            except json.JSONDecodeError:
+                raise ValueError(
+                    f"the checkpoint {self.folder / 'state.json'} is damaged; delete the folder {self.folder} to "
+                    "train from the start."
+                ) from None
+
+    @property
+    def finished(self) -> bool:
+        """Whether early stopping has ended the run."""
+        return 0 < self.patience <= self.state["epoch"] - self.state["best_epoch"]
+
+    def restore(self, model: GenerativeModel, which: str = "latest") -> None:
+        """Loads the latest or the best checkpoint, if there is one.
+
+        Raises:
+            ValueError: if the file is damaged or of another model.
+        """
+        if self.state[which] is None:
+            return
+        path = self.folder / self.state[which]
+        try:
+            model.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"the checkpoint {path} is damaged or of another model ({reason}); delete the folder {self.folder} "
+                "to train from the start."
+            ) from None
+
+    def on_train_begin(self, logs=None):
+        self.started = time.monotonic() - self.state["seconds"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {name: float(value) for name, value in logs.items()}
+        state = self.state
+        name = f"epoch-{epoch + 1:05d}.weights.h5"
+        state.update(epoch=epoch + 1, latest=name, seconds=round(time.monotonic() - self.started, 1))
+        state["history"].append({"epoch": epoch + 1, "seconds": state["seconds"], **logs})
+        values = [row.get(self.monitor, math.inf) for row in state["history"]]
+        if self.monitor is None or values[-1] <= min(values):
+            state.update(best=name, best_epoch=epoch + 1)
+        if self.write:
+            self.save()
+        if self.finished:
+            self.model.stop_training = True
+
+    def save(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = self.state
+        with atomic_file(self.folder / state["latest"]) as path:
+            self.model.save_weights(path)
+        with atomic_file(self.folder / "state.json") as path:
+            path.write_text(json.dumps(state))
+        with atomic_file(self.folder.parent / "log.csv") as path, path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, state["history"][-1])
+            writer.writeheader()
+            writer.writerows(state["history"])
+        for old in self.folder.glob("epoch-*.weights.h5"):
+            if old.name not in (state["latest"], state["best"]):
+                old.unlink()
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Stops training with an error when a logged number is no longer finite."""
+
+    def __init__(self, checkpoints: Checkpoints):
+        super().__init__()
+        self.checkpoints = checkpoints
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in logs.items():
+            if not np.all(np.isfinite(value)):
+                latest = self.checkpoints.state["latest"]
+                kept = f"the last good checkpoint is {self.checkpoints.folder / latest}" if latest else "none was saved"
+                raise ArithmeticError(
+                    f"{name} became {float(np.mean(value))} at step {batch + 1} of epoch {self.epoch + 1}; {kept}; "
+                    "try a smaller learning rate or gradient clipping."
+                )
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Draws a picture of samples, always from the same noise, into `samples/` and TensorBoard.
+
+    Args:
+        folder: run folder.
+        every: epochs between pictures.
+        num_samples: number of samples in a picture.
+    """
+
+    def __init__(self, folder: pathlib.Path, *, every: int, num_samples: int = 64):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        self.every = every
+        self.num_samples = num_samples
+        self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "samples"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        picture = evaluation.picture(self.model.sample(self.num_samples, seed=0).numpy(), self.model.levels)
+        with atomic_file(self.folder / "samples" / f"epoch-{epoch + 1:05d}.png") as path:
+            picture.save(path, format="PNG")
+        with self.writer.as_default(step=epoch + 1):
+            tf.summary.image("samples", np.asarray(picture.convert("RGB"))[np.newaxis])
+            self.writer.flush()

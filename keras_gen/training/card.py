@@ -1,0 +1,70 @@
+"""The model card: what a model is, how it was trained, what it reaches, how to use it."""
+
+import inspect
+
+from keras_gen.base import GenerativeModel
+
+
+def model_card(recipe: str, config: dict, model: GenerativeModel, report: dict) -> str:
+    """Returns the card in Markdown.
+
+    Args:
+        recipe: family and model, such as "autoregressive.made".
+        config: arguments of the recipe.
+        model: the trained model.
+        report: what `metrics.json` holds.
+    """
+    data = report["dataset"]
+    paper = inspect.getdoc(inspect.getmodule(type(model))) or ""
+    flags = " ".join(flag(name, value) for name, value in config.items() if name not in ("options", "folder"))
+    levels = "real numbers" if data["levels"] is None else f"{data['levels']} levels"
+    figures = "\n".join(
+        f"| {split} | {name} | {value:.4f} |"
+        for split in ("validation", "test")
+        for name, value in report.get(split, {}).items()
+    )
+    return f"""# {type(model).__name__} on {data["name"]}
+
+{paper}
+
+![samples](samples.png)
+
+| split | figure | value |
+|---|---|---|
+{figures}
+
+{report["protocol"]} Likelihoods are in nats.
+
+- Data: {data["name"]}, examples of shape {tuple(data["event_shape"])}, {levels}, binarization {data["binarization"]},
+  {", ".join(f"{count:,} {split}" for split, count in data["num_examples"].items())}.
+- Model: {report["num_weights"]:,} weights; epoch {report["best_epoch"] or report["epochs"]} of {report["epochs"]};
+  {report["training_seconds"]:,.0f} seconds of training on {report["machine"]}; seed {report["seed"]}.
+- Versions: {", ".join(f"{name} {version}" for name, version in report["versions"].items())}. Date: {report["date"]}.
+
+Made by
+
+```
+python -m recipes.{recipe} {flags}
+```
+
+## Use
+
+```python
+import keras_gen
+
+model = keras_gen.load_model("model.keras")
+model.sample(16, seed=0)
+```
+
+`saved_model/` is for TF Serving, `model.tflite` for LiteRT.
+"""
+
+
+def flag(name: str, value) -> str:
+    """Returns an argument as it is typed."""
+    name = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    if isinstance(value, (list, tuple)):
+        return f"--{name} {' '.join(map(str, value))}"
+    return f"--{name} {value}"

@@ -1,0 +1,92 @@
+"""From a recipe's `main(...)` to a command with flags."""
+
+import dataclasses
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from typing import Literal
+
+from keras_gen.console import plain_exit
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to train, whatever the model."""
+
+    strategy: Literal["auto", "one", "mirrored", "multi_worker", "tpu"] = "auto"
+    """Devices to train on; auto takes several workers if TF_CONFIG names them, else all GPUs, else one device."""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Data type policy of the networks; densities are float32 in any case."""
+    xla: bool | None = None
+    """Compile the training step; by default as measured faster for the model, on one device."""
+    ema: float = 0.0
+    """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
+    overwrite: bool = False
+    """Replace a finished run in the folder."""
+
+
+class Recipe:
+    """A recipe's `main`, callable from Python and from the command line.
+
+    Args:
+        main: function of keyword arguments with defaults.
+        paper: values of those that make the paper's experiment.
+    """
+
+    def __init__(self, main: Callable, paper: dict):
+        unknown = set(paper) - set(inspect.signature(main).parameters)
+        if unknown:
+            raise TypeError(f"`paper` must name arguments of main, received {', '.join(sorted(unknown))}.")
+        self.main = main
+        self.paper = paper
+        self.__doc__ = main.__doc__
+
+    @property
+    def name(self) -> str:
+        """Family and model, such as "autoregressive.made"."""
+        spec = self.main.__globals__.get("__spec__")
+        module = spec.name if spec is not None else self.main.__module__
+        return module.removeprefix("recipes.")
+
+    def __call__(self, *, paper: bool = False, **arguments):
+        """Runs the recipe; with `paper`, arguments that are not given take the paper's values."""
+        return self.main(**{**(self.paper if paper else {}), **arguments})
+
+    def cli(self, arguments: list[str] | None = None) -> None:
+        """Runs the recipe with flags from the command line, and exits with a sentence at a mistake."""
+        import tyro
+
+        arguments = sys.argv[1:] if arguments is None else arguments
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with plain_exit():
+            tyro.cli(
+                self.with_flags("--paper" in arguments),
+                args=arguments,
+                prog=f"python -m recipes.{self.name}",
+                description=inspect.getdoc(inspect.getmodule(self.main)) or self.main.__doc__,
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+
+    def with_flags(self, paper: bool) -> Callable:
+        """Returns `main` with its defaults for the command line, and a flag `--paper`."""
+        signature = inspect.signature(self.main)
+        defaults = self.paper if paper else {}
+        parameters = [
+            parameter.replace(default=defaults.get(name, parameter.default), kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, parameter in signature.parameters.items()
+        ]
+        flag = inspect.Parameter("paper", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
+
+        def main(*, paper: bool = False, **arguments):
+            return self.main(**arguments)
+
+        main.__signature__ = signature.replace(parameters=[*parameters, flag])
+        main.__annotations__ = {**self.main.__annotations__, "paper": bool}
+        main.__doc__ = self.main.__doc__
+        return main
+
+
+def recipe(**paper) -> Callable[[Callable], Recipe]:
+    """Decorates the `main` of a recipe; the keywords are the paper's values of its arguments."""
+    return lambda main: Recipe(main, paper)

@@ -1,0 +1,237 @@
+"""A run: one folder, from the flags to the trained, exported and described model."""
+
+import contextlib
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import pathlib
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_gen
+from keras_gen import evaluation
+from keras_gen.base import GenerativeModel
+from keras_gen.data import Splits
+from keras_gen.files import atomic_file
+from keras_gen.training.callbacks import Checkpoints, SampleGrid, StopAtNaN
+from keras_gen.training.card import model_card
+from keras_gen.training.recipe import Options
+from keras_gen.training.strategy import choose_strategy, is_chief
+
+#: Arguments that may change when a run goes on.
+FREE_ARGUMENTS = ("folder", "options", "epochs")
+
+
+class Run:
+    """Trains a model in a folder, goes on where a killed run stopped, and writes what a trained model needs.
+
+    Args:
+        name: family and model, such as "autoregressive.made".
+        folder: folder of the run; None takes `runs/<family>/<model>/<data set>`.
+        config: the recipe's arguments, among them "dataset" and "seed".
+        options: how to train.
+
+    Raises:
+        ValueError: if the folder holds a finished run, a run with other arguments, or something else.
+    """
+
+    def __init__(self, name: str, folder: str | None, config: dict, options: Options):
+        # A strategy over several workers must come before any other operation of TensorFlow.
+        self.strategy = choose_strategy(options.strategy)
+        self.is_chief = is_chief(self.strategy)
+        self.name = name
+        self.config = json.loads(json.dumps(config, default=dataclasses.asdict))
+        self.options = options
+        dataset = pathlib.PurePath(config["dataset"]).stem
+        self.folder = pathlib.Path(folder or pathlib.Path("runs", *name.split("."), dataset))
+        self.started = time.monotonic()
+        keras.utils.set_random_seed(config["seed"])
+        self.open_folder()
+
+    def open_folder(self):
+        """Checks what the folder holds, and writes the configuration of a new run."""
+        config_file = self.folder / "config.json"
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"`folder` {self.folder} is a file; a folder is expected.")
+        if config_file.exists() and self.options.overwrite and self.is_chief:
+            shutil.rmtree(self.folder)
+        elif (self.folder / "metrics.json").exists():
+            raise ValueError(
+                f"`folder` {self.folder} holds a finished run; --overwrite replaces it, --folder names another place."
+            )
+        elif config_file.exists():
+            earlier = json.loads(config_file.read_text())["arguments"]
+            names = (set(earlier) | set(self.config)) - set(FREE_ARGUMENTS)
+            changed = sorted(name for name in names if earlier.get(name) != self.config.get(name))
+            if changed:
+                differences = ", ".join(f"{n} {earlier.get(n)!r} not {self.config.get(n)!r}" for n in changed)
+                raise ValueError(
+                    f"`folder` {self.folder} holds an unfinished run with other arguments ({differences}); "
+                    "--overwrite replaces it, --folder names another place."
+                )
+        elif self.folder.is_dir() and any(self.folder.iterdir()):
+            raise ValueError(f"`folder` {self.folder} holds other files; an empty or a new folder is expected.")
+        if self.is_chief:
+            with atomic_file(config_file) as path:
+                path.write_text(json.dumps({"recipe": self.name, "arguments": self.config}, indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Builds the model under the run's strategy and precision: make and compile it inside."""
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.options.precision)
+        try:
+            with self.strategy.scope():
+                yield
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+    def jit_compile(self, faster: bool) -> bool:
+        """Whether to compile the training step.
+
+        Args:
+            faster: whether that was measured to be faster for the model on one device.
+        """
+        if self.options.xla is None:
+            return faster and self.strategy.num_replicas_in_sync == 1
+        return self.options.xla
+
+    def averaged(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+        """Returns the optimizer, which keeps a moving average of the weights if the options ask for one."""
+        if self.options.ema:
+            optimizer.use_ema = True
+            optimizer.ema_momentum = self.options.ema
+        return optimizer
+
+    def fit(
+        self,
+        model: GenerativeModel,
+        splits: Splits,
+        *,
+        epochs: int,
+        monitor: str | None = None,
+        patience: int = 0,
+    ) -> GenerativeModel:
+        """Trains the model, from the last checkpoint if there is one.
+
+        Args:
+            model: compiled model, built in `scope`.
+            splits: data.
+            epochs: number of epochs in total.
+            monitor: name of the number to be smallest on validation data, such as "val_loss"; its best epoch is
+                the result. None takes the last epoch.
+            patience: number of epochs without a new best after which training stops; 0 never stops.
+
+        Returns:
+            The trained model, on one device.
+        """
+        checkpoints = Checkpoints(self.folder / "checkpoints", monitor=monitor, patience=patience, write=self.is_chief)
+        checkpoints.restore(model)
+        first = checkpoints.state["epoch"]
+        if first:
+            print(f"Going on after epoch {first} of {self.folder}.")
+        callbacks = [StopAtNaN(checkpoints)]
+        if self.options.ema:
+            callbacks.append(keras.callbacks.SwapEMAWeights())
+        if self.is_chief:
+            callbacks.append(SampleGrid(self.folder, every=max(1, epochs // 8)))
+            callbacks.append(keras.callbacks.TensorBoard(self.folder / "tensorboard", write_graph=False))
+        # Last, so that a checkpoint is written when all else of the epoch is done.
+        callbacks.append(checkpoints)
+        if first < epochs and not checkpoints.finished:
+            model.fit(
+                splits.train_from(first),
+                steps_per_epoch=splits.steps_per_epoch,
+                validation_data=splits.validation,
+                initial_epoch=first,
+                epochs=epochs,
+                callbacks=callbacks,
+                verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
+            )
+        if monitor is not None:
+            checkpoints.restore(model, "best")
+        # The average of the weights, where there is one, is what training ends with.
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+        self.training = {
+            "epochs": checkpoints.state["epoch"],
+            "best_epoch": checkpoints.state["best_epoch"],
+            "training_seconds": checkpoints.state["seconds"],
+        }
+        return self.on_one_device(model)
+
+    def on_one_device(self, model: GenerativeModel) -> GenerativeModel:
+        """Returns a model that needs no strategy, with its optimizers' state."""
+        if self.strategy.num_replicas_in_sync == 1:
+            return model
+        copy = type(model).from_config(model.get_config())
+        copy.compile_from_config(model.get_compile_config())
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "copy.weights.h5")
+            model.save_weights(path)
+            copy.load_weights(path)
+        return copy
+
+    def finish(self, model: GenerativeModel, splits: Splits, metrics: dict, *, protocol: str) -> dict:
+        """Writes the model, its exports, a picture, `metrics.json` and the model card, and says where they are.
+
+        Args:
+            model: trained model.
+            splits: data it was trained on.
+            metrics: results by split, such as `{"test": {"nll": 88.4}}`.
+            protocol: one sentence that says how the figures came about.
+
+        Returns:
+            What `metrics.json` holds.
+        """
+        report = {
+            **metrics,
+            "dataset": splits.description(),
+            "protocol": protocol,
+            "seed": self.config["seed"],
+            **self.training,
+            "duration_seconds": round(time.monotonic() - self.started, 1),
+            "num_weights": int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
+            "date": datetime.date.today().isoformat(),
+            "machine": f"{platform.machine()}, {self.strategy.num_replicas_in_sync} replica(s)",
+            "versions": {
+                "keras_gen": keras_gen.__version__,
+                "python": platform.python_version(),
+                **{n: importlib.metadata.version(n) for n in ("tensorflow", "keras", "tensorflow-probability")},
+            },
+        }
+        if not self.is_chief:
+            return report
+        data = splits.sources["test"].array
+        picture = evaluation.picture(model.sample(100, seed=self.config["seed"]).numpy(), model.levels, data)
+        with atomic_file(self.folder / "samples.png") as path:
+            picture.save(path)
+        saving.save_model(model, self.folder / "model.keras")
+        export.saved_model(model, self.folder / "saved_model")
+        export.litert(model, self.folder / "model.tflite")
+        with atomic_file(self.folder / "README.md") as path:
+            path.write_text(model_card(self.name, self.config, model, report))
+        # Written last: a folder with this file holds a finished run.
+        with atomic_file(self.folder / "metrics.json") as path:
+            path.write_text(json.dumps(report, indent=2) + "\n")
+        for split, results in metrics.items():
+            print(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in results.items()))
+        print(f"In {self.folder}:")
+        for name, what in (
+            ("metrics.json", "all figures"),
+            ("samples.png", "a picture of samples"),
+            ("README.md", "the model card"),
+            ("model.keras", "keras_gen.load_model"),
+            ("saved_model/", "for TF Serving"),
+            ("model.tflite", "for LiteRT"),
+        ):
+            print(f"  {name:14} {what}")
+        return report
