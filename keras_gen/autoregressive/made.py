@@ -136,18 +136,20 @@ class MADE(DensityModel):
         x = tf.reshape(x, (-1, self.event_size))
         if self.levels > 2:
             x = tf.reshape(self.one_hot(x), (-1, self.event_size * self.levels))
-        entries, *hidden = (tf.gather(degrees, mask) for degrees in self.degrees)
-        entries = tf.repeat(entries, self.units_per_entry)
+        # The degrees of a mask that is known when the graph is made stay arrays: `MaskedDense` then saves work.
+        known = isinstance(mask, int)
+        entries, *hidden = (degrees[mask] if known else tf.gather(degrees, mask) for degrees in self.degrees)
+        entries = (np if known else tf).repeat(entries, self.units_per_entry)
 
         x = tf.cast(x, self.compute_dtype)
         h, inputs = x, entries
         for layer, degrees in zip(self.hidden_layers, hidden, strict=True):
-            h = self.activation_function(layer(h, inputs[:, tf.newaxis] <= degrees))
+            h = self.activation_function(layer(h, inputs, degrees))
             inputs = degrees
-        # Without hidden layers the entries themselves are the last inputs, and must come strictly before.
-        logits = self.output_layer(h, inputs[:, tf.newaxis] < entries)
+        # An output must see lower degrees only.
+        logits = self.output_layer(h, inputs, entries - 1)
         if self.direct_layer is not None:
-            logits += self.direct_layer(x, entries[:, tf.newaxis] < entries)
+            logits += self.direct_layer(x, entries, entries - 1)
         logits = tf.cast(logits, tf.float32)
         return logits if self.levels == 2 else tf.reshape(logits, (-1, self.event_size, self.levels))
 

@@ -1,11 +1,17 @@
 """A dense layer that keeps only some of its connections."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
 class MaskedDense(keras.layers.Layer):
-    """Dense layer whose connections are chosen at every call: `y = x (W * connectivity) + b`.
+    r"""Dense layer that connects input i to unit j where the degree of i is at most that of j.
+
+    $$y_j = b_j + \sum_i W_{ij}\, 1[m(i) ≤ m(j)]\, x_i$$
+
+    Degrees that are known when a graph is made, and ascending, save work: the units are computed in blocks, each
+    from the inputs up to the last one that it is connected to. That nearly halves the operations of a MADE.
 
     Args:
         units: number of outputs.
@@ -13,6 +19,10 @@ class MaskedDense(keras.layers.Layer):
         kernel_initializer: initializer of the kernel.
         **kwargs: as in `keras.layers.Layer`.
     """
+
+    #: Narrower blocks save operations, and lose more by smaller matrix products.
+    block_units = 128
+    max_blocks = 8
 
     def __init__(self, units: int, *, use_bias: bool = True, kernel_initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
@@ -26,18 +36,32 @@ class MaskedDense(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros") if self.use_bias else None
 
-    def call(self, x, connectivity):
+    def call(self, x, input_degrees, unit_degrees):
         """Applies the layer.
 
         Args:
             x: tensor of shape `(batch, inputs)`.
-            connectivity: tensor of shape `(inputs, units)`, nonzero where a connection is kept.
+            input_degrees: degrees of the inputs, an int array or tensor of shape `(inputs,)`.
+            unit_degrees: degrees of the units, of shape `(units,)`.
 
         Returns:
             Tensor of shape `(batch, units)`.
         """
-        kernel = tf.convert_to_tensor(self.kernel)
-        y = tf.matmul(x, kernel * tf.cast(connectivity, kernel.dtype))
+        known = isinstance(input_degrees, np.ndarray) and isinstance(unit_degrees, np.ndarray)
+        num_blocks = min(self.max_blocks, max(1, self.units // self.block_units)) if known else 1
+        bounds = np.linspace(0, self.units, num_blocks + 1).astype(int)
+        # Split first: the gradients of the blocks are then put side by side, not padded and added.
+        kernels = tf.split(tf.convert_to_tensor(self.kernel), np.diff(bounds), axis=1)
+        outputs = []
+        for kernel, start, end in zip(kernels, bounds[:-1], bounds[1:], strict=True):
+            degrees = unit_degrees[start:end]
+            count = self.kernel.shape[0]
+            if known:
+                count = int(np.flatnonzero(input_degrees <= degrees.max()).max(initial=-1)) + 1
+            # Compared in the graph: the two vectors are small, the matrix is not.
+            connected = tf.convert_to_tensor(input_degrees)[:count, tf.newaxis] <= tf.convert_to_tensor(degrees)
+            outputs.append(tf.matmul(x[:, :count], kernel[:count] * tf.cast(connected, kernel.dtype)))
+        y = tf.concat(outputs, axis=1)
         return y if self.bias is None else y + tf.convert_to_tensor(self.bias)
 
     def get_config(self):
