@@ -291,8 +291,15 @@ class VAE(GenerativeModel):
         if self.levels == 2:
             return tf.sigmoid(parameters[0])
         location, scale = parameters
-        # The integral of the survival function over the range.
-        return scale * (tf.nn.softplus(location / scale) - tf.nn.softplus((location - self.levels + 1.0) / scale))
+        highest = self.levels - 1.0
+
+        def softening(distance):
+            return tf.math.log1p(tf.exp(-tf.abs(distance) / scale))
+
+        # The integral of the survival function over the range, scale · (softplus(location / scale) -
+        # softplus((location - highest) / scale)), in a form that does not overflow in LiteRT.
+        clipped = tf.clip_by_value(location, 0.0, highest)
+        return clipped + scale * (softening(location) - softening(location - highest))
 
     def reconstruct(self, x) -> tf.Tensor:
         """Returns `decode(encode(x))`: the mean image at the mean code, of the shape of `x`."""
