@@ -1,0 +1,214 @@
+"""The command `keras-gen`: over recipes and trained models.
+
+TensorFlow is imported inside the functions that need it, so that help and lists come at once.
+"""
+
+import ast
+import importlib
+import json
+import os
+import pathlib
+import sys
+from typing import Annotated, Literal
+
+import tyro
+
+from keras_gen import checks
+from keras_gen.console import plain_exit
+
+Folder = Annotated[pathlib.Path, tyro.conf.Positional]
+
+
+def recipe_files() -> dict[str, pathlib.Path]:
+    """Returns the recipes by name, such as "autoregressive.made", with their files."""
+    import recipes
+
+    root = pathlib.Path(recipes.__file__).parent
+    files = sorted(path for path in root.glob("*/*.py") if path.stem != "__init__")
+    return {f"{path.parent.name}.{path.stem}": path for path in files}
+
+
+def list_recipes() -> None:
+    """List the recipes, and the trained models in ./saved_models and ./runs."""
+    print("Recipes (keras-gen train NAME):")
+    for name, path in recipe_files().items():
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        print(f"  {name:28} {docstring.splitlines()[0] if docstring else ''}")
+    finished = sorted(file.parent for place in ("saved_models", "runs") for file in pathlib.Path(place).rglob("metrics.json"))
+    print("\nTrained models (keras-gen sample FOLDER):")
+    for folder in finished:
+        results = ", ".join(f"{name} {value:.4g}" for name, value in read_json(folder / "metrics.json").get("test", {}).items())
+        print(f"  {folder!s:28} {results}")
+    if not finished:
+        print("  none in ./saved_models or ./runs")
+
+
+def train(recipe: Annotated[str, tyro.conf.Positional]) -> None:
+    """Run a recipe; the flags after its name are the recipe's own (keras-gen train NAME --help).
+
+    Args:
+        recipe: name from `keras-gen list`, with or without its family.
+    """
+    run_recipe(recipe, [])
+
+
+def run_recipe(name: str, flags: list[str]) -> None:
+    """Imports a recipe and hands it its flags."""
+    names = list(recipe_files())
+    short = {full.split(".")[1]: full for full in names}
+    wanted = name.removeprefix("recipes.").removesuffix(".py").replace("/", ".")
+    full = short.get(wanted, wanted)
+    if full not in names:
+        checks.choice("recipe", wanted, [*names, *short])
+    importlib.import_module(f"recipes.{full}").main.cli(flags)
+
+
+def sample(
+    folder: Folder,
+    *,
+    num_samples: int = 64,
+    seed: int = 0,
+    output: pathlib.Path = pathlib.Path("samples.png"),
+    overwrite: bool = False,
+) -> None:
+    """Draw examples from a trained model, as a picture (.png) or as an array (.npy).
+
+    Args:
+        folder: folder of a finished run, or a .keras file.
+        num_samples: number of examples.
+        seed: the same seed draws the same examples.
+        output: file to write; its ending chooses the format.
+        overwrite: replace the file if it exists.
+    """
+    checks.choice("output", output.suffix, (".png", ".npy"))
+    refuse_existing(output, overwrite)
+    checks.positive_int("num_samples", num_samples)
+    import numpy as np
+
+    import keras_gen
+    from keras_gen import evaluation
+    from keras_gen.files import atomic_file
+
+    model = keras_gen.load_model(folder)
+    x = model.sample(num_samples, seed=seed).numpy()
+    with atomic_file(output) as path:
+        if output.suffix == ".npy":
+            np.save(path, x)
+        else:
+            evaluation.picture(x, model.levels).save(path)
+    print(f"{output}: {num_samples} samples of shape {tuple(model.event_shape)} from {folder}")
+
+
+def evaluate(
+    folder: Folder,
+    *,
+    dataset: str | None = None,
+    split: Literal["train", "validation", "test"] = "test",
+    batch_size: int = 100,
+    num_samples: int = 100,
+    seed: int = 0,
+) -> None:
+    """Evaluate the likelihood of a trained model, exactly or by a bound.
+
+    Args:
+        folder: folder of a finished run.
+        dataset: name or path of a data set; by default the one the model was trained on.
+        split: part of the data set.
+        batch_size: examples evaluated at once.
+        num_samples: samples for each example, for a model with a bound.
+        seed: seed of these samples.
+    """
+    arguments = read_json(folder / "config.json")["arguments"]
+    import keras_gen
+    from keras_gen import data, evaluation
+
+    model = keras_gen.load_model(folder)
+    how = {name: arguments[name] for name in ("binarization", "columns", "standardize") if name in arguments}
+    splits = data.load(dataset or arguments["dataset"], batch_size=batch_size, **how)
+    if hasattr(model, "log_prob"):
+        results = evaluation.likelihood(model, getattr(splits, split))
+    elif hasattr(model, "log_prob_bound"):
+        results = evaluation.likelihood_bound(model, getattr(splits, split), num_samples=num_samples, seed=seed)
+    else:
+        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which has no likelihood to evaluate.")
+    print(json.dumps({split: results}, indent=2))
+
+
+def export(
+    folder: Folder,
+    *,
+    output: pathlib.Path,
+    format: Literal["saved_model", "litert"] = "saved_model",
+    quantize: Literal["none", "float16", "int8"] = "none",
+    overwrite: bool = False,
+) -> None:
+    """Export a trained model for TF Serving (saved_model) or for phones (litert).
+
+    Args:
+        folder: folder of a finished run, or a .keras file.
+        output: folder that gets the next numbered version, or the .tflite file to write.
+        format: saved_model or litert.
+        quantize: numbers of a .tflite file.
+        overwrite: replace the .tflite file if it exists.
+    """
+    if format == "saved_model" and quantize != "none":
+        raise ValueError(f"`quantize` must be none for a SavedModel, received {quantize!r}.")
+    if format == "litert":
+        refuse_existing(output, overwrite)
+    import keras_gen
+    from keras_gen import export as exports
+
+    model = keras_gen.load_model(folder)
+    if format == "saved_model":
+        print(f"{exports.saved_model(model, output)}: for TF Serving")
+    else:
+        report = exports.litert(model, output, quantize=None if quantize == "none" else quantize)
+        print(f"{output}: for LiteRT\n{json.dumps(report, indent=2)}")
+
+
+def info(folder: Folder) -> None:
+    """Show how a trained model was made and what it reaches.
+
+    Args:
+        folder: folder of a finished run.
+    """
+    config, metrics = read_json(folder / "config.json"), read_json(folder / "metrics.json")
+    print(f"recipe: {config['recipe']}")
+    print(json.dumps({"arguments": config["arguments"], **metrics}, indent=2))
+
+
+def read_json(path: pathlib.Path) -> dict:
+    """Reads a file of a finished run."""
+    if not path.is_file():
+        raise FileNotFoundError(f"`folder` {path.parent} holds no finished run: there is no {path.name}.")
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"`folder`: {path} is damaged ({error}).") from None
+
+
+def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"`output` {path} exists; --overwrite replaces it.")
+
+
+def main() -> None:
+    """Entry point of `keras-gen`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with plain_exit():
+        if sys.argv[1:2] == ["train"] and len(sys.argv) > 2 and not sys.argv[2].startswith("-"):
+            # A recipe has flags of its own, which only its module knows.
+            run_recipe(sys.argv[2], sys.argv[3:])
+            return
+        tyro.extras.subcommand_cli_from_dict(
+            {
+                "list": list_recipes,
+                "train": train,
+                "sample": sample,
+                "evaluate": evaluate,
+                "export": export,
+                "info": info,
+            },
+            prog="keras-gen",
+            description="Generative models for Keras 3: train, sample, evaluate and export.",
+        )
