@@ -275,6 +275,9 @@ class GenerativeModel(keras.Model):
             validation_data = (self.guarded(validation_data[0], "validation_data"), *validation_data[1:])
         elif validation_data is not None:
             validation_data = self.guarded(validation_data, "validation_data")
+        if isinstance(x, tf.data.Dataset):
+            # A data set is shuffled by its maker; Keras would warn that it does not.
+            kwargs.setdefault("shuffle", False)
         with plain_errors():
             return super().fit(self.guarded(x), y, *args, validation_data=validation_data, **kwargs)
 

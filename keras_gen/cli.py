@@ -6,7 +6,6 @@ TensorFlow is imported inside the functions that need it, so that help and lists
 import ast
 import importlib
 import json
-import os
 import pathlib
 import sys
 from typing import Annotated, Literal
@@ -14,7 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_gen import checks
-from keras_gen.console import plain_exit
+from keras_gen.console import load_tensorflow, plain_exit
 
 Folder = Annotated[pathlib.Path, tyro.conf.Positional]
 
@@ -34,10 +33,14 @@ def list_recipes() -> None:
     for name, path in recipe_files().items():
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         print(f"  {name:28} {docstring.splitlines()[0] if docstring else ''}")
-    finished = sorted(file.parent for place in ("saved_models", "runs") for file in pathlib.Path(place).rglob("metrics.json"))
+    finished = sorted(
+        file.parent for place in ("saved_models", "runs") for file in pathlib.Path(place).rglob("metrics.json")
+    )
     print("\nTrained models (keras-gen sample FOLDER):")
     for folder in finished:
-        results = ", ".join(f"{name} {value:.4g}" for name, value in read_json(folder / "metrics.json").get("test", {}).items())
+        results = ", ".join(
+            f"{name} {value:.4g}" for name, value in read_json(folder / "metrics.json").get("test", {}).items()
+        )
         print(f"  {folder!s:28} {results}")
     if not finished:
         print("  none in ./saved_models or ./runs")
@@ -83,6 +86,7 @@ def sample(
     checks.choice("output", output.suffix, (".png", ".npy"))
     refuse_existing(output, overwrite)
     checks.positive_int("num_samples", num_samples)
+    load_tensorflow()
     import numpy as np
 
     import keras_gen
@@ -119,6 +123,7 @@ def evaluate(
         seed: seed of these samples.
     """
     arguments = read_json(folder / "config.json")["arguments"]
+    load_tensorflow()
     import keras_gen
     from keras_gen import data, evaluation
 
@@ -155,6 +160,7 @@ def export(
         raise ValueError(f"`quantize` must be none for a SavedModel, received {quantize!r}.")
     if format == "litert":
         refuse_existing(output, overwrite)
+    load_tensorflow()
     import keras_gen
     from keras_gen import export as exports
 
@@ -194,7 +200,6 @@ def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
 
 def main() -> None:
     """Entry point of `keras-gen`."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with plain_exit():
         if sys.argv[1:2] == ["train"] and len(sys.argv) > 2 and not sys.argv[2].startswith("-"):
             # A recipe has flags of its own, which only its module knows.

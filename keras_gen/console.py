@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 
@@ -23,3 +24,24 @@ def plain_exit() -> Iterator[None]:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without the lines that its libraries print while they are loaded.
+
+    An import that fails shows them.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    visible = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            import tensorflow_probability  # noqa: F401
+        except ImportError:
+            log.seek(0)
+            os.write(visible, log.read())
+            raise
+        finally:
+            os.dup2(visible, 2)
+            os.close(visible)

@@ -2,12 +2,11 @@
 
 import dataclasses
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from typing import Literal
 
-from keras_gen.console import plain_exit
+from keras_gen.console import load_tensorflow, plain_exit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +57,6 @@ class Recipe:
         import tyro
 
         arguments = sys.argv[1:] if arguments is None else arguments
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with plain_exit():
             tyro.cli(
                 self.with_flags("--paper" in arguments),
@@ -79,11 +77,14 @@ class Recipe:
         flag = inspect.Parameter("paper", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
 
         def main(*, paper: bool = False, **arguments):
+            load_tensorflow()
             return self.main(**arguments)
 
         main.__signature__ = signature.replace(parameters=[*parameters, flag])
         main.__annotations__ = {**self.main.__annotations__, "paper": bool}
-        main.__doc__ = self.main.__doc__
+        main.__doc__ = (
+            f"{inspect.cleandoc(self.main.__doc__)}\n    paper: use the paper's value for each flag that is not given."
+        )
         return main
 
 

@@ -83,6 +83,9 @@ class Run:
         if self.is_chief:
             with atomic_file(config_file) as path:
                 path.write_text(json.dumps({"recipe": self.name, "arguments": self.config}, indent=2) + "\n")
+        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # The others must not read checkpoints that the chief is about to replace.
+            self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(1.0)))
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
@@ -138,7 +141,7 @@ class Run:
         checkpoints.restore(model)
         first = checkpoints.state["epoch"]
         if first:
-            print(f"Going on after epoch {first} of {self.folder}.")
+            print(f"Going on after epoch {first} of the run in {self.folder}.", flush=True)
         callbacks = [StopAtNaN(checkpoints)]
         if self.options.ema:
             callbacks.append(keras.callbacks.SwapEMAWeights())
