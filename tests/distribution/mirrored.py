@@ -1,0 +1,54 @@
+"""Trains a model on one device and on two logical CPUs, and prints the largest difference of a weight.
+
+Called as `mirrored.py MODEL`. It is a process of its own because logical devices are made once, at the start.
+"""
+
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import adversarial, autoregressive, latent
+
+bits = (np.random.default_rng(0).random((32, 4, 4, 1)) < 0.3).astype(np.float32)
+
+
+def made():
+    model = autoregressive.MADE((4, 4, 1), (16,), num_masks=2, ordering="random")
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
+def vae():
+    model = latent.VAE((4, 4, 1), 3, levels=2, hidden_units=(8,))
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
+def dcgan():
+    model = adversarial.DCGAN((4, 4, 1), 2, latent_size=3, filters=(4,))
+    model.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
+    return model
+
+
+def trained(make_model, strategy) -> list[np.ndarray]:
+    with strategy.scope():
+        model = make_model()
+    before = model.get_weights()
+    data = tf.data.Dataset.from_tensor_slices(bits).batch(8, drop_remainder=True)
+    model.fit(data, epochs=3, verbose=0)
+    after = model.get_weights()
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(after, before, strict=True)), "nothing was trained"
+    return after
+
+
+if __name__ == "__main__":
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    make_model = {"made": made, "vae": vae, "dcgan": dcgan}[sys.argv[1]]
+    one = trained(make_model, tf.distribute.get_strategy())
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    assert strategy.num_replicas_in_sync == 2
+    two = trained(make_model, strategy)
+    print("largest difference", max(np.abs(a - b).max() for a, b in zip(one, two, strict=True)))
