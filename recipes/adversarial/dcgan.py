@@ -1,0 +1,61 @@
+"""DCGAN (Radford, Metz and Chintala, 2016, https://arxiv.org/abs/1511.06434).
+
+python -m recipes.adversarial.dcgan            digits
+python -m recipes.adversarial.dcgan --paper    MNIST, with the paper's optimizers and noise
+"""
+
+from keras_gen import training
+
+
+@training.recipe(dataset="mnist", filters=(32, 64, 128), latent_size=100, epochs=12, batch_size=128, learning_rate=2e-4)
+def main(
+    *,
+    dataset: str = "digits",
+    epochs: int = 100,
+    batch_size: int = 64,
+    seed: int = 0,
+    folder: str | None = None,
+    filters: tuple[int, ...] = (16, 32),
+    latent_size: int = 32,
+    learning_rate: float = 0.001,
+    options: training.Options = training.Options(),
+) -> dict:
+    """Trains DCGAN, draws its samples, and reports both players' losses.
+
+    Args:
+        dataset: name or path of a data set of images.
+        epochs: passes over the training data.
+        batch_size: examples in a training step.
+        seed: seed of everything random.
+        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        filters: channels of the discriminator's strided layers, from the image inwards; the generator's in reverse.
+        latent_size: length of the noise vector.
+        learning_rate: learning rate of both players' Adam.
+        options: how to train, whatever the model.
+    """
+    config = dict(locals())
+    import keras
+
+    from keras_gen import adversarial, data
+
+    run = training.Run(main.name, folder, config, options)
+    splits = data.load(dataset, batch_size=batch_size, seed=seed)
+    with run.scope():
+        model = adversarial.DCGAN(
+            splits.event_shape, splits.levels, latent_size=latent_size, filters=filters, seed=seed
+        )
+        model.compile(
+            run.averaged(keras.optimizers.Adam(learning_rate, beta_1=0.5)),
+            keras.optimizers.Adam(learning_rate, beta_1=0.5),
+            jit_compile=run.jit_compile(faster=False),
+        )
+    model = run.fit(model, splits, epochs=epochs)
+
+    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    return run.finish(
+        model, splits, metrics, protocol="Losses of the players on held-out data; samples are judged by eye."
+    )
+
+
+if __name__ == "__main__":
+    main.cli()
