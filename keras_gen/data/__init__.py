@@ -1,4 +1,4 @@
 """Data sets by name or by path, as `tf.data` pipelines."""
 
-from keras_gen.data.load import load as load
+from keras_gen.data.loading import load as load
 from keras_gen.data.splits import Splits as Splits

@@ -160,7 +160,9 @@ class Splits:
         sources = {}
         for number, (split, source) in enumerate(self.sources.items()):
             if source.array is None:
-                raise ValueError(f"`binarization` {how!r} needs the whole set in memory; use 'dynamic' for {self.name}.")
+                raise ValueError(
+                    f"`binarization` {how!r} needs the whole set in memory; use 'dynamic' for {self.name}."
+                )
             grey = source.array / (self.levels - 1)
             bits = grey >= 0.5 if how == "threshold" else np.random.default_rng(number).random(grey.shape) < grey
             labels = source.gather(np.arange(source.num_examples))[1:]

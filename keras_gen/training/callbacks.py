@@ -115,7 +115,11 @@ class StopAtNaN(keras.callbacks.Callback):
         for name, value in logs.items():
             if not np.all(np.isfinite(value)):
                 latest = self.checkpoints.state["latest"]
-                kept = f"the last good checkpoint is {self.checkpoints.folder / latest}" if latest else "none was saved"
+                kept = (
+                    f"the last good checkpoint is {self.checkpoints.folder / latest}"
+                    if latest
+                    else "no checkpoint was saved"
+                )
                 raise ArithmeticError(
                     f"{name} became {float(np.mean(value))} at step {batch + 1} of epoch {self.epoch + 1}; {kept}; "
                     "try a smaller learning rate or gradient clipping."

@@ -4,6 +4,8 @@ import difflib
 import math
 import os
 import pathlib
+import re
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -121,7 +123,7 @@ def read_npz(path: pathlib.Path) -> dict[str, tuple[np.ndarray, ...]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"`name`: {path} is not a readable .npz file ({error}).") from None
     splits = {}
     for split, names in {
@@ -244,18 +246,18 @@ def read_tfds(name: str, built_in: tuple[str, ...]):
         near = difflib.get_close_matches(name, built_in, n=2, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"the built-in sets are {', '.join(built_in)};"
         raise ValueError(f"`name` {name!r} is unknown; {hint} TFDS sets need `pip install keras_gen[tfds]`.") from None
-    known = tfds.list_builders(with_community_datasets=False)
-    base_name = name.split("/")[0].split(":")[0]
-    if base_name not in known:
-        if "/" in name or "." in name:
-            raise FileNotFoundError(f"`name`: there is no file or folder {name}.")
-        checks.choice("name", base_name, (*built_in, *known))
+    if not re.fullmatch(r"\w+(/[\w.-]+)?(:[\w.*]+)?", name):
+        raise FileNotFoundError(f"`name`: there is no file or folder {name}.")
     # The variable is read now, not when TFDS was imported.
     data_dir = os.environ.get("TFDS_DATA_DIR", os.path.expanduser("~/tensorflow_datasets"))
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
         sets = builder.as_dataset()
     except (AssertionError, FileNotFoundError, tfds.core.DatasetNotFoundError):
+        known = tfds.list_builders(with_community_datasets=False)
+        base_name = name.split("/")[0].split(":")[0]
+        if base_name not in known:
+            checks.choice("name", base_name, (*built_in, *known))
         raise FileNotFoundError(
             f"`name`: the TFDS set {name!r} is not prepared in {data_dir}; "
             f"run `tfds build {base_name} --data_dir {data_dir}` where there is a network, or set TFDS_DATA_DIR."

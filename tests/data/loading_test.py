@@ -1,0 +1,215 @@
+"""Data sets: what the pipelines yield, in which order, and what is said of a wrong name or file."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from keras_gen import data
+
+
+def rows(dataset) -> np.ndarray:
+    return np.concatenate([x.numpy() for x in dataset])
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    """A file of 10 training, 4 validation and 3 test vectors that count up, each number once."""
+    counting = np.arange(17, dtype=np.float32)[:, np.newaxis]
+    np.savez(tmp_path / "numbers.npz", train=counting[:10], valid=counting[10:14], test=counting[14:])
+    return tmp_path / "numbers.npz"
+
+
+def test_an_epoch_is_a_permutation_and_epochs_differ(numbers):
+    splits = data.load(numbers, batch_size=5)
+    stream = iter(splits.train_from(0))
+    epochs = [np.concatenate([next(stream).numpy() for _ in range(splits.steps_per_epoch)])[:, 0] for _ in range(3)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(10))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_a_later_epoch_is_entered_as_if_all_before_had_been_seen(numbers):
+    splits = data.load(numbers, batch_size=3, seed=4)
+    whole = splits.train_from(0).take(12)
+    np.testing.assert_array_equal(rows(splits.train_from(2).take(6)), rows(whole)[18:])
+    assert splits.steps_per_epoch == 3
+
+
+def test_the_order_is_new_at_each_iteration_and_the_same_for_a_seed(numbers):
+    train = data.load(numbers, batch_size=5, seed=1).train
+    first, second = rows(train), rows(train)
+    assert sorted(first[:, 0]) == sorted(second[:, 0]) == list(range(10))
+    assert (first != second).any()
+    np.testing.assert_array_equal(rows(data.load(numbers, batch_size=5, seed=1).train), first)
+    assert (rows(data.load(numbers, batch_size=5, seed=2).train) != first).any()
+
+
+def test_validation_and_test_come_in_order_and_whole(numbers):
+    splits = data.load(numbers, batch_size=3)
+    np.testing.assert_array_equal(rows(splits.validation)[:, 0], [10, 11, 12, 13])
+    np.testing.assert_array_equal(rows(splits.test)[:, 0], [14, 15, 16])
+
+
+def test_shards_are_disjoint_and_together_whole(numbers):
+    shards = [data.load(numbers, batch_size=2, shard=(index, 2)) for index in range(2)]
+    for split in ("train", "validation", "test"):
+        parts = [rows(getattr(shard, split))[:, 0] for shard in shards]
+        assert not set(parts[0]) & set(parts[1])
+    assert sorted(np.concatenate([rows(shard.test)[:, 0] for shard in shards])) == [14, 15, 16]
+
+
+def test_digits_are_split_without_overlap_or_loss():
+    from sklearn.datasets import load_digits
+
+    splits = data.load("digits", batch_size=100, labels=True)
+    assert (splits.event_shape, splits.levels) == ((8, 8, 1), 17)
+    arrays = [splits.array(split) for split in ("train", "validation", "test")]
+    assert [len(array) for array in arrays] == [1437, 180, 180]
+    key = lambda images: sorted(map(bytes, images.reshape(-1, 64).astype(np.uint8)))  # noqa: E731
+    assert key(np.concatenate(arrays)) == key(load_digits().images)
+    images, labels = next(iter(splits.test))
+    found = {
+        bytes(image): label
+        for image, label in zip(load_digits().images.astype(np.uint8), load_digits().target, strict=True)
+    }
+    assert [found[bytes(image)] for image in images.numpy()] == labels.numpy().tolist()
+
+
+def test_threshold_is_one_from_the_middle_level_on():
+    grey = data.load("digits").array("train")
+    np.testing.assert_array_equal(data.load("digits", binarization="threshold").array("train"), grey >= 8)
+
+
+def test_static_bits_stay_and_dynamic_bits_are_drawn_anew():
+    static = data.load("digits", binarization="static", seed=1)
+    np.testing.assert_array_equal(
+        static.array("test"), data.load("digits", binarization="static", seed=2).array("test")
+    )
+    dynamic = data.load("digits", binarization="dynamic", batch_size=1437)
+    stream = iter(dynamic.train_from(0))
+    means = [next(stream).numpy().mean() for _ in range(20)]
+    assert len(set(means)) == 20
+    # Each pixel is a Bernoulli draw of its grey level: the mean of all must be the mean grey.
+    grey = data.load("digits").array("train") / 16
+    error = np.sqrt((grey * (1 - grey)).sum() / 20) / grey.size
+    assert abs(np.mean(means) - grey.mean()) < 4 * error
+    assert abs(static.array("train").mean() - grey.mean()) < 4 * error * np.sqrt(20)
+
+
+def test_levels_follow_the_dtype(tmp_path):
+    for array, levels in (
+        (np.array([[0, 1]] * 9, bool), 2),
+        (np.array([[0, 200]] * 9, np.uint8), 256),
+        (np.array([[0, 4]] * 9, np.int64), 5),
+        (np.array([[0.0, 1.0]] * 9), None),
+    ):
+        np.save(tmp_path / "array.npy", array)
+        assert data.load(tmp_path / "array.npy").levels == levels
+    assert data.load(tmp_path / "array.npy", standardize=False).event_shape == (2,)
+
+
+def test_tables_with_and_without_names(tmp_path):
+    table = np.random.default_rng(0).normal(size=(20, 3)).round(3)
+    np.savetxt(tmp_path / "named.csv", table, delimiter=",", header="a,b,c", comments="", fmt="%.3f")
+    np.savetxt(tmp_path / "plain.data", table, fmt="%.3f")
+    for name in ("named.csv", "plain.data"):
+        splits = data.load(tmp_path / name, columns="0,2", standardize=True)
+        assert [splits.size(split) for split in ("train", "validation", "test")] == [16, 2, 2]
+        np.testing.assert_allclose(splits.array("train").mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(splits.array("train").std(axis=0), 1, atol=1e-6)
+        restored = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
+        restored = restored * splits.scale[1] + splits.scale[0]
+        np.testing.assert_allclose(np.sort(restored[:, 0]), np.sort(table[:, 0]), atol=1e-5)
+
+
+def test_a_folder_of_images(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, 4, 6, 3), np.uint8)
+    for index, image in enumerate(images):
+        PIL.Image.fromarray(image).save(tmp_path / f"{index:02}.png")
+    splits = data.load(tmp_path)
+    assert (splits.event_shape, splits.levels) == ((4, 6, 3), 256)
+    found = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
+    assert sorted(map(bytes, found)) == sorted(map(bytes, images))
+    assert data.load(tmp_path, image_size=(2, 3)).event_shape == (2, 3, 3)
+
+
+def test_images_that_do_not_fit_in_memory_are_read_from_their_files(tmp_path, monkeypatch):
+    for index in range(12):
+        PIL.Image.fromarray(np.full((4, 4), index, np.uint8)).save(tmp_path / f"{index:02}.png")
+    monkeypatch.setattr("keras_gen.data.loading.MEMORY_LIMIT", 0)
+    splits = data.load(tmp_path, batch_size=4)
+    assert splits.sources["train"].array is None
+    seen = np.concatenate([rows(splits.train), rows(splits.validation), rows(splits.test)])
+    assert sorted(seen[:, 0, 0, 0]) == list(range(12))
+    with pytest.raises(ValueError, match="needs the whole set in memory"):
+        data.load(tmp_path, binarization="static")
+
+
+def test_a_prepared_tfds_set(tmp_path, monkeypatch):
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    images = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 1), np.uint8)
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="tiny",
+        version="1.0.0",
+        data_dir=tmp_path,
+        split_datasets={
+            split: tf.data.Dataset.from_tensor_slices({"image": part, "label": np.arange(len(part))})
+            for split, part in (("train", images[:6]), ("test", images[6:]))
+        },
+        features=tfds.features.FeaturesDict(
+            {"image": tfds.features.Image(shape=(4, 4, 1)), "label": tfds.features.ClassLabel(num_classes=6)}
+        ),
+        disable_shuffling=True,
+    )
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    splits = data.load("tiny", batch_size=4, labels=True)
+    assert (splits.event_shape, splits.levels) == ((4, 4, 1), 256)
+    np.testing.assert_array_equal(splits.array("test"), images[6:])
+    # There is no validation split: the last sixth of the training examples serves.
+    np.testing.assert_array_equal(splits.array("validation"), images[5:6])
+    np.testing.assert_array_equal(next(iter(splits.test))[1], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "sentence"),
+    [
+        ("digitz", ValueError, "did you mean digits"),
+        ("mnits", ValueError, "did you mean mnist"),
+        ("cifar10", FileNotFoundError, "run `tfds build cifar10 --data_dir"),
+        ("no/such/folder", FileNotFoundError, "no file or folder no/such/folder"),
+        ("none.npz", FileNotFoundError, "no file none.npz"),
+    ],
+)
+def test_a_wrong_name_gets_a_sentence(name, error, sentence, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(error, match=sentence):
+        data.load(name)
+
+
+def test_a_wrong_file_gets_a_sentence(tmp_path):
+    np.savez(tmp_path / "other.npz", something=np.zeros(3))
+    with pytest.raises(ValueError, match="must hold an array `train` or `x_train`; it holds something"):
+        data.load(tmp_path / "other.npz")
+    (tmp_path / "damaged.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:50])
+    with pytest.raises(ValueError, match="is not a readable .npz file"):
+        data.load(tmp_path / "damaged.npz")
+    np.savez(tmp_path / "empty.npz", train=np.zeros((0, 3)), valid=np.zeros((1, 3)), test=np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="the train split of empty.npz holds no examples"):
+        data.load(tmp_path / "empty.npz")
+    (tmp_path / "words.csv").write_text("1,2\n3,four\n")
+    with pytest.raises(ValueError, match="must hold numbers in every row and column"):
+        data.load(tmp_path / "words.csv")
+    np.save(tmp_path / "constant.npy", np.ones((9, 2)))
+    with pytest.raises(ValueError, match=r"columns \[0, 1\] of constant.npy are constant"):
+        data.load(tmp_path / "constant.npy", standardize=True)
+    np.save(tmp_path / "nan.npy", np.full((9, 2), np.nan))
+    with pytest.raises(ValueError, match="holds NaN or infinity"):
+        data.load(tmp_path / "nan.npy")
+    with pytest.raises(ValueError, match="`binarization` 'statik' is unknown; did you mean static"):
+        data.load("digits", binarization="statik")
+    with pytest.raises(ValueError, match="`columns` must be indices"):
+        data.load(tmp_path / "words.csv", columns="a:b")
+    with pytest.raises(ValueError, match="`batch_size` must be at least 1, received 0"):
+        data.load("digits", batch_size=0)
