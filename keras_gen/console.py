@@ -37,7 +37,11 @@ def load_tensorflow() -> None:
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
-            import tensorflow_probability  # noqa: F401
+            import keras  # noqa: F401
+            import tensorflow_probability
+
+            # TFP waits for the first use of its modules to load them.
+            _ = tensorflow_probability.distributions
         except ImportError:
             log.seek(0)
             os.write(visible, log.read())

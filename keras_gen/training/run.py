@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_gen
-from keras_gen import evaluation
+from keras_gen import evaluation, export, saving
 from keras_gen.base import GenerativeModel
 from keras_gen.data import Splits
 from keras_gen.files import atomic_file

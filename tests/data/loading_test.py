@@ -193,10 +193,10 @@ def test_a_wrong_file_gets_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="must hold an array `train` or `x_train`; it holds something"):
         data.load(tmp_path / "other.npz")
     (tmp_path / "damaged.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:50])
-    with pytest.raises(ValueError, match="is not a readable .npz file"):
+    with pytest.raises(ValueError, match="is not a readable"):
         data.load(tmp_path / "damaged.npz")
     np.savez(tmp_path / "empty.npz", train=np.zeros((0, 3)), valid=np.zeros((1, 3)), test=np.zeros((1, 3)))
-    with pytest.raises(ValueError, match="the train split of empty.npz holds no examples"):
+    with pytest.raises(ValueError, match="the train split of .* holds no examples"):
         data.load(tmp_path / "empty.npz")
     (tmp_path / "words.csv").write_text("1,2\n3,four\n")
     with pytest.raises(ValueError, match="must hold numbers in every row and column"):

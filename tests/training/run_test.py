@@ -66,7 +66,7 @@ def test_the_best_epoch_is_the_result(tmp_path):
 
 
 def test_the_average_of_the_weights_is_the_result(tmp_path):
-    run, model, _ = start(tmp_path / "run", epochs=2, options=training.Options(ema=0.9))
+    _, model, _ = start(tmp_path / "run", epochs=2, options=training.Options(ema=0.9))
     averages = model.optimizer._model_variables_moving_average
     for weight, average in zip(model.trainable_variables, averages, strict=True):
         np.testing.assert_array_equal(weight, average)
