@@ -1,6 +1,7 @@
 """Likelihoods over a data set: exact ones, and bounds, with their standard errors."""
 
 import math
+import sys
 
 import keras
 import numpy as np
@@ -71,7 +72,9 @@ def standard_error(values: np.ndarray) -> float:
 def shown(dataset: tf.data.Dataset, verbose: bool):
     """Yields batches under a progress bar."""
     count = int(dataset.cardinality())
-    bar = keras.utils.Progbar(count if count > 0 else None, verbose=int(verbose), unit_name="batch")
+    # A bar needs a terminal; a log file would fill with its remains.
+    verbose = int(verbose and sys.stdout.isatty())
+    bar = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     for batch in dataset:
         yield batch
         bar.add(1)

@@ -1,0 +1,83 @@
+"""Likelihoods over a data set, baselines and pictures."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen import autoregressive, data, evaluation, latent
+
+
+@pytest.fixture(scope="module")
+def bits():
+    return (np.random.default_rng(0).random((50, 6)) < np.linspace(0.1, 0.9, 6)).astype(np.uint8)
+
+
+def test_the_mean_is_over_examples_not_batches(bits):
+    model = autoregressive.MADE((6,), (8,))
+    exact = -model.log_prob(bits).numpy().astype(np.float64)
+    # The last batch is smaller: a mean of batch means would be wrong.
+    found = evaluation.likelihood(model, tf.data.Dataset.from_tensor_slices(bits).batch(16))
+    assert found["nll"] == pytest.approx(exact.mean(), rel=1e-6)
+    assert found["bits_per_dim"] == pytest.approx(exact.mean() / 6 / math.log(2), rel=1e-6)
+    assert found["nll_standard_error"] == pytest.approx(exact.std(ddof=1) / math.sqrt(50), rel=1e-6)
+
+
+def test_more_samples_tighten_the_bound_of_a_vae(bits):
+    model = latent.VAE((6,), 2, hidden_units=(8,))
+    batches = tf.data.Dataset.from_tensor_slices(bits).batch(25)
+    few, many = (evaluation.likelihood_bound(model, batches, num_samples=k, seed=1) for k in (1, 500))
+    assert many["nll_bound"] < few["nll_bound"]
+    assert many["nll_bound_monte_carlo_error"] < 0.1
+    assert many["num_samples"] == 500
+    again = evaluation.likelihood_bound(model, batches, num_samples=500, seed=1)
+    assert again["nll_bound"] == many["nll_bound"]
+
+
+@pytest.mark.parametrize("fit", [evaluation.independent_entries, evaluation.bernoulli_mixture])
+def test_a_baseline_is_a_distribution(bits, fit):
+    # Evaluated on a single point at a time, the masses of all points must add up to 1.
+    points = np.array(list(itertools.product((0, 1), repeat=6)), np.uint8)
+    total = sum(math.exp(-fit(bits, point[np.newaxis])) for point in points)
+    assert total == pytest.approx(1.0, abs=1e-9)
+
+
+def test_independent_entries_reach_the_entropy_of_independent_bits():
+    means = np.array([0.2, 0.5, 0.7])
+    train, test = ((np.random.default_rng(seed).random((20_000, 3)) < means).astype(int) for seed in (0, 1))
+    entropy = -(means * np.log(means) + (1 - means) * np.log(1 - means)).sum()
+    assert evaluation.independent_entries(train, test) == pytest.approx(entropy, abs=0.02)
+
+
+def test_em_finds_two_clusters():
+    random = np.random.default_rng(0)
+    means = np.where(random.random((4000, 1)) < 0.5, 0.05, 0.95)
+    x = (random.random((4000, 8)) < means).astype(int)
+    counts = x.sum(axis=1)
+    log_mass = [counts * np.log(p) + (8 - counts) * np.log(1 - p) for p in (0.05, 0.95)]
+    true_nll = -np.mean(np.logaddexp(*log_mass) + np.log(0.5))
+    assert evaluation.bernoulli_mixture(x, x, num_components=2) == pytest.approx(true_nll, abs=0.02)
+
+
+def test_baselines_of_digits():
+    found = evaluation.baselines(data.load("digits", binarization="threshold"))
+    assert found["nll_mixture_of_bernoullis"] < found["nll_independent_entries"] < 64 * math.log(2)
+    assert set(evaluation.baselines(data.load("digits"))) == {"nll_independent_entries"}
+    assert evaluation.baselines(data.load("two_moons")) == {}
+
+
+def test_a_grid_shows_every_pixel_at_its_place():
+    images = np.arange(4)[:, np.newaxis, np.newaxis, np.newaxis] * np.ones((4, 3, 3, 1))
+    picture = np.asarray(evaluation.pictures.image_grid(images, 4, min_size=1))
+    assert picture.shape == (12, 12)
+    np.testing.assert_array_equal(picture[3::5, 3::5], [[0, 85], [170, 255]])
+
+
+@pytest.mark.parametrize(("shape", "levels"), [((9, 4, 6, 3), 256), ((9, 2), None), ((9, 11), None), ((9, 16), 2)])
+def test_every_kind_of_example_has_a_picture(shape, levels):
+    random = np.random.default_rng(0)
+    x = random.normal(size=shape) if levels is None else random.integers(0, levels, shape)
+    pixels = np.asarray(evaluation.picture(x, levels, x))
+    assert pixels.std() > 0
