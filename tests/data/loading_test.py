@@ -196,7 +196,7 @@ def test_a_wrong_file_gets_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="is not a readable"):
         data.load(tmp_path / "damaged.npz")
     np.savez(tmp_path / "empty.npz", train=np.zeros((0, 3)), valid=np.zeros((1, 3)), test=np.zeros((1, 3)))
-    with pytest.raises(ValueError, match="the train split of .* holds no examples"):
+    with pytest.raises(ValueError, match=r"the train split of .* holds no examples"):
         data.load(tmp_path / "empty.npz")
     (tmp_path / "words.csv").write_text("1,2\n3,four\n")
     with pytest.raises(ValueError, match="must hold numbers in every row and column"):

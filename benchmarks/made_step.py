@@ -1,0 +1,70 @@
+"""A training step of MADE against the machine's own limit, the matrix product.
+
+    python benchmarks/made_step.py
+
+prints, all measured in this run, the rate of a large matrix product, and for each training step its time, its
+rate, and the ratio of the two. A step of batch B, D entries and H units counts 3 · 4BDH operations: forward,
+gradient of the input and of the weights, masked and useful ones alike. Leaving out masked ones can so exceed 100 %.
+The best of many repetitions is taken, since other work on the machine only ever slows one down.
+"""
+
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tyro
+
+from keras_gen.autoregressive import MADE
+
+
+def best_seconds(function, repetitions: int) -> float:
+    """Returns the shortest time of a call, the first ones left out."""
+    times = []
+    for _ in range(repetitions + 3):
+        start = time.perf_counter()
+        np.asarray(function())
+        times.append(time.perf_counter() - start)
+    return min(times[3:])
+
+
+def gemm_rate(size: int, repetitions: int) -> float:
+    """Returns the operations per second of a product of two square float32 matrices."""
+    a = tf.random.stateless_normal((size, size), (0, 1))
+    product = tf.function(lambda: tf.reduce_sum(tf.matmul(a, a)[0]), autograph=False)
+    return 2 * size**3 / best_seconds(product, repetitions)
+
+
+def step_seconds(hidden_units: int, batch_size: int, jit_compile: bool, repetitions: int) -> float:
+    """Returns the time of one step of `fit`, of what runs for each batch of a data set in memory."""
+    model = MADE((784,), (hidden_units,))
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
+    model.make_train_function()
+    bits = (np.random.default_rng(0).random((batch_size, 784)) < 0.13).astype(np.float32)
+    batches = iter(tf.data.Dataset.from_tensors(bits).repeat())
+    return best_seconds(lambda: model.train_function(batches)["loss"], repetitions)
+
+
+def main(*, hidden_units: tuple[int, ...] = (500, 2000), batch_size: int = 100, repetitions: int = 100) -> None:
+    """Prints the table.
+
+    Args:
+        hidden_units: widths of the one hidden layer to measure.
+        batch_size: examples in a step.
+        repetitions: calls of which the best counts.
+    """
+    peak = gemm_rate(2048, repetitions)
+    print(f"matrix product 2048 x 2048 x 2048: {peak / 1e9:.0f} GFLOP/s")
+    print(f"{'step':28}{'ms':>8}{'GFLOP/s':>10}{'of peak':>10}")
+    for units in hidden_units:
+        for jit_compile in (True, False):
+            seconds = step_seconds(units, batch_size, jit_compile, repetitions)
+            rate = 12 * batch_size * 784 * units / seconds
+            name = f"MADE-{units}, batch {batch_size}, {'XLA' if jit_compile else 'no XLA'}"
+            print(f"{name:28}{seconds * 1e3:8.2f}{rate / 1e9:10.0f}{rate / peak:10.0%}")
+    again = gemm_rate(2048, repetitions)
+    print(f"matrix product, again: {again / 1e9:.0f} GFLOP/s")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
