@@ -10,7 +10,8 @@ from keras_gen.base import GenerativeModel, Signature
 class AdversarialModel(GenerativeModel):
     """A generator that learns from a discriminator, which learns to tell its examples from the data.
 
-    A subclass builds `self.generator` and `self.discriminator` in its constructor and provides
+    A subclass builds `self.generator` and then `self.discriminator` in its constructor (Keras puts the moving average
+    of the generator's optimizer in place of the first weights) and provides
 
     - `noise_distributions()`, as every model,
     - `fakes(noise, ...)`: the generator's examples, differentiable,

@@ -69,9 +69,10 @@ class DCGAN(AdversarialModel):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
+        super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
         if len(self.event_shape) != 3:
             raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
+        checks.levels(levels)
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.filters = None if filters is None else checks.positive_ints("filters", filters)
         if self.filters == ():
