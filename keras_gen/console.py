@@ -27,25 +27,30 @@ def plain_exit() -> Iterator[None]:
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow without the lines that its libraries print while they are loaded.
-
-    An import that fails shows them.
-    """
+    """Imports TensorFlow without the lines that its libraries print while they are loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with hushed():
+        import keras  # noqa: F401
+        import tensorflow_probability
+
+        # TFP waits for the first use of its modules to load them.
+        _ = tensorflow_probability.distributions
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Hides what libraries write to the standard error stream, and shows it after all if an import fails."""
     sys.stderr.flush()
     visible = os.dup(2)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
-            import keras  # noqa: F401
-            import tensorflow_probability
-
-            # TFP waits for the first use of its modules to load them.
-            _ = tensorflow_probability.distributions
+            yield
         except ImportError:
             log.seek(0)
             os.write(visible, log.read())
             raise
         finally:
+            sys.stderr.flush()
             os.dup2(visible, 2)
             os.close(visible)

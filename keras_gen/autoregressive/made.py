@@ -261,6 +261,7 @@ class MADE(DensityModel):
             lambda before, x: tf.reduce_any(before != x),
             lambda before, x: (x, quantile(x)),
             (start - 1.0, start),
+            maximum_iterations=self.event_size,
         )
         return x
 

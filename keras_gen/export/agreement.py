@@ -1,0 +1,122 @@
+"""Whether an exported model computes what Keras does."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.base import DensityModel, GenerativeModel, Signature
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How far one output of an exported model is from Keras.
+
+    Attributes:
+        signature: name of the signature.
+        output: name of its output.
+        measure: what `value` measures.
+        value: the figure found.
+        bound: the largest value that counts as agreement.
+        largest_difference: largest absolute difference of two entries.
+        equal_share: share of the entries that are equal.
+    """
+
+    signature: str
+    output: str
+    measure: str
+    value: float
+    bound: float
+    largest_difference: float
+    equal_share: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the figure is within its bound, which nan is not."""
+        return self.value <= self.bound
+
+
+@dataclasses.dataclass(frozen=True)
+class Tolerance:
+    """How far an exported model may be from Keras.
+
+    Attributes:
+        relative: bound on the largest difference of real numbers, relative to the largest magnitude among them
+            (or to 1 if that is more).
+        parted: bound on the share of examples in which more than 1 % of the levels differ; None where the levels
+            are compared as `Tolerance.levels` says.
+        levels: bound on the mean difference of levels, relative to their range.
+    """
+
+    relative: float
+    parted: float | None = None
+    levels: float | None = None
+
+
+#: The same arithmetic in another order. A level is drawn by comparing a probability with a random number, so that
+#: one in millions of draws falls to the other side, and an autoregressive model goes on from there differently.
+FLOAT32 = Tolerance(relative=1e-4, parted=0.1)
+
+
+def example_inputs(model: GenerativeModel, signature: Signature, batch_size: int, seed: int) -> dict[str, tf.Tensor]:
+    """Returns inputs that a signature may meet.
+
+    The model's own noise where an input is named after it, its own draws for `x`, whole numbers for integers
+    and standard normal numbers for anything else, such as a latent code.
+    """
+    noise = model.noise(batch_size, seed)
+    inputs = {}
+    for name, spec in signature.inputs.items():
+        shape = [batch_size if size is None else size for size in spec.shape]
+        if name in noise:
+            inputs[name] = noise[name]
+        elif name == "x":
+            inputs[name] = tf.cast(model.sample(batch_size, seed=seed), spec.dtype)
+        elif name == "num_samples":
+            inputs[name] = tf.constant(batch_size, spec.dtype)
+        elif spec.dtype.is_integer:
+            inputs[name] = tf.random.stateless_uniform(shape, (seed, 1), maxval=1 << 30, dtype=spec.dtype)
+        else:
+            inputs[name] = tf.random.stateless_normal(shape, (seed, 2), dtype=spec.dtype)
+    return inputs
+
+
+def compare(
+    model: GenerativeModel, signature: str, output: str, expected: np.ndarray, actual: np.ndarray, tolerance: Tolerance
+) -> Agreement:
+    """Measures one output of an exported model against Keras, in the way that suits it.
+
+    Real numbers are compared by their largest difference, levels by the share of examples that part from Keras.
+    Levels drawn with rounded weights part by design. Those of a model with an exact mass are judged by Keras,
+    which computes their mean log mass and that of its own draws; those of other models by how far off they are.
+    """
+    expected, actual = (np.asarray(array, np.float64) for array in (expected, actual))
+    if expected.shape != actual.shape:
+        raise RuntimeError(
+            f"`{signature}` gives `{output}` of shape {actual.shape}, where Keras gives {expected.shape}."
+        )
+    difference = np.abs(expected - actual)
+    found = {"largest_difference": float(difference.max()), "equal_share": float(np.mean(expected == actual))}
+    is_levels = model.levels is not None and output == "x" and bool(np.all(expected == np.round(expected)))
+
+    if not is_levels:
+        measure = "largest difference, relative"
+        value = difference.max() / max(1.0, np.abs(expected).max())
+        bound = tolerance.relative
+    elif not np.all(model.domain.contains(tf.constant(actual))):
+        measure, value, bound = f"share outside {model.domain.expected}", 1.0, 0.0
+    elif tolerance.parted is not None:
+        measure = "share of examples that part"
+        value = np.mean(np.mean((difference > 0).reshape(len(difference), -1), axis=1) > 0.01)
+        bound = tolerance.parted
+    elif isinstance(model, DensityModel):
+        measure = "difference in mean log mass of the draws"
+        ours, theirs = (model.log_prob(x).numpy() for x in (expected, actual))
+        value = abs(ours.mean() - theirs.mean())
+        error = np.sqrt((ours.var() + theirs.var()) / len(ours))
+        bound = 4 * error + tolerance.relative * abs(ours.mean())
+    else:
+        measure = "mean difference, relative to the range"
+        value = difference.mean() / (model.levels - 1)
+        bound = tolerance.levels
+    return Agreement(signature, output, measure, float(value), float(bound), **found)
