@@ -290,11 +290,7 @@ class GenerativeModel(keras.Model):
         """Returns arrays once they are validated, and data sets with the validation inside."""
         if isinstance(x, tf.data.Dataset):
             specs = x.element_spec if isinstance(x.element_spec, tuple) else (x.element_spec,)
-            if not tf.TensorShape((None, *self.event_shape)).is_compatible_with(specs[0].shape):
-                shape = ", ".join(map(str, self.event_shape))
-                raise ValueError(
-                    f"`{name}` must yield batches of shape (batch, {shape}), received {tuple(specs[0].shape)}."
-                )
+            self.domain.validate_spec(specs[0].dtype, specs[0].shape, self.event_shape, name)
             if x.cardinality() == 0:
                 raise ValueError(f"`{name}` holds no examples; at least one is expected.")
 

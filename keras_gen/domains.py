@@ -30,13 +30,7 @@ class Domain:
         """
         if not tf.is_tensor(x):
             x = np.asarray(x)
-        dtype = tf.as_dtype(x.dtype) if x.dtype != object else tf.string
-        if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
-            raise TypeError(f"`{name}` must hold numbers, received dtype {x.dtype}.")
-        if not tf.TensorShape((None, *event_shape)).is_compatible_with(x.shape):
-            raise ValueError(
-                f"`{name}` must have shape (batch, {', '.join(map(str, event_shape))}), received {tuple(x.shape)}."
-            )
+        self.validate_spec(x.dtype, x.shape, event_shape, name)
         x = tf.cast(x, tf.float32)
         if tf.executing_eagerly() and isinstance(x, tf.__internal__.EagerTensor):
             if x.shape[0] == 0:
@@ -45,6 +39,16 @@ class Domain:
             if tf.size(outside):
                 raise ValueError(f"`{name}` holds the value {outside[0].numpy():g}; expected {self.expected}.")
         return x
+
+    def validate_spec(self, dtype, shape, event_shape: tuple[int, ...], name: str = "x") -> None:
+        """Raises what `validate` does at a wrong dtype or shape."""
+        kind = tf.as_dtype(dtype) if dtype != object else tf.string
+        if not (kind.is_floating or kind.is_integer or kind.is_bool):
+            raise TypeError(f"`{name}` must hold numbers, received dtype {getattr(dtype, 'name', dtype)}.")
+        if not tf.TensorShape((None, *event_shape)).is_compatible_with(shape):
+            raise ValueError(
+                f"`{name}` must have shape (batch, {', '.join(map(str, event_shape))}), received {tuple(shape)}."
+            )
 
     def guard(self, x: tf.Tensor, name: str = "x") -> tf.Tensor:
         """Returns `x` unchanged, in a graph that fails with the sentence of `validate` at a value outside."""

@@ -66,7 +66,7 @@ class MADE(DensityModel):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.num_masks = checks.positive_int("num_masks", num_masks)
         self.direct_connections = direct_connections

@@ -1,0 +1,201 @@
+"""Tests of MADE: what every autoregressive model over levels promises, ensembles, orderings and imputation."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, chi_square, randomise
+
+from keras_gen.autoregressive import MADE
+
+
+class TestEnsembleOverLevels(ModelContract, DiscreteDensityContract, AutoregressiveContract):
+    """Every argument away from its default."""
+
+    def make_model(self, **changes):
+        return MADE(
+            **{
+                "event_shape": (2, 3),
+                "hidden_units": (31, 29),
+                "levels": 3,
+                "num_masks": 2,
+                "direct_connections": True,
+                "ordering": "random",
+                "activation": "tanh",
+                "seed": 5,
+                "name": "ensemble",
+                **changes,
+            }
+        )
+
+    def make_data(self):
+        random = np.random.default_rng(0)
+        first = random.integers(0, 3, (40, 2, 1))
+        return np.concatenate([first, first, (first + 1) % 3], axis=2)
+
+    def make_enumerable(self):
+        return self.make_model()
+
+    def conditionals(self, model):
+        for mask in range(model.num_masks):
+            yield np.argsort(model.degrees[0][mask]), lambda x, mask=mask: model.logits(x, mask).numpy()
+
+
+class TestBinary(DiscreteDensityContract, AutoregressiveContract):
+    """One mask in a given order: an entry is one unit, and units can be computed in blocks."""
+
+    order = (3, 0, 7, 2, 5, 1, 6, 4)
+
+    def make_model(self):
+        return MADE((8,), hidden_units=(300, 260), ordering=self.order)
+
+    def make_enumerable(self):
+        return self.make_model()
+
+    def conditionals(self, model):
+        yield self.order, lambda x: model.logits(x).numpy()
+
+
+class TestWithoutHiddenLayers(DiscreteDensityContract, AutoregressiveContract):
+    """Logistic regressions of each entry on those before it."""
+
+    def make_model(self):
+        return MADE((2, 2, 2), hidden_units=())
+
+    def make_enumerable(self):
+        return self.make_model()
+
+    def conditionals(self, model):
+        yield range(8), lambda x: model.logits(x).numpy()
+
+
+@pytest.fixture(scope="module")
+def binary():
+    return randomise(MADE((6,), hidden_units=(40,), ordering=(2, 5, 0, 1, 4, 3), seed=1), scale=1.5)
+
+
+@pytest.fixture(scope="module")
+def points():
+    return np.array(list(itertools.product(range(2), repeat=6)), np.float32)
+
+
+def test_ensemble_averages_probabilities(points):
+    model = randomise(MADE((6,), hidden_units=(20,), num_masks=3, ordering="random"), scale=1.5)
+    masses = np.stack([np.exp(model.log_prob_of_mask(points, mask)) for mask in range(3)])
+    assert masses.std(axis=0).max() > 0.01
+    np.testing.assert_allclose(np.exp(model.log_prob(points)), masses.mean(axis=0), rtol=1e-5)
+
+
+def test_one_conditional_by_hand():
+    model = randomise(MADE((2,), hidden_units=(4,), ordering=(1, 0)))
+    hidden, output = model.hidden_layers[0], model.output_layer
+    x = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], np.float32)
+    # Entry 1 comes first: all four hidden units, of degree 1, see it alone, and they speak to entry 0 alone.
+    h = np.maximum(0.0, x[:, 1:] * hidden.kernel.numpy()[1] + hidden.bias.numpy())
+    logits = np.stack(
+        [h @ output.kernel.numpy()[:, 0] + output.bias.numpy()[0], np.full(3, output.bias.numpy()[1])], axis=1
+    )
+    log_prob = np.sum(x * logits - np.logaddexp(0.0, logits), axis=1)
+    np.testing.assert_allclose(model.log_prob(x), log_prob, rtol=1e-5)
+
+
+def test_direct_connections_reach_entries_that_come_later_alone():
+    model = MADE((5,), hidden_units=(3,), direct_connections=True, ordering=(4, 3, 2, 1, 0))
+    model.direct_layer.kernel.assign(np.ones((5, 5)))
+    model.output_layer.kernel.assign(np.zeros((3, 5)))
+    x = np.array([[0, 1, 0, 1, 1]], np.float32)
+    np.testing.assert_allclose(model.logits(x), [[3, 2, 2, 1, 0]])
+
+
+def test_orderings():
+    size = 30
+    np.testing.assert_array_equal(MADE((size,), (4,)).degrees[0], [np.arange(1, size + 1)])
+    explicit = tuple(np.random.default_rng(0).permutation(size).tolist())
+    given = MADE((size,), (4,), num_masks=2, ordering=explicit)
+    np.testing.assert_array_equal(np.argsort(given.degrees[0]), [explicit, explicit])
+    # One ordering may have several masks, which differ in the degrees of the hidden units.
+    assert np.any(given.degrees[1][0] != given.degrees[1][1])
+    drawn = MADE((size,), (4,), num_masks=2, ordering="random").degrees[0]
+    assert np.any(drawn[0] != drawn[1])
+    np.testing.assert_array_equal(np.sort(drawn), [np.arange(1, size + 1)] * 2)
+    assert np.any(drawn != MADE((size,), (4,), num_masks=2, ordering="random", seed=1).degrees[0])
+
+
+@pytest.mark.parametrize("levels", [2, 4])
+def test_samples_are_those_of_ancestral_sampling(levels):
+    """The fixed point is what drawing one entry after the other gives for the same random numbers."""
+    order = (3, 1, 4, 0, 2)
+    model = randomise(MADE((5,), hidden_units=(30,), levels=levels, ordering=order), scale=1.5)
+    noise = model.noise(50, seed=3)
+    uniform, x = noise["uniform"].numpy(), np.zeros((50, 5), np.float32)
+    for entry in order:
+        logits = model.logits(x).numpy()[:, entry]
+        if levels == 2:
+            x[:, entry] = uniform[:, entry] < 1.0 / (1.0 + np.exp(-logits))
+        else:
+            below = np.cumsum(tf.nn.softmax(logits).numpy(), axis=-1)
+            x[:, entry] = np.sum(uniform[:, entry, np.newaxis] >= below[:, :-1], axis=-1)
+    np.testing.assert_array_equal(model.generate(noise), x)
+
+
+def test_training_takes_one_mask_at_random():
+    model = MADE((6,), hidden_units=(20,), num_masks=3, ordering="random")
+    x = np.random.default_rng(0).integers(0, 2, (8, 6)).astype(np.float32)
+    possible = {round(float(-np.mean(model.log_prob_of_mask(x, mask))), 4) for mask in range(3)}
+    losses = {
+        round(float(np.mean(model.loss_terms(x, None, seed=tf.constant([0, i]), training=True)["loss"])), 4)
+        for i in range(20)
+    }
+    assert len(possible) == 3
+    assert losses == possible
+
+
+def test_imputation_draws_from_the_conditional_distribution(binary, points):
+    """Entries 2, 5 and 0 come first in the ordering and are known; 1, 4 and 3 are drawn."""
+    num_samples = 20_000
+    x = np.tile(np.array([1, 0, 0, 1, 0, 1], np.float32), (num_samples, 1))
+    missing = np.array([False, True, False, True, True, False])
+    drawn = binary.impute(x, missing, seed=0).numpy()
+    np.testing.assert_array_equal(drawn[:, ~missing], x[:, ~missing])
+
+    rest = points[np.all(points[:, ~missing] == x[0, ~missing], axis=1)]
+    masses = np.exp(binary.log_prob(rest).numpy().astype(np.float64))
+    masses /= masses.sum()
+    counts = np.array([np.sum(np.all(drawn == point, axis=1)) for point in rest])
+    assert counts.sum() == num_samples
+    assert np.all(np.abs(counts / num_samples - masses) < 5.0 * np.sqrt(masses * (1.0 - masses) / num_samples) + 1e-9)
+    assert masses.std() > 0.01
+
+
+def test_imputation_of_everything_is_sampling_and_of_nothing_is_the_example(binary, points):
+    np.testing.assert_array_equal(binary.impute(points, np.ones(6), seed=4), binary.sample(64, seed=4))
+    np.testing.assert_array_equal(binary.impute(points, np.zeros(6), seed=4), points)
+
+
+def test_imputation_says_what_it_cannot_do(binary, points):
+    with pytest.raises(ValueError, match=r"`mask` must mark no entry that comes before a known one in the ordering\."):
+        binary.impute(points, np.array([0, 0, 1, 0, 0, 0]))
+    with pytest.raises(ValueError, match="`impute` must have one mask"):
+        MADE((6,), (4,), num_masks=2).impute(points, np.ones(6))
+    with pytest.raises(ValueError, match="`impute` must have one ordering"):
+        MADE((6,), (4,), num_masks=2, ordering="random").impute(points, np.ones(6))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"event_shape": ()}, ValueError, "`event_shape` must have at least one axis"),
+        ({"event_shape": (4, 0)}, ValueError, "`event_shape` must be at least 1, received 0"),
+        ({"event_shape": 4}, TypeError, "`event_shape` must be a tuple of whole numbers, received 4"),
+        ({"levels": 1}, ValueError, "`levels` must be at least 2, received 1"),
+        ({"levels": None}, TypeError, "`levels` must be a whole number, received None"),
+        ({"hidden_units": (4, 0)}, ValueError, "`hidden_units` must be at least 1, received 0"),
+        ({"num_masks": 0}, ValueError, "`num_masks` must be at least 1, received 0"),
+        ({"ordering": "randon"}, ValueError, "`ordering` 'randon' is unknown; did you mean random"),
+        ({"ordering": (0, 1, 1, 2)}, ValueError, r"`ordering` must be a permutation of 0\.\.3"),
+    ],
+)
+def test_wrong_arguments(arguments, error, sentence):
+    with pytest.raises(error, match=sentence):
+        MADE(**{"event_shape": (4,), "hidden_units": (3,), **arguments})
