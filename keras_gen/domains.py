@@ -42,7 +42,7 @@ class Domain:
 
     def validate_spec(self, dtype, shape, event_shape: tuple[int, ...], name: str = "x") -> None:
         """Raises what `validate` does at a wrong dtype or shape."""
-        kind = tf.as_dtype(dtype) if dtype != object else tf.string
+        kind = tf.as_dtype(dtype)
         if not (kind.is_floating or kind.is_integer or kind.is_bool):
             raise TypeError(f"`{name}` must hold numbers, received dtype {getattr(dtype, 'name', dtype)}.")
         if not tf.TensorShape((None, *event_shape)).is_compatible_with(shape):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, chi_square, randomise
+from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, randomise
 
 from keras_gen.autoregressive import MADE
 
