@@ -161,7 +161,8 @@ class RealNVP(DensityModel):
 
     def flow(self) -> tfb.Bijector:
         """Returns f, the bijector from examples to noise."""
-        steps = [tfb.Shift(-self.location.value), tfb.Scale(1.0 / self.scale.value)]
+        # Not tfb.Scale, whose log-determinant with one factor per entry comes out wrong in LiteRT.
+        steps = [tfb.Shift(-self.location.value), tfb.ScaleMatvecDiag(1.0 / self.scale.value)]
         for permutation, networks in zip(self.permutations, self.coupling_networks, strict=True):
             # TFP passes the number of transformed entries, too; the networks were built with it.
             coupling = tfb.RealNVP(self.num_kept, shift_and_log_scale_fn=lambda x, _, networks=networks: networks(x))
