@@ -1,5 +1,6 @@
 """Writing a model as a SavedModel, which TF Serving serves and TensorFlow alone can load."""
 
+import re
 from pathlib import Path
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from keras_gen.files import atomic_folder
 _FILE_ERRORS = (
     tf.errors.FailedPreconditionError,
     tf.errors.NotFoundError,
+    tf.errors.OutOfRangeError,
     tf.errors.PermissionDeniedError,
     tf.errors.ResourceExhaustedError,
     tf.errors.UnknownError,
@@ -86,5 +88,7 @@ def write(model: GenerativeModel, folder: Path) -> dict:
     try:
         tf.saved_model.save(module, str(folder), {**functions, "serving_default": functions["sample"]})
     except _FILE_ERRORS as error:
-        raise OSError(error.message) from error
+        # TensorFlow's message is the operation, the path; the reason [the operation again].
+        reason = re.sub(r" \[Op:\w+\]$", "", error.message).rsplit("; ", 1)[-1]
+        raise OSError(reason) from error
     return functions

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from contracts import ModelContract
 
 from keras_gen.adversarial import DCGAN
 
@@ -32,6 +33,27 @@ def values(network):
 def equal(before, after):
     """Whether each weight is the same, bit for bit."""
     return [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+
+
+class TestContract(ModelContract):
+    """Every argument away from its default."""
+
+    # Two players chase each other: the generator fools a discriminator less and less while that learns.
+    falling_term = "discriminator_loss"
+    epochs = 4
+
+    def make_model(self, **changes):
+        return make(**{"objective": "minimax", "seed": 5, "name": "players", **changes})
+
+    def make_data(self):
+        return np.random.default_rng(0).integers(0, LEVELS, (32, *SHAPE)) // 4 * 4
+
+    def compile(self, model, **arguments):
+        model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.RMSprop(2e-3), **arguments)
+        return model
+
+    def optimizers(self, model):
+        return [model.optimizer, model.discriminator_optimizer]
 
 
 @pytest.fixture(scope="module")
@@ -271,13 +293,6 @@ def test_defaults_are_the_papers():
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
         assert optimizer.beta_1 == 0.5
     assert model.jit_compile is False
-
-
-def test_batch_of_one_trains(images):
-    model = compiled()
-    history = model.fit(images[:1], epochs=3, verbose=0).history
-    assert all(np.all(np.isfinite(column)) for column in history.values())
-    assert all(np.all(np.isfinite(weight)) for weight in values(model))
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])

@@ -1,0 +1,168 @@
+"""Tests of LiteRT files: every kind of number, every batch size, and what is refused."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from contracts import randomise
+
+from keras_gen import export
+from keras_gen.autoregressive import MADE
+from keras_gen.export import agreement
+from keras_gen.export.agreement import Tolerance, compare
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Wide enough for its weights to be what a file holds, and for the rounding of them to matter."""
+    return randomise(MADE((6, 6), hidden_units=(200,), seed=3), scale=2.0)
+
+
+@pytest.fixture(scope="module")
+def files(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("litert")
+    kinds = (None, "float16", "int8")
+    reports = {kind: export.litert(model, folder / f"{kind}.tflite", quantize=kind) for kind in kinds}
+    assert sorted(os.listdir(folder)) == ["None.tflite", "float16.tflite", "int8.tflite"]
+    return {kind: folder / f"{kind}.tflite" for kind in kinds}, reports
+
+
+@pytest.mark.parametrize(("kind", "relative"), [(None, 1e-5), ("float16", 1e-3), ("int8", 2e-2)])
+def test_log_prob_agrees_with_keras(model, files, kind, relative):
+    interpreter = Interpreter(str(files[0][kind]))
+    runner = interpreter.get_signature_runner("log_prob")
+    for num_samples in (1, 2, 17, 1):
+        x = model.sample(num_samples, seed=num_samples).numpy()
+        np.testing.assert_allclose(runner(x=x)["log_prob"], model.log_prob(x), rtol=relative)
+
+
+@pytest.mark.parametrize("kind", [None, "float16", "int8"])
+def test_draws_follow_the_model_with_any_batch_size(model, files, kind):
+    interpreter = Interpreter(str(files[0][kind]))
+    runner = interpreter.get_signature_runner("generate")
+    for num_samples in (1, 200, 3):
+        noise = model.noise(num_samples, num_samples)["uniform"].numpy()
+        drawn, expected = runner(uniform=noise)["x"], model.generate({"uniform": tf.constant(noise)})
+        if kind is None:
+            np.testing.assert_array_equal(drawn, expected)
+        # One row after the other is what the batch gives: no entry depends on other examples, nor on later ones.
+        np.testing.assert_array_equal(runner(uniform=noise[:1])["x"], drawn[:1])
+        if num_samples == 200:
+            ours, theirs = model.log_prob(expected).numpy(), model.log_prob(drawn).numpy()
+            assert abs(ours.mean() - theirs.mean()) < 4 * np.hypot(ours.std(), theirs.std()) / np.sqrt(num_samples)
+
+
+def test_whole_numbers_take_a_quarter_of_the_size(files):
+    sizes = {kind: path.stat().st_size for kind, path in files[0].items()}
+    weights = 4 * (36 * 200 + 200 * 36)
+    assert sizes[None] - sizes["float16"] > 0.45 * weights
+    assert sizes[None] - sizes["int8"] > 0.6 * weights
+
+
+def test_the_report_says_how_far_each_output_is(files):
+    for kind, report in files[1].items():
+        assert set(report) == {"generate", "log_prob"}
+        figures = report["log_prob"]["log_prob"]
+        assert 0 <= figures["value"] <= figures["bound"]
+        if kind is None:
+            assert report["generate"]["x"]["equal_share"] == 1.0
+        else:
+            assert figures["largest_difference"] > files[1][None]["log_prob"]["log_prob"]["largest_difference"]
+
+
+def test_ensembles_and_levels_convert(tmp_path):
+    model = randomise(MADE((2, 3), hidden_units=(9,), levels=5, num_masks=3, ordering="random"))
+    export.litert(model, tmp_path / "model.tflite", quantize="int8")
+    runner = Interpreter(str(tmp_path / "model.tflite")).get_signature_runner("generate")
+    # A batch in which some mask is chosen by no example at all.
+    noise = {"uniform": model.noise(4, 0)["uniform"].numpy(), "mask": np.array([0.1, 0.1, 0.9, 0.2], np.float32)}
+    assert np.mean(runner(**noise)["x"] == model.generate({k: tf.constant(v) for k, v in noise.items()})) > 0.8
+
+
+def test_an_operator_that_litert_lacks_is_named(tmp_path):
+    class Sorted(MADE):
+        """A model that solves equations, which LiteRT cannot."""
+
+        def log_prob(self, x, condition=None):
+            x = self.validated(x)
+            return tf.linalg.slogdet(x[:, tf.newaxis] * x[:, :, tf.newaxis] + tf.eye(4)).log_abs_determinant
+
+    with pytest.raises(
+        RuntimeError, match=r"`model` needs operators that LiteRT lacks: .*LogMatrixDeterminant"
+    ) as raised:
+        export.litert(Sorted((4,), (3,)), tmp_path / "model.tflite")
+    assert "\n" not in str(raised.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_disagrees_never_appears_and_the_one_before_stays(tmp_path, monkeypatch):
+    model = randomise(MADE((4,), (3,)))
+    (tmp_path / "model.tflite").write_bytes(b"the one before")
+    monkeypatch.setattr(
+        Interpreter,
+        "get_signature_runner",
+        lambda *_: (
+            lambda uniform=None, x=None: {"x": uniform, "log_prob": None if x is None else np.zeros(len(x), np.float32)}
+        ),
+    )
+    with pytest.raises(RuntimeError, match=r"^`generate` in LiteRT disagrees with Keras: share outside whole levels"):
+        export.litert(model, tmp_path / "model.tflite")
+    assert (tmp_path / "model.tflite").read_bytes() == b"the one before"
+    assert os.listdir(tmp_path) == ["model.tflite"]
+
+
+def test_unknown_kinds_and_folders(model, tmp_path):
+    with pytest.raises(ValueError, match="`quantize` 'int9' is unknown; did you mean int8"):
+        export.litert(model, tmp_path / "model.tflite", quantize="int9")
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(OSError, match=r"cannot write .*: (File exists|Not a directory)\.$"):
+        export.litert(model, tmp_path / "file" / "model.tflite")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+# What counts as agreement
+
+
+@pytest.fixture(scope="module")
+def draws(model):
+    return model.sample(40, seed=0).numpy()
+
+
+def agrees(model, expected, actual, tolerance, output="x"):
+    return compare(model, "generate", output, np.asarray(expected), np.asarray(actual), tolerance).holds
+
+
+def test_real_numbers_agree_within_their_magnitude(model):
+    tolerance = Tolerance(relative=1e-3)
+    assert agrees(model, [-100.0, 3.0], [-100.09, 3.09], tolerance, "log_prob")
+    assert not agrees(model, [-100.0, 3.0], [-100.11, 3.0], tolerance, "log_prob")
+    assert not agrees(model, [0.0, 0.001], [0.0, 0.003], tolerance, "log_prob")
+    assert not agrees(model, [-100.0, 3.0], [-100.0, np.nan], tolerance, "log_prob")
+
+
+def test_levels_may_part_in_few_examples(model, draws):
+    parted = draws.copy()
+    parted[:4] = 1 - parted[:4]
+    assert agrees(model, draws, parted, agreement.FLOAT32)
+    parted[4] = 1 - parted[4]
+    assert not agrees(model, draws, parted, agreement.FLOAT32)
+    assert not agrees(model, draws, draws + 0.5, agreement.FLOAT32)
+    assert not agrees(model, draws, draws * 2, agreement.FLOAT32)
+
+
+def test_rounded_levels_are_judged_by_their_mass(model, draws):
+    tolerance = Tolerance(relative=0.01)
+    assert agrees(model, draws, model.sample(40, seed=1), tolerance)
+    assert not agrees(model, draws, np.random.default_rng(0).integers(0, 2, draws.shape), tolerance)
+    # Examples that are all too likely are as wrong as unlikely ones.
+    likely = draws[np.argmax(model.log_prob(draws))]
+    assert not agrees(model, draws, np.repeat(likely[np.newaxis], 40, axis=0), tolerance)
+
+
+def test_an_output_of_another_shape(model, draws):
+    with pytest.raises(
+        RuntimeError, match=r"`generate` gives `x` of shape \(39, 6, 6\), where Keras gives \(40, 6, 6\)"
+    ):
+        agrees(model, draws, draws[1:], agreement.FLOAT32)

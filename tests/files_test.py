@@ -1,0 +1,61 @@
+"""Tests of files and folders that appear whole or not at all."""
+
+import os
+
+import pytest
+
+from keras_gen.files import atomic_file, atomic_folder
+
+
+def test_a_file_appears_at_the_end(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with atomic_file(path) as beside:
+        beside.write_text("whole")
+        assert beside.suffix == ".txt"
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert os.listdir(path.parent) == ["file.txt"]
+
+
+def test_a_folder_appears_at_the_end_under_a_name_no_server_takes_for_a_version(tmp_path):
+    with atomic_folder(tmp_path / "12") as beside:
+        (beside / "file").write_text("whole")
+        assert not any(name.isdecimal() for name in os.listdir(tmp_path))
+    assert (tmp_path / "12" / "file").read_text() == "whole"
+    assert os.listdir(tmp_path) == ["12"]
+    # A server runs as another user.
+    assert (tmp_path / "12").stat().st_mode & 0o777 == 0o777 & ~current_umask()
+
+
+def current_umask():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("atomic", [atomic_file, atomic_folder])
+def test_a_failure_leaves_nothing_and_passes_on(tmp_path, atomic, error):
+    def fail():
+        with atomic(tmp_path / "new") as beside:
+            (beside if atomic is atomic_file else beside / "file").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_failure_keeps_what_was_there(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("before")
+
+    def fail():
+        with atomic_file(path) as beside:
+            beside.write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match=r"^cannot write .*file: No space left on device\.$"):
+        fail()
+    assert path.read_text() == "before"
+    assert os.listdir(tmp_path) == ["file"]

@@ -1,0 +1,47 @@
+"""Tests of the masked dense layer against a matrix product with the mask written out."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen.layers import MaskedDense
+
+
+@pytest.fixture(scope="module")
+def layer():
+    layer = MaskedDense(300)
+    layer.build((None, 20))
+    layer.bias.assign(np.arange(300.0))
+    return layer
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).standard_normal((7, 20)).astype(np.float32)
+
+
+def degrees(ascending: bool):
+    random = np.random.default_rng(1)
+    inputs, units = random.integers(1, 20, 20), random.integers(0, 18, 300)
+    return (np.sort(inputs), np.sort(units)) if ascending else (inputs, units)
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_connections_are_those_of_the_degrees(layer, x, ascending, known):
+    inputs, units = degrees(ascending)
+    mask = inputs[:, np.newaxis] <= units
+    assert not mask.any(axis=0).all()
+    if not known:
+        inputs, units = tf.constant(inputs), tf.constant(units)
+    expected = x @ (layer.kernel.numpy() * mask) + layer.bias.numpy()
+    with tf.GradientTape() as tape:
+        y = layer(x, inputs, units)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    gradient = tape.gradient(y, layer.kernel.value).numpy()
+    np.testing.assert_allclose(gradient, x.sum(axis=0)[:, np.newaxis] * mask, rtol=1e-5, atol=1e-5)
+
+
+def test_config_makes_the_same_layer(layer):
+    copy = MaskedDense.from_config(layer.get_config())
+    assert copy.get_config() == layer.get_config()
