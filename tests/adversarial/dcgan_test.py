@@ -345,11 +345,9 @@ def test_moving_average_of_the_generator(images):
         (lambda x: x[:0], r"`x` holds no examples; at least one is expected\."),
     ],
 )
-def test_wrong_images(images, spoil, sentence):
-    model = compiled()
-    for use in (model.fit, model.evaluate, model.discriminate):
-        with pytest.raises(ValueError, match=sentence):
-            use(spoil(images))
+def test_discriminate_wrong_images(images, spoil, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make().discriminate(spoil(images))
 
 
 @pytest.mark.parametrize(
@@ -373,9 +371,3 @@ def test_one_optimizer_for_two_players():
     model, optimizer = make(), keras.optimizers.Adam()
     with pytest.raises(ValueError, match="`discriminator_optimizer` must be an optimizer of its own"):
         model.compile(optimizer, optimizer)
-
-
-@pytest.mark.parametrize("number", [0, -1])
-def test_wrong_number_of_samples(number):
-    with pytest.raises(ValueError, match=f"`num_samples` must be at least 1, received {number}"):
-        make().sample(number)
