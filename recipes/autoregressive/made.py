@@ -13,10 +13,9 @@ from keras_gen import training
     dataset="binarized_mnist",
     hidden_units=(8000,),
     direct_connections=True,
-    epochs=300,
-    optimizer="adagrad",
-    learning_rate=0.01,
-    patience=30,
+    epochs=20,
+    learning_rate=0.002,
+    weight_decay=0.2,
 )
 def main(
     *,
@@ -31,7 +30,8 @@ def main(
     direct_connections: bool = False,
     ordering: str = "natural",
     optimizer: Literal["adam", "adagrad"] = "adam",
-    learning_rate: float = 0.001,
+    learning_rate: float = 0.002,
+    weight_decay: float = 0.0,
     patience: int = 20,
     options: training.Options = training.Options(),
 ) -> dict:
@@ -48,8 +48,9 @@ def main(
         num_masks: masks in the ensemble.
         direct_connections: connect inputs to outputs directly, too.
         ordering: natural or random.
-        optimizer: adam, or adagrad as in the paper.
-        learning_rate: its learning rate.
+        optimizer: adam, whose learning rate falls to zero over the epochs, or adagrad as in the paper.
+        learning_rate: of the optimizer, at the start.
+        weight_decay: share of the weights, per unit of learning rate, that each step of adam takes away.
         patience: epochs without a better validation likelihood after which training stops.
         options: how to train, whatever the model.
     """
@@ -74,7 +75,8 @@ def main(
             # As in the paper, the sum of squares starts from nothing.
             chosen = keras.optimizers.Adagrad(learning_rate, initial_accumulator_value=0.0, epsilon=1e-6)
         else:
-            chosen = keras.optimizers.Adam(learning_rate)
+            rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
+            chosen = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
         model.compile(run.averaged(chosen), jit_compile=run.jit_compile(faster=True))
     model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
 
