@@ -37,6 +37,7 @@ def load(
         name: one of
 
             - "digits": 1,797 handwritten digits of 8×8 pixels and 17 levels, which come with scikit-learn;
+            - "breast_cancer": 569 rows of 30 measurements of cell nuclei, which come with scikit-learn, too;
             - a two-dimensional toy density: see `keras_gen.data.toy`;
             - the name of a TFDS set, such as "mnist" or "binarized_mnist", prepared in `$TFDS_DATA_DIR` or
               `~/tensorflow_datasets`;
@@ -89,6 +90,8 @@ def read(name: str, *, image_size, columns):
     path = pathlib.Path(name).expanduser()
     if name == "digits":
         return read_digits(), name
+    if name == "breast_cancer":
+        return read_breast_cancer(), name
     if name in toy.NAMES:
         return read_toy(name), name
     if path.is_dir():
@@ -99,7 +102,7 @@ def read(name: str, *, image_size, columns):
         readers = {".npz": read_npz, ".npy": lambda path: {"all": (np.load(path),)}}
         reader = readers.get(path.suffix, lambda path: read_table(path, columns))
         return reader(path), path.name
-    return read_tfds(name, ("digits", *toy.NAMES)), name
+    return read_tfds(name, ("digits", "breast_cancer", *toy.NAMES)), name
 
 
 def read_digits() -> dict[str, tuple[np.ndarray, ...]]:
@@ -107,6 +110,13 @@ def read_digits() -> dict[str, tuple[np.ndarray, ...]]:
 
     digits = load_digits()
     return {"all": (digits.images[..., np.newaxis].astype(np.uint8), digits.target)}
+
+
+def read_breast_cancer() -> dict[str, tuple[np.ndarray, ...]]:
+    from sklearn.datasets import load_breast_cancer
+
+    table = load_breast_cancer()
+    return {"all": (table.data, table.target)}
 
 
 def read_toy(name: str) -> dict[str, tuple[np.ndarray, ...]]:

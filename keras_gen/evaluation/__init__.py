@@ -2,6 +2,7 @@
 
 from keras_gen.evaluation.baselines import baselines as baselines
 from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixture
+from keras_gen.evaluation.baselines import gaussian as gaussian
 from keras_gen.evaluation.baselines import independent_entries as independent_entries
 from keras_gen.evaluation.cross_validation import cross_validate as cross_validate
 from keras_gen.evaluation.likelihood import likelihood as likelihood
