@@ -49,6 +49,7 @@ class MADE(DensityModel):
         direct_connections: whether inputs also reach the outputs directly (section 4.3 of the paper).
         ordering: "natural", "random" (drawn anew for every mask), or the entries' indices in their order.
         activation: activation of the hidden layers.
+        dropout: share of the hidden units that each training step leaves out, for each example anew.
         seed: as in `GenerativeModel`; also chooses degrees and random orderings.
         **kwargs: as in `GenerativeModel`.
     """
@@ -63,6 +64,7 @@ class MADE(DensityModel):
         direct_connections: bool = False,
         ordering="natural",
         activation="relu",
+        dropout: float = 0.0,
         seed: int = 0,
         **kwargs,
     ):
@@ -73,6 +75,9 @@ class MADE(DensityModel):
         self.ordering = checked_ordering(ordering, self.event_size)
         self.activation = activation
         self.activation_function = keras.activations.get(activation)
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"`dropout` must be at least 0 and less than 1, received {dropout}.")
+        self.dropout = dropout
 
         self.degrees = self.draw_degrees()
         # A binary entry is one unit and one logit; otherwise there is one of each per level.
@@ -123,12 +128,13 @@ class MADE(DensityModel):
 
     # Densities
 
-    def logits(self, x: tf.Tensor, mask=0) -> tf.Tensor:
+    def logits(self, x: tf.Tensor, mask=0, *, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """Computes the parameters of all conditionals in one pass.
 
         Args:
             x: float32 examples of shape `(batch, *event_shape)`.
             mask: index of the mask, an int or a scalar tensor.
+            dropout_seed: int32 tensor of shape (2,) for a training step; None leaves no unit out.
 
         Returns:
             float32 tensor of shape `(batch, event_size)` for two levels, else `(batch, event_size, levels)`.
@@ -145,6 +151,9 @@ class MADE(DensityModel):
         h, inputs = x, entries
         for layer, degrees in zip(self.hidden_layers, hidden, strict=True):
             h = self.activation_function(layer(h, inputs, degrees))
+            if self.dropout and dropout_seed is not None:
+                dropout_seed, layer_seed = tf.unstack(tf.random.split(dropout_seed, 2))
+                h = self.thinned(h, layer_seed)
             inputs = degrees
         # An output must see lower degrees only.
         logits = self.output_layer(h, inputs, entries - 1)
@@ -153,12 +162,17 @@ class MADE(DensityModel):
         logits = tf.cast(logits, tf.float32)
         return logits if self.levels == 2 else tf.reshape(logits, (-1, self.event_size, self.levels))
 
+    def thinned(self, h: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Sets units of shape `(batch, units)` to zero at random and scales up the others."""
+        uniform = self.replica_rows(lambda rows: tf.random.stateless_uniform((rows, h.shape[1]), seed), tf.shape(h)[0])
+        return tf.where(uniform < self.dropout, tf.zeros_like(h), h / (1.0 - self.dropout))
+
     def one_hot(self, x: tf.Tensor) -> tf.Tensor:
         return tf.one_hot(tf.cast(x, tf.int32), self.levels)
 
-    def log_prob_of_mask(self, x: tf.Tensor, mask) -> tf.Tensor:
+    def log_prob_of_mask(self, x: tf.Tensor, mask, *, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """Computes the log mass of float32 examples under one mask, shape `(batch,)`."""
-        logits = self.logits(x, mask)
+        logits = self.logits(x, mask, dropout_seed=dropout_seed)
         x = tf.reshape(x, (-1, self.event_size))
         if self.levels == 2:
             log_probs = tfd.Bernoulli(logits=logits).log_prob(x)
@@ -176,10 +190,13 @@ class MADE(DensityModel):
 
     def loss_terms(self, x, condition, *, seed, training):
         """While training, the negative log-likelihood under one mask drawn at random."""
-        if not training or self.num_masks == 1:
+        if not training:
             return super().loss_terms(x, condition, seed=seed, training=training)
-        mask = tf.random.stateless_uniform((), seed, maxval=self.num_masks, dtype=tf.int32)
-        nll = -self.log_prob_of_mask(x, mask)
+        mask_seed, dropout_seed = tf.unstack(tf.random.split(seed, 2))
+        mask = 0
+        if self.num_masks > 1:
+            mask = tf.random.stateless_uniform((), mask_seed, maxval=self.num_masks, dtype=tf.int32)
+        nll = -self.log_prob_of_mask(x, mask, dropout_seed=dropout_seed)
         return {"loss": nll, **self.likelihood_terms(nll)}
 
     # Sampling

@@ -13,9 +13,9 @@ from keras_gen import training
     dataset="binarized_mnist",
     hidden_units=(8000,),
     direct_connections=True,
-    epochs=20,
+    epochs=22,
     learning_rate=0.002,
-    weight_decay=0.2,
+    dropout=0.5,
 )
 def main(
     *,
@@ -32,6 +32,7 @@ def main(
     optimizer: Literal["adam", "adagrad"] = "adam",
     learning_rate: float = 0.002,
     weight_decay: float = 0.0,
+    dropout: float = 0.0,
     patience: int = 20,
     options: training.Options = training.Options(),
 ) -> dict:
@@ -51,6 +52,7 @@ def main(
         optimizer: adam, whose learning rate falls to zero over the epochs, or adagrad as in the paper.
         learning_rate: of the optimizer, at the start.
         weight_decay: share of the weights, per unit of learning rate, that each step of adam takes away.
+        dropout: share of the hidden units that each training step leaves out.
         patience: epochs without a better validation likelihood after which training stops.
         options: how to train, whatever the model.
     """
@@ -69,6 +71,7 @@ def main(
             num_masks=num_masks,
             direct_connections=direct_connections,
             ordering=ordering,
+            dropout=dropout,
             seed=seed,
         )
         if optimizer == "adagrad":
@@ -77,7 +80,7 @@ def main(
         else:
             rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
             chosen = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
-        model.compile(run.averaged(chosen), jit_compile=run.jit_compile(faster=True))
+        model.compile(run.averaged(chosen), jit_compile=run.jit_compile(faster=not dropout))
     model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
 
     metrics = {split: evaluation.likelihood(model, getattr(splits, split)) for split in ("validation", "test")}

@@ -23,6 +23,7 @@ class TestEnsembleOverLevels(ModelContract, DiscreteDensityContract, Autoregress
                 "direct_connections": True,
                 "ordering": "random",
                 "activation": "tanh",
+                "dropout": 0.1,
                 "seed": 5,
                 "name": "ensemble",
                 **changes,
@@ -182,6 +183,24 @@ def test_imputation_says_what_it_cannot_do(binary, points):
         MADE((6,), (4,), num_masks=2, ordering="random").impute(points, np.ones(6))
 
 
+def test_dropout_leaves_out_its_share_keeps_the_mean_and_is_for_training_alone():
+    model = MADE((6,), hidden_units=(20,), dropout=0.25)
+    h = tf.random.stateless_normal((50_000, 4), (0, 1))
+    thinned = model.thinned(h, tf.constant([0, 2])).numpy()
+    np.testing.assert_allclose(np.mean(thinned == 0.0, axis=0), 0.25, atol=0.01)
+    kept = thinned != 0.0
+    np.testing.assert_allclose(thinned[kept], (h.numpy() / 0.75)[kept], rtol=1e-6)
+
+    x = np.random.default_rng(0).integers(0, 2, (8, 6)).astype(np.float32)
+    trained, again, evaluated = (
+        model.loss_terms(x, None, seed=tf.constant(seed), training=training)["loss"].numpy()
+        for seed, training in (([0, 1], True), ([0, 2], True), ([0, 1], False))
+    )
+    assert np.any(trained != again)
+    np.testing.assert_allclose(evaluated, -model.log_prob(x), rtol=1e-6)
+    assert np.any(trained != evaluated)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
@@ -192,6 +211,7 @@ def test_imputation_says_what_it_cannot_do(binary, points):
         ({"levels": None}, TypeError, "`levels` must be a whole number, received None"),
         ({"hidden_units": (4, 0)}, ValueError, "`hidden_units` must be at least 1, received 0"),
         ({"num_masks": 0}, ValueError, "`num_masks` must be at least 1, received 0"),
+        ({"dropout": 1.0}, ValueError, "`dropout` must be at least 0 and less than 1, received 1.0"),
         ({"ordering": "randon"}, ValueError, "`ordering` 'randon' is unknown; did you mean random"),
         ({"ordering": (0, 1, 1, 2)}, ValueError, r"`ordering` must be a permutation of 0\.\.3"),
     ],

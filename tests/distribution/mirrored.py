@@ -15,7 +15,7 @@ bits = (np.random.default_rng(0).random((32, 4, 4, 1)) < 0.3).astype(np.float32)
 
 
 def made():
-    model = autoregressive.MADE((4, 4, 1), (16,), num_masks=2, ordering="random")
+    model = autoregressive.MADE((4, 4, 1), (16,), num_masks=2, ordering="random", dropout=0.3)
     model.compile(keras.optimizers.SGD(0.05))
     return model
 
