@@ -56,7 +56,8 @@ class GenerativeModel(keras.Model):
     terms: tuple[str, ...] = ("loss",)
 
     def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
-        super().__init__(**kwargs)
+        # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
+        super().__init__(autocast=False, **kwargs)
         self.event_shape = checks.event_shape(event_shape)
         self.levels = checks.levels(levels, allow_none=True)
         self.seed = seed

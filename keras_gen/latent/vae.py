@@ -74,7 +74,7 @@ class VAE(GenerativeModel):
         hidden_units=(200, 200),
         filters=(),
         estimator: str = "analytic",
-        activation="tanh",
+        activation="silu",
         seed: int = 0,
         **kwargs,
     ):
@@ -140,7 +140,8 @@ class VAE(GenerativeModel):
                 filters, activation = self.filters[depth - 1], self.activation
             network.add(keras.layers.Conv2DTranspose(filters, 4, 2, "same", activation=activation, **arguments))
             surplus = [(0, 2 * small - size) for small, size in zip(sizes[depth + 1], sizes[depth], strict=True)]
-            network.add(keras.layers.Cropping2D(surplus, dtype=self.dtype_policy))
+            if surplus != [(0, 0), (0, 0)]:
+                network.add(keras.layers.Cropping2D(surplus, dtype=self.dtype_policy))
         return network
 
     # Densities

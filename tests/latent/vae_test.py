@@ -291,6 +291,10 @@ def test_mixed_precision_keeps_densities_in_float32():
         assert value.dtype == np.float32
         np.testing.assert_allclose(value, elbo(full, x)[name], rtol=0.05, atol=0.05)
     assert mixed.sample(3, seed=0).dtype == mixed.reconstruct(x).dtype == tf.float32
+    # Keras would round what it passes to `call` to 16 bits.
+    reals = VAE((2,), latent_size=1, levels=None, dtype="mixed_bfloat16")
+    reals.call = lambda x: x
+    np.testing.assert_array_equal(reals(np.array([[1.001, 300.7]], np.float32)), np.array([[1.001, 300.7]], np.float32))
 
 
 def test_bounds_follow_the_seed(binary):
