@@ -47,7 +47,9 @@ class MaskedDense(keras.layers.Layer):
         Returns:
             Tensor of shape `(batch, units)`.
         """
-        known = isinstance(input_degrees, np.ndarray) and isinstance(unit_degrees, np.ndarray)
+        # Keras turns arrays into tensors on the way here; constant ones still have a value.
+        known_inputs, known_units = tf.get_static_value(input_degrees), tf.get_static_value(unit_degrees)
+        known = known_inputs is not None and known_units is not None
         num_blocks = min(self.max_blocks, max(1, self.units // self.block_units)) if known else 1
         bounds = np.linspace(0, self.units, num_blocks + 1).astype(int)
         # Split first: the gradients of the blocks are then put side by side, not padded and added.
@@ -57,7 +59,7 @@ class MaskedDense(keras.layers.Layer):
             degrees = unit_degrees[start:end]
             count = self.kernel.shape[0]
             if known:
-                count = int(np.flatnonzero(input_degrees <= degrees.max()).max(initial=-1)) + 1
+                count = int(np.flatnonzero(known_inputs <= known_units[start:end].max()).max(initial=-1)) + 1
             # Compared in the graph: the two vectors are small, the matrix is not.
             connected = tf.convert_to_tensor(input_degrees)[:count, tf.newaxis] <= tf.convert_to_tensor(degrees)
             outputs.append(tf.matmul(x[:, :count], kernel[:count] * tf.cast(connected, kernel.dtype)))

@@ -45,3 +45,15 @@ def test_connections_are_those_of_the_degrees(layer, x, ascending, known):
 def test_config_makes_the_same_layer(layer):
     copy = MaskedDense.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
+
+
+def test_inputs_that_no_unit_of_a_block_sees_are_left_out(x):
+    layer = MaskedDense(2 * MaskedDense.block_units)
+    layer.build((None, 20))
+    # The first block of units sees the first five inputs: nothing may be computed from the others, not even zeros.
+    inputs, units = np.arange(1, 21), np.repeat([5, 20], MaskedDense.block_units)
+    kernel = layer.kernel.numpy()
+    kernel[5:, : MaskedDense.block_units] = np.nan
+    layer.kernel.assign(kernel)
+    for call in (layer, tf.function(lambda *_: layer(x, inputs, units))):
+        assert np.isfinite(call(x, inputs, units)).all()
