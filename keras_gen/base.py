@@ -295,6 +295,7 @@ class GenerativeModel(keras.Model):
             if x.cardinality() == 0:
                 raise ValueError(f"`{name}` holds no examples; at least one is expected.")
 
+            @tf.autograph.experimental.do_not_convert
             def guard(*batch):
                 batch = (self.domain.guard(batch[0], name), *batch[1:])
                 return batch if len(batch) > 1 else batch[0]

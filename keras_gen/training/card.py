@@ -33,7 +33,7 @@ def model_card(recipe: str, config: dict, model: GenerativeModel, report: dict) 
 |---|---|---|
 {figures}
 
-{report["protocol"]} Likelihoods are in nats.
+{report["protocol"]}
 
 - Data: {data["name"]}, examples of shape {tuple(data["event_shape"])}, {levels}, binarization {data["binarization"]},
   {", ".join(f"{count:,} {split}" for split, count in data["num_examples"].items())}.
