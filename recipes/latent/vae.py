@@ -2,6 +2,10 @@
 
 python -m recipes.latent.vae            digits
 python -m recipes.latent.vae --paper    binarized MNIST
+
+Measured on two cores that other trainings kept busy. Digits, 167 s wall and 32 s of processor time: test ELBO
+-17.69 ± 0.31 nats, negative log-likelihood at most 17.01 ± 0.28 (1,000 importance samples). Binarized MNIST, 12 minutes
+of training: validation ELBO -91.83 nats.
 """
 
 from typing import Literal
