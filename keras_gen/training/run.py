@@ -83,8 +83,12 @@ class Run:
         if self.is_chief:
             with atomic_file(config_file) as path:
                 path.write_text(json.dumps({"recipe": self.name, "arguments": self.config}, indent=2) + "\n")
+        # The others must not read checkpoints that the chief is about to replace.
+        self.wait_for_all()
+
+    def wait_for_all(self):
+        """Returns when every worker has come here."""
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            # The others must not read checkpoints that the chief is about to replace.
             self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(1.0)))
 
     @contextlib.contextmanager
@@ -160,6 +164,8 @@ class Run:
                 callbacks=callbacks,
                 verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
             )
+        # The chief may still be writing the last checkpoint.
+        self.wait_for_all()
         if monitor is not None:
             checkpoints.restore(model, "best")
         # The average of the weights, where there is one, is what training ends with.

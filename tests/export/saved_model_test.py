@@ -1,5 +1,6 @@
 """Tests of SavedModels: what is inside, who can load them, and what a failure leaves behind."""
 
+import contextlib
 import os
 import resource
 import subprocess
@@ -105,17 +106,19 @@ def test_a_folder_that_cannot_be_written(model, tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_disk():
-    """Lets no file grow beyond a few blocks, as a full disk would not."""
+    """Lets no file grow beyond a few blocks, as a full disk would not; for pytest's own log, only for a moment."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_leaves_nothing(model, tmp_path, small_disk):
-    with pytest.raises(OSError, match=r"^cannot write .*: File too large\.$"):
+def test_a_full_disk_leaves_nothing(model, tmp_path):
+    with pytest.raises(OSError, match=r"^cannot write .*: File too large\.$"), small_disk():
         export.saved_model(model, tmp_path)
     assert os.listdir(tmp_path) == []
 
