@@ -81,7 +81,7 @@ def test_divergence_stops_with_step_checkpoint_and_hint(tmp_path, monkeypatch):
         start(tmp_path / "new", epochs=1, learning_rate=np.nan)
     start(tmp_path / "run", epochs=1)
     exact = autoregressive.MADE.log_prob_of_mask
-    monkeypatch.setattr(autoregressive.MADE, "log_prob_of_mask", lambda *arguments: exact(*arguments) * np.nan)
+    monkeypatch.setattr(autoregressive.MADE, "log_prob_of_mask", lambda *a, **k: exact(*a, **k) * np.nan)
     expected = r"became nan at step 1 of epoch 2; the last good checkpoint is .*epoch-00001.weights.h5; try a smaller"
     with pytest.raises(ArithmeticError, match=expected):
         start(tmp_path / "run", epochs=9)
