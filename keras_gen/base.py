@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks, domains, seeds
+from keras_gen.conditions import Condition
 
 tfd = tfp.distributions
 
@@ -85,6 +86,11 @@ class GenerativeModel(keras.Model):
         """The set that the entries of an example belong to."""
         return domains.Reals() if self.levels is None else domains.Levels(self.levels)
 
+    @property
+    def condition_kind(self) -> Condition | None:
+        """What the model is conditioned on; None for an unconditional model."""
+        return None
+
     # Sampling
 
     def noise_distributions(self) -> dict[str, tfd.Distribution]:
@@ -133,7 +139,11 @@ class GenerativeModel(keras.Model):
             Examples of shape `(num_samples, *event_shape)`; levels come as float32 whole numbers.
         """
         num_samples = checks.positive_int("num_samples", num_samples)
-        self.check_condition(condition)
+        condition = self.validated_condition(condition)
+        if condition is not None and condition.shape[0] != num_samples:
+            raise ValueError(
+                f"`condition` must hold one entry per example, {num_samples}; received {condition.shape[0]}."
+            )
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
         if self._sample_function is None:
             self._sample_function = tf.function(self._sample, autograph=False, reduce_retracing=True)
@@ -200,7 +210,8 @@ class GenerativeModel(keras.Model):
 
     def predict_step(self, data):
         """Applies the model to a batch; `data` is `x` or `(x, condition)`."""
-        return self(self.unpack(data)[0])
+        x, condition = self.unpack(data)
+        return self(x) if condition is None else self(x, condition)
 
     def next_seed(self) -> tf.Tensor:
         """Returns the next seed, int32 of shape (2,), of the stream that is saved with the model.
@@ -254,13 +265,23 @@ class GenerativeModel(keras.Model):
         x, condition, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
             raise ValueError("`sample_weight` is not supported by generative models; received one.")
-        self.check_condition(condition)
-        return self.domain.validate(x, self.event_shape), condition
+        return self.domain.validate(x, self.event_shape), self.validated_condition(condition)
 
-    def check_condition(self, condition):
-        """Raises ValueError if `condition` is given; conditional models replace this check by their own."""
-        if condition is not None:
-            raise ValueError(f"`condition` must be None: {type(self).__name__} is not conditional.")
+    def validated_condition(self, condition) -> tf.Tensor | None:
+        """Returns the condition as a tensor, or None for an unconditional model.
+
+        Raises:
+            TypeError: if its dtype is not the expected one.
+            ValueError: if there is one and the model is unconditional, or none and it is conditional, or if its
+                shape or a value is not the expected one.
+        """
+        if self.condition_kind is None:
+            if condition is not None:
+                raise ValueError(f"`condition` must be None: this {type(self).__name__} is not conditional.")
+            return None
+        if condition is None:
+            raise ValueError(f"`condition` must be given: this {type(self).__name__} is conditional.")
+        return self.condition_kind.validate(condition)
 
     def validated(self, x, name: str = "x") -> tf.Tensor:
         """Returns `x` as float32 examples, or raises a sentence that says what is wrong with them."""
@@ -279,6 +300,10 @@ class GenerativeModel(keras.Model):
         if isinstance(x, tf.data.Dataset):
             # A data set is shuffled by its maker; Keras would warn that it does not.
             kwargs.setdefault("shuffle", False)
+        if kwargs.get("sample_weight") is not None:
+            raise ValueError("`sample_weight` is not supported by generative models; received one.")
+        if y is not None:
+            y = self.validated_condition(y)
         with plain_errors():
             return super().fit(self.guarded(x), y, *args, validation_data=validation_data, **kwargs)
 
@@ -308,20 +333,35 @@ class GenerativeModel(keras.Model):
     # Export
 
     def signatures(self) -> dict[str, Signature]:
-        """Returns what export writes: name to `Signature`, for the verbs that the model has."""
+        """Returns what export writes: name to `Signature`, for the verbs that the model has.
+
+        A conditional model takes `condition` as a further input; `sample` draws one example for each entry of it.
+        """
         noise_specs = {
             name: tf.TensorSpec((None, *source.event_shape), source.dtype, name)
             for name, source in self.noise_distributions().items()
         }
         scalar = tf.TensorSpec((), tf.int32)
+        if self.condition_kind is None:
+            number = {"num_samples": scalar}
+        else:
+            number = self.condition_specs()
+
+        def sample(seed, num_samples=None, condition=None):
+            num_samples = tf.shape(condition)[0] if num_samples is None else num_samples
+            return {"x": self._sample(num_samples, condition, seeds.as_pair(seed))}
+
+        def generate(condition=None, **noise):
+            return {"x": self.generate(noise, condition)}
+
         return {
-            "sample": Signature(
-                lambda num_samples, seed: {"x": self._sample(num_samples, None, seeds.as_pair(seed))},
-                {"num_samples": scalar, "seed": scalar},
-                deterministic=False,
-            ),
-            "generate": Signature(lambda **noise: {"x": self.generate(noise)}, noise_specs),
+            "sample": Signature(sample, {**number, "seed": scalar}, deterministic=False),
+            "generate": Signature(generate, {**noise_specs, **self.condition_specs()}),
         }
+
+    def condition_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns the input `condition` of the signatures of a conditional model."""
+        return {} if self.condition_kind is None else {"condition": self.condition_kind.spec()}
 
 
 class DensityModel(GenerativeModel):
@@ -363,8 +403,11 @@ class DensityModel(GenerativeModel):
     def signatures(self):
         """Adds `log_prob` to what every model exports."""
         x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
-        log_prob = Signature(lambda x: {"log_prob": self.log_prob(x)}, {"x": x})
-        return {**super().signatures(), "log_prob": log_prob}
+
+        def log_prob(x, condition=None):
+            return {"log_prob": self.log_prob(x, condition)}
+
+        return {**super().signatures(), "log_prob": Signature(log_prob, {"x": x, **self.condition_specs()})}
 
 
 @contextlib.contextmanager

@@ -26,6 +26,16 @@ def randomise(model, scale=0.5, seed=0):
     return model
 
 
+def condition_for(model, num):
+    """Returns conditions of `num` examples, or None for an unconditional model."""
+    return None if model.condition_kind is None else model.condition_kind.examples(num)
+
+
+def draw(model, num, **arguments):
+    """Draws `num` examples, of a conditional model on conditions of every kind."""
+    return model.sample(num, condition=condition_for(model, num), **arguments)
+
+
 def values(variables):
     return [variable.numpy() for variable in variables]
 
@@ -78,7 +88,8 @@ class ModelContract:
         """A model that was trained, its weights before and its history; a test may train it further."""
         model = cls().compile(cls().make_model())
         before = values(model.trainable_weights)
-        history = model.fit(data, batch_size=8, epochs=cls().epochs, verbose=0).history
+        condition = condition_for(model, len(data))
+        history = model.fit(data, condition, batch_size=8, epochs=cls().epochs, verbose=0).history
         return model, before, history
 
     # Saving
@@ -94,7 +105,7 @@ class ModelContract:
         copy = type(model).from_config(config)
         assert copy.get_config() == model.get_config()
         copy.set_weights(model.get_weights())
-        np.testing.assert_array_equal(copy.sample(3, seed=2), model.sample(3, seed=2))
+        np.testing.assert_array_equal(draw(copy, 3, seed=2), draw(model, 3, seed=2))
 
     def test_a_file_keeps_weights_optimizers_and_the_next_step(self, training, data, tmp_path):
         model, _, _ = training
@@ -105,25 +116,26 @@ class ModelContract:
         for ours, theirs in zip(self.optimizers(copy), self.optimizers(model), strict=True):
             assert ours.iterations > 0
             assert_same_weights(ours.variables, theirs.variables)
-        np.testing.assert_array_equal(copy.sample(3, seed=2), model.sample(3, seed=2))
+        np.testing.assert_array_equal(draw(copy, 3, seed=2), draw(model, 3, seed=2))
 
         for each in (copy, model):
-            each.train_on_batch(data[:8])
+            each.train_on_batch(data[:8], condition_for(each, 8))
         assert_same_weights(copy.weights, model.weights, atol=1e-6)
 
     # Sampling
 
     def test_samples_follow_the_seed(self, model):
-        samples = model.sample(8, seed=3)
+        samples = draw(model, 8, seed=3)
         assert samples.shape == (8, *model.event_shape)
         assert np.all(model.domain.contains(samples))
-        np.testing.assert_array_equal(samples, model.sample(8, seed=3))
-        assert np.any(samples != model.sample(8, seed=4))
-        assert np.any(samples != model.sample(8, seed=(1, 3)))
-        assert np.any(model.sample(8) != model.sample(8))
+        np.testing.assert_array_equal(samples, draw(model, 8, seed=3))
+        assert np.any(samples != draw(model, 8, seed=4))
+        assert np.any(samples != draw(model, 8, seed=(1, 3)))
+        assert np.any(draw(model, 8) != draw(model, 8))
 
     def test_a_sample_is_noise_made_into_an_example(self, model):
-        np.testing.assert_allclose(model.generate(model.noise(6, 5)), model.sample(6, seed=5), rtol=1e-4, atol=1e-5)
+        generated = model.generate(model.noise(6, 5), condition_for(model, 6))
+        np.testing.assert_allclose(generated, draw(model, 6, seed=5), rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize(
         ("arguments", "error", "sentence"),
@@ -137,7 +149,7 @@ class ModelContract:
     )
     def test_wrong_number_of_samples_or_seed(self, model, arguments, error, sentence):
         with pytest.raises(error, match=f"^{sentence}$"):
-            model.sample(**arguments)
+            model.sample(**arguments, condition=condition_for(model, 1))
 
     # Training
 
@@ -151,10 +163,19 @@ class ModelContract:
     def test_fit_takes_any_numeric_dtype_data_sets_and_a_batch_of_one(self, training, data):
         model, _, _ = training
         other = data.astype(np.uint8 if model.levels else np.float64)
-        batches = tf.data.Dataset.from_tensor_slices(data).batch(8)
+        condition = condition_for(model, len(data))
+        labelled = (lambda x: x) if condition is None else (lambda x: (x, condition[: len(x)]))
+        batches = tf.data.Dataset.from_tensor_slices(labelled(data)).batch(8)
+        y = [None if condition is None else condition[:num] for num in (1, 16)]
         histories = [
-            model.fit(data[:1], epochs=2, verbose=0),
-            model.fit(other[:16], batch_size=8, validation_data=(data[:8],), verbose=0),
+            model.fit(data[:1], y[0], epochs=2, verbose=0),
+            model.fit(
+                other[:16],
+                y[1],
+                batch_size=8,
+                validation_data=(data[:8],) if condition is None else labelled(data[:8]),
+                verbose=0,
+            ),
             model.fit(batches, validation_data=batches, verbose=0),
         ]
         for series in itertools.chain.from_iterable(history.history.values() for history in histories):
@@ -167,14 +188,26 @@ class ModelContract:
         model = self.compile(self.make_model(dtype=policy), run_eagerly=True)
         assert model.dtype_policy.name == policy
         for _ in range(2):
-            logs = model.train_on_batch(data[:8], return_dict=True)
+            logs = model.train_on_batch(data[:8], condition_for(model, 8), return_dict=True)
             assert np.all(np.isfinite(list(logs.values())))
         assert all(np.all(np.isfinite(weight)) for weight in values(model.weights))
-        assert model.sample(2, seed=0).dtype == tf.float32
+        assert draw(model, 2, seed=0).dtype == tf.float32
 
     def test_event_shape_is_enough(self, model):
         plain = type(model)(model.event_shape)
         assert plain.sample(2, seed=0).shape == (2, *model.event_shape)
+
+    def test_a_condition_is_given_where_and_only_where_there_is_one(self, training, data):
+        model, _, _ = training
+        kind = model.condition_kind
+        wrong, sentence = (np.zeros(4, int), "`condition` must be None") if kind is None else (None, "must be given")
+        for call in (
+            lambda: model.sample(4, condition=wrong),
+            lambda: model.fit(data[:4], wrong, verbose=0),
+            lambda: model.generate(model.noise(4, 0), wrong),
+        ):
+            with pytest.raises(ValueError, match=sentence):
+                call()
 
     # Wrong data
 
@@ -195,11 +228,13 @@ class ModelContract:
             x, error, sentence = x.astype(str), TypeError, "`x` must hold numbers, received dtype .*"
         else:
             x.flat[5 % x.size] = wrong[fault]
+        condition = condition_for(model, len(x))
         if verb == "fit a data set":
-            x = tf.data.Dataset.from_tensor_slices(x).batch(4)
+            columns = x if condition is None else (x, condition)
+            x, condition = tf.data.Dataset.from_tensor_slices(columns).batch(4), None
         call = getattr(model, verb.split()[0], model.fit)
         with pytest.raises(error, match=f"^{sentence}\\.$") as raised:
-            call(x)
+            call(x) if condition is None else call(x, condition)
         assert "\n" not in str(raised.value)
 
     # Export
@@ -208,20 +243,26 @@ class ModelContract:
         folder = export.saved_model(model, tmp_path / "served")
         signatures = tf.saved_model.load(str(folder)).signatures
         assert set(signatures) == {*model.signatures(), "serving_default"}
-        drawn = signatures["sample"](num_samples=tf.constant(5), seed=tf.constant(7))["x"]
-        np.testing.assert_allclose(drawn, model.sample(5, seed=7), rtol=1e-4, atol=1e-5)
+        condition = condition_for(model, 5)
+        given = {} if condition is None else {"condition": condition}
+        number = given or {"num_samples": tf.constant(5)}
+        drawn = signatures["sample"](**number, seed=tf.constant(7))["x"]
+        np.testing.assert_allclose(drawn, draw(model, 5, seed=7), rtol=1e-4, atol=1e-5)
         if hasattr(model, "log_prob"):
-            x = model.sample(5, seed=8)
-            np.testing.assert_allclose(signatures["log_prob"](x=x)["log_prob"], model.log_prob(x), rtol=1e-4, atol=1e-5)
+            x = draw(model, 5, seed=8)
+            log_prob = signatures["log_prob"](x=x, **given)["log_prob"]
+            np.testing.assert_allclose(log_prob, model.log_prob(x, condition), rtol=1e-4, atol=1e-5)
 
         report = export.litert(model, tmp_path / "model.tflite")
         interpreter = Interpreter(str(tmp_path / "model.tflite"))
         deterministic = {name for name, signature in model.signatures().items() if signature.deterministic}
         assert set(interpreter.get_signature_list()) == set(report) == deterministic
         noise = model.noise(16, seed=9)
-        drawn = interpreter.get_signature_runner("generate")(**{name: part.numpy() for name, part in noise.items()})
+        condition = condition_for(model, 16)
+        inputs = noise if condition is None else {**noise, "condition": condition}
+        drawn = interpreter.get_signature_runner("generate")(**{name: part.numpy() for name, part in inputs.items()})
         # Rounding may move a number across the border between two levels.
-        close = np.isclose(drawn["x"], model.generate(noise), rtol=1e-3, atol=1e-4)
+        close = np.isclose(drawn["x"], model.generate(noise, condition), rtol=1e-3, atol=1e-4)
         assert np.mean(close) > 0.95
 
 
@@ -240,7 +281,10 @@ class DiscreteDensityContract:
     def enumerated(cls):
         model = randomise(cls().make_enumerable(), scale=1.5)
         points = np.array(list(itertools.product(range(model.levels), repeat=model.event_size)), np.float32)
-        log_prob = model.log_prob(points.reshape(-1, *model.event_shape))
+        # A conditional model is one distribution per condition; the last of three is taken.
+        given = None if model.condition_kind is None else model.condition_kind.examples(3)[2]
+        condition = None if given is None else tf.repeat(given[tf.newaxis], len(points), axis=0)
+        log_prob = model.log_prob(points.reshape(-1, *model.event_shape), condition)
         assert log_prob.dtype == tf.float32
         return model, log_prob.numpy().astype(np.float64)
 
@@ -252,7 +296,9 @@ class DiscreteDensityContract:
     def test_samples_follow_log_prob(self, enumerated):
         model, log_prob = enumerated
         num_samples = 20_000
-        samples = model.sample(num_samples, seed=11).numpy().reshape(num_samples, -1).astype(int)
+        given = None if model.condition_kind is None else model.condition_kind.examples(3)[2]
+        condition = None if given is None else tf.repeat(given[tf.newaxis], num_samples, axis=0)
+        samples = model.sample(num_samples, condition=condition, seed=11).numpy().reshape(num_samples, -1).astype(int)
         index = samples @ model.levels ** np.arange(model.event_size)[::-1]
         counts = np.bincount(index, minlength=len(log_prob))
         expected = np.exp(log_prob) * num_samples
@@ -295,33 +341,93 @@ class ContinuousDensityContract:
 
 
 class AutoregressiveContract:
-    """The parameters of each conditional depend on every entry before it in the ordering, and on nothing else.
+    """The parameters of each conditional depend on every position before it in the order, and on nothing else;
+    drawing with a cache is drawing with a whole pass for every position.
 
-    A test class provides `make_model` and `conditionals`.
+    A test class provides `make_model`.
     """
 
-    def conditionals(self, model):
-        """Yields, for each ordering in the model, the indices of the entries in order and a function.
+    def sees(self, model) -> np.ndarray:
+        """Returns which position's parameters (rows) depend on which position (columns): on all before it."""
+        place = np.argsort(model.order)
+        return place[:, np.newaxis] > place
 
-        The function takes float32 examples and returns the parameters of all conditionals, an array of shape
-        `(batch, event_size, ...)`.
-        """
-        raise NotImplementedError
+    @pytest.fixture(scope="class")
+    @classmethod
+    def random_model(cls):
+        return randomise(cls().make_model())
 
-    def test_no_leak_and_no_missing_dependence(self):
-        model = randomise(self.make_model())
-        random = np.random.default_rng(0)
-        size = model.event_size
-        x = random.integers(0, model.levels, (64, size)).astype(np.float32)
-        for order, parameters in self.conditionals(model):
-            position = np.argsort(order)
-            before = parameters(x.reshape(-1, *model.event_shape))
-            for entry in range(size):
-                flipped = x.copy()
-                flipped[:, entry] = (x[:, entry] + random.integers(1, model.levels, len(x))) % model.levels
-                after = parameters(flipped.reshape(-1, *model.event_shape))
-                changed = np.any((after != before).reshape(len(x), size, -1), axis=(0, 2))
-                np.testing.assert_array_equal(changed, position > position[entry], err_msg=f"flipping entry {entry}")
+    def test_no_leak_and_no_missing_dependence(self, random_model):
+        model = random_model
+        np.testing.assert_array_equal(changed_by_entries(model), self.sees(model))
+
+    def test_cached_draws_are_those_of_whole_passes(self, random_model):
+        model, num = random_model, 20
+        noise, condition = model.noise(num, seed=3), condition_for(random_model, 20)
+        cached = model.generate(noise, condition)
+        np.testing.assert_allclose(cached, plain_draws(model, noise, condition), rtol=1e-4, atol=1e-5)
+
+    def test_imputation_keeps_what_is_known_and_draws_what_follows(self, random_model):
+        model, num = random_model, 20
+        condition = condition_for(model, num)
+        x = draw(model, num, seed=4).numpy()
+        # Each example misses another number of positions at the end of the order.
+        place = np.argsort(model.order)
+        missing = place >= np.arange(num)[:, np.newaxis] * (model.num_positions + 1) // num
+        mask = np.repeat(missing, model.event_size // model.num_positions, axis=1).reshape(x.shape)
+        drawn = model.impute(x, mask, condition=condition, seed=5).numpy()
+        np.testing.assert_array_equal(drawn[~mask], x[~mask])
+        expected = plain_draws(model, model.noise(num, seed=5), condition, x, missing)
+        np.testing.assert_allclose(drawn, expected, rtol=1e-4, atol=1e-5)
+        assert np.any(drawn != x)
+
+    def test_imputation_of_what_precedes_is_refused(self, random_model):
+        model = random_model
+        mask = np.zeros((1, model.num_positions, model.event_size // model.num_positions), bool)
+        mask[:, model.order[0]] = True
+        x = draw(model, 2, seed=0)
+        with pytest.raises(ValueError, match="`mask` must mark no entry that comes before a known one in the order"):
+            model.impute(x, mask.reshape(1, *model.event_shape), condition=condition_for(model, 2))
+
+
+def changed_by_entries(model, num=64) -> np.ndarray:
+    """Finds which position's parameters (rows) change for any of `num` random examples if a position (columns) does."""
+    random = np.random.default_rng(0)
+    shape, positions = (num, *model.event_shape), model.num_positions
+    condition = condition_for(model, num)
+    x = random.standard_normal(shape) if model.levels is None else random.integers(0, model.levels, shape)
+    x = x.astype(np.float32).reshape(num, positions, -1)
+    before = model.parameters(tf.constant(x.reshape(shape)), condition).numpy()
+    changed = np.zeros((positions, positions), bool)
+    for position in range(positions):
+        for channel in range(x.shape[-1]):
+            other = x.copy()
+            if model.levels is None:
+                other[:, position, channel] += 1.0 + random.random(num)
+            else:
+                other[:, position, channel] += random.integers(1, model.levels, num)
+                other[:, position, channel] %= model.levels
+            after = model.parameters(tf.constant(other.reshape(shape)), condition).numpy()
+            changed[:, position] |= np.any(after != before, axis=(0, 2))
+    return changed
+
+
+def plain_draws(model, noise, condition=None, known=None, missing=None) -> np.ndarray:
+    """Draws with one pass over the whole example for every position."""
+    num = len(next(iter(noise.values())))
+    shape = model.conditional.position_shape
+    x = np.zeros((num, model.num_positions, *shape), np.float32)
+    noise = {
+        name: tf.reshape(noise[name], (num, model.num_positions, *source.event_shape))
+        for name, source in model.conditional.noise_distributions().items()
+    }
+    for position in model.order:
+        parameters = model.parameters(tf.constant(x.reshape(num, *model.event_shape)), condition)[:, position]
+        x[:, position] = model.conditional.draw(parameters, {name: part[:, position] for name, part in noise.items()})
+        if known is not None:
+            kept = ~missing[:, position]
+            x[kept, position] = known.reshape(x.shape)[kept, position]
+    return x.reshape(num, *model.event_shape)
 
 
 def chi_square(counts: np.ndarray, expected: np.ndarray) -> float:

@@ -76,7 +76,7 @@ class AdversarialModel(GenerativeModel):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        self.check_condition(condition)
+        condition = self.validated_condition(condition)
         return tf.sigmoid(self.logits(self.validated(x), condition, training=False))
 
     def call(self, x, condition=None):
@@ -84,7 +84,7 @@ class AdversarialModel(GenerativeModel):
         return self.discriminate(x, condition)
 
     def generate(self, noise, condition=None):
-        self.check_condition(condition)
+        condition = self.validated_condition(condition)
         fakes = self.fakes(noise, condition, training=False)
         return fakes if self.levels is None else tf.round(fakes)
 

@@ -1,3 +1,4 @@
-"""Explicit densities that factorise by the chain rule, one entry given those before it."""
+"""Explicit densities by the chain rule."""
 
+from keras_gen.autoregressive.fvsbn import FVSBN as FVSBN
 from keras_gen.autoregressive.made import MADE as MADE

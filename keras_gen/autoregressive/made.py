@@ -181,7 +181,7 @@ class MADE(DensityModel):
         return tf.reduce_sum(log_probs, axis=-1)
 
     def log_prob(self, x, condition=None):
-        self.check_condition(condition)
+        self.validated_condition(condition)
         x = self.validated(x)
         log_probs = [self.log_prob_of_mask(x, mask) for mask in range(self.num_masks)]
         return tf.reduce_logsumexp(tf.stack(log_probs), axis=0) - math.log(self.num_masks)
@@ -209,7 +209,7 @@ class MADE(DensityModel):
         return sources
 
     def generate(self, noise, condition=None):
-        self.check_condition(condition)
+        self.validated_condition(condition)
         uniform = tf.reshape(noise["uniform"], (-1, self.event_size))
         free = tf.zeros_like(uniform)
         if self.num_masks == 1:

@@ -61,17 +61,20 @@ FLOAT32 = Tolerance(relative=1e-4, parted=0.1)
 def example_inputs(model: GenerativeModel, signature: Signature, batch_size: int, seed: int) -> dict[str, tf.Tensor]:
     """Returns inputs that a signature may meet.
 
-    The model's own noise where an input is named after it, its own draws for `x`, whole numbers for integers
+    The model's own noise where an input is named after it, its own draws for `x`, examples of its condition, whole numbers for integers
     and standard normal numbers for anything else, such as a latent code.
     """
     noise = model.noise(batch_size, seed)
+    condition = None if model.condition_kind is None else model.condition_kind.examples(batch_size)
     inputs = {}
     for name, spec in signature.inputs.items():
         shape = [batch_size if size is None else size for size in spec.shape]
         if name in noise:
             inputs[name] = noise[name]
         elif name == "x":
-            inputs[name] = tf.cast(model.sample(batch_size, seed=seed), spec.dtype)
+            inputs[name] = tf.cast(model.sample(batch_size, condition=condition, seed=seed), spec.dtype)
+        elif name == "condition":
+            inputs[name] = condition
         elif name == "num_samples":
             inputs[name] = tf.constant(batch_size, spec.dtype)
         elif spec.dtype.is_integer:
@@ -82,13 +85,20 @@ def example_inputs(model: GenerativeModel, signature: Signature, batch_size: int
 
 
 def compare(
-    model: GenerativeModel, signature: str, output: str, expected: np.ndarray, actual: np.ndarray, tolerance: Tolerance
+    model: GenerativeModel,
+    signature: str,
+    output: str,
+    expected: np.ndarray,
+    actual: np.ndarray,
+    tolerance: Tolerance,
+    condition: np.ndarray | None = None,
 ) -> Agreement:
     """Measures one output of an exported model against Keras, in the way that suits it.
 
     Real numbers are compared by their largest difference, levels by the share of examples that part from Keras.
     Levels drawn with rounded weights part by design. Those of a model with an exact mass are judged by Keras,
-    which computes their mean log mass and that of its own draws; those of other models by how far off they are.
+    which computes their mean log mass and that of its own draws, given the `condition` of a conditional model; those
+    of other models by how far off they are.
     """
     expected, actual = (np.asarray(array, np.float64) for array in (expected, actual))
     if expected.shape != actual.shape:
@@ -111,7 +121,7 @@ def compare(
         bound = tolerance.parted
     elif isinstance(model, DensityModel):
         measure = "difference in mean log mass of the draws"
-        ours, theirs = (model.log_prob(x).numpy() for x in (expected, actual))
+        ours, theirs = (model.log_prob(x, condition).numpy() for x in (expected, actual))
         value = abs(ours.mean() - theirs.mean())
         error = np.sqrt((ours.var() + theirs.var()) / len(ours))
         bound = 4 * error + tolerance.relative * abs(ours.mean())

@@ -114,13 +114,16 @@ def agreements(model: GenerativeModel, functions: dict, content: bytes, toleranc
     for name in interpreter.get_signature_list():
         signature = model.signatures()[name]
         runner = interpreter.get_signature_runner(name)
-        expected, actual = collections.defaultdict(list), collections.defaultdict(list)
+        expected, actual, conditions = collections.defaultdict(list), collections.defaultdict(list), []
         for seed, batch_size in enumerate(BATCH_SIZES):
             inputs = example_inputs(model, signature, batch_size, seed)
+            if "condition" in inputs:
+                conditions.append(inputs["condition"].numpy())
             outputs = runner(**{key: value.numpy() for key, value in inputs.items()})
             for output, value in functions[name](**inputs).items():
                 expected[output].append(value.numpy())
                 actual[output].append(outputs[output])
+        condition = np.concatenate(conditions) if conditions else None
         for output in expected:
             ours, theirs = (np.concatenate(values[output]) for values in (expected, actual))
-            yield compare(model, name, output, ours, theirs, tolerance)
+            yield compare(model, name, output, ours, theirs, tolerance, condition)

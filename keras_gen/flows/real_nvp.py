@@ -179,7 +179,7 @@ class RealNVP(DensityModel):
         return tfd.TransformedDistribution(self.base_distribution(), tfb.Invert(self.flow()))
 
     def log_prob(self, x, condition=None):
-        self.check_condition(condition)
+        self.validated_condition(condition)
         return self.distribution().log_prob(self.validated(x))
 
     # Codes
@@ -218,7 +218,7 @@ class RealNVP(DensityModel):
         return {"z": self.base_distribution()}
 
     def generate(self, noise, condition=None):
-        self.check_condition(condition)
+        self.validated_condition(condition)
         return self.flow().inverse(noise["z"])
 
     # Export

@@ -319,7 +319,7 @@ class VAE(GenerativeModel):
         return {"z": self.prior(), "uniform": tfd.Sample(tfd.Uniform(), self.event_shape)}
 
     def generate(self, noise, condition=None):
-        self.check_condition(condition)
+        self.validated_condition(condition)
         parameters = self.likelihood_parameters(noise["z"])
         if self.levels is None:
             mean, scale = parameters

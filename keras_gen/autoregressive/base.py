@@ -1,0 +1,202 @@
+"""The base of autoregressive models: the chain rule, and sampling one position after the other with a cache."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen import seeds
+from keras_gen.autoregressive.conditionals import Conditional
+from keras_gen.base import DensityModel
+
+tfd = tfp.distributions
+
+
+class AutoregressiveModel(DensityModel):
+    r"""A density by the chain rule, $\log p(x) = \sum_i \log p(x_i | x_{<i})$.
+
+    The positions i are the entries of an example, or its pixels where these are drawn as a whole. A subclass
+    builds its networks and provides
+
+    - `conditional`: what the distribution of one position is,
+    - `parameters(x)`: the parameters of all positions' distributions, in one pass, for training,
+    - `start`, `parameters_at` and `observe`: the same, one position after the other, for sampling. The state that
+      they hand on is the cache: what the positions so far leave for later ones, so that all of them together
+      cost about one pass. A model of images does once for a row, in `begin_row`, what all its pixels share.
+
+    Densities, sampling, imputation and export follow.
+    """
+
+    conditional: Conditional
+
+    #: Number of rows that `begin_row` is called for; all have the same number of positions.
+    num_rows: int = 1
+
+    @property
+    def num_positions(self) -> int:
+        """Number of factors of the chain rule."""
+        return self.event_size // math.prod(self.conditional.position_shape)
+
+    @property
+    def order(self) -> np.ndarray:
+        """The positions, counted row by row through the example, in the order of the chain rule."""
+        return np.arange(self.num_positions)
+
+    # Primitives
+
+    def parameters(self, x: tf.Tensor, condition=None, *, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Computes the parameters of all conditionals in one pass.
+
+        Args:
+            x: float32 examples of shape `(batch, *event_shape)`.
+            condition: what they are conditioned on, a valid tensor, or None.
+            seed: int32 tensor of shape (2,), the randomness (such as dropout) of a training step; None for none.
+
+        Returns:
+            float32 tensor of shape `(batch, num_positions, conditional.num_parameters)`, positions counted row by
+            row through the example, whatever the order of the chain rule.
+        """
+        raise NotImplementedError
+
+    def start(self, batch_size: tf.Tensor, condition=None):
+        """Returns the state before the first position: a structure of tensors of shapes that stay."""
+        raise NotImplementedError
+
+    def begin_row(self, state, row: tf.Tensor):
+        """Returns the state before the first position of a row."""
+        return state
+
+    def parameters_at(self, state, step: tf.Tensor) -> tf.Tensor:
+        """Computes the parameters of one position's distribution.
+
+        Args:
+            state: state after all positions before it.
+            step: its place in the order, a scalar int32 tensor.
+
+        Returns:
+            float32 tensor of shape `(batch, conditional.num_parameters)`.
+        """
+        raise NotImplementedError
+
+    def observe(self, state, step: tf.Tensor, x: tf.Tensor):
+        """Returns the state after a position.
+
+        Args:
+            state: the state that `parameters_at` was given.
+            step: place of the position in the order.
+            x: its value, float32 of shape `(batch, *conditional.position_shape)`.
+        """
+        raise NotImplementedError
+
+    # Densities
+
+    def log_prob(self, x, condition=None):
+        return self.log_prob_with_seed(self.validated(x), self.validated_condition(condition), None)
+
+    def log_prob_with_seed(self, x: tf.Tensor, condition, seed: tf.Tensor | None) -> tf.Tensor:
+        """Computes the log density of valid examples, with the randomness of a training step unless it is None."""
+        positions = tf.reshape(x, (-1, self.num_positions, *self.conditional.position_shape))
+        log_probs = self.conditional.log_prob(self.parameters(x, condition, seed=seed), positions)
+        return tf.reduce_sum(log_probs, axis=-1)
+
+    # Objective
+
+    def loss_terms(self, x, condition, *, seed, training):
+        """The negative log-likelihood in nats, and in bits per dimension."""
+        nll = -self.log_prob_with_seed(x, condition, seed if training else None)
+        return {"loss": nll, **self.likelihood_terms(nll)}
+
+    # Sampling
+
+    def noise_distributions(self):
+        """What the conditional needs to draw, for every position."""
+        positions = self.event_shape[: len(self.event_shape) - len(self.conditional.position_shape)]
+        return {name: tfd.Sample(source, positions) for name, source in self.conditional.noise_distributions().items()}
+
+    def generate(self, noise, condition=None):
+        condition = self.validated_condition(condition)
+        return tf.function(self.draw, autograph=False)(noise, condition)
+
+    def impute(self, x, mask, *, condition=None, seed=None) -> tf.Tensor:
+        """Draws missing entries, given all entries before them in the order.
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`; missing entries may hold any value of the domain.
+            mask: nonzero where an entry is missing, of a shape that broadcasts to `x`. No entry after a missing
+                one may be known.
+            condition: what the examples are conditioned on, for a conditional model.
+            seed: int or pair of ints; None takes the next seed of the model's own stream.
+
+        Returns:
+            `x` with its missing entries drawn exactly.
+
+        Raises:
+            ValueError: if a known entry follows a missing one, or if a pixel that is drawn as a whole is partly known.
+        """
+        x, condition = self.validated(x), self.validated_condition(condition)
+        missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.num_positions, -1)
+        if np.any(missing != missing[..., :1]):
+            raise ValueError("`mask` must be the same for all channels of a pixel, which are drawn as a whole.")
+        missing = missing[..., 0]
+        in_order = missing[:, self.order]
+        if np.any(in_order[:, :-1] & ~in_order[:, 1:]):
+            raise ValueError("`mask` must mark no entry that comes before a known one in the order.")
+        noise = self.noise(x.shape[0], self.next_seed() if seed is None else seed)
+        return tf.function(self.draw, autograph=False)(noise, condition, x, tf.constant(missing))
+
+    def draw(self, noise, condition=None, known: tf.Tensor | None = None, missing: tf.Tensor | None = None):
+        """Goes through the positions in order and draws those that are missing.
+
+        Args:
+            noise: as `generate` takes it.
+            condition: a valid condition, or None.
+            known: examples of shape `(batch, *event_shape)`, kept where nothing is missing; None for none.
+            missing: bools of shape `(batch, num_positions)`; None for all.
+
+        Returns:
+            float32 examples of shape `(batch, *event_shape)`.
+        """
+        shape = self.conditional.position_shape
+        sources = self.conditional.noise_distributions()
+        noise = {name: self.in_order(noise[name], source.event_shape) for name, source in sources.items()}
+        batch_size = tf.shape(next(iter(noise.values())))[1]
+        if known is not None:
+            known, missing = self.in_order(known, shape), self.in_order(missing, ())
+            missing = tf.reshape(missing, (self.num_positions, -1, *(1 for _ in shape)))
+
+        def position(step, x, state):
+            parameters = self.parameters_at(state, step)
+            value = self.conditional.draw(parameters, {name: part[step] for name, part in noise.items()})
+            if known is not None:
+                value = tf.where(missing[step], value, known[step])
+            x = tf.tensor_scatter_nd_update(x, [[step]], value[tf.newaxis])
+            return (step + 1, x, same_shapes(self.observe(state, step, value), state))
+
+        def row(index, x, state):
+            state = same_shapes(self.begin_row(state, index), state)
+            start, end = index * columns, (index + 1) * columns
+            _, x, state = tf.while_loop(lambda step, *_: step < end, position, (start, x, state), parallel_iterations=1)
+            return index + 1, x, state
+
+        columns = self.num_positions // self.num_rows
+        x = tf.zeros(tf.stack([self.num_positions, batch_size, *shape]))
+        values = (tf.constant(0), x, self.start(batch_size, condition))
+        if self.num_rows == 1:
+            _, x, _ = row(*values)
+        else:
+            _, x, _ = tf.while_loop(lambda index, *_: index < self.num_rows, row, values, parallel_iterations=1)
+        x = tf.gather(x, np.argsort(self.order))
+        return tf.reshape(tf.transpose(x, (1, 0, *range(2, 2 + len(shape)))), (-1, *self.event_shape))
+
+    def in_order(self, x: tf.Tensor, position_shape) -> tf.Tensor:
+        """Returns a tensor of shape `(batch, ...)` as `(num_positions, batch, *position_shape)`, in the order."""
+        x = tf.reshape(x, (-1, self.num_positions, *position_shape))
+        return tf.gather(tf.transpose(x, (1, 0, *range(2, 2 + len(position_shape)))), self.order)
+
+
+def same_shapes(new, old):
+    """Returns the structure `new`, which a loop needs to have the static shapes of `old`."""
+    for ours, theirs in zip(tf.nest.flatten(new), tf.nest.flatten(old), strict=True):
+        ours.set_shape(theirs.shape)
+    return new

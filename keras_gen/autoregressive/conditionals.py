@@ -1,0 +1,137 @@
+"""The distributions that autoregressive models give one position, given those before it.
+
+A network computes parameters; a conditional says what they mean. It evaluates and draws, and TFP has the densities.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+class Conditional:
+    """A distribution with parameters along the last axis.
+
+    Attributes:
+        num_parameters: how many numbers a network must provide for one position.
+        position_shape: shape of one position: () for an entry of its own, (channels,) for a pixel drawn as a whole.
+    """
+
+    num_parameters: int
+    position_shape: tuple[int, ...] = ()
+
+    def log_prob(self, parameters: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """Computes the log density, or log mass.
+
+        Args:
+            parameters: float32 tensor of shape `(..., num_parameters)`.
+            x: float32 tensor of shape `(..., *position_shape)`.
+
+        Returns:
+            float32 tensor of shape `(...)`, in nats.
+        """
+        raise NotImplementedError
+
+    def noise_distributions(self) -> dict[str, tfd.Distribution]:
+        """Returns the distribution, for one position, of each named source of randomness."""
+        raise NotImplementedError
+
+    def draw(self, parameters: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Turns noise into a value of shape `(..., *position_shape)`, without any further randomness."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Bernoulli(Conditional):
+    """A bit; its parameter is the logit of 1."""
+
+    num_parameters = 1
+
+    def log_prob(self, parameters, x):
+        return tfd.Bernoulli(logits=parameters[..., 0]).log_prob(x)
+
+    def noise_distributions(self):
+        return {"uniform": tfd.Uniform()}
+
+    def draw(self, parameters, noise):
+        return tf.cast(noise["uniform"] < tf.sigmoid(parameters[..., 0]), tf.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Categorical(Conditional):
+    """One of `levels` whole numbers; the parameters are their logits."""
+
+    levels: int
+
+    @property
+    def num_parameters(self) -> int:
+        return self.levels
+
+    def log_prob(self, parameters, x):
+        # One-hot, because LiteRT lacks an operator that TFP's other form needs.
+        return tfd.OneHotCategorical(logits=parameters, dtype=tf.float32).log_prob(
+            tf.one_hot(tf.cast(x, tf.int32), self.levels)
+        )
+
+    def noise_distributions(self):
+        return {"uniform": tfd.Uniform()}
+
+    def draw(self, parameters, noise):
+        return quantile(parameters, noise["uniform"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture(Conditional):
+    """A mixture of real distributions with location and scale.
+
+    The parameters are `num_components` logits, then as many locations, then as many scales before a softplus.
+    """
+
+    num_components: int
+    #: The distribution of location 0 and scale 1 that is shifted and stretched: `tfd.Normal` or `tfd.Laplace`.
+    family: type[tfd.Distribution] = tfd.Normal
+    min_scale: float = 1e-3
+
+    @property
+    def num_parameters(self) -> int:
+        return 3 * self.num_components
+
+    def split(self, parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns logits, locations and scales, each of shape `(..., num_components)`."""
+        logits, locations, scales = tf.split(parameters, 3, axis=-1)
+        return logits, locations, self.min_scale + tf.nn.softplus(scales)
+
+    def log_prob(self, parameters, x):
+        logits, locations, scales = self.split(parameters)
+        components = self.family(locations, scales)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components).log_prob(x)
+
+    def noise_distributions(self):
+        return {"component": tfd.Uniform(), "value": self.family(0.0, 1.0)}
+
+    def draw(self, parameters, noise):
+        logits, locations, scales = self.split(parameters)
+        chosen = tf.one_hot(tf.cast(quantile(logits, noise["component"]), tf.int32), self.num_components)
+        location, scale = (tf.reduce_sum(part * chosen, axis=-1) for part in (locations, scales))
+        return location + scale * noise["value"]
+
+
+def over_levels(levels: int) -> Conditional:
+    """Returns the conditional of an entry with `levels` levels: Bernoulli for two, else categorical."""
+    return Bernoulli() if levels == 2 else Categorical(levels)
+
+
+def quantile(logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+    """Inverts the distribution function of a categorical distribution.
+
+    Args:
+        logits: shape `(..., levels)`.
+        uniform: shape `(...)`, numbers from 0 to 1.
+
+    Returns:
+        float32 tensor of shape `(...)` with whole numbers `0..levels-1`.
+    """
+    below = tf.cumsum(tf.nn.softmax(logits), axis=-1)[..., :-1]
+    return tf.reduce_sum(tf.cast(uniform[..., tf.newaxis] >= below, tf.float32), axis=-1)
