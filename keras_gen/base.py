@@ -342,10 +342,7 @@ class GenerativeModel(keras.Model):
             for name, source in self.noise_distributions().items()
         }
         scalar = tf.TensorSpec((), tf.int32)
-        if self.condition_kind is None:
-            number = {"num_samples": scalar}
-        else:
-            number = self.condition_specs()
+        number = self.condition_specs() or {"num_samples": scalar}
 
         def sample(seed, num_samples=None, condition=None):
             num_samples = tf.shape(condition)[0] if num_samples is None else num_samples

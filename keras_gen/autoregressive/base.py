@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import seeds
 from keras_gen.autoregressive.conditionals import Conditional
 from keras_gen.base import DensityModel
 
