@@ -202,6 +202,8 @@ class Run:
             What `metrics.json` holds.
         """
         report = {
+            "recipe": self.name,
+            "arguments": self.config,
             **metrics,
             "dataset": splits.description(),
             "protocol": protocol,

@@ -3,9 +3,8 @@
 python -m recipes.latent.vae            digits
 python -m recipes.latent.vae --paper    binarized MNIST
 
-Measured on two cores that other trainings kept busy. Digits, 167 s wall and 32 s of processor time: test ELBO
--17.69 ± 0.31 nats, negative log-likelihood at most 17.01 ± 0.28 (1,000 importance samples). Binarized MNIST, 12 minutes
-of training: test ELBO -91.54 ± 0.24 nats, negative log-likelihood at most 87.50 ± 0.23 (with `--num-samples 100`, which
+Measured on two cores. Digits, 28 s: test ELBO -17.69 ± 0.31 nats, negative log-likelihood at most 17.01 ± 0.28 (1,000
+importance samples). Binarized MNIST, 12 minutes of training: test ELBO -91.54 ± 0.24 nats, negative log-likelihood at most 87.50 ± 0.23 (with `--num-samples 100`, which
 takes 41 s; the 5,000 of `--paper` take most of an hour and can only lower the bound, in expectation).
 """
 
