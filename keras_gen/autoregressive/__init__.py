@@ -2,3 +2,6 @@
 
 from keras_gen.autoregressive.fvsbn import FVSBN as FVSBN
 from keras_gen.autoregressive.made import MADE as MADE
+from keras_gen.autoregressive.markov import MarkovChain as MarkovChain
+from keras_gen.autoregressive.tabular import Independent as Independent
+from keras_gen.autoregressive.tabular import Tabular as Tabular

@@ -169,6 +169,30 @@ class Splits:
             sources[split] = Source.from_arrays(bits.astype(np.uint8), *(label.numpy() for label in labels))
         return dataclasses.replace(self, levels=2, binarization=how, sources=sources)
 
+    def cropped(self, height: int, width: int) -> "Splits":
+        """Returns the set with images cut to their centre.
+
+        Args:
+            height: rows that stay.
+            width: columns that stay.
+
+        Raises:
+            ValueError: if the examples are not images held in memory of at least this size.
+        """
+        arrays = {split: source.array for split, source in self.sources.items()}
+        if len(self.event_shape) != 3 or any(array is None for array in arrays.values()):
+            raise ValueError(f"`cropped` needs images in memory; {self.name} has examples of shape {self.event_shape}.")
+        size = np.array(self.event_shape[:2])
+        if height < 1 or width < 1 or height > size[0] or width > size[1]:
+            raise ValueError(f"`height` and `width` must be from 1 to {tuple(size)}, received {(height, width)}.")
+        top, left = (size - (height, width)) // 2
+        sources = {}
+        for split, source in self.sources.items():
+            labels = source.gather(np.arange(source.num_examples))[1:]
+            patch = np.ascontiguousarray(arrays[split][:, top : top + height, left : left + width])
+            sources[split] = Source.from_arrays(patch, *(label.numpy() for label in labels))
+        return dataclasses.replace(self, event_shape=(height, width, self.event_shape[2]), sources=sources)
+
     def description(self) -> dict:
         """Returns what a report says of the data."""
         return {

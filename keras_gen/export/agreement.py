@@ -61,8 +61,8 @@ FLOAT32 = Tolerance(relative=1e-4, parted=0.1)
 def example_inputs(model: GenerativeModel, signature: Signature, batch_size: int, seed: int) -> dict[str, tf.Tensor]:
     """Returns inputs that a signature may meet.
 
-    The model's own noise where an input is named after it, its own draws for `x`, examples of its condition, whole numbers for integers
-    and standard normal numbers for anything else, such as a latent code.
+    The model's own noise where an input is named after it, its own draws for `x`, examples of its condition, whole
+    numbers for integers and standard normal numbers for anything else, such as a latent code.
     """
     noise = model.noise(batch_size, seed)
     condition = None if model.condition_kind is None else model.condition_kind.examples(batch_size)

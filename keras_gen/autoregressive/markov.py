@@ -1,0 +1,164 @@
+"""Tables of conditional probabilities: each entry given the few before it, fitted by counting.
+
+Andrey A. Markov (1906, 1913); the counts are the maximum of the likelihood, as in any textbook of statistics, such as
+Kevin P. Murphy (2012), Machine Learning: A Probabilistic Perspective, sections 3.4 and 17.2.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.conditionals import Categorical
+
+#: Numbers in the tables of a model, at most.
+MAX_TABLE_SIZE = 2**25
+
+
+class MarkovChain(AutoregressiveModel):
+    r"""A chain of order k: each entry depends on the k before it, by a table of its own.
+
+    $$p(x) = \prod_i p(x_i | x_{i-k}, …, x_{i-1}), \qquad
+    p(x_i = v | c) = \frac{N_i(c, v) + α}{\sum_{v'} N_i(c, v') + α}$$
+
+    N_i(c, v) counts the examples with value v at entry i after the context c. With α = 0 this is the exact maximum
+    of the likelihood, and what was never seen has mass 0; a context that was never seen leaves all values equally
+    likely. `fit` counts: one epoch is enough, each further one counts anew, and an optimizer has nothing to do.
+
+    The number of free parameters shows what the assumption of conditional independence saves: n bits have
+    2^n - 1 with no assumption (`Tabular`), 2n - 1 in a chain of order 1, and n with `Independent` entries.
+
+    Example:
+
+    ```python
+    model = keras_gen.autoregressive.MarkovChain((64,), order=2, smoothing=1.0)
+    model.compile()
+    model.fit(x_train)                                     # x_train holds 0s and 1s
+    model.log_prob(x_test)                                 # nats
+    model.num_free_parameters                              # 1 + 2 + 62 · 4
+    ```
+
+    Args:
+        event_shape: shape of one example; entries are ordered row by row.
+        order: k, the number of entries that an entry depends on, less than the number of entries.
+        levels: number of levels of an entry.
+        smoothing: α, the pseudo-count added to every count; 1 is Laplace's rule.
+        seed: as in `GenerativeModel`.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    def __init__(
+        self, event_shape, order: int = 1, levels: int = 2, *, smoothing: float = 0.0, seed: int = 0, **kwargs
+    ):
+        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
+        self.conditional = Categorical(self.levels)
+        if isinstance(order, bool) or not isinstance(order, int | np.integer):
+            raise TypeError(f"`order` must be a whole number, received {order!r}.")
+        if not 0 <= order < self.event_size:
+            raise ValueError(f"`order` must be from 0 to {self.event_size - 1}, received {order}.")
+        self.order_of_chain = int(order)
+        if smoothing < 0.0:
+            raise ValueError(f"`smoothing` must be at least 0, received {smoothing}.")
+        self.smoothing = smoothing
+        # The first entries have fewer before them, and so smaller tables.
+        contexts = [self.levels ** min(entry, self.order_of_chain) for entry in range(self.event_size)]
+        if sum(contexts) * self.levels > MAX_TABLE_SIZE:
+            raise ValueError(
+                f"`event_shape` {self.event_shape} with {self.levels} levels and order {order} needs tables of "
+                f"{sum(contexts) * self.levels:.3g} numbers; at most {MAX_TABLE_SIZE} are possible."
+            )
+        #: Where the table of each entry starts, among the contexts of all.
+        self.first_context = np.cumsum([0, *contexts[:-1]]).astype(np.int32)
+        # Replicas of a strategy each count their share of the examples.
+        self.counts = self.add_weight(
+            name="counts",
+            shape=(sum(contexts), self.levels),
+            initializer="zeros",
+            dtype="float32",
+            trainable=False,
+            aggregation="sum",
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "order": self.order_of_chain} if "order" in config else config
+
+    # Densities
+
+    def log_probs(self) -> tf.Tensor:
+        """Returns the logarithm of all tables, of shape `(contexts of all entries, levels)`."""
+        counts = tf.convert_to_tensor(self.counts) + self.smoothing
+        total = tf.reduce_sum(counts, axis=-1, keepdims=True)
+        return tf.math.log(tf.where(total > 0.0, counts / tf.maximum(total, 1e-30), 1.0 / self.levels))
+
+    def contexts(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns which context each entry of the int32 tensor `x`, of shape `(batch, event_size)`, has."""
+        context = tf.repeat(self.first_context[np.newaxis], tf.shape(x)[0], axis=0)
+        for distance in range(1, self.order_of_chain + 1):
+            context += self.levels ** (distance - 1) * tf.pad(x[:, :-distance], ((0, 0), (distance, 0)))
+        return context
+
+    def flat(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.reshape(x, (-1, self.event_size)), tf.int32)
+
+    def parameters(self, x, condition=None, *, seed=None):
+        return tf.gather(self.log_probs(), self.contexts(self.flat(x)))
+
+    def log_prob_with_seed(self, x, condition, seed):
+        """Looks the entries up; masses may be 0, which a softmax could not represent."""
+        x = self.flat(x)
+        index = self.contexts(x) * self.levels + x
+        return tf.reduce_sum(tf.gather(tf.reshape(self.log_probs(), (-1,)), index), axis=-1)
+
+    @property
+    def num_free_parameters(self) -> int:
+        """Number of free parameters of the density: every context of every entry has `levels - 1`."""
+        return num_free_parameters(self.event_size, self.order_of_chain, self.levels)
+
+    # Objective
+
+    def fit(self, x=None, y=None, *args, callbacks=None, **kwargs):
+        """As `GenerativeModel.fit`; every epoch counts anew."""
+        return super().fit(x, y, *args, callbacks=[CountAnew(), *(callbacks or ())], **kwargs)
+
+    def train_step(self, data):
+        """Counts a batch, and evaluates it with the counts so far."""
+        x, condition = self.unpack(data)
+        entries = self.flat(x)
+        index = tf.reshape(self.contexts(entries) * self.levels + entries, (-1,))
+        found = tf.math.unsorted_segment_sum(tf.ones_like(index, tf.float32), index, int(np.prod(self.counts.shape)))
+        self.counts.assign_add(tf.reshape(found, self.counts.shape))
+        return self.logged(self.loss_terms(x, condition, seed=None, training=False))
+
+    # Sampling
+
+    def start(self, batch_size, condition=None):
+        """The state holds the logarithm of the tables and the number that the last k entries make."""
+        return self.log_probs(), tf.zeros((batch_size,), tf.int32)
+
+    def parameters_at(self, state, step):
+        log_probs, context = state
+        return tf.gather(log_probs, tf.gather(self.first_context, step) + context)
+
+    def observe(self, state, step, x):
+        log_probs, context = state
+        return log_probs, (context * self.levels + tf.cast(x, tf.int32)) % self.levels**self.order_of_chain
+
+
+class CountAnew(keras.callbacks.Callback):
+    """Forgets the counts when an epoch begins."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.counts.assign(tf.zeros_like(self.model.counts))
+
+
+def num_free_parameters(size: int, order: int, levels: int) -> int:
+    """Returns the number of free parameters of a chain.
+
+    Args:
+        size: number of entries.
+        order: number of entries that an entry depends on.
+        levels: number of levels of an entry.
+    """
+    return sum(levels ** min(entry, order) * (levels - 1) for entry in range(size))

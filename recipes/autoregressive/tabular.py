@@ -1,0 +1,52 @@
+"""The table of a full joint distribution (a textbook density: Murphy, 2012, section 2.2).
+
+python -m recipes.autoregressive.tabular            the central 4×4 bits of digits
+python -m recipes.autoregressive.tabular --paper    the central 4×4 bits of binarized MNIST
+"""
+
+from keras_gen import training
+
+
+@training.recipe(dataset="binarized_mnist", size=4)
+def main(
+    *,
+    dataset: str = "digits",
+    binarization: str = "threshold",
+    size: int = 4,
+    smoothing: float = 0.5,
+    seed: int = 0,
+    folder: str | None = None,
+    options: training.Options = training.Options(),
+) -> dict:
+    """Counts, and evaluates the exact likelihood beside two baselines.
+
+    Args:
+        dataset: name or path of a data set.
+        binarization: how grey levels become bits: threshold, static, dynamic, or none to model the levels.
+        size: height and width of the patch at the centre of an image; 0 for whole examples.
+        smoothing: pseudo-count added to every count.
+        seed: seed of everything random.
+        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        options: how to train, whatever the model.
+    """
+    config = dict(locals())
+    from keras_gen import autoregressive, data, evaluation
+
+    run = training.Run(main.name, folder, config, options)
+    # One batch of everything: an epoch of several leaves out an incomplete last one.
+    splits = data.load(dataset, batch_size=1_000_000, seed=seed, binarization=binarization)
+    if size:
+        splits = splits.cropped(size, size)
+    with run.scope():
+        model = autoregressive.Tabular(splits.event_shape, splits.levels, smoothing=smoothing, seed=seed)
+        model.compile()
+    model = run.fit(model, splits, epochs=1)
+
+    metrics = {split: evaluation.likelihood(model, getattr(splits, split)) for split in ("validation", "test")}
+    metrics["test"].update(evaluation.baselines(splits))
+    metrics["test"]["num_free_parameters"] = model.num_free_parameters
+    return run.finish(model, splits, metrics, protocol="Exact likelihood; counts of the training data.")
+
+
+if __name__ == "__main__":
+    main.cli()
