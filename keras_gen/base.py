@@ -149,6 +149,11 @@ class GenerativeModel(keras.Model):
             self._sample_function = tf.function(self._sample, autograph=False, reduce_retracing=True)
         return self._sample_function(tf.constant(num_samples), condition, seed)
 
+    def sample_on_examples(self, num_samples: int, *, seed) -> tf.Tensor:
+        """As `sample`; a conditional model gets examples of its condition, such as all classes in turn."""
+        condition = None if self.condition_kind is None else self.condition_kind.examples(num_samples)
+        return self.sample(num_samples, condition=condition, seed=seed)
+
     def _sample(self, num_samples, condition, seed):
         samples = self.generate(self.noise(num_samples, seed), condition)
         return tf.ensure_shape(samples, (None, *self.event_shape))

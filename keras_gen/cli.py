@@ -71,6 +71,7 @@ def sample(
     *,
     num_samples: int = 64,
     seed: int = 0,
+    label: int | None = None,
     output: pathlib.Path = pathlib.Path("samples.png"),
     overwrite: bool = False,
 ) -> None:
@@ -80,6 +81,7 @@ def sample(
         folder: folder of a finished run, or a .keras file.
         num_samples: number of examples.
         seed: the same seed draws the same examples.
+        label: class to draw, for a class-conditional model; by default all in turn.
         output: file to write; its ending chooses the format.
         overwrite: replace the file if it exists.
     """
@@ -94,7 +96,10 @@ def sample(
     from keras_gen.files import atomic_file
 
     model = keras_gen.load_model(folder)
-    x = model.sample(num_samples, seed=seed).numpy()
+    if label is None:
+        x = model.sample_on_examples(num_samples, seed=seed).numpy()
+    else:
+        x = model.sample(num_samples, condition=np.full(num_samples, label), seed=seed).numpy()
     with atomic_file(output) as path:
         if output.suffix == ".npy":
             np.save(path, x)
@@ -129,6 +134,7 @@ def evaluate(
 
     model = keras_gen.load_model(folder)
     how = {name: arguments[name] for name in ("binarization", "columns", "standardize") if name in arguments}
+    how["labels"] = model.condition_kind is not None
     splits = data.load(dataset or arguments["dataset"], batch_size=batch_size, **how)
     if hasattr(model, "log_prob"):
         results = evaluation.likelihood(model, getattr(splits, split))

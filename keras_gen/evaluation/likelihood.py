@@ -16,14 +16,14 @@ def likelihood(model: DensityModel, dataset: tf.data.Dataset, *, verbose: bool =
 
     Args:
         model: a model with `log_prob`.
-        dataset: batches of examples.
+        dataset: batches of examples, or of pairs (examples, condition).
         verbose: whether to show a progress bar.
 
     Returns:
         "nll" in nats, "bits_per_dim", and the "nll_standard_error" of the mean over examples.
     """
     log_prob = tf.function(model.log_prob, autograph=False, reduce_retracing=True)
-    values = np.concatenate([log_prob(x).numpy() for x in shown(dataset, verbose)]).astype(np.float64)
+    values = np.concatenate([log_prob(*pair(batch)).numpy() for batch in shown(dataset, verbose)]).astype(np.float64)
     return {
         "nll": -values.mean(),
         "bits_per_dim": -values.mean() / (model.event_size * math.log(2.0)),
@@ -62,6 +62,11 @@ def likelihood_bound(
         "nll_bound_monte_carlo_error": float(np.sqrt(np.sum(errors**2))) / len(errors),
         "num_samples": num_samples,
     }
+
+
+def pair(batch) -> tuple:
+    """Returns a batch of a data set as examples and, where there is one, their condition."""
+    return batch if isinstance(batch, tuple) else (batch,)
 
 
 def standard_error(values: np.ndarray) -> float:

@@ -65,16 +65,15 @@ def example_inputs(model: GenerativeModel, signature: Signature, batch_size: int
     numbers for integers and standard normal numbers for anything else, such as a latent code.
     """
     noise = model.noise(batch_size, seed)
-    condition = None if model.condition_kind is None else model.condition_kind.examples(batch_size)
     inputs = {}
     for name, spec in signature.inputs.items():
         shape = [batch_size if size is None else size for size in spec.shape]
         if name in noise:
             inputs[name] = noise[name]
         elif name == "x":
-            inputs[name] = tf.cast(model.sample(batch_size, condition=condition, seed=seed), spec.dtype)
+            inputs[name] = tf.cast(model.sample_on_examples(batch_size, seed=seed), spec.dtype)
         elif name == "condition":
-            inputs[name] = condition
+            inputs[name] = model.condition_kind.examples(batch_size)
         elif name == "num_samples":
             inputs[name] = tf.constant(batch_size, spec.dtype)
         elif spec.dtype.is_integer:

@@ -145,7 +145,7 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        picture = evaluation.picture(self.model.sample(self.num_samples, seed=0).numpy(), self.model.levels)
+        picture = evaluation.picture(self.model.sample_on_examples(self.num_samples, seed=0).numpy(), self.model.levels)
         with atomic_file(self.folder / "samples" / f"epoch-{epoch + 1:05d}.png") as path:
             picture.save(path, format="PNG")
         with self.writer.as_default(step=epoch + 1):

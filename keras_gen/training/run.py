@@ -222,7 +222,9 @@ class Run:
         if not self.is_chief:
             return report
         data = splits.sources["test"].array
-        picture = evaluation.picture(model.sample(100, seed=self.config["seed"]).numpy(), model.levels, data)
+        picture = evaluation.picture(
+            model.sample_on_examples(100, seed=self.config["seed"]).numpy(), model.levels, data
+        )
         with atomic_file(self.folder / "samples.png") as path:
             picture.save(path)
         saving.save_model(model, self.folder / "model.keras")
