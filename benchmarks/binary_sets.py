@@ -2,7 +2,7 @@
 
     python benchmarks/binary_sets.py --sets dna.npz nips.npz --output results/binary_sets.json
 
-The rule: AdamW with a cosine schedule, batches of 100, and for each model and set the weight decay and the epoch with
+The rule: AdamW with a cosine schedule, batches of 100, and for each model and set the weight decay and the step with
 the best validation likelihood; nothing else changes from one set to another. The test likelihood is looked at once, for
 the model so chosen. The sets are `.npz` files with arrays `train`, `valid` and `test`.
 """
@@ -37,8 +37,10 @@ class Rule:
     """Examples in a training step."""
     num_steps: int = 4000
     """Training steps at most."""
-    patience: int = 20
-    """Epochs without a better validation likelihood after which training stops."""
+    steps_per_check: int = 100
+    """Training steps between two looks at the validation likelihood."""
+    patience: int = 8
+    """Looks without a better validation likelihood after which training stops."""
     seed: int = 0
     """Seed of everything random."""
 
@@ -50,8 +52,14 @@ def train(build, splits: data.Splits, rule: Rule, weight_decay: float) -> tuple[
     schedule = keras.optimizers.schedules.CosineDecay(rule.learning_rate, rule.num_steps)
     model.compile(keras.optimizers.AdamW(schedule, weight_decay=weight_decay), jit_compile=True)
     stop = keras.callbacks.EarlyStopping("val_loss", patience=rule.patience, restore_best_weights=True)
-    epochs = max(1, rule.num_steps // splits.steps_per_epoch)
-    model.fit(splits.train, validation_data=splits.validation, epochs=epochs, callbacks=[stop], verbose=0)
+    model.fit(
+        splits.train_from(0),
+        steps_per_epoch=rule.steps_per_check,
+        epochs=rule.num_steps // rule.steps_per_check,
+        validation_data=splits.validation,
+        callbacks=[stop],
+        verbose=0,
+    )
     model.set_weights(stop.best_weights)
     return float(stop.best), model
 
