@@ -1,5 +1,6 @@
 """The base of autoregressive models: the chain rule, and sampling one position after the other with a cache."""
 
+import functools
 import math
 
 import numpy as np
@@ -115,7 +116,7 @@ class AutoregressiveModel(DensityModel):
 
     def generate(self, noise, condition=None):
         condition = self.validated_condition(condition)
-        return tf.function(self.draw, autograph=False)(noise, condition)
+        return self.compiled_draw(noise, condition)
 
     def impute(self, x, mask, *, condition=None, seed=None) -> tf.Tensor:
         """Draws missing entries, given all entries before them in the order.
@@ -142,7 +143,12 @@ class AutoregressiveModel(DensityModel):
         if np.any(in_order[:, :-1] & ~in_order[:, 1:]):
             raise ValueError("`mask` must mark no entry that comes before a known one in the order.")
         noise = self.noise(x.shape[0], self.next_seed() if seed is None else seed)
-        return tf.function(self.draw, autograph=False)(noise, condition, x, tf.constant(missing))
+        return self.compiled_draw(noise, condition, x, tf.constant(missing))
+
+    @functools.cached_property
+    def compiled_draw(self):
+        """`draw` as a graph, since its loop would crawl operation by operation."""
+        return tf.function(self.draw, autograph=False, reduce_retracing=True)
 
     def draw(self, noise, condition=None, known: tf.Tensor | None = None, missing: tf.Tensor | None = None):
         """Goes through the positions in order and draws those that are missing.
