@@ -1,0 +1,444 @@
+"""PixelRNN: pixels by a two-dimensional LSTM, along rows (Row LSTM) or along diagonals (Diagonal BiLSTM).
+
+Aäron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu (2016), Pixel Recurrent Neural Networks,
+https://arxiv.org/abs/1601.06759
+
+Layout of the maps, groups of features and sampling entry by entry are those of `keras_gen.layers.row_convolution`.
+"""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.autoregressive.base import AutoregressiveModel, same_shapes
+from keras_gen.autoregressive.conditionals import over_levels
+from keras_gen.layers.row_convolution import (
+    InputConvolution,
+    RowConvolution,
+    by_entry,
+    by_pixel,
+    flat,
+    glorot,
+    of_group,
+    product,
+    put,
+)
+
+
+class ResidualLSTM(keras.layers.Layer):
+    """A residual block: an LSTM of h units on maps of 2h features, a 1×1 convolution back to 2h, and a sum.
+
+    A subclass provides the LSTM: `hidden_maps` for whole maps, and the same entry by entry.
+
+    Args:
+        units: number h of units of the LSTM.
+        groups: number of groups of features.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, units: int, groups: int, *, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.groups = groups
+        self.seed = seed
+        self.upsampling = RowConvolution(units, 2 * units, groups, seed=(*seed, 0), dtype=self.dtype_policy)
+        self.create_lstm()
+        self.built = True
+
+    def create_lstm(self):
+        """Makes the weights of the LSTM."""
+        raise NotImplementedError
+
+    def hidden_maps(self, maps: tf.Tensor) -> tf.Tensor:
+        """Returns the outputs h of the LSTM for maps of 2h features."""
+        raise NotImplementedError
+
+    def call(self, maps):
+        return maps + self.upsampling(self.hidden_maps(maps))
+
+    def input_to_state(self, index: int, width: int) -> RowConvolution:
+        return RowConvolution(
+            2 * self.units, 4 * self.units, self.groups, width=width, seed=(*self.seed, index), dtype=self.dtype_policy
+        )
+
+    def state_to_state(self, name: str, index: int, taps: int) -> keras.Variable:
+        """Returns a kernel without mask: it reads pixels all of whose channels come before."""
+        shape = (taps * self.units, 4 * self.units)
+        return self.add_weight(name=name, shape=shape, initializer=glorot((*self.seed, index)))
+
+    def cast(self, weight) -> tf.Tensor:
+        return tf.cast(weight, self.compute_dtype)
+
+    def zeros(self, entries: int, batch_size: tf.Tensor, gates: int = 1) -> tf.Tensor:
+        return tf.zeros((entries * self.groups, batch_size, gates * self.units // self.groups), self.compute_dtype)
+
+
+class RowLSTMBlock(ResidualLSTM):
+    r"""The Row LSTM: one step computes a whole row from the one above, by convolutions along the row.
+
+    $$[o_i, f_i, i_i, g_i] = σ(K^{ss} ∗ h_{i-1} + K^{is} ∗ x_i)$$
+    $$c_i = f_i ⊙ c_{i-1} + i_i ⊙ g_i, \qquad h_i = o_i ⊙ \tanh(c_i)$$
+
+    with tanh in place of σ for g. Both kernels span three pixels; mask B leaves two to $K^{is}$.
+    """
+
+    def create_lstm(self):
+        self.from_input = self.input_to_state(1, width=2)
+        self.from_state = self.state_to_state("from_state", 2, taps=3)
+
+    def hidden_maps(self, maps):
+        return scan(self.from_input(maps), self.gates_below, self.units, self.groups)
+
+    def gates_below(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Returns what a row of states, `(columns, batch, h)`, adds to the gates of the next row."""
+        padded = tf.pad(hidden, ((1, 1), (0, 0), (0, 0)))
+        taps = tf.concat([padded[:-2], hidden, padded[2:]], axis=-1)
+        return product(taps, self.cast(self.from_state))
+
+    def start(self, columns, batch_size):
+        return {
+            "input": self.from_input.start(columns, batch_size),
+            "hidden": self.zeros(columns, batch_size),
+            "cell": self.zeros(columns, batch_size),
+            # What the row above gives to each entry.
+            "cell_above": self.zeros(columns, batch_size),
+            "gates": self.zeros(columns, batch_size, gates=4),
+            "output": self.upsampling.start(columns, batch_size),
+        }
+
+    def begin_row(self, state, row):
+        hidden = by_pixel(state["hidden"], self.groups)
+        return {**state, "cell_above": state["cell"], "gates": by_entry(self.gates_below(hidden), self.groups)}
+
+    def advance(self, state, entry, x):
+        inputs, gates = self.from_input.advance(state["input"], entry, x)
+        hidden, cell = lstm(gates + state["gates"][entry], state["cell_above"][entry], 1)
+        output, y = self.upsampling.advance(state["output"], entry, hidden)
+        hidden, cell = put(state["hidden"], entry, hidden), put(state["cell"], entry, cell)
+        return {**state, "input": inputs, "hidden": hidden, "cell": cell, "output": output}, x + y
+
+
+class DiagonalBiLSTMBlock(ResidualLSTM):
+    r"""The Diagonal BiLSTM: one step computes a whole diagonal, in both directions at once.
+
+    The map is skewed, each row shifted right by its index, so that pixel (i, j) lies in column i + j, and its left
+    and its upper neighbour in the column before. A column follows from that one as in the Row LSTM, with $K^{is}$ of
+    1×1 and $K^{ss}$ of 2×1. The cell $c$ goes along the row. The other direction does the same from right to left;
+    its output is shifted down by one row before the two are added, lest pixels see those on their right.
+    """
+
+    def create_lstm(self):
+        self.from_input = self.input_to_state(1, width=1)
+        self.from_input_right = self.input_to_state(2, width=1)
+        # The first half of the rows reads the neighbour in the same row, the second half the one above.
+        self.from_state = self.state_to_state("from_state", 3, taps=2)
+        self.from_state_right = self.state_to_state("from_state_right", 4, taps=2)
+
+    def hidden_maps(self, maps):
+        left, right = self.from_input(maps), tf.reverse(self.from_input_right(maps), [1])
+        rows, columns = maps.shape[:2]
+        kernels = tf.stack([self.cast(self.from_state), self.cast(self.from_state_right)])
+
+        def gates_after(hidden):
+            """From `(2 directions, rows, batch, h)` to the gates of the next column."""
+            above = tf.pad(hidden, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
+            both = tf.concat([hidden, above], axis=-1)
+            gates = tf.matmul(tf.reshape(both, (2, -1, 2 * self.units)), kernels)
+            return tf.reshape(gates, (2, rows, -1, 4 * self.units))
+
+        # Outside the image the gates are zero, and with them the cells and the states.
+        skewed = tf.stack([skew(left), skew(right)], axis=1)
+        hidden = scan(skewed, gates_after, self.units, self.groups)
+        left, right = unskew(hidden[:, 0], columns), tf.reverse(unskew(hidden[:, 1], columns), [1])
+        return left + tf.pad(right, ((1, 0), (0, 0), (0, 0), (0, 0)))[:-1]
+
+    def start(self, columns, batch_size):
+        return {
+            # States and cells come after a padding, the left neighbour of the first pixel.
+            "hidden": self.zeros(columns + 1, batch_size),
+            "cell": self.zeros(columns + 1, batch_size),
+            "gates": self.zeros(columns, batch_size, gates=4),
+            "right": self.zeros(columns, batch_size),
+            "row": self.zeros(columns, batch_size, gates=2),
+            "input": self.from_input.start(columns, batch_size),
+            "output": self.upsampling.start(columns, batch_size),
+        }
+
+    def begin_row(self, state, row):
+        hidden = by_pixel(state["hidden"], self.groups)[1:]
+        gates = product(hidden, self.cast(self.from_state)[self.units :])
+
+        beside, above = tf.split(self.cast(self.from_state_right), 2)
+        # The row above is complete, and so is its pass from right to left, which this row adds to its own.
+        inputs = self.from_input_right(by_pixel(state["row"], self.groups)[tf.newaxis])[0]
+        inputs += product(by_pixel(state["right"], self.groups), above)
+        right = scan(tf.reverse(inputs, [0]), lambda hidden: tf.matmul(hidden, beside), self.units, self.groups)
+        right = by_entry(tf.reverse(right, [0]), self.groups) * tf.cast(row > 0, right.dtype)
+        return {**state, "gates": by_entry(gates, self.groups), "right": right}
+
+    def advance(self, state, entry, x):
+        groups, group = self.groups, entry % self.groups
+        inputs, gates = self.from_input.advance(state["input"], entry, x)
+        left = flat(tf.gather(state["hidden"], entry - group + tf.range(groups)))
+        gates += tf.matmul(left, of_group(self.cast(self.from_state)[: self.units], group, groups))
+        hidden, cell = lstm(gates + state["gates"][entry], state["cell"][entry], 1)
+        output, y = self.upsampling.advance(state["output"], entry, hidden + state["right"][entry])
+        hidden, cell = put(state["hidden"], entry + groups, hidden), put(state["cell"], entry + groups, cell)
+        row = put(state["row"], entry, x)
+        return {**state, "input": inputs, "hidden": hidden, "cell": cell, "row": row, "output": output}, x + y
+
+
+class PixelRNN(AutoregressiveModel):
+    """What the two PixelRNNs share: the 7×7 convolution, residual LSTMs, and a head of two 1×1 convolutions.
+
+    A subclass says which LSTM it is.
+    """
+
+    block: type[ResidualLSTM]
+
+    #: Columns that maps have beside those of the image, on the right.
+    extra_columns: int = 0
+
+    def __init__(
+        self,
+        event_shape,
+        levels: int = 2,
+        *,
+        units: int = 24,
+        num_layers: int = 2,
+        head_units: int = 48,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
+        if len(self.event_shape) != 3:
+            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
+        self.num_rows, columns, self.channels = self.event_shape
+        self.map_columns = columns + self.extra_columns
+        self.units = self.in_groups("units", units)
+        self.num_layers = checks.positive_int("num_layers", num_layers)
+        self.head_units = self.in_groups("head_units", head_units)
+        self.conditional = over_levels(self.levels)
+
+        groups, features, policy = self.channels, 2 * self.units, {"dtype": self.dtype_policy}
+        self.input_layer = InputConvolution(features, groups, seed=(seed, 0), **policy)
+        self.blocks = [self.block(self.units, groups, seed=(seed, 1, i), **policy) for i in range(self.num_layers)]
+        logits = groups * self.conditional.num_parameters
+        self.head = [
+            RowConvolution(features, self.head_units, groups, seed=(seed, 2), **policy),
+            RowConvolution(self.head_units, logits, groups, seed=(seed, 3), **policy),
+        ]
+
+    def in_groups(self, name: str, value) -> int:
+        if checks.positive_int(name, value) % self.channels:
+            raise ValueError(f"`{name}` must be a multiple of the {self.channels} channels, received {value}.")
+        return int(value)
+
+    def scaled(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns levels as numbers from -1 to 1, so that 0 marks what lies outside the image."""
+        return tf.cast(2.0 * x / (self.levels - 1) - 1.0, self.compute_dtype)
+
+    # Primitives
+
+    def parameters(self, x, condition=None, *, seed=None):
+        x = tf.pad(self.scaled(x), ((0, 0), (0, 0), (0, self.extra_columns), (0, 0)))
+        maps = self.input_layer(x)
+        for layer in self.blocks:
+            maps = layer(maps)
+        maps = maps[:, : self.event_shape[1]]
+        for layer in self.head:
+            maps = layer(tf.nn.relu(maps))
+        logits = tf.cast(tf.transpose(maps, (2, 0, 1, 3)), tf.float32)
+        return tf.reshape(logits, (-1, self.num_positions, self.conditional.num_parameters))
+
+    def start(self, batch_size, condition=None):
+        """The state holds what each layer caches, and the parameters of the next position."""
+        return {
+            "pixels": self.input_layer.start(self.map_columns, batch_size),
+            "blocks": [layer.start(self.map_columns, batch_size) for layer in self.blocks],
+            "head": [layer.start(self.map_columns, batch_size) for layer in self.head],
+            "parameters": tf.zeros((batch_size, self.conditional.num_parameters)),
+        }
+
+    def begin_row(self, state, row):
+        unfinished = range(self.event_size // self.num_rows + 1, self.map_columns * self.channels)
+        if unfinished:
+            # The last entry of the row above left the extra column at its first group.
+            finished = functools.reduce(lambda part, entry: self.advance(part, tf.constant(entry)), unfinished, state)
+            state = tf.nest.map_structure(lambda new, old: tf.where(row > 0, new, old), finished, state)
+        pixels = self.input_layer.begin_row(state["pixels"])
+        blocks = [layer.begin_row(part, row) for layer, part in zip(self.blocks, state["blocks"], strict=True)]
+        return self.advance({**state, "pixels": pixels, "blocks": blocks}, tf.constant(0))
+
+    def parameters_at(self, state, step):
+        return state["parameters"]
+
+    def observe(self, state, step, x):
+        entry = step % (self.event_size // self.num_rows)
+        pixels = self.input_layer.observe(state["pixels"], entry, self.scaled(x))
+        # Where maps end with the image, the last entry of a row is computed again, to the same values.
+        following = tf.minimum(entry + 1, self.map_columns * self.channels - 1)
+        return self.advance({**state, "pixels": pixels}, following)
+
+    def advance(self, state, entry: tf.Tensor):
+        """Returns the state with the parameters of an entry of the row, all entries before it being known."""
+        x = self.input_layer.advance(state["pixels"], entry)
+        blocks, head = [], []
+        for layer, part in zip(self.blocks, state["blocks"], strict=True):
+            part, x = layer.advance(part, entry, x)
+            blocks.append(part)
+        for layer, part in zip(self.head, state["head"], strict=True):
+            part, x = layer.advance(part, entry, tf.nn.relu(x))
+            head.append(part)
+        return {**state, "blocks": blocks, "head": head, "parameters": tf.cast(x, tf.float32)}
+
+
+class RowLSTM(PixelRNN):
+    r"""PixelRNN with a Row LSTM: a pixel sees a triangle of those above, and the pixels just left of it.
+
+    $$p(x) = \prod_{i,j,c} p(x_{ijc} | \text{pixels before}, x_{ij,<c})$$
+
+    Features of all pixels come from a 7×7 convolution with mask A, then from residual blocks with
+
+    $$[o_i, f_i, i_i, g_i] = σ(K^{ss} ∗ h_{i-1} + K^{is} ∗ x_i)$$
+    $$c_i = f_i ⊙ c_{i-1} + i_i ⊙ g_i, \qquad h_i = o_i ⊙ \tanh(c_i)$$
+
+    for each row i as a whole, and last from two 1×1 convolutions. The conditionals are Bernoulli for two levels,
+    else categorical. The steps of the LSTM are the rows: the time of a training step grows with their number.
+
+    Example:
+
+    ```python
+    model = keras_gen.autoregressive.RowLSTM((28, 28, 1), units=16, num_layers=3)
+    model.compile(keras.optimizers.RMSprop(1e-3), jit_compile=True)
+    model.fit(x_train, batch_size=16, epochs=20)           # x_train holds 0s and 1s
+    model.log_prob(x_test)                                 # nats
+    model.sample(16, seed=0)
+    ```
+
+    Args:
+        event_shape: (height, width, channels) of an image.
+        levels: number of levels of an entry.
+        units: number h of units of each LSTM, a multiple of the channels; maps have 2h features.
+        num_layers: number of residual LSTMs.
+        head_units: features between the two last convolutions, a multiple of the channels.
+        seed: as in `GenerativeModel`.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    block = RowLSTMBlock
+
+
+class DiagonalBiLSTM(PixelRNN):
+    r"""PixelRNN with a Diagonal BiLSTM: a pixel sees all pixels before it.
+
+    As `RowLSTM`, but each block has two LSTMs that go along the diagonals, from the upper left corner and from the
+    upper right one. With pixel (i, j) in column t = i + j of the skewed map, the first is
+
+    $$[o_t, f_t, i_t, g_t] = σ(K^{ss} ∗ h_{t-1} + K^{is} ∗ x_t)$$
+    $$c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t, \qquad h_t = o_t ⊙ \tanh(c_t)$$
+
+    where $K^{ss}$ spans the left and the upper neighbour. The steps of the LSTM are the diagonals, H + W of an image
+    of H rows and W columns: the time of a training step grows with their number.
+
+    In one respect this is not the paper's network. Features of a pixel know those before it and not the pixel itself,
+    so that the second LSTM, which starts at the last pixel of a row, would never learn its value, and it would be
+    hidden from most of the next row. Here maps have one more column, on the right of the image, to start from.
+
+    Example:
+
+    ```python
+    model = keras_gen.autoregressive.DiagonalBiLSTM((28, 28, 1), units=16, num_layers=3)
+    model.compile(keras.optimizers.RMSprop(1e-3), jit_compile=True)
+    model.fit(x_train, batch_size=16, epochs=20)           # x_train holds 0s and 1s
+    model.log_prob(x_test)                                 # nats
+    model.sample(16, seed=0)
+    ```
+
+    Args:
+        event_shape: (height, width, channels) of an image.
+        levels: number of levels of an entry.
+        units: number h of units of each LSTM, a multiple of the channels; maps have 2h features.
+        num_layers: number of residual LSTMs.
+        head_units: features between the two last convolutions, a multiple of the channels.
+        seed: as in `GenerativeModel`.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    block = DiagonalBiLSTMBlock
+    extra_columns = 1
+
+
+def lstm(gates: tf.Tensor, cell: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """One step of an LSTM.
+
+    Args:
+        gates: shape `(..., 4h)`; in each group, first o, then f, i and g.
+        cell: shape `(..., h)`.
+        groups: number of groups of features.
+
+    Returns:
+        State and cell, of shape `(..., h)`.
+    """
+    shape = tf.shape(cell)
+    gates = tf.reshape(gates, tf.concat([shape[:-1], [groups, 4, cell.shape[-1] // groups]], axis=0))
+    o, f, i, g = (tf.reshape(part, shape) for part in tf.unstack(gates, axis=-2))
+    cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
+    return tf.sigmoid(o) * tf.tanh(cell), cell
+
+
+def scan(gates: tf.Tensor, gates_after, units: int, groups: int) -> tf.Tensor:
+    """Runs an LSTM along the first axis.
+
+    Args:
+        gates: what the inputs give to the gates, of shape `(steps, ..., 4h)`.
+        gates_after: function from a state, of shape `(..., h)`, to what it gives to the gates of the next step.
+        units: number h of units.
+        groups: number of groups of features.
+
+    Returns:
+        States of shape `(steps, ..., h)`.
+    """
+    steps = gates.shape[0]
+    nothing = tf.zeros_like(gates[0, ..., :units])
+
+    def step(index, hidden, cell, states):
+        new = lstm(gates[index] + gates_after(hidden), cell, groups)
+        hidden, cell = same_shapes(new, (hidden, cell))
+        return index + 1, hidden, cell, put(states, index, hidden)
+
+    # XLA needs the number of steps for the gradient.
+    return tf.while_loop(
+        lambda index, *_: index < steps,
+        step,
+        (tf.constant(0), nothing, nothing, tf.zeros_like(gates[..., :units])),
+        maximum_iterations=steps,
+        parallel_iterations=1,
+    )[-1]
+
+
+def skew(maps: tf.Tensor) -> tf.Tensor:
+    """Shifts each row right by its index.
+
+    Args:
+        maps: shape `(rows, columns, batch, features)`.
+
+    Returns:
+        Tensor of shape `(rows + columns - 1, rows, batch, features)`: the diagonals, zero outside the image.
+    """
+    rows, columns, _, features = maps.shape
+    # Each row, one shorter than it was padded to, starts one place earlier in the one before.
+    padded = tf.reshape(tf.pad(maps, ((0, 0), (0, rows), (0, 0), (0, 0))), (rows * (columns + rows), -1, features))
+    skewed = tf.reshape(padded[:-rows], (rows, columns + rows - 1, -1, features))
+    return tf.transpose(skewed, (1, 0, 2, 3))
+
+
+def unskew(diagonals: tf.Tensor, columns: int) -> tf.Tensor:
+    """Inverts `skew`."""
+    steps, rows, _, features = diagonals.shape
+    skewed = tf.reshape(tf.transpose(diagonals, (1, 0, 2, 3)), (rows * steps, -1, features))
+    padded = tf.pad(skewed, ((0, rows), (0, 0), (0, 0)))
+    return tf.reshape(padded, (rows, columns + rows, -1, features))[:, :columns]

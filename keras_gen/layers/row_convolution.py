@@ -1,0 +1,199 @@
+"""Masked convolutions over rows of an image, for whole images and one channel of one pixel after the other.
+
+Maps lie in memory as `(rows, columns, batch, features)`, which a recurrence over rows or columns takes apart without
+moving anything. The features of a map fall into one group per channel of the image, in the order of the channels. Those
+of a group see all pixels before, and of their own pixel the channels before theirs, so that red, green and blue follow
+each other.
+
+A row is sampled entry by entry, an entry being one channel of one pixel, and each layer computes one group of one pixel
+for it. What a layer caches has the shape `(entries, batch, features of a group)`.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class InputConvolution(keras.layers.Layer):
+    """The 7×7 convolution with mask A: of the rows above and the pixels on the left, only these taps are computed.
+
+    Args:
+        filters: number of features of the output.
+        channels: number of channels of the image, and of groups of the output.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    radius = 3
+
+    def __init__(self, filters: int, channels: int, *, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.channels = channels
+        size = 2 * self.radius + 1
+        # The pixel itself has a tap only where a channel can see another one.
+        self.row_taps = self.radius + (channels > 1)
+        taps = self.radius * size + self.row_taps
+        # Glorot's variance for the taps that there are.
+        scale = (6.0 / (taps * (channels + filters))) ** 0.5
+        self.above = self.add_weight(
+            name="above", shape=(self.radius, size, channels, filters), initializer=uniform(scale, (*seed, 0))
+        )
+        self.row = self.add_weight(
+            name="row", shape=(1, self.row_taps, channels, filters), initializer=uniform(scale, (*seed, 1))
+        )
+        self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
+        self.mask = np.ones(self.row.shape, np.float32)
+        if channels > 1:
+            self.mask[0, -1] = groups_of(channels, channels)[:, np.newaxis] < groups_of(filters, channels)
+        self.built = True
+
+    def call(self, x):
+        """Takes images of shape `(batch, rows, columns, channels)` and returns maps, the batch in the third place."""
+        radius = self.radius
+        from_above = tf.pad(x[:, :-1], ((0, 0), (radius, 0), (radius, radius), (0, 0)))
+        from_row = tf.pad(x, ((0, 0), (0, 0), (radius, 0), (0, 0)))[:, :, : x.shape[2] + self.row_taps - 1]
+        maps = tf.nn.conv2d(from_above, self.cast(self.above), 1, "VALID")
+        maps += tf.nn.conv2d(from_row, self.cast(self.row * self.mask), 1, "VALID")
+        return tf.transpose(maps + self.cast(self.bias), (1, 2, 0, 3))
+
+    def start(self, columns: int, batch_size: tf.Tensor):
+        """Returns the last rows, the unfinished one among them, and what those above give to each entry."""
+        size = (columns + 2 * self.radius) * self.channels
+        pixels = tf.zeros((self.radius + 1, size, batch_size, 1), self.compute_dtype)
+        features = self.filters // self.channels
+        return pixels, tf.zeros((columns * self.channels, batch_size, features), self.compute_dtype)
+
+    def begin_row(self, state):
+        pixels, _ = state
+        pixels = tf.concat([pixels[1:], tf.zeros_like(pixels[:1])], axis=0)
+        rows, size, channels = self.radius, pixels.shape[1], self.channels
+        x = tf.reshape(tf.transpose(pixels[:-1], (2, 0, 1, 3)), (-1, rows, size // channels, channels))
+        maps = tf.nn.conv2d(x, self.cast(self.above), 1, "VALID")[:, 0] + self.cast(self.bias)
+        return pixels, by_entry(tf.transpose(maps, (1, 0, 2)), channels)
+
+    def advance(self, state, entry: tf.Tensor) -> tf.Tensor:
+        """Returns the features of an entry's group, of shape `(batch, filters / channels)`."""
+        pixels, from_above = state
+        group = entry % self.channels
+        window = tf.gather(pixels[-1], entry - group + tf.range(self.row_taps * self.channels))
+        kernel = tf.reshape(self.cast(self.row * self.mask), (-1, self.filters))
+        return from_above[entry] + tf.matmul(flat(window), of_group(kernel, group, self.channels))
+
+    def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
+        """Takes in the value of an entry, of shape `(batch,)`."""
+        pixels, from_above = state
+        index = tf.stack([self.radius, entry + self.radius * self.channels])
+        return tf.tensor_scatter_nd_update(pixels, [index], x[tf.newaxis, :, tf.newaxis]), from_above
+
+    def cast(self, weight) -> tf.Tensor:
+        return tf.cast(weight, self.compute_dtype)
+
+
+class RowConvolution(keras.layers.Layer):
+    """A convolution over a pixel and those just left of it; the groups of the pixel itself have mask B.
+
+    Args:
+        inputs: number of features of the input.
+        filters: number of features of the output.
+        groups: number of groups that both fall into.
+        width: number of pixels, the pixel itself among them; 1 makes the 1×1 convolution.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, inputs: int, filters: int, groups: int, *, width: int = 1, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.groups = groups
+        self.width = width
+        self.kernel = self.add_weight(name="kernel", shape=(width * inputs, filters), initializer=glorot(seed))
+        self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
+        self.mask = np.ones(self.kernel.shape, np.float32)
+        self.mask[-inputs:] = groups_of(inputs, groups)[:, np.newaxis] <= groups_of(filters, groups)
+        self.built = True
+
+    def weights_in_use(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the kernel, masked, and the bias."""
+        kernel = self.kernel if self.groups == 1 else self.kernel * self.mask
+        return tf.cast(kernel, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
+
+    def call(self, maps):
+        kernel, bias = self.weights_in_use()
+        padded = tf.pad(maps, ((0, 0), (self.width - 1, 0), (0, 0), (0, 0)))
+        taps = [padded[:, tap : tap + maps.shape[1]] for tap in range(self.width)]
+        return product(tf.concat(taps, axis=-1), kernel) + bias
+
+    def start(self, columns: int, batch_size: tf.Tensor):
+        """Returns the inputs of a row so far, after a padding; where an output needs one input alone, none."""
+        if self.width * self.groups == 1:
+            return ()
+        entries = (columns + self.width - 1) * self.groups
+        features = self.kernel.shape[0] // self.width // self.groups
+        return tf.zeros((entries, batch_size, features), self.compute_dtype)
+
+    def advance(self, inputs, entry: tf.Tensor, x: tf.Tensor):
+        """Takes in the features of an entry and returns the state and the output, of shape `(batch, filters / groups)`.
+
+        Later groups are still those of the row above; the mask hides them.
+        """
+        kernel, bias = self.weights_in_use()
+        group = entry % self.groups
+        if self.width * self.groups > 1:
+            inputs = put(inputs, entry + (self.width - 1) * self.groups, x)
+            x = flat(tf.gather(inputs, entry - group + tf.range(self.width * self.groups)))
+        return inputs, tf.matmul(x, of_group(kernel, group, self.groups)) + of_group(bias, group, self.groups)
+
+
+def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Returns the matrix product along the last axis of a tensor of any rank."""
+    shape = tf.concat([tf.shape(x)[:-1], kernel.shape[1:]], axis=0)
+    return tf.reshape(tf.matmul(tf.reshape(x, (-1, kernel.shape[0])), kernel), shape)
+
+
+def put(tensor: tf.Tensor, index: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """Returns the tensor with one slice of its first axis replaced."""
+    return tf.tensor_scatter_nd_update(tensor, [[index]], value[tf.newaxis])
+
+
+def by_entry(row: tf.Tensor, groups: int) -> tf.Tensor:
+    """From `(columns, batch, features)` to `(columns · groups, batch, features / groups)`."""
+    columns, _, features = row.shape
+    row = tf.transpose(tf.reshape(row, (columns, -1, groups, features // groups)), (0, 2, 1, 3))
+    return tf.reshape(row, (columns * groups, -1, features // groups))
+
+
+def by_pixel(entries: tf.Tensor, groups: int) -> tf.Tensor:
+    """Inverts `by_entry`."""
+    size, _, features = entries.shape
+    row = tf.transpose(tf.reshape(entries, (size // groups, groups, -1, features)), (0, 2, 1, 3))
+    return tf.reshape(row, (size // groups, -1, groups * features))
+
+
+def flat(window: tf.Tensor) -> tf.Tensor:
+    """From `(entries, batch, features)` to `(batch, entries · features)`."""
+    entries, _, features = window.shape
+    return tf.reshape(tf.transpose(window, (1, 0, 2)), (-1, entries * features))
+
+
+def of_group(weights: tf.Tensor, group: tf.Tensor, groups: int) -> tf.Tensor:
+    """Returns the weights, along the last axis, that one group of outputs has."""
+    return tf.gather(tf.reshape(weights, (*weights.shape[:-1], groups, -1)), group, axis=-2)
+
+
+def groups_of(features: int, groups: int) -> np.ndarray:
+    """Returns the group that each feature belongs to."""
+    return np.arange(features) * groups // features
+
+
+def glorot(seed: tuple[int, ...]) -> keras.initializers.Initializer:
+    return keras.initializers.GlorotUniform(seed=whole(seed))
+
+
+def uniform(scale: float, seed: tuple[int, ...]) -> keras.initializers.Initializer:
+    return keras.initializers.RandomUniform(-scale, scale, seed=whole(seed))
+
+
+def whole(seed: tuple[int, ...]) -> int:
+    """Returns one number for several: layers' weights come from streams of their own."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
