@@ -3,6 +3,7 @@
 from keras_gen.autoregressive.fvsbn import FVSBN as FVSBN
 from keras_gen.autoregressive.made import MADE as MADE
 from keras_gen.autoregressive.markov import MarkovChain as MarkovChain
+from keras_gen.autoregressive.nade import NADE as NADE
 from keras_gen.autoregressive.pixel_rnn import DiagonalBiLSTM as DiagonalBiLSTM
 from keras_gen.autoregressive.pixel_rnn import RowLSTM as RowLSTM
 from keras_gen.autoregressive.tabular import Independent as Independent

@@ -1,0 +1,233 @@
+"""NADE: the neural autoregressive distribution estimator.
+
+Hugo Larochelle, Iain Murray (2011), The Neural Autoregressive Distribution Estimator, AISTATS,
+https://proceedings.mlr.press/v15/larochelle11a.html
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.conditionals import over_levels
+
+
+class NADE(AutoregressiveModel):
+    r"""A neural network with one hidden layer for each conditional, all of which share their weights.
+
+    $$p(x_d = 1 | x_{<d}) = σ(b_d + V_{d,·}\, h_d), \qquad h_d = σ(a_d), \qquad
+      a_d = c + W_{·,<d}\, x_{<d} = a_{d-1} + W_{·,d-1}\, x_{d-1}$$
+
+    By the recursion of a, all D conditionals together cost O(DH), as does a sample. With `levels > 2` each entry
+    enters one-hot and each conditional is categorical.
+
+    Example:
+
+    ```python
+    model = keras_gen.autoregressive.NADE((784,))
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.fit(x_train, batch_size=100, epochs=20)          # x_train holds 0s and 1s
+    model.log_prob(x_test)                                 # nats
+    model.sample(16, seed=0)
+    ```
+
+    Args:
+        event_shape: shape of one example; entries are ordered row by row.
+        hidden_units: number H of hidden units.
+        levels: number of levels of an entry.
+        activation: activation of the hidden units.
+        seed: as in `GenerativeModel`; also draws the initial weights.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    #: Positions that are computed side by side. Compiled by XLA, one at a time is fastest, because it never leaves
+    #: the processor's cache; otherwise the launches of so many small operations would take longer than they do.
+    block_positions, compiled_block_positions = 16, 1
+
+    def __init__(
+        self,
+        event_shape,
+        hidden_units: int = 500,
+        levels: int = 2,
+        *,
+        activation="sigmoid",
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
+        self.hidden_units = checks.positive_int("hidden_units", hidden_units)
+        self.activation = activation
+        self.activation_function = keras.activations.get(activation)
+        self.conditional = over_levels(self.levels)
+
+        # A binary entry is one input and one logit; otherwise there is one of each per level.
+        width = self.conditional.num_parameters
+        # The range of Glorot and Bengio for a layer between all entries and the hidden units.
+        limit = (6.0 / (self.event_size * width + self.hidden_units)) ** 0.5
+        kernels = [
+            keras.initializers.RandomUniform(-limit, limit, seed=int(word))
+            for word in np.random.SeedSequence(self.seed).generate_state(2)
+        ]
+        self.kernel = self.add_weight((self.event_size * width, self.hidden_units), kernels[0], name="kernel")
+        self.hidden_bias = self.add_weight((self.hidden_units,), "zeros", name="hidden_bias")
+        self.output_kernel = self.add_weight(
+            (self.event_size, self.hidden_units, width), kernels[1], name="output_kernel"
+        )
+        self.output_bias = self.add_weight((self.event_size, width), "zeros", name="output_bias")
+
+    def inputs(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns entries of any shape as inputs, of shape `(*x.shape, num_parameters)`."""
+        if self.levels == 2:
+            return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
+        return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
+
+    # Primitives
+
+    def parameters(self, x, condition=None, *, seed=None):
+        return self.logits(x, self.block_positions)
+
+    def logits(self, x: tf.Tensor, block_positions: int) -> tf.Tensor:
+        """Computes the logits of all entries, so many positions at a time."""
+        x = self.inputs(tf.reshape(x, (-1, self.event_size)))
+        weights = (tf.convert_to_tensor(weight) for weight in (self.kernel, self.hidden_bias, self.output_kernel))
+        logits = recursion(x, *weights, self.activation_function, block_positions)
+        return logits + tf.convert_to_tensor(self.output_bias)
+
+    def start(self, batch_size, condition=None):
+        """The state is a, the hidden units before their activation."""
+        return tf.repeat(tf.convert_to_tensor(self.hidden_bias)[tf.newaxis], batch_size, axis=0)
+
+    def parameters_at(self, state, step):
+        h = self.activation_function(tf.cast(state, self.compute_dtype))
+        kernel = tf.cast(tf.convert_to_tensor(self.output_kernel)[step], self.compute_dtype)
+        return tf.cast(tf.matmul(h, kernel), tf.float32) + tf.convert_to_tensor(self.output_bias)[step]
+
+    def observe(self, state, step, x):
+        kernel = tf.reshape(tf.convert_to_tensor(self.kernel), (self.event_size, -1, self.hidden_units))[step]
+        return state + tf.cast(tf.matmul(self.inputs(x), tf.cast(kernel, self.compute_dtype)), tf.float32)
+
+    # Objective
+
+    def loss_terms(self, x, condition, *, seed, training):
+        """The negative log-likelihood in nats, and in bits per dimension."""
+        # Keras compiles what calls this, the steps of training and of evaluation, and nothing else.
+        compiled = self.compiled and self.jit_compile
+        logits = self.logits(x, self.compiled_block_positions if compiled else self.block_positions)
+        nll = -tf.reduce_sum(self.conditional.log_prob(logits, tf.reshape(x, (-1, self.event_size))), axis=-1)
+        return {"loss": nll, **self.likelihood_terms(nll)}
+
+
+def recursion(
+    x: tf.Tensor,
+    kernel: tf.Tensor,
+    hidden_bias: tf.Tensor,
+    output_kernel: tf.Tensor,
+    activation: Callable[[tf.Tensor], tf.Tensor],
+    size: int,
+) -> tf.Tensor:
+    """Computes V h of all positions, in memory that holds the hidden units of a few of them only.
+
+    Going forward, the loop over blocks of positions hands on a, and keeps nothing else. Its gradient goes back over the
+    blocks, takes from a what each had added, and computes the hidden units again.
+
+    Args:
+        x: inputs of shape `(batch, positions, width)`; no gradient flows to them.
+        kernel: W, float32 of shape `(positions * width, hidden_units)`.
+        hidden_bias: c, float32 of shape `(hidden_units,)`.
+        output_kernel: V, float32 of shape `(positions, hidden_units, outputs)`.
+        activation: activation of the hidden units.
+        size: positions in a block.
+
+    Returns:
+        float32 tensor of shape `(batch, positions, outputs)`.
+    """
+    dtype, batch_size = x.dtype, tf.shape(x)[0]
+    _, positions, width = x.shape
+    _, hidden_units, outputs = output_kernel.shape
+    num_blocks = -(-positions // size)
+    # Positions that nothing comes from or goes to make the last block as large as the others.
+    padding = num_blocks * size - positions
+    x = tf.reshape(tf.pad(x, ((0, 0), (0, padding), (0, 0))), (-1, num_blocks, size * width))
+    x = tf.transpose(x, (1, 0, 2))
+    # Which inputs of a block come before a position of it.
+    before = tf.constant(np.repeat(np.tri(size, k=-1), width, axis=1)[:, np.newaxis], dtype)
+
+    def added(x, kernel):
+        """What the inputs of a block, or some of them, add to a."""
+        return tf.cast(tf.matmul(x, tf.cast(kernel, dtype)), tf.float32)
+
+    def block(x, a, kernel, output_kernel):
+        """Returns V h of a block, of shape `(size, batch, outputs)`."""
+        a = a[tf.newaxis]
+        if size > 1:
+            inputs = tf.reshape(before * x, (-1, size * width))
+            a += tf.reshape(added(inputs, kernel), (size, -1, hidden_units))
+        h = activation(tf.cast(a, dtype))
+        return tf.cast(tf.matmul(h, tf.cast(output_kernel, dtype)), tf.float32)
+
+    def loop(body, first, *values):
+        """Calls `body` for each block, from the first or from the last one on."""
+        step = -1 if first else 1
+        return tf.while_loop(
+            lambda index, *_: (index >= 0) & (index < num_blocks),
+            lambda index, *values: (index + step, *body(index, *values)),
+            (tf.constant(first), *values),
+            maximum_iterations=num_blocks,
+            parallel_iterations=1,
+        )[1:]
+
+    @tf.custom_gradient
+    def run(kernel, hidden_bias, output_kernel):
+        kernels = tf.reshape(tf.pad(kernel, ((0, padding * width), (0, 0))), (num_blocks, size * width, hidden_units))
+        output_kernels = tf.pad(output_kernel, ((0, padding), (0, 0), (0, 0)))
+        output_kernels = tf.reshape(output_kernels, (num_blocks, size, hidden_units, outputs))
+
+        def forward(index, a, y):
+            found = block(x[index], a, kernels[index], output_kernels[index])
+            return a + added(x[index], kernels[index]), written(y, index, found)
+
+        a = tf.repeat(hidden_bias[tf.newaxis], batch_size, axis=0)
+        a, y = loop(forward, 0, a, tf.zeros(tf.stack((num_blocks, size, batch_size, outputs))))
+
+        def gradient(upstream):
+            upstream = tf.pad(tf.transpose(upstream, (1, 0, 2)), ((0, padding), (0, 0), (0, 0)))
+            upstream = tf.reshape(upstream, (num_blocks, size, -1, outputs))
+
+            def backward(index, a, gradient_a, gradient_kernels, gradient_output_kernels):
+                a -= added(x[index], kernels[index])
+                inputs = (a, kernels[index], output_kernels[index])
+                with tf.GradientTape() as tape:
+                    tape.watch(inputs)
+                    found = block(x[index], *inputs)
+                here, kernel, output_kernel = tape.gradient(
+                    found, inputs, upstream[index], unconnected_gradients="zero"
+                )
+                # A block's kernel also acts on all blocks after it.
+                kernel += tf.matmul(tf.cast(x[index], tf.float32), gradient_a, transpose_a=True)
+                return (
+                    a,
+                    gradient_a + here,
+                    written(gradient_kernels, index, kernel),
+                    written(gradient_output_kernels, index, output_kernel),
+                )
+
+            zeros = (tf.zeros_like(values) for values in (a, kernels, output_kernels))
+            _, gradient_a, gradient_kernels, gradient_output_kernels = loop(backward, num_blocks - 1, a, *zeros)
+            return (
+                tf.reshape(gradient_kernels, (-1, hidden_units))[: positions * width],
+                tf.reduce_sum(gradient_a, axis=0),
+                tf.reshape(gradient_output_kernels, (-1, hidden_units, outputs))[:positions],
+            )
+
+        y = tf.reshape(y, (num_blocks * size, -1, outputs))[:positions]
+        return tf.transpose(y, (1, 0, 2)), gradient
+
+    return run(kernel, hidden_bias, output_kernel)
+
+
+def written(buffer: tf.Tensor, index: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns the buffer with other values at one index of its first axis."""
+    return tf.tensor_scatter_nd_update(buffer, [[index]], values[tf.newaxis])
