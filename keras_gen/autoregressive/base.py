@@ -150,7 +150,16 @@ class AutoregressiveModel(DensityModel):
         """`draw` as a graph, since its loop would crawl operation by operation."""
         return tf.function(self.draw, autograph=False, reduce_retracing=True)
 
-    def draw(self, noise, condition=None, known: tf.Tensor | None = None, missing: tf.Tensor | None = None):
+    def draw(
+        self,
+        noise,
+        condition=None,
+        known: tf.Tensor | None = None,
+        missing: tf.Tensor | None = None,
+        *,
+        orders: tf.Tensor | None = None,
+        state=None,
+    ):
         """Goes through the positions in order and draws those that are missing.
 
         Args:
@@ -158,16 +167,22 @@ class AutoregressiveModel(DensityModel):
             condition: a valid condition, or None.
             known: examples of shape `(batch, *event_shape)`, kept where nothing is missing; None for none.
             missing: bools of shape `(batch, num_positions)`; None for all.
+            orders: int32 positions of each example in an order of its own, of shape `(num_positions, batch)`; None
+                for `order`.
+            state: the state before the first position; None for that of `start`.
 
         Returns:
             float32 examples of shape `(batch, *event_shape)`.
         """
         shape = self.conditional.position_shape
         sources = self.conditional.noise_distributions()
-        noise = {name: self.in_order(noise[name], source.event_shape) for name, source in sources.items()}
-        batch_size = tf.shape(next(iter(noise.values())))[1]
+        batch_size = tf.shape(noise[next(iter(sources))])[0]
+        if orders is not None:
+            # Pairs (example, position), to gather from what has these two axes, and to scatter it back.
+            orders = tf.stack([tf.broadcast_to(tf.range(batch_size), tf.shape(orders)), orders], axis=-1)
+        noise = {name: self.in_order(noise[name], source.event_shape, orders) for name, source in sources.items()}
         if known is not None:
-            known, missing = self.in_order(known, shape), self.in_order(missing, ())
+            known, missing = self.in_order(known, shape, orders), self.in_order(missing, (), orders)
             missing = tf.reshape(missing, (self.num_positions, -1, *(1 for _ in shape)))
 
         def position(step, x, state):
@@ -186,17 +201,22 @@ class AutoregressiveModel(DensityModel):
 
         columns = self.num_positions // self.num_rows
         x = tf.zeros(tf.stack([self.num_positions, batch_size, *shape]))
-        values = (tf.constant(0), x, self.start(batch_size, condition))
+        values = (tf.constant(0), x, self.start(batch_size, condition) if state is None else state)
         if self.num_rows == 1:
             _, x, _ = row(*values)
         else:
             _, x, _ = tf.while_loop(lambda index, *_: index < self.num_rows, row, values, parallel_iterations=1)
-        x = tf.gather(x, np.argsort(self.order))
-        return tf.reshape(tf.transpose(x, (1, 0, *range(2, 2 + len(shape)))), (-1, *self.event_shape))
+        if orders is None:
+            x = tf.transpose(tf.gather(x, np.argsort(self.order)), (1, 0, *range(2, 2 + len(shape))))
+        else:
+            x = tf.scatter_nd(orders, x, tf.stack([batch_size, self.num_positions, *shape]))
+        return tf.reshape(x, (-1, *self.event_shape))
 
-    def in_order(self, x: tf.Tensor, position_shape) -> tf.Tensor:
+    def in_order(self, x: tf.Tensor, position_shape, orders: tf.Tensor | None = None) -> tf.Tensor:
         """Returns a tensor of shape `(batch, ...)` as `(num_positions, batch, *position_shape)`, in the order."""
         x = tf.reshape(x, (-1, self.num_positions, *position_shape))
+        if orders is not None:
+            return tf.gather_nd(x, orders)
         return tf.gather(tf.transpose(x, (1, 0, *range(2, 2 + len(position_shape)))), self.order)
 
 

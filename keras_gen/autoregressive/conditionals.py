@@ -5,8 +5,10 @@ A network computes parameters; a conditional says what they mean. It evaluates a
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from scipy import stats
 
 tfd = tfp.distributions
 
@@ -97,6 +99,14 @@ class Mixture(Conditional):
     @property
     def num_parameters(self) -> int:
         return 3 * self.num_components
+
+    def spread(self) -> np.ndarray:
+        """Returns parameters to start from for standardised data, of shape `(num_parameters,)`.
+
+        The components, alike but for their locations, can then become different without any input.
+        """
+        locations = stats.norm.ppf((np.arange(self.num_components) + 0.5) / self.num_components)
+        return np.concatenate([0.0 * locations, locations, 0.0 * locations])
 
     def split(self, parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns logits, locations and scales, each of shape `(..., num_components)`."""

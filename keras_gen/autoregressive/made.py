@@ -3,6 +3,7 @@
 Mathieu Germain, Karol Gregor, Iain Murray, Hugo Larochelle (2015), https://arxiv.org/abs/1502.03509
 """
 
+import functools
 import math
 
 import keras
@@ -11,13 +12,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.base import DensityModel
+from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.conditionals import Mixture, over_levels, quantile
 from keras_gen.layers import MaskedDense
 
 tfd = tfp.distributions
 
 
-class MADE(DensityModel):
+class MADE(AutoregressiveModel):
     r"""An autoencoder whose masked weights make its outputs the conditionals of the chain rule.
 
     Each input, hidden and output unit has a degree m. For one ordering, with inputs of degree m⁰(d) = position
@@ -27,9 +29,9 @@ class MADE(DensityModel):
     $$p(x_d = 1 | x_{<d}) = σ(c + (V ⊙ M^V)\, h(x))_d, \qquad M^V_{d,k} = 1[m^0(d) > m(k)]$$
     $$\log p(x) = \sum_d \log p(x_d | x_{<d})$$
 
-    With `levels > 2` each entry enters one-hot and each conditional is categorical. With `num_masks > 1` each
-    training step takes one of the masks at random, and the model is the ensemble
-    p(x) = (1/M) Σ_m p_m(x), an average of probabilities.
+    With `levels > 2` each entry enters one-hot and each conditional is categorical; with `levels=None` entries are
+    real numbers and each conditional is a mixture of Gaussians. With `num_masks > 1` each training step takes one of
+    the masks at random, and the model is the ensemble p(x) = (1/M) Σ_m p_m(x), an average of probabilities.
 
     Example:
 
@@ -44,7 +46,8 @@ class MADE(DensityModel):
     Args:
         event_shape: shape of one example; entries are ordered row by row.
         hidden_units: width of each hidden layer.
-        levels: number of levels of an entry.
+        levels: number of levels of an entry; None for real numbers.
+        num_components: Gaussians in the conditional of a real number.
         num_masks: number of masks, and of orderings if these are random, in the ensemble.
         direct_connections: whether inputs also reach the outputs directly (section 4.3 of the paper).
         ordering: "natural", "random" (drawn anew for every mask), or the entries' indices in their order.
@@ -58,8 +61,9 @@ class MADE(DensityModel):
         self,
         event_shape,
         hidden_units=(500,),
-        levels: int = 2,
+        levels: int | None = 2,
         *,
+        num_components: int = 10,
         num_masks: int = 1,
         direct_connections: bool = False,
         ordering="natural",
@@ -68,7 +72,9 @@ class MADE(DensityModel):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
+        super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        self.num_components = checks.positive_int("num_components", num_components)
+        self.conditional = Mixture(self.num_components) if self.levels is None else over_levels(self.levels)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.num_masks = checks.positive_int("num_masks", num_masks)
         self.direct_connections = direct_connections
@@ -80,23 +86,27 @@ class MADE(DensityModel):
         self.dropout = dropout
 
         self.degrees = self.draw_degrees()
-        # A binary entry is one unit and one logit; otherwise there is one of each per level.
-        self.units_per_entry = 1 if self.levels == 2 else self.levels
-        num_units = self.event_size * self.units_per_entry
-        self.hidden_layers, size = [], num_units
+        # An entry with more than two levels enters one-hot.
+        self.inputs_per_entry = self.levels if self.levels and self.levels > 2 else 1
+        num_inputs = size = self.event_size * self.inputs_per_entry
+        num_outputs = self.event_size * self.conditional.num_parameters
+        self.hidden_layers = []
         for index, units in enumerate(self.hidden_units):
             layer = MaskedDense(units, kernel_initializer=self.initializer(index), dtype=self.dtype_policy)
             layer.build((None, size))
             self.hidden_layers.append(layer)
             size = units
-        self.output_layer = MaskedDense(num_units, kernel_initializer=self.initializer(-1), dtype=self.dtype_policy)
+        self.output_layer = MaskedDense(num_outputs, kernel_initializer=self.initializer(-1), dtype=self.dtype_policy)
         self.output_layer.build((None, size))
+        if self.levels is None:
+            # Components that start alike would stay alike where nothing comes before: at the first entry.
+            self.output_layer.bias.assign(np.tile(self.conditional.spread(), self.event_size))
         self.direct_layer = None
         if direct_connections:
             self.direct_layer = MaskedDense(
-                num_units, use_bias=False, kernel_initializer="zeros", dtype=self.dtype_policy
+                num_outputs, use_bias=False, kernel_initializer="zeros", dtype=self.dtype_policy
             )
-            self.direct_layer.build((None, num_units))
+            self.direct_layer.build((None, num_inputs))
 
     def initializer(self, index: int) -> keras.initializers.Initializer:
         """Orthogonal weights, from a stream of their own for each layer."""
@@ -126,161 +136,204 @@ class MADE(DensityModel):
                 lowest = int(drawn.min())
         return [np.stack(layer) for layer in degrees]
 
-    # Densities
+    @property
+    def order(self):
+        return np.argsort(self.degrees[0][0])
 
-    def logits(self, x: tf.Tensor, mask=0, *, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Computes the parameters of all conditionals in one pass.
+    def inputs(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns entries of any shape as inputs, of shape `(*x.shape, inputs_per_entry)`."""
+        if self.inputs_per_entry == 1:
+            return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
+        return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
 
-        Args:
-            x: float32 examples of shape `(batch, *event_shape)`.
-            mask: index of the mask, an int or a scalar tensor.
-            dropout_seed: int32 tensor of shape (2,) for a training step; None leaves no unit out.
+    # Primitives
 
-        Returns:
-            float32 tensor of shape `(batch, event_size)` for two levels, else `(batch, event_size, levels)`.
-        """
-        x = tf.reshape(x, (-1, self.event_size))
-        if self.levels > 2:
-            x = tf.reshape(self.one_hot(x), (-1, self.event_size * self.levels))
+    def parameters(self, x, condition=None, *, seed=None, mask=0):
+        """As in `AutoregressiveModel`, of one mask: an int or a scalar tensor."""
         # The degrees of a mask that is known when the graph is made stay arrays: `MaskedDense` then saves work.
         known = isinstance(mask, int)
         entries, *hidden = (degrees[mask] if known else tf.gather(degrees, mask) for degrees in self.degrees)
-        entries = (np if known else tf).repeat(entries, self.units_per_entry)
+        repeat, width = (np if known else tf).repeat, self.conditional.num_parameters
+        inputs, outputs = repeat(entries, self.inputs_per_entry), repeat(entries, width)
 
-        x = tf.cast(x, self.compute_dtype)
-        h, inputs = x, entries
+        x = tf.reshape(self.inputs(x), (-1, self.event_size * self.inputs_per_entry))
+        h, below = x, inputs
         for layer, degrees in zip(self.hidden_layers, hidden, strict=True):
-            h = self.activation_function(layer(h, inputs, degrees))
-            if self.dropout and dropout_seed is not None:
-                dropout_seed, layer_seed = tf.unstack(tf.random.split(dropout_seed, 2))
+            h = self.activation_function(layer(h, below, degrees))
+            if self.dropout and seed is not None:
+                seed, layer_seed = tf.unstack(tf.random.split(seed, 2))
                 h = self.thinned(h, layer_seed)
-            inputs = degrees
+            below = degrees
         # An output must see lower degrees only.
-        logits = self.output_layer(h, inputs, entries - 1)
+        y = self.output_layer(h, below, outputs - 1)
         if self.direct_layer is not None:
-            logits += self.direct_layer(x, entries, entries - 1)
-        logits = tf.cast(logits, tf.float32)
-        return logits if self.levels == 2 else tf.reshape(logits, (-1, self.event_size, self.levels))
+            y += self.direct_layer(x, inputs, outputs - 1)
+        return tf.reshape(tf.cast(y, tf.float32), (-1, self.event_size, width))
 
     def thinned(self, h: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Sets units of shape `(batch, units)` to zero at random and scales up the others."""
         uniform = self.replica_rows(lambda rows: tf.random.stateless_uniform((rows, h.shape[1]), seed), tf.shape(h)[0])
         return tf.where(uniform < self.dropout, tf.zeros_like(h), h / (1.0 - self.dropout))
 
-    def one_hot(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.one_hot(tf.cast(x, tf.int32), self.levels)
+    def start(self, batch_size, condition=None, masks: tf.Tensor | None = None):
+        """The state holds the inputs and the hidden units, zero as long as they are not final.
 
-    def log_prob_of_mask(self, x: tf.Tensor, mask, *, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Computes the log mass of float32 examples under one mask, shape `(batch,)`."""
-        logits = self.logits(x, mask, dropout_seed=dropout_seed)
-        x = tf.reshape(x, (-1, self.event_size))
-        if self.levels == 2:
-            log_probs = tfd.Bernoulli(logits=logits).log_prob(x)
-        else:
-            log_probs = tfd.OneHotCategorical(logits=logits, dtype=tf.float32).log_prob(self.one_hot(x))
-        return tf.reduce_sum(log_probs, axis=-1)
+        A hidden unit is final once all entries up to its degree are known. Units are sorted by degree, so that those of
+        one degree lie side by side; each step computes them alone, and all steps together cost one pass.
 
-    def log_prob(self, x, condition=None):
-        self.validated_condition(condition)
-        x = self.validated(x)
-        log_probs = [self.log_prob_of_mask(x, mask) for mask in range(self.num_masks)]
-        return tf.reduce_logsumexp(tf.stack(log_probs), axis=0) - math.log(self.num_masks)
+        Args:
+            batch_size: number of examples.
+            condition: None.
+            masks: index of the mask of each example, int32 of shape `(batch,)`; None for the first.
+        """
+        sizes = (self.event_size * self.inputs_per_entry, *self.hidden_units)
+        units = [tf.zeros(tf.stack((size, batch_size)), self.compute_dtype) for size in sizes]
+        return {"units": units} if masks is None else {"units": units, "masks": masks}
 
-    # Objective
+    def parameters_at(self, state, step):
+        width = self.conditional.num_parameters
+        entry = self.looked_up(self.orders, state, step)
+        outputs = entry[..., tf.newaxis] * width + tf.range(width)
+        y = preactivations(self.output_layer, outputs, state["units"][-1])
+        if self.direct_layer is not None:
+            y += preactivations(self.direct_layer, outputs, state["units"][0])
+        return tf.cast(tf.transpose(y), tf.float32)
 
-    def loss_terms(self, x, condition, *, seed, training):
-        """While training, the negative log-likelihood under one mask drawn at random."""
-        if not training:
-            return super().loss_terms(x, condition, seed=seed, training=training)
+    def observe(self, state, step, x):
+        entry = self.looked_up(self.orders, state, step)
+        inputs = entry[..., tf.newaxis] * self.inputs_per_entry + tf.range(self.inputs_per_entry)
+        units = [placed(state["units"][0], inputs, tf.transpose(self.inputs(x)))]
+        blocks = zip(self.hidden_layers, self.degrees[1:], self.blocks, state["units"][1:], strict=True)
+        for layer, degrees, (firsts, size), h in blocks:
+            indices = self.looked_up(firsts, state, step)[..., tf.newaxis] + tf.range(size)
+            new = self.activation_function(preactivations(layer, indices, units[-1]))
+            # The block may hold units of other degrees, too, which stay as they are.
+            is_new = self.looked_up(degrees, state, indices) == step + 1
+            is_new = is_new[..., tf.newaxis] if indices.shape.rank == 1 else tf.transpose(is_new)
+            units.append(placed(h, indices, tf.where(is_new, new, taken(h, indices))))
+        return {**state, "units": units}
+
+    @functools.cached_property
+    def orders(self) -> np.ndarray:
+        """The entries in the order of each mask, of shape `(num_masks, event_size)`."""
+        return np.argsort(self.degrees[0], axis=1).astype(np.int32)
+
+    @functools.cached_property
+    def blocks(self) -> list[tuple[np.ndarray, int]]:
+        """For each hidden layer the first unit of each degree from 1 on, of each mask, and how many to compute."""
+        blocks = []
+        for degrees in self.degrees[1:]:
+            bounds = np.stack([np.searchsorted(row, np.arange(1, self.event_size + 2)) for row in degrees])
+            size = int(np.diff(bounds).max())
+            blocks.append((np.minimum(bounds[:, :-1], degrees.shape[1] - size).astype(np.int32), size))
+        return blocks
+
+    def looked_up(self, table: np.ndarray, state, index: tf.Tensor) -> tf.Tensor:
+        """Returns what a table with one row per mask holds: for all examples, or for each one's own mask."""
+        if "masks" not in state:
+            return tf.gather(table[0], index)
+        rows = tf.gather(table, state["masks"])
+        return tf.gather(rows, index, axis=1) if index.shape.rank == 0 else tf.gather(rows, index, batch_dims=1)
+
+    # Densities
+
+    def log_prob_with_seed(self, x, condition, seed):
+        """While training, the log density under one mask drawn at random; otherwise that of the ensemble."""
+        if seed is None:
+            log_probs = [self.log_prob_of_mask(x, mask) for mask in range(self.num_masks)]
+            return tf.reduce_logsumexp(tf.stack(log_probs), axis=0) - math.log(self.num_masks)
         mask_seed, dropout_seed = tf.unstack(tf.random.split(seed, 2))
         mask = 0
         if self.num_masks > 1:
             mask = tf.random.stateless_uniform((), mask_seed, maxval=self.num_masks, dtype=tf.int32)
-        nll = -self.log_prob_of_mask(x, mask, dropout_seed=dropout_seed)
-        return {"loss": nll, **self.likelihood_terms(nll)}
+        return self.log_prob_of_mask(x, mask, dropout_seed=dropout_seed)
+
+    def log_prob_of_mask(self, x: tf.Tensor, mask, *, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Computes the log density of float32 examples under one mask, shape `(batch,)`."""
+        return tf.reduce_sum(self.log_probs_of_mask(x, mask, dropout_seed=dropout_seed), axis=-1)
+
+    def log_probs_of_mask(self, x: tf.Tensor, mask, *, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Computes that of each entry, given those before it, shape `(batch, event_size)`."""
+        parameters = self.parameters(x, seed=dropout_seed, mask=mask)
+        return self.conditional.log_prob(parameters, tf.reshape(x, (-1, self.event_size)))
 
     # Sampling
 
     def noise_distributions(self):
-        """One uniform number per entry and, for an ensemble, one that chooses the mask."""
-        sources = {"uniform": tfd.Sample(tfd.Uniform(), self.event_shape)}
-        if self.num_masks > 1:
-            sources["mask"] = tfd.Uniform()
-        return sources
+        """What the conditional needs to draw, for every entry and, for an ensemble, what chooses the mask."""
+        sources = super().noise_distributions()
+        return sources if self.num_masks == 1 else {**sources, "mask": tfd.Uniform()}
 
-    def generate(self, noise, condition=None):
-        self.validated_condition(condition)
-        uniform = tf.reshape(noise["uniform"], (-1, self.event_size))
-        free = tf.zeros_like(uniform)
-        if self.num_masks == 1:
-            return tf.reshape(self.solve(uniform, free, free + 1.0, 0), (-1, *self.event_shape))
-        chosen = tf.cast(noise["mask"] * self.num_masks, tf.int32)
-        x = tf.zeros_like(uniform)
-        for mask in range(self.num_masks):
-            rows = tf.where(chosen == mask)
-            drawn = self.solve(tf.gather_nd(uniform, rows), tf.gather_nd(free, rows), 1.0, mask)
-            x += tf.scatter_nd(rows, drawn, tf.cast(tf.shape(x), rows.dtype))
-        return tf.reshape(x, (-1, *self.event_shape))
-
-    def impute(self, x, mask, *, seed=None) -> tf.Tensor:
-        """Draws missing entries, given all entries before them in the ordering.
-
-        Args:
-            x: examples of shape `(batch, *event_shape)`; missing entries may hold any value of the domain.
-            mask: nonzero where an entry is missing, of a shape that broadcasts to `x`. No entry after a missing
-                one may be known.
-            seed: int or pair of ints; None takes the next seed of the model's own stream.
-
-        Returns:
-            `x` with its missing entries drawn exactly.
+    def impute(self, x, mask, *, condition=None, seed=None):
+        """As in `AutoregressiveModel`.
 
         Raises:
             ValueError: if a known entry follows a missing one, or if the orderings of the ensemble differ.
         """
-        x = self.validated(x)
-        if np.any(self.degrees[0] != self.degrees[0][0]):
+        if np.any(self.orders != self.orders[0]):
             raise ValueError("`impute` must have one ordering; this ensemble's masks have several.")
-        missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(-1, self.event_size)
-        in_order = missing[:, np.argsort(self.degrees[0][0])]
-        if np.any(in_order[:, :-1] & ~in_order[:, 1:]):
-            raise ValueError("`mask` must mark no entry that comes before a known one in the ordering.")
-        if self.num_masks > 1:
-            raise ValueError("`impute` must have one mask; draws from an ensemble would need their posterior weights.")
-        noise = self.noise(x.shape[0], self.next_seed() if seed is None else seed)
-        flat = (-1, self.event_size)
-        drawn = self.solve(tf.reshape(noise["uniform"], flat), tf.reshape(x, flat), tf.constant(missing, tf.float32), 0)
-        return tf.reshape(drawn, x.shape)
+        return super().impute(x, mask, condition=condition, seed=seed)
 
-    def solve(self, uniform: tf.Tensor, known: tf.Tensor, missing, mask) -> tf.Tensor:
-        """Draws the missing entries by inverting their conditional distribution functions at `uniform`.
-
-        The draw is the fixed point of x ← quantile(uniform | x). Each pass makes at least one more entry final,
-        so that it is reached after at most `event_size` passes, and in practice after far fewer.
-
-        Args:
-            uniform: shape `(batch, event_size)`.
-            known: examples of the same shape, kept where `missing` is 0.
-            missing: 1 where an entry is drawn, of a shape that broadcasts.
-            mask: index of the mask.
-        """
-
-        def quantile(x):
-            logits = self.logits(x, mask)
-            if self.levels == 2:
-                drawn = uniform < tf.sigmoid(logits)
-            else:
-                below = tf.cumsum(tf.nn.softmax(logits), axis=-1)[..., :-1]
-                drawn = tf.reduce_sum(tf.cast(uniform[..., tf.newaxis] >= below, tf.float32), axis=-1)
-            return tf.cast(drawn, tf.float32) * missing + known * (1.0 - missing)
-
-        start = tf.zeros_like(uniform)
-        _, x = tf.while_loop(
-            lambda before, x: tf.reduce_any(before != x),
-            lambda before, x: (x, quantile(x)),
-            (start - 1.0, start),
-            maximum_iterations=self.event_size,
+    def draw(self, noise, condition=None, known=None, missing=None):
+        """As in `AutoregressiveModel`; each example of an ensemble gets one of the masks."""
+        if self.num_masks == 1:
+            return super().draw(noise, condition, known, missing)
+        weights = tf.zeros((tf.shape(noise["mask"])[0], self.num_masks))
+        if known is not None:
+            # A mask is the likelier, the more probable it makes the known entries.
+            weights = tf.stack(
+                [
+                    tf.reduce_sum(tf.where(missing, 0.0, self.log_probs_of_mask(known, mask)), axis=-1)
+                    for mask in range(self.num_masks)
+                ],
+                axis=-1,
+            )
+        masks = tf.cast(quantile(weights, noise["mask"]), tf.int32)
+        state = self.start(tf.shape(masks)[0], masks=masks)
+        return super().draw(
+            noise, condition, known, missing, orders=tf.gather(self.orders.T, masks, axis=1), state=state
         )
-        return x
+
+
+def preactivations(layer: MaskedDense, indices: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
+    """Computes some units of a dense layer, before their activation, from inputs of which later ones are zero.
+
+    Args:
+        layer: the layer.
+        indices: which units, of shape `(units,)` for all examples or `(batch, units)` for each of them.
+        h: inputs of shape `(inputs, batch)`.
+
+    Returns:
+        Tensor of shape `(units, batch)`.
+    """
+    kernel = tf.cast(tf.gather(tf.convert_to_tensor(layer.kernel), indices, axis=1), h.dtype)
+    if indices.shape.rank == 1:
+        y = tf.matmul(kernel, h, transpose_a=True)
+    else:
+        y = tf.transpose(tf.reduce_sum(kernel * h[..., tf.newaxis], axis=0))
+    if layer.bias is None:
+        return y
+    bias = tf.cast(tf.gather(tf.convert_to_tensor(layer.bias), indices), h.dtype)
+    return y + (bias[:, tf.newaxis] if indices.shape.rank == 1 else tf.transpose(bias))
+
+
+def taken(h: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+    """Returns some units, chosen for all examples or for each of them, of units of shape `(all units, batch)`."""
+    if indices.shape.rank == 1:
+        return tf.gather(h, indices)
+    return tf.gather_nd(h, with_examples(indices))
+
+
+def placed(h: tf.Tensor, indices: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns units with other values, of shape `(units, batch)`, where `taken` would take them."""
+    where = indices[:, tf.newaxis] if indices.shape.rank == 1 else with_examples(indices)
+    return tf.tensor_scatter_nd_update(h, where, values)
+
+
+def with_examples(indices: tf.Tensor) -> tf.Tensor:
+    """Returns indices of shape `(batch, units)` as pairs (unit, example), of shape `(units, batch, 2)`."""
+    indices = tf.transpose(indices)
+    return tf.stack([indices, tf.broadcast_to(tf.range(tf.shape(indices)[1]), tf.shape(indices))], axis=-1)
 
 
 def checked_ordering(ordering, size: int):

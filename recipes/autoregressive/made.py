@@ -32,7 +32,10 @@ def main(
     batch_size: int = 100,
     seed: int = 0,
     folder: str | None = None,
+    columns: str | None = None,
+    standardize: bool = False,
     hidden_units: tuple[int, ...] = (500,),
+    num_components: int = 10,
     num_masks: int = 1,
     direct_connections: bool = False,
     ordering: str = "natural",
@@ -52,7 +55,10 @@ def main(
         batch_size: examples in a training step.
         seed: seed of everything random.
         folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        columns: columns of a table to keep, such as 0:11.
+        standardize: whether to standardise real vectors with the training rows; likelihoods are then of such rows.
         hidden_units: width of each hidden layer.
+        num_components: Gaussians in each conditional of real vectors.
         num_masks: masks in the ensemble.
         direct_connections: connect inputs to outputs directly, too.
         ordering: natural or random.
@@ -69,12 +75,20 @@ def main(
     from keras_gen import autoregressive, data, evaluation
 
     run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    splits = data.load(
+        dataset,
+        batch_size=batch_size,
+        seed=seed,
+        binarization=binarization,
+        columns=columns,
+        standardize=standardize,
+    )
     with run.scope():
         model = autoregressive.MADE(
             splits.event_shape,
             hidden_units,
             splits.levels,
+            num_components=num_components,
             num_masks=num_masks,
             direct_connections=direct_connections,
             ordering=ordering,
