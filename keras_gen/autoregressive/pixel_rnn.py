@@ -139,20 +139,19 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
 
     def hidden_maps(self, maps):
         left, right = self.from_input(maps), tf.reverse(self.from_input_right(maps), [1])
-        rows, columns = maps.shape[:2]
-        kernels = tf.stack([self.cast(self.from_state), self.cast(self.from_state_right)])
+        kernels = self.cast(self.from_state), self.cast(self.from_state_right)
 
         def gates_after(hidden):
-            """From `(2 directions, rows, batch, h)` to the gates of the next column."""
+            """From `(2 directions, rows, batch, h)` to what it gives to the gates of the next column."""
             above = tf.pad(hidden, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
-            both = tf.concat([hidden, above], axis=-1)
-            gates = tf.matmul(tf.reshape(both, (2, -1, 2 * self.units)), kernels)
-            return tf.reshape(gates, (2, rows, -1, 4 * self.units))
+            neighbours = tf.unstack(tf.concat([hidden, above], axis=-1))
+            return tf.stack([product(*pair) for pair in zip(neighbours, kernels, strict=True)])
 
         # Outside the image the gates are zero, and with them the cells and the states.
         skewed = tf.stack([skew(left), skew(right)], axis=1)
         hidden = scan(skewed, gates_after, self.units, self.groups)
-        left, right = unskew(hidden[:, 0], columns), tf.reverse(unskew(hidden[:, 1], columns), [1])
+        left, right = (unskew(part, maps.shape[1]) for part in tf.unstack(hidden, axis=1))
+        right = tf.reverse(right, [1])
         return left + tf.pad(right, ((1, 0), (0, 0), (0, 0), (0, 0)))[:-1]
 
     def start(self, columns, batch_size):

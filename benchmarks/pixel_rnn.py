@@ -1,0 +1,73 @@
+"""A training step of PixelRNN against the number of rows, of diagonals and of pixels of its images.
+
+    python benchmarks/pixel_rnn.py
+
+prints, all measured in this run, the time of a training step for images of several sizes, beside the size itself,
+each also as a multiple of the first. The steps of a Row LSTM are the rows, those of a Diagonal BiLSTM the diagonals.
+With the default narrow net and one image in a batch, they are what takes the time, as on a device whose arithmetic
+units are not all busy; by `--batch-size 16 --units 16` the arithmetic of two cores does, which is that of all pixels.
+The best of many repetitions is taken, in turn, since other work on the machine only ever slows one down.
+"""
+
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tyro
+
+from keras_gen.autoregressive import DiagonalBiLSTM, RowLSTM
+
+SIZES = ((8, 8), (16, 16), (32, 32), (16, 32), (32, 16))
+
+
+def train_step(model_class, size: tuple[int, int], units: int, batch_size: int, jit_compile: bool) -> Callable:
+    """Returns one step of `fit`, what runs for each batch of a data set in memory, after a first call."""
+    model = model_class((*size, 1), units=units, num_layers=1, head_units=units)
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
+    model.make_train_function()
+    bits = (np.random.default_rng(0).random((batch_size, *size, 1)) < 0.13).astype(np.float32)
+    batches = iter(tf.data.Dataset.from_tensors(bits).repeat())
+
+    def step():
+        return np.asarray(model.train_function(batches)["loss"])
+
+    step()
+    return step
+
+
+def best_seconds(functions: list[Callable], repetitions: int) -> np.ndarray:
+    """Returns the shortest time of a call of each function, all called in turn."""
+    times = np.zeros((repetitions, len(functions)))
+    for repetition in range(repetitions):
+        for index, function in enumerate(functions):
+            start = time.perf_counter()
+            function()
+            times[repetition, index] = time.perf_counter() - start
+    return times.min(axis=0)
+
+
+def main(*, units: int = 4, batch_size: int = 1, repetitions: int = 50) -> None:
+    """Prints the tables.
+
+    Args:
+        units: units of the LSTM, one layer.
+        batch_size: images in a step.
+        repetitions: calls of which the best counts.
+    """
+    for model_class, name in ((RowLSTM, "rows"), (DiagonalBiLSTM, "diagonals")):
+        for jit_compile in (False, True):
+            functions = [train_step(model_class, size, units, batch_size, jit_compile) for size in SIZES]
+            milliseconds = best_seconds(functions, repetitions) * 1e3
+            print(f"{model_class.__name__}, {'XLA' if jit_compile else 'no XLA'}")
+            print(f"{'image':>9}{name:>18}{'pixels':>18}{'ms':>18}")
+            for size, taken in zip(SIZES, milliseconds, strict=True):
+                steps = [rows if name == "rows" else rows + columns for rows, columns in (size, SIZES[0])]
+                pixels = [rows * columns for rows, columns in (size, SIZES[0])]
+                cells = [f"{now:.4g} (×{now / first:.1f})" for now, first in (steps, pixels, (taken, milliseconds[0]))]
+                print(f"{size[0]:>5}×{size[1]:<3}" + "".join(f"{cell:>18}" for cell in cells))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
