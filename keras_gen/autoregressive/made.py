@@ -191,26 +191,23 @@ class MADE(AutoregressiveModel):
         return {"units": units} if masks is None else {"units": units, "masks": masks}
 
     def parameters_at(self, state, step):
-        width = self.conditional.num_parameters
-        entry = self.looked_up(self.orders, state, step)
-        outputs = entry[..., tf.newaxis] * width + tf.range(width)
-        y = preactivations(self.output_layer, outputs, state["units"][-1])
+        width, masks = self.conditional.num_parameters, state.get("masks")
+        firsts = self.at_step(self.orders * width, state, step)
+        y = preactivations(self.output_layer, firsts, width, state["units"][-1], masks)
         if self.direct_layer is not None:
-            y += preactivations(self.direct_layer, outputs, state["units"][0])
+            y += preactivations(self.direct_layer, firsts, width, state["units"][0], masks)
         return tf.cast(tf.transpose(y), tf.float32)
 
     def observe(self, state, step, x):
-        entry = self.looked_up(self.orders, state, step)
-        inputs = entry[..., tf.newaxis] * self.inputs_per_entry + tf.range(self.inputs_per_entry)
-        units = [placed(state["units"][0], inputs, tf.transpose(self.inputs(x)))]
-        blocks = zip(self.hidden_layers, self.degrees[1:], self.blocks, state["units"][1:], strict=True)
-        for layer, degrees, (firsts, size), h in blocks:
-            indices = self.looked_up(firsts, state, step)[..., tf.newaxis] + tf.range(size)
-            new = self.activation_function(preactivations(layer, indices, units[-1]))
-            # The block may hold units of other degrees, too, which stay as they are.
-            is_new = self.looked_up(degrees, state, indices) == step + 1
-            is_new = is_new[..., tf.newaxis] if indices.shape.rank == 1 else tf.transpose(is_new)
-            units.append(placed(h, indices, tf.where(is_new, new, taken(h, indices))))
+        masks = state.get("masks")
+        firsts = self.at_step(self.orders * self.inputs_per_entry, state, step)
+        units = [placed(state["units"][0], firsts, tf.transpose(self.inputs(x)), masks)]
+        for layer, (firsts, are_new), h in zip(self.hidden_layers, self.blocks, state["units"][1:], strict=True):
+            firsts, size = self.at_step(firsts, state, step), are_new.shape[-1]
+            values = self.activation_function(preactivations(layer, firsts, size, units[-1], masks))
+            # Degrees of fewer units share their block with others, which stay as they are.
+            new = chosen(self.at_step(are_new, state, step)[..., tf.newaxis], masks)
+            units.append(placed(h, firsts, tf.where(new, values, taken(h, firsts, size, masks)), masks))
         return {**state, "units": units}
 
     @functools.cached_property
@@ -219,21 +216,28 @@ class MADE(AutoregressiveModel):
         return np.argsort(self.degrees[0], axis=1).astype(np.int32)
 
     @functools.cached_property
-    def blocks(self) -> list[tuple[np.ndarray, int]]:
-        """For each hidden layer the first unit of each degree from 1 on, of each mask, and how many to compute."""
-        blocks = []
+    def blocks(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The units of each hidden layer that become final at a step: blocks of one size that hold them.
+
+        For each layer, the first unit of the block, of shape `(num_masks, event_size)`, and which of its units have the
+        degree that becomes final, of shape `(num_masks, event_size, size)`.
+        """
+        blocks, steps = [], np.arange(1, self.event_size + 1)
         for degrees in self.degrees[1:]:
-            bounds = np.stack([np.searchsorted(row, np.arange(1, self.event_size + 2)) for row in degrees])
-            size = int(np.diff(bounds).max())
-            blocks.append((np.minimum(bounds[:, :-1], degrees.shape[1] - size).astype(np.int32), size))
+            firsts, ends = (
+                np.stack([np.searchsorted(row, steps, side) for row in degrees]).astype(np.int32)
+                for side in ("left", "right")
+            )
+            size = int((ends - firsts).max())
+            firsts = np.minimum(firsts, degrees.shape[1] - size)
+            units = firsts[..., np.newaxis] + np.arange(size)
+            found = np.take_along_axis(degrees[:, np.newaxis], units, axis=2)
+            blocks.append((firsts, found == steps[:, np.newaxis]))
         return blocks
 
-    def looked_up(self, table: np.ndarray, state, index: tf.Tensor) -> tf.Tensor:
-        """Returns what a table with one row per mask holds: for all examples, or for each one's own mask."""
-        if "masks" not in state:
-            return tf.gather(table[0], index)
-        rows = tf.gather(table, state["masks"])
-        return tf.gather(rows, index, axis=1) if index.shape.rank == 0 else tf.gather(rows, index, batch_dims=1)
+    def at_step(self, table: np.ndarray, state, step: tf.Tensor) -> tf.Tensor:
+        """Returns what a table of shape `(num_masks, event_size, ...)` holds of a step: for the only mask, or all."""
+        return tf.gather(table, step, axis=1) if "masks" in state else tf.gather(table[0], step)
 
     # Densities
 
@@ -295,45 +299,59 @@ class MADE(AutoregressiveModel):
         )
 
 
-def preactivations(layer: MaskedDense, indices: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
-    """Computes some units of a dense layer, before their activation, from inputs of which later ones are zero.
+def preactivations(
+    layer: MaskedDense, firsts: tf.Tensor, size: int, h: tf.Tensor, masks: tf.Tensor | None
+) -> tf.Tensor:
+    """Computes a block of a layer's units, before their activation, from inputs of which later ones are still zero.
 
     Args:
         layer: the layer.
-        indices: which units, of shape `(units,)` for all examples or `(batch, units)` for each of them.
+        firsts: the first unit of the block: a scalar, or of shape `(num_masks,)`.
+        size: number of units in the block.
         h: inputs of shape `(inputs, batch)`.
+        masks: the mask of each example, of shape `(batch,)`; None where there is only one.
 
     Returns:
-        Tensor of shape `(units, batch)`.
+        Tensor of shape `(size, batch)`.
     """
-    kernel = tf.cast(tf.gather(tf.convert_to_tensor(layer.kernel), indices, axis=1), h.dtype)
-    if indices.shape.rank == 1:
-        y = tf.matmul(kernel, h, transpose_a=True)
-    else:
-        y = tf.transpose(tf.reduce_sum(kernel * h[..., tf.newaxis], axis=0))
-    if layer.bias is None:
+    kernel = tf.convert_to_tensor(layer.kernel)
+    if masks is None:
+        y = tf.matmul(tf.cast(tf.slice(kernel, (0, firsts), (-1, size)), h.dtype), h, transpose_a=True)
+        if layer.bias is not None:
+            y += tf.cast(tf.slice(tf.convert_to_tensor(layer.bias), (firsts,), (size,)), h.dtype)[:, tf.newaxis]
         return y
-    bias = tf.cast(tf.gather(tf.convert_to_tensor(layer.bias), indices), h.dtype)
-    return y + (bias[:, tf.newaxis] if indices.shape.rank == 1 else tf.transpose(bias))
+    # The units of all masks for all examples: more operations than needed, but in one matrix product.
+    units = tf.reshape(firsts[:, tf.newaxis] + tf.range(size), (-1,))
+    y = tf.matmul(tf.cast(tf.gather(kernel, units, axis=1), h.dtype), h, transpose_a=True)
+    if layer.bias is not None:
+        y += tf.cast(tf.gather(tf.convert_to_tensor(layer.bias), units), h.dtype)[:, tf.newaxis]
+    return chosen(tf.reshape(y, (firsts.shape[0], size, -1)), masks)
 
 
-def taken(h: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
-    """Returns some units, chosen for all examples or for each of them, of units of shape `(all units, batch)`."""
-    if indices.shape.rank == 1:
-        return tf.gather(h, indices)
-    return tf.gather_nd(h, with_examples(indices))
+def chosen(values: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
+    """Returns, of values of shape `(num_masks, size, batch or 1)`, those of each example's mask."""
+    if masks is None:
+        return values
+    values = tf.broadcast_to(values, tf.stack((*values.shape[:2], tf.shape(masks)[0])))
+    return tf.transpose(tf.gather(tf.transpose(values, (2, 0, 1)), masks, batch_dims=1))
 
 
-def placed(h: tf.Tensor, indices: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Returns units with other values, of shape `(units, batch)`, where `taken` would take them."""
-    where = indices[:, tf.newaxis] if indices.shape.rank == 1 else with_examples(indices)
-    return tf.tensor_scatter_nd_update(h, where, values)
+def pairs(firsts: tf.Tensor, size: int, masks: tf.Tensor) -> tf.Tensor:
+    """Returns the indices (unit, example) of the block of each example's mask, of shape `(size, batch, 2)`."""
+    units = tf.gather(firsts, masks) + tf.range(size)[:, tf.newaxis]
+    return tf.stack([units, tf.broadcast_to(tf.range(tf.shape(masks)[0]), tf.shape(units))], axis=-1)
 
 
-def with_examples(indices: tf.Tensor) -> tf.Tensor:
-    """Returns indices of shape `(batch, units)` as pairs (unit, example), of shape `(units, batch, 2)`."""
-    indices = tf.transpose(indices)
-    return tf.stack([indices, tf.broadcast_to(tf.range(tf.shape(indices)[1]), tf.shape(indices))], axis=-1)
+def taken(h: tf.Tensor, firsts: tf.Tensor, size: int, masks: tf.Tensor | None) -> tf.Tensor:
+    """Returns a block of units of shape `(units, batch)`, as `preactivations` computes it."""
+    return tf.slice(h, (firsts, 0), (size, -1)) if masks is None else tf.gather_nd(h, pairs(firsts, size, masks))
+
+
+def placed(h: tf.Tensor, firsts: tf.Tensor, values: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
+    """Returns units of shape `(units, batch)` with other values in a block."""
+    size = values.shape[0]
+    indices = (firsts + tf.range(size))[:, tf.newaxis] if masks is None else pairs(firsts, size, masks)
+    return tf.tensor_scatter_nd_update(h, indices, values)
 
 
 def checked_ordering(ordering, size: int):
