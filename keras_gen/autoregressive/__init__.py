@@ -6,5 +6,6 @@ from keras_gen.autoregressive.markov import MarkovChain as MarkovChain
 from keras_gen.autoregressive.nade import NADE as NADE
 from keras_gen.autoregressive.pixel_rnn import DiagonalBiLSTM as DiagonalBiLSTM
 from keras_gen.autoregressive.pixel_rnn import RowLSTM as RowLSTM
+from keras_gen.autoregressive.rnade import RNADE as RNADE
 from keras_gen.autoregressive.tabular import Independent as Independent
 from keras_gen.autoregressive.tabular import Tabular as Tabular

@@ -4,6 +4,7 @@ A network computes parameters; a conditional says what they mean. It evaluates a
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -88,13 +89,15 @@ class Categorical(Conditional):
 class Mixture(Conditional):
     """A mixture of real distributions with location and scale.
 
-    The parameters are `num_components` logits, then as many locations, then as many scales before a softplus.
+    The parameters are `num_components` logits, then as many locations, then as many scales before `scale_function`,
+    to which `min_scale` is added.
     """
 
     num_components: int
     #: The distribution of location 0 and scale 1 that is shifted and stretched: `tfd.Normal` or `tfd.Laplace`.
     family: type[tfd.Distribution] = tfd.Normal
     min_scale: float = 1e-3
+    scale_function: Callable[[tf.Tensor], tf.Tensor] = tf.nn.softplus
 
     @property
     def num_parameters(self) -> int:
@@ -111,7 +114,7 @@ class Mixture(Conditional):
     def split(self, parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns logits, locations and scales, each of shape `(..., num_components)`."""
         logits, locations, scales = tf.split(parameters, 3, axis=-1)
-        return logits, locations, self.min_scale + tf.nn.softplus(scales)
+        return logits, locations, self.min_scale + self.scale_function(scales)
 
     def log_prob(self, parameters, x):
         logits, locations, scales = self.split(parameters)
