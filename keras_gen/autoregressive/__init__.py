@@ -4,6 +4,8 @@ from keras_gen.autoregressive.fvsbn import FVSBN as FVSBN
 from keras_gen.autoregressive.made import MADE as MADE
 from keras_gen.autoregressive.markov import MarkovChain as MarkovChain
 from keras_gen.autoregressive.nade import NADE as NADE
+from keras_gen.autoregressive.orderless_nade import OrderlessNADE as OrderlessNADE
+from keras_gen.autoregressive.pixel_cnn import PixelCNN as PixelCNN
 from keras_gen.autoregressive.pixel_rnn import DiagonalBiLSTM as DiagonalBiLSTM
 from keras_gen.autoregressive.pixel_rnn import RowLSTM as RowLSTM
 from keras_gen.autoregressive.rnade import RNADE as RNADE

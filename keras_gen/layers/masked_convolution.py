@@ -42,48 +42,49 @@ class MaskedConvolution(keras.layers.Layer):
         self, inputs: int, filters: int, radius: int, mask: str, *, groups: int = 1, seed: tuple[int, ...], **kwargs
     ):
         super().__init__(**kwargs)
-        self.radius = radius
+        self.inputs = inputs
         self.filters = filters
+        self.radius = radius
         self.groups = groups
         self.mask = checks.choice("mask", mask, ("A", "B"))
         size = 2 * radius + 1
         # With mask A, the pixel itself has a tap only where one group can see another one.
-        self.has_centre = mask == "B" or groups > 1
-        self.row_taps = radius + self.has_centre
+        self.row_taps = radius + (mask == "B" or groups > 1)
         # Glorot's variance for the taps that there are.
         scale = (6.0 / ((radius * size + self.row_taps) * (inputs + filters))) ** 0.5
+        # One row of a kernel for each feature of each tap.
         self.above = None
         if radius:
-            self.above = self.add_weight(
-                name="above", shape=(radius, size, inputs, filters), initializer=uniform(scale, (*seed, 0))
-            )
-        self.row = self.add_weight(
-            name="row", shape=(self.row_taps, inputs, filters), initializer=uniform(scale, (*seed, 1))
-        )
+            shape = (radius * size * inputs, filters)
+            self.above = self.add_weight(name="above", shape=shape, initializer=uniform(scale, (*seed, 0)))
+        shape = (self.row_taps * inputs, filters)
+        self.row = self.add_weight(name="row", shape=shape, initializer=uniform(scale, (*seed, 1)))
         self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
         self.row_mask = None
         if groups > 1:
             self.row_mask = np.ones(self.row.shape, np.float32)
             first, second = groups_of(inputs, groups)[:, np.newaxis], groups_of(filters, groups)
-            self.row_mask[-1] = first < second if mask == "A" else first <= second
+            self.row_mask[-inputs:] = first < second if mask == "A" else first <= second
         self.built = True
 
-    def row_kernel(self) -> tf.Tensor:
-        """Returns the kernel of the pixels on the left and, last, the pixel itself, its groups masked."""
+    def weights_in_use(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the kernel of the pixels on the left and, last, the pixel itself, its groups masked; and the bias."""
         row = tf.convert_to_tensor(self.row)
-        return tf.cast(row if self.row_mask is None else row * self.row_mask, self.compute_dtype)
+        row = row if self.row_mask is None else row * self.row_mask
+        return tf.cast(row, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
 
     def call(self, maps):
         """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns maps that are turned."""
-        bias, row, radius = tf.cast(self.bias, self.compute_dtype), self.row_kernel(), self.radius
+        row, bias = self.weights_in_use()
+        radius, size = self.radius, 2 * self.radius + 1
         if radius == 0:
-            return tf.nn.bias_add(product(maps, row[0]), bias)
-        row = tf.pad(row, ((0, 2 * radius + 1 - self.row_taps), (0, 0), (0, 0)))
-        kernel = tf.concat([tf.cast(self.above, self.compute_dtype), row[tf.newaxis]], axis=0)
+            return tf.nn.bias_add(product(maps, row), bias)
+        row = tf.pad(row, ((0, (size - self.row_taps) * self.inputs), (0, 0)))
+        kernel = tf.concat([tf.cast(self.above, self.compute_dtype), row], axis=0)
+        kernel = tf.reverse(tf.reshape(kernel, (radius + 1, size, self.inputs, self.filters)), (0, 1))
         if radius > 1:
             maps = tf.pad(maps, ((0, 0), (0, radius), (radius, radius), (0, 0)))
-        maps = tf.nn.conv2d(maps, tf.reverse(kernel, (0, 1)), 1, "SAME" if radius == 1 else "VALID")
-        return tf.nn.bias_add(maps, bias)
+        return tf.nn.bias_add(tf.nn.conv2d(maps, kernel, 1, "SAME" if radius == 1 else "VALID"), bias)
 
     # Sampling
 
@@ -93,11 +94,11 @@ class MaskedConvolution(keras.layers.Layer):
         It holds the last rows, the inputs of the present one so far, both with a padding on each side, and what
         the last rows give to each entry of the present one.
         """
-        padded, features = columns + 2 * self.radius, self.row.shape[1] // self.groups
+        padded = columns + 2 * self.radius
         zeros = {
-            "rows": (self.radius, padded, batch_size, features * self.groups),
+            "rows": (self.radius, padded, batch_size, self.inputs),
             # A convolution over single pixels remembers one of them.
-            "row": ((padded if self.radius else 1) * self.groups, batch_size, features),
+            "row": ((padded if self.radius else 1) * self.groups, batch_size, self.inputs // self.groups),
             "above": (columns * self.groups, batch_size, self.filters // self.groups),
         }
         if self.radius == 0:
@@ -112,9 +113,8 @@ class MaskedConvolution(keras.layers.Layer):
         size = 2 * self.radius + 1
         columns = rows.shape[1] - size + 1
         taps = [rows[i, j : j + columns] for i in range(self.radius) for j in range(size)]
-        kernel = tf.reshape(tf.cast(self.above, self.compute_dtype), (-1, self.filters))
-        above = by_entry(product(tf.concat(taps, axis=-1), kernel), self.groups)
-        return {"rows": rows, "row": tf.zeros_like(state["row"]), "above": above}
+        above = product(tf.concat(taps, axis=-1), tf.cast(self.above, self.compute_dtype))
+        return {"rows": rows, "row": tf.zeros_like(state["row"]), "above": by_entry(above, self.groups)}
 
     def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
         """Takes in the input of an entry of the row, of shape `(batch, inputs / groups)`."""
@@ -129,9 +129,16 @@ class MaskedConvolution(keras.layers.Layer):
         With mask B the input of the entry was observed. Inputs of later groups may be any; the mask hides them.
         """
         group = entry % self.groups
-        start = entry - group if self.radius else 0
-        window = tf.gather(state["row"], start + tf.range(self.row_taps * self.groups))
-        kernel = tf.reshape(self.row_kernel(), (-1, self.filters))
-        y = tf.matmul(flat(window), of_group(kernel, group, self.groups))
-        y += of_group(tf.cast(self.bias, self.compute_dtype), group, self.groups)
+        window = state["row"]
+        if self.radius:
+            window = tf.gather(window, entry - group + tf.range(self.row_taps * self.groups))
+        kernel, bias = self.weights_in_use()
+        if self.groups > 1:
+            kernel, bias = of_group(kernel, group, self.groups), of_group(bias, group, self.groups)
+        y = tf.nn.bias_add(tf.matmul(flat(window), kernel), bias)
         return y + state["above"][entry] if self.radius else y
+
+    def advance(self, state, entry: tf.Tensor, x: tf.Tensor):
+        """Takes in the input of an entry and returns the state and the output of the entry, for mask B."""
+        state = self.observe(state, entry, x)
+        return state, self.output(state, entry)

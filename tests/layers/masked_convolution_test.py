@@ -34,8 +34,8 @@ def written_out(layer) -> np.ndarray:
     radius, size = layer.radius, 2 * layer.radius + 1
     kernel = np.zeros((size, size, INPUTS, FILTERS), np.float32)
     if radius:
-        kernel[:radius] = layer.above
-    kernel[radius, : layer.row_taps] = layer.row
+        kernel[:radius] = tf.reshape(layer.above, (radius, size, INPUTS, FILTERS))
+    kernel[radius, : layer.row_taps] = tf.reshape(layer.row, (-1, INPUTS, FILTERS))
     if layer.mask == "A" and layer.groups == 1:
         assert layer.row_taps == radius
     else:
