@@ -150,7 +150,8 @@ def recursion(
     num_blocks = -(-positions // size)
     # Positions that nothing comes from or goes to make the last block as large as the others.
     padding = num_blocks * size - positions
-    x = tf.reshape(tf.pad(x, ((0, 0), (0, padding), (0, 0))), (-1, num_blocks, size * width))
+    # Block 0 of the inputs and of their kernel is an empty one, before the first.
+    x = tf.reshape(tf.pad(x, ((0, 0), (size, padding), (0, 0))), (-1, num_blocks + 1, size * width))
     x = tf.transpose(x, (1, 0, 2))
     # Which inputs of a block come before a position of it.
     before = tf.constant(np.repeat(np.tri(size, k=-1), width, axis=1)[:, np.newaxis], dtype)
@@ -181,41 +182,46 @@ def recursion(
 
     @tf.custom_gradient
     def run(kernel, hidden_bias, output_kernel):
-        kernels = tf.reshape(tf.pad(kernel, ((0, padding * width), (0, 0))), (num_blocks, size * width, hidden_units))
+        kernels = tf.pad(kernel, ((size * width, padding * width), (0, 0)))
+        kernels = tf.reshape(kernels, (num_blocks + 1, size * width, hidden_units))
         output_kernels = tf.pad(output_kernel, ((0, padding), (0, 0), (0, 0)))
         output_kernels = tf.reshape(output_kernels, (num_blocks, size, hidden_units, outputs))
 
         def forward(index, a, y):
-            found = block(x[index], a, kernels[index], output_kernels[index])
-            return a + added(x[index], kernels[index]), written(y, index, found)
+            # Added before anything else uses a, so that XLA can do it in place.
+            a += added(x[index], kernels[index])
+            found = block(x[index + 1], a, kernels[index + 1], output_kernels[index])
+            return a, written(y, index, found)
 
         a = tf.repeat(hidden_bias[tf.newaxis], batch_size, axis=0)
         a, y = loop(forward, 0, a, tf.zeros(tf.stack((num_blocks, size, batch_size, outputs))))
+        a += added(x[num_blocks], kernels[num_blocks])
 
         def gradient(upstream):
             upstream = tf.pad(tf.transpose(upstream, (1, 0, 2)), ((0, padding), (0, 0), (0, 0)))
             upstream = tf.reshape(upstream, (num_blocks, size, -1, outputs))
 
-            def backward(index, a, gradient_a, gradient_kernels, gradient_output_kernels):
-                a -= added(x[index], kernels[index])
-                inputs = (a, kernels[index], output_kernels[index])
+            def backward(index, a, gradient_a, from_later, gradient_kernels, gradient_output_kernels):
+                a -= added(x[index + 1], kernels[index + 1])
+                inputs = (a, kernels[index + 1], output_kernels[index])
                 with tf.GradientTape() as tape:
                     tape.watch(inputs)
-                    found = block(x[index], *inputs)
+                    found = block(x[index + 1], *inputs)
                 here, kernel, output_kernel = tape.gradient(
                     found, inputs, upstream[index], unconnected_gradients="zero"
                 )
-                # A block's kernel also acts on all blocks after it.
-                kernel += tf.matmul(tf.cast(x[index], tf.float32), gradient_a, transpose_a=True)
+                gradient_a += here
                 return (
                     a,
-                    gradient_a + here,
-                    written(gradient_kernels, index, kernel),
+                    gradient_a,
+                    # The kernel of the block before acts on all blocks from here on.
+                    tf.matmul(tf.cast(x[index], tf.float32), gradient_a, transpose_a=True),
+                    written(gradient_kernels, index, kernel + from_later),
                     written(gradient_output_kernels, index, output_kernel),
                 )
 
-            zeros = (tf.zeros_like(values) for values in (a, kernels, output_kernels))
-            _, gradient_a, gradient_kernels, gradient_output_kernels = loop(backward, num_blocks - 1, a, *zeros)
+            zeros = (tf.zeros_like(values) for values in (a, kernels[0], kernels[1:], output_kernels))
+            _, gradient_a, _, gradient_kernels, gradient_output_kernels = loop(backward, num_blocks - 1, a, *zeros)
             return (
                 tf.reshape(gradient_kernels, (-1, hidden_units))[: positions * width],
                 tf.reduce_sum(gradient_a, axis=0),

@@ -1,0 +1,136 @@
+"""NADE's training step against the cumulative sum over a whole tensor, and cached sampling against whole passes.
+
+    python benchmarks/nade_step.py
+
+prints, all measured in this run on binary examples of 784 entries and models with 500 hidden units:
+
+- the time of a training step (loss, gradients, Adam) of `NADE`, and of the same step where the hidden units of all
+  positions are one tensor of batch × 784 × 500 numbers, found by a cumulative sum; both with XLA and without;
+- how far a step raises the memory of the process, for three batch sizes;
+- the time to draw 100 examples with NADE and MADE, and 784 times the time of one pass over 100 examples.
+
+The best of many repetitions is taken, since other work on the machine only ever slows one down.
+"""
+
+import pathlib
+import re
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tyro
+
+from keras_gen.autoregressive import MADE, NADE
+from keras_gen.base import DensityModel
+
+SIZE, HIDDEN_UNITS = 784, 500
+
+
+class WholeTensorNADE(NADE):
+    """NADE as it is written down: a is one tensor of shape (batch, positions, hidden units)."""
+
+    def logits(self, x, block_positions):
+        weights = (self.kernel, self.hidden_bias, self.output_kernel, self.output_bias)
+        kernel, hidden_bias, output_kernel, output_bias = map(tf.convert_to_tensor, weights)
+        x = tf.reshape(x, (-1, self.event_size, 1))
+        a = hidden_bias + tf.cumsum(x * kernel, axis=1, exclusive=True)
+        y = tf.reduce_sum(self.activation_function(a) * output_kernel[..., 0], axis=-1)
+        return y[..., tf.newaxis] + output_bias
+
+
+def best_seconds(function: Callable, repetitions: int) -> float:
+    """Returns the shortest time of a call, the first ones left out."""
+    times = []
+    for _ in range(repetitions + 2):
+        start = time.perf_counter()
+        np.asarray(function())
+        times.append(time.perf_counter() - start)
+    return min(times[2:])
+
+
+def examples(batch_size: int) -> np.ndarray:
+    return (np.random.default_rng(0).random((batch_size, SIZE)) < 0.13).astype(np.float32)
+
+
+def step_seconds(model: DensityModel, batch_size: int, jit_compile: bool, repetitions: int) -> float:
+    """Returns the time of one step of `fit`."""
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
+    model.make_train_function()
+    batches = iter(tf.data.Dataset.from_tensors(examples(batch_size)).repeat())
+    return best_seconds(lambda: model.train_function(batches)["loss"], repetitions)
+
+
+def peak_bytes(model: DensityModel, batch_size: int) -> int:
+    """Returns how far a training step raises the memory of this process, at its highest."""
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.make_train_function()
+    batches = iter(tf.data.Dataset.from_tensors(examples(batch_size)).repeat())
+
+    def step():
+        np.asarray(model.train_function(batches)["loss"])
+
+    step()
+    # Makes the peak start anew from what is in use.
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    step()
+    return memory("VmHWM") - before
+
+
+def memory(name: str) -> int:
+    """Returns a figure of this process in bytes, as Linux keeps it."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(rf"{name}:\s+(\d+) kB", status)[1])
+
+
+def pass_seconds(model: DensityModel, num_samples: int, repetitions: int) -> float:
+    """Returns the time of one pass that computes the parameters of all conditionals."""
+    x = tf.constant(examples(num_samples))
+    parameters = tf.function(model.parameters, autograph=False)
+    return best_seconds(lambda: parameters(x), repetitions)
+
+
+def main(
+    *,
+    batch_size: int = 100,
+    num_samples: int = 100,
+    repetitions: int = 30,
+    batch_sizes: tuple[int, ...] = (50, 100, 200),
+) -> None:
+    """Prints the tables.
+
+    Args:
+        batch_size: examples in a training step.
+        num_samples: examples to draw.
+        repetitions: calls of which the best counts.
+        batch_sizes: examples in a step whose memory is measured.
+    """
+    print(f"{'training step, batch ' + str(batch_size):44}{'ms':>8}{'ratio':>8}")
+    seconds = {}
+    for name, model in (("whole tensor", WholeTensorNADE), ("NADE", NADE)):
+        for jit_compile in (False, True):
+            found = step_seconds(model((SIZE,), HIDDEN_UNITS), batch_size, jit_compile, repetitions)
+            seconds[name, jit_compile] = found
+            ratio = seconds["whole tensor", jit_compile] / found
+            print(f"{name + (', XLA' if jit_compile else ', no XLA'):44}{found * 1e3:8.1f}{ratio:8.1f}", flush=True)
+    best = {name: min(seconds[name, True], seconds[name, False]) for name in ("whole tensor", "NADE")}
+    print(f"{'best of each':44}{'':8}{best['whole tensor'] / best['NADE']:8.1f}")
+
+    print(f"\n{'memory of a step, MB, batch':44}" + "".join(f"{size:8}" for size in batch_sizes))
+    for name, model in (("whole tensor", WholeTensorNADE), ("NADE", NADE)):
+        peaks = [peak_bytes(model((SIZE,), HIDDEN_UNITS), size) / 1e6 for size in batch_sizes]
+        print(f"{name:44}" + "".join(f"{peak:8.0f}" for peak in peaks), flush=True)
+
+    print(f"\n{'drawing ' + str(num_samples) + ' examples':44}{'ms':>8}{'ratio':>8}")
+    for model in (NADE((SIZE,), HIDDEN_UNITS), MADE((SIZE,), (HIDDEN_UNITS,))):
+        name = type(model).__name__
+        naive = SIZE * pass_seconds(model, num_samples, repetitions)
+        cached = best_seconds(lambda model=model: model.sample(num_samples, seed=0), repetitions)
+        print(f"{name + f', {SIZE} passes':44}{naive * 1e3:8.0f}")
+        print(f"{name + ', cached':44}{cached * 1e3:8.0f}{naive / cached:8.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

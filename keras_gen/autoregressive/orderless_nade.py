@@ -1,0 +1,254 @@
+"""OrderlessNADE: one network for the conditionals of all orderings, also known as EoNADE and DeepNADE.
+
+Benigno Uria, Iain Murray, Hugo Larochelle (2014), A Deep and Tractable Density Estimator,
+https://arxiv.org/abs/1310.1757
+"""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen import checks, seeds
+from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.conditionals import over_levels
+
+tfd = tfp.distributions
+
+
+class OrderlessNADE(AutoregressiveModel):
+    r"""A deep network that predicts any entry from any others, and thus is a NADE for every ordering.
+
+    The mask m is 1 where an entry is known; the network sees it beside the known entries:
+
+    $$p(x_d = 1 | x_{o_{<i}}) = σ(b_d + V_{d,·}\, h), \qquad
+      h = g(c^{(2)} + W^{(2)} g(c^{(1)} + W (x ⊙ m) + U m)), \qquad d = o_i$$
+
+    A training step draws for each example how many entries are known, i - 1, and which; all others are predicted, and
+
+    $$L = - \frac{D}{D - i + 1} \sum_{d: m_d = 0} \log p(x_d | x ⊙ m, m)$$
+
+    is an unbiased estimate of the negative log-likelihood, averaged over all orderings. The model is the ensemble
+    p(x) = (1/K) Σ_k p(x | o_k) of `num_orderings` orderings drawn once, an average of probabilities; its negative
+    log-likelihood is at most the average of theirs. With `levels > 2` each entry enters one-hot and each conditional is
+    categorical.
+
+    Example:
+
+    ```python
+    model = keras_gen.autoregressive.OrderlessNADE((784,), num_orderings=16)
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.fit(x_train, batch_size=100, epochs=20)          # x_train holds 0s and 1s
+    model.log_prob(x_test)                                 # nats
+    model.impute(x_test, mask, seed=0)                     # draws the entries where mask is nonzero, any ones
+    model.sample(16, seed=0)
+    ```
+
+    Args:
+        event_shape: shape of one example.
+        hidden_units: width of each hidden layer, of which there is at least one.
+        levels: number of levels of an entry.
+        num_orderings: number K of orderings in the ensemble.
+        activation: activation of the hidden layers.
+        seed: as in `GenerativeModel`; also draws the orderings and the initial weights.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    #: The loss is an estimate for all orderings, not the likelihood of the ensemble.
+    terms = ("loss",)
+
+    def __init__(
+        self,
+        event_shape,
+        hidden_units=(500, 500),
+        levels: int = 2,
+        *,
+        num_orderings: int = 1,
+        activation="relu",
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
+        self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
+        if not self.hidden_units:
+            raise ValueError("`hidden_units` must hold the width of one layer at least, received ().")
+        self.num_orderings = checks.positive_int("num_orderings", num_orderings)
+        self.activation = activation
+        self.activation_function = keras.activations.get(activation)
+        self.conditional = over_levels(self.levels)
+
+        # A binary entry is one input and one logit; otherwise there is one of each per level.
+        size, width = self.event_size, self.conditional.num_parameters
+        first, *others = self.hidden_units
+        words = np.random.SeedSequence(self.seed).generate_state(len(self.hidden_units) + 2).tolist()
+        initializers = [keras.initializers.GlorotUniform(seed=word) for word in words]
+        self.kernel = self.add_weight((size * width, first), initializers.pop(), name="kernel")
+        self.mask_kernel = self.add_weight((size, first), initializers.pop(), name="mask_kernel")
+        self.hidden_bias = self.add_weight((first,), "zeros", name="hidden_bias")
+        self.hidden_layers, last = [], first
+        for units in others:
+            layer = keras.layers.Dense(
+                units, activation=activation, kernel_initializer=initializers.pop(), dtype=self.dtype_policy
+            )
+            layer.build((None, last))
+            self.hidden_layers.append(layer)
+            last = units
+        # One row for each logit, so that those of one entry can be looked up.
+        self.output_kernel = self.add_weight((size * width, last), initializers.pop(), name="output_kernel")
+        self.output_bias = self.add_weight((size, width), "zeros", name="output_bias")
+
+    @functools.cached_property
+    def orders(self) -> np.ndarray:
+        """The entries in each ordering of the ensemble, of shape `(num_orderings, event_size)`."""
+        random = np.random.default_rng((self.seed, 1))
+        return np.stack([random.permutation(self.event_size) for _ in range(self.num_orderings)]).astype(np.int32)
+
+    def inputs(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns entries of any shape as inputs, of shape `(*x.shape, num_parameters)`."""
+        if self.levels == 2:
+            return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
+        return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
+
+    def last_units(self, a: tf.Tensor) -> tf.Tensor:
+        """Computes the last hidden layer from the first one before its activation, float32."""
+        h = self.activation_function(tf.cast(a, self.compute_dtype))
+        for layer in self.hidden_layers:
+            h = layer(h)
+        return h
+
+    # Primitives
+
+    def parameters(self, x, condition=None, *, seed=None, known: tf.Tensor):
+        """Computes the parameters of every entry's distribution, given the known entries, in one pass.
+
+        Args:
+            x: float32 examples of shape `(batch, *event_shape)`.
+            condition: None.
+            seed: has no effect.
+            known: which entries are known, bools of shape `(batch, event_size)`.
+
+        Returns:
+            float32 tensor of shape `(batch, event_size, conditional.num_parameters)`.
+        """
+        kernel, mask_kernel, output_kernel = (
+            tf.cast(tf.convert_to_tensor(weight), self.compute_dtype)
+            for weight in (self.kernel, self.mask_kernel, self.output_kernel)
+        )
+        known = tf.cast(known, self.compute_dtype)
+        x = self.inputs(tf.reshape(x, (-1, self.event_size))) * known[..., tf.newaxis]
+        a = tf.matmul(tf.reshape(x, (-1, kernel.shape[0])), kernel) + tf.matmul(known, mask_kernel)
+        h = self.last_units(tf.cast(a, tf.float32) + tf.convert_to_tensor(self.hidden_bias))
+        y = tf.reshape(tf.matmul(h, output_kernel, transpose_b=True), (-1, *self.output_bias.shape))
+        return tf.cast(y, tf.float32) + tf.convert_to_tensor(self.output_bias)
+
+    def start(self, batch_size, condition=None, orders: tf.Tensor | None = None):
+        """The state holds the first hidden layer before its activation, and the ordering of each example.
+
+        Args:
+            batch_size: number of examples.
+            condition: None.
+            orders: int32 entries in the order of each example, of shape `(event_size, batch)`; None for the first
+                ordering of the ensemble.
+        """
+        if orders is None:
+            orders = tf.repeat(self.orders[0][:, np.newaxis], batch_size, axis=1)
+        a = tf.repeat(tf.convert_to_tensor(self.hidden_bias)[tf.newaxis], batch_size, axis=0)
+        return {"a": a, "orders": orders}
+
+    def parameters_at(self, state, step):
+        entries, h = state["orders"][step], self.last_units(state["a"])
+        kernel = self.rows(self.output_kernel, entries, h.dtype)
+        y = tf.reduce_sum(kernel * h[:, tf.newaxis], axis=-1)
+        return tf.cast(y, tf.float32) + tf.gather(tf.convert_to_tensor(self.output_bias), entries)
+
+    def observe(self, state, step, x):
+        entries, x = state["orders"][step], self.inputs(x)
+        added = tf.reduce_sum(self.rows(self.kernel, entries, x.dtype) * x[..., tf.newaxis], axis=1)
+        added += tf.cast(tf.gather(tf.convert_to_tensor(self.mask_kernel), entries), x.dtype)
+        return {**state, "a": state["a"] + tf.cast(added, tf.float32)}
+
+    def rows(self, kernel: keras.Variable, entries: tf.Tensor, dtype) -> tf.Tensor:
+        """Returns the rows of some entries' inputs or outputs, of shape `(batch, num_parameters, units)`."""
+        kernel = tf.reshape(tf.convert_to_tensor(kernel), (*self.output_bias.shape, -1))
+        return tf.cast(tf.gather(kernel, entries), dtype)
+
+    # Densities
+
+    def log_prob_with_seed(self, x, condition, seed):
+        """The log mass under the ensemble, all of whose orderings go through their entries side by side."""
+        batch_size = tf.shape(x)[0]
+        x = tf.tile(tf.reshape(x, (-1, self.event_size)), (self.num_orderings, 1))
+        orders = tf.repeat(self.orders.T, batch_size, axis=1)
+        values = tf.transpose(tf.gather(x, tf.transpose(orders), batch_dims=1))
+
+        def position(step, log_prob, state):
+            log_prob += self.conditional.log_prob(self.parameters_at(state, step), values[step])
+            return step + 1, log_prob, self.observe(state, step, values[step])
+
+        _, log_prob, _ = tf.while_loop(
+            lambda step, *_: step < self.event_size,
+            position,
+            (tf.constant(0), tf.zeros_like(values[0]), self.start(tf.shape(x)[0], orders=orders)),
+            maximum_iterations=self.event_size,
+            parallel_iterations=1,
+        )
+        log_probs = tf.reshape(log_prob, (self.num_orderings, -1))
+        return tf.reduce_logsumexp(log_probs, axis=0) - math.log(self.num_orderings)
+
+    # Objective
+
+    def loss_terms(self, x, condition, *, seed, training):
+        """The negative log-likelihood, averaged over all orderings and estimated from one set of known entries."""
+        size = self.event_size
+        share_seed, entry_seed = tf.unstack(tf.random.split(seed, 2))
+
+        def draw(rows):
+            # If each entry is known with a probability that is itself uniform, any number of known entries, from none
+            # to all of them, is as likely, and all sets of so many.
+            share = tf.random.stateless_uniform((rows, 1), share_seed)
+            return tf.random.stateless_uniform((rows, size), entry_seed) < share
+
+        known = self.replica_rows(draw, tf.shape(x)[0])
+        log_probs = self.conditional.log_prob(self.parameters(x, known=known), tf.reshape(x, (-1, size)))
+        unknown = tf.cast(~known, tf.float32)
+        # With all entries known, which the paper leaves out, there is nothing to predict.
+        scale = (size + 1.0) / tf.maximum(1.0, tf.reduce_sum(unknown, axis=-1))
+        return {"loss": -scale * tf.reduce_sum(unknown * log_probs, axis=-1)}
+
+    # Sampling
+
+    def noise_distributions(self):
+        """What the conditional needs to draw, for every entry, and what chooses the ordering."""
+        return {**super().noise_distributions(), "ordering": tfd.Uniform()}
+
+    def impute(self, x, mask, *, condition=None, seed=None):
+        """Draws missing entries given all others: any entries, one after the other in a random ordering.
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`; missing entries may hold any value of the domain.
+            mask: nonzero where an entry is missing, of a shape that broadcasts to `x`.
+            condition: None.
+            seed: int or pair of ints; None takes the next seed of the model's own stream.
+
+        Returns:
+            `x` with its missing entries drawn exactly, each example by an ordering that begins with its known entries.
+        """
+        x, condition = self.validated(x), self.validated_condition(condition)
+        missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.event_size)
+        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
+        order_seed, noise_seed = tf.unstack(tf.random.split(seed, 2))
+        uniform = tf.random.stateless_uniform(missing.shape, order_seed).numpy()
+        orders = tf.constant(np.argsort(np.where(missing, uniform, -1.0), axis=1).T, tf.int32)
+        noise = self.noise(x.shape[0], noise_seed)
+        return self.compiled_draw(noise, condition, x, tf.constant(missing), orders=orders)
+
+    def draw(self, noise, condition=None, known=None, missing=None, *, orders=None):
+        """As in `AutoregressiveModel`; without `orders`, each example gets one of the ensemble's."""
+        if orders is None:
+            chosen = tf.cast(noise["ordering"] * self.num_orderings, tf.int32)
+            orders = tf.gather(self.orders.T, chosen, axis=1)
+        state = self.start(tf.shape(orders)[1], orders=orders)
+        return super().draw(noise, condition, known, missing, orders=orders, state=state)
