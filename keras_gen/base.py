@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import math
 import re
@@ -68,7 +69,6 @@ class GenerativeModel(keras.Model):
         self.term_metrics = [keras.metrics.Mean(name=name) for name in self.terms]
         # Networks are built in the constructor; Keras would otherwise save an unbuilt model without its weights.
         self.built = True
-        self._sample_function = None
 
     def get_config(self) -> dict:
         """Returns the constructor's arguments, each an attribute of the same name."""
@@ -145,14 +145,17 @@ class GenerativeModel(keras.Model):
                 f"`condition` must hold one entry per example, {num_samples}; received {condition.shape[0]}."
             )
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
-        if self._sample_function is None:
-            self._sample_function = tf.function(self._sample, autograph=False, reduce_retracing=True)
-        return self._sample_function(tf.constant(num_samples), condition, seed)
+        return self.compiled_sample(tf.constant(num_samples), condition, seed)
 
     def sample_on_examples(self, num_samples: int, *, seed) -> tf.Tensor:
         """As `sample`; a conditional model gets examples of its condition, such as all classes in turn."""
         condition = None if self.condition_kind is None else self.condition_kind.examples(num_samples)
         return self.sample(num_samples, condition=condition, seed=seed)
+
+    @functools.cached_property
+    def compiled_sample(self):
+        """`_sample` as a graph."""
+        return tf.function(self._sample, autograph=False, reduce_retracing=True)
 
     def _sample(self, num_samples, condition, seed):
         samples = self.generate(self.noise(num_samples, seed), condition)

@@ -57,6 +57,8 @@ class MADE(AutoregressiveModel):
         **kwargs: as in `GenerativeModel`.
     """
 
+    xla_positions = 256
+
     def __init__(
         self,
         event_shape,

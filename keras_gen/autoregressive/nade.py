@@ -46,6 +46,7 @@ class NADE(AutoregressiveModel):
     #: Positions that are computed side by side. Compiled by XLA, one at a time is fastest, because it never leaves
     #: the processor's cache; otherwise the launches of so many small operations would take longer than they do.
     block_positions, compiled_block_positions = 16, 1
+    xla_positions = 256
 
     def __init__(
         self,

@@ -203,6 +203,19 @@ def test_dropout_leaves_out_its_share_keeps_the_mean_and_is_for_training_alone()
     assert np.any(trained != evaluated)
 
 
+def test_xla_draws_long_examples_as_the_plain_loop_does():
+    model = randomise(MADE((300,), hidden_units=(10, 400), direct_connections=True))
+    assert model.num_positions >= model.xla_positions
+    noise = model.noise(20, seed=3)
+    plain = tf.function(model.draw, autograph=False)(noise)
+    np.testing.assert_array_equal(model.generate(noise), plain)
+    np.testing.assert_array_equal(model.sample(20, seed=3), plain)
+    missing = np.arange(300) >= 100
+    drawn = model.impute(tf.zeros((20, 300)), missing, seed=3)
+    assert not np.any(drawn[:, :100])
+    assert np.any(drawn[:, 100:] != plain[:, 100:])
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [

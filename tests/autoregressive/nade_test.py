@@ -91,6 +91,19 @@ def test_compiled_steps_and_plain_ones_train_alike():
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+def test_xla_draws_long_examples_as_the_plain_loop_does():
+    model = randomise(NADE((300,), hidden_units=10))
+    assert model.num_positions >= model.xla_positions
+    noise = model.noise(20, seed=3)
+    plain = tf.function(model.draw, autograph=False)(noise)
+    np.testing.assert_array_equal(model.generate(noise), plain)
+    np.testing.assert_array_equal(model.sample(20, seed=3), plain)
+    missing = np.arange(300) >= 100
+    drawn = model.impute(tf.zeros((20, 300)), missing, seed=3)
+    assert not np.any(drawn[:, :100])
+    assert np.any(drawn[:, 100:] != plain[:, 100:])
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match=r"^`hidden_units` must be at least 1, received 0\.$"):
         NADE((4,), hidden_units=0)
