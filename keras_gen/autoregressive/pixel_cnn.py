@@ -27,7 +27,7 @@ class ResidualBlock(keras.layers.Layer):
 
     def __init__(self, filters: int, groups: int, *, seed: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
-        shapes = ((2 * filters, filters, 0), (filters, filters, 1), (filters, 2 * filters, 0))
+        shapes = ((2 * filters, filters, 0, 0), (filters, filters, 1, 1), (filters, 2 * filters, 0, 0))
         self.convolutions = [
             MaskedConvolution(*shape, "B", groups=groups, seed=(*seed, index), dtype=self.dtype_policy)
             for index, shape in enumerate(shapes)
@@ -111,13 +111,13 @@ class PixelCNN(AutoregressiveModel):
 
         common = {"groups": self.channels, "dtype": self.dtype_policy}
         features = 2 * self.filters
-        self.input_layer = MaskedConvolution(self.channels, features, 3, "A", seed=(seed, 0), **common)
+        self.input_layer = MaskedConvolution(self.channels, features, 3, 3, "A", seed=(seed, 0), **common)
         self.blocks = [ResidualBlock(self.filters, seed=(seed, 1, index), **common) for index in range(self.num_blocks)]
         logits = self.channels * self.conditional.num_parameters
         self.head = [
-            MaskedConvolution(features, self.head_filters, 0, "B", seed=(seed, 2), **common),
-            MaskedConvolution(self.head_filters, self.head_filters, 0, "B", seed=(seed, 3), **common),
-            MaskedConvolution(self.head_filters, logits, 0, "B", seed=(seed, 4), **common),
+            MaskedConvolution(features, self.head_filters, 0, 0, "B", seed=(seed, 2), **common),
+            MaskedConvolution(self.head_filters, self.head_filters, 0, 0, "B", seed=(seed, 3), **common),
+            MaskedConvolution(self.head_filters, logits, 0, 0, "B", seed=(seed, 4), **common),
         ]
 
     def in_groups(self, name: str, value) -> int:

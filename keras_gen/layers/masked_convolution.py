@@ -17,8 +17,8 @@ from keras_gen.layers.row_convolution import by_entry, by_pixel, flat, groups_of
 class MaskedConvolution(keras.layers.Layer):
     r"""Convolution with mask A or B, with weights only where the mask leaves any.
 
-    With radius r, the pixel in row i and column j sees the pixels of rows i - r to i - 1 in columns j - r to j + r,
-    in its own row those of columns j - r to j - 1, and
+    With r rows and c columns, the pixel in row i and column j sees the pixels of rows i - r to i - 1 in columns j - c
+    to j + c, in its own row those of columns j - c to j - 1, and
 
     - with mask A, of itself the groups before each group's own; for one group, nothing;
     - with mask B, also each group's own.
@@ -26,12 +26,13 @@ class MaskedConvolution(keras.layers.Layer):
     Whole maps come turned by 180°, with the pixels before one below it and on its right: TensorFlow then pads a
     kernel of 2×3 as it is needed, and no padded copy is made. One convolution over r + 1 rows was measured faster
     than one for the rows above and another one for the pixels on the left, and faster than a matrix product with
-    gathered pixels; a radius of 0 is a matrix product.
+    gathered pixels; a convolution over single pixels is a matrix product.
 
     Args:
         inputs: number of features of the input.
         filters: number of features of the output.
-        radius: r; a kernel of 3×3 has radius 1.
+        rows: number r of rows above.
+        columns: number c of columns on each side; a kernel of 3×3 has `rows=1, columns=1`.
         mask: "A" or "B".
         groups: number of groups that features of input and output fall into.
         seed: seed of the initial weights, a tuple of ints.
@@ -39,23 +40,33 @@ class MaskedConvolution(keras.layers.Layer):
     """
 
     def __init__(
-        self, inputs: int, filters: int, radius: int, mask: str, *, groups: int = 1, seed: tuple[int, ...], **kwargs
+        self,
+        inputs: int,
+        filters: int,
+        rows: int,
+        columns: int,
+        mask: str,
+        *,
+        groups: int = 1,
+        seed: tuple[int, ...],
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.inputs = inputs
         self.filters = filters
-        self.radius = radius
+        self.rows = rows
+        self.columns = columns
         self.groups = groups
         self.mask = checks.choice("mask", mask, ("A", "B"))
-        size = 2 * radius + 1
         # With mask A, the pixel itself has a tap only where one group can see another one.
-        self.row_taps = radius + (mask == "B" or groups > 1)
+        self.row_taps = columns + (mask == "B" or groups > 1)
+        above_taps = rows * (2 * columns + 1)
         # Glorot's variance for the taps that there are.
-        scale = (6.0 / ((radius * size + self.row_taps) * (inputs + filters))) ** 0.5
+        scale = (6.0 / ((above_taps + self.row_taps) * (inputs + filters))) ** 0.5
         # One row of a kernel for each feature of each tap.
         self.above = None
-        if radius:
-            shape = (radius * size * inputs, filters)
+        if rows:
+            shape = (above_taps * inputs, filters)
             self.above = self.add_weight(name="above", shape=shape, initializer=uniform(scale, (*seed, 0)))
         shape = (self.row_taps * inputs, filters)
         self.row = self.add_weight(name="row", shape=shape, initializer=uniform(scale, (*seed, 1)))
@@ -75,16 +86,16 @@ class MaskedConvolution(keras.layers.Layer):
 
     def call(self, maps):
         """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns maps that are turned."""
-        row, bias = self.weights_in_use()
-        radius, size = self.radius, 2 * self.radius + 1
-        if radius == 0:
-            return tf.nn.bias_add(product(maps, row), bias)
-        row = tf.pad(row, ((0, (size - self.row_taps) * self.inputs), (0, 0)))
-        kernel = tf.concat([tf.cast(self.above, self.compute_dtype), row], axis=0)
-        kernel = tf.reverse(tf.reshape(kernel, (radius + 1, size, self.inputs, self.filters)), (0, 1))
-        if radius > 1:
-            maps = tf.pad(maps, ((0, 0), (0, radius), (radius, radius), (0, 0)))
-        return tf.nn.bias_add(tf.nn.conv2d(maps, kernel, 1, "SAME" if radius == 1 else "VALID"), bias)
+        kernel, bias = self.weights_in_use()
+        rows, columns = self.rows, self.columns
+        if columns == 0:
+            return tf.nn.bias_add(product(maps, kernel), bias)
+        width = 2 * columns + 1 if rows else columns + 1
+        kernel = tf.pad(kernel, ((0, (width - self.row_taps) * self.inputs), (0, 0)))
+        if rows:
+            kernel = tf.concat([tf.cast(self.above, self.compute_dtype), kernel], axis=0)
+        kernel = tf.reverse(tf.reshape(kernel, (rows + 1, width, self.inputs, self.filters)), (0, 1))
+        return tf.nn.bias_add(convolved(maps, kernel, (0, rows), (columns if rows else 0, columns)), bias)
 
     # Sampling
 
@@ -94,33 +105,33 @@ class MaskedConvolution(keras.layers.Layer):
         It holds the last rows, the inputs of the present one so far, both with a padding on each side, and what
         the last rows give to each entry of the present one.
         """
-        padded = columns + 2 * self.radius
+        padded = columns + 2 * self.columns
         zeros = {
-            "rows": (self.radius, padded, batch_size, self.inputs),
+            "rows": (self.rows, padded, batch_size, self.inputs),
             # A convolution over single pixels remembers one of them.
-            "row": ((padded if self.radius else 1) * self.groups, batch_size, self.inputs // self.groups),
+            "row": ((padded if self.columns else 1) * self.groups, batch_size, self.inputs // self.groups),
             "above": (columns * self.groups, batch_size, self.filters // self.groups),
         }
-        if self.radius == 0:
+        if self.rows == 0:
             zeros = {"row": zeros["row"]}
         return {name: tf.zeros(shape, self.compute_dtype) for name, shape in zeros.items()}
 
     def begin_row(self, state):
         """Returns the state before the first entry of the next row; all entries of the last one were observed."""
-        if self.radius == 0:
-            return state
+        row = tf.zeros_like(state["row"])
+        if self.rows == 0:
+            return {"row": row}
         rows = tf.concat([state["rows"][1:], by_pixel(state["row"], self.groups)[tf.newaxis]], axis=0)
-        size = 2 * self.radius + 1
-        columns = rows.shape[1] - size + 1
-        taps = [rows[i, j : j + columns] for i in range(self.radius) for j in range(size)]
+        columns = rows.shape[1] - 2 * self.columns
+        taps = [rows[i, j : j + columns] for i in range(self.rows) for j in range(2 * self.columns + 1)]
         above = product(tf.concat(taps, axis=-1), tf.cast(self.above, self.compute_dtype))
-        return {"rows": rows, "row": tf.zeros_like(state["row"]), "above": by_entry(above, self.groups)}
+        return {"rows": rows, "row": row, "above": by_entry(above, self.groups)}
 
     def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
         """Takes in the input of an entry of the row, of shape `(batch, inputs / groups)`."""
-        if self.radius == 0 and self.groups == 1:
+        if self.columns == 0 and self.groups == 1:
             return {"row": x[tf.newaxis]}
-        entry = entry + self.radius * self.groups if self.radius else entry % self.groups
+        entry = entry + self.columns * self.groups if self.columns else entry % self.groups
         return {**state, "row": put(state["row"], entry, x)}
 
     def output(self, state, entry: tf.Tensor) -> tf.Tensor:
@@ -130,15 +141,23 @@ class MaskedConvolution(keras.layers.Layer):
         """
         group = entry % self.groups
         window = state["row"]
-        if self.radius:
+        if self.columns:
             window = tf.gather(window, entry - group + tf.range(self.row_taps * self.groups))
         kernel, bias = self.weights_in_use()
         if self.groups > 1:
             kernel, bias = of_group(kernel, group, self.groups), of_group(bias, group, self.groups)
         y = tf.nn.bias_add(tf.matmul(flat(window), kernel), bias)
-        return y + state["above"][entry] if self.radius else y
+        return y + state["above"][entry] if self.rows else y
 
     def advance(self, state, entry: tf.Tensor, x: tf.Tensor):
         """Takes in the input of an entry and returns the state and the output of the entry, for mask B."""
         state = self.observe(state, entry, x)
         return state, self.output(state, entry)
+
+
+def convolved(maps: tf.Tensor, kernel: tf.Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> tf.Tensor:
+    """Returns the convolution of maps padded by so many rows above and below, and columns left and right."""
+    # "SAME" pads thus, without a copy, if of each pair the second number is the first or one more.
+    if all(second - first in (0, 1) for first, second in (rows, columns)):
+        return tf.nn.conv2d(maps, kernel, 1, "SAME")
+    return tf.nn.conv2d(tf.pad(maps, ((0, 0), rows, columns, (0, 0))), kernel, 1, "VALID")

@@ -59,11 +59,11 @@ def test_network_is_that_of_ordinary_masked_convolutions():
     x = np.random.default_rng(0).integers(0, 2, (3, 5, 4, 1)).astype(np.float32)
 
     def convolved(layer, maps):
-        size = 2 * layer.radius + 1
-        kernel = np.zeros((size, size, layer.inputs, layer.filters), np.float32)
-        if layer.radius:
-            kernel[: layer.radius] = tf.reshape(layer.above, (layer.radius, *kernel.shape[1:]))
-        kernel[layer.radius, : layer.row_taps] = tf.reshape(layer.row, (-1, *kernel.shape[2:]))
+        rows, columns, shape = layer.rows, layer.columns, (layer.inputs, layer.filters)
+        kernel = np.zeros((2 * rows + 1, 2 * columns + 1, *shape), np.float32)
+        if rows:
+            kernel[:rows] = tf.reshape(layer.above, (rows, -1, *shape))
+        kernel[rows, : layer.row_taps] = tf.reshape(layer.row, (-1, *shape))
         return tf.nn.conv2d(maps, kernel, 1, "SAME") + layer.bias
 
     maps = convolved(model.input_layer, 2.0 * x - 1.0)
