@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from keras_gen import checks
+
 
 class Condition:
     """A kind of condition; each turns into one real vector per example, which networks take."""
@@ -91,3 +93,21 @@ class Vector(Condition):
 
     def examples(self, num):
         return tf.random.stateless_normal((num, self.size), (0, 0))
+
+
+def one_kind(num_classes: int | None, condition_size: int | None) -> Condition | None:
+    """Returns the kind of condition that a model's arguments name: a class, a vector, or none.
+
+    Raises:
+        ValueError: if both are given, or one is smaller than 1.
+        TypeError: if one is not a whole number.
+    """
+    if num_classes is not None and condition_size is not None:
+        raise ValueError(
+            f"`condition_size` must be None where `num_classes` is given; received {condition_size} and {num_classes}."
+        )
+    if num_classes is not None:
+        return ClassLabel(checks.positive_int("num_classes", num_classes))
+    if condition_size is not None:
+        return Vector(checks.positive_int("condition_size", condition_size))
+    return None

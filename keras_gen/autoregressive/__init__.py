@@ -1,6 +1,7 @@
 """Explicit densities by the chain rule."""
 
 from keras_gen.autoregressive.fvsbn import FVSBN as FVSBN
+from keras_gen.autoregressive.gated_pixel_cnn import GatedPixelCNN as GatedPixelCNN
 from keras_gen.autoregressive.made import MADE as MADE
 from keras_gen.autoregressive.markov import MarkovChain as MarkovChain
 from keras_gen.autoregressive.nade import NADE as NADE
