@@ -351,7 +351,7 @@ class AutoregressiveContract:
 
     def sees(self, model) -> np.ndarray:
         """Returns which position's parameters (rows) depend on which position (columns): on all before it."""
-        place = np.argsort(model.order)
+        place = np.argsort(model.positions)
         return place[:, np.newaxis] > place
 
     @pytest.fixture(scope="class")
@@ -374,7 +374,7 @@ class AutoregressiveContract:
         condition = condition_for(model, num)
         x = draw(model, num, seed=4).numpy()
         # Each example misses another number of positions at the end of the order.
-        place = np.argsort(model.order)
+        place = np.argsort(model.positions)
         missing = place >= np.arange(num)[:, np.newaxis] * (model.num_positions + 1) // num
         mask = np.repeat(missing, model.event_size // model.num_positions, axis=1).reshape(x.shape)
         drawn = model.impute(x, mask, condition=condition, seed=5).numpy()
@@ -386,7 +386,7 @@ class AutoregressiveContract:
     def test_imputation_of_what_precedes_is_refused(self, random_model):
         model = random_model
         mask = np.zeros((1, model.num_positions, model.event_size // model.num_positions), bool)
-        mask[:, model.order[0]] = True
+        mask[:, model.positions[0]] = True
         x = draw(model, 2, seed=0)
         with pytest.raises(ValueError, match="`mask` must mark no entry that comes before a known one in the order"):
             model.impute(x, mask.reshape(1, *model.event_shape), condition=condition_for(model, 2))
@@ -423,7 +423,7 @@ def plain_draws(model, noise, condition=None, known=None, missing=None) -> np.nd
         name: tf.reshape(noise[name], (num, model.num_positions, *source.event_shape))
         for name, source in model.conditional.noise_distributions().items()
     }
-    for position in model.order:
+    for position in model.positions:
         parameters = model.parameters(tf.constant(x.reshape(num, *model.event_shape)), condition)[:, position]
         x[:, position] = model.conditional.draw(parameters, {name: part[:, position] for name, part in noise.items()})
         if known is not None:

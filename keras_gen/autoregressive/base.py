@@ -43,7 +43,7 @@ class AutoregressiveModel(DensityModel):
         return self.event_size // math.prod(self.conditional.position_shape)
 
     @property
-    def order(self) -> np.ndarray:
+    def positions(self) -> np.ndarray:
         """The positions, counted row by row through the example, in the order of the chain rule."""
         return np.arange(self.num_positions)
 
@@ -144,7 +144,7 @@ class AutoregressiveModel(DensityModel):
         if np.any(missing != missing[..., :1]):
             raise ValueError("`mask` must be the same for all channels of a pixel, which are drawn as a whole.")
         missing = missing[..., 0]
-        in_order = missing[:, self.order]
+        in_order = missing[:, self.positions]
         if np.any(in_order[:, :-1] & ~in_order[:, 1:]):
             raise ValueError("`mask` must mark no entry that comes before a known one in the order.")
         noise = self.noise(x.shape[0], self.next_seed() if seed is None else seed)
@@ -182,7 +182,7 @@ class AutoregressiveModel(DensityModel):
             known: examples of shape `(batch, *event_shape)`, kept where nothing is missing; None for none.
             missing: bools of shape `(batch, num_positions)`; None for all.
             orders: int32 positions of each example in an order of its own, of shape `(num_positions, batch)`; None
-                for `order`.
+                for `positions`.
             state: the state before the first position; None for that of `start`.
 
         Returns:
@@ -221,7 +221,7 @@ class AutoregressiveModel(DensityModel):
         else:
             _, x, _ = tf.while_loop(lambda index, *_: index < self.num_rows, row, values, parallel_iterations=1)
         if orders is None:
-            x = tf.transpose(tf.gather(x, np.argsort(self.order)), (1, 0, *range(2, 2 + len(shape))))
+            x = tf.transpose(tf.gather(x, np.argsort(self.positions)), (1, 0, *range(2, 2 + len(shape))))
         else:
             x = tf.scatter_nd(orders, x, tf.stack([batch_size, self.num_positions, *shape]))
         return tf.reshape(x, (-1, *self.event_shape))
@@ -231,7 +231,7 @@ class AutoregressiveModel(DensityModel):
         x = tf.reshape(x, (-1, self.num_positions, *position_shape))
         if orders is not None:
             return tf.gather_nd(x, orders)
-        return tf.gather(tf.transpose(x, (1, 0, *range(2, 2 + len(position_shape)))), self.order)
+        return tf.gather(tf.transpose(x, (1, 0, *range(2, 2 + len(position_shape)))), self.positions)
 
 
 def same_shapes(new, old):

@@ -242,6 +242,8 @@ class GatedPixelCNN(AutoregressiveModel):
         **kwargs: as in `GenerativeModel`.
     """
 
+    xla_positions = 128
+
     def __init__(
         self,
         event_shape,

@@ -139,7 +139,7 @@ class MADE(AutoregressiveModel):
         return [np.stack(layer) for layer in degrees]
 
     @property
-    def order(self):
+    def positions(self):
         return np.argsort(self.degrees[0][0])
 
     def inputs(self, x: tf.Tensor) -> tf.Tensor:

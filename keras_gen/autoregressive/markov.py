@@ -57,12 +57,12 @@ class MarkovChain(AutoregressiveModel):
             raise TypeError(f"`order` must be a whole number, received {order!r}.")
         if not 0 <= order < self.event_size:
             raise ValueError(f"`order` must be from 0 to {self.event_size - 1}, received {order}.")
-        self.order_of_chain = int(order)
+        self.order = int(order)
         if smoothing < 0.0:
             raise ValueError(f"`smoothing` must be at least 0, received {smoothing}.")
         self.smoothing = smoothing
         # The first entries have fewer before them, and so smaller tables.
-        contexts = [self.levels ** min(entry, self.order_of_chain) for entry in range(self.event_size)]
+        contexts = [self.levels ** min(entry, self.order) for entry in range(self.event_size)]
         if sum(contexts) * self.levels > MAX_TABLE_SIZE:
             raise ValueError(
                 f"`event_shape` {self.event_shape} with {self.levels} levels and order {order} needs tables of "
@@ -80,10 +80,6 @@ class MarkovChain(AutoregressiveModel):
             aggregation="sum",
         )
 
-    def get_config(self):
-        config = super().get_config()
-        return {**config, "order": self.order_of_chain} if "order" in config else config
-
     # Densities
 
     def log_probs(self) -> tf.Tensor:
@@ -95,7 +91,7 @@ class MarkovChain(AutoregressiveModel):
     def contexts(self, x: tf.Tensor) -> tf.Tensor:
         """Returns which context each entry of the int32 tensor `x`, of shape `(batch, event_size)`, has."""
         context = tf.repeat(self.first_context[np.newaxis], tf.shape(x)[0], axis=0)
-        for distance in range(1, self.order_of_chain + 1):
+        for distance in range(1, self.order + 1):
             context += self.levels ** (distance - 1) * tf.pad(x[:, :-distance], ((0, 0), (distance, 0)))
         return context
 
@@ -114,7 +110,7 @@ class MarkovChain(AutoregressiveModel):
     @property
     def num_free_parameters(self) -> int:
         """Number of free parameters of the density: every context of every entry has `levels - 1`."""
-        return num_free_parameters(self.event_size, self.order_of_chain, self.levels)
+        return num_free_parameters(self.event_size, self.order, self.levels)
 
     # Objective
 
@@ -143,7 +139,7 @@ class MarkovChain(AutoregressiveModel):
 
     def observe(self, state, step, x):
         log_probs, context = state
-        return log_probs, (context * self.levels + tf.cast(x, tf.int32)) % self.levels**self.order_of_chain
+        return log_probs, (context * self.levels + tf.cast(x, tf.int32)) % self.levels**self.order
 
 
 class CountAnew(keras.callbacks.Callback):

@@ -89,6 +89,8 @@ class PixelCNN(AutoregressiveModel):
         **kwargs: as in `GenerativeModel`.
     """
 
+    xla_positions = 128
+
     def __init__(
         self,
         event_shape,

@@ -44,7 +44,7 @@ def main(
         num_components: components of each conditional's mixture.
         component: their distribution, gaussian or laplace.
         learning_rate: learning rate of AdamW at the start; it falls to 0 along a cosine.
-        weight_decay: its weight decay.
+        weight_decay: its weight decay, of the weight matrices alone.
         patience: epochs without a better validation likelihood after which training stops.
         options: how to train, whatever the model.
     """
@@ -64,6 +64,7 @@ def main(
             )
             schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
             optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+            optimizer.exclude_from_weight_decay(var_names=["bias", "factors"])
             model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
         return model
 

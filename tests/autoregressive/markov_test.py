@@ -38,7 +38,7 @@ class CountingContract(ModelContract):
         history = model.fit(data, batch_size=8, epochs=3, verbose=0).history
         assert history["loss"][-1] < self.make_model().event_size * np.log(model.levels)
         rows = data.reshape(len(data), -1)
-        order = model.order_of_chain
+        order = model.order
         probs = np.exp(model.parameters(tf.constant(data, tf.float32)).numpy())
         for entry in range(rows.shape[1]):
             past = rows[:, max(0, entry - order) : entry]
