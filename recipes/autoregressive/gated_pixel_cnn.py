@@ -1,0 +1,74 @@
+"""Gated PixelCNN (van den Oord et al., 2016, https://arxiv.org/abs/1606.05328).
+
+python -m recipes.autoregressive.gated_pixel_cnn                     digits
+python -m recipes.autoregressive.gated_pixel_cnn --paper             binarized MNIST, a narrow and shallow net
+python -m recipes.autoregressive.gated_pixel_cnn --num-classes 10    digits, given their class
+"""
+
+from keras_gen import training
+
+
+@training.recipe(dataset="binarized_mnist", filters=32, num_layers=7, head_filters=64, epochs=15, batch_size=32)
+def main(
+    *,
+    dataset: str = "digits",
+    binarization: str = "threshold",
+    epochs: int = 60,
+    batch_size: int = 50,
+    seed: int = 0,
+    folder: str | None = None,
+    filters: int = 24,
+    num_layers: int = 4,
+    head_filters: int = 48,
+    num_classes: int | None = None,
+    learning_rate: float = 0.002,
+    patience: int = 10,
+    options: training.Options = training.Options(),
+) -> dict:
+    """Trains Gated PixelCNN and evaluates its exact likelihood beside two baselines.
+
+    Args:
+        dataset: name or path of a data set of images.
+        binarization: how grey levels become bits: threshold, static, dynamic, or none to model the levels.
+        epochs: passes over the training data, at most.
+        batch_size: examples in a training step.
+        seed: seed of everything random.
+        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        filters: features of each stack.
+        num_layers: number of gated layers.
+        head_filters: features between the two last convolutions.
+        num_classes: number of classes to condition on; none by default.
+        learning_rate: learning rate of Adam at the start; it falls to 0 along a cosine.
+        patience: epochs without a better validation likelihood after which training stops.
+        options: how to train, whatever the model.
+    """
+    config = dict(locals())
+    import keras
+
+    from keras_gen import autoregressive, data, evaluation
+
+    run = training.Run(main.name, folder, config, options)
+    splits = data.load(
+        dataset, batch_size=batch_size, seed=seed, binarization=binarization, labels=num_classes is not None
+    )
+    with run.scope():
+        model = autoregressive.GatedPixelCNN(
+            splits.event_shape,
+            splits.levels,
+            filters=filters,
+            num_layers=num_layers,
+            head_filters=head_filters,
+            num_classes=num_classes,
+            seed=seed,
+        )
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
+        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=False))
+    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+
+    metrics = {split: evaluation.likelihood(model, getattr(splits, split)) for split in ("validation", "test")}
+    metrics["test"].update(evaluation.baselines(splits))
+    return run.finish(model, splits, metrics, protocol="Exact likelihood; the epoch was chosen on validation data.")
+
+
+if __name__ == "__main__":
+    main.cli()
