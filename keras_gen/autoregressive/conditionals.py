@@ -131,6 +131,71 @@ class Mixture(Conditional):
         return location + scale * noise["value"]
 
 
+@dataclasses.dataclass(frozen=True)
+class DiscretizedLogisticMixture(Conditional):
+    """Pixels drawn as a whole, from a mixture of logistic distributions rounded to levels (Salimans et al., 2017).
+
+    The parameters are, for each of `num_components` components: its logit; a location and the logarithm of a scale for
+    each channel; and for each pair of channels a coefficient before tanh, by which the value of the first one moves the
+    location of the second one. They have the unit in which levels go from -1 to 1. The lowest and the highest level
+    have all the mass beyond them.
+    """
+
+    levels: int
+    num_components: int = 10
+    channels: int = 1
+    min_log_scale: float = -7.0
+
+    @property
+    def position_shape(self) -> tuple[int, ...]:
+        return (self.channels,)
+
+    @property
+    def num_parameters(self) -> int:
+        return self.num_components * (1 + 2 * self.channels + self.channels * (self.channels - 1) // 2)
+
+    def split(self, parameters: tf.Tensor) -> list[tf.Tensor]:
+        """Returns logits, locations, scales in levels and coefficients, of shape `(..., num_components, count)`."""
+        counts = (1, self.channels, self.channels, self.channels * (self.channels - 1) // 2)
+        shape = tf.concat([tf.shape(parameters)[:-1], (self.num_components, sum(counts))], axis=0)
+        logits, locations, log_scales, coefficients = tf.split(tf.reshape(parameters, shape), counts, axis=-1)
+        scales = 0.5 * (self.levels - 1) * tf.exp(tf.maximum(log_scales, self.min_log_scale))
+        return [logits, locations, scales, tf.tanh(coefficients)]
+
+    def location(self, locations, coefficients, channel: int, before: list[tf.Tensor]) -> tf.Tensor:
+        """Returns the location, in levels, of a channel given the scaled values of those before it."""
+        first = channel * (channel - 1) // 2
+        location = locations[..., channel]
+        for index, value in enumerate(before):
+            location += coefficients[..., first + index] * value
+        return 0.5 * (self.levels - 1) * (location + 1.0)
+
+    def log_prob(self, parameters, x):
+        logits, locations, scales, coefficients = self.split(parameters)
+        scaled = tf.unstack(2.0 * x[..., tf.newaxis, :] / (self.levels - 1) - 1.0, axis=-1)
+        given = [self.location(locations, coefficients, channel, scaled[:channel]) for channel in range(self.channels)]
+        # A level is what is drawn up to half a level away from it.
+        between = tfd.TransformedDistribution(tfd.Logistic(tf.stack(given, axis=-1), scales), tfp.bijectors.Shift(-0.5))
+        components = tfd.Independent(tfd.QuantizedDistribution(between, 0.0, self.levels - 1.0), 1)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=logits[..., 0]), components).log_prob(x)
+
+    def noise_distributions(self):
+        values = tfd.Sample(tfd.Logistic(0.0, 1.0), self.position_shape)
+        return {"component": tfd.Uniform(), "value": values}
+
+    def draw(self, parameters, noise):
+        logits, *parts = self.split(parameters)
+        chosen = tf.one_hot(tf.cast(quantile(logits[..., 0], noise["component"]), tf.int32), self.num_components)
+        locations, scales, coefficients = (tf.reduce_sum(part * chosen[..., tf.newaxis], axis=-2) for part in parts)
+        values, scaled = [], []
+        for channel in range(self.channels):
+            location = self.location(locations, coefficients, channel, scaled)
+            value = tf.math.ceil(location + scales[..., channel] * noise["value"][..., channel] - 0.5)
+            values.append(tf.clip_by_value(value, 0.0, self.levels - 1.0))
+            scaled.append(2.0 * values[-1] / (self.levels - 1) - 1.0)
+        return tf.stack(values, axis=-1)
+
+
 def over_levels(levels: int) -> Conditional:
     """Returns the conditional of an entry with `levels` levels: Bernoulli for two, else categorical."""
     return Bernoulli() if levels == 2 else Categorical(levels)
