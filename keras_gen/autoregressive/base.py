@@ -47,6 +47,24 @@ class AutoregressiveModel(DensityModel):
         """The positions, counted row by row through the example, in the order of the chain rule."""
         return np.arange(self.num_positions)
 
+    @property
+    def inputs_per_entry(self) -> int:
+        """Number of inputs of a network for one entry."""
+        return 1 if self.levels in (None, 2) else self.levels
+
+    def inputs(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns entries as inputs: bits and real numbers as they are, more than two levels one-hot.
+
+        Args:
+            x: float32 tensor of any shape.
+
+        Returns:
+            Tensor of shape `(*x.shape, inputs_per_entry)`, in the networks' dtype.
+        """
+        if self.inputs_per_entry == 1:
+            return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
+        return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
+
     # Primitives
 
     def parameters(self, x: tf.Tensor, condition=None, *, seed: tf.Tensor | None = None) -> tf.Tensor:

@@ -47,12 +47,6 @@ class FVSBN(AutoregressiveModel):
         self.regressions = MaskedDense(units, kernel_initializer="zeros", dtype=self.dtype_policy)
         self.regressions.build((None, units))
 
-    def inputs(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns entries of any shape as regressors, of shape `(*x.shape, num_parameters)`."""
-        if self.levels == 2:
-            return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
-        return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
-
     # Primitives
 
     def parameters(self, x, condition=None, *, seed=None):

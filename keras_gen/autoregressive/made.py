@@ -88,8 +88,6 @@ class MADE(AutoregressiveModel):
         self.dropout = dropout
 
         self.degrees = self.draw_degrees()
-        # An entry with more than two levels enters one-hot.
-        self.inputs_per_entry = self.levels if self.levels and self.levels > 2 else 1
         num_inputs = size = self.event_size * self.inputs_per_entry
         num_outputs = self.event_size * self.conditional.num_parameters
         self.hidden_layers = []
@@ -141,12 +139,6 @@ class MADE(AutoregressiveModel):
     @property
     def positions(self):
         return np.argsort(self.degrees[0][0])
-
-    def inputs(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns entries of any shape as inputs, of shape `(*x.shape, inputs_per_entry)`."""
-        if self.inputs_per_entry == 1:
-            return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
-        return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
 
     # Primitives
 

@@ -79,12 +79,6 @@ class NADE(AutoregressiveModel):
         )
         self.output_bias = self.add_weight((self.event_size, width), "zeros", name="output_bias")
 
-    def inputs(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns entries of any shape as inputs, of shape `(*x.shape, num_parameters)`."""
-        if self.levels == 2:
-            return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
-        return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
-
     # Primitives
 
     def parameters(self, x, condition=None, *, seed=None):

@@ -106,12 +106,6 @@ class OrderlessNADE(AutoregressiveModel):
         random = np.random.default_rng((self.seed, 1))
         return np.stack([random.permutation(self.event_size) for _ in range(self.num_orderings)]).astype(np.int32)
 
-    def inputs(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns entries of any shape as inputs, of shape `(*x.shape, num_parameters)`."""
-        if self.levels == 2:
-            return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
-        return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
-
     def last_units(self, a: tf.Tensor) -> tf.Tensor:
         """Computes the last hidden layer from the first one before its activation, float32."""
         h = self.activation_function(tf.cast(a, self.compute_dtype))

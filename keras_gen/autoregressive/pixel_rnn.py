@@ -12,8 +12,9 @@ import keras
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.autoregressive.base import AutoregressiveModel, same_shapes
+from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import over_levels
+from keras_gen.layers.recurrence import lstm, put, scan
 from keras_gen.layers.row_convolution import (
     InputConvolution,
     RowConvolution,
@@ -23,7 +24,6 @@ from keras_gen.layers.row_convolution import (
     glorot,
     of_group,
     product,
-    put,
 )
 
 
@@ -90,13 +90,13 @@ class RowLSTMBlock(ResidualLSTM):
         self.from_state = self.state_to_state("from_state", 2, taps=3)
 
     def hidden_maps(self, maps):
-        return scan(self.from_input(maps), self.gates_below, self.units, self.groups)
+        kernel = self.cast(self.from_state)
+        return lstm_scan(self.from_input(maps), self.gates_below, (kernel,), self.units, self.groups)
 
-    def gates_below(self, hidden: tf.Tensor) -> tf.Tensor:
+    def gates_below(self, hidden: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Returns what a row of states, `(columns, batch, h)`, adds to the gates of the next row."""
         padded = tf.pad(hidden, ((1, 1), (0, 0), (0, 0)))
-        taps = tf.concat([padded[:-2], hidden, padded[2:]], axis=-1)
-        return product(taps, self.cast(self.from_state))
+        return product(tf.concat([padded[:-2], hidden, padded[2:]], axis=-1), kernel)
 
     def start(self, columns, batch_size):
         return {
@@ -111,7 +111,8 @@ class RowLSTMBlock(ResidualLSTM):
 
     def begin_row(self, state, row):
         hidden = by_pixel(state["hidden"], self.groups)
-        return {**state, "cell_above": state["cell"], "gates": by_entry(self.gates_below(hidden), self.groups)}
+        gates = self.gates_below(hidden, self.cast(self.from_state))
+        return {**state, "cell_above": state["cell"], "gates": by_entry(gates, self.groups)}
 
     def advance(self, state, entry, x):
         inputs, gates = self.from_input.advance(state["input"], entry, x)
@@ -141,7 +142,7 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
         left, right = self.from_input(maps), tf.reverse(self.from_input_right(maps), [1])
         kernels = self.cast(self.from_state), self.cast(self.from_state_right)
 
-        def gates_after(hidden):
+        def gates_after(hidden, *kernels):
             """From `(2 directions, rows, batch, h)` to what it gives to the gates of the next column."""
             above = tf.pad(hidden, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
             neighbours = tf.unstack(tf.concat([hidden, above], axis=-1))
@@ -149,7 +150,7 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
 
         # Outside the image the gates are zero, and with them the cells and the states.
         skewed = tf.stack([skew(left), skew(right)], axis=1)
-        hidden = scan(skewed, gates_after, self.units, self.groups)
+        hidden = lstm_scan(skewed, gates_after, kernels, self.units, self.groups)
         left, right = (unskew(part, maps.shape[1]) for part in tf.unstack(hidden, axis=1))
         right = tf.reverse(right, [1])
         return left + tf.pad(right, ((1, 0), (0, 0), (0, 0), (0, 0)))[:-1]
@@ -174,7 +175,7 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
         # The row above is complete, and so is its pass from right to left, which this row adds to its own.
         inputs = self.from_input_right(by_pixel(state["row"], self.groups)[tf.newaxis])[0]
         inputs += product(by_pixel(state["right"], self.groups), above)
-        right = scan(tf.reverse(inputs, [0]), lambda hidden: tf.matmul(hidden, beside), self.units, self.groups)
+        right = lstm_scan(tf.reverse(inputs, [0]), tf.matmul, (beside,), self.units, self.groups)
         right = by_entry(tf.reverse(right, [0]), self.groups) * tf.cast(row > 0, right.dtype)
         return {**state, "gates": by_entry(gates, self.groups), "right": right}
 
@@ -371,52 +372,27 @@ class DiagonalBiLSTM(PixelRNN):
     extra_columns = 1
 
 
-def lstm(gates: tf.Tensor, cell: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """One step of an LSTM.
-
-    Args:
-        gates: shape `(..., 4h)`; in each group, first o, then f, i and g.
-        cell: shape `(..., h)`.
-        groups: number of groups of features.
-
-    Returns:
-        State and cell, of shape `(..., h)`.
-    """
-    shape = tf.shape(cell)
-    gates = tf.reshape(gates, tf.concat([shape[:-1], [groups, 4, cell.shape[-1] // groups]], axis=0))
-    o, f, i, g = (tf.reshape(part, shape) for part in tf.unstack(gates, axis=-2))
-    cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
-    return tf.sigmoid(o) * tf.tanh(cell), cell
-
-
-def scan(gates: tf.Tensor, gates_after, units: int, groups: int) -> tf.Tensor:
+def lstm_scan(gates: tf.Tensor, gates_after, weights: tuple[tf.Tensor, ...], units: int, groups: int) -> tf.Tensor:
     """Runs an LSTM along the first axis.
 
     Args:
         gates: what the inputs give to the gates, of shape `(steps, ..., 4h)`.
-        gates_after: function from a state, of shape `(..., h)`, to what it gives to the gates of the next step.
+        gates_after: function from a state, of shape `(..., h)`, and the weights to what they give to the gates of
+            the next step.
+        weights: the weights.
         units: number h of units.
         groups: number of groups of features.
 
     Returns:
         States of shape `(steps, ..., h)`.
     """
-    steps = gates.shape[0]
     nothing = tf.zeros_like(gates[0, ..., :units])
 
-    def step(index, hidden, cell, states):
-        new = lstm(gates[index] + gates_after(hidden), cell, groups)
-        hidden, cell = same_shapes(new, (hidden, cell))
-        return index + 1, hidden, cell, put(states, index, hidden)
+    def step(gates, state, weights):
+        hidden, cell = state
+        return lstm(gates + gates_after(hidden, *weights), cell, groups)
 
-    # XLA needs the number of steps for the gradient.
-    return tf.while_loop(
-        lambda index, *_: index < steps,
-        step,
-        (tf.constant(0), nothing, nothing, tf.zeros_like(gates[..., :units])),
-        maximum_iterations=steps,
-        parallel_iterations=1,
-    )[-1]
+    return scan(step, gates, (nothing, nothing), weights)
 
 
 def skew(maps: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.layers.recurrence import put
+
 
 class InputConvolution(keras.layers.Layer):
     """The 7×7 convolution with mask A: of the rows above and the pixels on the left, only these taps are computed.
@@ -149,11 +151,6 @@ def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns the matrix product along the last axis of a tensor of any rank."""
     shape = tf.concat([tf.shape(x)[:-1], kernel.shape[1:]], axis=0)
     return tf.reshape(tf.matmul(tf.reshape(x, (-1, kernel.shape[0])), kernel), shape)
-
-
-def put(tensor: tf.Tensor, index: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """Returns the tensor with one slice of its first axis replaced."""
-    return tf.tensor_scatter_nd_update(tensor, [[index]], value[tf.newaxis])
 
 
 def by_entry(row: tf.Tensor, groups: int) -> tf.Tensor:

@@ -7,7 +7,7 @@ python -m recipes.autoregressive.pixel_cnn --paper    binarized MNIST, narrower 
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", filters=32, num_blocks=6, head_filters=64, epochs=15, batch_size=32)
+@training.recipe(dataset="binarized_mnist", filters=32, num_blocks=6, head_filters=64, epochs=18, batch_size=32)
 def main(
     *,
     dataset: str = "digits",
