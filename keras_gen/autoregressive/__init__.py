@@ -9,6 +9,7 @@ from keras_gen.autoregressive.orderless_nade import OrderlessNADE as OrderlessNA
 from keras_gen.autoregressive.pixel_cnn import PixelCNN as PixelCNN
 from keras_gen.autoregressive.pixel_rnn import DiagonalBiLSTM as DiagonalBiLSTM
 from keras_gen.autoregressive.pixel_rnn import RowLSTM as RowLSTM
+from keras_gen.autoregressive.recurrent import RecurrentAR as RecurrentAR
 from keras_gen.autoregressive.rnade import RNADE as RNADE
 from keras_gen.autoregressive.tabular import Independent as Independent
 from keras_gen.autoregressive.tabular import Tabular as Tabular
