@@ -27,6 +27,13 @@ def positive_ints(name: str, values) -> tuple[int, ...]:
     return tuple(positive_int(name, value) for value in values)
 
 
+def rate(name: str, value) -> float:
+    """Returns `value`, the share of units to drop, which is at least 0 and less than 1."""
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"`{name}` must be at least 0 and less than 1, received {value}.")
+    return value
+
+
 def event_shape(value) -> tuple[int, ...]:
     """Returns the shape of one example as a tuple of ints with at least one axis."""
     shape = positive_ints("event_shape", value)

@@ -2,6 +2,7 @@
 
 from keras_gen.autoregressive.fvsbn import FVSBN as FVSBN
 from keras_gen.autoregressive.gated_pixel_cnn import GatedPixelCNN as GatedPixelCNN
+from keras_gen.autoregressive.image_gpt import TransformerAR as TransformerAR
 from keras_gen.autoregressive.made import MADE as MADE
 from keras_gen.autoregressive.markov import MarkovChain as MarkovChain
 from keras_gen.autoregressive.nade import NADE as NADE

@@ -111,6 +111,21 @@ class AutoregressiveModel(DensityModel):
         """
         raise NotImplementedError
 
+    def thinned(self, h: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+        """Drops out: sets features to zero at random, and scales up the others.
+
+        Args:
+            h: features, of shape `(batch, ...)`.
+            rate: share that is dropped; 0 draws no random numbers.
+            seed: int32 tensor of shape (2,).
+        """
+        if rate == 0.0:
+            return h
+        uniform = self.replica_rows(
+            lambda rows: tf.random.stateless_uniform((rows, *h.shape[1:]), seed), tf.shape(h)[0]
+        )
+        return tf.where(uniform < rate, tf.zeros_like(h), h / (1.0 - rate))
+
     # Densities
 
     def log_prob(self, x, condition=None):

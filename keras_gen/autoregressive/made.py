@@ -83,9 +83,7 @@ class MADE(AutoregressiveModel):
         self.ordering = checked_ordering(ordering, self.event_size)
         self.activation = activation
         self.activation_function = keras.activations.get(activation)
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"`dropout` must be at least 0 and less than 1, received {dropout}.")
-        self.dropout = dropout
+        self.dropout = checks.rate("dropout", dropout)
 
         self.degrees = self.draw_degrees()
         num_inputs = size = self.event_size * self.inputs_per_entry
@@ -156,18 +154,13 @@ class MADE(AutoregressiveModel):
             h = self.activation_function(layer(h, below, degrees))
             if self.dropout and seed is not None:
                 seed, layer_seed = tf.unstack(tf.random.split(seed, 2))
-                h = self.thinned(h, layer_seed)
+                h = self.thinned(h, self.dropout, layer_seed)
             below = degrees
         # An output must see lower degrees only.
         y = self.output_layer(h, below, outputs - 1)
         if self.direct_layer is not None:
             y += self.direct_layer(x, inputs, outputs - 1)
         return tf.reshape(tf.cast(y, tf.float32), (-1, self.event_size, width))
-
-    def thinned(self, h: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Sets units of shape `(batch, units)` to zero at random and scales up the others."""
-        uniform = self.replica_rows(lambda rows: tf.random.stateless_uniform((rows, h.shape[1]), seed), tf.shape(h)[0])
-        return tf.where(uniform < self.dropout, tf.zeros_like(h), h / (1.0 - self.dropout))
 
     def start(self, batch_size, condition=None, masks: tf.Tensor | None = None):
         """The state holds the inputs and the hidden units, zero as long as they are not final.

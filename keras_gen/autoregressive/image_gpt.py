@@ -1,0 +1,282 @@
+"""Image GPT: a transformer over tokens or pixels.
+
+Mark Chen, Alec Radford, Rewon Child, Jeff Wu, Heewoo Jun, Prafulla Dhariwal, David Luan, Ilya Sutskever (2020),
+Generative Pretraining From Pixels, https://proceedings.mlr.press/v119/chen20s.html
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.conditionals import over_levels
+from keras_gen.conditions import one_kind
+from keras_gen.layers.recurrence import put
+from keras_gen.layers.row_convolution import whole
+
+#: Positions whose queries are compared with keys at a time, to keep the products small and few of them masked.
+BLOCK = 128
+
+
+class CausalAttention(keras.layers.Layer):
+    r"""Multi-head attention in which a position looks at itself and at those before it.
+
+    For each head, $\mathrm{softmax}(Q K^T / \sqrt{d}) V$ over the positions that are seen.
+
+    Args:
+        width: number of features of input and output.
+        num_heads: number of heads, each with `width / num_heads` features.
+        output_scale: factor of the initial weights of the output.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, width: int, num_heads: int, *, output_scale: float, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.head_width = width // num_heads
+        self.input_map = dense(width, 3 * width, (*seed, 0), self.dtype_policy)
+        self.output_map = dense(width, width, (*seed, 1), self.dtype_policy, output_scale)
+        self.built = True
+
+    def heads(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """Returns queries, keys and values, each of shape `(..., num_heads, head_width)`."""
+        shape = tf.concat([tf.shape(x)[:-1], (3, self.num_heads, self.head_width)], axis=0)
+        queries, keys, values = tf.unstack(tf.reshape(self.input_map(x), shape), axis=-3)
+        return [queries * tf.cast(self.head_width**-0.5, queries.dtype), keys, values]
+
+    def call(self, x):
+        """Takes and returns features of shape `(batch, positions, width)`."""
+        positions = x.shape[1]
+        queries, keys, values = (tf.transpose(part, (0, 2, 1, 3)) for part in self.heads(x))
+        blocks = []
+        for first in range(0, positions, BLOCK):
+            last = min(first + BLOCK, positions)
+            scores = tf.matmul(queries[:, :, first:last], keys[:, :, :last], transpose_b=True)
+            seen = np.arange(first, last)[:, np.newaxis] >= np.arange(last)
+            blocks.append(tf.matmul(shares(scores, seen, axis=-1), values[:, :, :last]))
+        y = tf.transpose(tf.concat(blocks, axis=2), (0, 2, 1, 3))
+        return self.output_map(tf.reshape(y, (-1, positions, self.num_heads * self.head_width)))
+
+    # Sampling
+
+    def start(self, positions: int, batch_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the keys and values of all positions, none of which is known yet."""
+        shape = tf.stack([positions, batch_size, self.num_heads, self.head_width])
+        return tf.zeros(shape, self.compute_dtype), tf.zeros(shape, self.compute_dtype)
+
+    def advance(self, state, step: tf.Tensor, x: tf.Tensor):
+        """Takes in the features of a position, of shape `(batch, width)`, and returns the state and the output."""
+        query, key, value = self.heads(x)
+        keys, values = put(state[0], step, key), put(state[1], step, value)
+        scores = tf.reduce_sum(keys * query, axis=-1)
+        seen = (tf.range(keys.shape[0]) <= step)[:, tf.newaxis, tf.newaxis]
+        y = tf.reduce_sum(shares(scores, seen, axis=0)[..., tf.newaxis] * values, axis=0)
+        return (keys, values), self.output_map(tf.reshape(y, (-1, self.num_heads * self.head_width)))
+
+
+class Block(keras.layers.Layer):
+    """A residual block: attention, then two dense layers with GELU between, each after a layer normalization.
+
+    Args:
+        width: number of features.
+        num_heads: number of heads.
+        feedforward_units: number of units between the two dense layers.
+        output_scale: factor of the initial weights that lead back to the sum.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        feedforward_units: int,
+        *,
+        output_scale: float,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        self.norms = [normalization(width, policy) for _ in range(2)]
+        self.attention = CausalAttention(width, num_heads, output_scale=output_scale, seed=(*seed, 0), dtype=policy)
+        self.expansion = dense(width, feedforward_units, (*seed, 1), policy)
+        self.contraction = dense(feedforward_units, width, (*seed, 2), policy, output_scale)
+        self.built = True
+
+    def feedforward(self, x: tf.Tensor) -> tf.Tensor:
+        # The exact form needs an operator that LiteRT lacks.
+        return self.contraction(keras.activations.gelu(self.expansion(self.norms[1](x)), approximate=True))
+
+    def call(self, x, *, thinned: Callable[[tf.Tensor], tf.Tensor]):
+        """Takes and returns features of shape `(batch, positions, width)`; `thinned` drops out what is added."""
+        x = x + thinned(self.attention(self.norms[0](x)))
+        return x + thinned(self.feedforward(x))
+
+    def advance(self, state, step: tf.Tensor, x: tf.Tensor):
+        """As that of `CausalAttention`."""
+        state, y = self.attention.advance(state, step, self.norms[0](x))
+        x = x + y
+        return state, x + self.feedforward(x)
+
+
+class TransformerAR(AutoregressiveModel):
+    r"""A causal transformer: every entry looks back at all entries before it.
+
+    $$n^l = \mathrm{norm}(h^l), \qquad a^l = h^l + \mathrm{attention}(n^l), \qquad
+    h^{l+1} = a^l + \mathrm{mlp}(\mathrm{norm}(a^l))$$
+    $$p(x) = \prod_i p(x_i | x_{<i}), \qquad \text{parameters}_i = W \, \mathrm{norm}(h^L_i)$$
+
+    $h^0_i$ is an embedding of the entry before, $x_{i-1}$, plus one of the position i; the first entry has a token of
+    its own before it, or one for each class. The conditionals are Bernoulli for two levels, else categorical.
+
+    The keys and values of the entries so far are cached, so that a sample costs about one pass.
+
+    Example:
+
+    ```python
+    model = keras_gen.autoregressive.TransformerAR((28, 28, 1), num_layers=4, width=64, num_heads=4)
+    model.compile(keras.optimizers.AdamW(1e-3))
+    model.fit(x_train, batch_size=32, epochs=20)           # x_train holds 0s and 1s
+    model.log_prob(x_test)                                 # nats
+    model.sample(16, seed=0)
+    ```
+
+    Args:
+        event_shape: shape of one example; its entries follow each other row by row.
+        levels: number of levels of an entry, or of different tokens.
+        num_layers: number L of residual blocks.
+        width: number of features of h, a multiple of `num_heads`.
+        num_heads: number of heads of each attention.
+        feedforward_units: units between the two dense layers of a block; None for four times `width`.
+        dropout: share of what a block adds that is dropped in training.
+        num_classes: number of classes to condition on; None for an unconditional model.
+        seed: as in `GenerativeModel`.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        levels: int = 2,
+        *,
+        num_layers: int = 4,
+        width: int = 64,
+        num_heads: int = 4,
+        feedforward_units: int | None = None,
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
+        self.num_layers = checks.positive_int("num_layers", num_layers)
+        self.num_heads = checks.positive_int("num_heads", num_heads)
+        if checks.positive_int("width", width) % num_heads:
+            raise ValueError(f"`width` must be a multiple of the {num_heads} heads, received {width}.")
+        self.width = width
+        self.feedforward_units = feedforward_units
+        units = 4 * width if feedforward_units is None else checks.positive_int("feedforward_units", feedforward_units)
+        self.dropout = checks.rate("dropout", dropout)
+        self.num_classes = num_classes
+        self.kind = one_kind(num_classes, None)
+        self.conditional = over_levels(self.levels)
+
+        policy = self.dtype_policy
+        embedding = keras.initializers.RandomNormal
+        self.first_token = self.add_weight(
+            name="first_token",
+            shape=(num_classes or 1, width),
+            initializer=embedding(stddev=0.1, seed=whole((seed, 0))),
+        )
+        self.position_embedding = self.add_weight(
+            name="position_embedding",
+            shape=(self.event_size, width),
+            initializer=embedding(stddev=0.1, seed=whole((seed, 1))),
+        )
+        self.entry_embedding = dense(self.inputs_per_entry, width, (seed, 2), policy)
+        # Blocks add up: with smaller weights, the sum of all has the variance of one at the start.
+        scale = (2.0 * num_layers) ** -0.5
+        self.blocks = [
+            Block(width, num_heads, units, output_scale=scale, seed=(seed, 3, index), dtype=policy)
+            for index in range(self.num_layers)
+        ]
+        self.norm = normalization(width, policy)
+        self.head = dense(width, self.conditional.num_parameters, (seed, 4), policy)
+
+    @property
+    def condition_kind(self):
+        return self.kind
+
+    def first(self, batch_size: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        """Returns the embedding of what stands before the first entry, of shape `(batch, width)`."""
+        tokens = tf.cast(self.first_token, self.compute_dtype)
+        if condition is None:
+            return tf.repeat(tokens, batch_size, axis=0)
+        return tf.matmul(tf.cast(self.kind.vectors(condition), self.compute_dtype), tokens)
+
+    # Primitives
+
+    def parameters(self, x, condition=None, *, seed=None):
+        x = tf.reshape(x, (-1, self.event_size))
+        first = self.first(tf.shape(x)[0], condition)[:, tf.newaxis]
+        h = tf.concat([first, self.entry_embedding(self.inputs(x[:, :-1]))], axis=1)
+        h += tf.cast(self.position_embedding, self.compute_dtype)
+        thinned = (lambda h: h) if seed is None else self.dropout_from(seed)
+        for block in self.blocks:
+            h = block(h, thinned=thinned)
+        return tf.cast(self.head(self.norm(h)), tf.float32)
+
+    def dropout_from(self, seed: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns a function that drops out, with other random numbers at each of its calls in a pass."""
+        seeds = iter(tf.unstack(tf.random.split(seed, 2 * self.num_layers)))
+        return lambda h: self.thinned(h, self.dropout, next(seeds))
+
+    def start(self, batch_size, condition=None):
+        """The state holds the keys and values of each layer, and the features of the next position."""
+        state = {
+            "layers": [block.attention.start(self.event_size, batch_size) for block in self.blocks],
+            "features": tf.zeros((batch_size, self.width), self.compute_dtype),
+        }
+        return self.advance(state, tf.constant(0), self.first(batch_size, condition))
+
+    def parameters_at(self, state, step):
+        return tf.cast(self.head(self.norm(state["features"])), tf.float32)
+
+    def observe(self, state, step, x):
+        # The last entry has no position to prepare: its place is taken once more, and not read.
+        return self.advance(state, tf.minimum(step + 1, self.event_size - 1), self.entry_embedding(self.inputs(x)))
+
+    def advance(self, state, step: tf.Tensor, h: tf.Tensor):
+        """Returns the state with the features of a position, given the embedding of the entry before it."""
+        h += tf.cast(self.position_embedding, self.compute_dtype)[step]
+        layers = []
+        for block, part in zip(self.blocks, state["layers"], strict=True):
+            part, h = block.advance(part, step, h)
+            layers.append(part)
+        return {"layers": layers, "features": h}
+
+
+def shares(scores: tf.Tensor, seen, axis: int) -> tf.Tensor:
+    """Returns the softmax of the scores that are seen, in float32 within, and zero for the others."""
+    hidden = tf.constant(-1e9)
+    return tf.cast(tf.nn.softmax(tf.where(seen, tf.cast(scores, tf.float32), hidden), axis=axis), scores.dtype)
+
+
+def dense(inputs: int, units: int, seed: tuple[int, ...], dtype, scale: float = 1.0) -> keras.layers.Dense:
+    """Returns a dense layer with weights; `scale` multiplies the standard deviation of Glorot and Bengio."""
+    initializer = keras.initializers.VarianceScaling(scale**2, "fan_avg", "uniform", seed=whole(seed))
+    layer = keras.layers.Dense(units, kernel_initializer=initializer, dtype=dtype)
+    layer.build((None, inputs))
+    return layer
+
+
+def normalization(width: int, dtype) -> keras.layers.LayerNormalization:
+    """Returns a layer normalization with weights."""
+    layer = keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype)
+    layer.build((None, width))
+    return layer
