@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from keras_gen.autoregressive.conditionals import Conditional
 from keras_gen.base import DensityModel
+from keras_gen.layers.recurrence import same_shapes
 
 tfd = tfp.distributions
 
@@ -265,10 +266,3 @@ class AutoregressiveModel(DensityModel):
         if orders is not None:
             return tf.gather_nd(x, orders)
         return tf.gather(tf.transpose(x, (1, 0, *range(2, 2 + len(position_shape)))), self.positions)
-
-
-def same_shapes(new, old):
-    """Returns the structure `new`, which a loop needs to have the static shapes of `old`."""
-    for ours, theirs in zip(tf.nest.flatten(new), tf.nest.flatten(old), strict=True):
-        ours.set_shape(theirs.shape)
-    return new

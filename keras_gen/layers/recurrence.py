@@ -6,12 +6,15 @@ import tensorflow as tf
 
 Tensors = tuple[tf.Tensor, ...]
 
+#: Steps that are taken together. Unless XLA compiles the loop, TensorFlow copies all outputs whenever it adds some.
+BLOCK = 8
+
 
 def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tensor, state: Tensors, weights: Tensors):
     """Runs a recurrence.
 
-    The loop keeps the state of every step and nothing else; its gradient goes back from step to step and computes each
-    again. Neither LiteRT nor XLA then meets a list of tensors, whose length they would have to know.
+    The loop goes over blocks of steps and keeps the state before each; its gradient goes back over the blocks and
+    computes each again. Neither LiteRT nor XLA then meets a list of tensors, whose length they would have to know.
 
     Args:
         step: function from an input, the state before it and the weights to the state after it. It must use no
@@ -24,62 +27,80 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
         The first tensor of the state after every step, of shape `(steps, ...)`.
     """
     steps, num_states = inputs.shape[0], len(state)
+    size = min(BLOCK, steps)
+    num_blocks = -(-steps // size)
+    # Steps that nothing reads make the last block as long as the others.
+    inputs = tf.pad(inputs, ((0, num_blocks * size - steps), *((0, 0) for _ in inputs.shape[1:])))
+    inputs = tf.reshape(inputs, tf.concat([(num_blocks, size), tf.shape(inputs)[1:]], axis=0))
+
+    def block(inputs: tf.Tensor, state: Tensors, weights: Tensors) -> Tensors:
+        """Returns the outputs of a block, stacked, and the state after it."""
+        outputs = []
+        for x in tf.unstack(inputs):
+            state = same_shapes(step(x, state, weights), state)
+            outputs.append(state[0])
+        return tf.stack(outputs), *state
 
     def loop(body, first: int, values: Tensors) -> Tensors:
-        """Calls `body` for each step, from the first or from the last one on."""
+        """Calls `body` for each block, from the first or from the last one on."""
         stride = -1 if first else 1
         return tf.while_loop(
-            lambda index, *_: (index >= 0) & (index < steps),
+            lambda index, *_: (index >= 0) & (index < num_blocks),
             lambda index, *values: (index + stride, *body(index, *values)),
             (tf.constant(first), *values),
-            maximum_iterations=steps,
+            maximum_iterations=num_blocks,
             parallel_iterations=1,
         )[1:]
+
+    def room(part: tf.Tensor, *shape: int) -> tf.Tensor:
+        return tf.zeros(tf.concat([shape, tf.shape(part)], axis=0), part.dtype)
 
     @tf.custom_gradient
     def run(inputs, *rest):
         state, weights = rest[:num_states], rest[num_states:]
 
-        def forward(index, *values):
-            # The state is handed on beside where it is kept: what is written and never read is written in place.
-            after = step(inputs[index], values[:num_states], weights)
-            kept = (put(part, index, value) for part, value in zip(values[num_states:], after, strict=True))
-            return *after, *kept
+        def forward(index, outputs, *values):
+            state, starts = values[:num_states], values[num_states:]
+            found, *after = block(inputs[index], state, weights)
+            starts = (put(part, index, value) for part, value in zip(starts, state, strict=True))
+            return put(outputs, index, found), *after, *starts
 
-        room = [tf.zeros(tf.concat([[steps], tf.shape(part)], axis=0), part.dtype) for part in state]
-        kept = loop(forward, 0, (*state, *room))[num_states:]
-        # The state before each step, and after the last one.
-        kept = [tf.concat([first[tf.newaxis], part], axis=0) for first, part in zip(state, kept, strict=True)]
+        first = (room(state[0], num_blocks, size), *state, *(room(part, num_blocks) for part in state))
+        outputs, *values = loop(forward, 0, first)
+        starts = values[num_states:]
 
         def gradient(upstream):
             def backward(index, gradient_inputs, *gradients):
-                before = tuple(part[index] for part in kept)
-                sources = (inputs[index], before, weights)
+                sources = (inputs[index], tuple(part[index] for part in starts), weights)
                 with tf.GradientTape() as tape:
                     tape.watch(sources)
-                    after = step(*sources)
-                first, *others = gradients[:num_states]
-                here, into_state, into_weights = tape.gradient(
-                    after, sources, (first + upstream[index], *others), unconnected_gradients="zero"
+                    found = block(*sources)
+                into_inputs, into_state, into_weights = tape.gradient(
+                    found, sources, (upstream[index], *gradients[:num_states]), unconnected_gradients="zero"
                 )
                 sums = (
                     total + tf.cast(part, total.dtype)
                     for total, part in zip(gradients[num_states:], into_weights, strict=True)
                 )
-                return gradient_inputs.write(index, here), *into_state, *sums
+                return put(gradient_inputs, index, into_inputs), *into_state, *sums
 
-            # Sums over all steps, of 16-bit numbers too, are in 32 bits.
-            sums = [tf.zeros_like(part, tf.float32) for part in weights]
-            # No export has a gradient: a list may hold those of the inputs.
-            gradient_inputs = tf.TensorArray(inputs.dtype, steps, element_shape=inputs.shape[1:])
-            zeros = (gradient_inputs, *(tf.zeros_like(part) for part in state), *sums)
-            gradient_inputs, *found = loop(backward, steps - 1, zeros)
-            found = (gradient_inputs.stack(), *found)
+            # Sums over all blocks, of 16-bit numbers too, are in 32 bits.
+            sums = (tf.zeros_like(part, tf.float32) for part in weights)
+            zeros = (tf.zeros_like(inputs), *(tf.zeros_like(part) for part in state), *sums)
+            found = loop(backward, num_blocks - 1, zeros)
             return [tf.cast(part, like.dtype) for part, like in zip(found, (inputs, *rest), strict=True)]
 
-        return kept[0][1:], gradient
+        return outputs, gradient
 
-    return run(inputs, *state, *weights)
+    outputs = run(inputs, *state, *weights)
+    return tf.reshape(outputs, tf.concat([[num_blocks * size], tf.shape(state[0])], axis=0))[:steps]
+
+
+def same_shapes(new, old):
+    """Returns the structure `new`, which a loop needs to have the static shapes of `old`."""
+    for ours, theirs in zip(tf.nest.flatten(new), tf.nest.flatten(old), strict=True):
+        ours.set_shape(theirs.shape)
+    return new
 
 
 def lstm(gates: tf.Tensor, cell: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor]:
