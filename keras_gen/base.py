@@ -87,6 +87,11 @@ class GenerativeModel(keras.Model):
         return domains.Reals() if self.levels is None else domains.Levels(self.levels)
 
     @property
+    def draws_steps(self) -> bool:
+        """Whether draws move in steps, such as levels, so that rounding leaves a number as it is or moves it far."""
+        return self.levels is not None
+
+    @property
     def condition_kind(self) -> Condition | None:
         """What the model is conditioned on; None for an unconditional model."""
         return None

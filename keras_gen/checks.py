@@ -42,12 +42,12 @@ def event_shape(value) -> tuple[int, ...]:
     return shape
 
 
-def levels(value, *, allow_none: bool = False) -> int | None:
-    """Returns the number of levels, an int of at least 2, or None where real vectors are allowed."""
+def levels(value, *, allow_none: bool = False, name: str = "levels") -> int | None:
+    """Returns the number of levels, an int of at least 2, or None where that is allowed."""
     if value is None and allow_none:
         return None
-    if positive_int("levels", value) < 2:
-        raise ValueError(f"`levels` must be at least 2, received {value}.")
+    if positive_int(name, value) < 2:
+        raise ValueError(f"`{name}` must be at least 2, received {value}.")
     return int(value)
 
 

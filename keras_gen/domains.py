@@ -1,4 +1,4 @@
-"""The sets that examples live in: whole levels or real numbers, and the checks that they do."""
+"""The sets that examples live in: whole levels, real numbers or an interval of them, and the checks that they do."""
 
 import dataclasses
 
@@ -83,3 +83,18 @@ class Reals(Domain):
 
     def contains(self, x: tf.Tensor) -> tf.Tensor:
         return tf.math.is_finite(x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval(Domain):
+    """Real numbers from `low` to `high`, such as the amplitudes of sound."""
+
+    low: float
+    high: float
+
+    @property
+    def expected(self) -> str:
+        return f"real numbers from {self.low:g} to {self.high:g}"
+
+    def contains(self, x: tf.Tensor) -> tf.Tensor:
+        return (x >= self.low) & (x <= self.high)

@@ -14,3 +14,4 @@ from keras_gen.autoregressive.recurrent import RecurrentAR as RecurrentAR
 from keras_gen.autoregressive.rnade import RNADE as RNADE
 from keras_gen.autoregressive.tabular import Independent as Independent
 from keras_gen.autoregressive.tabular import Tabular as Tabular
+from keras_gen.autoregressive.wavenet import WaveNet as WaveNet

@@ -14,9 +14,9 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import over_levels
+from keras_gen.layers import MaskedConvolution
 from keras_gen.layers.recurrence import lstm, put, scan
 from keras_gen.layers.row_convolution import (
-    InputConvolution,
     RowConvolution,
     by_entry,
     by_pixel,
@@ -224,7 +224,7 @@ class PixelRNN(AutoregressiveModel):
         self.conditional = over_levels(self.levels)
 
         groups, features, policy = self.channels, 2 * self.units, {"dtype": self.dtype_policy}
-        self.input_layer = InputConvolution(features, groups, seed=(seed, 0), **policy)
+        self.input_layer = MaskedConvolution(groups, features, 3, 3, "A", groups=groups, seed=(seed, 0), **policy)
         self.blocks = [self.block(self.units, groups, seed=(seed, 1, i), **policy) for i in range(self.num_layers)]
         logits = groups * self.conditional.num_parameters
         self.head = [
@@ -245,7 +245,8 @@ class PixelRNN(AutoregressiveModel):
 
     def parameters(self, x, condition=None, *, seed=None):
         x = tf.pad(self.scaled(x), ((0, 0), (0, 0), (0, self.extra_columns), (0, 0)))
-        maps = self.input_layer(x)
+        maps = tf.reverse(self.input_layer(tf.reverse(x, (1, 2))), (1, 2))
+        maps = tf.transpose(maps, (1, 2, 0, 3))
         for layer in self.blocks:
             maps = layer(maps)
         maps = maps[:, : self.event_shape[1]]
@@ -278,14 +279,14 @@ class PixelRNN(AutoregressiveModel):
 
     def observe(self, state, step, x):
         entry = step % (self.event_size // self.num_rows)
-        pixels = self.input_layer.observe(state["pixels"], entry, self.scaled(x))
+        pixels = self.input_layer.observe(state["pixels"], entry, self.scaled(x)[:, tf.newaxis])
         # Where maps end with the image, the last entry of a row is computed again, to the same values.
         following = tf.minimum(entry + 1, self.map_columns * self.channels - 1)
         return self.advance({**state, "pixels": pixels}, following)
 
     def advance(self, state, entry: tf.Tensor):
         """Returns the state with the parameters of an entry of the row, all entries before it being known."""
-        x = self.input_layer.advance(state["pixels"], entry)
+        x = self.input_layer.output(state["pixels"], entry)
         blocks, head = [], []
         for layer, part in zip(self.blocks, state["blocks"], strict=True):
             part, x = layer.advance(part, entry, x)

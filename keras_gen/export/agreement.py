@@ -94,8 +94,8 @@ def compare(
 ) -> Agreement:
     """Measures one output of an exported model against Keras, in the way that suits it.
 
-    Real numbers are compared by their largest difference, levels by the share of examples that part from Keras.
-    Levels drawn with rounded weights part by design. Those of a model with an exact mass are judged by Keras,
+    Real numbers are compared by their largest difference, draws in steps by the share of examples that part from Keras.
+    Those drawn with rounded weights part by design. Those of a model with an exact mass are judged by Keras,
     which computes their mean log mass and that of its own draws, given the `condition` of a conditional model; those
     of other models by how far off they are.
     """
@@ -106,9 +106,11 @@ def compare(
         )
     difference = np.abs(expected - actual)
     found = {"largest_difference": float(difference.max()), "equal_share": float(np.mean(expected == actual))}
-    is_levels = model.levels is not None and output == "x" and bool(np.all(expected == np.round(expected)))
+    in_steps = model.draws_steps and output == "x"
+    if model.levels is not None:
+        in_steps = in_steps and bool(np.all(expected == np.round(expected)))
 
-    if not is_levels:
+    if not in_steps:
         measure = "largest difference, relative"
         value = difference.max() / max(1.0, np.abs(expected).max())
         bound = tolerance.relative
@@ -116,7 +118,8 @@ def compare(
         measure, value, bound = f"share outside {model.domain.expected}", 1.0, 0.0
     elif tolerance.parted is not None:
         measure = "share of examples that part"
-        value = np.mean(np.mean((difference > 0).reshape(len(difference), -1), axis=1) > 0.01)
+        parted = difference > tolerance.relative
+        value = np.mean(np.mean(parted.reshape(len(difference), -1), axis=1) > 0.01)
         bound = tolerance.parted
     elif isinstance(model, DensityModel):
         measure = "difference in mean log mass of the draws"

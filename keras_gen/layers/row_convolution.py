@@ -1,4 +1,4 @@
-"""Masked convolutions over rows of an image, for whole images and one channel of one pixel after the other.
+"""Convolution along the rows of an image, for whole images and one channel of one pixel after the other.
 
 Maps lie in memory as `(rows, columns, batch, features)`, which a recurrence over rows or columns takes apart without
 moving anything. The features of a map fall into one group per channel of the image, in the order of the channels. Those
@@ -14,82 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.layers.recurrence import put
-
-
-class InputConvolution(keras.layers.Layer):
-    """The 7×7 convolution with mask A: of the rows above and the pixels on the left, only these taps are computed.
-
-    Args:
-        filters: number of features of the output.
-        channels: number of channels of the image, and of groups of the output.
-        seed: seed of the initial weights, a tuple of ints.
-        **kwargs: as in `keras.layers.Layer`.
-    """
-
-    radius = 3
-
-    def __init__(self, filters: int, channels: int, *, seed: tuple[int, ...], **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.channels = channels
-        size = 2 * self.radius + 1
-        # The pixel itself has a tap only where a channel can see another one.
-        self.row_taps = self.radius + (channels > 1)
-        taps = self.radius * size + self.row_taps
-        # Glorot's variance for the taps that there are.
-        scale = (6.0 / (taps * (channels + filters))) ** 0.5
-        self.above = self.add_weight(
-            name="above", shape=(self.radius, size, channels, filters), initializer=uniform(scale, (*seed, 0))
-        )
-        self.row = self.add_weight(
-            name="row", shape=(1, self.row_taps, channels, filters), initializer=uniform(scale, (*seed, 1))
-        )
-        self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
-        self.mask = np.ones(self.row.shape, np.float32)
-        if channels > 1:
-            self.mask[0, -1] = groups_of(channels, channels)[:, np.newaxis] < groups_of(filters, channels)
-        self.built = True
-
-    def call(self, x):
-        """Takes images of shape `(batch, rows, columns, channels)` and returns maps, the batch in the third place."""
-        radius = self.radius
-        from_above = tf.pad(x[:, :-1], ((0, 0), (radius, 0), (radius, radius), (0, 0)))
-        from_row = tf.pad(x, ((0, 0), (0, 0), (radius, 0), (0, 0)))[:, :, : x.shape[2] + self.row_taps - 1]
-        maps = tf.nn.conv2d(from_above, self.cast(self.above), 1, "VALID")
-        maps += tf.nn.conv2d(from_row, self.cast(self.row * self.mask), 1, "VALID")
-        return tf.transpose(maps + self.cast(self.bias), (1, 2, 0, 3))
-
-    def start(self, columns: int, batch_size: tf.Tensor):
-        """Returns the last rows, the unfinished one among them, and what those above give to each entry."""
-        size = (columns + 2 * self.radius) * self.channels
-        pixels = tf.zeros((self.radius + 1, size, batch_size, 1), self.compute_dtype)
-        features = self.filters // self.channels
-        return pixels, tf.zeros((columns * self.channels, batch_size, features), self.compute_dtype)
-
-    def begin_row(self, state):
-        pixels, _ = state
-        pixels = tf.concat([pixels[1:], tf.zeros_like(pixels[:1])], axis=0)
-        rows, size, channels = self.radius, pixels.shape[1], self.channels
-        x = tf.reshape(tf.transpose(pixels[:-1], (2, 0, 1, 3)), (-1, rows, size // channels, channels))
-        maps = tf.nn.conv2d(x, self.cast(self.above), 1, "VALID")[:, 0] + self.cast(self.bias)
-        return pixels, by_entry(tf.transpose(maps, (1, 0, 2)), channels)
-
-    def advance(self, state, entry: tf.Tensor) -> tf.Tensor:
-        """Returns the features of an entry's group, of shape `(batch, filters / channels)`."""
-        pixels, from_above = state
-        group = entry % self.channels
-        window = tf.gather(pixels[-1], entry - group + tf.range(self.row_taps * self.channels))
-        kernel = tf.reshape(self.cast(self.row * self.mask), (-1, self.filters))
-        return from_above[entry] + tf.matmul(flat(window), of_group(kernel, group, self.channels))
-
-    def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
-        """Takes in the value of an entry, of shape `(batch,)`."""
-        pixels, from_above = state
-        index = tf.stack([self.radius, entry + self.radius * self.channels])
-        return tf.tensor_scatter_nd_update(pixels, [index], x[tf.newaxis, :, tf.newaxis]), from_above
-
-    def cast(self, weight) -> tf.Tensor:
-        return tf.cast(weight, self.compute_dtype)
 
 
 class RowConvolution(keras.layers.Layer):

@@ -5,24 +5,9 @@ import pytest
 import tensorflow as tf
 from contracts import randomise
 
-from keras_gen.layers.row_convolution import InputConvolution, RowConvolution, by_entry, by_pixel
+from keras_gen.layers.row_convolution import RowConvolution, by_entry, by_pixel
 
-IMAGES = np.random.default_rng(0).standard_normal((2, 5, 6, 3)).astype(np.float32)
 GROUPS = pytest.mark.parametrize("groups", [1, 3])
-
-
-@GROUPS
-def test_input_convolution_is_the_ordinary_one_with_mask_a(groups):
-    layer = randomise(InputConvolution(6, groups, seed=(0,)))
-    x = IMAGES[..., :groups]
-    kernel = np.zeros((7, 7, groups, 6), np.float32)
-    kernel[:3] = layer.above.numpy()
-    kernel[3, : layer.row_taps] = layer.row.numpy()[0]
-    # Mask A leaves a group of the pixel itself the channels before.
-    for channel in range(groups):
-        kernel[3, 3, channel, : 6 // groups * (channel + 1)] = 0.0
-    expected = tf.nn.conv2d(x, kernel, 1, "SAME") + layer.bias
-    np.testing.assert_allclose(layer(x), np.transpose(expected, (1, 2, 0, 3)), rtol=1e-4, atol=1e-5)
 
 
 @GROUPS
@@ -35,22 +20,6 @@ def test_row_convolution_is_the_ordinary_one_with_mask_b(groups):
     padded = np.pad(np.transpose(maps, (2, 0, 1, 3)), ((0, 0), (0, 0), (1, 0), (0, 0)))
     expected = np.transpose(tf.nn.conv2d(padded, kernel, 1, "VALID"), (1, 2, 0, 3)) + layer.bias.numpy()
     np.testing.assert_allclose(layer(maps), expected, rtol=1e-4, atol=1e-5)
-
-
-@GROUPS
-def test_input_convolution_entry_by_entry(groups):
-    layer = randomise(InputConvolution(6, groups, seed=(0,)))
-    x = IMAGES[..., :groups]
-    whole = layer(x)
-    state = layer.start(6, 2)
-    for row in range(5):
-        state = layer.begin_row(state)
-        expected = by_entry(whole[row], groups)
-        for entry in range(6 * groups):
-            found = layer.advance(state, tf.constant(entry))
-            np.testing.assert_allclose(found, expected[entry], rtol=1e-4, atol=1e-5)
-            column, channel = divmod(entry, groups)
-            state = layer.observe(state, tf.constant(entry), tf.constant(x[:, row, column, channel]))
 
 
 @GROUPS
