@@ -1,0 +1,319 @@
+"""WaveNet: sound by dilated causal convolutions.
+
+Aäron van den Oord, Sander Dieleman, Heiga Zen, Karen Simonyan, Oriol Vinyals, Alex Graves, Nal Kalchbrenner, Andrew
+Senior, Koray Kavukcuoglu (2016), WaveNet: A Generative Model for Raw Audio, https://arxiv.org/abs/1609.03499
+
+The mixture of logistic distributions over 16-bit amplitudes is that of Salimans et al. (2017),
+https://arxiv.org/abs/1701.05517, as van den Oord et al. (2017) use it for sound, https://arxiv.org/abs/1711.10433.
+Sampling with a queue for each layer is that of Le Paine et al. (2016), https://arxiv.org/abs/1611.09482.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import checks, domains
+from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.conditionals import Categorical, DiscretizedLogisticMixture, Linear, MuLaw, Waveform
+from keras_gen.conditions import one_kind
+from keras_gen.layers.row_convolution import glorot, product, uniform
+
+
+class CausalConvolution(keras.layers.Layer):
+    """The first layer: a convolution of width 2, from the two samples before a position to its features.
+
+    Args:
+        inputs: number of inputs for a sample: that of one-hot codes, or 1 for the amplitude.
+        filters: number of features.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, inputs: int, filters: int, *, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        # Only one input of a one-hot code is not zero, so that more inputs need no smaller weights.
+        self.kernel, self.older_kernel = (
+            self.add_weight(name=name, shape=(inputs, filters), initializer=uniform(1.0, (*seed, index)))
+            for index, name in enumerate(("kernel", "older_kernel"))
+        )
+        self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
+        self.built = True
+
+    def call(self, x):
+        """Takes codes, or amplitudes, of shape `(batch, samples)`; returns features `(batch, samples, filters)`."""
+        return delayed(self.tap(x, self.kernel), 1) + delayed(self.tap(x, self.older_kernel), 2) + self.offset
+
+    def start(self, batch_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what the samples so far give to the features of the next position but one, and of the next."""
+        features = tf.repeat(self.offset[tf.newaxis], batch_size, axis=0)
+        return tf.zeros_like(features), features
+
+    def advance(self, older: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the same after one more sample of shape `(batch,)`; `older` is the first of what it was before."""
+        return self.tap(x, self.older_kernel), self.tap(x, self.kernel) + older + self.offset
+
+    @property
+    def offset(self) -> tf.Tensor:
+        return tf.cast(self.bias, self.compute_dtype)
+
+    def tap(self, x: tf.Tensor, kernel) -> tf.Tensor:
+        """Returns the product of samples of shape `(...)`, as inputs, and a kernel."""
+        kernel = tf.cast(kernel, self.compute_dtype)
+        if kernel.shape[0] == 1:
+            return tf.cast(x, self.compute_dtype)[..., tf.newaxis] * kernel[0]
+        return tf.gather(kernel, tf.cast(x, tf.int32))
+
+
+class DilatedConvolutions(keras.layers.Layer):
+    r"""Gated convolutions of width 2 whose taps lie apart; each takes the sum of its predecessor's input and output.
+
+    $$z_l = \tanh(W_{f,l} * h_l + V_{f,l}^T c) ⊙ σ(W_{g,l} * h_l + V_{g,l}^T c), \qquad h_{l+1} = h_l + R_l z_l$$
+
+    Weights of all layers lie in one tensor, so that a step of the sampler does what it can for all of them at once.
+
+    Args:
+        filters: number of features of h and of z.
+        dilations: how many samples lie between the taps of each layer.
+        condition_size: length of the vector c that the gates are conditioned on; 0 for none.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, filters: int, dilations: tuple[int, ...], condition_size: int, *, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.dilations = dilations
+        layers, gates = len(dilations), 2 * filters
+        self.kernel = self.add_weight(
+            name="kernel", shape=(layers, 2 * filters, gates), initializer=uniform((2.0 / filters) ** 0.5, (*seed, 0))
+        )
+        self.bias = self.add_weight(name="bias", shape=(layers, gates), initializer="zeros")
+        self.condition_kernel = None
+        if condition_size:
+            self.condition_kernel = self.add_weight(
+                name="condition_kernel", shape=(condition_size, layers * gates), initializer=uniform(0.1, (*seed, 1))
+            )
+        # Nothing takes the sum of the last layer.
+        self.residual_kernels = [
+            self.add_weight(
+                name=f"residual_kernel_{index}", shape=(filters, filters), initializer=glorot((*seed, 2, index))
+            )
+            for index in range(layers - 1)
+        ]
+        self.residual_biases = [
+            self.add_weight(name=f"residual_bias_{index}", shape=(filters,), initializer="zeros")
+            for index in range(layers - 1)
+        ]
+        self.built = True
+
+    def call(self, h, vectors=None):
+        """Takes features of shape `(batch, samples, filters)`; returns z of all layers, `(..., layers · filters)`."""
+        kernels, offsets = tf.unstack(self.cast(self.kernel)), tf.unstack(self.offsets(vectors)[:, :, tf.newaxis])
+        outputs = []
+        for index, (dilation, kernel, offset) in enumerate(zip(self.dilations, kernels, offsets, strict=True)):
+            # Both taps in one product; TensorFlow's dilated convolutions are slow on a CPU.
+            outputs.append(gated(product(tf.concat([delayed(h, dilation), h], axis=-1), kernel) + offset))
+            h = self.summed(index, h, outputs[-1])
+        return tf.concat(outputs, axis=-1)
+
+    def start(self, batch_size: tf.Tensor, vectors: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the queues of all layers, one after the other, and the offsets of the gates of each example.
+
+        A layer's queue holds its last inputs, as many as lie between its taps: each new one replaces the oldest.
+        """
+        queues = tf.zeros(tf.stack((sum(self.dilations), batch_size, self.filters)), self.compute_dtype)
+        return queues, self.offsets(vectors) + tf.zeros(tf.stack((1, batch_size, 1)), self.compute_dtype)
+
+    def advance(self, queues: tf.Tensor, offsets: tf.Tensor, step: tf.Tensor, h: tf.Tensor):
+        """Takes the features of one more position, `(batch, filters)`; returns the queues after it, and its z."""
+        sizes = np.array(self.dilations, np.int32)
+        slots = np.cumsum(sizes) - sizes + step % sizes
+        older_kernel, kernel = tf.split(self.cast(self.kernel), 2, axis=1)
+        # What the older taps give is known for all layers before the first of them is computed.
+        offsets = tf.unstack(offsets + tf.matmul(tf.gather(queues, slots), older_kernel))
+        inputs, outputs = [], []
+        for index, (kernel_of_layer, offset) in enumerate(zip(tf.unstack(kernel), offsets, strict=True)):
+            inputs.append(h)
+            outputs.append(gated(tf.matmul(h, kernel_of_layer) + offset))
+            h = self.summed(index, h, outputs[-1])
+        return tf.tensor_scatter_nd_update(queues, slots[:, tf.newaxis], inputs), tf.concat(outputs, axis=-1)
+
+    def offsets(self, vectors: tf.Tensor | None) -> tf.Tensor:
+        """Returns what bias and condition give to the gates, of shape `(layers, batch or 1, 2 · filters)`."""
+        offsets = self.cast(self.bias)[:, tf.newaxis]
+        if vectors is None:
+            return offsets
+        given = tf.matmul(vectors, self.cast(self.condition_kernel))
+        return offsets + tf.transpose(tf.reshape(given, (-1, *self.bias.shape)), (1, 0, 2))
+
+    def summed(self, index: int, h: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """Returns the input of the layer that follows."""
+        if index == len(self.residual_kernels):
+            return h
+        return h + product(z, self.cast(self.residual_kernels[index])) + self.cast(self.residual_biases[index])
+
+    def cast(self, weight) -> tf.Tensor:
+        return tf.cast(weight, self.compute_dtype)
+
+
+class WaveNet(AutoregressiveModel):
+    r"""A stack of dilated causal convolutions over sound, from one sample to the next.
+
+    $$p(x) = \prod_t p(x_t | x_{t-1}, x_{t-2}, …, x_{t-R}), \qquad R = 2 + \sum_l d_l$$
+
+    A convolution of width 2 over the samples before goes into gated layers with dilations d_l (see
+    `DilatedConvolutions`), whose outputs z_l give the parameters of p by $S_2 g(S_1 g(\sum_l K_l z_l))$ with g = ReLU.
+
+    Examples are amplitudes from -1 to 1, modelled as codes. By the encoding,
+
+    - "mu_law": a code enters one-hot, and p is categorical, as in the paper;
+    - "linear": its amplitude enters as a number, and p is a mixture of logistic distributions rounded to codes.
+
+    `log_prob` is the logarithm of the mass of the codes, so that figures of other codes cannot be compared with it;
+    `bits_per_dim` is that of one sample of the sound. Draws are amplitudes that codes stand for. Each layer keeps the
+    inputs that its older tap still needs: drawing a sample costs one step of each layer, however far the model sees.
+
+    Example:
+
+    ```python
+    model = keras_gen.autoregressive.WaveNet((4096,), dilations=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.fit(x_train, batch_size=8, epochs=20)            # x_train holds amplitudes from -1 to 1
+    model.log_prob(x_test)                                 # nats, of all samples' codes
+    model.sample(4, seed=0)
+    ```
+
+    Args:
+        event_shape: (samples,) of an example.
+        encoding: "mu_law", whose steps are the finer, the softer the sound is, or "linear", with equal steps.
+        num_codes: number of codes; None takes 256 for "mu_law" and 65,536, those of 16-bit files, for "linear".
+        num_components: logistic distributions in the mixture of a linear code.
+        filters: number of features of the gated layers and between them.
+        skip_filters: number of features of the sum over all layers, and after it.
+        dilations: samples between the taps of each gated layer; cycles are written out.
+        num_classes: number of classes to condition on; None for an unconditional model.
+        seed: as in `GenerativeModel`.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    xla_positions = 256
+
+    def __init__(
+        self,
+        event_shape,
+        *,
+        encoding: str = "mu_law",
+        num_codes: int | None = None,
+        num_components: int = 10,
+        filters: int = 32,
+        skip_filters: int = 128,
+        dilations=(1, 2, 4, 8, 16, 32, 64, 128),
+        num_classes: int | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, seed=seed, **kwargs)
+        if len(self.event_shape) != 1:
+            raise ValueError(f"`event_shape` must be (samples,), received {self.event_shape}.")
+        self.encoding = checks.choice("encoding", encoding, ("mu_law", "linear"))
+        self.num_codes = checks.levels(num_codes, allow_none=True, name="num_codes")
+        self.num_components = checks.positive_int("num_components", num_components)
+        self.filters = checks.positive_int("filters", filters)
+        self.skip_filters = checks.positive_int("skip_filters", skip_filters)
+        self.dilations = checks.positive_ints("dilations", dilations)
+        if not self.dilations:
+            raise ValueError("`dilations` must hold that of one layer at least, received ().")
+        self.num_classes = num_classes
+        self.kind = one_kind(num_classes, None)
+        if encoding == "mu_law":
+            self.codes = MuLaw(self.num_codes or 256)
+            self.conditional = Waveform(self.codes, Categorical(self.codes.num_codes))
+            inputs = self.codes.num_codes
+        else:
+            self.codes = Linear(self.num_codes or 65_536)
+            mixture = DiscretizedLogisticMixture(self.codes.num_codes, self.num_components)
+            self.conditional = Waveform(self.codes, mixture)
+            inputs = 1
+
+        policy = {"dtype": self.dtype_policy}
+        self.input_layer = CausalConvolution(inputs, self.filters, seed=(seed, 0), **policy)
+        self.dilated_layers = DilatedConvolutions(
+            self.filters, self.dilations, num_classes or 0, seed=(seed, 1), **policy
+        )
+        # The skips of all layers and their sum are one product.
+        widths = (len(self.dilations) * self.filters, skip_filters, skip_filters, self.conditional.num_parameters)
+        self.head = []
+        for index, (size, units) in enumerate(itertools.pairwise(widths)):
+            layer = keras.layers.Dense(units, kernel_initializer=glorot((seed, 2, index)), **policy)
+            layer.build((None, size))
+            self.head.append(layer)
+
+    @property
+    def domain(self):
+        return domains.Interval(-1.0, 1.0)
+
+    @property
+    def draws_steps(self):
+        return True
+
+    @property
+    def condition_kind(self):
+        return self.kind
+
+    @property
+    def receptive_field(self) -> int:
+        """Number R of samples before a position that the model sees."""
+        return 2 + sum(self.dilations)
+
+    def samples(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns what the first layer takes for amplitudes: their codes, or the amplitudes that these stand for."""
+        codes = self.codes.encode(x)
+        return codes if self.encoding == "mu_law" else self.codes.decode(codes)
+
+    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
+        """Returns the condition as vectors of the networks' dtype."""
+        return None if condition is None else tf.cast(self.kind.vectors(condition), self.compute_dtype)
+
+    def parameters_of(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Returns the parameters of p, given the z of all layers, of shape `(..., layers · filters)`."""
+        skip, hidden, last = self.head
+        return tf.cast(last(tf.nn.relu(hidden(tf.nn.relu(skip(outputs))))), tf.float32)
+
+    # Primitives
+
+    def parameters(self, x, condition=None, *, seed=None):
+        h = self.input_layer(self.samples(x))
+        return self.parameters_of(self.dilated_layers(h, self.vectors(condition)))
+
+    def start(self, batch_size, condition=None):
+        """The state holds what the first layer and the queues keep, the gates' offsets, and the next parameters."""
+        older, h = self.input_layer.start(batch_size)
+        queues, offsets = self.dilated_layers.start(batch_size, self.vectors(condition))
+        return self.advance({"queues": queues, "offsets": offsets}, tf.constant(0), older, h)
+
+    def parameters_at(self, state, step):
+        return state["parameters"]
+
+    def observe(self, state, step, x):
+        older, h = self.input_layer.advance(state["older"], self.samples(x))
+        return self.advance(state, step + 1, older, h)
+
+    def advance(self, state, step: tf.Tensor, older: tf.Tensor, h: tf.Tensor):
+        """Returns the state with the parameters of a position, given its features."""
+        queues, outputs = self.dilated_layers.advance(state["queues"], state["offsets"], step, h)
+        return {**state, "older": older, "queues": queues, "parameters": self.parameters_of(outputs)}
+
+
+def delayed(h: tf.Tensor, distance: int) -> tf.Tensor:
+    """Moves features of shape `(batch, samples, filters)` to later samples; zeros come before the first one."""
+    samples = h.shape[1]
+    distance = min(distance, samples)
+    return tf.pad(h[:, : samples - distance], ((0, 0), (distance, 0), (0, 0)))
+
+
+def gated(h: tf.Tensor) -> tf.Tensor:
+    """Returns tanh of the first half of the features times the sigmoid of the second."""
+    signal, gate = tf.split(h, 2, axis=-1)
+    return tf.tanh(signal) * tf.sigmoid(gate)
