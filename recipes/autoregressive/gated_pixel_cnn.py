@@ -8,7 +8,15 @@ python -m recipes.autoregressive.gated_pixel_cnn --num-classes 10    digits, giv
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", filters=32, num_layers=7, head_filters=64, epochs=15, batch_size=32)
+@training.recipe(
+    dataset="binarized_mnist",
+    filters=16,
+    num_layers=14,
+    head_filters=32,
+    learning_rate=0.003,
+    epochs=8,
+    batch_size=16,
+)
 def main(
     *,
     dataset: str = "digits",
