@@ -75,7 +75,7 @@ def sample(
     output: pathlib.Path = pathlib.Path("samples.png"),
     overwrite: bool = False,
 ) -> None:
-    """Draw examples from a trained model, as a picture (.png) or as an array (.npy).
+    """Draw examples from a trained model, as a picture (.png), as sound (.wav) or as an array (.npy).
 
     Args:
         folder: folder of a finished run, or a .keras file.
@@ -85,7 +85,11 @@ def sample(
         output: file to write; its ending chooses the format.
         overwrite: replace the file if it exists.
     """
-    checks.choice("output", output.suffix, (".png", ".npy"))
+    checks.choice("output", output.suffix, (".png", ".wav", ".npy"))
+    metrics = folder / "metrics.json"
+    sample_rate = read_json(metrics)["dataset"].get("sample_rate") if metrics.is_file() else None
+    if output.suffix == ".wav" and sample_rate is None:
+        raise ValueError(f"`output` must end in .png or .npy: {folder} holds no finished run on sound.")
     refuse_existing(output, overwrite)
     checks.positive_int("num_samples", num_samples)
     load_tensorflow()
@@ -103,8 +107,10 @@ def sample(
     with atomic_file(output) as path:
         if output.suffix == ".npy":
             np.save(path, x)
+        elif output.suffix == ".wav":
+            evaluation.write_wav(path, x, sample_rate)
         else:
-            evaluation.picture(x, model.levels).save(path)
+            evaluation.picture(x, model.levels, sample_rate=sample_rate).save(path)
     print(f"{output}: {num_samples} samples of shape {tuple(model.event_shape)} from {folder}")
 
 
@@ -133,7 +139,11 @@ def evaluate(
     from keras_gen import data, evaluation
 
     model = keras_gen.load_model(folder)
-    how = {name: arguments[name] for name in ("binarization", "columns", "standardize") if name in arguments}
+    how = {
+        name: arguments[name]
+        for name in ("binarization", "audio_length", "columns", "standardize")
+        if name in arguments
+    }
     how["labels"] = model.condition_kind is not None
     splits = data.load(dataset or arguments["dataset"], batch_size=batch_size, **how)
     if hasattr(model, "log_prob"):

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks
+from keras_gen.data import audio
 from keras_gen.data.splits import Source, Splits
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
@@ -27,6 +28,7 @@ def load(
     levels: int | None = None,
     labels: bool = False,
     image_size: tuple[int, int] | None = None,
+    audio_length: int | None = None,
     columns: str | None = None,
     standardize: bool = False,
     shard: tuple[int, int] = (0, 1),
@@ -39,11 +41,13 @@ def load(
             - "digits": 1,797 handwritten digits of 8×8 pixels and 17 levels, which come with scikit-learn;
             - "breast_cancer": 569 rows of 30 measurements of cell nuclei, which come with scikit-learn, too;
             - a two-dimensional toy density: see `keras_gen.data.toy`;
-            - the name of a TFDS set, such as "mnist" or "binarized_mnist", prepared in `$TFDS_DATA_DIR` or
-              `~/tensorflow_datasets`;
+            - "tones": 640 notes of eight pitches, made here;
+            - the name of a TFDS set of images or of sound, such as "mnist" or "spoken_digit", prepared in
+              `$TFDS_DATA_DIR` or `~/tensorflow_datasets`;
             - a path to an `.npz` file (arrays `train`, `valid`, `test` or `x_train`, `x_test`), an `.npy` or
-              `.csv` file (one example a row; split 80/10/10), or a folder of images (likewise, or with
-              subfolders `train`, `val` and `test`).
+              `.csv` file (one example a row; split 80/10/10), or a folder of images or of WAV files (likewise, or
+              with subfolders `train`, `val` and `test`). The labels of sounds are their subfolders, in
+              alphabetical order.
         batch_size: examples in a batch, of all replicas and workers together.
         seed: seed of the order of the training examples.
         binarization: "none", "threshold", "static" or "dynamic"; see `Splits.binarized`.
@@ -51,6 +55,8 @@ def load(
             for other integers; floats are real numbers.
         labels: whether to yield `(x, label)` instead of `x`.
         image_size: (height, width) to which the images of a folder are resized.
+        audio_length: samples of an example of sound: longer recordings are cut, and silence follows shorter ones.
+            None takes the length of the longest.
         columns: columns of a table to keep, such as "0:11" or "0,2,5".
         standardize: whether to subtract the training mean of real vectors and divide by their standard deviation.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
@@ -64,6 +70,13 @@ def load(
     if not (0 <= shard[0] < shard[1]):
         raise ValueError(f"`shard` must be (index, count) with 0 <= index < count, received {shard}.")
     arrays, name = read(str(name), image_size=image_size, columns=columns)
+    sample_rate = None
+    if isinstance(arrays, audio.Recordings):
+        sample_rate, arrays = arrays.sample_rate, arrays.cut(audio_length, MEMORY_LIMIT)
+        if standardize:
+            raise ValueError(f"`standardize` must be False: {name} holds sound, whose amplitudes go from -1 to 1.")
+    elif audio_length is not None:
+        raise ValueError(f"`audio_length` must be None: {name} holds no sound; received {audio_length}.")
     if isinstance(arrays, dict):
         arrays = complete(arrays, name)
         event_shape, found_levels, sources, scale = from_arrays(arrays, labels, standardize, name)
@@ -79,6 +92,7 @@ def load(
         sources=sources,
         shard=shard,
         scale=scale,
+        sample_rate=sample_rate,
     )
     return splits.binarized(binarization)
 
@@ -94,15 +108,17 @@ def read(name: str, *, image_size, columns):
         return read_breast_cancer(), name
     if name in toy.NAMES:
         return read_toy(name), name
+    if name == "tones":
+        return audio.tones(), name
     if path.is_dir():
-        return read_image_folder(path, image_size), path.name
+        return read_folder(path, image_size), path.name
     if path.suffix in (".npz", ".npy", ".csv", ".data", ".txt"):
         if not path.is_file():
             raise FileNotFoundError(f"`name`: there is no file {name}.")
         readers = {".npz": read_npz, ".npy": lambda path: {"all": (np.load(path),)}}
         reader = readers.get(path.suffix, lambda path: read_table(path, columns))
         return reader(path), path.name
-    return read_tfds(name, ("digits", "breast_cancer", *toy.NAMES)), name
+    return read_tfds(name, ("digits", "breast_cancer", "tones", *toy.NAMES)), name
 
 
 def read_digits() -> dict[str, tuple[np.ndarray, ...]]:
@@ -189,21 +205,38 @@ def parse_columns(columns: str, count: int) -> list[int]:
     return indices
 
 
-def read_image_folder(folder: pathlib.Path, image_size):
-    """Reads a folder of images, into memory where they fit."""
-    subfolders = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
-    files = {}
-    for split, names in subfolders.items():
-        for subfolder in names:
-            if (folder / subfolder).is_dir():
-                files[split] = image_files(folder / subfolder)
-    if "train" not in files:
-        files = {"all": image_files(folder)}
-    files = {split: found for split, found in files.items() if found}
-    if not files:
-        raise ValueError(f"`name`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
+def read_folder(folder: pathlib.Path, image_size):
+    """Reads a folder of images or of sounds."""
+    sounds, images = (files_by_split(folder, suffixes) for suffixes in ((".wav",), IMAGE_SUFFIXES))
+    if not sounds and not images:
+        raise ValueError(f"`name`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) and no .wav file.")
+    if sounds and images:
+        raise ValueError(f"`name`: the folder {folder} holds both images and WAV files; one of them is expected.")
+    return audio.read_files(sounds) if sounds else read_images(folder, images, image_size)
 
-    first = decode(tf.constant(str(next(iter(files.values()))[0])), None)
+
+def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[pathlib.Path, str]]:
+    """Finds the files with one of the suffixes, and for each the name of the subfolder that it lies in.
+
+    Files right in the folder, or in one of its subfolders `train`, `val` and `test`, lie in none, which is "".
+    """
+    names = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
+    roots = {split: [folder / name for name in found] for split, found in names.items()}
+    if not (folder / "train").is_dir():
+        roots = {"all": [folder]}
+    files = {}
+    for split, found in roots.items():
+        for root in found:
+            for path in sorted(root.rglob("*")):
+                if path.suffix.lower() in suffixes:
+                    subfolder = path.parent.relative_to(root)
+                    files.setdefault(split, {})[path] = "/".join(subfolder.parts)
+    return files
+
+
+def read_images(folder: pathlib.Path, files: dict[str, dict[pathlib.Path, str]], image_size):
+    """Reads images, into memory where they fit."""
+    first = decode(tf.constant(str(next(iter(next(iter(files.values())))))), None)
     event_shape = (*(image_size or first.shape[:2]), first.shape[-1])
     paths = {split: np.array([str(path) for path in found]) for split, found in files.items()}
 
@@ -235,10 +268,6 @@ def read_image_folder(folder: pathlib.Path, image_size):
             images.append(image)
         arrays[split] = (np.stack(images),)
     return arrays
-
-
-def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def decode(path: tf.Tensor, image_size, channels: int = 0) -> tf.Tensor:
@@ -274,14 +303,17 @@ def read_tfds(name: str, built_in: tuple[str, ...]):
         ) from None
     if "train" not in sets:
         raise ValueError(f"`name`: the TFDS set {name!r} has no split `train`; it has {', '.join(sets)}.")
-    keys = [key for key in ("image", "label") if key in builder.info.features]
-    if "image" not in keys:
-        raise ValueError(f"`name`: the TFDS set {name!r} has no feature `image`; it has {list(builder.info.features)}.")
+    features = builder.info.features
+    keys = [key for key in ("image", "audio", "label") if key in features]
+    if not {"image", "audio"} & set(keys):
+        raise ValueError(f"`name`: the TFDS set {name!r} has no feature `image` or `audio`; it has {list(features)}.")
     if builder.info.dataset_size > MEMORY_LIMIT:
         raise ValueError(
             f"`name`: the TFDS set {name!r} is larger than the {MEMORY_LIMIT >> 30} GiB that are held in memory; "
-            "export its images to a folder and give the path."
+            "export its examples to a folder and give the path."
         )
+    if keys[0] == "audio":
+        return audio.from_examples(sets, features["audio"].sample_rate, name)
     arrays = {}
     for split in ("train", "validation", "test"):
         if split in sets:

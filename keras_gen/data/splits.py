@@ -50,6 +50,7 @@ class Splits:
         shard: (index, count); every pipeline yields the examples whose position is `index` modulo `count`.
         num_levels_before: number of levels before a dynamic binarization.
         scale: mean and standard deviation by which real vectors were standardised, or None.
+        sample_rate: samples of sound in a second; None where examples are no sound.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Splits:
     shard: tuple[int, int] = (0, 1)
     num_levels_before: int | None = None
     scale: tuple[np.ndarray, np.ndarray] | None = None
+    sample_rate: int | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -194,8 +196,8 @@ class Splits:
         return dataclasses.replace(self, event_shape=(height, width, self.event_shape[2]), sources=sources)
 
     def description(self) -> dict:
-        """Returns what a report says of the data."""
-        return {
+        """Returns what a report says of the data; only sound has a "sample_rate"."""
+        description = {
             "name": self.name,
             "binarization": self.binarization,
             "event_shape": list(self.event_shape),
@@ -203,3 +205,4 @@ class Splits:
             "standardized": self.scale is not None,
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
+        return description if self.sample_rate is None else {**description, "sample_rate": self.sample_rate}

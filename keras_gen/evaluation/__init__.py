@@ -4,7 +4,10 @@ from keras_gen.evaluation.baselines import baselines as baselines
 from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixture
 from keras_gen.evaluation.baselines import gaussian as gaussian
 from keras_gen.evaluation.baselines import independent_entries as independent_entries
+from keras_gen.evaluation.baselines import markov_chain as markov_chain
 from keras_gen.evaluation.cross_validation import cross_validate as cross_validate
 from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihood_bound as likelihood_bound
 from keras_gen.evaluation.pictures import picture as picture
+from keras_gen.evaluation.sounds import sound_picture as sound_picture
+from keras_gen.evaluation.sounds import write_wav as write_wav

@@ -11,9 +11,10 @@ def baselines(splits: Splits) -> dict[str, float]:
 
     Returns:
         Test negative log-likelihoods in nats: on real vectors "nll_gaussian"; on levels "nll_independent_entries"
-        and, on bits, "nll_mixture_of_bernoullis" with 32 components, too.
+        and, on bits, "nll_mixture_of_bernoullis" with 32 components, too. There are none on sound, since the likelihood
+        of a model of sound is that of its codes: see `markov_chain`.
     """
-    if splits.num_levels_before or splits.sources["train"].array is None:
+    if splits.num_levels_before or splits.sample_rate or splits.sources["train"].array is None:
         return {}
     train, test = splits.array("train"), splits.array("test")
     if splits.levels is None:
@@ -57,6 +58,37 @@ def independent_entries(train: np.ndarray, test: np.ndarray, levels: int = 2) ->
     counts = np.stack([(train == level).sum(axis=0) for level in range(levels)]) + 1.0
     log_probs = np.log(counts / counts.sum(axis=0))
     return -float(log_probs[test, np.arange(test.shape[1])].sum(axis=1).mean())
+
+
+def markov_chain(train: np.ndarray, test: np.ndarray, levels: int) -> float:
+    """Fits a first-order Markov chain whose transitions are the same everywhere, and evaluates it.
+
+    Args:
+        train: sequences of shape `(num, length)`, whole levels.
+        test: further sequences.
+        levels: number of levels; any number, since only pairs that occur are counted.
+
+    Returns:
+        Mean negative log-likelihood of `test` in nats. One count is added to each level, and to each transition
+        (Laplace's rule). The first entry has the frequencies of all entries.
+    """
+    train, test = (x.reshape(len(x), -1).astype(np.int64) for x in (train, test))
+
+    def log_probs(train_keys, keys, totals):
+        """Logarithms of (count + 1) / (total + levels), where the counts are those of the keys."""
+        found, counts = np.unique(train_keys, return_counts=True)
+        places = np.minimum(np.searchsorted(found, keys), len(found) - 1)
+        counts = np.where(found[places] == keys, counts[places], 0)
+        return np.log((counts + 1.0) / (totals + levels))
+
+    def pairs(x):
+        return x[:, :-1] * levels + x[:, 1:]
+
+    sources = np.bincount(train[:, :-1].ravel(), minlength=levels)
+    total = log_probs(train, test[:, 0], train.size)
+    if test.shape[1] > 1:
+        total = total + log_probs(pairs(train), pairs(test), sources[test[:, :-1]]).sum(axis=1)
+    return -float(total.mean())
 
 
 def bernoulli_mixture(

@@ -1,25 +1,32 @@
 """Pictures of examples: grids of images, scatter plots, histograms."""
 
-import io
 import math
 
 import numpy as np
 import PIL.Image
 
+from keras_gen.evaluation.figures import new_figure, rendered
+from keras_gen.evaluation.sounds import sound_picture
 
-def picture(x: np.ndarray, levels: int | None = None, data: np.ndarray | None = None) -> PIL.Image.Image:
+
+def picture(
+    x: np.ndarray, levels: int | None = None, data: np.ndarray | None = None, *, sample_rate: int | None = None
+) -> PIL.Image.Image:
     """Draws examples in the way that suits their shape.
 
     Args:
         x: examples of shape `(num, *event_shape)`: images `(num, height, width, channels)`, or vectors.
         levels: number of levels of an entry; None for real numbers.
         data: real examples to set beside real vectors.
+        sample_rate: samples in a second, for sound of shape `(num, samples)`.
 
     Returns:
-        A grid of images; for two-dimensional vectors a scatter plot; for longer real vectors the histogram of each
-        entry; for longer discrete vectors one row of pixels per example.
+        Waveforms and spectrograms of sound; a grid of images; for two-dimensional vectors a scatter plot; for longer
+        real vectors the histogram of each entry; for longer discrete vectors one row of pixels per example.
     """
     x = np.asarray(x)
+    if sample_rate is not None:
+        return sound_picture(x, sample_rate, data)
     if x.ndim == 4 and x.shape[-1] in (1, 3):
         return image_grid(x, levels)
     x = x.reshape(len(x), -1)
@@ -81,17 +88,3 @@ def histograms(x: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image
         axis.tick_params(labelsize=6)
     axes[0].legend(fontsize=6)
     return rendered(figure)
-
-
-def new_figure(rows: int, columns: int, size: float):
-    """Returns a figure that no window system knows of, and its axes in a flat list."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(columns * size, rows * size), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-
-
-def rendered(figure) -> PIL.Image.Image:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return PIL.Image.open(buffer).convert("RGB")

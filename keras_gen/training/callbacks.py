@@ -133,19 +133,22 @@ class SampleGrid(keras.callbacks.Callback):
         folder: run folder.
         every: epochs between pictures.
         num_samples: number of samples in a picture.
+        sample_rate: samples in a second, for sound.
     """
 
-    def __init__(self, folder: pathlib.Path, *, every: int, num_samples: int = 64):
+    def __init__(self, folder: pathlib.Path, *, every: int, num_samples: int = 64, sample_rate: int | None = None):
         super().__init__()
         self.folder = pathlib.Path(folder)
         self.every = every
         self.num_samples = num_samples
+        self.sample_rate = sample_rate
         self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "samples"))
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        picture = evaluation.picture(self.model.sample_on_examples(self.num_samples, seed=0).numpy(), self.model.levels)
+        x = self.model.sample_on_examples(self.num_samples, seed=0).numpy()
+        picture = evaluation.picture(x, self.model.levels, sample_rate=self.sample_rate)
         with atomic_file(self.folder / "samples" / f"epoch-{epoch + 1:05d}.png") as path:
             picture.save(path, format="PNG")
         with self.writer.as_default(step=epoch + 1):

@@ -18,6 +18,8 @@ def model_card(recipe: str, config: dict, model: GenerativeModel, report: dict) 
     paper = inspect.getdoc(inspect.getmodule(type(model))) or ""
     flags = " ".join(flag(name, value) for name, value in config.items() if name not in ("options", "folder"))
     levels = "real numbers" if data["levels"] is None else f"{data['levels']} levels"
+    if "sample_rate" in data:
+        levels = f"sound of {data['sample_rate']:,} samples in a second (to listen to: [samples.wav](samples.wav))"
     figures = "\n".join(
         f"| {split} | {name} | {value:.4f} |"
         for split in ("validation", "test")

@@ -30,6 +30,9 @@ from keras_gen.training.strategy import choose_strategy, is_chief
 #: Arguments that may change when a run goes on.
 FREE_ARGUMENTS = ("folder", "options", "epochs")
 
+#: Number of sounds that are drawn, where there are 64 or 100 images.
+NUM_SOUNDS = 10
+
 
 class Run:
     """Trains a model in a folder, goes on where a killed run stopped, and writes what a trained model needs.
@@ -150,7 +153,10 @@ class Run:
         if self.options.ema:
             callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.is_chief:
-            callbacks.append(SampleGrid(self.folder, every=max(1, epochs // 8)))
+            # Of sound, only a few examples are shown.
+            num_samples, rate = (64, None) if splits.sample_rate is None else (NUM_SOUNDS, splits.sample_rate)
+            every = max(1, epochs // 8)
+            callbacks.append(SampleGrid(self.folder, every=every, num_samples=num_samples, sample_rate=rate))
             callbacks.append(keras.callbacks.TensorBoard(self.folder / "tensorboard", write_graph=False))
         # Last, so that a checkpoint is written when all else of the epoch is done.
         callbacks.append(checkpoints)
@@ -221,12 +227,14 @@ class Run:
         }
         if not self.is_chief:
             return report
+        num_samples = 100 if splits.sample_rate is None else NUM_SOUNDS
+        x = model.sample_on_examples(num_samples, seed=self.config["seed"]).numpy()
         data = splits.sources["test"].array
-        picture = evaluation.picture(
-            model.sample_on_examples(100, seed=self.config["seed"]).numpy(), model.levels, data
-        )
         with atomic_file(self.folder / "samples.png") as path:
-            picture.save(path)
+            evaluation.picture(x, model.levels, data, sample_rate=splits.sample_rate).save(path)
+        if splits.sample_rate is not None:
+            with atomic_file(self.folder / "samples.wav") as path:
+                evaluation.write_wav(path, x, splits.sample_rate)
         saving.save_model(model, self.folder / "model.keras")
         export.saved_model(model, self.folder / "saved_model")
         export.litert(model, self.folder / "model.tflite")
@@ -241,6 +249,7 @@ class Run:
         for name, what in (
             ("metrics.json", "all figures"),
             ("samples.png", "a picture of samples"),
+            *([] if splits.sample_rate is None else [("samples.wav", "samples to listen to")]),
             ("README.md", "the model card"),
             ("model.keras", "keras_gen.load_model"),
             ("saved_model/", "for TF Serving"),
