@@ -1,0 +1,163 @@
+"""Sound: what is read from WAV files and TFDS sets, and what the built-in tones are."""
+
+import numpy as np
+import PIL.Image
+import pytest
+from scipy.io import wavfile
+
+from keras_gen import data
+from keras_gen.data import audio
+
+
+def sounds(splits) -> np.ndarray:
+    return np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """A folder of 12 recordings of 16 bits, of 5 to 16 samples that are all alike, in two classes."""
+    for index in range(12):
+        folder = tmp_path / ("low" if index % 2 else "high")
+        folder.mkdir(exist_ok=True)
+        wavfile.write(folder / f"{index:02}.wav", 8000, np.full(5 + index, 100 * (index + 1), np.int16))
+    return tmp_path
+
+
+def test_a_folder_of_recordings_is_cut_or_filled_with_silence(recordings):
+    splits = data.load(recordings, audio_length=10, batch_size=4)
+    assert (splits.event_shape, splits.levels, splits.sample_rate) == ((10,), None, 8000)
+    assert splits.description()["sample_rate"] == 8000
+    found = sounds(splits)
+    assert found.dtype == np.float32
+    found = found[np.argsort(found[:, 0])]
+    for index, sound in enumerate(found):
+        length = min(10, 5 + index)
+        np.testing.assert_array_equal(sound[:length], np.float32(100 * (index + 1) / 32768))
+        np.testing.assert_array_equal(sound[length:], 0.0)
+    assert data.load(recordings).event_shape == (16,)
+
+
+def test_subfolders_are_the_labels(recordings):
+    splits = data.load(recordings, audio_length=5, labels=True, batch_size=12)
+    for split in (splits.train, splits.validation, splits.test):
+        for x, labels in split:
+            number = np.round(x[:, 0] * 32768 / 100).astype(int) - 1
+            np.testing.assert_array_equal(labels, number % 2)
+    wavfile.write(recordings / "none.wav", 8000, np.zeros(5, np.int16))
+    with pytest.raises(ValueError, match=r"`labels` must be False: .* has none"):
+        data.load(recordings, labels=True)
+
+
+def test_subfolders_can_be_splits_with_classes_inside(tmp_path):
+    for split, value in (("train", 1), ("val", 2), ("test", 3)):
+        for label, name in enumerate(("a", "b")):
+            (tmp_path / split / name).mkdir(parents=True)
+            wavfile.write(tmp_path / split / name / "0.wav", 8000, np.array([value, label], np.int16))
+    splits = data.load(tmp_path, labels=True)
+    for number, split in enumerate(("train", "validation", "test"), start=1):
+        np.testing.assert_array_equal(splits.array(split) * 32768, [[number, 0], [number, 1]])
+    assert next(iter(splits.test))[1].numpy().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("samples", "amplitudes"),
+    [
+        (np.array([0, 128, 255], np.uint8), [-1, 0, 127 / 128]),
+        (np.array([-32768, 0, 32767], np.int16), [-1, 0, 32767 / 32768]),
+        (np.array([-(2**31), 0, 2**30], np.int32), [-1, 0, 0.5]),
+        (np.array([-0.5, 0.25, 2.0], np.float32), [-0.5, 0.25, 1.0]),
+        (np.array([[-32768, 0], [0, 16384]], np.int16), [-0.5, 0.25]),
+    ],
+)
+def test_samples_of_any_dtype_become_amplitudes(tmp_path, samples, amplitudes):
+    wavfile.write(tmp_path / "sound.wav", 8000, samples)
+    rate, sound = audio.read_wav(tmp_path / "sound.wav")
+    assert (rate, sound.dtype) == (8000, np.float32)
+    np.testing.assert_array_equal(sound, np.float32(amplitudes))
+
+
+def test_other_sample_rates_become_that_of_the_first_file(tmp_path):
+    for number, rate in enumerate((8000, 12_000)):
+        seconds = np.arange(rate) / rate
+        wavfile.write(tmp_path / f"{number}.wav", rate, (0.5 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32))
+    files = {path: "" for path in sorted(tmp_path.iterdir())}
+    found = audio.read_files({"all": files})
+    first, second = found.columns["all"][0]
+    assert found.sample_rate == 8000
+    assert len(first) == len(second) == 8000
+    # The ends miss what would follow.
+    np.testing.assert_allclose(first[100:-100], second[100:-100], atol=2e-3)
+
+
+def test_a_prepared_tfds_set_of_sound(tmp_path, monkeypatch):
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    def examples(first, count):
+        for index in range(first, first + count):
+            yield {"audio": np.full(3 + index, 1000 * (index + 1), np.int64), "label": index}
+
+    spec = {"audio": tf.TensorSpec((None,), tf.int64), "label": tf.TensorSpec((), tf.int64)}
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="tiny_sound",
+        version="1.0.0",
+        data_dir=tmp_path,
+        split_datasets={
+            split: tf.data.Dataset.from_generator(lambda numbers=numbers: examples(*numbers), output_signature=spec)
+            for split, numbers in (("train", (0, 6)), ("test", (6, 3)))
+        },
+        features=tfds.features.FeaturesDict(
+            {"audio": tfds.features.Audio(sample_rate=8000), "label": tfds.features.ClassLabel(num_classes=9)}
+        ),
+        disable_shuffling=True,
+    )
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    splits = data.load("tiny_sound", batch_size=4, labels=True, audio_length=4)
+    assert (splits.event_shape, splits.sample_rate) == ((4,), 8000)
+    np.testing.assert_array_equal(splits.array("train")[0], np.float32([1000 / 32768] * 3 + [0.0]))
+    np.testing.assert_array_equal(splits.array("test")[:, -1], np.float32([7000, 8000, 9000]) / 32768)
+    np.testing.assert_array_equal(next(iter(splits.test))[1], [6, 7, 8])
+
+
+def test_tones_have_the_pitch_of_their_label():
+    splits = data.load("tones", labels=True, batch_size=64)
+    assert (splits.event_shape, splits.levels, splits.sample_rate) == ((1024,), None, 4000)
+    x, labels = next(iter(splits.test))
+    assert np.abs(x).max() <= 1.0
+    spectrum = np.abs(np.fft.rfft(x.numpy() * np.hanning(1024), 2**15))
+    loudest = np.argmax(spectrum, axis=1) * 4000 / 2**15
+    assert set(labels.numpy()) == set(range(8))
+    np.testing.assert_allclose(loudest, np.array(audio.PITCHES)[labels], rtol=0.015)
+    np.testing.assert_array_equal(data.load("tones").array("train"), data.load("tones", seed=5).array("train"))
+
+
+def test_wrong_sound_gets_a_sentence(recordings, tmp_path, monkeypatch):
+    for arguments, sentence in (
+        ({"standardize": True}, "`standardize` must be False: .* holds sound"),
+        ({"audio_length": 0}, "`audio_length` must be at least 1, received 0"),
+        ({"binarization": "threshold"}, "`binarization` must be 'none' for the real-valued set"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            data.load(recordings, **arguments)
+    with pytest.raises(ValueError, match="`audio_length` must be None: digits holds no sound; received 100"):
+        data.load("digits", audio_length=100)
+    monkeypatch.setattr("keras_gen.data.loading.MEMORY_LIMIT", 2**20)
+    with pytest.raises(ValueError, match="`audio_length` must be smaller: examples of 100000 samples take 4 MiB"):
+        data.load(recordings, audio_length=100_000)
+    PIL.Image.new("L", (4, 4)).save(recordings / "image.png")
+    with pytest.raises(ValueError, match="holds both images and WAV files"):
+        data.load(recordings)
+
+
+def test_a_wrong_file_gets_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match=r"holds no image \(.*\) and no \.wav file"):
+        data.load(tmp_path)
+    wavfile.write(tmp_path / "sound.wav", 8000, np.ones(1000, np.int16))
+    whole = (tmp_path / "sound.wav").read_bytes()
+    for content in (b"no sound at all", whole[:20], b""):
+        (tmp_path / "sound.wav").write_bytes(content)
+        with pytest.raises(ValueError, match="is not a readable WAV file"):
+            data.load(tmp_path)
+    wavfile.write(tmp_path / "sound.wav", 8000, np.zeros(0, np.int16))
+    with pytest.raises(ValueError, match="holds no sound; at least one sample is expected"):
+        data.load(tmp_path)
