@@ -87,7 +87,7 @@ def sample(
     """
     checks.choice("output", output.suffix, (".png", ".wav", ".npy"))
     metrics = folder / "metrics.json"
-    sample_rate = read_json(metrics)["dataset"].get("sample_rate") if metrics.is_file() else None
+    sample_rate = read_json(metrics).get("dataset", {}).get("sample_rate") if metrics.is_file() else None
     if output.suffix == ".wav" and sample_rate is None:
         raise ValueError(f"`output` must end in .png or .npy: {folder} holds no finished run on sound.")
     refuse_existing(output, overwrite)

@@ -13,7 +13,8 @@ from keras_gen import training
 @training.recipe(
     dataset="spoken_digit",
     audio_length=4096,
-    epochs=30,
+    epochs=25,
+    learning_rate=0.003,
     num_classes=10,
     filters=32,
     skip_filters=128,
@@ -24,7 +25,7 @@ def main(
     dataset: str = "tones",
     audio_length: int | None = None,
     epochs: int = 12,
-    batch_size: int = 8,
+    batch_size: int = 4,
     seed: int = 0,
     folder: str | None = None,
     encoding: Literal["mu_law", "linear"] = "mu_law",
@@ -34,7 +35,7 @@ def main(
     skip_filters: int = 64,
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128),
     num_classes: int | None = 8,
-    learning_rate: float = 0.002,
+    learning_rate: float = 0.006,
     patience: int = 10,
     options: training.Options = training.Options(),
 ) -> dict:
@@ -53,7 +54,7 @@ def main(
         filters: features of the gated layers.
         skip_filters: features of the sum over all layers, and after it.
         dilations: samples between the taps of each gated layer.
-        num_classes: number of classes to condition on; None for none.
+        num_classes: number of classes to condition on; None for none, as for recordings without labels.
         learning_rate: learning rate of Adam at the start; it falls to 0 along a cosine.
         patience: epochs without a better validation likelihood after which training stops.
         options: how to train, whatever the model.
