@@ -8,6 +8,7 @@ from keras_gen.autoregressive.markov import MarkovChain as MarkovChain
 from keras_gen.autoregressive.nade import NADE as NADE
 from keras_gen.autoregressive.orderless_nade import OrderlessNADE as OrderlessNADE
 from keras_gen.autoregressive.pixel_cnn import PixelCNN as PixelCNN
+from keras_gen.autoregressive.pixel_cnn_pp import PixelCNNPlusPlus as PixelCNNPlusPlus
 from keras_gen.autoregressive.pixel_rnn import DiagonalBiLSTM as DiagonalBiLSTM
 from keras_gen.autoregressive.pixel_rnn import RowLSTM as RowLSTM
 from keras_gen.autoregressive.recurrent import RecurrentAR as RecurrentAR

@@ -8,28 +8,20 @@ python -m recipes.autoregressive.gated_pixel_cnn --num-classes 10    digits, giv
 from keras_gen import training
 
 
-@training.recipe(
-    dataset="binarized_mnist",
-    filters=16,
-    num_layers=14,
-    head_filters=32,
-    learning_rate=0.003,
-    epochs=8,
-    batch_size=16,
-)
+@training.recipe(dataset="binarized_mnist", num_layers=14, epochs=8)
 def main(
     *,
     dataset: str = "digits",
     binarization: str = "threshold",
-    epochs: int = 60,
-    batch_size: int = 50,
+    epochs: int = 30,
+    batch_size: int = 16,
     seed: int = 0,
     folder: str | None = None,
-    filters: int = 24,
-    num_layers: int = 4,
-    head_filters: int = 48,
+    filters: int = 16,
+    num_layers: int = 6,
+    head_filters: int = 32,
     num_classes: int | None = None,
-    learning_rate: float = 0.002,
+    learning_rate: float = 0.003,
     patience: int = 10,
     options: training.Options = training.Options(),
 ) -> dict:

@@ -7,19 +7,19 @@ python -m recipes.autoregressive.pixel_cnn --paper    binarized MNIST, narrower 
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", filters=32, num_blocks=6, head_filters=64, epochs=18, batch_size=32)
+@training.recipe(dataset="binarized_mnist", num_blocks=14, epochs=8)
 def main(
     *,
     dataset: str = "digits",
     binarization: str = "threshold",
-    epochs: int = 60,
-    batch_size: int = 50,
+    epochs: int = 30,
+    batch_size: int = 16,
     seed: int = 0,
     folder: str | None = None,
-    filters: int = 24,
-    num_blocks: int = 3,
-    head_filters: int = 48,
-    learning_rate: float = 0.002,
+    filters: int = 16,
+    num_blocks: int = 4,
+    head_filters: int = 32,
+    learning_rate: float = 0.003,
     patience: int = 10,
     options: training.Options = training.Options(),
 ) -> dict:

@@ -12,22 +12,32 @@ columns accordingly.
 from keras_gen import training
 
 
-@training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=200, batch_size=100, patience=30)
+@training.recipe(
+    dataset="winequality-red.csv",
+    columns="0:11",
+    folds=10,
+    epochs=200,
+    batch_size=100,
+    hidden_units=50,
+    num_components=10,
+    learning_rate=0.003,
+    weight_decay=1.0,
+)
 def main(
     *,
     dataset: str = "breast_cancer",
     columns: str | None = None,
     folds: int = 0,
-    epochs: int = 100,
+    epochs: int = 300,
     batch_size: int = 32,
     seed: int = 0,
     folder: str | None = None,
-    hidden_units: int = 50,
-    num_components: int = 10,
+    hidden_units: int = 200,
+    num_components: int = 2,
     component: str = "gaussian",
-    learning_rate: float = 0.003,
-    weight_decay: float = 1.0,
-    patience: int = 20,
+    learning_rate: float = 0.001,
+    weight_decay: float = 3.0,
+    patience: int = 30,
     options: training.Options = training.Options(),
 ) -> dict:
     """Trains RNADE on standardised real vectors and evaluates its exact likelihood.
