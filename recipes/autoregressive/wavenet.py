@@ -14,7 +14,7 @@ from keras_gen import training
     dataset="spoken_digit",
     audio_length=4096,
     epochs=25,
-    learning_rate=0.003,
+    learning_rate=0.004,
     num_classes=10,
     filters=32,
     skip_filters=128,
