@@ -73,7 +73,9 @@ class RowConvolution(keras.layers.Layer):
 
 def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns the matrix product along the last axis of a tensor of any rank."""
-    shape = tf.concat([tf.shape(x)[:-1], kernel.shape[1:]], axis=0)
+    shape = (*(-1 if size is None else size for size in x.shape[:-1]), kernel.shape[1])
+    if shape.count(-1) > 1:
+        shape = tf.concat([tf.shape(x)[:-1], kernel.shape[1:]], axis=0)
     return tf.reshape(tf.matmul(tf.reshape(x, (-1, kernel.shape[0])), kernel), shape)
 
 

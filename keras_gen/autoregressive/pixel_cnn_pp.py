@@ -1,0 +1,444 @@
+"""PixelCNN++: PixelCNN at several resolutions, with skips between them and mixtures of discretized logistics.
+
+Tim Salimans, Andrej Karpathy, Xi Chen, Diederik P. Kingma (2017), PixelCNN++: Improving the PixelCNN with Discretized
+Logistic Mixture Likelihood and Other Modifications, https://arxiv.org/abs/1701.05517
+
+There is a stream of features for the rows above, `down`, and one for all pixels before, `across`. To sample, the first
+computes a row at once and the second one pixel by pixel, of shapes and with caches as in
+`keras_gen.layers.shifted_convolution`.
+"""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.conditionals import DiscretizedLogisticMixture
+from keras_gen.conditions import one_kind
+from keras_gen.layers import MaskedConvolution
+from keras_gen.layers.recurrence import put, same_shapes
+from keras_gen.layers.row_convolution import product, uniform
+from keras_gen.layers.shifted_convolution import (
+    AcrossConvolution,
+    AcrossTransposed,
+    DownConvolution,
+    DownTransposed,
+)
+
+
+class GatedBlock(keras.layers.Layer):
+    """A gated residual block of both streams.
+
+    Args:
+        filters: number of features of each stream.
+        skips: whether the block also takes the features of both streams that an earlier one had.
+        condition_size: length of the vector that the gates are conditioned on; 0 for none.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, filters: int, *, skips: bool, condition_size: int, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        policy = {"dtype": self.dtype_policy}
+        self.filters = filters
+        # Blocks start close to the identity.
+        self.down_first = DownConvolution(2 * filters, filters, seed=(*seed, 0), **policy)
+        self.down_second = DownConvolution(2 * filters, 2 * filters, gain=0.1, seed=(*seed, 1), **policy)
+        self.across_first = AcrossConvolution(2 * filters, filters, seed=(*seed, 2), **policy)
+        self.across_second = AcrossConvolution(2 * filters, 2 * filters, gain=0.1, seed=(*seed, 3), **policy)
+        self.down_link = self.link("down_link", 1, (*seed, 4)) if skips else None
+        self.across_link = self.link("across_link", 1 + skips, (*seed, 5))
+        self.condition_kernel = None
+        if condition_size:
+            self.condition_kernel = self.add_weight(
+                name="condition_kernel", shape=(condition_size, 4 * filters), initializer=uniform(0.1, (*seed, 6))
+            )
+        self.built = True
+
+    def link(self, name: str, sources: int, seed: tuple[int, ...]):
+        size = 2 * self.filters * sources
+        return self.add_weight(name=name, shape=(size, self.filters), initializer=uniform((3.0 / size) ** 0.5, seed))
+
+    def conditions(self, vectors: tf.Tensor | None) -> list[tf.Tensor | float]:
+        """Returns what the condition adds within the gates of the two streams, of shape `(batch, 2 · filters)`."""
+        if self.condition_kernel is None:
+            return [0.0, 0.0]
+        return tf.split(tf.matmul(vectors, tf.cast(self.condition_kernel, self.compute_dtype)), 2, axis=-1)
+
+    def linked(self, x: tf.Tensor, link, source: int = 0) -> tf.Tensor:
+        """Returns what features of another place in the network give to the first convolution."""
+        size = 2 * self.filters
+        return product(concat_elu(x), tf.cast(link[source * size : (source + 1) * size], self.compute_dtype))
+
+    def call(self, down, across, skips=None, vectors=None, *, drop: Callable[[tf.Tensor], tf.Tensor] = tf.identity):
+        """Takes and returns maps of both streams, turned by 180°.
+
+        Args:
+            down: features of the rows above.
+            across: features of all pixels before.
+            skips: maps of both streams, where the block has skips.
+            vectors: vectors of the condition, or None.
+            drop: function that leaves out some of the hidden features.
+        """
+        for_down, for_across = (
+            part if isinstance(part, float) else part[:, tf.newaxis, tf.newaxis] for part in self.conditions(vectors)
+        )
+        h = self.down_first(concat_elu(down))
+        if skips is not None:
+            h += self.linked(skips[0], self.down_link)
+        down += gate(self.down_second(drop(concat_elu(h))) + for_down)
+        h = self.across_first(concat_elu(across)) + self.linked(down, self.across_link)
+        if skips is not None:
+            h += self.linked(skips[1], self.across_link, 1)
+        return down, across + gate(self.across_second(drop(concat_elu(h))) + for_across)
+
+    # Sampling
+
+    def start(self, columns: int, batch_size: tf.Tensor, vectors: tf.Tensor | None):
+        for_down, for_across = (
+            tf.broadcast_to(tf.cast(part, self.compute_dtype), (batch_size, 2 * self.filters))
+            for part in self.conditions(vectors)
+        )
+        names = ("down_first", "down_second", "across_first", "across_second")
+        layers = {name: getattr(self, name).start(columns, batch_size) for name in names}
+        return {**layers, "for_down": for_down, "for_across": for_across}
+
+    def begin_row(self, state, down: tf.Tensor, skip: tf.Tensor | None = None):
+        """Takes a row of `down`, and of the skip; returns the state and the row of `down` that follows."""
+        first, h = self.down_first.advance(state["down_first"], concat_elu(down))
+        if skip is not None:
+            h += self.linked(skip, self.down_link)
+        second, h = self.down_second.advance(state["down_second"], concat_elu(h))
+        down += gate(h + state["for_down"])
+        state = {
+            **state,
+            "down_first": first,
+            "down_second": second,
+            "across_first": self.across_first.begin_row(state["across_first"], self.linked(down, self.across_link)),
+            "across_second": self.across_second.begin_row(state["across_second"], state["for_across"]),
+        }
+        return state, down
+
+    def advance(self, state, column: tf.Tensor, across: tf.Tensor, skip: tf.Tensor | None = None):
+        """Takes a pixel of `across`, and of the skip; returns the state and the pixel that follows."""
+        first, h = self.across_first.advance(state["across_first"], column, concat_elu(across))
+        if skip is not None:
+            h += self.linked(skip, self.across_link, 1)
+        second, h = self.across_second.advance(state["across_second"], column, concat_elu(h))
+        return {**state, "across_first": first, "across_second": second}, across + gate(h)
+
+
+class Resolution(keras.layers.Layer):
+    """Blocks at one resolution, then all at lower ones, then blocks with skips from those before.
+
+    Args:
+        filters: number of features of each stream.
+        num_blocks: number of blocks before the skips.
+        num_resolutions: number of resolutions, this one and lower ones.
+        condition_size: length of the vector that the gates are conditioned on; 0 for none.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        num_blocks: int,
+        num_resolutions: int,
+        *,
+        condition_size: int,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        policy = {"dtype": self.dtype_policy}
+        conditioned = {"condition_size": condition_size, **policy}
+        self.coarser = None
+        if num_resolutions > 1:
+            self.shrink_down = DownConvolution(filters, filters, stride=2, seed=(*seed, 0), **policy)
+            self.shrink_across = AcrossConvolution(filters, filters, stride=2, seed=(*seed, 1), **policy)
+            self.coarser = Resolution(filters, num_blocks, num_resolutions - 1, seed=(*seed, 2), **conditioned)
+            self.grow_down = DownTransposed(filters, seed=(*seed, 3), **policy)
+            self.grow_across = AcrossTransposed(filters, seed=(*seed, 4), **policy)
+        self.blocks, self.skip_blocks = (
+            [GatedBlock(filters, skips=skips, seed=(*seed, 5, skips, index), **conditioned) for index in range(count)]
+            # At the lowest resolution, the last block's output is no skip but what goes on.
+            for skips, count in ((False, num_blocks), (True, num_blocks + (num_resolutions > 1)))
+        )
+        self.built = True
+
+    def call(self, down, across, vectors=None, *, drop: Callable[[tf.Tensor], tf.Tensor] = tf.identity):
+        """Takes and returns maps of both streams, as `GatedBlock` does."""
+        skips = [(down, across)]
+        for block in self.blocks:
+            skips.append(block(*skips[-1], None, vectors, drop=drop))
+        if self.coarser is None:
+            down, across = skips.pop()
+        else:
+            down, across = skips[-1]
+            down, across = self.coarser(self.shrink_down(down), self.shrink_across(across), vectors, drop=drop)
+            down, across = self.grow_down(down), self.grow_across(across)
+        for block in self.skip_blocks:
+            down, across = block(down, across, skips.pop(), vectors, drop=drop)
+        return down, across
+
+    # Sampling
+
+    def start(self, columns: int, batch_size: tf.Tensor, vectors: tf.Tensor | None):
+        """The state holds what the layers cache and, of the lower resolution, the rows that it last returned."""
+        blocks, skip_blocks = (
+            [block.start(columns, batch_size, vectors) for block in blocks]
+            for blocks in (self.blocks, self.skip_blocks)
+        )
+        state = {"blocks": blocks, "skip_blocks": skip_blocks}
+        if self.coarser is None:
+            return state
+        coarse = tf.zeros((columns // 2, batch_size, self.filters), self.compute_dtype)
+        return {
+            **state,
+            "shrink_down": self.shrink_down.start(columns, batch_size),
+            "shrink_across": self.shrink_across.start(columns, batch_size),
+            "coarser": self.coarser.start(columns // 2, batch_size, vectors),
+            "coarse_down": coarse,
+            "coarse_across": coarse,
+        }
+
+    def begin_row(self, state, row: tf.Tensor, down: tf.Tensor):
+        """Takes a row of `down`; returns the state and the row of `down` that follows."""
+        blocks, skip_blocks, skips = [], [], [down]
+        for block, part in zip(self.blocks, state["blocks"], strict=True):
+            part, down = block.begin_row(part, skips[-1])
+            blocks.append(part)
+            skips.append(down)
+        if self.coarser is None:
+            down = skips.pop()
+        else:
+            shrink_down, shrunk = self.shrink_down.advance(state["shrink_down"], down)
+            before = (state["coarser"], state["coarse_down"])
+            # Every other row is one of the lower resolution, too.
+            coarser, coarse = tf.cond(
+                row % 2 == 0, lambda: self.coarser.begin_row(before[0], row // 2, shrunk), lambda: before
+            )
+            coarser, coarse = same_shapes((coarser, coarse), before)
+            down = self.grow_down.output(coarse, row)
+            state = {
+                **state,
+                "shrink_down": shrink_down,
+                "shrink_across": self.shrink_across.begin_row(state["shrink_across"]),
+                "coarser": coarser,
+                "coarse_down": coarse,
+            }
+        for block, part in zip(self.skip_blocks, state["skip_blocks"], strict=True):
+            part, down = block.begin_row(part, down, skips.pop())
+            skip_blocks.append(part)
+        return {**state, "blocks": blocks, "skip_blocks": skip_blocks}, down
+
+    def advance(self, state, row: tf.Tensor, column: tf.Tensor, across: tf.Tensor):
+        """Takes a pixel of `across`; returns the state and the pixel that follows."""
+        blocks, skip_blocks, skips = [], [], [across]
+        for block, part in zip(self.blocks, state["blocks"], strict=True):
+            part, across = block.advance(part, column, skips[-1])
+            blocks.append(part)
+            skips.append(across)
+        if self.coarser is None:
+            across = skips.pop()
+        else:
+            shrink_across, shrunk = self.shrink_across.advance(state["shrink_across"], column, across)
+            before = (state["coarser"], state["coarse_across"])
+
+            def at_lower_resolution():
+                part, pixel = self.coarser.advance(before[0], row // 2, column // 2, shrunk)
+                return part, put(before[1], column // 2, pixel)
+
+            # One pixel of four is one of the lower resolution, too.
+            exists = (row % 2 == 0) & (column % 2 == 0)
+            coarser, coarse = same_shapes(tf.cond(exists, at_lower_resolution, lambda: before), before)
+            across = self.grow_across.output(coarse, row, column)
+            state = {**state, "shrink_across": shrink_across, "coarser": coarser, "coarse_across": coarse}
+        for block, part in zip(self.skip_blocks, state["skip_blocks"], strict=True):
+            part, across = block.advance(part, column, across, skips.pop())
+            skip_blocks.append(part)
+        return {**state, "blocks": blocks, "skip_blocks": skip_blocks}, across
+
+
+def concat_elu(x: tf.Tensor) -> tf.Tensor:
+    """Returns ELU of features and of their negatives, twice as many."""
+    return tf.nn.elu(tf.concat([x, -x], axis=-1))
+
+
+def gate(x: tf.Tensor) -> tf.Tensor:
+    """Returns the first half of the features, times the sigmoid of the second half."""
+    y, open_ = tf.split(x, 2, axis=-1)
+    return y * tf.sigmoid(open_)
+
+
+class PixelCNNPlusPlus(AutoregressiveModel):
+    r"""PixelCNN whose pixels are drawn as a whole, from mixtures of discretized logistic distributions.
+
+    $$p(x | y) = \prod_{i,j} \sum_k π_k \prod_c P(x_{ijc} | μ_{kc} + \sum_{b<c} \tanh(α_{kbc}) x_{ijb}, s_{kc})$$
+
+    where P is a logistic distribution rounded to levels, and π, μ, s and α are functions of y and of the pixels
+    before. A stream u of features sees the rows above, by kernels of 2×3, and a stream v all pixels before, by
+    kernels of 2×2. With f the concatenation of ELU(x) and ELU(-x), both run through gated residual blocks
+
+    $$(a, b) = W_2 ∗ f(W_1 ∗ f(x) + L f(l)) + V y, \qquad x ← x + a ⊙ σ(b)$$
+
+    where l is, for v, the u of the same block. Convolutions with stride 2 lie between the resolutions, and transposed
+    ones on the way back, where l is also what the stream was before, on the way there: each block or convolution with
+    stride of the first half has a skip to one of the second half. Dropout is inside the blocks, before W₂.
+
+    Weights are plain ones, which start so that features of variance 1 stay such and blocks are close to the
+    identity; the paper normalizes them, and starts from statistics of a first batch. The input has a channel of
+    ones, which tells the image from the padding. To sample, the stream u computes a row at once, and what lower
+    resolutions compute is kept for the pixels that they give to; all pixels together cost about one pass.
+
+    Example:
+
+    ```python
+    model = keras_gen.autoregressive.PixelCNNPlusPlus((28, 28, 1), dropout=0.2)
+    model.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.999))
+    model.fit(x_train, batch_size=16, epochs=10)           # x_train holds whole numbers 0..255
+    model.log_prob(x_test)                                 # nats
+    model.sample(16, seed=0)
+    ```
+
+    Args:
+        event_shape: (height, width, channels) of an image.
+        levels: number of levels of an entry.
+        filters: number of features of each stream.
+        num_blocks: number of blocks at each resolution, on the way to lower ones; the way back has as many, and one
+            more at all but the lowest.
+        num_resolutions: number of resolutions, each with half as many rows and columns as the one before.
+        num_components: logistic distributions in the mixture.
+        dropout: share of hidden features that each training step leaves out, for each example anew.
+        num_classes: number of classes, to condition on a class label; None for none.
+        seed: as in `GenerativeModel`.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    xla_positions = 128
+
+    def __init__(
+        self,
+        event_shape,
+        levels: int = 256,
+        *,
+        filters: int = 24,
+        num_blocks: int = 2,
+        num_resolutions: int = 1,
+        num_components: int = 10,
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
+        if len(self.event_shape) != 3:
+            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
+        self.num_rows, self.columns, self.channels = self.event_shape
+        self.filters = checks.positive_int("filters", filters)
+        self.num_blocks = checks.positive_int("num_blocks", num_blocks)
+        self.num_resolutions = checks.positive_int("num_resolutions", num_resolutions)
+        factor = 2 ** (self.num_resolutions - 1)
+        if self.num_rows % factor or self.columns % factor:
+            raise ValueError(
+                f"`num_resolutions` {num_resolutions} must go with a height and width that {factor} divides, received "
+                f"{self.num_rows} and {self.columns}."
+            )
+        self.num_components = checks.positive_int("num_components", num_components)
+        self.dropout = checks.rate("dropout", dropout)
+        self.num_classes = num_classes
+        self.kind = one_kind(num_classes, None)
+        self.conditional = DiscretizedLogisticMixture(self.levels, self.num_components, self.channels)
+
+        policy = {"dtype": self.dtype_policy}
+        inputs = self.channels + 1
+        self.down_input = DownConvolution(inputs, self.filters, seed=(seed, 0), **policy)
+        self.across_input = MaskedConvolution(inputs, self.filters, 1, 1, "A", seed=(seed, 1), **policy)
+        self.network = Resolution(
+            self.filters,
+            self.num_blocks,
+            self.num_resolutions,
+            condition_size=num_classes or 0,
+            seed=(seed, 2),
+            **policy,
+        )
+        self.output_layer = keras.layers.Dense(
+            self.conditional.num_parameters,
+            kernel_initializer=uniform((3.0 / self.filters) ** 0.5, (seed, 3)),
+            **policy,
+        )
+        self.output_layer.build((None, self.filters))
+
+    @property
+    def condition_kind(self):
+        return self.kind
+
+    def inputs(self, x):
+        """Returns levels of shape `(..., channels)` as numbers from -1 to 1, with a channel of ones."""
+        x = tf.cast(2.0 * x / (self.levels - 1) - 1.0, self.compute_dtype)
+        return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
+
+    def vectors(self, condition) -> tf.Tensor | None:
+        return None if self.kind is None else tf.cast(self.kind.vectors(condition), self.compute_dtype)
+
+    # Primitives
+
+    def parameters(self, x, condition=None, *, seed=None):
+        drop = tf.identity
+        if self.dropout and seed is not None:
+            seeds = self.seeds(seed)
+
+            def drop(h):
+                return self.thinned(h, self.dropout, next(seeds))
+
+        maps = tf.reverse(self.inputs(x), (1, 2))
+        above = tf.pad(maps[:, 1:], ((0, 0), (0, 1), (0, 0), (0, 0)))
+        down, across = self.down_input(above), self.across_input(maps)
+        _, across = self.network(down, across, self.vectors(condition), drop=drop)
+        parameters = tf.reverse(self.output_layer(tf.nn.elu(across)), (1, 2))
+        return tf.reshape(tf.cast(parameters, tf.float32), (-1, self.num_positions, self.conditional.num_parameters))
+
+    @staticmethod
+    def seeds(seed: tf.Tensor):
+        """Yields as many seeds as are asked for."""
+        while True:
+            seed, following = tf.unstack(tf.random.split(seed, 2))
+            yield following
+
+    def start(self, batch_size, condition=None):
+        """The state holds what each layer caches, and the parameters of the next pixel."""
+        return {
+            "down_input": self.down_input.start(self.columns, batch_size),
+            "across_input": self.across_input.start(self.columns, batch_size),
+            "network": self.network.start(self.columns, batch_size, self.vectors(condition)),
+            "parameters": tf.zeros((batch_size, self.conditional.num_parameters)),
+        }
+
+    def begin_row(self, state, row):
+        # The convolution of the input has the row above, with a padding on each side.
+        above = state["across_input"]["row"][1:-1]
+        down_input, down = self.down_input.advance(state["down_input"], above)
+        network, _ = self.network.begin_row(state["network"], row, down)
+        across_input = self.across_input.begin_row(state["across_input"])
+        state = {**state, "down_input": down_input, "across_input": across_input, "network": network}
+        return self.advance(state, row, tf.constant(0))
+
+    def parameters_at(self, state, step):
+        return state["parameters"]
+
+    def observe(self, state, step, x):
+        row, column = step // self.columns, step % self.columns
+        state = {**state, "across_input": self.across_input.observe(state["across_input"], column, self.inputs(x))}
+        # The last pixel of a row is computed again, to the same values.
+        return self.advance(state, row, tf.minimum(column + 1, self.columns - 1))
+
+    def advance(self, state, row: tf.Tensor, column: tf.Tensor):
+        """Returns the state with the parameters of a pixel, all pixels before it being known."""
+        across = self.across_input.output(state["across_input"], column)
+        network, across = self.network.advance(state["network"], row, column, across)
+        parameters = tf.cast(self.output_layer(tf.nn.elu(across)), tf.float32)
+        return {**state, "network": network, "parameters": parameters}

@@ -1,0 +1,174 @@
+"""Convolutions that reach up and left, and their transposes, for whole images and row by row or pixel by pixel.
+
+Where a pixel is drawn as a whole, a convolution over pixels before needs no mask: its kernel has a pixel and what is
+above and on the left of it. Whole maps come turned by 180°, for TensorFlow then pads such kernels as it is needed and
+makes no padded copy. Rows have the shape `(columns, batch, features)`, pixels `(batch, features)`.
+"""
+
+import keras
+import tensorflow as tf
+
+from keras_gen.layers.masked_convolution import convolved
+from keras_gen.layers.recurrence import put
+from keras_gen.layers.row_convolution import product, uniform
+
+
+class ShiftedConvolution(keras.layers.Layer):
+    """A convolution over a pixel, its neighbours on the left and maybe on the right, and the row above these.
+
+    Args:
+        inputs: number of features of the input.
+        filters: number of features of the output.
+        right: number of columns on the right, 0 or 1.
+        stride: 2 keeps every other row and column of the output, from the first on; 1 keeps all.
+        gain: standard deviation that inputs of variance 1 give the output at the start.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        filters: int,
+        right: int,
+        *,
+        stride: int = 1,
+        gain: float = 1.0,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.right = right
+        self.stride = stride
+        self.shape = (2, 2 + right, inputs, filters)
+        size = 2 * (2 + right) * inputs
+        # One row of the kernel for each feature of each tap, those of the row above first.
+        self.kernel = self.add_weight(
+            name="kernel", shape=(size, filters), initializer=uniform(gain * (3.0 / size) ** 0.5, seed)
+        )
+        self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
+        self.built = True
+
+    def weights_in_use(self) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.cast(self.kernel, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
+
+    def call(self, maps):
+        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns maps that are turned."""
+        kernel, bias = self.weights_in_use()
+        kernel = tf.reverse(tf.reshape(kernel, self.shape), (0, 1))
+        if self.stride == 1:
+            return tf.nn.bias_add(convolved(maps, kernel, (0, 1), (self.right, 1)), bias)
+        # In turned maps, the first of two rows and columns is the last one.
+        maps = tf.pad(maps[:, 1:, 1 - self.right :], ((0, 0), (0, 1), (0, 1), (0, 0)))
+        return tf.nn.bias_add(tf.nn.conv2d(maps, kernel, self.stride, "VALID"), bias)
+
+
+class DownConvolution(ShiftedConvolution):
+    """The convolution of 2×3 taps, which computes whole rows."""
+
+    def __init__(self, inputs: int, filters: int, **kwargs):
+        super().__init__(inputs, filters, 1, **kwargs)
+
+    def start(self, columns: int, batch_size: tf.Tensor) -> tf.Tensor:
+        """Returns the row above the first one, with a padding on each side."""
+        return tf.zeros((columns + 2, batch_size, self.shape[2]), self.compute_dtype)
+
+    def advance(self, above: tf.Tensor, row: tf.Tensor):
+        """Takes in a row and returns it, as the row above the next one, and the output."""
+        kernel, bias = self.weights_in_use()
+        columns = row.shape[0]
+        row = tf.pad(row, ((1, 1), (0, 0), (0, 0)))
+        taps = [part[tap : tap + columns : self.stride] for part in (above, row) for tap in range(3)]
+        return row, product(tf.concat(taps, axis=-1), kernel) + bias
+
+
+class AcrossConvolution(ShiftedConvolution):
+    """The convolution of 2×2 taps, which computes pixel by pixel."""
+
+    def __init__(self, inputs: int, filters: int, **kwargs):
+        super().__init__(inputs, filters, 0, **kwargs)
+
+    def start(self, columns: int, batch_size: tf.Tensor):
+        """Returns the row so far, after a padding, and what the row above gives to each output."""
+        return {
+            "row": tf.zeros((columns + 1, batch_size, self.shape[2]), self.compute_dtype),
+            "above": tf.zeros((columns // self.stride, batch_size, self.shape[3]), self.compute_dtype),
+        }
+
+    def begin_row(self, state, given=0.0):
+        """Returns the state before a row; `given` is what else the row's outputs are to have added."""
+        kernel, bias = self.weights_in_use()
+        row, columns = state["row"], state["row"].shape[0] - 1
+        taps = [row[tap : tap + columns : self.stride] for tap in range(2)]
+        above = product(tf.concat(taps, axis=-1), kernel[: 2 * self.shape[2]])
+        return {"row": row, "above": above + bias + given}
+
+    def advance(self, state, column: tf.Tensor, x: tf.Tensor):
+        """Takes in a pixel and returns the state and the output, which means nothing where the stride skips it."""
+        kernel, _ = self.weights_in_use()
+        y = tf.matmul(tf.concat([state["row"][column], x], axis=-1), kernel[2 * self.shape[2] :])
+        return {**state, "row": put(state["row"], column + 1, x)}, y + state["above"][column // self.stride]
+
+
+class TransposedConvolution(keras.layers.Layer):
+    """The transpose of a shifted convolution with stride 2, to twice as many rows and columns.
+
+    Each pixel gives to two rows, its own and the one below, and to two columns, its own and the next; with `right`
+    also to the one before its own.
+
+    Args:
+        filters: number of features of input and output.
+        right: number of columns on the right that a pixel sees, 0 or 1.
+        seed: seed of the initial weights, a tuple of ints.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, filters: int, right: int, *, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        # A pixel of the output sees one pixel of the input, or at every other column two.
+        scale = (3.0 / (filters * (1.0 + 0.5 * right))) ** 0.5
+        shape = (2, 2 + right, filters, filters)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=uniform(scale, seed))
+        self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
+        self.built = True
+
+    def weights_in_use(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the kernel, of shape `(2, width, inputs, filters)`, and the bias."""
+        return tf.cast(self.kernel, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
+
+    def call(self, maps):
+        """Takes and returns turned maps, of shape `(batch, rows, columns, filters)`."""
+        kernel, bias = self.weights_in_use()
+        kernel = tf.transpose(tf.reverse(kernel, (0, 1)), (0, 1, 3, 2))
+        _, rows, columns, filters = maps.shape
+        shape = (tf.shape(maps)[0], 2 * rows, 2 * columns, filters)
+        return tf.nn.bias_add(tf.nn.conv2d_transpose(maps, kernel, shape, 2, "SAME"), bias)
+
+
+class DownTransposed(TransposedConvolution):
+    """The transpose of `DownConvolution`."""
+
+    def __init__(self, filters: int, **kwargs):
+        super().__init__(filters, 1, **kwargs)
+
+    def output(self, coarse: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+        """Returns a row, from the coarse row that it belongs to."""
+        kernel, bias = self.weights_in_use()
+        before, own, after = tf.unstack(kernel[row % 2])
+        following = tf.pad(coarse[1:], ((0, 1), (0, 0), (0, 0)))
+        odd = product(tf.concat([coarse, following], axis=-1), tf.concat([after, before], axis=0))
+        columns, _, filters = coarse.shape
+        y = tf.stack([product(coarse, own), odd], axis=1)
+        return tf.reshape(y, (2 * columns, -1, filters)) + bias
+
+
+class AcrossTransposed(TransposedConvolution):
+    """The transpose of `AcrossConvolution`."""
+
+    def __init__(self, filters: int, **kwargs):
+        super().__init__(filters, 0, **kwargs)
+
+    def output(self, coarse: tf.Tensor, row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
+        """Returns a pixel, from the coarse row that it belongs to."""
+        kernel, bias = self.weights_in_use()
+        return tf.matmul(coarse[column // 2], kernel[row % 2, column % 2]) + bias
