@@ -90,6 +90,10 @@ class AutoregressiveModel(DensityModel):
         """Returns the state before the first position of a row."""
         return state
 
+    def begin_position(self, state, step: tf.Tensor):
+        """Returns the state that `parameters_at` is given, from the one after all positions before."""
+        return state
+
     def parameters_at(self, state, step: tf.Tensor) -> tf.Tensor:
         """Computes the parameters of one position's distribution.
 
@@ -234,6 +238,7 @@ class AutoregressiveModel(DensityModel):
             missing = tf.reshape(missing, (self.num_positions, -1, *(1 for _ in shape)))
 
         def position(step, x, state):
+            state = same_shapes(self.begin_position(state, step), state)
             parameters = self.parameters_at(state, step)
             value = self.conditional.draw(parameters, {name: part[step] for name, part in noise.items()})
             if known is not None:

@@ -48,8 +48,13 @@ class GatedBlock(keras.layers.Layer):
         self.down_second = DownConvolution(2 * filters, 2 * filters, gain=0.1, seed=(*seed, 1), **policy)
         self.across_first = AcrossConvolution(2 * filters, filters, seed=(*seed, 2), **policy)
         self.across_second = AcrossConvolution(2 * filters, 2 * filters, gain=0.1, seed=(*seed, 3), **policy)
-        self.down_link = self.link("down_link", 1, (*seed, 4)) if skips else None
-        self.across_link = self.link("across_link", 1 + skips, (*seed, 5))
+        names = ("across_link", "down_skip_link", "across_skip_link") if skips else ("across_link",)
+        for index, name in enumerate(names):
+            scale = (3.0 / (2 * filters)) ** 0.5
+            link = self.add_weight(
+                name=name, shape=(2 * filters, filters), initializer=uniform(scale, (*seed, 4, index))
+            )
+            setattr(self, name, link)
         self.condition_kernel = None
         if condition_size:
             self.condition_kernel = self.add_weight(
@@ -57,20 +62,15 @@ class GatedBlock(keras.layers.Layer):
             )
         self.built = True
 
-    def link(self, name: str, sources: int, seed: tuple[int, ...]):
-        size = 2 * self.filters * sources
-        return self.add_weight(name=name, shape=(size, self.filters), initializer=uniform((3.0 / size) ** 0.5, seed))
-
     def conditions(self, vectors: tf.Tensor | None) -> list[tf.Tensor | float]:
         """Returns what the condition adds within the gates of the two streams, of shape `(batch, 2 · filters)`."""
         if self.condition_kernel is None:
             return [0.0, 0.0]
         return tf.split(tf.matmul(vectors, tf.cast(self.condition_kernel, self.compute_dtype)), 2, axis=-1)
 
-    def linked(self, x: tf.Tensor, link, source: int = 0) -> tf.Tensor:
+    def linked(self, x: tf.Tensor, link) -> tf.Tensor:
         """Returns what features of another place in the network give to the first convolution."""
-        size = 2 * self.filters
-        return product(concat_elu(x), tf.cast(link[source * size : (source + 1) * size], self.compute_dtype))
+        return product(concat_elu(x), tf.cast(link, self.compute_dtype))
 
     def call(self, down, across, skips=None, vectors=None, *, drop: Callable[[tf.Tensor], tf.Tensor] = tf.identity):
         """Takes and returns maps of both streams, turned by 180°.
@@ -87,11 +87,11 @@ class GatedBlock(keras.layers.Layer):
         )
         h = self.down_first(concat_elu(down))
         if skips is not None:
-            h += self.linked(skips[0], self.down_link)
+            h += self.linked(skips[0], self.down_skip_link)
         down += gate(self.down_second(drop(concat_elu(h))) + for_down)
         h = self.across_first(concat_elu(across)) + self.linked(down, self.across_link)
         if skips is not None:
-            h += self.linked(skips[1], self.across_link, 1)
+            h += self.linked(skips[1], self.across_skip_link)
         return down, across + gate(self.across_second(drop(concat_elu(h))) + for_across)
 
     # Sampling
@@ -109,7 +109,7 @@ class GatedBlock(keras.layers.Layer):
         """Takes a row of `down`, and of the skip; returns the state and the row of `down` that follows."""
         first, h = self.down_first.advance(state["down_first"], concat_elu(down))
         if skip is not None:
-            h += self.linked(skip, self.down_link)
+            h += self.linked(skip, self.down_skip_link)
         second, h = self.down_second.advance(state["down_second"], concat_elu(h))
         down += gate(h + state["for_down"])
         state = {
@@ -125,7 +125,7 @@ class GatedBlock(keras.layers.Layer):
         """Takes a pixel of `across`, and of the skip; returns the state and the pixel that follows."""
         first, h = self.across_first.advance(state["across_first"], column, concat_elu(across))
         if skip is not None:
-            h += self.linked(skip, self.across_link, 1)
+            h += self.linked(skip, self.across_skip_link)
         second, h = self.across_second.advance(state["across_second"], column, concat_elu(h))
         return {**state, "across_first": first, "across_second": second}, across + gate(h)
 
@@ -328,7 +328,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         *,
         filters: int = 24,
         num_blocks: int = 2,
-        num_resolutions: int = 1,
+        num_resolutions: int = 3,
         num_components: int = 10,
         dropout: float = 0.0,
         num_classes: int | None = None,
@@ -410,12 +410,12 @@ class PixelCNNPlusPlus(AutoregressiveModel):
             yield following
 
     def start(self, batch_size, condition=None):
-        """The state holds what each layer caches, and the parameters of the next pixel."""
+        """The state holds what each layer caches, and the features of a pixel that its parameters come from."""
         return {
             "down_input": self.down_input.start(self.columns, batch_size),
             "across_input": self.across_input.start(self.columns, batch_size),
             "network": self.network.start(self.columns, batch_size, self.vectors(condition)),
-            "parameters": tf.zeros((batch_size, self.conditional.num_parameters)),
+            "across": tf.zeros((batch_size, self.filters), self.compute_dtype),
         }
 
     def begin_row(self, state, row):
@@ -424,21 +424,17 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         down_input, down = self.down_input.advance(state["down_input"], above)
         network, _ = self.network.begin_row(state["network"], row, down)
         across_input = self.across_input.begin_row(state["across_input"])
-        state = {**state, "down_input": down_input, "across_input": across_input, "network": network}
-        return self.advance(state, row, tf.constant(0))
+        return {**state, "down_input": down_input, "across_input": across_input, "network": network}
 
-    def parameters_at(self, state, step):
-        return state["parameters"]
-
-    def observe(self, state, step, x):
+    def begin_position(self, state, step):
         row, column = step // self.columns, step % self.columns
-        state = {**state, "across_input": self.across_input.observe(state["across_input"], column, self.inputs(x))}
-        # The last pixel of a row is computed again, to the same values.
-        return self.advance(state, row, tf.minimum(column + 1, self.columns - 1))
-
-    def advance(self, state, row: tf.Tensor, column: tf.Tensor):
-        """Returns the state with the parameters of a pixel, all pixels before it being known."""
         across = self.across_input.output(state["across_input"], column)
         network, across = self.network.advance(state["network"], row, column, across)
-        parameters = tf.cast(self.output_layer(tf.nn.elu(across)), tf.float32)
-        return {**state, "network": network, "parameters": parameters}
+        return {**state, "network": network, "across": across}
+
+    def parameters_at(self, state, step):
+        return tf.cast(self.output_layer(tf.nn.elu(state["across"])), tf.float32)
+
+    def observe(self, state, step, x):
+        column = step % self.columns
+        return {**state, "across_input": self.across_input.observe(state["across_input"], column, self.inputs(x))}

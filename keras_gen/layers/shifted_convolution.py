@@ -49,18 +49,20 @@ class ShiftedConvolution(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
         self.built = True
 
-    def weights_in_use(self) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.cast(self.kernel, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
+    def kernel_in_use(self) -> tf.Tensor:
+        return tf.cast(self.kernel, self.compute_dtype)
+
+    def with_bias(self, y: tf.Tensor) -> tf.Tensor:
+        return tf.nn.bias_add(y, tf.cast(self.bias, self.compute_dtype))
 
     def call(self, maps):
         """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns maps that are turned."""
-        kernel, bias = self.weights_in_use()
-        kernel = tf.reverse(tf.reshape(kernel, self.shape), (0, 1))
+        kernel = tf.reverse(tf.reshape(self.kernel_in_use(), self.shape), (0, 1))
         if self.stride == 1:
-            return tf.nn.bias_add(convolved(maps, kernel, (0, 1), (self.right, 1)), bias)
+            return self.with_bias(convolved(maps, kernel, (0, 1), (self.right, 1)))
         # In turned maps, the first of two rows and columns is the last one.
         maps = tf.pad(maps[:, 1:, 1 - self.right :], ((0, 0), (0, 1), (0, 1), (0, 0)))
-        return tf.nn.bias_add(tf.nn.conv2d(maps, kernel, self.stride, "VALID"), bias)
+        return self.with_bias(tf.nn.conv2d(maps, kernel, self.stride, "VALID"))
 
 
 class DownConvolution(ShiftedConvolution):
@@ -75,11 +77,10 @@ class DownConvolution(ShiftedConvolution):
 
     def advance(self, above: tf.Tensor, row: tf.Tensor):
         """Takes in a row and returns it, as the row above the next one, and the output."""
-        kernel, bias = self.weights_in_use()
         columns = row.shape[0]
         row = tf.pad(row, ((1, 1), (0, 0), (0, 0)))
         taps = [part[tap : tap + columns : self.stride] for part in (above, row) for tap in range(3)]
-        return row, product(tf.concat(taps, axis=-1), kernel) + bias
+        return row, self.with_bias(product(tf.concat(taps, axis=-1), self.kernel_in_use()))
 
 
 class AcrossConvolution(ShiftedConvolution):
@@ -97,17 +98,17 @@ class AcrossConvolution(ShiftedConvolution):
 
     def begin_row(self, state, given=0.0):
         """Returns the state before a row; `given` is what else the row's outputs are to have added."""
-        kernel, bias = self.weights_in_use()
         row, columns = state["row"], state["row"].shape[0] - 1
         taps = [row[tap : tap + columns : self.stride] for tap in range(2)]
-        above = product(tf.concat(taps, axis=-1), kernel[: 2 * self.shape[2]])
-        return {"row": row, "above": above + bias + given}
+        kernel, _ = tf.split(self.kernel_in_use(), 2)
+        return {"row": row, "above": self.with_bias(product(tf.concat(taps, axis=-1), kernel)) + given}
 
     def advance(self, state, column: tf.Tensor, x: tf.Tensor):
         """Takes in a pixel and returns the state and the output, which means nothing where the stride skips it."""
-        kernel, _ = self.weights_in_use()
-        y = tf.matmul(tf.concat([state["row"][column], x], axis=-1), kernel[2 * self.shape[2] :])
-        return {**state, "row": put(state["row"], column + 1, x)}, y + state["above"][column // self.stride]
+        _, kernel = tf.split(self.kernel_in_use(), 2)
+        y = tf.matmul(tf.concat([tf.gather(state["row"], column), x], axis=-1), kernel)
+        y += tf.gather(state["above"], column // self.stride if self.stride > 1 else column)
+        return {**state, "row": put(state["row"], column + 1, x)}, y
 
 
 class TransposedConvolution(keras.layers.Layer):
@@ -171,4 +172,4 @@ class AcrossTransposed(TransposedConvolution):
     def output(self, coarse: tf.Tensor, row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
         """Returns a pixel, from the coarse row that it belongs to."""
         kernel, bias = self.weights_in_use()
-        return tf.matmul(coarse[column // 2], kernel[row % 2, column % 2]) + bias
+        return tf.matmul(tf.gather(coarse, column // 2), kernel[row % 2, column % 2]) + bias
