@@ -159,6 +159,8 @@ class TransformerAR(AutoregressiveModel):
         **kwargs: as in `GenerativeModel`.
     """
 
+    xla_positions = 128
+
     def __init__(
         self,
         event_shape,

@@ -16,27 +16,24 @@ from keras_gen import training
     dataset="winequality-red.csv",
     columns="0:11",
     folds=10,
-    epochs=200,
     batch_size=100,
-    hidden_units=50,
     num_components=10,
-    learning_rate=0.003,
-    weight_decay=1.0,
+    weight_decay=None,
 )
 def main(
     *,
     dataset: str = "breast_cancer",
     columns: str | None = None,
     folds: int = 0,
-    epochs: int = 300,
+    epochs: int = 200,
     batch_size: int = 32,
     seed: int = 0,
     folder: str | None = None,
-    hidden_units: int = 200,
+    hidden_units: int = 50,
     num_components: int = 2,
     component: str = "gaussian",
-    learning_rate: float = 0.001,
-    weight_decay: float = 3.0,
+    learning_rate: float = 0.01,
+    weight_decay: float | None = 0.1,
     patience: int = 30,
     options: training.Options = training.Options(),
 ) -> dict:
@@ -53,8 +50,8 @@ def main(
         hidden_units: number of hidden units.
         num_components: components of each conditional's mixture.
         component: their distribution, gaussian or laplace.
-        learning_rate: learning rate of AdamW at the start; it falls to 0 along a cosine.
-        weight_decay: its weight decay, of the weight matrices alone.
+        learning_rate: learning rate of SGD with momentum at the start; it falls to 0 along a cosine.
+        weight_decay: its weight decay, of the weight matrices alone; None for none.
         patience: epochs without a better validation likelihood after which training stops.
         options: how to train, whatever the model.
     """
@@ -73,7 +70,10 @@ def main(
                 splits.event_shape, hidden_units, num_components, component=component, seed=seed
             )
             schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
-            optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+            # Gradient descent, as in the paper: it was measured to generalise better than Adam.
+            optimizer = keras.optimizers.SGD(
+                schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay, global_clipnorm=5.0
+            )
             optimizer.exclude_from_weight_decay(var_names=["bias", "factors"])
             model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
         return model
