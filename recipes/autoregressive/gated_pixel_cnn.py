@@ -1,8 +1,11 @@
 """Gated PixelCNN (van den Oord et al., 2016, https://arxiv.org/abs/1606.05328).
 
 python -m recipes.autoregressive.gated_pixel_cnn                     digits
-python -m recipes.autoregressive.gated_pixel_cnn --paper             binarized MNIST, a narrow and shallow net
+python -m recipes.autoregressive.gated_pixel_cnn --paper             binarized MNIST, a narrow net
 python -m recipes.autoregressive.gated_pixel_cnn --num-classes 10    digits, given their class
+
+Measured on two cores; exact test negative log-likelihoods in nats. Binarized MNIST, 14 layers of 16 features, 45 minutes
+beside other work: 82.62 ± 0.20, with 74,000 weights (the paper's PixelCNN 81.30).
 """
 
 from keras_gen import training

@@ -1,7 +1,7 @@
 """PixelCNN (van den Oord et al., 2016, https://arxiv.org/abs/1601.06759).
 
 python -m recipes.autoregressive.pixel_cnn            digits
-python -m recipes.autoregressive.pixel_cnn --paper    binarized MNIST, narrower and shallower than in the paper
+python -m recipes.autoregressive.pixel_cnn --paper    binarized MNIST, a narrow net
 """
 
 from keras_gen import training
