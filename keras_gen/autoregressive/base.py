@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 from keras_gen.autoregressive.conditionals import Conditional
 from keras_gen.base import DensityModel
-from keras_gen.layers.recurrence import same_shapes
+from keras_gen.layers.common import same_shapes
 
 tfd = tfp.distributions
 

@@ -14,8 +14,9 @@ from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import over_levels
 from keras_gen.conditions import one_kind
 from keras_gen.layers import MaskedConvolution
+from keras_gen.layers.common import glorot, product
 from keras_gen.layers.masked_convolution import convolved
-from keras_gen.layers.row_convolution import by_entry, by_pixel, glorot, product
+from keras_gen.layers.row_convolution import by_entry, by_pixel
 
 
 class VerticalConvolution(keras.layers.Layer):

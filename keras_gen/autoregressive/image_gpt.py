@@ -14,8 +14,7 @@ from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import over_levels
 from keras_gen.conditions import one_kind
-from keras_gen.layers.recurrence import put
-from keras_gen.layers.row_convolution import whole
+from keras_gen.layers.common import put, whole
 
 #: Positions whose queries are compared with keys at a time, to keep the products small and few of them masked.
 BLOCK = 128

@@ -18,8 +18,7 @@ from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import DiscretizedLogisticMixture
 from keras_gen.conditions import one_kind
 from keras_gen.layers import MaskedConvolution
-from keras_gen.layers.recurrence import put, same_shapes
-from keras_gen.layers.row_convolution import product, uniform
+from keras_gen.layers.common import product, put, same_shapes, uniform
 from keras_gen.layers.shifted_convolution import (
     AcrossConvolution,
     AcrossTransposed,

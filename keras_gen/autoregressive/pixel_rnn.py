@@ -15,16 +15,9 @@ from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import over_levels
 from keras_gen.layers import MaskedConvolution
-from keras_gen.layers.recurrence import lstm, put, scan
-from keras_gen.layers.row_convolution import (
-    RowConvolution,
-    by_entry,
-    by_pixel,
-    flat,
-    glorot,
-    of_group,
-    product,
-)
+from keras_gen.layers.common import glorot, product, put
+from keras_gen.layers.recurrence import lstm, scan
+from keras_gen.layers.row_convolution import RowConvolution, by_entry, by_pixel, flat, of_group
 
 
 class ResidualLSTM(keras.layers.Layer):

@@ -14,8 +14,8 @@ from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import Mixture, over_levels
 from keras_gen.conditions import one_kind
+from keras_gen.layers.common import glorot, product, whole
 from keras_gen.layers.recurrence import lstm, scan
-from keras_gen.layers.row_convolution import glorot, product, whole
 
 
 class RecurrentLayer(keras.layers.Layer):

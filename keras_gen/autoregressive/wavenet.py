@@ -18,7 +18,7 @@ from keras_gen import checks, domains
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import Categorical, DiscretizedLogisticMixture, Linear, MuLaw, Waveform
 from keras_gen.conditions import one_kind
-from keras_gen.layers.row_convolution import glorot, product, uniform
+from keras_gen.layers.common import glorot, product, uniform
 
 
 class CausalConvolution(keras.layers.Layer):

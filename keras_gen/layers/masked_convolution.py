@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.layers.recurrence import put
-from keras_gen.layers.row_convolution import by_entry, by_pixel, flat, groups_of, of_group, product, uniform
+from keras_gen.layers.common import product, put, uniform
+from keras_gen.layers.row_convolution import by_entry, by_pixel, flat, groups_of, of_group
 
 
 class MaskedConvolution(keras.layers.Layer):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_gen.layers.common import put, same_shapes
+
 Tensors = tuple[tf.Tensor, ...]
 
 #: Steps that are taken together. Unless XLA compiles the loop, TensorFlow copies all outputs whenever it adds some.
@@ -96,13 +98,6 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
     return tf.reshape(outputs, tf.concat([[num_blocks * size], tf.shape(state[0])], axis=0))[:steps]
 
 
-def same_shapes(new, old):
-    """Returns the structure `new`, which a loop needs to have the static shapes of `old`."""
-    for ours, theirs in zip(tf.nest.flatten(new), tf.nest.flatten(old), strict=True):
-        ours.set_shape(theirs.shape)
-    return new
-
-
 def lstm(gates: tf.Tensor, cell: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor]:
     """One step of an LSTM.
 
@@ -119,8 +114,3 @@ def lstm(gates: tf.Tensor, cell: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.
     o, f, i, g = (tf.reshape(part, shape) for part in tf.unstack(gates, axis=-2))
     cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
     return tf.sigmoid(o) * tf.tanh(cell), cell
-
-
-def put(tensor: tf.Tensor, index: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """Returns the tensor with one slice of its first axis replaced."""
-    return tf.tensor_scatter_nd_update(tensor, [[index]], value[tf.newaxis])

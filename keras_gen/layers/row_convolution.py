@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.layers.recurrence import put
+from keras_gen.layers.common import glorot, product, put
 
 
 class RowConvolution(keras.layers.Layer):
@@ -71,14 +71,6 @@ class RowConvolution(keras.layers.Layer):
         return inputs, tf.matmul(x, of_group(kernel, group, self.groups)) + of_group(bias, group, self.groups)
 
 
-def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns the matrix product along the last axis of a tensor of any rank."""
-    shape = (*(-1 if size is None else size for size in x.shape[:-1]), kernel.shape[1])
-    if shape.count(-1) > 1:
-        shape = tf.concat([tf.shape(x)[:-1], kernel.shape[1:]], axis=0)
-    return tf.reshape(tf.matmul(tf.reshape(x, (-1, kernel.shape[0])), kernel), shape)
-
-
 def by_entry(row: tf.Tensor, groups: int) -> tf.Tensor:
     """From `(columns, batch, features)` to `(columns · groups, batch, features / groups)`."""
     columns, _, features = row.shape
@@ -107,16 +99,3 @@ def of_group(weights: tf.Tensor, group: tf.Tensor, groups: int) -> tf.Tensor:
 def groups_of(features: int, groups: int) -> np.ndarray:
     """Returns the group that each feature belongs to."""
     return np.arange(features) * groups // features
-
-
-def glorot(seed: tuple[int, ...]) -> keras.initializers.Initializer:
-    return keras.initializers.GlorotUniform(seed=whole(seed))
-
-
-def uniform(scale: float, seed: tuple[int, ...]) -> keras.initializers.Initializer:
-    return keras.initializers.RandomUniform(-scale, scale, seed=whole(seed))
-
-
-def whole(seed: tuple[int, ...]) -> int:
-    """Returns one number for several: layers' weights come from streams of their own."""
-    return int(np.random.SeedSequence(seed).generate_state(1)[0])

@@ -6,11 +6,11 @@ makes no padded copy. Rows have the shape `(columns, batch, features)`, pixels `
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from keras_gen.layers.common import product, put, uniform
 from keras_gen.layers.masked_convolution import convolved
-from keras_gen.layers.recurrence import put
-from keras_gen.layers.row_convolution import product, uniform
 
 
 class ShiftedConvolution(keras.layers.Layer):
@@ -77,10 +77,12 @@ class DownConvolution(ShiftedConvolution):
 
     def advance(self, above: tf.Tensor, row: tf.Tensor):
         """Takes in a row and returns it, as the row above the next one, and the output."""
-        columns = row.shape[0]
+        columns = np.arange(0, row.shape[0], self.stride)
         row = tf.pad(row, ((1, 1), (0, 0), (0, 0)))
-        taps = [part[tap : tap + columns : self.stride] for part in (above, row) for tap in range(3)]
-        return row, self.with_bias(product(tf.concat(taps, axis=-1), self.kernel_in_use()))
+        taps = columns[:, np.newaxis] + np.concatenate([np.arange(3), np.arange(3) + row.shape[0]])
+        taps = tf.transpose(tf.gather(tf.concat([above, row], axis=0), taps), (0, 2, 1, 3))
+        taps = tf.reshape(taps, (len(columns), -1, 6 * self.shape[2]))
+        return row, self.with_bias(product(taps, self.kernel_in_use()))
 
 
 class AcrossConvolution(ShiftedConvolution):
