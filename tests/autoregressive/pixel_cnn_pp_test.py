@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, randomise
+from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, changed_by_entries, randomise
 
 from keras_gen import export
 from keras_gen.autoregressive import PixelCNNPlusPlus
@@ -76,19 +76,15 @@ class TestTwoResolutions(DiscreteDensityContract):
         assert np.mean(model.draw(model.noise(50, seed=0)) == x) > 0.9
 
 
-class TestOneResolution(AutoregressiveContract):
-    """Grey images of which a pixel sees a part, on each side and above."""
-
-    def make_model(self):
-        return PixelCNNPlusPlus((3, 7, 1), 4, filters=6, num_blocks=1, num_resolutions=1, num_components=2)
-
-    def sees(self, model):
-        """Each convolution of a block reaches one pixel further: up and left, and above also to the right."""
-        row, column = np.divmod(np.arange(model.num_positions), model.event_shape[1])
-        up, left = row[:, np.newaxis] - row, column[:, np.newaxis] - column
-        reach = 1 + 2 * 2 * model.num_blocks
-        above = (up >= 1) & (left >= -reach) & (left <= reach + 1)
-        return above | ((up == 0) & (left >= 1) & (left <= reach))
+def test_one_resolution_has_no_blind_spot_within_reach():
+    """Each convolution of a block reaches one pixel further: up and left, and above also to the right."""
+    model = randomise(PixelCNNPlusPlus((9, 7, 1), 4, filters=6, num_blocks=1, num_resolutions=1, num_components=2))
+    row, column = np.divmod(np.arange(model.num_positions), 7)
+    up, left = row[:, np.newaxis] - row, column[:, np.newaxis] - column
+    reach = 1 + 2 * 2
+    above = (up >= 1) & (up <= reach + 2) & (left >= -reach) & (left <= reach + 1)
+    expected = above | ((up == 0) & (left >= 1) & (left <= reach))
+    np.testing.assert_array_equal(changed_by_entries(model), expected)
 
 
 def convolved(maps, taps, kernel, bias=0.0, stride=1):
