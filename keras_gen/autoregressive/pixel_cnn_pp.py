@@ -318,8 +318,6 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         **kwargs: as in `GenerativeModel`.
     """
 
-    xla_positions = 128
-
     def __init__(
         self,
         event_shape,
