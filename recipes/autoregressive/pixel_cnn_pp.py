@@ -3,6 +3,9 @@
 python -m recipes.autoregressive.pixel_cnn_pp                     digits, of 17 levels
 python -m recipes.autoregressive.pixel_cnn_pp --paper             MNIST with 256 levels, a narrow and shallow net
 python -m recipes.autoregressive.pixel_cnn_pp --num-classes 10    digits, given their class
+
+Measured on two cores; exact test negative log-likelihoods in nats. Digits: 76.19 ± 0.76, or 1.718 bits per dimension
+(independent pixels 106.9).
 """
 
 from keras_gen import training
@@ -21,7 +24,7 @@ def main(
     *,
     dataset: str = "digits",
     binarization: str = "none",
-    epochs: int = 50,
+    epochs: int = 30,
     batch_size: int = 50,
     seed: int = 0,
     folder: str | None = None,
@@ -29,7 +32,7 @@ def main(
     num_blocks: int = 1,
     num_resolutions: int = 3,
     num_components: int = 10,
-    dropout: float = 0.2,
+    dropout: float = 0.4,
     num_classes: int | None = None,
     learning_rate: float = 0.004,
     patience: int = 10,
