@@ -183,12 +183,12 @@ class MADE(AutoregressiveModel):
         y = preactivations(self.output_layer, firsts, width, state["units"][-1], masks)
         if self.direct_layer is not None:
             y += preactivations(self.direct_layer, firsts, width, state["units"][0], masks)
-        return tf.cast(tf.transpose(y), tf.float32)
+        return tf.cast(transposed(y), tf.float32)
 
     def observe(self, state, step, x):
         masks = state.get("masks")
         firsts = self.at_step(self.orders * self.inputs_per_entry, state, step)
-        units = [placed(state["units"][0], firsts, tf.transpose(self.inputs(x)), masks)]
+        units = [placed(state["units"][0], firsts, transposed(self.inputs(x)), masks)]
         for layer, (firsts, are_new), h in zip(self.hidden_layers, self.blocks, state["units"][1:], strict=True):
             firsts, size = self.at_step(firsts, state, step), are_new.shape[-1]
             values = self.activation_function(preactivations(layer, firsts, size, units[-1], masks))
@@ -284,6 +284,14 @@ class MADE(AutoregressiveModel):
         return super().draw(
             noise, condition, known, missing, orders=tf.gather(self.orders.T, masks, axis=1), state=state
         )
+
+
+def transposed(matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the transpose; that of one row or column as a reshape, lest LiteRT's converter fail on it in a loop."""
+    rows, columns = matrix.shape
+    if 1 in (rows, columns):
+        return tf.reshape(matrix, (columns or -1, rows or -1))
+    return tf.transpose(matrix)
 
 
 def preactivations(
