@@ -7,6 +7,9 @@ python -m recipes.autoregressive.rnade --paper --dataset housing.data --columns 
 
 The paper leaves out discrete columns and one of two columns with a correlation above 0.98; the last two commands choose
 columns accordingly.
+
+Measured on two cores; exact test log-likelihoods in nats, of standardised data. Breast cancer: -7.86 (a Gaussian
+-10.61). Red wine, mean of ten folds: -10.21 ± 0.16 (the paper -9.36).
 """
 
 from keras_gen import training
