@@ -145,6 +145,9 @@ class DiscretizedLogisticMixture(Conditional):
     num_components: int = 10
     channels: int = 1
     min_log_scale: float = -7.0
+    #: Beyond it, nearly all mass is that of the lowest and the highest level, and the mass of one of the others, a
+    #: difference of two probabilities, is lost to rounding.
+    max_log_scale: float = 2.0
 
     @property
     def position_shape(self) -> tuple[int, ...]:
@@ -159,7 +162,8 @@ class DiscretizedLogisticMixture(Conditional):
         counts = (1, self.channels, self.channels, self.channels * (self.channels - 1) // 2)
         shape = tf.concat([tf.shape(parameters)[:-1], (self.num_components, sum(counts))], axis=0)
         logits, locations, log_scales, coefficients = tf.split(tf.reshape(parameters, shape), counts, axis=-1)
-        scales = 0.5 * (self.levels - 1) * tf.exp(tf.maximum(log_scales, self.min_log_scale))
+        log_scales = tf.clip_by_value(log_scales, self.min_log_scale, self.max_log_scale)
+        scales = 0.5 * (self.levels - 1) * tf.exp(log_scales)
         return [logits, locations, scales, tf.tanh(coefficients)]
 
     def location(self, locations, coefficients, channel: int, before: list[tf.Tensor]) -> tf.Tensor:

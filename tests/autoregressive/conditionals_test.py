@@ -52,9 +52,10 @@ def test_draws_of_a_rounded_mixture_follow_its_masses():
 
 
 @pytest.mark.parametrize("location", [-40.0, 0.0, 40.0])
-def test_gradients_stay_finite_far_from_the_data(location):
+@pytest.mark.parametrize("log_scale", [-5.0, 12.0])
+def test_gradients_stay_finite_far_from_the_data(location, log_scale):
     conditional = DiscretizedLogisticMixture(256, 1, 1)
-    parameters = tf.Variable([0.0, location, -5.0])
+    parameters = tf.Variable([0.0, location, log_scale])
     with tf.GradientTape() as tape:
         log_prob = conditional.log_prob(
             tf.repeat(parameters[tf.newaxis], 3, axis=0), tf.constant([[0.0], [100.0], [255.0]])
