@@ -13,10 +13,11 @@ from keras_gen import training
 
 @training.recipe(
     dataset="mnist",
+    filters=16,
     num_blocks=2,
     dropout=0.0,
-    learning_rate=0.002,
-    epochs=6,
+    learning_rate=0.003,
+    epochs=9,
     batch_size=16,
     options=training.Options(ema=0.999),
 )
