@@ -188,7 +188,7 @@ def test_imputation_by_several_orderings_is_refused(points):
 def test_dropout_leaves_out_its_share_keeps_the_mean_and_is_for_training_alone():
     model = MADE((6,), hidden_units=(20,), dropout=0.25)
     h = tf.random.stateless_normal((50_000, 4), (0, 1))
-    thinned = model.thinned(h, tf.constant([0, 2])).numpy()
+    thinned = model.thinned(h, 0.25, tf.constant([0, 2])).numpy()
     np.testing.assert_allclose(np.mean(thinned == 0.0, axis=0), 0.25, atol=0.01)
     kept = thinned != 0.0
     np.testing.assert_allclose(thinned[kept], (h.numpy() / 0.75)[kept], rtol=1e-6)
