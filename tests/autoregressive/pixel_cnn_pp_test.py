@@ -40,6 +40,10 @@ class TestColours(ModelContract, DiscreteDensityContract, AutoregressiveContract
 class TestThreeResolutions(AutoregressiveContract):
     """An image of which the lowest resolution has two pixels, given a class."""
 
+    # Imputation, which `TestColours` tests, knows nothing of resolutions.
+    test_imputation_keeps_what_is_known_and_draws_what_follows = None
+    test_imputation_of_what_precedes_is_refused = None
+
     def make_model(self):
         return PixelCNNPlusPlus(
             (4, 8, 1), 4, filters=6, num_blocks=1, num_resolutions=3, num_components=2, num_classes=3
