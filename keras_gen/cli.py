@@ -30,18 +30,20 @@ def recipe_files() -> dict[str, pathlib.Path]:
 def list_recipes() -> None:
     """List the recipes, and the trained models in ./saved_models and ./runs."""
     print("Recipes (keras-gen train NAME):")
+    width = max(map(len, recipe_files()))
     for name, path in recipe_files().items():
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        print(f"  {name:28} {docstring.splitlines()[0] if docstring else ''}")
+        print(f"  {name:{width}}  {docstring.splitlines()[0] if docstring else ''}")
     finished = sorted(
         file.parent for place in ("saved_models", "runs") for file in pathlib.Path(place).rglob("metrics.json")
     )
     print("\nTrained models (keras-gen sample FOLDER):")
+    width = max((len(str(folder)) for folder in finished), default=0)
     for folder in finished:
         results = ", ".join(
             f"{name} {value:.4g}" for name, value in read_json(folder / "metrics.json").get("test", {}).items()
         )
-        print(f"  {folder!s:28} {results}")
+        print(f"  {folder!s:{width}}  {results}")
     if not finished:
         print("  none in ./saved_models or ./runs")
 
