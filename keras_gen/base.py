@@ -57,6 +57,9 @@ class GenerativeModel(keras.Model):
     #: Names of the tensors that `loss_terms` returns; each is logged under its name.
     terms: tuple[str, ...] = ("loss",)
 
+    #: What the model is conditioned on; None for an unconditional model.
+    condition_kind: Condition | None = None
+
     def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
         # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
         super().__init__(autocast=False, **kwargs)
@@ -90,11 +93,6 @@ class GenerativeModel(keras.Model):
     def draws_steps(self) -> bool:
         """Whether draws move in steps, such as levels, so that rounding leaves a number as it is or moves it far."""
         return self.levels is not None
-
-    @property
-    def condition_kind(self) -> Condition | None:
-        """What the model is conditioned on; None for an unconditional model."""
-        return None
 
     # Sampling
 

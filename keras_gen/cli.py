@@ -30,8 +30,9 @@ def recipe_files() -> dict[str, pathlib.Path]:
 def list_recipes() -> None:
     """List the recipes, and the trained models in ./saved_models and ./runs."""
     print("Recipes (keras-gen train NAME):")
-    width = max(map(len, recipe_files()))
-    for name, path in recipe_files().items():
+    recipes = recipe_files()
+    width = max(map(len, recipes))
+    for name, path in recipes.items():
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         print(f"  {name:{width}}  {docstring.splitlines()[0] if docstring else ''}")
     finished = sorted(

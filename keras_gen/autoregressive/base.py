@@ -2,11 +2,13 @@
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_gen import checks
 from keras_gen.autoregressive.conditionals import Conditional
 from keras_gen.base import DensityModel
 from keras_gen.layers.common import same_shapes
@@ -66,6 +68,10 @@ class AutoregressiveModel(DensityModel):
             return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
         return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
 
+    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
+        """Returns a valid condition as vectors in the networks' dtype, or None."""
+        return None if condition is None else tf.cast(self.condition_kind.vectors(condition), self.compute_dtype)
+
     # Primitives
 
     def parameters(self, x: tf.Tensor, condition=None, *, seed: tf.Tensor | None = None) -> tf.Tensor:
@@ -116,16 +122,31 @@ class AutoregressiveModel(DensityModel):
         """
         raise NotImplementedError
 
+    def thinning(self, rate: float, seed: tf.Tensor | None) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns the dropout of one pass, a function that takes other random numbers at each of its calls.
+
+        Args:
+            rate: share that is dropped.
+            seed: int32 tensor of shape (2,), or None outside of a training step: nothing is then dropped.
+        """
+        if rate == 0.0 or seed is None:
+            return tf.identity
+
+        def drop(h):
+            nonlocal seed
+            seed, own = tf.unstack(tf.random.split(seed, 2))
+            return self.thinned(h, rate, own)
+
+        return drop
+
     def thinned(self, h: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-        """Drops out: sets features to zero at random, and scales up the others.
+        """Sets features to zero at random, and scales up the others.
 
         Args:
             h: features, of shape `(batch, ...)`.
-            rate: share that is dropped; 0 draws no random numbers.
+            rate: share that is set to zero.
             seed: int32 tensor of shape (2,).
         """
-        if rate == 0.0:
-            return h
         uniform = self.replica_rows(
             lambda rows: tf.random.stateless_uniform((rows, *h.shape[1:]), seed), tf.shape(h)[0]
         )
@@ -271,3 +292,29 @@ class AutoregressiveModel(DensityModel):
         if orders is not None:
             return tf.gather_nd(x, orders)
         return tf.gather(tf.transpose(x, (1, 0, *range(2, 2 + len(position_shape)))), self.positions)
+
+
+class ImageModel(AutoregressiveModel):
+    """An autoregressive model of images, row by row.
+
+    Args:
+        event_shape: (height, width, channels) of an image.
+        levels: number of levels of an entry.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    def __init__(self, event_shape, levels: int, **kwargs):
+        super().__init__(event_shape, levels=checks.levels(levels), **kwargs)
+        if len(self.event_shape) != 3:
+            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
+        self.num_rows, self.columns, self.channels = self.event_shape
+
+    def in_groups(self, name: str, value) -> int:
+        """Returns a number of features that fall into one group for each channel."""
+        if checks.positive_int(name, value) % self.channels:
+            raise ValueError(f"`{name}` must be a multiple of the {self.channels} channels, received {value}.")
+        return int(value)
+
+    def scaled(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns levels as numbers from -1 to 1, so that 0 marks what lies outside the image."""
+        return tf.cast(2.0 * x / (self.levels - 1) - 1.0, self.compute_dtype)

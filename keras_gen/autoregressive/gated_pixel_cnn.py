@@ -10,11 +10,11 @@ import keras
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.base import ImageModel
 from keras_gen.autoregressive.conditionals import over_levels
 from keras_gen.conditions import one_kind
 from keras_gen.layers import MaskedConvolution
-from keras_gen.layers.common import glorot, product
+from keras_gen.layers.common import gated, glorot, product
 from keras_gen.layers.masked_convolution import convolved
 from keras_gen.layers.row_convolution import by_entry, by_pixel
 
@@ -144,7 +144,7 @@ class GatedLayer(keras.layers.Layer):
         seen = self.vertical(down)
         gates = self.horizontal(across) + product(seen, tf.cast(self.link, self.compute_dtype)) + for_across
         y = self.output_layer(gate(gates, self.groups))
-        return gate(seen + for_down, 1), y if self.first else across + y
+        return gated(seen + for_down), y if self.first else across + y
 
     # Sampling
 
@@ -174,7 +174,7 @@ class GatedLayer(keras.layers.Layer):
             "horizontal": self.horizontal.begin_row(state["horizontal"]),
             "output": self.output_layer.begin_row(state["output"]),
         }
-        return state, gate(seen + state["for_down"], 1)
+        return state, gated(seen + state["for_down"])
 
     def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
         """Takes in the input of an entry, of shape `(batch, inputs / groups)`."""
@@ -183,7 +183,7 @@ class GatedLayer(keras.layers.Layer):
     def output(self, state, entry: tf.Tensor):
         """Returns the state and the output of an entry, of shape `(batch, filters / groups)`."""
         gates = self.horizontal.output(state["horizontal"], entry) + state["link"][entry]
-        part, y = self.output_layer.advance(state["output"], entry, gate(gates, 1))
+        part, y = self.output_layer.advance(state["output"], entry, gated(gates))
         return {**state, "output": part}, y
 
     def advance(self, state, entry: tf.Tensor, x: tf.Tensor):
@@ -195,14 +195,13 @@ class GatedLayer(keras.layers.Layer):
 def gate(x: tf.Tensor, groups: int) -> tf.Tensor:
     """Returns tanh of the first half of each group's features, times the sigmoid of the second half."""
     if groups == 1:
-        y, open_ = tf.split(x, 2, axis=-1)
-        return tf.tanh(y) * tf.sigmoid(open_)
+        return gated(x)
     shape = tf.shape(x)[:-1]
-    y = gate(tf.reshape(x, tf.concat([shape, [groups, x.shape[-1] // groups]], axis=0)), 1)
+    y = gated(tf.reshape(x, tf.concat([shape, [groups, x.shape[-1] // groups]], axis=0)))
     return tf.reshape(y, tf.concat([shape, [x.shape[-1] // 2]], axis=0))
 
 
-class GatedPixelCNN(AutoregressiveModel):
+class GatedPixelCNN(ImageModel):
     r"""PixelCNN with gates and, in place of masks over rows, a stack for the rows above and one for the row itself.
 
     $$p(x | y) = \prod_{i,j,c} p(x_{ijc} | \text{pixels before}, x_{ij,<c}, y)$$
@@ -258,20 +257,17 @@ class GatedPixelCNN(AutoregressiveModel):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
-        if len(self.event_shape) != 3:
-            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
-        self.num_rows, self.columns, self.channels = self.event_shape
+        super().__init__(event_shape, levels, seed=seed, **kwargs)
         self.filters = self.in_groups("filters", filters)
         self.num_layers = checks.positive_int("num_layers", num_layers)
         self.head_filters = self.in_groups("head_filters", head_filters)
         self.num_classes = num_classes
         self.condition_size = condition_size
-        self.kind = one_kind(num_classes, condition_size)
+        self.condition_kind = one_kind(num_classes, condition_size)
         self.conditional = over_levels(self.levels)
 
         common = {"groups": self.channels, "dtype": self.dtype_policy}
-        conditioned = {**common, "condition_size": 0 if self.kind is None else self.kind.size}
+        conditioned = {**common, "condition_size": 0 if self.condition_kind is None else self.condition_kind.size}
         self.gated_layers = [GatedLayer(self.channels, self.filters, 3, 3, first=True, seed=(seed, 0), **conditioned)]
         for index in range(1, self.num_layers):
             layer = GatedLayer(self.filters, self.filters, 1, 1, first=False, seed=(seed, 0, index), **conditioned)
@@ -281,22 +277,6 @@ class GatedPixelCNN(AutoregressiveModel):
             MaskedConvolution(self.filters, self.head_filters, 0, 0, "B", seed=(seed, 1), **common),
             MaskedConvolution(self.head_filters, logits, 0, 0, "B", seed=(seed, 2), **common),
         ]
-
-    def in_groups(self, name: str, value) -> int:
-        if checks.positive_int(name, value) % self.channels:
-            raise ValueError(f"`{name}` must be a multiple of the {self.channels} channels, received {value}.")
-        return int(value)
-
-    @property
-    def condition_kind(self):
-        return self.kind
-
-    def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns levels as numbers from -1 to 1, so that 0 marks what lies outside the image."""
-        return tf.cast(2.0 * x / (self.levels - 1) - 1.0, self.compute_dtype)
-
-    def vectors(self, condition) -> tf.Tensor | None:
-        return None if self.kind is None else tf.cast(self.kind.vectors(condition), self.compute_dtype)
 
     # Primitives
 
@@ -311,7 +291,7 @@ class GatedPixelCNN(AutoregressiveModel):
         return tf.reshape(logits, (-1, self.num_positions, self.conditional.num_parameters))
 
     def start(self, batch_size, condition=None):
-        """The state holds what each layer caches, and the parameters of the next position."""
+        """The state holds what each layer caches, and the parameters of the present position."""
         vectors = self.vectors(condition)
         return {
             "layers": [layer.start(self.columns, batch_size, vectors) for layer in self.gated_layers],
@@ -328,21 +308,10 @@ class GatedPixelCNN(AutoregressiveModel):
             part, down = layer.begin_row(part, down)
             layers.append(part)
         head = [layer.begin_row(part) for layer, part in zip(self.head, state["head"], strict=True)]
-        return self.advance({**state, "layers": layers, "head": head}, tf.constant(0))
+        return {**state, "layers": layers, "head": head}
 
-    def parameters_at(self, state, step):
-        return state["parameters"]
-
-    def observe(self, state, step, x):
-        entries = self.columns * self.channels
-        entry = step % entries
-        first, *others = state["layers"]
-        first = self.gated_layers[0].observe(first, entry, self.scaled(x)[:, tf.newaxis])
-        # The last entry of a row is computed again, to the same values.
-        return self.advance({**state, "layers": [first, *others]}, tf.minimum(entry + 1, entries - 1))
-
-    def advance(self, state, entry: tf.Tensor):
-        """Returns the state with the parameters of an entry of the row, all entries before it being known."""
+    def begin_position(self, state, step):
+        entry = step % (self.columns * self.channels)
         part, x = self.gated_layers[0].output(state["layers"][0], entry)
         layers, head = [part], []
         for layer, part in zip(self.gated_layers[1:], state["layers"][1:], strict=True):
@@ -352,3 +321,12 @@ class GatedPixelCNN(AutoregressiveModel):
             part, x = layer.advance(part, entry, tf.nn.relu(x))
             head.append(part)
         return {**state, "layers": layers, "head": head, "parameters": tf.cast(x, tf.float32)}
+
+    def parameters_at(self, state, step):
+        return state["parameters"]
+
+    def observe(self, state, step, x):
+        entry = step % (self.columns * self.channels)
+        first, *others = state["layers"]
+        first = self.gated_layers[0].observe(first, entry, self.scaled(x)[:, tf.newaxis])
+        return {**state, "layers": [first, *others]}

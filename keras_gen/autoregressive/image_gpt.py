@@ -14,7 +14,7 @@ from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import over_levels
 from keras_gen.conditions import one_kind
-from keras_gen.layers.common import put, whole
+from keras_gen.layers.common import dense, glorot, put, whole
 
 #: Positions whose queries are compared with keys at a time, to keep the products small and few of them masked.
 BLOCK = 128
@@ -37,8 +37,8 @@ class CausalAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.head_width = width // num_heads
-        self.input_map = dense(width, 3 * width, (*seed, 0), self.dtype_policy)
-        self.output_map = dense(width, width, (*seed, 1), self.dtype_policy, output_scale)
+        self.input_map = dense(width, 3 * width, glorot((*seed, 0)), self.dtype_policy)
+        self.output_map = dense(width, width, glorot((*seed, 1), output_scale), self.dtype_policy)
         self.built = True
 
     def heads(self, x: tf.Tensor) -> list[tf.Tensor]:
@@ -103,18 +103,18 @@ class Block(keras.layers.Layer):
         policy = self.dtype_policy
         self.norms = [normalization(width, policy) for _ in range(2)]
         self.attention = CausalAttention(width, num_heads, output_scale=output_scale, seed=(*seed, 0), dtype=policy)
-        self.expansion = dense(width, feedforward_units, (*seed, 1), policy)
-        self.contraction = dense(feedforward_units, width, (*seed, 2), policy, output_scale)
+        self.expansion = dense(width, feedforward_units, glorot((*seed, 1)), policy)
+        self.contraction = dense(feedforward_units, width, glorot((*seed, 2), output_scale), policy)
         self.built = True
 
     def feedforward(self, x: tf.Tensor) -> tf.Tensor:
         # The exact form needs an operator that LiteRT lacks.
         return self.contraction(keras.activations.gelu(self.expansion(self.norms[1](x)), approximate=True))
 
-    def call(self, x, *, thinned: Callable[[tf.Tensor], tf.Tensor]):
-        """Takes and returns features of shape `(batch, positions, width)`; `thinned` drops out what is added."""
-        x = x + thinned(self.attention(self.norms[0](x)))
-        return x + thinned(self.feedforward(x))
+    def call(self, x, *, drop: Callable[[tf.Tensor], tf.Tensor]):
+        """Takes and returns features of shape `(batch, positions, width)`; `drop` drops out of what is added."""
+        x = x + drop(self.attention(self.norms[0](x)))
+        return x + drop(self.feedforward(x))
 
     def advance(self, state, step: tf.Tensor, x: tf.Tensor):
         """As that of `CausalAttention`."""
@@ -184,7 +184,7 @@ class TransformerAR(AutoregressiveModel):
         units = 4 * width if feedforward_units is None else checks.positive_int("feedforward_units", feedforward_units)
         self.dropout = checks.rate("dropout", dropout)
         self.num_classes = num_classes
-        self.kind = one_kind(num_classes, None)
+        self.condition_kind = one_kind(num_classes, None)
         self.conditional = over_levels(self.levels)
 
         policy = self.dtype_policy
@@ -199,7 +199,7 @@ class TransformerAR(AutoregressiveModel):
             shape=(self.event_size, width),
             initializer=embedding(stddev=0.1, seed=whole((seed, 1))),
         )
-        self.entry_embedding = dense(self.inputs_per_entry, width, (seed, 2), policy)
+        self.entry_embedding = dense(self.inputs_per_entry, width, glorot((seed, 2)), policy)
         # Blocks add up: with smaller weights, the sum of all has the variance of one at the start.
         scale = (2.0 * num_layers) ** -0.5
         self.blocks = [
@@ -207,18 +207,14 @@ class TransformerAR(AutoregressiveModel):
             for index in range(self.num_layers)
         ]
         self.norm = normalization(width, policy)
-        self.head = dense(width, self.conditional.num_parameters, (seed, 4), policy)
-
-    @property
-    def condition_kind(self):
-        return self.kind
+        self.head = dense(width, self.conditional.num_parameters, glorot((seed, 4)), policy)
 
     def first(self, batch_size: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
         """Returns the embedding of what stands before the first entry, of shape `(batch, width)`."""
         tokens = tf.cast(self.first_token, self.compute_dtype)
         if condition is None:
             return tf.repeat(tokens, batch_size, axis=0)
-        return tf.matmul(tf.cast(self.kind.vectors(condition), self.compute_dtype), tokens)
+        return tf.matmul(self.vectors(condition), tokens)
 
     # Primitives
 
@@ -227,15 +223,10 @@ class TransformerAR(AutoregressiveModel):
         first = self.first(tf.shape(x)[0], condition)[:, tf.newaxis]
         h = tf.concat([first, self.entry_embedding(self.inputs(x[:, :-1]))], axis=1)
         h += tf.cast(self.position_embedding, self.compute_dtype)
-        thinned = (lambda h: h) if seed is None else self.dropout_from(seed)
+        drop = self.thinning(self.dropout, seed)
         for block in self.blocks:
-            h = block(h, thinned=thinned)
+            h = block(h, drop=drop)
         return tf.cast(self.head(self.norm(h)), tf.float32)
-
-    def dropout_from(self, seed: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Returns a function that drops out, with other random numbers at each of its calls in a pass."""
-        seeds = iter(tf.unstack(tf.random.split(seed, 2 * self.num_layers)))
-        return lambda h: self.thinned(h, self.dropout, next(seeds))
 
     def start(self, batch_size, condition=None):
         """The state holds the keys and values of each layer, and the features of the next position."""
@@ -266,14 +257,6 @@ def shares(scores: tf.Tensor, seen, axis: int) -> tf.Tensor:
     """Returns the softmax of the scores that are seen, in float32 within, and zero for the others."""
     hidden = tf.constant(-1e9)
     return tf.cast(tf.nn.softmax(tf.where(seen, tf.cast(scores, tf.float32), hidden), axis=axis), scores.dtype)
-
-
-def dense(inputs: int, units: int, seed: tuple[int, ...], dtype, scale: float = 1.0) -> keras.layers.Dense:
-    """Returns a dense layer with weights; `scale` multiplies the standard deviation of Glorot and Bengio."""
-    initializer = keras.initializers.VarianceScaling(scale**2, "fan_avg", "uniform", seed=whole(seed))
-    layer = keras.layers.Dense(units, kernel_initializer=initializer, dtype=dtype)
-    layer.build((None, inputs))
-    return layer
 
 
 def normalization(width: int, dtype) -> keras.layers.LayerNormalization:

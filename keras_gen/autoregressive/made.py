@@ -149,12 +149,9 @@ class MADE(AutoregressiveModel):
         inputs, outputs = repeat(entries, self.inputs_per_entry), repeat(entries, width)
 
         x = tf.reshape(self.inputs(x), (-1, self.event_size * self.inputs_per_entry))
-        h, below = x, inputs
+        h, below, drop = x, inputs, self.thinning(self.dropout, seed)
         for layer, degrees in zip(self.hidden_layers, hidden, strict=True):
-            h = self.activation_function(layer(h, below, degrees))
-            if self.dropout and seed is not None:
-                seed, layer_seed = tf.unstack(tf.random.split(seed, 2))
-                h = self.thinned(h, self.dropout, layer_seed)
+            h = drop(self.activation_function(layer(h, below, degrees)))
             below = degrees
         # An output must see lower degrees only.
         y = self.output_layer(h, below, outputs - 1)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import over_levels
+from keras_gen.layers.common import block_loop, put
 
 
 class NADE(AutoregressiveModel):
@@ -164,17 +165,6 @@ def recursion(
         h = activation(tf.cast(a, dtype))
         return tf.cast(tf.matmul(h, tf.cast(output_kernel, dtype)), tf.float32)
 
-    def loop(body, first, *values):
-        """Calls `body` for each block, from the first or from the last one on."""
-        step = -1 if first else 1
-        return tf.while_loop(
-            lambda index, *_: (index >= 0) & (index < num_blocks),
-            lambda index, *values: (index + step, *body(index, *values)),
-            (tf.constant(first), *values),
-            maximum_iterations=num_blocks,
-            parallel_iterations=1,
-        )[1:]
-
     @tf.custom_gradient
     def run(kernel, hidden_bias, output_kernel):
         kernels = tf.pad(kernel, ((size * width, padding * width), (0, 0)))
@@ -186,10 +176,11 @@ def recursion(
             # Added before anything else uses a, so that XLA can do it in place.
             a += added(x[index], kernels[index])
             found = block(x[index + 1], a, kernels[index + 1], output_kernels[index])
-            return a, written(y, index, found)
+            return a, put(y, index, found)
 
         a = tf.repeat(hidden_bias[tf.newaxis], batch_size, axis=0)
-        a, y = loop(forward, 0, a, tf.zeros(tf.stack((num_blocks, size, batch_size, outputs))))
+        y = tf.zeros(tf.stack((num_blocks, size, batch_size, outputs)))
+        a, y = block_loop(num_blocks, forward, (a, y))
         a += added(x[num_blocks], kernels[num_blocks])
 
         def gradient(upstream):
@@ -211,12 +202,13 @@ def recursion(
                     gradient_a,
                     # The kernel of the block before acts on all blocks from here on.
                     tf.matmul(tf.cast(x[index], tf.float32), gradient_a, transpose_a=True),
-                    written(gradient_kernels, index, kernel + from_later),
-                    written(gradient_output_kernels, index, output_kernel),
+                    put(gradient_kernels, index, kernel + from_later),
+                    put(gradient_output_kernels, index, output_kernel),
                 )
 
             zeros = (tf.zeros_like(values) for values in (a, kernels[0], kernels[1:], output_kernels))
-            _, gradient_a, _, gradient_kernels, gradient_output_kernels = loop(backward, num_blocks - 1, a, *zeros)
+            found = block_loop(num_blocks, backward, (a, *zeros), backwards=True)
+            _, gradient_a, _, gradient_kernels, gradient_output_kernels = found
             return (
                 tf.reshape(gradient_kernels, (-1, hidden_units))[: positions * width],
                 tf.reduce_sum(gradient_a, axis=0),
@@ -227,8 +219,3 @@ def recursion(
         return tf.transpose(y, (1, 0, 2)), gradient
 
     return run(kernel, hidden_bias, output_kernel)
-
-
-def written(buffer: tf.Tensor, index: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Returns the buffer with other values at one index of its first axis."""
-    return tf.tensor_scatter_nd_update(buffer, [[index]], values[tf.newaxis])

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.base import ImageModel
 from keras_gen.autoregressive.conditionals import over_levels
 from keras_gen.layers import MaskedConvolution
 
@@ -54,7 +54,7 @@ class ResidualBlock(keras.layers.Layer):
         return parts, x + h
 
 
-class PixelCNN(AutoregressiveModel):
+class PixelCNN(ImageModel):
     r"""Convolutions whose masks hide the pixel and all that follow.
 
     $$p(x) = \prod_{i,j,c} p(x_{ijc} | \text{pixels before}, x_{ij,<c})$$
@@ -102,10 +102,7 @@ class PixelCNN(AutoregressiveModel):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
-        if len(self.event_shape) != 3:
-            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
-        self.num_rows, self.columns, self.channels = self.event_shape
+        super().__init__(event_shape, levels, seed=seed, **kwargs)
         self.filters = self.in_groups("filters", filters)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)
         self.head_filters = self.in_groups("head_filters", head_filters)
@@ -122,15 +119,6 @@ class PixelCNN(AutoregressiveModel):
             MaskedConvolution(self.head_filters, logits, 0, 0, "B", seed=(seed, 4), **common),
         ]
 
-    def in_groups(self, name: str, value) -> int:
-        if checks.positive_int(name, value) % self.channels:
-            raise ValueError(f"`{name}` must be a multiple of the {self.channels} channels, received {value}.")
-        return int(value)
-
-    def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns levels as numbers from -1 to 1, so that 0 marks what lies outside the image."""
-        return tf.cast(2.0 * x / (self.levels - 1) - 1.0, self.compute_dtype)
-
     # Primitives
 
     def parameters(self, x, condition=None, *, seed=None):
@@ -143,7 +131,7 @@ class PixelCNN(AutoregressiveModel):
         return tf.reshape(logits, (-1, self.num_positions, self.conditional.num_parameters))
 
     def start(self, batch_size, condition=None):
-        """The state holds what each layer caches, and the parameters of the next position."""
+        """The state holds what each layer caches, and the parameters of the present position."""
         return {
             "input": self.input_layer.start(self.columns, batch_size),
             "blocks": [block.start(self.columns, batch_size) for block in self.blocks],
@@ -154,20 +142,10 @@ class PixelCNN(AutoregressiveModel):
     def begin_row(self, state, row):
         inputs = self.input_layer.begin_row(state["input"])
         blocks = [block.begin_row(part) for block, part in zip(self.blocks, state["blocks"], strict=True)]
-        return self.advance({**state, "input": inputs, "blocks": blocks}, tf.constant(0))
+        return {**state, "input": inputs, "blocks": blocks}
 
-    def parameters_at(self, state, step):
-        return state["parameters"]
-
-    def observe(self, state, step, x):
-        entries = self.columns * self.channels
-        entry = step % entries
-        inputs = self.input_layer.observe(state["input"], entry, self.scaled(x)[:, tf.newaxis])
-        # The last entry of a row is computed again, to the same values.
-        return self.advance({**state, "input": inputs}, tf.minimum(entry + 1, entries - 1))
-
-    def advance(self, state, entry: tf.Tensor):
-        """Returns the state with the parameters of an entry of the row, all entries before it being known."""
+    def begin_position(self, state, step):
+        entry = step % (self.columns * self.channels)
         x = self.input_layer.output(state["input"], entry)
         blocks, head = [], []
         for block, part in zip(self.blocks, state["blocks"], strict=True):
@@ -177,3 +155,10 @@ class PixelCNN(AutoregressiveModel):
             part, x = layer.advance(part, entry, tf.nn.relu(x))
             head.append(part)
         return {**state, "blocks": blocks, "head": head, "parameters": tf.cast(x, tf.float32)}
+
+    def parameters_at(self, state, step):
+        return state["parameters"]
+
+    def observe(self, state, step, x):
+        entry = step % (self.columns * self.channels)
+        return {**state, "input": self.input_layer.observe(state["input"], entry, self.scaled(x)[:, tf.newaxis])}

@@ -14,11 +14,11 @@ import keras
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.base import ImageModel
 from keras_gen.autoregressive.conditionals import DiscretizedLogisticMixture
 from keras_gen.conditions import one_kind
 from keras_gen.layers import MaskedConvolution
-from keras_gen.layers.common import product, put, same_shapes, uniform
+from keras_gen.layers.common import dense, product, put, same_shapes, uniform
 from keras_gen.layers.shifted_convolution import (
     AcrossConvolution,
     AcrossTransposed,
@@ -274,7 +274,7 @@ def gate(x: tf.Tensor) -> tf.Tensor:
     return y * tf.sigmoid(open_)
 
 
-class PixelCNNPlusPlus(AutoregressiveModel):
+class PixelCNNPlusPlus(ImageModel):
     r"""PixelCNN whose pixels are drawn as a whole, from mixtures of discretized logistic distributions.
 
     $$p(x | y) = \prod_{i,j} \sum_k π_k \prod_c P(x_{ijc} | μ_{kc} + \sum_{b<c} \tanh(α_{kbc}) x_{ijb}, s_{kc})$$
@@ -332,10 +332,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
-        if len(self.event_shape) != 3:
-            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
-        self.num_rows, self.columns, self.channels = self.event_shape
+        super().__init__(event_shape, levels, seed=seed, **kwargs)
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)
         self.num_resolutions = checks.positive_int("num_resolutions", num_resolutions)
@@ -348,7 +345,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         self.num_components = checks.positive_int("num_components", num_components)
         self.dropout = checks.rate("dropout", dropout)
         self.num_classes = num_classes
-        self.kind = one_kind(num_classes, None)
+        self.condition_kind = one_kind(num_classes, None)
         self.conditional = DiscretizedLogisticMixture(self.levels, self.num_components, self.channels)
 
         policy = {"dtype": self.dtype_policy}
@@ -363,48 +360,24 @@ class PixelCNNPlusPlus(AutoregressiveModel):
             seed=(seed, 2),
             **policy,
         )
-        self.output_layer = keras.layers.Dense(
-            self.conditional.num_parameters,
-            kernel_initializer=uniform((3.0 / self.filters) ** 0.5, (seed, 3)),
-            **policy,
-        )
-        self.output_layer.build((None, self.filters))
-
-    @property
-    def condition_kind(self):
-        return self.kind
+        initializer = uniform((3.0 / self.filters) ** 0.5, (seed, 3))
+        self.output_layer = dense(self.filters, self.conditional.num_parameters, initializer, **policy)
 
     def inputs(self, x):
         """Returns levels of shape `(..., channels)` as numbers from -1 to 1, with a channel of ones."""
-        x = tf.cast(2.0 * x / (self.levels - 1) - 1.0, self.compute_dtype)
+        x = self.scaled(x)
         return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
-
-    def vectors(self, condition) -> tf.Tensor | None:
-        return None if self.kind is None else tf.cast(self.kind.vectors(condition), self.compute_dtype)
 
     # Primitives
 
     def parameters(self, x, condition=None, *, seed=None):
-        drop = tf.identity
-        if self.dropout and seed is not None:
-            seeds = self.seeds(seed)
-
-            def drop(h):
-                return self.thinned(h, self.dropout, next(seeds))
-
+        drop = self.thinning(self.dropout, seed)
         maps = tf.reverse(self.inputs(x), (1, 2))
         above = tf.pad(maps[:, 1:], ((0, 0), (0, 1), (0, 0), (0, 0)))
         down, across = self.down_input(above), self.across_input(maps)
         _, across = self.network(down, across, self.vectors(condition), drop=drop)
         parameters = tf.reverse(self.output_layer(tf.nn.elu(across)), (1, 2))
         return tf.reshape(tf.cast(parameters, tf.float32), (-1, self.num_positions, self.conditional.num_parameters))
-
-    @staticmethod
-    def seeds(seed: tf.Tensor):
-        """Yields as many seeds as are asked for."""
-        while True:
-            seed, following = tf.unstack(tf.random.split(seed, 2))
-            yield following
 
     def start(self, batch_size, condition=None):
         """The state holds what each layer caches, and the features of a pixel that its parameters come from."""

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.autoregressive.base import ImageModel
 from keras_gen.autoregressive.conditionals import over_levels
 from keras_gen.layers import MaskedConvolution
 from keras_gen.layers.common import glorot, product, put
@@ -184,7 +184,7 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
         return {**state, "input": inputs, "hidden": hidden, "cell": cell, "row": row, "output": output}, x + y
 
 
-class PixelRNN(AutoregressiveModel):
+class PixelRNN(ImageModel):
     """What the two PixelRNNs share: the 7×7 convolution, residual LSTMs, and a head of two 1×1 convolutions.
 
     A subclass says which LSTM it is.
@@ -206,11 +206,8 @@ class PixelRNN(AutoregressiveModel):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
-        if len(self.event_shape) != 3:
-            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
-        self.num_rows, columns, self.channels = self.event_shape
-        self.map_columns = columns + self.extra_columns
+        super().__init__(event_shape, levels, seed=seed, **kwargs)
+        self.map_columns = self.columns + self.extra_columns
         self.units = self.in_groups("units", units)
         self.num_layers = checks.positive_int("num_layers", num_layers)
         self.head_units = self.in_groups("head_units", head_units)
@@ -225,15 +222,6 @@ class PixelRNN(AutoregressiveModel):
             RowConvolution(self.head_units, logits, groups, seed=(seed, 3), **policy),
         ]
 
-    def in_groups(self, name: str, value) -> int:
-        if checks.positive_int(name, value) % self.channels:
-            raise ValueError(f"`{name}` must be a multiple of the {self.channels} channels, received {value}.")
-        return int(value)
-
-    def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns levels as numbers from -1 to 1, so that 0 marks what lies outside the image."""
-        return tf.cast(2.0 * x / (self.levels - 1) - 1.0, self.compute_dtype)
-
     # Primitives
 
     def parameters(self, x, condition=None, *, seed=None):
@@ -242,14 +230,14 @@ class PixelRNN(AutoregressiveModel):
         maps = tf.transpose(maps, (1, 2, 0, 3))
         for layer in self.blocks:
             maps = layer(maps)
-        maps = maps[:, : self.event_shape[1]]
+        maps = maps[:, : self.columns]
         for layer in self.head:
             maps = layer(tf.nn.relu(maps))
         logits = tf.cast(tf.transpose(maps, (2, 0, 1, 3)), tf.float32)
         return tf.reshape(logits, (-1, self.num_positions, self.conditional.num_parameters))
 
     def start(self, batch_size, condition=None):
-        """The state holds what each layer caches, and the parameters of the next position."""
+        """The state holds what each layer caches, and the parameters of the present position."""
         return {
             "pixels": self.input_layer.start(self.map_columns, batch_size),
             "blocks": [layer.start(self.map_columns, batch_size) for layer in self.blocks],
@@ -258,24 +246,24 @@ class PixelRNN(AutoregressiveModel):
         }
 
     def begin_row(self, state, row):
-        unfinished = range(self.event_size // self.num_rows + 1, self.map_columns * self.channels)
+        unfinished = range(self.columns * self.channels, self.map_columns * self.channels)
         if unfinished:
-            # The last entry of the row above left the extra column at its first group.
+            # The extra column of the row above.
             finished = functools.reduce(lambda part, entry: self.advance(part, tf.constant(entry)), unfinished, state)
             state = tf.nest.map_structure(lambda new, old: tf.where(row > 0, new, old), finished, state)
         pixels = self.input_layer.begin_row(state["pixels"])
         blocks = [layer.begin_row(part, row) for layer, part in zip(self.blocks, state["blocks"], strict=True)]
-        return self.advance({**state, "pixels": pixels, "blocks": blocks}, tf.constant(0))
+        return {**state, "pixels": pixels, "blocks": blocks}
+
+    def begin_position(self, state, step):
+        return self.advance(state, step % (self.columns * self.channels))
 
     def parameters_at(self, state, step):
         return state["parameters"]
 
     def observe(self, state, step, x):
-        entry = step % (self.event_size // self.num_rows)
-        pixels = self.input_layer.observe(state["pixels"], entry, self.scaled(x)[:, tf.newaxis])
-        # Where maps end with the image, the last entry of a row is computed again, to the same values.
-        following = tf.minimum(entry + 1, self.map_columns * self.channels - 1)
-        return self.advance({**state, "pixels": pixels}, following)
+        entry = step % (self.columns * self.channels)
+        return {**state, "pixels": self.input_layer.observe(state["pixels"], entry, self.scaled(x)[:, tf.newaxis])}
 
     def advance(self, state, entry: tf.Tensor):
         """Returns the state with the parameters of an entry of the row, all entries before it being known."""

@@ -14,7 +14,7 @@ from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import Mixture, over_levels
 from keras_gen.conditions import one_kind
-from keras_gen.layers.common import glorot, product, whole
+from keras_gen.layers.common import dense, glorot, product, whole
 from keras_gen.layers.recurrence import lstm, scan
 
 
@@ -186,7 +186,7 @@ class RecurrentAR(AutoregressiveModel):
         self.cell = checks.choice("cell", cell, tuple(CELLS))
         self.num_components = checks.positive_int("num_components", num_components)
         self.num_classes = num_classes
-        self.kind = one_kind(num_classes, None)
+        self.condition_kind = one_kind(num_classes, None)
         self.conditional = Mixture(self.num_components) if self.levels is None else over_levels(self.levels)
 
         inputs, policy = self.inputs_per_entry, {"dtype": self.dtype_policy}
@@ -196,18 +196,9 @@ class RecurrentAR(AutoregressiveModel):
             self.recurrent_layers.append(layer)
             inputs = units
         outputs = self.conditional.num_parameters
-        self.head = keras.layers.Dense(outputs, kernel_initializer=glorot((seed, 1)), **policy)
-        self.head.build((None, inputs))
+        self.head = dense(inputs, outputs, glorot((seed, 1)), **policy)
         if self.levels is None:
             self.head.bias.assign(self.conditional.spread())
-
-    @property
-    def condition_kind(self):
-        return self.kind
-
-    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns the condition as vectors of the networks' dtype."""
-        return None if condition is None else tf.cast(self.kind.vectors(condition), self.compute_dtype)
 
     # Primitives
 

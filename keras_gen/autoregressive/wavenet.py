@@ -18,7 +18,7 @@ from keras_gen import checks, domains
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.autoregressive.conditionals import Categorical, DiscretizedLogisticMixture, Linear, MuLaw, Waveform
 from keras_gen.conditions import one_kind
-from keras_gen.layers.common import glorot, product, uniform
+from keras_gen.layers.common import dense, gated, glorot, product, uniform
 
 
 class CausalConvolution(keras.layers.Layer):
@@ -226,7 +226,7 @@ class WaveNet(AutoregressiveModel):
         if not self.dilations:
             raise ValueError("`dilations` must hold that of one layer at least, received ().")
         self.num_classes = num_classes
-        self.kind = one_kind(num_classes, None)
+        self.condition_kind = one_kind(num_classes, None)
         if encoding == "mu_law":
             self.codes = MuLaw(self.num_codes or 256)
             self.conditional = Waveform(self.codes, Categorical(self.codes.num_codes))
@@ -246,9 +246,7 @@ class WaveNet(AutoregressiveModel):
         widths = (len(self.dilations) * self.filters, skip_filters, skip_filters, self.conditional.num_parameters)
         self.head = []
         for index, (size, units) in enumerate(itertools.pairwise(widths)):
-            layer = keras.layers.Dense(units, kernel_initializer=glorot((seed, 2, index)), **policy)
-            layer.build((None, size))
-            self.head.append(layer)
+            self.head.append(dense(size, units, glorot((seed, 2, index)), **policy))
 
     @property
     def domain(self):
@@ -259,10 +257,6 @@ class WaveNet(AutoregressiveModel):
         return True
 
     @property
-    def condition_kind(self):
-        return self.kind
-
-    @property
     def receptive_field(self) -> int:
         """Number R of samples before a position that the model sees."""
         return 2 + sum(self.dilations)
@@ -271,10 +265,6 @@ class WaveNet(AutoregressiveModel):
         """Returns what the first layer takes for amplitudes: their codes, or the amplitudes that these stand for."""
         codes = self.codes.encode(x)
         return codes if self.encoding == "mu_law" else self.codes.decode(codes)
-
-    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns the condition as vectors of the networks' dtype."""
-        return None if condition is None else tf.cast(self.kind.vectors(condition), self.compute_dtype)
 
     def parameters_of(self, outputs: tf.Tensor) -> tf.Tensor:
         """Returns the parameters of p, given the z of all layers, of shape `(..., layers · filters)`."""
@@ -311,9 +301,3 @@ def delayed(h: tf.Tensor, distance: int) -> tf.Tensor:
     samples = h.shape[1]
     distance = min(distance, samples)
     return tf.pad(h[:, : samples - distance], ((0, 0), (distance, 0), (0, 0)))
-
-
-def gated(h: tf.Tensor) -> tf.Tensor:
-    """Returns tanh of the first half of the features times the sigmoid of the second."""
-    signal, gate = tf.split(h, 2, axis=-1)
-    return tf.tanh(signal) * tf.sigmoid(gate)

@@ -1,4 +1,6 @@
-"""What layers share: products and writes in loops, and initial weights."""
+"""What layers share: products, gates and dense layers, loops over blocks and writes in loops, and initial weights."""
+
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -18,6 +20,29 @@ def put(tensor: tf.Tensor, index: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(tensor, [[index]], value[tf.newaxis])
 
 
+def block_loop(num_blocks: int, body: Callable, values: tuple, *, backwards: bool = False) -> tuple:
+    """Goes over blocks, of steps or of positions, in a loop that XLA and LiteRT take.
+
+    Args:
+        num_blocks: number of blocks.
+        body: function from the index of a block and the values so far to the values after it.
+        values: values before the first block.
+        backwards: whether the last block comes first.
+
+    Returns:
+        The values after all blocks.
+    """
+    first, stride = (num_blocks - 1, -1) if backwards else (0, 1)
+    # XLA needs the number of iterations for a gradient.
+    return tf.while_loop(
+        lambda index, *_: (index >= 0) & (index < num_blocks),
+        lambda index, *values: (index + stride, *body(index, *values)),
+        (tf.constant(first), *values),
+        maximum_iterations=num_blocks,
+        parallel_iterations=1,
+    )[1:]
+
+
 def same_shapes(new, old):
     """Returns the structure `new`, which a loop needs to have the static shapes of `old`."""
     for ours, theirs in zip(tf.nest.flatten(new), tf.nest.flatten(old), strict=True):
@@ -25,8 +50,22 @@ def same_shapes(new, old):
     return new
 
 
-def glorot(seed: tuple[int, ...]) -> keras.initializers.Initializer:
-    return keras.initializers.GlorotUniform(seed=whole(seed))
+def gated(x: tf.Tensor) -> tf.Tensor:
+    """Returns tanh of the first half of the features, times the sigmoid of the second half."""
+    y, gate = tf.split(x, 2, axis=-1)
+    return tf.tanh(y) * tf.sigmoid(gate)
+
+
+def dense(inputs: int, units: int, initializer: keras.initializers.Initializer, dtype) -> keras.layers.Dense:
+    """Returns a dense layer that has its weights."""
+    layer = keras.layers.Dense(units, kernel_initializer=initializer, dtype=dtype)
+    layer.build((None, inputs))
+    return layer
+
+
+def glorot(seed: tuple[int, ...], scale: float = 1.0) -> keras.initializers.Initializer:
+    """Returns the uniform distribution of Glorot and Bengio, its standard deviation multiplied by `scale`."""
+    return keras.initializers.VarianceScaling(scale**2, "fan_avg", "uniform", seed=whole(seed))
 
 
 def uniform(scale: float, seed: tuple[int, ...]) -> keras.initializers.Initializer:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_gen.layers.common import put, same_shapes
+from keras_gen.layers.common import block_loop, put, same_shapes
 
 Tensors = tuple[tf.Tensor, ...]
 
@@ -43,17 +43,6 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
             outputs.append(state[0])
         return tf.stack(outputs), *state
 
-    def loop(body, first: int, values: Tensors) -> Tensors:
-        """Calls `body` for each block, from the first or from the last one on."""
-        stride = -1 if first else 1
-        return tf.while_loop(
-            lambda index, *_: (index >= 0) & (index < num_blocks),
-            lambda index, *values: (index + stride, *body(index, *values)),
-            (tf.constant(first), *values),
-            maximum_iterations=num_blocks,
-            parallel_iterations=1,
-        )[1:]
-
     def room(part: tf.Tensor, *shape: int) -> tf.Tensor:
         return tf.zeros(tf.concat([shape, tf.shape(part)], axis=0), part.dtype)
 
@@ -68,7 +57,7 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
             return put(outputs, index, found), *after, *starts
 
         first = (room(state[0], num_blocks, size), *state, *(room(part, num_blocks) for part in state))
-        outputs, *values = loop(forward, 0, first)
+        outputs, *values = block_loop(num_blocks, forward, first)
         starts = values[num_states:]
 
         def gradient(upstream):
@@ -89,7 +78,7 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
             # Sums over all blocks, of 16-bit numbers too, are in 32 bits.
             sums = (tf.zeros_like(part, tf.float32) for part in weights)
             zeros = (tf.zeros_like(inputs), *(tf.zeros_like(part) for part in state), *sums)
-            found = loop(backward, num_blocks - 1, zeros)
+            found = block_loop(num_blocks, backward, zeros, backwards=True)
             return [tf.cast(part, like.dtype) for part, like in zip(found, (inputs, *rest), strict=True)]
 
         return outputs, gradient
