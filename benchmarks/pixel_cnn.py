@@ -23,7 +23,7 @@ import tyro
 
 from keras_gen.autoregressive import PixelCNN
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.autoregressive.conditionals import Bernoulli
+from keras_gen.conditionals import Bernoulli
 
 
 class OrdinaryConvolution(keras.layers.Layer):

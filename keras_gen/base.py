@@ -75,9 +75,13 @@ class GenerativeModel(keras.Model):
 
     def get_config(self) -> dict:
         """Returns the constructor's arguments, each an attribute of the same name."""
-        arguments = inspect.signature(type(self).__init__).parameters.values()
+        return {**super().get_config(), **self.arguments(type(self))}
+
+    def arguments(self, cls: type) -> dict:
+        """Returns the arguments of the constructor of a class that the model belongs to."""
+        arguments = inspect.signature(cls.__init__).parameters.values()
         named = (a.name for a in arguments if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY) and a.name != "self")
-        return {**super().get_config(), **{name: getattr(self, name) for name in named}}
+        return {name: getattr(self, name) for name in named}
 
     @property
     def event_size(self) -> int:

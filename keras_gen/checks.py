@@ -1,6 +1,7 @@
 """Checks of arguments, so that a mistake gets one clear sentence before anything is traced."""
 
 import difflib
+import inspect
 from collections.abc import Iterable
 
 import numpy as np
@@ -63,3 +64,31 @@ def choice(name: str, value, options: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), options, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(options)}."
     raise ValueError(f"`{name}` {value!r} is unknown; {hint}")
+
+
+def part(name: str, value, options: dict[str, type]) -> tuple[type, dict]:
+    """Returns the class of a part of a model, and its arguments.
+
+    Args:
+        name: the argument of the model.
+        value: name of the part, or a dict of its "name" and its arguments.
+        options: name to class.
+
+    Raises:
+        TypeError: if `value` is neither a string nor a dict.
+        ValueError: if there is no part of that name, or it does not have one of the arguments.
+    """
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict) or "name" not in value:
+        raise TypeError(f'`{name}` must be a name or a dict with the key "name", received {value!r}.')
+    arguments = {key: argument for key, argument in value.items() if key != "name"}
+    found = options[choice(name, value["name"], options)]
+    known = [
+        parameter.name
+        for parameter in inspect.signature(found).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY or parameter.default is not parameter.empty
+    ]
+    for key in arguments:
+        choice(f"{name}[{value['name']!r}]", key, known)
+    return found, arguments

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.autoregressive.conditionals import Conditional
 from keras_gen.base import DensityModel
+from keras_gen.conditionals import Conditional
 from keras_gen.layers.common import same_shapes
 
 tfd = tfp.distributions

@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.autoregressive.conditionals import Mixture, over_levels, quantile
+from keras_gen.conditionals import Mixture, over_levels, quantile
 from keras_gen.layers import MaskedDense
 
 tfd = tfp.distributions

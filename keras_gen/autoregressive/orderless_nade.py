@@ -14,7 +14,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.autoregressive.conditionals import over_levels
+from keras_gen.conditionals import over_levels
 
 tfd = tfp.distributions
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.autoregressive.conditionals import Mixture, over_levels
+from keras_gen.conditionals import Mixture, over_levels
 from keras_gen.conditions import one_kind
 from keras_gen.layers.common import dense, glorot, product, whole
 from keras_gen.layers.recurrence import lstm, scan

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_gen import checks, domains
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.autoregressive.conditionals import Categorical, DiscretizedLogisticMixture, Linear, MuLaw, Waveform
+from keras_gen.conditionals import Categorical, DiscretizedLogisticMixture, Linear, MuLaw, Waveform
 from keras_gen.conditions import one_kind
 from keras_gen.layers.common import dense, gated, glorot, product, uniform
 

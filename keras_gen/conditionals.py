@@ -1,4 +1,4 @@
-"""The distributions that autoregressive models give one position, given those before it.
+"""The distributions that a model gives one entry, or one pixel, given what it has seen of the others or a code.
 
 A network computes parameters; a conditional says what they mean. It evaluates and draws, and TFP has the densities.
 """
@@ -45,6 +45,10 @@ class Conditional:
         """Turns noise into a value of shape `(..., *position_shape)`, without any further randomness."""
         raise NotImplementedError
 
+    def mean(self, parameters: tf.Tensor) -> tf.Tensor:
+        """Returns the expected value, of shape `(..., *position_shape)`."""
+        raise NotImplementedError
+
 
 @dataclasses.dataclass(frozen=True)
 class Bernoulli(Conditional):
@@ -60,6 +64,9 @@ class Bernoulli(Conditional):
 
     def draw(self, parameters, noise):
         return tf.cast(noise["uniform"] < tf.sigmoid(parameters[..., 0]), tf.float32)
+
+    def mean(self, parameters):
+        return tf.sigmoid(parameters[..., 0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +90,86 @@ class Categorical(Conditional):
 
     def draw(self, parameters, noise):
         return quantile(parameters, noise["uniform"])
+
+    def mean(self, parameters):
+        return tf.linalg.matvec(tf.nn.softmax(parameters), tf.range(float(self.levels)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Normal(Conditional):
+    """A real number; the parameters are the mean and, unless it is fixed, the scale before softplus."""
+
+    #: The standard deviation; None for a parameter of its own.
+    scale: float | None = None
+    #: The likelihood of continuous data has no upper limit without a least scale.
+    min_scale: float = 1e-3
+
+    @property
+    def num_parameters(self) -> int:
+        return 2 if self.scale is None else 1
+
+    def split(self, parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns means and scales, each of shape `(...)`."""
+        mean = parameters[..., 0]
+        if self.scale is not None:
+            return mean, tf.fill(tf.shape(mean), self.scale)
+        return mean, self.min_scale + tf.nn.softplus(parameters[..., 1])
+
+    def log_prob(self, parameters, x):
+        return tfd.Normal(*self.split(parameters)).log_prob(x)
+
+    def noise_distributions(self):
+        return {"normal": tfd.Normal(0.0, 1.0)}
+
+    def draw(self, parameters, noise):
+        mean, scale = self.split(parameters)
+        return mean + scale * noise["normal"]
+
+    def mean(self, parameters):
+        return parameters[..., 0]
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscretizedLogistic(Conditional):
+    """A level, drawn as a logistic number that is rounded; the lowest and the highest have all the mass beyond them.
+
+    The parameters are location and scale before softplus, where levels go from -1 to 1.
+    """
+
+    levels: int
+    min_scale: float = 1e-3
+    num_parameters = 2
+
+    def split(self, parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns locations and scales in levels, each of shape `(...)`."""
+        half = (self.levels - 1) / 2.0
+        scale = self.min_scale + tf.nn.softplus(parameters[..., 1])
+        return half * (1.0 + parameters[..., 0]), half * scale
+
+    def log_prob(self, parameters, x):
+        location, scale = self.split(parameters)
+        # The quantized distribution rounds up; half a level less rounds to the nearest.
+        return tfd.QuantizedDistribution(tfd.Logistic(location - 0.5, scale), 0.0, self.levels - 1.0).log_prob(x)
+
+    def noise_distributions(self):
+        return {"uniform": tfd.Uniform()}
+
+    def draw(self, parameters, noise):
+        location, scale = self.split(parameters)
+        drawn = tfd.Logistic(location - 0.5, scale).quantile(noise["uniform"])
+        return tf.clip_by_value(tf.math.ceil(drawn), 0.0, self.levels - 1.0)
+
+    def mean(self, parameters):
+        """Returns the mean of the logistic number, clipped to the range, before it is rounded."""
+        location, scale = self.split(parameters)
+        highest = self.levels - 1.0
+
+        def softening(distance):
+            return tf.math.log1p(tf.exp(-tf.abs(distance) / scale))
+
+        # The integral of the survival function over the range, scale · (softplus(location / scale) -
+        # softplus((location - highest) / scale)), in a form that does not overflow in LiteRT.
+        return tf.clip_by_value(location, 0.0, highest) + scale * (softening(location) - softening(location - highest))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +216,10 @@ class Mixture(Conditional):
         chosen = tf.one_hot(tf.cast(quantile(logits, noise["component"]), tf.int32), self.num_components)
         location, scale = (tf.reduce_sum(part * chosen, axis=-1) for part in (locations, scales))
         return location + scale * noise["value"]
+
+    def mean(self, parameters):
+        logits, locations, scales = self.split(parameters)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), self.family(locations, scales)).mean()
 
 
 @dataclasses.dataclass(frozen=True)

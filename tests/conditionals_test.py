@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from keras_gen.autoregressive.conditionals import DiscretizedLogisticMixture
+from keras_gen.conditionals import DiscretizedLogisticMixture
 
 
 @pytest.mark.parametrize(("levels", "channels"), [(2, 1), (5, 2), (3, 3), (256, 1)])

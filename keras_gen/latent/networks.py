@@ -1,0 +1,150 @@
+"""The networks of latent-variable models: from an example to a code, and back."""
+
+import itertools
+import math
+
+import keras
+import tensorflow as tf
+
+from keras_gen.layers.common import dense, glorot
+
+
+class Encoder(keras.layers.Layer):
+    """Convolutions, then dense layers, from scaled examples to a vector.
+
+    Args:
+        event_shape: shape of an example.
+        outputs: entries of the vector.
+        hidden_units: width of each dense hidden layer; without any, and without filters, the network is affine.
+        filters: channels of each convolution in front of them; each halves height and width.
+        activation: activation of the hidden layers.
+        condition_size: entries of a vector that joins the features in front of the dense layers; 0 for none.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+
+    Raises:
+        ValueError: if there are filters and `event_shape` is not (height, width, channels).
+    """
+
+    def __init__(
+        self,
+        event_shape: tuple[int, ...],
+        outputs: int,
+        *,
+        hidden_units: tuple[int, ...] = (),
+        filters: tuple[int, ...] = (),
+        activation="silu",
+        condition_size: int = 0,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.event_shape = event_shape
+        self.activation_function = keras.activations.get(activation)
+        self.convolutions = []
+        shape = event_shape
+        if filters:
+            sizes = halved(event_shape, len(filters))
+        for depth, channels in enumerate(filters):
+            initializer = glorot((*seed, 0, depth))
+            layer = keras.layers.Conv2D(channels, 4, 2, "same", kernel_initializer=initializer, dtype=self.dtype_policy)
+            layer.build((None, *shape))
+            self.convolutions.append(layer)
+            shape = (*sizes[depth + 1], channels)
+        widths = (math.prod(shape) + condition_size, *hidden_units, outputs)
+        self.dense_layers = dense_stack(widths, (*seed, 1), self.dtype_policy)
+        self.built = True
+
+    def call(self, x, condition=None):
+        """Takes examples of shape `(batch, *event_shape)` and vectors of shape `(batch, condition_size)`."""
+        h = tf.cast(x, self.compute_dtype)
+        for layer in self.convolutions:
+            h = self.activation_function(layer(h))
+        h = joined(tf.reshape(h, (-1, math.prod(h.shape[1:]))), condition)
+        for layer in self.dense_layers[:-1]:
+            h = self.activation_function(layer(h))
+        return self.dense_layers[-1](h)
+
+
+class Decoder(keras.layers.Layer):
+    """The mirror of an `Encoder`, from a code to the parameters of each entry of an example.
+
+    Args:
+        latent_size: entries of a code.
+        event_shape: shape of an example.
+        entry_parameters: numbers for each entry.
+        hidden_units: as in `Encoder`; the decoder has them in reverse.
+        filters: as in `Encoder`.
+        activation: activation of the hidden layers.
+        condition_size: entries of a vector that joins the code; 0 for none.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        latent_size: int,
+        event_shape: tuple[int, ...],
+        entry_parameters: int,
+        *,
+        hidden_units: tuple[int, ...] = (),
+        filters: tuple[int, ...] = (),
+        activation="silu",
+        condition_size: int = 0,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.event_shape = event_shape
+        self.entry_parameters = entry_parameters
+        self.activation_function = keras.activations.get(activation)
+        self.sizes = halved(event_shape, len(filters)) if filters else None
+        self.smallest = (*self.sizes[-1], filters[-1]) if filters else (*event_shape, entry_parameters)
+        widths = (latent_size + condition_size, *hidden_units[::-1], math.prod(self.smallest))
+        self.dense_layers = dense_stack(widths, (*seed, 0), self.dtype_policy)
+        self.convolutions = []
+        channels = event_shape[-1] * entry_parameters
+        for depth in reversed(range(len(filters))):
+            layer = keras.layers.Conv2DTranspose(
+                filters[depth - 1] if depth else channels,
+                4,
+                2,
+                "same",
+                kernel_initializer=glorot((*seed, 1, depth)),
+                dtype=self.dtype_policy,
+            )
+            layer.build((None, None, None, filters[depth]))
+            self.convolutions.append(layer)
+        self.built = True
+
+    def call(self, z, condition=None):
+        """Takes codes of shape `(batch, latent_size)`; returns shape `(batch, *event_shape, entry_parameters)`."""
+        h = joined(tf.cast(z, self.compute_dtype), condition)
+        for layer in self.dense_layers[:-1]:
+            h = self.activation_function(layer(h))
+        h = tf.reshape(self.dense_layers[-1](h), (-1, *self.smallest))
+        for index, layer in enumerate(self.convolutions):
+            height, width = self.sizes[len(self.convolutions) - 1 - index]
+            h = layer(self.activation_function(h))[:, :height, :width]
+        return tf.reshape(h, (-1, *self.event_shape, self.entry_parameters))
+
+
+def dense_stack(widths: tuple[int, ...], seed: tuple[int, ...], dtype) -> list[keras.layers.Dense]:
+    """Returns dense layers from each width to the next."""
+    return [
+        dense(inputs, units, glorot((*seed, index)), dtype)
+        for index, (inputs, units) in enumerate(itertools.pairwise(widths))
+    ]
+
+
+def halved(event_shape: tuple[int, ...], times: int) -> list[tuple[int, int]]:
+    """Returns height and width of an image, and what remains after each convolution of stride 2."""
+    if len(event_shape) != 3:
+        raise ValueError(f"`event_shape` must be (height, width, channels) with `filters`, received {event_shape}.")
+    height, width, _ = event_shape
+    return [(-(-height // 2**depth), -(-width // 2**depth)) for depth in range(times + 1)]
+
+
+def joined(h: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+    """Returns features with the condition behind them."""
+    return h if condition is None else tf.concat([h, tf.cast(condition, h.dtype)], axis=-1)
