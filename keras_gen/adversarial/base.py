@@ -4,10 +4,11 @@ import keras
 import tensorflow as tf
 
 from keras_gen.adversarial import losses
-from keras_gen.base import GenerativeModel, Signature
+from keras_gen.base import Signature
+from keras_gen.phases import PhasedModel
 
 
-class AdversarialModel(GenerativeModel):
+class AdversarialModel(PhasedModel):
     """A generator that learns from a discriminator, which learns to tell its examples from the data.
 
     A subclass builds `self.generator` and then `self.discriminator` in its constructor (Keras puts the moving average
@@ -133,29 +134,17 @@ class AdversarialModel(GenerativeModel):
         Raises:
             ValueError: if both players are given one optimizer.
         """
-        generator_optimizer, discriminator_optimizer = (
-            keras.optimizers.Adam(2e-4, beta_1=0.5) if optimizer is None else keras.optimizers.get(optimizer)
-            for optimizer in (generator_optimizer, discriminator_optimizer)
-        )
-        if generator_optimizer is discriminator_optimizer:
-            raise ValueError("`discriminator_optimizer` must be an optimizer of its own, received the generator's.")
-        # What follows in Keras and in the base concerns `optimizer`, the generator's.
-        keras.Model.compile(self, optimizer=generator_optimizer, jit_compile=jit_compile, **kwargs)
-        scaled = keras.optimizers.LossScaleOptimizer
-        if isinstance(self.optimizer, scaled) and not isinstance(discriminator_optimizer, scaled):
-            discriminator_optimizer = scaled(discriminator_optimizer)
-        self.discriminator_optimizer = discriminator_optimizer
-        # Built now, a checkpoint can be restored into them before the first step.
-        self.optimizer.build(self.generator.trainable_variables)
-        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        optimizers = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
+        for player, optimizer in optimizers.items():
+            if optimizer is None:
+                optimizers[player] = keras.optimizers.Adam(2e-4, beta_1=0.5)
+        self.compile_phases(optimizers, jit_compile=jit_compile, **kwargs)
 
-    def get_compile_config(self) -> dict:
-        """Returns the arguments of `compile`, serialized."""
-        config = super().get_compile_config()
-        if config:
-            config["generator_optimizer"] = config.pop("optimizer")
-            config["discriminator_optimizer"] = keras.saving.serialize_keras_object(self.discriminator_optimizer)
-        return config
+    def phase_variables(self):
+        return {
+            "generator": self.generator.trainable_variables,
+            "discriminator": self.discriminator.trainable_variables,
+        }
 
     def train_step(self, data):
         """A step of the discriminator, then one of the generator; `data` is `x` or `(x, condition)`."""
@@ -182,12 +171,7 @@ class AdversarialModel(GenerativeModel):
         # The scope discards the update of the generator's moving statistics.
         with keras.StatelessScope():
             fakes = self.fakes(noise, condition, training=True)
-        variables = self.discriminator.trainable_variables
-        with tf.GradientTape() as tape:
-            terms = self.discriminator_terms(x, fakes, condition, training=True)
-            loss = self.scaled_loss(terms["discriminator_loss"], self.discriminator_optimizer)
-        self.discriminator_optimizer.apply(tape.gradient(loss, variables), variables)
-        return terms
+        return self.take_step("discriminator", lambda: self.discriminator_terms(x, fakes, condition, training=True))
 
     def generator_step(self, batch_size: tf.Tensor, condition, *, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """One step of the generator's optimizer; leaves the discriminator as it is.
@@ -201,15 +185,14 @@ class AdversarialModel(GenerativeModel):
             What `generator_terms` returned.
         """
         noise = self.step_noise(batch_size, seed)
-        variables = self.generator.trainable_variables
-        with tf.GradientTape() as tape:
+
+        def terms():
             fakes = self.fakes(noise, condition, training=True)
             # The scope discards the update of the discriminator's moving statistics.
             with keras.StatelessScope():
-                terms = self.generator_terms(fakes, condition, training=True)
-            loss = self.scaled_loss(terms["generator_loss"], self.optimizer)
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return terms
+                return self.generator_terms(fakes, condition, training=True)
+
+        return self.take_step("generator", terms)
 
     def step_noise(self, batch_size: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Draws noise for this replica's part of the batch."""
