@@ -1,0 +1,338 @@
+"""Anomaly detection: scores of examples, higher where these are more anomalous, and how well they tell sets apart.
+
+Likelihood ratio: Jie Ren et al. (2019), Likelihood Ratios for Out-of-Distribution Detection,
+https://arxiv.org/abs/1906.02845
+Input complexity: Joan Serrà et al. (2019), Input complexity and out-of-distribution detection with likelihood-based
+generative models, https://arxiv.org/abs/1909.11480
+"""
+
+import bz2
+import dataclasses
+import io
+import lzma
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+import tensorflow_probability as tfp
+from scipy import stats
+from sklearn import metrics
+
+from keras_gen import checks, seeds
+from keras_gen.base import GenerativeModel
+
+tfd = tfp.distributions
+
+#: A function from a batch of examples to one number for each.
+Score = Callable[[np.ndarray], np.ndarray]
+
+#: Least probability of a bit in a reconstruction; one of exactly 0 or 1 could make its error infinite.
+MIN_PROBABILITY = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class AUROC:
+    """The probability that an outlier scores higher than an inlier; ties count half.
+
+    Attributes:
+        value: from 0 to 1; 0.5 for a score that knows nothing.
+        standard_error: of the value, over the examples of both sets.
+    """
+
+    value: float
+    standard_error: float
+
+
+def auroc(inlier_scores, outlier_scores) -> AUROC:
+    """Computes the area under the curve of true over false positives.
+
+    The standard error is that of DeLong, DeLong and Clarke-Pearson (1988): with V_i the share of outliers that
+    score above inlier i, and W_j the share of inliers that score below outlier j,
+
+        standard error² = var(V) / number of inliers + var(W) / number of outliers.
+
+    It is 0 for sets that the score tells apart without an error, and NaN for a set of one example.
+
+    Args:
+        inlier_scores: one number per example, infinite ones included.
+        outlier_scores: the same of the outliers.
+
+    Returns:
+        The area, and its standard error.
+
+    Raises:
+        ValueError: if a set is empty or a score is NaN.
+    """
+    groups = {"inlier_scores": inlier_scores, "outlier_scores": outlier_scores}
+    inliers, outliers = (np.asarray(scores, np.float64).ravel() for scores in groups.values())
+    for name, scores in zip(groups, (inliers, outliers), strict=True):
+        if not len(scores):
+            raise ValueError(f"`{name}` holds no scores; at least one is expected.")
+        if np.isnan(scores).any():
+            raise ValueError(f"`{name}` holds NaN; numbers are expected.")
+    m, n = len(inliers), len(outliers)
+    # Ranks instead of scores: they order infinite scores, too.
+    ranks = stats.rankdata(np.concatenate([inliers, outliers]))
+    value = metrics.roc_auc_score(np.repeat([0, 1], [m, n]), ranks)
+    if min(m, n) < 2:
+        return AUROC(float(value), math.nan)
+    above = 1.0 - (ranks[:m] - stats.rankdata(inliers)) / n
+    below = (ranks[m:] - stats.rankdata(outliers)) / m
+    return AUROC(float(value), math.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n))
+
+
+def anomaly_table(
+    scores: Mapping[str, Score] | GenerativeModel, inliers, outliers: Mapping[str, object], *, batch_size: int = 100
+) -> dict[str, dict[str, AUROC]]:
+    """Evaluates how well scores tell outliers from inliers.
+
+    Example:
+
+    ```python
+    scores = evaluation.anomaly_scores(model, background=background)
+    table = evaluation.anomaly_table(scores, x_test, {"usps": usps, "noise": noise})
+    table["usps"]["likelihood_ratio"].value
+    ```
+
+    Args:
+        scores: score functions by name, each from a batch of examples to one number per example, higher where it
+            is more anomalous; or a model, for all the scores of `anomaly_scores` that it has.
+        inliers: examples such as the model was trained on, but held out: an array, or a `tf.data.Dataset` of
+            batches; of batches (examples, labels), the examples are taken.
+        outliers: sets of other examples, by name.
+        batch_size: examples of an array that are scored at once.
+
+    Returns:
+        Name of the outliers to name of the score to its AUROC.
+
+    Raises:
+        ValueError: if there is no score, or a set holds no examples.
+    """
+    if isinstance(scores, GenerativeModel):
+        scores = anomaly_scores(scores)
+    if not scores:
+        raise ValueError("`scores` holds no score; at least one is expected.")
+    inlier_scores = scored(scores, inliers, batch_size)
+    table = {}
+    for name, examples in outliers.items():
+        outlier_scores = scored(scores, examples, batch_size)
+        table[name] = {score: auroc(inlier_scores[score], outlier_scores[score]) for score in scores}
+    return table
+
+
+def scored(scores: Mapping[str, Score], examples, batch_size: int = 100) -> dict[str, np.ndarray]:
+    """Returns all scores of all examples, float64 of shape `(num,)`, in one pass over them."""
+    parts = {name: [] for name in scores}
+    for x in example_batches(examples, batch_size):
+        for name, score in scores.items():
+            parts[name].append(np.asarray(score(x), np.float64))
+    if not all(parts.values()):
+        raise ValueError("a set to be scored holds no examples; at least one is expected.")
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def example_batches(examples, batch_size: int) -> Iterator[np.ndarray]:
+    """Yields the examples of an array or of a data set, without labels, as arrays of at most `batch_size` rows.
+
+    The batches of a data set are its own.
+    """
+    if isinstance(examples, tf.data.Dataset):
+        for batch in examples:
+            yield (batch[0] if isinstance(batch, tuple) else batch).numpy()
+    else:
+        examples = np.asarray(examples)
+        for start in range(0, len(examples), checks.positive_int("batch_size", batch_size)):
+            yield examples[start : start + batch_size]
+
+
+# Scores
+
+
+def anomaly_scores(
+    model: GenerativeModel,
+    *,
+    background: GenerativeModel | None = None,
+    num_samples: int = 100,
+    levels: int | None = None,
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    seed: int = 0,
+) -> dict[str, Score]:
+    r"""Returns the scores that a model has.
+
+    - "log_prob", of a model with an exact likelihood: $-\log p(x)$, in nats;
+    - "elbo" and "bound", of a model with `log_prob_bound`: minus the bound with one sample and with
+      `num_samples`, in nats;
+    - "reconstruction", of a model with `reconstruct`: see `reconstruction_error`;
+    - "likelihood_ratio", given a background model: $-(\log p(x) - \log p_0(x))$, in nats;
+    - "complexity", on levels: $-\log_2 p(x) - L(x)$, where L is `compressed_bits`, in bits.
+
+    The last two take the bound with `num_samples` where there is no exact likelihood.
+
+    Args:
+        model: any model; scores that it lacks the verb for are left out.
+        background: a model of the same kind, trained on `mutated` examples.
+        num_samples: samples of the bound.
+        levels: number of levels of an entry, for "complexity"; None takes the model's.
+        prepare: function from examples, which are levels, to what the model takes; None for a model that takes
+            them as they are. A reconstruction is compared with what the model took.
+        seed: seed of the bounds' samples, the same for each batch.
+
+    Raises:
+        ValueError: if the model has none of them.
+    """
+    prepare = prepare or (lambda x: x)
+    levels = model.levels if levels is None else levels
+    scores = {}
+    log_likelihood = log_likelihood_function(model, prepare, num_samples, seed)
+    if hasattr(model, "log_prob"):
+        scores["log_prob"] = lambda x: -log_likelihood(x)
+    elif hasattr(model, "log_prob_bound"):
+        elbo = log_likelihood_function(model, prepare, 1, seed)
+        scores["elbo"] = lambda x: -elbo(x)
+        scores["bound"] = lambda x: -log_likelihood(x)
+    if hasattr(model, "reconstruct"):
+        scores["reconstruction"] = lambda x: reconstruction_error(model, prepare(x))
+    if background is not None and log_likelihood is not None:
+        background_log_likelihood = log_likelihood_function(background, prepare, num_samples, seed)
+        if background_log_likelihood is None or hasattr(background, "log_prob") != hasattr(model, "log_prob"):
+            raise ValueError(
+                f"`background` must have a likelihood of the same kind as the model, a {type(model).__name__}; "
+                f"received a {type(background).__name__}."
+            )
+        scores["likelihood_ratio"] = lambda x: background_log_likelihood(x) - log_likelihood(x)
+    if levels is not None and log_likelihood is not None:
+        scores["complexity"] = lambda x: -log_likelihood(x) / math.log(2.0) - compressed_bits(x, levels)
+    if not scores:
+        raise ValueError(
+            f"`model` must have log_prob, log_prob_bound or reconstruct to score examples; {type(model).__name__} has "
+            "none of them."
+        )
+    return scores
+
+
+def log_likelihood_function(model: GenerativeModel, prepare, num_samples: int, seed: int) -> Score | None:
+    """Returns the function from examples to their log-likelihood, or its bound, in nats; None for a model without.
+
+    It remembers the last batch, since several scores ask for the same.
+    """
+    if hasattr(model, "log_prob"):
+        compute = tf.function(model.log_prob, autograph=False, reduce_retracing=True)
+    elif hasattr(model, "log_prob_bound"):
+
+        def compute(x):
+            return model.log_prob_bound(x, num_samples=num_samples, seed=seeds.as_pair(seed))[0]
+
+    else:
+        return None
+    remembered = []
+
+    def log_likelihood(x):
+        if not remembered or remembered[0] is not x:
+            remembered[:] = x, compute(model.validated(prepare(x))).numpy().astype(np.float64)
+        return remembered[1]
+
+    return log_likelihood
+
+
+def reconstruction_error(model: GenerativeModel, x) -> np.ndarray:
+    r"""Computes how far the reconstructions of examples are from these.
+
+    Of bits, it is the negative log-likelihood of independent Bernoullis whose probabilities are the reconstruction,
+    in nats. Of anything else it is half the squared distance, $\frac{1}{2} \sum_i (x_i - \hat x_i)^2$, with levels
+    scaled to [0, 1]: up to a constant, the negative log-likelihood in nats of normals of standard deviation 1.
+
+    Args:
+        model: a model with `reconstruct`.
+        x: examples of shape `(batch, *event_shape)`.
+
+    Returns:
+        float64 array of shape `(batch,)`.
+    """
+    x = model.validated(x)
+    reconstruction = tf.cast(model.reconstruct(x), tf.float32)
+    if model.levels == 2:
+        probabilities = tf.clip_by_value(reconstruction, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
+        entries = -tfd.Bernoulli(probs=probabilities).log_prob(x)
+    else:
+        scale = 1.0 if model.levels is None else model.levels - 1.0
+        entries = 0.5 * ((x - reconstruction) / scale) ** 2
+    return entries.numpy().astype(np.float64).reshape(len(x), -1).sum(axis=1)
+
+
+def compressed_bits(x, levels: int) -> np.ndarray:
+    """Computes the length in bits of examples after lossless compression.
+
+    Of each example the shortest counts, of PNG (for images of one or three channels and up to 256 levels), zlib,
+    bz2 and xz. Bits are packed eight to a byte first.
+
+    Args:
+        x: whole levels of shape `(batch, *event_shape)`.
+        levels: number of levels of an entry.
+
+    Returns:
+        float64 array of shape `(batch,)`.
+
+    Raises:
+        ValueError: if an entry is no whole level from 0 to `levels - 1`.
+    """
+    x, levels = whole_levels(x, levels)
+    x = x.astype(np.uint8 if levels <= 256 else ">u4")
+    return np.array([8.0 * min(map(len, compressed(example, levels))) for example in x])
+
+
+def compressed(example: np.ndarray, levels: int) -> Iterator[bytes]:
+    """Yields an example in the format of each compressor."""
+    raw = np.packbits(example).tobytes() if levels == 2 else example.tobytes()
+    yield zlib.compress(raw, 9)
+    # Blocks and dictionaries no larger than the example: the default ones take longer to allocate than to fill.
+    yield bz2.compress(raw, min(9, 1 + len(raw) // 100_000))
+    # Without the container, whose header is longer than a small image.
+    lzma_filter = {"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": max(4096, len(raw))}
+    yield lzma.compress(raw, lzma.FORMAT_RAW, filters=[lzma_filter])
+    if example.ndim == 3 and example.shape[-1] in (1, 3) and levels <= 256:
+        pixels = example[..., 0] if example.shape[-1] == 1 else example
+        image = PIL.Image.fromarray(pixels * np.uint8(255) if levels == 2 else pixels)
+        buffer = io.BytesIO()
+        (image.convert("1") if levels == 2 else image).save(buffer, format="PNG", optimize=True)
+        yield buffer.getvalue()
+
+
+# Data for background models
+
+
+def mutated(x, levels: int, rate: float, seed: int) -> np.ndarray:
+    """Returns examples with some entries changed at random, to train a background model on.
+
+    Such a model learns what examples have in common with mutated ones, such as how many entries are black, and
+    the ratio of the likelihoods leaves that out.
+
+    Args:
+        x: whole levels.
+        levels: number of levels of an entry.
+        rate: probability μ with which an entry changes, to one of the other levels, each equally likely.
+        seed: whole number; the same seed gives the same changes.
+
+    Returns:
+        Array of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: if `rate` is not from 0 to 1, or an entry is no whole level.
+    """
+    if not 0.0 <= rate <= 1.0:
+        raise ValueError(f"`rate` must be from 0 to 1, received {rate}.")
+    x, levels = whole_levels(x, levels)
+    random = np.random.default_rng(seed)
+    steps = random.integers(1, levels, x.shape) * (random.random(x.shape) < rate)
+    return ((x.astype(np.int64) + steps) % levels).astype(x.dtype)
+
+
+def whole_levels(x, levels: int) -> tuple[np.ndarray, int]:
+    """Returns the examples as an array, and the number of levels, once both are checked."""
+    x, levels = np.asarray(x), checks.levels(levels)
+    outside = (x < 0) | (x >= levels) | (x != np.floor(x))
+    if outside.any():
+        raise ValueError(f"`x` holds the value {x[outside][0]:g}; expected whole levels from 0 to {levels - 1}.")
+    return x, levels
