@@ -35,16 +35,16 @@ class Signature:
     deterministic: bool = True
 
 
-class GenerativeModel(keras.Model):
-    """A model that turns noise into data.
+class Model(keras.Model):
+    """What every model is, whether or not it can draw examples: networks that learn from data.
 
     A subclass builds its networks in its constructor and provides
 
-    - `noise_distributions()`: the random numbers that one example is made from,
-    - `generate(noise)`: the deterministic function that makes examples from them,
-    - `loss_terms(x, ...)`: what training minimises, or a `train_step` of its own;
+    - `loss_terms(x, ...)`: what training minimises, or a `train_step` of its own,
+    - `pictured(x, ...)`: what a picture of it shows,
+    - `signatures()`: what export writes;
 
-    sampling, training, evaluation, seeds, saving and export follow.
+    training, evaluation, seeds, saving and export follow.
 
     Args:
         event_shape: shape of one example, without the batch.
@@ -59,6 +59,9 @@ class GenerativeModel(keras.Model):
 
     #: What the model is conditioned on; None for an unconditional model.
     condition_kind: Condition | None = None
+
+    #: What its card tells a user to try first.
+    usage: str
 
     def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
         # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
@@ -97,76 +100,6 @@ class GenerativeModel(keras.Model):
     def draws_steps(self) -> bool:
         """Whether draws move in steps, such as levels, so that rounding leaves a number as it is or moves it far."""
         return self.levels is not None
-
-    # Sampling
-
-    def noise_distributions(self) -> dict[str, tfd.Distribution]:
-        """Returns the distribution, of one example, of each named source of randomness."""
-        raise NotImplementedError
-
-    def noise(self, num_samples, seed) -> dict[str, tf.Tensor]:
-        """Draws the random numbers that `generate` turns into examples.
-
-        Args:
-            num_samples: number of examples.
-            seed: int or pair of ints; the same seed gives the same noise.
-
-        Returns:
-            Name to tensor of shape `(num_samples, ...)`.
-        """
-        sources = self.noise_distributions()
-        parts = tfp.random.split_seed(seeds.as_pair(seed), n=len(sources))
-        return {
-            name: source.sample(num_samples, seed=part)
-            for (name, source), part in zip(sources.items(), parts, strict=True)
-        }
-
-    def generate(self, noise: dict[str, tf.Tensor], condition=None) -> tf.Tensor:
-        """Turns noise into examples, without any further randomness.
-
-        Args:
-            noise: what `noise` returned, or values of the caller's own choice.
-            condition: what the examples are conditioned on, for a conditional model.
-
-        Returns:
-            Examples of shape `(num_samples, *event_shape)`.
-        """
-        raise NotImplementedError
-
-    def sample(self, num_samples: int, *, condition=None, seed=None) -> tf.Tensor:
-        """Draws examples from the model.
-
-        Args:
-            num_samples: number of examples, at least 1.
-            condition: what the examples are conditioned on, for a conditional model.
-            seed: int or pair of ints; the same seed gives the same examples. None takes the next seed of the
-                model's own stream.
-
-        Returns:
-            Examples of shape `(num_samples, *event_shape)`; levels come as float32 whole numbers.
-        """
-        num_samples = checks.positive_int("num_samples", num_samples)
-        condition = self.validated_condition(condition)
-        if condition is not None and condition.shape[0] != num_samples:
-            raise ValueError(
-                f"`condition` must hold one entry per example, {num_samples}; received {condition.shape[0]}."
-            )
-        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
-        return self.compiled_sample(tf.constant(num_samples), condition, seed)
-
-    def sample_on_examples(self, num_samples: int, *, seed) -> tf.Tensor:
-        """As `sample`; a conditional model gets examples of its condition, such as all classes in turn."""
-        condition = None if self.condition_kind is None else self.condition_kind.examples(num_samples)
-        return self.sample(num_samples, condition=condition, seed=seed)
-
-    @functools.cached_property
-    def compiled_sample(self):
-        """`_sample` as a graph."""
-        return tf.function(self._sample, autograph=False, reduce_retracing=True)
-
-    def _sample(self, num_samples, condition, seed):
-        samples = self.generate(self.noise(num_samples, seed), condition)
-        return tf.ensure_shape(samples, (None, *self.event_shape))
 
     # Training
 
@@ -348,10 +281,141 @@ class GenerativeModel(keras.Model):
     # Export
 
     def signatures(self) -> dict[str, Signature]:
-        """Returns what export writes: name to `Signature`, for the verbs that the model has.
+        """Returns what export writes: name to `Signature`, for the verbs that the model has, the main one first.
 
-        A conditional model takes `condition` as a further input; `sample` draws one example for each entry of it.
+        A conditional model takes `condition` as a further input.
         """
+        return {}
+
+    def condition_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns the input `condition` of the signatures of a conditional model."""
+        return {} if self.condition_kind is None else {"condition": self.condition_kind.spec()}
+
+    def example_input(self, name: str, spec: tf.TensorSpec, num: int, seed: int) -> tf.Tensor:
+        """Returns `num` values that an input of a signature may have, to compare exports on.
+
+        Args:
+            name: the input's name; examples of the domain are given for `x`, and examples of the condition for
+                `condition`.
+            spec: its shape and dtype; whole numbers are given for integers, and standard normal ones for anything else,
+                such as a latent code.
+            num: number of examples.
+            seed: seed of random values.
+        """
+        shape = [num if size is None else size for size in spec.shape]
+        if name == "condition":
+            return self.condition_kind.examples(num)
+        if name == "num_samples":
+            return tf.constant(num, spec.dtype)
+        if name == "x" and self.levels is not None:
+            levels = tf.random.stateless_uniform(shape, (seed, 1), maxval=self.levels, dtype=tf.int32)
+            return tf.cast(levels, spec.dtype)
+        if spec.dtype.is_integer:
+            return tf.random.stateless_uniform(shape, (seed, 1), maxval=1 << 30, dtype=spec.dtype)
+        return tf.random.stateless_normal(shape, (seed, 2), dtype=spec.dtype)
+
+    def pictured(self, x: np.ndarray, *, seed) -> tf.Tensor:
+        """Returns what a picture of the model shows, as many examples as it is given.
+
+        Args:
+            x: examples of the data.
+            seed: int or pair of ints; the same seed gives the same picture.
+        """
+        raise NotImplementedError
+
+
+class GenerativeModel(Model):
+    """A model that turns noise into data.
+
+    A subclass builds its networks in its constructor and provides
+
+    - `noise_distributions()`: the random numbers that one example is made from,
+    - `generate(noise)`: the deterministic function that makes examples from them,
+    - `loss_terms(x, ...)`: what training minimises, or a `train_step` of its own;
+
+    sampling and what `Model` has follow.
+    """
+
+    usage = "model.sample(16, seed=0)"
+
+    # Sampling
+
+    def noise_distributions(self) -> dict[str, tfd.Distribution]:
+        """Returns the distribution, of one example, of each named source of randomness."""
+        raise NotImplementedError
+
+    def noise(self, num_samples, seed) -> dict[str, tf.Tensor]:
+        """Draws the random numbers that `generate` turns into examples.
+
+        Args:
+            num_samples: number of examples.
+            seed: int or pair of ints; the same seed gives the same noise.
+
+        Returns:
+            Name to tensor of shape `(num_samples, ...)`.
+        """
+        sources = self.noise_distributions()
+        parts = tfp.random.split_seed(seeds.as_pair(seed), n=len(sources))
+        return {
+            name: source.sample(num_samples, seed=part)
+            for (name, source), part in zip(sources.items(), parts, strict=True)
+        }
+
+    def generate(self, noise: dict[str, tf.Tensor], condition=None) -> tf.Tensor:
+        """Turns noise into examples, without any further randomness.
+
+        Args:
+            noise: what `noise` returned, or values of the caller's own choice.
+            condition: what the examples are conditioned on, for a conditional model.
+
+        Returns:
+            Examples of shape `(num_samples, *event_shape)`.
+        """
+        raise NotImplementedError
+
+    def sample(self, num_samples: int, *, condition=None, seed=None) -> tf.Tensor:
+        """Draws examples from the model.
+
+        Args:
+            num_samples: number of examples, at least 1.
+            condition: what the examples are conditioned on, for a conditional model.
+            seed: int or pair of ints; the same seed gives the same examples. None takes the next seed of the
+                model's own stream.
+
+        Returns:
+            Examples of shape `(num_samples, *event_shape)`; levels come as float32 whole numbers.
+        """
+        num_samples = checks.positive_int("num_samples", num_samples)
+        condition = self.validated_condition(condition)
+        if condition is not None and condition.shape[0] != num_samples:
+            raise ValueError(
+                f"`condition` must hold one entry per example, {num_samples}; received {condition.shape[0]}."
+            )
+        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
+        return self.compiled_sample(tf.constant(num_samples), condition, seed)
+
+    def sample_on_examples(self, num_samples: int, *, seed) -> tf.Tensor:
+        """As `sample`; a conditional model gets examples of its condition, such as all classes in turn."""
+        condition = None if self.condition_kind is None else self.condition_kind.examples(num_samples)
+        return self.sample(num_samples, condition=condition, seed=seed)
+
+    def pictured(self, x, *, seed):
+        """As many samples; a conditional model gets examples of its condition, such as all classes in turn."""
+        return self.sample_on_examples(len(x), seed=seed)
+
+    @functools.cached_property
+    def compiled_sample(self):
+        """`_sample` as a graph."""
+        return tf.function(self._sample, autograph=False, reduce_retracing=True)
+
+    def _sample(self, num_samples, condition, seed):
+        samples = self.generate(self.noise(num_samples, seed), condition)
+        return tf.ensure_shape(samples, (None, *self.event_shape))
+
+    # Export
+
+    def signatures(self) -> dict[str, Signature]:
+        """Returns `sample` and `generate`; `sample` draws one example for each entry of a `condition`."""
         noise_specs = {
             name: tf.TensorSpec((None, *source.event_shape), source.dtype, name)
             for name, source in self.noise_distributions().items()
@@ -371,9 +435,13 @@ class GenerativeModel(keras.Model):
             "generate": Signature(generate, {**noise_specs, **self.condition_specs()}),
         }
 
-    def condition_specs(self) -> dict[str, tf.TensorSpec]:
-        """Returns the input `condition` of the signatures of a conditional model."""
-        return {} if self.condition_kind is None else {"condition": self.condition_kind.spec()}
+    def example_input(self, name, spec, num, seed):
+        """Adds the model's own noise, and its own draws for `x`."""
+        if name in self.noise_distributions():
+            return self.noise(num, seed)[name]
+        if name == "x":
+            return tf.cast(self.sample_on_examples(num, seed=seed), spec.dtype)
+        return super().example_input(name, spec, num, seed)
 
 
 class DensityModel(GenerativeModel):

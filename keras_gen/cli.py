@@ -103,6 +103,8 @@ def sample(
     from keras_gen.files import atomic_file
 
     model = keras_gen.load_model(folder)
+    if not hasattr(model, "sample"):
+        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which draws no examples.")
     if label is None:
         x = model.sample_on_examples(num_samples, seed=seed).numpy()
     else:

@@ -9,10 +9,10 @@ from pathlib import Path
 import keras
 
 from keras_gen import files
-from keras_gen.base import GenerativeModel
+from keras_gen.base import Model
 
 
-def save_model(model: GenerativeModel, path) -> None:
+def save_model(model: Model, path) -> None:
     """Writes a model, its optimizers included, to a `.keras` file.
 
     The file appears when it is complete; one that was there before is replaced then, and kept if writing fails.
@@ -31,7 +31,7 @@ def save_model(model: GenerativeModel, path) -> None:
         keras.saving.save_model(model, beside)
 
 
-def load_model(path) -> GenerativeModel:
+def load_model(path) -> Model:
     """Loads a model of this package from a `.keras` file.
 
     The only code that a file can ask for is a model class inside keras_gen.
@@ -74,7 +74,7 @@ def load_model(path) -> GenerativeModel:
         raise ValueError(f"`{path}` does not fit {model_class.__name__} of this version: {reason}.") from error
 
 
-def class_of(path: Path, config) -> type[GenerativeModel]:
+def class_of(path: Path, config) -> type[Model]:
     """Returns the model class that a file's config names, importing its module if it is inside keras_gen."""
     config = config if isinstance(config, dict) else {}
     module, name = str(config.get("module")), str(config.get("class_name"))
@@ -84,6 +84,6 @@ def class_of(path: Path, config) -> type[GenerativeModel]:
             found = getattr(importlib.import_module(module), name, None)
         except ModuleNotFoundError:
             found = None
-    if not (isinstance(found, type) and issubclass(found, GenerativeModel)):
+    if not (isinstance(found, type) and issubclass(found, Model)):
         raise ValueError(f"`{path}` holds {module}.{name}, which is not a model of keras_gen.")
     return found

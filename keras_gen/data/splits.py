@@ -117,6 +117,11 @@ class Splits:
             raise ValueError(f"`split` {split!r} of {self.name} cannot be had as one array.")
         return array[self.shard[0] :: self.shard[1]]
 
+    def examples(self, split: str, num: int) -> tf.Tensor:
+        """Returns the first examples of a split, from the start again where it has fewer than `num`."""
+        batch = self.batch(split, tf.range(num, dtype=tf.int64) % self.size(split), tf.constant([self.seed, 1]))
+        return batch[0] if isinstance(batch, tuple) else batch
+
     def train_batch(self, epoch: tf.Tensor, step: tf.Tensor):
         epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
         positions = step * self.train_batch_size + tf.range(self.train_batch_size, dtype=tf.int64)

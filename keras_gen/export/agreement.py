@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.base import DensityModel, GenerativeModel, Signature
+from keras_gen.base import DensityModel, Model, Signature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,33 +58,13 @@ class Tolerance:
 FLOAT32 = Tolerance(relative=1e-4, parted=0.1)
 
 
-def example_inputs(model: GenerativeModel, signature: Signature, batch_size: int, seed: int) -> dict[str, tf.Tensor]:
-    """Returns inputs that a signature may meet.
-
-    The model's own noise where an input is named after it, its own draws for `x`, examples of its condition, whole
-    numbers for integers and standard normal numbers for anything else, such as a latent code.
-    """
-    noise = model.noise(batch_size, seed)
-    inputs = {}
-    for name, spec in signature.inputs.items():
-        shape = [batch_size if size is None else size for size in spec.shape]
-        if name in noise:
-            inputs[name] = noise[name]
-        elif name == "x":
-            inputs[name] = tf.cast(model.sample_on_examples(batch_size, seed=seed), spec.dtype)
-        elif name == "condition":
-            inputs[name] = model.condition_kind.examples(batch_size)
-        elif name == "num_samples":
-            inputs[name] = tf.constant(batch_size, spec.dtype)
-        elif spec.dtype.is_integer:
-            inputs[name] = tf.random.stateless_uniform(shape, (seed, 1), maxval=1 << 30, dtype=spec.dtype)
-        else:
-            inputs[name] = tf.random.stateless_normal(shape, (seed, 2), dtype=spec.dtype)
-    return inputs
+def example_inputs(model: Model, signature: Signature, batch_size: int, seed: int) -> dict[str, tf.Tensor]:
+    """Returns inputs that a signature may meet, each as the model's `example_input` says."""
+    return {name: model.example_input(name, spec, batch_size, seed) for name, spec in signature.inputs.items()}
 
 
 def compare(
-    model: GenerativeModel,
+    model: Model,
     signature: str,
     output: str,
     expected: np.ndarray,

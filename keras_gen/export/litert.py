@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python.convert import ConverterError
 
 from keras_gen import checks
-from keras_gen.base import GenerativeModel
+from keras_gen.base import Model
 from keras_gen.console import hushed
 from keras_gen.export.agreement import FLOAT32, Agreement, Tolerance, compare, example_inputs
 from keras_gen.export.saved_model import write
@@ -32,7 +32,7 @@ TOLERANCES = {
 BATCH_SIZES = (1, 3, 32)
 
 
-def litert(model: GenerativeModel, file, *, quantize: str | None = None) -> dict[str, dict]:
+def litert(model: Model, file, *, quantize: str | None = None) -> dict[str, dict]:
     """Writes the deterministic signatures of a model as a LiteRT file, and compares it with Keras.
 
     The file uses built-in operators only, so that it runs in any LiteRT interpreter. Random numbers are an
@@ -83,7 +83,7 @@ def litert(model: GenerativeModel, file, *, quantize: str | None = None) -> dict
     return report
 
 
-def convert(model: GenerativeModel, quantize: str) -> tuple[dict, bytes]:
+def convert(model: Model, quantize: str) -> tuple[dict, bytes]:
     """Returns all signatures of a model as functions, and the deterministic ones in LiteRT's format."""
     names = [name for name, signature in model.signatures().items() if signature.deterministic]
     with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +108,7 @@ def convert(model: GenerativeModel, quantize: str) -> tuple[dict, bytes]:
     return functions, content
 
 
-def agreements(model: GenerativeModel, functions: dict, content: bytes, tolerance: Tolerance) -> Iterator[Agreement]:
+def agreements(model: Model, functions: dict, content: bytes, tolerance: Tolerance) -> Iterator[Agreement]:
     """Runs every signature of a file in the interpreter and compares its outputs with Keras."""
     interpreter = Interpreter(model_content=content)
     for name in interpreter.get_signature_list():

@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.base import GenerativeModel
+from keras_gen.base import Model
 from keras_gen.console import hushed
 from keras_gen.export.agreement import FLOAT32, compare, example_inputs
 from keras_gen.files import atomic_folder
@@ -22,11 +22,12 @@ _FILE_ERRORS = (
 )
 
 
-def saved_model(model: GenerativeModel, folder, *, version: int | None = None) -> Path:
+def saved_model(model: Model, folder, *, version: int | None = None) -> Path:
     """Writes a model as a numbered version of a SavedModel.
 
     Its signatures are the verbs of `model.signatures()`, with named inputs and outputs and a free batch size;
-    `serving_default` is `sample`. It holds the weights that these use, and neither optimizers nor Python code.
+    `serving_default` is the first of them, `sample` for a model that draws examples. It holds the weights that these
+    use, and neither optimizers nor Python code.
     The version becomes visible to a server when it is complete and was found to compute what Keras does.
 
     Example:
@@ -72,7 +73,7 @@ def saved_model(model: GenerativeModel, folder, *, version: int | None = None) -
     return path
 
 
-def write(model: GenerativeModel, folder: Path) -> dict:
+def write(model: Model, folder: Path) -> dict:
     """Writes the signatures of a model to a folder.
 
     Returns:
@@ -86,7 +87,7 @@ def write(model: GenerativeModel, folder: Path) -> dict:
     # Only what the signatures use: no optimizer, no discriminator, no state of a random generator.
     module.weights = list({id(weight): weight for f in functions.values() for weight in f.variables}.values())
     try:
-        tf.saved_model.save(module, str(folder), {**functions, "serving_default": functions["sample"]})
+        tf.saved_model.save(module, str(folder), {**functions, "serving_default": next(iter(functions.values()))})
     except _FILE_ERRORS as error:
         # TensorFlow's message is the operation, the path; the reason [the operation again].
         reason = re.sub(r" \[Op:\w+\]$", "", error.message).rsplit("; ", 1)[-1]

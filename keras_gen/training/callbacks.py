@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import evaluation
-from keras_gen.base import GenerativeModel
+from keras_gen.base import Model
 from keras_gen.files import atomic_file
 
 
@@ -49,7 +49,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Whether early stopping has ended the run."""
         return 0 < self.patience <= self.state["epoch"] - self.state["best_epoch"]
 
-    def restore(self, model: GenerativeModel, which: str = "latest") -> None:
+    def restore(self, model: Model, which: str = "latest") -> None:
         """Loads the latest or the best checkpoint, if there is one.
 
         Raises:
@@ -127,27 +127,27 @@ class StopAtNaN(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Draws a picture of samples, always from the same noise, into `samples/` and TensorBoard.
+    """Draws a picture of what the model makes, always of the same noise, into `samples/` and TensorBoard.
 
     Args:
         folder: run folder.
+        examples: as many examples of the data as a picture shows, for a model that draws none of its own.
         every: epochs between pictures.
-        num_samples: number of samples in a picture.
         sample_rate: samples in a second, for sound.
     """
 
-    def __init__(self, folder: pathlib.Path, *, every: int, num_samples: int = 64, sample_rate: int | None = None):
+    def __init__(self, folder: pathlib.Path, examples: tf.Tensor, *, every: int, sample_rate: int | None = None):
         super().__init__()
         self.folder = pathlib.Path(folder)
         self.every = every
-        self.num_samples = num_samples
+        self.examples = examples
         self.sample_rate = sample_rate
         self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "samples"))
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        x = self.model.sample_on_examples(self.num_samples, seed=0).numpy()
+        x = self.model.pictured(self.examples, seed=0).numpy()
         picture = evaluation.picture(x, self.model.levels, sample_rate=self.sample_rate)
         with atomic_file(self.folder / "samples" / f"epoch-{epoch + 1:05d}.png") as path:
             picture.save(path, format="PNG")

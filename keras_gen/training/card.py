@@ -2,10 +2,10 @@
 
 import inspect
 
-from keras_gen.base import GenerativeModel
+from keras_gen.base import Model
 
 
-def model_card(recipe: str, config: dict, model: GenerativeModel, report: dict) -> str:
+def model_card(recipe: str, config: dict, model: Model, report: dict) -> str:
     """Returns the card in Markdown.
 
     Args:
@@ -55,7 +55,7 @@ python -m recipes.{recipe} {flags}
 import keras_gen
 
 model = keras_gen.load_model("model.keras")
-model.sample(16, seed=0)
+{model.usage}
 ```
 
 `saved_model/` is for TF Serving, `model.tflite` for LiteRT.

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 import keras_gen
 from keras_gen import evaluation, export, saving
-from keras_gen.base import GenerativeModel
+from keras_gen.base import Model
 from keras_gen.data import Splits
 from keras_gen.files import atomic_file
 from keras_gen.training.callbacks import Checkpoints, SampleGrid, StopAtNaN
@@ -124,13 +124,13 @@ class Run:
 
     def fit(
         self,
-        model: GenerativeModel,
+        model: Model,
         splits: Splits,
         *,
         epochs: int,
         monitor: str | None = None,
         patience: int = 0,
-    ) -> GenerativeModel:
+    ) -> Model:
         """Trains the model, from the last checkpoint if there is one.
 
         Args:
@@ -156,7 +156,8 @@ class Run:
             # Of sound, only a few examples are shown.
             num_samples, rate = (64, None) if splits.sample_rate is None else (NUM_SOUNDS, splits.sample_rate)
             every = max(1, epochs // 8)
-            callbacks.append(SampleGrid(self.folder, every=every, num_samples=num_samples, sample_rate=rate))
+            examples = splits.examples("validation", num_samples)
+            callbacks.append(SampleGrid(self.folder, examples, every=every, sample_rate=rate))
             callbacks.append(keras.callbacks.TensorBoard(self.folder / "tensorboard", write_graph=False))
         # Last, so that a checkpoint is written when all else of the epoch is done.
         callbacks.append(checkpoints)
@@ -183,7 +184,7 @@ class Run:
         }
         return self.on_one_device(model)
 
-    def on_one_device(self, model: GenerativeModel) -> GenerativeModel:
+    def on_one_device(self, model: Model) -> Model:
         """Returns a model that needs no strategy, with its optimizers' state."""
         if self.strategy.num_replicas_in_sync == 1:
             return model
@@ -195,7 +196,7 @@ class Run:
             copy.load_weights(path)
         return copy
 
-    def finish(self, model: GenerativeModel, splits: Splits, metrics: dict, *, protocol: str) -> dict:
+    def finish(self, model: Model, splits: Splits, metrics: dict, *, protocol: str) -> dict:
         """Writes the model, its exports, a picture, `metrics.json` and the model card, and says where they are.
 
         Args:
@@ -228,7 +229,7 @@ class Run:
         if not self.is_chief:
             return report
         num_samples = 100 if splits.sample_rate is None else NUM_SOUNDS
-        x = model.sample_on_examples(num_samples, seed=self.config["seed"]).numpy()
+        x = model.pictured(splits.examples("test", num_samples), seed=self.config["seed"]).numpy()
         data = splits.sources["test"].array
         with atomic_file(self.folder / "samples.png") as path:
             evaluation.picture(x, model.levels, data, sample_rate=splits.sample_rate).save(path)
@@ -248,7 +249,7 @@ class Run:
         print(f"In {self.folder}:")
         for name, what in (
             ("metrics.json", "all figures"),
-            ("samples.png", "a picture of samples"),
+            ("samples.png", "a picture of what it makes"),
             *([] if splits.sample_rate is None else [("samples.wav", "samples to listen to")]),
             ("README.md", "the model card"),
             ("model.keras", "keras_gen.load_model"),
