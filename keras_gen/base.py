@@ -193,10 +193,11 @@ class Model(keras.Model):
         return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
     def logged(self, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Adds the terms of a batch to the running means and returns these."""
+        """Adds the terms of a batch, or pairs of a term and its weights, to the running means and returns these."""
         logs = {}
         for metric in self.term_metrics:
-            metric.update_state(terms[metric.name])
+            term = terms[metric.name]
+            metric.update_state(*(term if isinstance(term, tuple) else (term,)))
             logs[metric.name] = metric.result()
         if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
             # Keras averages the logs of workers over their first axis.

@@ -36,6 +36,8 @@ class ClassLabel(Condition):
     """One of several classes, a whole number; its vector is one-hot."""
 
     num_classes: int
+    #: Whether -1 is a label, too, for examples whose class is not known; its vector holds zeros.
+    unknown: bool = False
 
     @property
     def size(self) -> int:
@@ -52,11 +54,12 @@ class ClassLabel(Condition):
             raise ValueError(f"`condition` must have shape (batch,), received {tuple(labels.shape)}.")
         labels = tf.cast(labels, tf.int32)
         if isinstance(labels, tf.__internal__.EagerTensor):
-            outside = tf.boolean_mask(labels, (labels < 0) | (labels >= self.num_classes))
+            lowest = -1 if self.unknown else 0
+            outside = tf.boolean_mask(labels, (labels < lowest) | (labels >= self.num_classes))
             if tf.size(outside):
                 raise ValueError(
                     f"`condition` holds the label {outside[0].numpy()}; "
-                    f"expected whole labels from 0 to {self.num_classes - 1}."
+                    f"expected whole labels from {lowest} to {self.num_classes - 1}."
                 )
         return labels
 

@@ -73,7 +73,8 @@ class PhasedModel(GenerativeModel):
 
         Args:
             phase: name of the phase.
-            compute_terms: function that returns terms by name; the mean of "<phase>_loss" is minimised.
+            compute_terms: function that returns terms by name; the mean of "<phase>_loss" is minimised. A term may be
+                a pair of values and weights, whose mean is weighted.
 
         Returns:
             The terms.
@@ -81,6 +82,21 @@ class PhasedModel(GenerativeModel):
         variables, optimizer = self.phase_variables()[phase], self.phase_optimizer(phase)
         with tf.GradientTape() as tape:
             terms = compute_terms()
-            loss = self.scaled_loss(terms[f"{phase}_loss"], optimizer)
+            loss = self.scaled_loss(with_weights(terms[f"{phase}_loss"]), optimizer)
         optimizer.apply(tape.gradient(loss, variables), variables)
         return terms
+
+
+def with_weights(term: tf.Tensor | tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """Returns a term, or what has the weighted mean of a pair of a term and its weights as its mean.
+
+    Both means are over the global batch of a strategy. Without any weight, all is 0.
+    """
+    if not isinstance(term, tuple):
+        return term
+    values, weights = term
+    mean = tf.reduce_mean(weights)
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+        mean = context.all_reduce("MEAN", mean)
+    return tf.math.divide_no_nan(values * weights, mean)

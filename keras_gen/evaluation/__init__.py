@@ -12,9 +12,12 @@ from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixtur
 from keras_gen.evaluation.baselines import gaussian as gaussian
 from keras_gen.evaluation.baselines import independent_entries as independent_entries
 from keras_gen.evaluation.baselines import markov_chain as markov_chain
+from keras_gen.evaluation.clustering import cluster_classes as cluster_classes
+from keras_gen.evaluation.clustering import cluster_error as cluster_error
 from keras_gen.evaluation.cross_validation import cross_validate as cross_validate
 from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihood_bound as likelihood_bound
+from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
 from keras_gen.evaluation.pictures import picture as picture
 from keras_gen.evaluation.sounds import sound_picture as sound_picture
 from keras_gen.evaluation.sounds import write_wav as write_wav

@@ -1,0 +1,69 @@
+"""Few labels: which examples keep theirs, and where a batch has them."""
+
+import numpy as np
+import pytest
+
+from keras_gen import data
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", batch_size=50, seed=3, labels=True)
+
+
+def test_batches_have_as_many_labelled_examples_as_asked_for(digits):
+    few = data.few_labels(digits, 30, 20)
+    _, truth = digits.sources["train"].gather(np.arange(digits.size("train")))
+    x = digits.array("train")
+    of = {image.tobytes(): int(label) for image, label in zip(x, truth.numpy(), strict=True)}
+    labelled, unlabelled = {}, set()
+    for images, labels in few.train.as_numpy_iterator():
+        assert images.shape == (50, 8, 8, 1)
+        assert labels.dtype == np.int32
+        np.testing.assert_array_equal(labels >= 0, np.arange(50) < 20)
+        np.testing.assert_array_equal(labels[20:], -1)
+        for image, label in zip(images[:20], labels, strict=False):
+            labelled[image.tobytes()] = label
+        unlabelled.update(image.tobytes() for image in images[20:])
+    assert all(of[image] == label for image, label in labelled.items())
+    assert np.unique(list(labelled.values()), return_counts=True)[1].tolist() == [3] * 10
+    assert len(unlabelled) > 15 * len(labelled)
+
+
+def test_the_seed_chooses_the_examples_and_resuming_finds_the_same_batches(digits):
+    few = [data.few_labels(digits, 10, 20), data.few_labels(digits, 10, 20)]
+    for ours, theirs in zip(*(splits.train_from(2).take(2).as_numpy_iterator() for splits in few), strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])
+    other = data.few_labels(data.load("digits", batch_size=50, seed=4, labels=True), 10, 20)
+    chosen = [{x.tobytes() for x in next(iter(splits.train_from(0)))[0].numpy()[:20]} for splits in (few[0], other)]
+    assert chosen[0] != chosen[1]
+
+
+def test_test_data_keep_their_labels(digits):
+    few = data.few_labels(digits, 10, 20)
+    for (ours, labels), (theirs, same) in zip(
+        few.test.as_numpy_iterator(), digits.test.as_numpy_iterator(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(labels, same)
+        assert np.all(labels >= 0)
+
+
+@pytest.mark.parametrize(
+    ("num_labels", "per_batch", "sentence"),
+    [
+        (15, 20, "`num_labels` must be a multiple of the 10 classes, received 15"),
+        (10_000, 20, "`num_labels` must leave each class enough examples, received 10000"),
+        (10, 50, "`per_batch` must be below the batch size 50, received 50"),
+        (10, 0, "`per_batch` must be at least 1, received 0"),
+    ],
+)
+def test_wrong_numbers(digits, num_labels, per_batch, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        data.few_labels(digits, num_labels, per_batch)
+
+
+def test_labels_are_needed():
+    with pytest.raises(ValueError, match="`splits` must have labels: load digits with `labels=True`"):
+        data.few_labels(data.load("digits"), 10, 5)

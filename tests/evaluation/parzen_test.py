@@ -1,0 +1,90 @@
+"""Parzen windows against scikit-learn and a closed form, and clusters as a classifier."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.neighbors import KernelDensity
+
+from keras_gen import evaluation
+from keras_gen.evaluation import parzen
+
+
+@pytest.fixture(scope="module")
+def random():
+    return np.random.default_rng(0)
+
+
+def test_scikit_learn_finds_the_same_density(random, monkeypatch):
+    samples, x = random.random((70, 5)), random.random((41, 5))
+    # Parts of a few rows, the last one smaller.
+    monkeypatch.setattr(parzen, "DISTANCES_AT_ONCE", 500)
+    found = parzen.parzen_log_prob(samples, x, np.array([0.05, 0.4]))
+    for values, sigma in zip(found, (0.05, 0.4), strict=True):
+        theirs = KernelDensity(bandwidth=sigma, rtol=1e-12).fit(samples).score_samples(x)
+        np.testing.assert_allclose(values, theirs, rtol=1e-9)
+
+
+def test_many_gaussian_samples_give_the_gaussian_of_both_variances(random):
+    """In expectation over samples of N(0, 1), the windows have the density of N(0, 1 + σ²)."""
+    samples, test = random.standard_normal((200_000, 1)), random.standard_normal((300, 1))
+    found = evaluation.parzen_log_likelihood(samples, test, test, sigmas=(0.5,))
+    variance = 1.25
+    expected = -0.5 * math.log(2.0 * math.pi * variance) - 0.5 * np.mean(test**2) / variance
+    assert found["parzen_log_likelihood"] == pytest.approx(expected, abs=2e-3)
+
+
+def test_width_is_chosen_on_validation_data_alone(random):
+    samples = random.random((50, 2, 3)).astype(np.float32)
+    validation = samples + 0.1 * random.standard_normal(samples.shape)
+    test = samples + 1.0 * random.standard_normal(samples.shape)
+    sigmas = (0.03, 0.1, 0.3, 1.0)
+    found = evaluation.parzen_log_likelihood(samples, test, validation, sigmas)
+    flat = [x.reshape(50, 6).astype(np.float64) for x in (samples, test, validation)]
+    on = {
+        name: [KernelDensity(bandwidth=sigma, rtol=1e-12).fit(flat[0]).score_samples(x) for sigma in sigmas]
+        for name, x in (("test", flat[1]), ("validation", flat[2]))
+    }
+    best = int(np.argmax(np.mean(on["validation"], axis=1)))
+    assert best != int(np.argmax(np.mean(on["test"], axis=1)))
+    assert found["sigma"] == sigmas[best]
+    assert found["parzen_log_likelihood"] == pytest.approx(on["test"][best].mean(), rel=1e-9)
+    assert found["parzen_standard_error"] == pytest.approx(on["test"][best].std(ddof=1) / math.sqrt(50), rel=1e-9)
+    assert found["parzen_samples"] == 50
+
+
+def test_far_and_equal_points_do_not_overflow():
+    x = np.full((2, 784), 1.0)
+    found = evaluation.parzen_log_likelihood(np.zeros((3, 784)), x, x, sigmas=(0.01,))
+    expected = -0.5 * 784 / 1e-4 - 0.5 * 784 * math.log(2.0 * math.pi * 1e-4)
+    assert found["parzen_log_likelihood"] == pytest.approx(expected, rel=1e-12)
+    found = evaluation.parzen_log_likelihood(x, x, x, sigmas=(0.01,))
+    assert found["parzen_log_likelihood"] == pytest.approx(-0.5 * 784 * math.log(2.0 * math.pi * 1e-4), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"test": np.zeros((2, 4))}, r"`test` must hold examples of the shape of `samples`, received \(2, 4\)"),
+        ({"validation": np.zeros((0, 3))}, r"`validation` must hold .*, received \(0, 3\)"),
+        ({"samples": np.full((2, 3), np.nan)}, "`samples` holds a value that is not finite"),
+        ({"sigmas": (0.1, 0.0)}, "`sigmas` must be greater than 0, received 0.0"),
+        ({"sigmas": ()}, "`sigmas` must hold at least one width, received none"),
+    ],
+)
+def test_wrong_arguments(arguments, sentence):
+    x = np.zeros((2, 3))
+    with pytest.raises(ValueError, match=sentence):
+        evaluation.parzen_log_likelihood(**{"samples": x, "test": x, "validation": x, **arguments})
+
+
+def test_a_cluster_has_the_class_of_its_surest_example():
+    validation = np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.2, 0.3, 0.5], [0.1, 0.2, 0.7]])
+    labels = np.array([4, 7, 7, 4])
+    np.testing.assert_array_equal(evaluation.cluster_classes(validation, labels), [4, 7, 4])
+    test = np.array([[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.0, 0.0, 1.0], [0.0, 0.1, 0.9]])
+    found = evaluation.cluster_error(validation, labels, test, [4, 7, 7, 4])
+    assert found["error"] == 0.25
+    assert found["error_standard_error"] == pytest.approx(math.sqrt(0.25 * 0.75 / 4))
+    with pytest.raises(ValueError, match=r"`labels` must hold one class .*, received \(3,\) for \(4, 3\)"):
+        evaluation.cluster_classes(validation, labels[:3])
