@@ -236,6 +236,7 @@ class GatedPixelCNN(ImageModel):
         filters: number p of features of each stack.
         num_layers: number of layers, the first one among them.
         head_filters: number of features between the two last convolutions.
+        one_hot: whether levels enter as one-hot vectors, for levels without an order, such as codes; else as numbers.
         num_classes: number of classes, to condition on a class label; None for none.
         condition_size: length of a vector to condition on; None for none.
         seed: as in `GenerativeModel`.
@@ -252,6 +253,7 @@ class GatedPixelCNN(ImageModel):
         filters: int = 24,
         num_layers: int = 6,
         head_filters: int = 48,
+        one_hot: bool = False,
         num_classes: int | None = None,
         condition_size: int | None = None,
         seed: int = 0,
@@ -261,6 +263,7 @@ class GatedPixelCNN(ImageModel):
         self.filters = self.in_groups("filters", filters)
         self.num_layers = checks.positive_int("num_layers", num_layers)
         self.head_filters = self.in_groups("head_filters", head_filters)
+        self.one_hot = one_hot
         self.num_classes = num_classes
         self.condition_size = condition_size
         self.condition_kind = one_kind(num_classes, condition_size)
@@ -268,7 +271,8 @@ class GatedPixelCNN(ImageModel):
 
         common = {"groups": self.channels, "dtype": self.dtype_policy}
         conditioned = {**common, "condition_size": 0 if self.condition_kind is None else self.condition_kind.size}
-        self.gated_layers = [GatedLayer(self.channels, self.filters, 3, 3, first=True, seed=(seed, 0), **conditioned)]
+        inputs = self.channels * (self.levels if one_hot else 1)
+        self.gated_layers = [GatedLayer(inputs, self.filters, 3, 3, first=True, seed=(seed, 0), **conditioned)]
         for index in range(1, self.num_layers):
             layer = GatedLayer(self.filters, self.filters, 1, 1, first=False, seed=(seed, 0, index), **conditioned)
             self.gated_layers.append(layer)
@@ -280,9 +284,16 @@ class GatedPixelCNN(ImageModel):
 
     # Primitives
 
+    def features(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns entries as features of the first layer, along the last axis."""
+        if self.one_hot:
+            vectors = tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
+            return tf.reshape(vectors, (-1, *x.shape[1:-1], self.levels * x.shape[-1]))
+        return self.scaled(x)
+
     def parameters(self, x, condition=None, *, seed=None):
         vectors = self.vectors(condition)
-        down = across = tf.reverse(self.scaled(x), (1, 2))
+        down = across = tf.reverse(self.features(x), (1, 2))
         for layer in self.gated_layers:
             down, across = layer(down, across, vectors)
         for layer in self.head:
@@ -328,5 +339,5 @@ class GatedPixelCNN(ImageModel):
     def observe(self, state, step, x):
         entry = step % (self.columns * self.channels)
         first, *others = state["layers"]
-        first = self.gated_layers[0].observe(first, entry, self.scaled(x)[:, tf.newaxis])
+        first = self.gated_layers[0].observe(first, entry, self.features(x[:, tf.newaxis]))
         return {**state, "layers": [first, *others]}

@@ -2,3 +2,4 @@
 
 from keras_gen.layers.masked_convolution import MaskedConvolution as MaskedConvolution
 from keras_gen.layers.masked_dense import MaskedDense as MaskedDense
+from keras_gen.layers.vector_quantizer import VectorQuantizer as VectorQuantizer

@@ -13,6 +13,7 @@ COLOURS = {
     "filters": 6,
     "num_layers": 2,
     "head_filters": 9,
+    "one_hot": True,
     "num_classes": 4,
     "seed": 5,
     "name": "gated",
@@ -51,6 +52,14 @@ class TestBits(DiscreteDensityContract, AutoregressiveContract):
         up, left = row[:, np.newaxis] - row, column[:, np.newaxis] - column
         reach = 3 + model.num_layers - 1
         return ((up == 0) & (left >= 1) & (left <= reach)) | ((up >= 1) & (up <= reach) & (np.abs(left) <= reach))
+
+
+class TestColoursAsNumbers(DiscreteDensityContract, AutoregressiveContract):
+    def make_model(self, **changes):
+        return GatedPixelCNN(**{**COLOURS, "one_hot": False, **changes})
+
+    def make_enumerable(self):
+        return self.make_model(event_shape=(1, 2, 3))
 
 
 class TestUnconditionalBits(DiscreteDensityContract, AutoregressiveContract):

@@ -26,6 +26,13 @@ def vae():
     return model
 
 
+def vq_vae():
+    # Codes that nothing was rounded to are moved at every second step.
+    model = latent.VQVAE((4, 4, 1), 16, code_size=3, filters=(6,), restart_after=2, decay=0.9)
+    model.compile(keras.optimizers.SGD(0.01))
+    return model
+
+
 def dcgan():
     model = adversarial.DCGAN((4, 4, 1), 2, latent_size=3, filters=(4,))
     model.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
@@ -46,7 +53,7 @@ def trained(make_model, strategy) -> list[np.ndarray]:
 if __name__ == "__main__":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    make_model = {"made": made, "vae": vae, "dcgan": dcgan}[sys.argv[1]]
+    make_model = {"made": made, "vae": vae, "vq_vae": vq_vae, "dcgan": dcgan}[sys.argv[1]]
     one = trained(make_model, tf.distribute.get_strategy())
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     assert strategy.num_replicas_in_sync == 2

@@ -1,0 +1,481 @@
+"""VQ-VAE: an autoencoder whose code is an image of whole numbers, and a PixelCNN that draws such images.
+
+Aäron van den Oord, Oriol Vinyals, Koray Kavukcuoglu (2017), Neural Discrete Representation Learning,
+https://arxiv.org/abs/1711.00937
+"""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen import checks, domains
+from keras_gen.autoregressive import GatedPixelCNN
+from keras_gen.base import GenerativeModel, Signature
+from keras_gen.latent.base import likelihood_of_entries
+from keras_gen.latent.networks import halved
+from keras_gen.layers import VectorQuantizer
+from keras_gen.layers.common import glorot, whole
+
+tfd = tfp.distributions
+
+#: Examples that `fit_prior` encodes at once.
+ROWS_AT_ONCE = 1000
+
+
+class ResidualBlock(keras.layers.Layer):
+    """x plus what a 3×3 and a 1×1 convolution, each after a ReLU, make of it.
+
+    Args:
+        inputs: number of features of input and output.
+        filters: number of features between the convolutions.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, inputs: int, filters: int, *, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.wide = convolution(inputs, filters, 3, 1, (*seed, 0), self.dtype_policy)
+        self.narrow = convolution(filters, inputs, 1, 1, (*seed, 1), self.dtype_policy)
+        self.built = True
+
+    def call(self, x):
+        return x + self.narrow(tf.nn.relu(self.wide(tf.nn.relu(x))))
+
+
+class Encoder(keras.layers.Layer):
+    """From scaled images to a vector at each position of the code.
+
+    Convolutions of 4×4 with stride 2, one of 3×3, residual blocks, and one of 1×1.
+
+    Args:
+        event_shape: (height, width, channels) of an image.
+        code_size: entries of a vector.
+        filters: channels of each convolution with stride 2.
+        residual_blocks: number of residual blocks.
+        residual_filters: number of features inside of them.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        event_shape: tuple[int, ...],
+        code_size: int,
+        *,
+        filters: tuple[int, ...],
+        residual_blocks: int,
+        residual_filters: int,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        channels = (event_shape[-1], *filters)
+        self.convolutions = [
+            convolution(channels[depth], channels[depth + 1], 4, 2, (*seed, 0, depth), policy)
+            for depth in range(len(filters))
+        ]
+        self.convolutions.append(convolution(filters[-1], filters[-1], 3, 1, (*seed, 0, len(filters)), policy))
+        self.blocks = [
+            ResidualBlock(filters[-1], residual_filters, seed=(*seed, 1, index), dtype=policy)
+            for index in range(residual_blocks)
+        ]
+        self.output_layer = convolution(filters[-1], code_size, 1, 1, (*seed, 2), policy)
+        self.built = True
+
+    def call(self, x):
+        """Takes images of shape `(batch, *event_shape)`; returns shape `(batch, rows, columns, code_size)`."""
+        h = tf.cast(x, self.compute_dtype)
+        for layer in self.convolutions[:-1]:
+            h = tf.nn.relu(layer(h))
+        h = self.convolutions[-1](h)
+        for block in self.blocks:
+            h = block(h)
+        return self.output_layer(tf.nn.relu(h))
+
+
+class Decoder(keras.layers.Layer):
+    """The mirror of an `Encoder`, from vectors to the parameters of each entry of an image.
+
+    Args:
+        code_size: entries of a vector.
+        event_shape: (height, width, channels) of an image.
+        entry_parameters: numbers for each entry.
+        filters: as in `Encoder`; the decoder has them in reverse.
+        residual_blocks: as in `Encoder`.
+        residual_filters: as in `Encoder`.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        code_size: int,
+        event_shape: tuple[int, ...],
+        entry_parameters: int,
+        *,
+        filters: tuple[int, ...],
+        residual_blocks: int,
+        residual_filters: int,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        self.event_shape = event_shape
+        self.entry_parameters = entry_parameters
+        self.sizes = halved(event_shape, len(filters))
+        self.input_layer = convolution(code_size, filters[-1], 3, 1, (*seed, 0), policy)
+        self.blocks = [
+            ResidualBlock(filters[-1], residual_filters, seed=(*seed, 1, index), dtype=policy)
+            for index in range(residual_blocks)
+        ]
+        channels = (event_shape[-1] * entry_parameters, *filters)
+        self.convolutions = [
+            convolution(
+                channels[depth + 1], channels[depth], 4, 2, (*seed, 2, depth), policy, keras.layers.Conv2DTranspose
+            )
+            for depth in reversed(range(len(filters)))
+        ]
+        self.built = True
+
+    def call(self, z):
+        """Takes vectors of shape `(batch, rows, columns, code_size)`; returns those parameters along the last axis."""
+        h = self.input_layer(tf.cast(z, self.compute_dtype))
+        for block in self.blocks:
+            h = block(h)
+        for layer, (height, width) in zip(self.convolutions, self.sizes[-2::-1], strict=True):
+            h = layer(tf.nn.relu(h))[:, :height, :width]
+        return tf.reshape(h, (-1, *self.event_shape, self.entry_parameters))
+
+
+def convolution(inputs, filters, size, stride, seed, policy, kind=keras.layers.Conv2D) -> keras.layers.Layer:
+    """Returns a convolution that has its weights; its output has the size of the input, divided by the stride."""
+    layer = kind(filters, size, stride, "same", kernel_initializer=glorot(seed), dtype=policy)
+    layer.build((None, None, None, inputs))
+    return layer
+
+
+class VQVAE(GenerativeModel):
+    r"""A latent-variable model p(x|k) p(k) whose code k is a small image of whole numbers from 0 to K - 1.
+
+    The encoder puts out a vector $z_e(x)$ at each position of the code, which is rounded to the nearest one of the
+    codebook, $z_q(x) = e_k$ with $k = \operatorname{argmin}_j \|z_e(x) - e_j\|$. The decoder sees $z_q(x)$ alone:
+
+    $$L = -\log p(x|z_q(x)) + \|\operatorname{sg}[z_e(x)] - e\|^2 + β \|z_e(x) - \operatorname{sg}[e]\|^2$$
+
+    with sg the stop of the gradient, and squared distances summed over all positions. The encoder's gradient is the one
+    at $z_q$, copied straight through. A "gradient" codebook learns by the second term; an "ema" codebook has no second
+    term and follows the moving average of the vectors that are rounded to it (appendix A.1).
+
+    The second stage fits the prior p(k), a Gated PixelCNN, to the codes of the data, which `fit` leaves as it is:
+    call `fit_prior` when `fit` is done. Samples are then draws from p(k), and from p(x|k). As q(k|x) is one point,
+
+    $$\log p(x) = \log \sum_k p(k)\, p(x|k) ≥ \log p(x|z_q(x)) + \log p(k(x))$$
+
+    Example:
+
+    ```python
+    model = keras_gen.latent.VQVAE((28, 28, 1), num_codes=64, levels=256)
+    model.compile(keras.optimizers.Adam(1e-3))
+    model.fit(x_train, batch_size=100, epochs=20)                     # x_train holds levels from 0 to 255
+    model.fit_prior(x_train, optimizer=keras.optimizers.Adam(1e-3), batch_size=100, epochs=20)
+    model.encode(x_test[:16])                                         # (16, 7, 7), whole numbers
+    model.sample(16, seed=0)
+    ```
+
+    Args:
+        event_shape: (height, width, channels) of an image.
+        num_codes: number K of vectors in the codebook.
+        levels: number of levels of an entry; None for real numbers.
+        code_size: entries of a vector.
+        filters: channels of each convolution of the encoder with stride 2, at least one; height and width of the
+            code are those of the image, halved as many times.
+        residual_blocks: number of residual blocks of the encoder, and of the decoder.
+        residual_filters: number of features inside of them.
+        beta: weight β of the commitment of the encoder to its codes.
+        codebook: "ema" or "gradient".
+        decay: momentum γ of the moving averages of an "ema" codebook.
+        restart_after: training steps for which a code is unused before it is moved to a vector of the batch; None
+            for never.
+        likelihood: distribution of an entry given the code: see `VAE`.
+        prior: arguments of the `GatedPixelCNN` over codes, such as `{"filters": 32, "num_layers": 8}`.
+        seed: as in `GenerativeModel`; also draws the initial weights.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    terms = ("loss", "reconstruction", "commitment", "perplexity", "bits_per_dim")
+
+    def __init__(
+        self,
+        event_shape,
+        num_codes: int = 64,
+        levels: int | None = 2,
+        *,
+        code_size: int = 16,
+        filters=(32, 64),
+        residual_blocks: int = 2,
+        residual_filters: int = 16,
+        beta: float = 0.25,
+        codebook: str = "ema",
+        decay: float = 0.99,
+        restart_after: int | None = 50,
+        likelihood=None,
+        prior=None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        if len(self.event_shape) != 3:
+            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
+        self.num_codes = checks.levels(num_codes, name="num_codes")
+        self.code_size = checks.positive_int("code_size", code_size)
+        self.filters = checks.positive_ints("filters", filters)
+        if not self.filters:
+            raise ValueError("`filters` must have at least one entry, received ().")
+        self.residual_blocks = int(checks.not_negative("residual_blocks", residual_blocks))
+        self.residual_filters = checks.positive_int("residual_filters", residual_filters)
+        self.beta = checks.not_negative("beta", beta)
+        self.codebook = checks.choice("codebook", codebook, ("ema", "gradient"))
+        self.decay = checks.rate("decay", decay)
+        self.restart_after = None if restart_after is None else checks.positive_int("restart_after", restart_after)
+        self.likelihood = likelihood
+        self.conditional = likelihood_of_entries(likelihood, self.levels)
+        self.prior = prior
+
+        self.code_shape = halved(self.event_shape, len(self.filters))[-1]
+        networks = {
+            "filters": self.filters,
+            "residual_blocks": self.residual_blocks,
+            "residual_filters": self.residual_filters,
+            "dtype": self.dtype_policy,
+        }
+        entry_parameters = self.conditional.num_parameters
+        self.encoder = Encoder(self.event_shape, self.code_size, seed=(seed, 0), **networks)
+        self.decoder = Decoder(self.code_size, self.event_shape, entry_parameters, seed=(seed, 1), **networks)
+        self.quantizer = VectorQuantizer(
+            self.num_codes,
+            self.code_size,
+            decay=self.decay if self.codebook == "ema" else None,
+            restart_after=self.restart_after,
+            seed=(seed, 2),
+        )
+        arguments = {} if prior is None else prior
+        for name in arguments:
+            checks.choice("prior", name, ("filters", "num_layers", "head_filters"))
+        self.code_prior = GatedPixelCNN(
+            (*self.code_shape, 1),
+            self.num_codes,
+            one_hot=self.num_codes > 2,
+            seed=whole((seed, 3)),
+            dtype=self.dtype_policy,
+            **arguments,
+        )
+        # It learns in `fit_prior` alone.
+        self.code_prior.trainable = False
+
+    # Code and back
+
+    def vectors(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns z_e(x), float32 of shape `(batch, *code_shape, code_size)`, for valid examples."""
+        x = x if self.levels is None else x / (self.levels - 1.0)
+        return tf.cast(self.encoder(x), tf.float32)
+
+    def parameters(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns the parameters of p(x|z), float32 of shape `(batch, *event_shape, parameters of an entry)`."""
+        return tf.cast(self.decoder(z), tf.float32)
+
+    def log_likelihood(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """Returns log p(x|z) in nats, of shape `(batch,)`."""
+        return tf.reduce_sum(self.conditional.log_prob(self.parameters(z), x), axis=(1, 2, 3))
+
+    def encode(self, x) -> tf.Tensor:
+        """Returns codes, int32 of shape `(batch, *code_shape)`, whole numbers `0..num_codes-1`.
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`.
+
+        Raises:
+            ValueError: if `x` is not of the expected shape and domain.
+        """
+        return self.quantizer.nearest(self.vectors(self.validated(x)))
+
+    def decode(self, codes) -> tf.Tensor:
+        """Returns the mean of the likelihood.
+
+        Args:
+            codes: whole numbers `0..num_codes-1` of shape `(batch, *code_shape)`.
+
+        Returns:
+            float32 tensor of shape `(batch, *event_shape)`, in levels but not whole ones: for two levels it holds
+            probabilities.
+
+        Raises:
+            ValueError: if `codes` is not of the expected shape or holds another number.
+        """
+        codes = domains.Levels(self.num_codes).validate(codes, self.code_shape, "codes")
+        return self.conditional.mean(self.parameters(self.quantizer(tf.cast(codes, tf.int32))))
+
+    def reconstruct(self, x) -> tf.Tensor:
+        """Returns `decode(encode(x))`, of the shape of `x`."""
+        return self.decode(self.encode(x))
+
+    def call(self, x):
+        """The reconstruction, so that `model.predict(x)` returns it."""
+        return self.reconstruct(x)
+
+    # Objective
+
+    def loss_terms(self, x, condition, *, seed, training):
+        """The loss, log p(x|z_q(x)) in nats and in bits per dimension, ‖z_e - e‖², and the codes' perplexity."""
+        z = self.vectors(x)
+        return self.terms_of(x, z, self.quantizer.nearest(z))
+
+    def terms_of(self, x: tf.Tensor, z: tf.Tensor, codes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """As `loss_terms`, given z_e(x) and its codes."""
+        e = self.quantizer(codes)
+        reconstruction = self.log_likelihood(x, z + tf.stop_gradient(e - z))
+        commitment = tf.reduce_sum(tf.square(z - tf.stop_gradient(e)), axis=(1, 2, 3))
+        loss = self.beta * commitment - reconstruction
+        if self.codebook == "gradient":
+            loss += tf.reduce_sum(tf.square(tf.stop_gradient(z) - e), axis=(1, 2, 3))
+        return {
+            "loss": loss,
+            "reconstruction": reconstruction,
+            "commitment": commitment,
+            "perplexity": self.quantizer.perplexity(codes),
+            "bits_per_dim": -reconstruction / (self.event_size * math.log(2.0)),
+        }
+
+    def train_step(self, data):
+        """A step of gradient descent, then the codebook's own."""
+        x, _ = self.unpack(data)
+        seed = self.next_seed()
+        with tf.GradientTape() as tape:
+            z = self.vectors(x)
+            codes = self.quantizer.nearest(z)
+            terms = self.terms_of(x, z, codes)
+            loss = self.scaled_loss(terms["loss"], self.optimizer)
+        weights = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        self.quantizer.update(z, codes, seed)
+        return self.logged(terms)
+
+    # The second stage
+
+    def fit_prior(
+        self, x, *, optimizer="adam", jit_compile: bool = False, validation_data=None, **kwargs
+    ) -> keras.callbacks.History:
+        """Fits p(k) to the codes of examples; encoder, decoder and codebook stay as they are.
+
+        Args:
+            x: examples of shape `(num, *event_shape)`, or a data set of batches of them.
+            optimizer: of the prior alone.
+            jit_compile: as in `compile`.
+            validation_data: examples, as `x`.
+            **kwargs: further arguments of `keras.Model.fit`, such as `batch_size` and `epochs`.
+
+        Returns:
+            The history, in which "nll" is the negative log mass of a code in nats.
+
+        Raises:
+            ValueError: if `x` is not of the expected shape and domain.
+        """
+        self.code_prior.trainable = True
+        try:
+            self.code_prior.compile(optimizer, jit_compile=jit_compile)
+            if validation_data is not None:
+                validation_data = self.coded(validation_data, "validation_data")
+                if not isinstance(validation_data, tf.data.Dataset):
+                    validation_data = (validation_data,)
+            return self.code_prior.fit(self.coded(x), validation_data=validation_data, **kwargs)
+        finally:
+            self.code_prior.trainable = False
+
+    def coded(self, x, name: str = "x"):
+        """Returns codes as examples of the prior, of shape `(num, *code_shape, 1)`: an array, or a data set."""
+        x = self.guarded(x, name)
+        if isinstance(x, tf.data.Dataset):
+            return x.map(self.code_images)
+        code_images = tf.function(self.code_images, autograph=False, reduce_retracing=True)
+        return np.concatenate(
+            [code_images(x[start : start + ROWS_AT_ONCE]).numpy() for start in range(0, len(x), ROWS_AT_ONCE)]
+        )
+
+    @tf.autograph.experimental.do_not_convert
+    def code_images(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns codes as images of one channel."""
+        return tf.expand_dims(self.encode(x), -1)
+
+    # Bound
+
+    def log_prob_bound(self, x, num_samples: int = 1, *, condition=None, seed=None) -> tuple[tf.Tensor, tf.Tensor]:
+        r"""Computes a lower bound of log p(x), the joint mass of an example and its code.
+
+        $$\log p(x) ≥ \log p(x|z_q(x)) + \log p(k(x))$$
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`.
+            num_samples: at least 1. The posterior is one point, so that any number of samples gives the same bound.
+            condition: None.
+            seed: None or any seed, as nothing is random.
+
+        Returns:
+            Two float32 tensors of shape `(batch,)`, in nats: the bounds, and their Monte Carlo standard errors, 0.
+
+        Raises:
+            ValueError: if `x` is not of the expected shape and domain, or `num_samples` is below 1.
+        """
+        checks.positive_int("num_samples", num_samples)
+        self.validated_condition(condition)
+        bound = self.compiled_bound(self.validated(x))
+        return bound, tf.zeros_like(bound)
+
+    @functools.cached_property
+    def compiled_bound(self):
+        """`_log_prob_bound` as a graph."""
+        return tf.function(self._log_prob_bound, autograph=False, reduce_retracing=True)
+
+    def _log_prob_bound(self, x):
+        codes = self.quantizer.nearest(self.vectors(x))
+        code_images = tf.expand_dims(tf.cast(codes, tf.float32), -1)
+        return self.log_likelihood(x, self.quantizer(codes)) + self.code_prior.log_prob(code_images)
+
+    # Sampling
+
+    def noise_distributions(self):
+        """What draws the code from the prior, and each entry from the likelihood."""
+        entries = self.conditional.noise_distributions()
+        return {
+            "code": self.code_prior.noise_distributions()["uniform"],
+            **{name: tfd.Sample(source, self.event_shape) for name, source in entries.items()},
+        }
+
+    def generate(self, noise, condition=None):
+        self.validated_condition(condition)
+        codes = tf.cast(self.code_prior.generate({"uniform": noise["code"]})[..., 0], tf.int32)
+        return self.conditional.draw(self.parameters(self.quantizer(codes)), noise)
+
+    # Export
+
+    def signatures(self):
+        """Adds `encode`, `decode`, `reconstruct` and `log_prob_bound` to what every model exports."""
+        x = {"x": tf.TensorSpec((None, *self.event_shape), tf.float32, "x")}
+        codes = {"codes": tf.TensorSpec((None, *self.code_shape), tf.int32, "codes")}
+        return {
+            **super().signatures(),
+            "encode": Signature(lambda x: {"codes": self.encode(x)}, x),
+            "decode": Signature(lambda codes: {"x": self.decode(codes)}, codes),
+            "reconstruct": Signature(lambda x: {"x": self.reconstruct(x)}, x),
+            "log_prob_bound": Signature(lambda x: {"log_prob_bound": self._log_prob_bound(x)}, x),
+        }
+
+    def example_input(self, name, spec, num, seed):
+        """Adds codes."""
+        if name == "codes":
+            return super().example_input(name, spec, num, seed) % self.num_codes
+        return super().example_input(name, spec, num, seed)

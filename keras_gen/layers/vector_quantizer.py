@@ -1,0 +1,148 @@
+"""The codebook of VQ-VAE: vectors that others are rounded to, and how they learn."""
+
+import keras
+import tensorflow as tf
+
+from keras_gen.layers.common import uniform
+
+
+class VectorQuantizer(keras.layers.Layer):
+    r"""A codebook $e_1, …, e_K$; a vector z is rounded to the nearest of them (van den Oord et al., 2017).
+
+    $$k = \operatorname{argmin}_j \|z - e_j\|^2$$
+
+    The codebook learns by gradient descent, or as an online k-means: with $n_i$ the number of vectors of a batch that
+    are rounded to $e_i$ and $s_i$ their sum, `update` computes
+
+    $$N_i ← γ N_i + (1 - γ) n_i, \qquad m_i ← γ m_i + (1 - γ) s_i, \qquad e_i = m_i / N_i$$
+
+    A code to which nothing was rounded for `restart_after` steps is moved to a vector of the batch.
+
+    Args:
+        num_codes: number K of codes.
+        code_size: entries of a code.
+        decay: γ; None for a codebook that learns by gradient descent.
+        restart_after: steps after which an unused code is moved; None for never.
+        seed: seeds of the first codebook.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        num_codes: int,
+        code_size: int,
+        *,
+        decay: float | None,
+        restart_after: int | None,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        # Rounding compares small differences: it is never done in 16 bits.
+        super().__init__(dtype="float32", **kwargs)
+        self.num_codes = num_codes
+        self.decay = decay
+        self.restart_after = restart_after
+        self.codebook = self.add_weight(
+            name="codebook",
+            shape=(num_codes, code_size),
+            initializer=uniform(1.0 / num_codes, seed),
+            trainable=decay is None,
+            # All replicas compute the same value.
+            aggregation="only_first_replica" if decay is not None else "mean",
+        )
+        if decay is not None:
+            self.counts = self.state("counts", (num_codes,), "ones")
+            self.sums = self.state("sums", (num_codes, code_size), "zeros")
+            self.sums.assign(self.codebook)
+        if restart_after is not None:
+            self.ages = self.state("ages", (num_codes,), "zeros")
+        self.built = True
+
+    def state(self, name: str, shape: tuple[int, ...], initializer: str) -> keras.Variable:
+        """Returns a weight that `update` moves."""
+        return self.add_weight(
+            name=name, shape=shape, initializer=initializer, trainable=False, aggregation="only_first_replica"
+        )
+
+    def nearest(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns the codes of vectors.
+
+        Args:
+            z: float32 tensor of shape `(..., code_size)`.
+
+        Returns:
+            int32 tensor of shape `(...)`, whole numbers `0..num_codes-1`.
+        """
+        # ‖z‖² is the same for all codes.
+        distances = tf.reduce_sum(tf.square(self.codebook), axis=-1) - 2.0 * tf.matmul(
+            tf.reshape(z, (-1, z.shape[-1])), self.codebook, transpose_b=True
+        )
+        return tf.reshape(tf.argmin(distances, axis=-1, output_type=tf.int32), tf.shape(z)[:-1])
+
+    def call(self, codes):
+        """Returns the vectors of codes, of shape `(..., code_size)`."""
+        return tf.gather(tf.convert_to_tensor(self.codebook), codes)
+
+    # Learning
+
+    def uses(self, codes: tf.Tensor) -> tf.Tensor:
+        """Returns how often each code occurs, float32 of shape `(num_codes,)`, over all replicas."""
+        return over_replicas(tf.math.bincount(tf.reshape(codes, (-1,)), minlength=self.num_codes, dtype=tf.float32))
+
+    def perplexity(self, codes: tf.Tensor) -> tf.Tensor:
+        """Returns the exponential of the entropy of the codes of a batch: how many of them are in use, from 1 to K."""
+        shares = self.uses(codes)
+        shares /= tf.reduce_sum(shares)
+        return tf.exp(-tf.reduce_sum(tf.math.xlogy(shares, shares)))
+
+    def update(self, z: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> None:
+        """Moves the codebook after a batch; under a strategy, of the vectors of all replicas.
+
+        Args:
+            z: float32 vectors of shape `(..., code_size)`.
+            codes: their codes, of shape `(...)`.
+            seed: int32 tensor of shape (2,), which chooses the vectors that unused codes are moved to.
+        """
+        z, codes = tf.reshape(z, (-1, z.shape[-1])), tf.reshape(codes, (-1,))
+        uses = self.uses(codes)
+        used = uses > 0.0
+        if self.decay is not None:
+            new = over_replicas(tf.math.unsorted_segment_sum(z, codes, self.num_codes))
+            counts = self.decay * self.counts + (1.0 - self.decay) * uses
+            sums = self.decay * self.sums + (1.0 - self.decay) * new
+            # Without a vector, both shrink by the same factor, at last to zero, and their ratio stays.
+            codebook = tf.where(used[:, tf.newaxis], tf.math.divide_no_nan(sums, counts[:, tf.newaxis]), self.codebook)
+        if self.restart_after is not None:
+            ages = tf.where(used, 0.0, self.ages + 1.0)
+            dead = ages >= self.restart_after
+            self.ages.assign(tf.where(dead, 0.0, ages))
+            chosen = self.chosen(z, seed)
+            if self.decay is None:
+                codebook = tf.convert_to_tensor(self.codebook)
+            else:
+                counts = tf.where(dead, 1.0, counts)
+                sums = tf.where(dead[:, tf.newaxis], chosen, sums)
+            codebook = tf.where(dead[:, tf.newaxis], chosen, codebook)
+        if self.decay is not None:
+            self.counts.assign(counts)
+            self.sums.assign(sums)
+        if self.decay is not None or self.restart_after is not None:
+            self.codebook.assign(codebook)
+
+    def chosen(self, z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Draws one of the vectors of all replicas for each code; all of them differ if there are enough."""
+        context = tf.distribute.get_replica_context()
+        replica, rows = context.replica_id_in_sync_group, tf.shape(z)[0]
+        everywhere = rows * context.num_replicas_in_sync
+        keys = tf.random.stateless_uniform([everywhere], seed)
+        order = tf.argsort(keys)
+        picks = tf.gather(order, tf.range(self.num_codes) % everywhere) - replica * rows
+        here = (picks >= 0) & (picks < rows)
+        own = tf.gather(z, tf.clip_by_value(picks, 0, rows - 1))
+        return over_replicas(tf.where(here[:, tf.newaxis], own, 0.0))
+
+
+def over_replicas(x: tf.Tensor) -> tf.Tensor:
+    """Returns the sum over the replicas of a strategy."""
+    context = tf.distribute.get_replica_context()
+    return x if context.num_replicas_in_sync == 1 else context.all_reduce("SUM", x)
