@@ -184,7 +184,7 @@ class MatchedAutoencoder(PhasedModel):
 
     def predict_step(self, data):
         """Reconstructs a batch; labels, where it has some, are not needed."""
-        return self(self.unpack(data)[0])
+        return self(keras.utils.unpack_x_y_sample_weight(data)[0])
 
     # Sampling
 

@@ -56,14 +56,14 @@ class Normal(Target):
         self.scale = checks.positive("scale", scale)
 
     def noise_distributions(self):
-        return {"z": tfd.Sample(tfd.Normal(0.0, self.scale), self.latent_size)}
+        return {"normal": tfd.Sample(tfd.Normal(0.0, 1.0), self.latent_size)}
 
     def codes(self, noise, labels=None):
-        return noise["z"]
+        return self.scale * noise["normal"]
 
 
 class Uniform(Target):
-    """Independent entries, uniform between two numbers of opposite signs.
+    """Independent entries, uniform between a bound and its negative.
 
     Args:
         latent_size: entries of a code.
@@ -75,10 +75,10 @@ class Uniform(Target):
         self.bound = checks.positive("bound", bound)
 
     def noise_distributions(self):
-        return {"z": tfd.Sample(tfd.Uniform(-self.bound, self.bound), self.latent_size)}
+        return {"uniform": tfd.Sample(tfd.Uniform(-1.0, 1.0), self.latent_size)}
 
     def codes(self, noise, labels=None):
-        return noise["z"]
+        return self.bound * noise["uniform"]
 
 
 class PlaneTarget(Target):
