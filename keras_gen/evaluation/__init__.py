@@ -1,5 +1,6 @@
 """Judging models: likelihoods, baselines, pictures."""
 
+from keras_gen.evaluation import restoration as restoration
 from keras_gen.evaluation.anomaly import AUROC as AUROC
 from keras_gen.evaluation.anomaly import anomaly_scores as anomaly_scores
 from keras_gen.evaluation.anomaly import anomaly_table as anomaly_table
@@ -19,5 +20,12 @@ from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihood_bound as likelihood_bound
 from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
 from keras_gen.evaluation.pictures import picture as picture
+from keras_gen.evaluation.representation import Probe as Probe
+from keras_gen.evaluation.representation import codes as codes
+from keras_gen.evaluation.representation import interpolations as interpolations
+from keras_gen.evaluation.representation import latent_map as latent_map
+from keras_gen.evaluation.representation import linear_probe as linear_probe
+from keras_gen.evaluation.representation import nearest_neighbours as nearest_neighbours
+from keras_gen.evaluation.representation import traversals as traversals
 from keras_gen.evaluation.sounds import sound_picture as sound_picture
 from keras_gen.evaluation.sounds import write_wav as write_wav

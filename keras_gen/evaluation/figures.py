@@ -5,11 +5,18 @@ import io
 import PIL.Image
 
 
-def new_figure(rows: int, columns: int, size: float):
-    """Returns a figure that no window system knows of, and its axes in a flat list."""
+def new_figure(rows: int, columns: int, size: float, *, aspect: float = 1.0):
+    """Returns a figure that no window system knows of, and its axes in a flat list.
+
+    Args:
+        rows: axes above each other.
+        columns: axes side by side.
+        size: height of each, in inches.
+        aspect: width of each, in heights.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(columns * size, rows * size), layout="constrained")
+    figure = Figure(figsize=(columns * size * aspect, rows * size), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False).ravel().tolist()
 
 

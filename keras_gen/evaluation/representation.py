@@ -1,0 +1,349 @@
+"""Representations: what the codes of a model tell about labels, and pictures of the space they lie in."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from keras_gen import checks
+from keras_gen.base import GenerativeModel
+from keras_gen.evaluation.figures import new_figure, rendered
+from keras_gen.evaluation.likelihood import pair
+from keras_gen.evaluation.pictures import as_images, image_grid
+
+#: Codes, and the label of each.
+Labelled = tuple[np.ndarray, np.ndarray]
+
+#: Strengths C of the linear probe: the inverse of the penalty on the squared weights.
+PROBE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+
+#: Numbers of neighbours to choose from.
+NEIGHBOURS = (1, 3, 5, 9, 15)
+
+
+def codes(model: GenerativeModel, examples, *, batch_size: int = 500) -> np.ndarray:
+    """Computes the codes of many examples.
+
+    Args:
+        model: a model with `encode`.
+        examples: an array, or a `tf.data.Dataset` of batches. Of batches (examples, labels), a conditional model
+            takes the labels as its condition, and any other leaves them out.
+        batch_size: examples of an array that are encoded at once.
+
+    Returns:
+        Array of shape `(num, *code_shape)`.
+
+    Raises:
+        ValueError: if there are no examples.
+    """
+    if not isinstance(examples, tf.data.Dataset):
+        examples = tf.data.Dataset.from_tensor_slices(examples).batch(checks.positive_int("batch_size", batch_size))
+    encode = tf.function(model.encode, autograph=False, reduce_retracing=True)
+    taken = 1 if model.condition_kind is None else 2
+    parts = [encode(*pair(batch)[:taken]).numpy() for batch in examples]
+    if not parts:
+        raise ValueError("`examples` holds no examples; at least one is expected.")
+    return np.concatenate(parts)
+
+
+# Classifiers on codes
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """How well a classifier finds the labels of codes.
+
+    Attributes:
+        num_labels: labels that it was trained with.
+        accuracy: share of the test examples that it classifies correctly, the mean over the draws.
+        standard_error: of the accuracy: over the draws of the labels, or with a single draw over test examples.
+        chosen: what was chosen on validation data, in each draw.
+    """
+
+    num_labels: int
+    accuracy: float
+    standard_error: float
+    chosen: tuple[float, ...]
+
+
+def linear_probe(
+    train: Labelled,
+    validation: Labelled,
+    test: Labelled,
+    *,
+    label_budgets: Sequence[int | None] = (None,),
+    num_draws: int = 10,
+    strengths: Sequence[float] = PROBE_STRENGTHS,
+    seed: int = 0,
+) -> list[Probe]:
+    """Classifies codes by logistic regression on standardised entries.
+
+    Example:
+
+    ```python
+    labelled = [(evaluation.codes(model, splits.array(s)), splits.labels(s)) for s in ("train", "validation", "test")]
+    for probe in evaluation.linear_probe(*labelled, label_budgets=(100, 1000, None)):
+        print(probe.num_labels, probe.accuracy, probe.standard_error)
+    ```
+
+    Args:
+        train: codes of shape `(num, ...)` and labels of shape `(num,)`.
+        validation: further codes and labels, on which the penalty is chosen.
+        test: further codes and labels, on which the accuracy is measured.
+        label_budgets: numbers of labels to train with, the same number of each class up to one. As many are used
+            for validation, as far as there are. None takes all of both.
+        num_draws: how often the labels of a budget are drawn; all labels are taken once.
+        strengths: inverse penalties to choose from.
+        seed: seed of the draws.
+
+    Returns:
+        One result for each budget.
+
+    Raises:
+        ValueError: if a budget is smaller than the number of classes or larger than the number of labels.
+    """
+
+    def classifier(strength):
+        return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+
+    return probes(classifier, strengths, train, validation, test, label_budgets, num_draws, seed)
+
+
+def nearest_neighbours(
+    train: Labelled,
+    validation: Labelled,
+    test: Labelled,
+    *,
+    label_budgets: Sequence[int | None] = (None,),
+    num_draws: int = 10,
+    neighbours: Sequence[int] = NEIGHBOURS,
+    seed: int = 0,
+) -> list[Probe]:
+    """Classifies codes by the majority of their nearest neighbours, in Euclidean distance between codes as they are.
+
+    Args:
+        train: as in `linear_probe`.
+        validation: as in `linear_probe`; the number of neighbours is chosen on it.
+        test: as in `linear_probe`.
+        label_budgets: as in `linear_probe`.
+        num_draws: as in `linear_probe`.
+        neighbours: numbers of neighbours to choose from; those beyond the number of labels are left out.
+        seed: as in `linear_probe`.
+
+    Returns:
+        One result for each budget.
+
+    Raises:
+        ValueError: as in `linear_probe`.
+    """
+    return probes(KNeighborsClassifier, neighbours, train, validation, test, label_budgets, num_draws, seed)
+
+
+def probes(
+    classifier: Callable, choices, train: Labelled, validation: Labelled, test: Labelled, budgets, num_draws, seed
+) -> list[Probe]:
+    """Trains classifiers with each budget of labels, as `linear_probe` says."""
+    train, validation, test = (labelled(*part) for part in (train, validation, test))
+    found = []
+    for budget in budgets:
+        draws, chosen = [], []
+        for draw in range(1 if budget is None else checks.positive_int("num_draws", num_draws)):
+            random = np.random.default_rng((seed, draw))
+            few, few_validation = train, validation
+            if budget is not None:
+                few = subset(train, stratified(train[1], budget, random))
+                rows = stratified(validation[1], min(budget, len(validation[1])), random)
+                few_validation = subset(validation, rows)
+            # Nearest neighbours cannot be more than there are examples.
+            possible = [c for c in choices if classifier is not KNeighborsClassifier or c <= len(few[0])]
+            fitted = [classifier(choice).fit(*few) for choice in possible]
+            best = int(np.argmax([model.score(*few_validation) for model in fitted]))
+            draws.append(fitted[best].score(*test))
+            chosen.append(float(possible[best]))
+        accuracy = float(np.mean(draws))
+        variance = accuracy * (1.0 - accuracy) / len(test[0])
+        if len(draws) > 1:
+            variance = np.var(draws, ddof=1) / len(draws)
+        found.append(Probe(len(few[0]), accuracy, math.sqrt(variance), tuple(chosen)))
+    return found
+
+
+def labelled(z, labels) -> Labelled:
+    """Returns codes as rows, beside their labels."""
+    z, labels = np.asarray(z), np.asarray(labels)
+    if len(z) != len(labels) or labels.ndim != 1:
+        raise ValueError(f"there must be one label for each of the {len(z)} codes, received {labels.shape}.")
+    return z.reshape(len(z), -1), labels
+
+
+def subset(part: Labelled, rows: np.ndarray) -> Labelled:
+    return part[0][rows], part[1][rows]
+
+
+def stratified(labels: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """Draws rows with as equal numbers of all classes as possible.
+
+    Args:
+        labels: label of each row.
+        size: number of rows.
+        random: generator of the draw.
+
+    Returns:
+        Indices of rows, of shape `(size,)`, none of them twice.
+
+    Raises:
+        ValueError: if `size` is smaller than the number of classes or larger than the number of labels.
+    """
+    classes, places = np.unique(labels, return_inverse=True)
+    if not len(classes) <= size <= len(labels):
+        raise ValueError(
+            f"`label_budgets` must be from the number of classes, {len(classes)}, to the number of labels, "
+            f"{len(labels)}; received {size}."
+        )
+    order = random.permutation(len(labels))
+    # The rows in turns, each of which takes one row of each class that has one left, in a random order.
+    turn = np.empty(len(labels))
+    for index in range(len(classes)):
+        rows = order[places[order] == index]
+        turn[rows] = np.arange(len(rows))
+    return order[np.argsort(turn[order], kind="stable")][:size]
+
+
+# Pictures
+
+
+def traversals(
+    model: GenerativeModel,
+    z: np.ndarray,
+    *,
+    start: np.ndarray | None = None,
+    num_entries: int = 10,
+    span: float = 3.0,
+    num_steps: int = 11,
+) -> PIL.Image.Image:
+    """Draws what each entry of the code does: a row for each, where it alone changes.
+
+    Args:
+        model: a model with `decode`.
+        z: codes of many examples, of shape `(num, *code_shape)`, or draws from the prior. An entry goes from `span`
+            of its standard deviations below its mean to as many above.
+        start: code whose other entries stay, of shape `code_shape`; None takes the mean code.
+        num_entries: number of rows; the entries of the largest standard deviations come first.
+        span: how far to go.
+        num_steps: number of columns.
+
+    Returns:
+        A picture.
+    """
+    decoded = decode(model, traversal_codes(z, start, num_entries, span, num_steps))
+    return image_grid(as_images(decoded), model.levels, columns=num_steps)
+
+
+def traversal_codes(z, start, num_entries: int, span: float, num_steps: int) -> np.ndarray:
+    """Returns the codes that `traversals` draws, row by row: shape `(rows · num_steps, *code_shape)`."""
+    z = np.asarray(z, np.float32)
+    flat = z.reshape(len(z), -1)
+    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
+    start = mean if start is None else np.asarray(start, np.float32).reshape(-1)
+    entries = np.argsort(-deviation, kind="stable")[:num_entries]
+    steps = np.linspace(-span, span, num_steps)
+    walk = np.tile(start, (len(entries), num_steps, 1))
+    for row, entry in enumerate(entries):
+        walk[row, :, entry] = mean[entry] + steps * deviation[entry]
+    return walk.reshape(-1, *z.shape[1:])
+
+
+def interpolations(
+    model: GenerativeModel, first, last, *, num_steps: int = 9, spherical: bool = False
+) -> PIL.Image.Image:
+    """Draws the way from one example to another through the space of codes.
+
+    Args:
+        model: a model with `encode` and `decode`.
+        first: examples of shape `(num, *event_shape)`.
+        last: as many examples.
+        num_steps: codes on each way, with both ends.
+        spherical: whether to go along a great circle instead of a straight line.
+
+    Returns:
+        A picture with a row for each pair: the first example, the decoded codes, the last example.
+    """
+    ways = interpolated(codes(model, first), codes(model, last), num_steps, spherical=spherical)
+    decoded = decode(model, ways.reshape(-1, *ways.shape[2:])).reshape(*ways.shape[:2], *model.event_shape)
+    rows = np.concatenate([np.asarray(first)[:, np.newaxis], decoded, np.asarray(last)[:, np.newaxis]], axis=1)
+    return image_grid(as_images(rows.reshape(-1, *model.event_shape)), model.levels, columns=num_steps + 2)
+
+
+def interpolated(first, last, num_steps: int, *, spherical: bool = False) -> np.ndarray:
+    r"""Computes codes between codes.
+
+    With t from 0 to 1, a straight line is $(1 - t) a + t b$; the spherical way is
+    $(\sin((1 - t) ω)\, a + \sin(t ω)\, b) / \sin ω$, where ω is the angle between a and b. It keeps the
+    length of codes that are equally long, as nearly all draws of a normal of many dimensions are. Where a and b are
+    parallel, it is a straight line.
+
+    Args:
+        first: codes a, of shape `(num, *code_shape)`.
+        last: codes b.
+        num_steps: codes on each way, with both ends.
+        spherical: which of the two.
+
+    Returns:
+        float32 array of shape `(num, num_steps, *code_shape)`.
+    """
+    shape = np.shape(first)
+    a, b = (np.reshape(code, (shape[0], 1, -1)).astype(np.float64) for code in (first, last))
+    t = np.linspace(0.0, 1.0, checks.positive_int("num_steps", num_steps))[:, np.newaxis]
+    of_first, of_last = np.broadcast_to(1.0 - t, (len(a), *t.shape)), np.broadcast_to(t, (len(a), *t.shape))
+    if spherical:
+        lengths = np.linalg.norm(a, axis=-1, keepdims=True) * np.linalg.norm(b, axis=-1, keepdims=True)
+        cosine = np.sum(a * b, axis=-1, keepdims=True) / np.maximum(lengths, np.finfo(float).tiny)
+        angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+        curved = (np.sin(angle) > 1e-6) & (lengths > 0.0)
+        sine = np.where(curved, np.sin(angle), 1.0)
+        of_first = np.where(curved, np.sin((1.0 - t) * angle) / sine, of_first)
+        of_last = np.where(curved, np.sin(t * angle) / sine, of_last)
+    return (of_first * a + of_last * b).astype(np.float32).reshape(shape[0], -1, *shape[1:])
+
+
+def latent_map(z: np.ndarray, labels: np.ndarray, *, classes: Iterable[str] | None = None) -> PIL.Image.Image:
+    """Plots codes in the plane, coloured by class.
+
+    Args:
+        z: codes of shape `(num, ...)`; of more than two entries, the two principal components are shown.
+        labels: class of each.
+        classes: names of the classes, in their order.
+
+    Returns:
+        A picture.
+    """
+    z, labels = labelled(z, labels)
+    names = ("first entry", "second entry")
+    if z.shape[1] > 2:
+        pca = PCA(2).fit(z)
+        z, shares = pca.transform(z), pca.explained_variance_ratio_
+        names = [f"component {index + 1}: {share:.0%} of the variance" for index, share in enumerate(shares)]
+    elif z.shape[1] < 2:
+        raise ValueError("`z` must have two entries or more to be shown in the plane; received one.")
+    values, places = np.unique(labels, return_inverse=True)
+    titles = [str(value) for value in values] if classes is None else list(classes)
+    figure, (axis,) = new_figure(1, 1, 6)
+    # In the order of the rows: drawn class by class, the last would hide the others.
+    points = axis.scatter(z[:, 0], z[:, 1], c=places, s=6, alpha=0.7, cmap="tab10" if len(values) <= 10 else "turbo")
+    handles = points.legend_elements(num=None)[0] if len(values) > 1 else []
+    axis.legend(handles, titles, fontsize=8, markerscale=0.8)
+    axis.set(xlabel=names[0], ylabel=names[1], aspect="equal")
+    return rendered(figure)
+
+
+def decode(model: GenerativeModel, z: np.ndarray, batch_size: int = 500) -> np.ndarray:
+    """Decodes many codes in batches."""
+    return np.concatenate([model.decode(z[start : start + batch_size]) for start in range(0, len(z), batch_size)])
