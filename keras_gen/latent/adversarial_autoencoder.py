@@ -270,9 +270,10 @@ class MatchedAutoencoder(PhasedModel):
         Callbacks that change the learning rate see the optimizer of the reconstruction, as `model.optimizer`.
 
         Args:
-            reconstruction_optimizer: optimizer of encoder and decoder, or its name. None stands, here and below, for
-                Adam with learning rate 5e-4 and, but for the reconstruction, beta_1 0.5.
-            discriminator_optimizer: the same, of the discriminators.
+            reconstruction_optimizer: optimizer of encoder and decoder, or its name. None stands for Adam with learning
+                rate 3e-4: codes keep to the prior where the reconstruction learns more slowly than the players.
+            discriminator_optimizer: optimizer of the discriminators, or its name. None stands for Adam with learning
+                rate 1e-3 and beta_1 0.5.
             generator_optimizer: the same, of the encoder against the discriminators.
             jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
                 convolutional ones lose.
@@ -287,9 +288,9 @@ class MatchedAutoencoder(PhasedModel):
     def optimizers(self, reconstruction, discriminator, generator) -> dict:
         """Returns the optimizer of each phase, with the defaults of `compile` in place of None."""
         return {
-            "reconstruction": reconstruction or keras.optimizers.Adam(5e-4),
-            "discriminator": discriminator or keras.optimizers.Adam(5e-4, beta_1=0.5),
-            "generator": generator or keras.optimizers.Adam(5e-4, beta_1=0.5),
+            "reconstruction": reconstruction or keras.optimizers.Adam(3e-4),
+            "discriminator": discriminator or keras.optimizers.Adam(1e-3, beta_1=0.5),
+            "generator": generator or keras.optimizers.Adam(1e-3, beta_1=0.5),
         }
 
     def phase_variables(self):

@@ -252,13 +252,13 @@ class SemiSupervisedAAE(ClusteringAAE):
             discriminator_optimizer: optimizer of both discriminators.
             generator_optimizer: optimizer of the encoder against them.
             classification_optimizer: optimizer, or its name, of the encoder on the labelled examples. None stands for
-                Adam with learning rate 5e-4.
+                Adam with learning rate 2e-3: it has to win over the players, who do not care which class is which.
             jit_compile: whether to compile the training step with XLA.
             **kwargs: further arguments of `keras.Model.compile`.
         """
         optimizers = {
             **self.optimizers(reconstruction_optimizer, discriminator_optimizer, generator_optimizer),
-            "classification": classification_optimizer or keras.optimizers.Adam(5e-4),
+            "classification": classification_optimizer or keras.optimizers.Adam(2e-3),
         }
         self.compile_phases(optimizers, jit_compile=jit_compile, **kwargs)
 
