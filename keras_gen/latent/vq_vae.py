@@ -401,10 +401,14 @@ class VQVAE(GenerativeModel):
         x = self.guarded(x, name)
         if isinstance(x, tf.data.Dataset):
             return x.map(self.code_images)
-        code_images = tf.function(self.code_images, autograph=False, reduce_retracing=True)
         return np.concatenate(
-            [code_images(x[start : start + ROWS_AT_ONCE]).numpy() for start in range(0, len(x), ROWS_AT_ONCE)]
+            [self.compiled_codes(x[start : start + ROWS_AT_ONCE]).numpy() for start in range(0, len(x), ROWS_AT_ONCE)]
         )
+
+    @functools.cached_property
+    def compiled_codes(self):
+        """`code_images` as a graph."""
+        return tf.function(self.code_images, autograph=False, reduce_retracing=True)
 
     @tf.autograph.experimental.do_not_convert
     def code_images(self, x: tf.Tensor) -> tf.Tensor:

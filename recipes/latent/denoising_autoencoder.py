@@ -1,0 +1,95 @@
+"""Denoising autoencoder (Vincent et al., 2008, https://doi.org/10.1145/1390156.1390294).
+
+python -m recipes.latent.denoising_autoencoder                                                  digits
+python -m recipes.latent.denoising_autoencoder --corruption '{"name": "masking", "rate": 0.5}'  with missing pixels
+python -m recipes.latent.denoising_autoencoder --paper                                          MNIST
+"""
+
+from keras_gen import training
+
+
+@training.recipe(dataset="mnist", filters=(32, 64), hidden_units=(256,), latent_size=128, epochs=20)
+def main(
+    *,
+    dataset: str = "digits",
+    binarization: str = "none",
+    epochs: int = 150,
+    batch_size: int = 100,
+    seed: int = 0,
+    folder: str | None = None,
+    corruption: str = '{"name": "gaussian", "scale": 0.3}',
+    latent_size: int = 64,
+    hidden_units: tuple[int, ...] = (400, 400),
+    filters: tuple[int, ...] = (),
+    activation: str = "silu",
+    likelihood: str | None = None,
+    learning_rate: float = 0.002,
+    patience: int = 20,
+    options: training.Options = training.Options(),
+) -> dict:
+    """Trains a denoising autoencoder, restores corrupted test images and compares them with the clean ones.
+
+    Args:
+        dataset: name or path of a set of images.
+        binarization: how grey levels become bits: threshold, static, or none to model the levels.
+        epochs: passes over the training data, at most; the learning rate falls to zero over them.
+        batch_size: examples in a training step.
+        seed: seed of everything random.
+        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        corruption: gaussian, masking or salt_and_pepper, or JSON of the name and the noise's scale or rate.
+        latent_size: entries of the code.
+        hidden_units: widths of the dense hidden layers of the encoder.
+        filters: channels of the convolutions in front of them.
+        activation: activation of the hidden layers.
+        likelihood: distribution of an entry given the code; none for cross-entropy of bits and squared error of levels.
+        learning_rate: of Adam, at the start.
+        patience: epochs without a better validation loss after which training stops; 0 never stops.
+        options: how to train, whatever the model.
+    """
+    config = dict(locals())
+    import keras
+    import tensorflow as tf
+
+    from keras_gen import data, latent
+    from keras_gen.evaluation import restoration
+
+    run = training.Run(main.name, folder, config, options)
+    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    with run.scope():
+        model = latent.DenoisingAutoencoder(
+            splits.event_shape,
+            latent_size,
+            splits.levels,
+            corruption=training.part(corruption),
+            hidden_units=hidden_units,
+            filters=filters,
+            activation=activation,
+            likelihood=None if likelihood is None else training.part(likelihood),
+            seed=seed,
+        )
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
+        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=not filters))
+    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+
+    metrics = {}
+    for split in ("validation", "test"):
+        clean = splits.array(split)
+        seen = model.corrupted(tf.cast(clean, tf.float32), tf.constant([seed, 0])).numpy()
+        images = {"clean": clean, "corrupted": seen, "denoised": model.predict(seen, verbose=0)}
+        found = restoration.quality(clean, {name: images[name] for name in ("corrupted", "denoised")}, splits.levels)
+        metrics[split] = {
+            f"{figure}_{name}": value for name, figures in found.items() for figure, value in figures.items()
+        }
+    if run.is_chief:
+        restoration.before_after(images, splits.levels).save(run.folder / "denoised.png")
+    return run.finish(
+        model,
+        splits,
+        metrics,
+        protocol="Peak signal-to-noise ratio in decibels and structural similarity to the clean images; the epoch was "
+        "chosen on validation data.",
+    )
+
+
+if __name__ == "__main__":
+    main.cli()
