@@ -200,6 +200,98 @@ class Splits:
             sources[split] = Source.from_arrays(patch, *(label.numpy() for label in labels))
         return dataclasses.replace(self, event_shape=(height, width, self.event_shape[2]), sources=sources)
 
+    def resized(self, height: int, width: int, levels: int) -> "Splits":
+        """Returns the set with images of another size and number of levels, by bilinear interpolation.
+
+        Args:
+            height: rows of the new images.
+            width: columns of the new images.
+            levels: number of levels of the new images.
+
+        Raises:
+            ValueError: if the examples are not images in levels held in memory.
+        """
+        if len(self.event_shape) != 3 or self.levels is None:
+            raise ValueError(f"`resized` needs images in levels; {self.name} has examples of shape {self.event_shape}.")
+        factor = (checks.levels(levels) - 1) / (self.levels - 1)
+
+        def resize(x, _):
+            large = tf.image.resize(x, (height, width), antialias=True).numpy()
+            return np.clip(np.round(factor * large), 0, levels - 1).astype(np.uint8 if levels <= 256 else np.int32)
+
+        return self.changed(resize, event_shape=(height, width, self.event_shape[2]), levels=levels)
+
+    def dequantized(self, seed: int = 0) -> "Splits":
+        """Returns the set with levels turned into real vectors: uniform noise from [0, 1) is added to each level.
+
+        The mean log density of such vectors is at most the log mass of the levels.
+
+        Args:
+            seed: seed of the noise, which is drawn once.
+
+        Raises:
+            ValueError: if the examples are not levels held in memory.
+        """
+        if self.levels is None:
+            raise ValueError(f"`dequantized` needs levels; {self.name} holds real numbers.")
+
+        def dequantize(x, number):
+            noise = np.random.default_rng((seed, number)).random(x.shape, np.float32)
+            return (x + noise).reshape(len(x), -1)
+
+        return self.changed(dequantize, event_shape=(int(np.prod(self.event_shape)),), levels=None)
+
+    def changed(self, function: Callable[[np.ndarray, int], np.ndarray], **fields) -> "Splits":
+        """Returns the set with a function applied to the examples of each split; labels stay as they are.
+
+        The result holds the examples of this shard alone, as a set of its own.
+
+        Args:
+            function: from an array of examples, and the number of their split (from 0), to an array of as many.
+            **fields: attributes that change, such as `event_shape`.
+
+        Raises:
+            ValueError: if the examples are not held in memory, or are binarized anew in each epoch.
+        """
+        sources = {}
+        for number, split in enumerate(self.sources):
+            sources[split] = Source.from_arrays(function(self.array(split), number), self.labels(split))
+        return dataclasses.replace(self, sources=sources, shard=(0, 1), **fields)
+
+    def selected(self, keep: Callable[[np.ndarray], np.ndarray]) -> "Splits":
+        """Returns the set with some of its classes, without labels.
+
+        Args:
+            keep: function from an array of labels to whether each example stays.
+
+        Raises:
+            ValueError: if the set has no labels, a split is left without examples, or as in `changed`.
+        """
+        sources = {}
+        for split in self.sources:
+            labels = self.labels(split)
+            if labels is None:
+                raise ValueError(f"`selected` needs labels; {self.name} was loaded without them.")
+            x = self.array(split)[keep(labels)]
+            if not len(x):
+                raise ValueError(f"`keep` must leave an example of the {split} split of {self.name}; it leaves none.")
+            sources[split] = Source.from_arrays(x)
+        return dataclasses.replace(self, sources=sources, shard=(0, 1))
+
+    def unlabelled(self) -> "Splits":
+        """Returns the set without its labels."""
+        sources = {split: Source.from_arrays(self.array(split)) for split in self.sources}
+        return dataclasses.replace(self, sources=sources, shard=(0, 1))
+
+    def labels(self, split: str) -> np.ndarray | None:
+        """Returns the label of each example of a split, or None if the set was loaded without labels."""
+        source = self.sources[split]
+        columns = source.gather(tf.zeros((1,), tf.int64))
+        if len(columns) == 1:
+            return None
+        index, count = self.shard
+        return source.gather(tf.range(index, source.num_examples, count))[1].numpy()
+
     def description(self) -> dict:
         """Returns what a report says of the data; only sound has a "sample_rate"."""
         description = {

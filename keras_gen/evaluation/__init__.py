@@ -8,6 +8,7 @@ from keras_gen.evaluation.anomaly import auroc as auroc
 from keras_gen.evaluation.anomaly import compressed_bits as compressed_bits
 from keras_gen.evaluation.anomaly import mutated as mutated
 from keras_gen.evaluation.anomaly import reconstruction_error as reconstruction_error
+from keras_gen.evaluation.anomaly import simple_outliers as simple_outliers
 from keras_gen.evaluation.baselines import baselines as baselines
 from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixture
 from keras_gen.evaluation.baselines import gaussian as gaussian

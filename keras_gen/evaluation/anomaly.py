@@ -219,7 +219,9 @@ def log_likelihood_function(model: GenerativeModel, prepare, num_samples: int, s
     It remembers the last batch, since several scores ask for the same.
     """
     if hasattr(model, "log_prob"):
-        compute = tf.function(model.log_prob, autograph=False, reduce_retracing=True)
+        spec = tf.TensorSpec((None, *model.event_shape), tf.float32)
+        # One trace, with a free batch size.
+        compute = tf.function(lambda x: model.log_prob(x), autograph=False, input_signature=[spec])
     elif hasattr(model, "log_prob_bound"):
 
         def compute(x):
@@ -300,7 +302,31 @@ def compressed(example: np.ndarray, levels: int) -> Iterator[bytes]:
         yield buffer.getvalue()
 
 
-# Data for background models
+# Data: outliers, and examples for background models
+
+
+def simple_outliers(x, levels: int, *, seed: int = 0) -> dict[str, np.ndarray]:
+    """Makes images that are unlike those given, and yet have something in common with them.
+
+    Args:
+        x: images in levels, of shape `(num, height, width, channels)`.
+        levels: number of levels of an entry.
+        seed: seed of what is random.
+
+    Returns:
+        "noise", uniform over the levels; "shuffled", the pixels of each image in a random order of its own;
+        "inverted", light instead of dark; and, of square images, "turned", by a quarter. Each has the shape of `x`.
+    """
+    x, levels = whole_levels(x, levels)
+    random = np.random.default_rng(seed)
+    pixels = x.reshape(len(x), -1, x.shape[-1])
+    order = random.permuted(np.tile(np.arange(pixels.shape[1]), (len(x), 1)), axis=1)
+    outliers = {
+        "noise": random.integers(0, levels, x.shape).astype(x.dtype),
+        "shuffled": np.take_along_axis(pixels, order[..., np.newaxis], axis=1).reshape(x.shape),
+        "inverted": (levels - 1 - x).astype(x.dtype),
+    }
+    return {**outliers, "turned": np.rot90(x, axes=(1, 2)).copy()} if x.shape[1] == x.shape[2] else outliers
 
 
 def mutated(x, levels: int, rate: float, seed: int) -> np.ndarray:

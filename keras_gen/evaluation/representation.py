@@ -46,8 +46,10 @@ def codes(model: GenerativeModel, examples, *, batch_size: int = 500) -> np.ndar
     """
     if not isinstance(examples, tf.data.Dataset):
         examples = tf.data.Dataset.from_tensor_slices(examples).batch(checks.positive_int("batch_size", batch_size))
-    encode = tf.function(model.encode, autograph=False, reduce_retracing=True)
     taken = 1 if model.condition_kind is None else 2
+    # One trace, with a free batch size.
+    specs = [tf.TensorSpec((None, *spec.shape[1:]), spec.dtype) for spec in pair(examples.element_spec)[:taken]]
+    encode = tf.function(lambda *batch: model.encode(*batch), autograph=False, input_signature=specs)
     parts = [encode(*pair(batch)[:taken]).numpy() for batch in examples]
     if not parts:
         raise ValueError("`examples` holds no examples; at least one is expected.")

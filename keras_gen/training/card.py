@@ -5,7 +5,7 @@ import inspect
 from keras_gen.base import Model
 
 
-def model_card(recipe: str, config: dict, model: Model, report: dict) -> str:
+def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: dict) -> str:
     """Returns the card in Markdown.
 
     Args:
@@ -13,6 +13,7 @@ def model_card(recipe: str, config: dict, model: Model, report: dict) -> str:
         config: arguments of the recipe.
         model: the trained model.
         report: what `metrics.json` holds.
+        metrics: the part of it that holds figures, by split.
     """
     data = report["dataset"]
     paper = inspect.getdoc(inspect.getmodule(type(model))) or ""
@@ -21,9 +22,7 @@ def model_card(recipe: str, config: dict, model: Model, report: dict) -> str:
     if "sample_rate" in data:
         levels = f"sound of {data['sample_rate']:,} samples in a second (to listen to: [samples.wav](samples.wav))"
     figures = "\n".join(
-        f"| {split} | {name} | {value:.4f} |"
-        for split in ("validation", "test")
-        for name, value in report.get(split, {}).items()
+        f"| {split} | {name} | {value:.4f} |" for split, results in metrics.items() for name, value in results.items()
     )
     return f"""# {type(model).__name__} on {data["name"]}
 

@@ -1,6 +1,7 @@
 """A run: one folder, from the flags to the trained, exported and described model."""
 
 import contextlib
+import copy
 import dataclasses
 import datetime
 import importlib.metadata
@@ -104,6 +105,12 @@ class Run:
                 yield
         finally:
             keras.config.set_dtype_policy(policy)
+
+    def part(self, name: str) -> "Run":
+        """Returns what trains a further model of the same run, with checkpoints in a subfolder of that name."""
+        part = copy.copy(self)
+        part.folder = self.folder / name
+        return part
 
     def jit_compile(self, faster: bool) -> bool:
         """Whether to compile the training step.
@@ -240,7 +247,7 @@ class Run:
         export.saved_model(model, self.folder / "saved_model")
         export.litert(model, self.folder / "model.tflite")
         with atomic_file(self.folder / "README.md") as path:
-            path.write_text(model_card(self.name, self.config, model, report))
+            path.write_text(model_card(self.name, self.config, model, report, metrics))
         # Written last: a folder with this file holds a finished run.
         with atomic_file(self.folder / "metrics.json") as path:
             path.write_text(json.dumps(report, indent=2) + "\n")

@@ -173,6 +173,24 @@ def test_levels_are_prepared_for_a_model_of_real_numbers():
     assert "complexity" not in evaluation.anomaly_scores(model)
 
 
+def test_simple_outliers_keep_what_they_should():
+    x = np.random.default_rng(0).integers(0, 5, (30, 6, 6, 3)).astype(np.uint8) ** 2 // 4
+    outliers = evaluation.simple_outliers(x, 5, seed=0)
+    shares = np.bincount(outliers["noise"].ravel(), minlength=5) / x.size
+    np.testing.assert_allclose(shares, 0.2, atol=5 * math.sqrt(0.16 / x.size))
+    np.testing.assert_array_equal(outliers["inverted"] + x, 4)
+    np.testing.assert_array_equal(outliers["turned"][:, 0, 0], x[:, 0, -1])
+    # Each image has the pixels that it had, whole ones, in an order of its own.
+    before, after = (
+        [sorted(map(bytes, image.reshape(-1, 3))) for image in images] for images in (x, outliers["shuffled"])
+    )
+    assert before == after
+    assert np.any(outliers["shuffled"] != x)
+    same = evaluation.simple_outliers(np.broadcast_to(np.arange(36).reshape(6, 6, 1), (2, 6, 6, 1)), 36)["shuffled"]
+    assert np.any(same[0] != same[1])
+    assert "turned" not in evaluation.simple_outliers(x[:, :5], 5)
+
+
 def test_mistakes_get_a_sentence():
     model = latent.VAE((6,), 2, hidden_units=(8,))
     with pytest.raises(ValueError, match="`background` must have a likelihood of the same kind"):

@@ -121,3 +121,23 @@ def test_strategy_names():
         choose_strategy("mirorred")
     with pytest.raises(ValueError, match="needs the variable TF_CONFIG"):
         choose_strategy("multi_worker")
+
+
+def test_a_part_of_a_run_has_checkpoints_of_its_own_and_goes_on_from_them(tmp_path):
+    run, model, splits = start(tmp_path / "run", epochs=1)
+    part = run.part("background")
+
+    def fit_part():
+        with part.scope():
+            other = autoregressive.MADE(splits.event_shape, (16,), seed=1)
+            other.compile(keras.optimizers.Adam(0.01))
+        return part.fit(other, splits, epochs=2, monitor="val_loss")
+
+    before, trained = model.get_weights(), fit_part().get_weights()
+    assert (run.training["epochs"], part.training["epochs"]) == (1, 2)
+    assert (tmp_path / "run" / "background" / "checkpoints" / "state.json").exists()
+    # Nothing is left to train, and the weights are those on disk.
+    for a, b in zip(trained, fit_part().get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
