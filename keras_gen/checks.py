@@ -35,6 +35,20 @@ def rate(name: str, value) -> float:
     return value
 
 
+def positive(name: str, value) -> float:
+    """Returns `value` if it is greater than 0."""
+    if not value > 0.0:
+        raise ValueError(f"`{name}` must be greater than 0, received {value}.")
+    return value
+
+
+def not_negative(name: str, value) -> float:
+    """Returns `value` if it is at least 0."""
+    if not value >= 0.0:
+        raise ValueError(f"`{name}` must be at least 0, received {value}.")
+    return value
+
+
 def event_shape(value) -> tuple[int, ...]:
     """Returns the shape of one example as a tuple of ints with at least one axis."""
     shape = positive_ints("event_shape", value)

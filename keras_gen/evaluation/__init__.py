@@ -19,6 +19,8 @@ from keras_gen.evaluation.clustering import cluster_error as cluster_error
 from keras_gen.evaluation.cross_validation import cross_validate as cross_validate
 from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihood_bound as likelihood_bound
+from keras_gen.evaluation.likelihood import likelihood_bounds as likelihood_bounds
+from keras_gen.evaluation.likelihood import likelihoods as likelihoods
 from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
 from keras_gen.evaluation.pictures import picture as picture
 from keras_gen.evaluation.representation import Probe as Probe

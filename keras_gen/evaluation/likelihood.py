@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from keras_gen import seeds
 from keras_gen.base import DensityModel, GenerativeModel
+from keras_gen.data import Splits
+from keras_gen.evaluation.baselines import baselines
 
 
 def likelihood(model: DensityModel, dataset: tf.data.Dataset, *, verbose: bool = True) -> dict[str, float]:
@@ -38,7 +40,7 @@ def likelihood_bound(
 
     Args:
         model: a model with `log_prob_bound`.
-        dataset: batches of examples.
+        dataset: batches of examples, or of pairs (examples, condition).
         num_samples: samples that the bound of each example takes; 1 gives the negative ELBO of a VAE.
         seed: seed of the samples.
         verbose: whether to show a progress bar.
@@ -48,9 +50,11 @@ def likelihood_bound(
         "nll_bound_monte_carlo_error" (the part of it that comes from the samples) and "num_samples".
     """
     bounds, errors = [], []
-    for index, x in enumerate(shown(dataset, verbose)):
+    for index, batch in enumerate(shown(dataset, verbose)):
+        x, *condition = pair(batch)
         batch_seed = tf.random.experimental.stateless_fold_in(seeds.as_pair(seed), index)
-        bound, error = model.log_prob_bound(x, num_samples=num_samples, seed=batch_seed)
+        given = {"condition": condition[0]} if condition else {}
+        bound, error = model.log_prob_bound(x, num_samples=num_samples, seed=batch_seed, **given)
         bounds.append(bound.numpy())
         errors.append(error.numpy())
     values = np.concatenate(bounds).astype(np.float64)
@@ -62,6 +66,41 @@ def likelihood_bound(
         "nll_bound_monte_carlo_error": float(np.sqrt(np.sum(errors**2))) / len(errors),
         "num_samples": num_samples,
     }
+
+
+def likelihoods(model: DensityModel, splits: Splits) -> dict[str, dict[str, float]]:
+    """Evaluates the exact negative log-likelihood of validation and test data, the latter beside trivial baselines.
+
+    Args:
+        model: a model with `log_prob`.
+        splits: data.
+
+    Returns:
+        What `likelihood` returns, for "validation" and "test"; and what `baselines` returns, for "test".
+    """
+    found = {name: likelihood(model, getattr(splits, name)) for name in ("validation", "test")}
+    found["test"].update(baselines(splits))
+    return found
+
+
+def likelihood_bounds(model: GenerativeModel, splits: Splits, num_samples: int) -> dict[str, dict[str, float]]:
+    """Evaluates the evidence lower bound of validation and test data, and a tighter bound of the latter.
+
+    Args:
+        model: a model with `log_prob_bound`.
+        splits: data.
+        num_samples: samples that the bound of each test example takes.
+
+    Returns:
+        For "validation" and "test" the "elbo" in nats, and its standard error; for "test" what `likelihood_bound`
+        returns, too.
+    """
+    found = {}
+    for name in ("validation", "test"):
+        bound = likelihood_bound(model, getattr(splits, name), num_samples=1)
+        found[name] = {"elbo": -bound["nll_bound"], "elbo_standard_error": bound["nll_bound_standard_error"]}
+    found["test"].update(likelihood_bound(model, splits.test, num_samples=num_samples))
+    return found
 
 
 def pair(batch) -> tuple:

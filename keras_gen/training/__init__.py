@@ -1,6 +1,7 @@
 """What recipes share: flags, strategies, and the run folder with its checkpoints, logs and results."""
 
 from keras_gen.training.recipe import Options as Options
+from keras_gen.training.recipe import part as part
 from keras_gen.training.recipe import recipe as recipe
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import json
 import sys
 from collections.abc import Callable
 from typing import Literal
@@ -91,3 +92,17 @@ class Recipe:
 def recipe(**paper) -> Callable[[Callable], Recipe]:
     """Decorates the `main` of a recipe; the keywords are the paper's values of its arguments."""
     return lambda main: Recipe(main, paper)
+
+
+def part(text: str) -> str | dict:
+    """Returns what a flag says of a part of a model, such as a prior: its name, or the JSON of its name and arguments.
+
+    Raises:
+        ValueError: if `text` begins as JSON and is none.
+    """
+    if not text.startswith("{"):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f'`{text}` must be a name, or JSON such as {{"name": "..."}}: {error}.') from None

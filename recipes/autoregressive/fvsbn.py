@@ -52,8 +52,7 @@ def main(
         model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
     model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
 
-    metrics = {split: evaluation.likelihood(model, getattr(splits, split)) for split in ("validation", "test")}
-    metrics["test"].update(evaluation.baselines(splits))
+    metrics = evaluation.likelihoods(model, splits)
     return run.finish(model, splits, metrics, protocol="Exact likelihood; the epoch was chosen on validation data.")
 
 

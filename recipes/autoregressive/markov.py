@@ -43,8 +43,7 @@ def main(
         model.compile()
     model = run.fit(model, splits, epochs=1)
 
-    metrics = {split: evaluation.likelihood(model, getattr(splits, split)) for split in ("validation", "test")}
-    metrics["test"].update(evaluation.baselines(splits))
+    metrics = evaluation.likelihoods(model, splits)
     metrics["test"]["num_free_parameters"] = model.num_free_parameters
     return run.finish(model, splits, metrics, protocol="Exact likelihood; counts of the training data.")
 

@@ -10,19 +10,18 @@ Measured on two cores; exact test negative log-likelihoods in nats. Digits: 17.8
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", epochs=24, learning_rate=0.002, weight_decay=0.1)
+@training.recipe(dataset="binarized_mnist", epochs=30)
 def main(
     *,
     dataset: str = "digits",
     binarization: str = "threshold",
-    epochs: int = 100,
+    epochs: int = 150,
     batch_size: int = 100,
     seed: int = 0,
     folder: str | None = None,
     hidden_units: int = 500,
     activation: str = "sigmoid",
-    learning_rate: float = 0.003,
-    weight_decay: float = 0.1,
+    learning_rate: float = 0.1,
     patience: int = 20,
     options: training.Options = training.Options(),
 ) -> dict:
@@ -37,8 +36,8 @@ def main(
         folder: folder of the run; by default runs/<family>/<model>/<data set>.
         hidden_units: number of hidden units.
         activation: activation of the hidden units.
-        learning_rate: learning rate of AdamW at the start; it falls to 0 along a cosine.
-        weight_decay: its weight decay, of all weights but the biases.
+        learning_rate: learning rate of stochastic gradient descent with momentum, at the start; it falls to 0 along a
+            cosine.
         patience: epochs without a better validation likelihood after which training stops.
         options: how to train, whatever the model.
     """
@@ -52,14 +51,12 @@ def main(
     with run.scope():
         model = autoregressive.NADE(splits.event_shape, hidden_units, splits.levels, activation=activation, seed=seed)
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
-        # A pixel that is nearly always 0 needs a large bias.
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        # Gradient descent, as in the paper: it was measured to generalise better than Adam.
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
         model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
     model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
 
-    metrics = {split: evaluation.likelihood(model, getattr(splits, split)) for split in ("validation", "test")}
-    metrics["test"].update(evaluation.baselines(splits))
+    metrics = evaluation.likelihoods(model, splits)
     return run.finish(model, splits, metrics, protocol="Exact likelihood; the epoch was chosen on validation data.")
 
 

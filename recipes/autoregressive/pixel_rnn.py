@@ -73,8 +73,7 @@ def main(
         network.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=True))
     network = run.fit(network, splits, epochs=epochs, monitor="val_loss", patience=patience)
 
-    metrics = {split: evaluation.likelihood(network, getattr(splits, split)) for split in ("validation", "test")}
-    metrics["test"].update(evaluation.baselines(splits))
+    metrics = evaluation.likelihoods(network, splits)
     protocol = "Exact likelihood; the epoch was chosen on validation data."
     return run.finish(network, splits, metrics, protocol=protocol)
 

@@ -33,7 +33,13 @@ def main(
     latent_size: int = 10,
     hidden_units: tuple[int, ...] = (200, 200),
     filters: tuple[int, ...] = (),
+    likelihood: str | None = None,
+    prior: str = "standard_normal",
+    posterior: str = "diagonal",
     estimator: Literal["analytic", "sampled"] = "analytic",
+    beta: float = 1.0,
+    warm_up_epochs: int = 0,
+    free_nats: float = 0.0,
     activation: str = "silu",
     learning_rate: float = 0.002,
     patience: int = 0,
@@ -52,7 +58,13 @@ def main(
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
         filters: channels of the convolutions in front of them.
+        likelihood: distribution of an entry given the code, by the levels if none is named.
+        prior: name of the prior, such as vamp_prior, or JSON such as {"name": "vamp_prior", "num_components": 100}.
+        posterior: name of the posterior, such as planar_flow, or JSON.
         estimator: analytic or sampled divergence of the posterior from the prior.
+        beta: weight of the divergence.
+        warm_up_epochs: epochs over which that weight grows from 0.
+        free_nats: divergence that costs nothing.
         activation: activation of the hidden layers.
         learning_rate: of Adam, at the start.
         patience: epochs without a better validation bound after which training stops; 0 never stops.
@@ -73,19 +85,21 @@ def main(
             splits.levels,
             hidden_units=hidden_units,
             filters=filters,
+            likelihood=None if likelihood is None else training.part(likelihood),
+            prior=training.part(prior),
+            posterior=training.part(posterior),
             estimator=estimator,
+            beta=beta,
+            warm_up_steps=warm_up_epochs * splits.steps_per_epoch,
+            free_nats=free_nats,
             activation=activation,
             seed=seed,
         )
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=False))
+        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=not filters))
     model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
 
-    metrics = {}
-    for split in ("validation", "test"):
-        elbo = evaluation.likelihood_bound(model, getattr(splits, split), num_samples=1)
-        metrics[split] = {"elbo": -elbo["nll_bound"], "elbo_standard_error": elbo["nll_bound_standard_error"]}
-    metrics["test"].update(evaluation.likelihood_bound(model, splits.test, num_samples=num_samples))
+    metrics = evaluation.likelihood_bounds(model, splits, num_samples)
     return run.finish(
         model, splits, metrics, protocol="ELBO and importance-weighted bound; the epoch was chosen on validation data."
     )

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from contracts import ModelContract
+from linear_gaussian import LinearGaussian, X, inverse_softplus
 
 from keras_gen import export
-from keras_gen.latent import VAE, vae
+from keras_gen.latent import VAE, base, posteriors
 
 tfd = tfp.distributions
 
@@ -27,7 +28,13 @@ class TestConvolutionalOverLevels(ModelContract):
                 "levels": 6,
                 "hidden_units": (7,),
                 "filters": (4, 6),
+                "likelihood": "categorical",
+                "prior": {"name": "gaussian_mixture", "num_components": 3},
+                "posterior": {"name": "planar_flow", "num_flows": 2},
                 "estimator": "sampled",
+                "beta": 0.8,
+                "warm_up_steps": 3,
+                "free_nats": 0.01,
                 "activation": "elu",
                 "seed": 5,
                 "name": "convolutional",
@@ -38,45 +45,6 @@ class TestConvolutionalOverLevels(ModelContract):
     def make_data(self):
         random = np.random.default_rng(0)
         return np.broadcast_to(random.integers(0, 6, (40, 1, 1, 1)), (40, 5, 3, 2)).copy()
-
-
-def inverse_softplus(scale):
-    return np.log(np.expm1(np.asarray(scale) - vae.MIN_SCALE))
-
-
-class LinearGaussian:
-    """x = W z + b + σ ε as a VAE without hidden layers, and what is known of it in closed form."""
-
-    def __init__(self, *, exact_posterior: bool):
-        # The columns of W are orthogonal, so that the posterior is diagonal.
-        self.weights = np.array([[1.0, 0.5], [-1.0, 0.5], [0.5, 0.0]])
-        self.bias = np.array([0.3, -0.2, 1.0])
-        self.scale = 0.7
-        covariance = np.linalg.inv(np.eye(2) + self.weights.T @ self.weights / self.scale**2)
-        gain = covariance @ self.weights.T / self.scale**2
-        deviation = np.sqrt(np.diag(covariance))
-        if not exact_posterior:
-            gain, deviation = 0.8 * gain, 1.3 * deviation
-
-        self.model = VAE((3,), latent_size=2, levels=None, hidden_units=())
-        encoder_kernel, encoder_bias = np.zeros((3, 4)), np.zeros(4)
-        encoder_kernel[:, :2] = gain.T
-        encoder_bias[:2], encoder_bias[2:] = -gain @ self.bias, inverse_softplus(deviation)
-        self.model.encoder.set_weights([encoder_kernel, encoder_bias])
-        # The parameters of one entry, mean and scale, are neighbours.
-        decoder_kernel, decoder_bias = np.zeros((2, 3, 2)), np.zeros((3, 2))
-        decoder_kernel[..., 0] = self.weights.T
-        decoder_bias[:, 0], decoder_bias[:, 1] = self.bias, inverse_softplus(self.scale)
-        self.model.decoder.set_weights([decoder_kernel.reshape(2, 6), decoder_bias.reshape(6)])
-
-        covariance = self.weights @ self.weights.T + self.scale**2 * np.eye(3)
-        self.marginal = tfd.MultivariateNormalFullCovariance(self.bias, covariance)
-
-    def evidence(self, x):
-        return self.marginal.log_prob(np.asarray(x, np.float64)).numpy()
-
-
-X = np.array([[0.0, 0.0, 0.0], [1.0, -1.0, 2.0], [-2.0, 0.5, 1.0]], np.float32)
 
 
 def elbo(model, x, seed=0):
@@ -92,7 +60,7 @@ def test_every_bound_is_the_evidence_when_the_posterior_is_exact(monkeypatch):
     case = LinearGaussian(exact_posterior=True)
     evidence = case.evidence(X)
     # Every importance weight is p(x): one sample is enough, and any sample counted too often would show.
-    monkeypatch.setattr(vae, "ROWS_AT_ONCE", 9)
+    monkeypatch.setattr(base, "ROWS_AT_ONCE", 9)
     for num_samples in (1, 2, 3, 7):
         bound, standard_error = numpy_bound(case.model, X, num_samples, seed=0)
         np.testing.assert_allclose(bound, evidence, atol=1e-4)
@@ -121,8 +89,8 @@ def test_bounds_grow_from_the_elbo_to_the_evidence():
     assert (means[1] + 4 * errors[1] < means[2] - 4 * errors[2]).all()
     assert (means[2] < evidence + 4 * errors[2]).all()
     # The gap between evidence and ELBO is KL(q(z|x) || p(z|x)), in closed form by the exact model's posterior.
-    exact = LinearGaussian(exact_posterior=True).model.posterior(X)
-    gap = tfd.kl_divergence(case.model.posterior(X), exact).numpy()
+    exact = LinearGaussian(exact_posterior=True).model.posterior_distribution(X)
+    gap = tfd.kl_divergence(case.model.posterior_distribution(X), exact).numpy()
     np.testing.assert_array_less(np.abs(evidence - means[0] - gap), 5 * errors[0] + 1e-4)
 
     bound, standard_error = numpy_bound(case.model, X, 20_000, seed=2)
@@ -154,7 +122,7 @@ def masses_by_quadrature(model, points):
     """Integrates p(x|z) p(z) over a grid of a two-dimensional z."""
     axis = np.linspace(-7.0, 7.0, 281)
     z = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 1, 2).astype(np.float32)
-    log_joint = model.likelihood(tf.constant(z)).log_prob(points) + model.prior().log_prob(z)
+    log_joint = model.log_likelihood(points, tf.constant(z)) + model.prior_distribution().log_prob(z)
     return tf.reduce_sum(tf.exp(log_joint), axis=0).numpy() * (axis[1] - axis[0]) ** 2
 
 
@@ -212,7 +180,7 @@ def test_a_decoder_that_ignores_z_pulls_the_posterior_to_the_prior():
         loss = tf.reduce_mean(terms["loss"])
     gradient = tape.gradient(loss, bias).numpy()
     # KL = Σ (μ² + σ² - 1) / 2 - log σ, and σ is a softplus of the output.
-    slope = 1.0 - np.exp(-(scale - vae.MIN_SCALE))
+    slope = 1.0 - np.exp(-(scale - posteriors.MIN_SCALE))
     np.testing.assert_allclose(terms["kl"][0], np.sum((mean**2 + scale**2 - 1) / 2 - np.log(scale)), rtol=1e-5)
     np.testing.assert_allclose(gradient, np.concatenate([mean, (scale - 1 / scale) * slope]), rtol=1e-4)
 
@@ -222,6 +190,41 @@ def test_a_decoder_that_ignores_z_pulls_the_posterior_to_the_prior():
     assert model.evaluate(every_point(4), verbose=0, return_dict=True)["kl"] < 1e-3
 
 
+def test_the_loss_weighs_and_forgives_the_divergence(binary):
+    model, points, _ = binary
+    plain = elbo(model, points)
+    weighed = elbo(tiny_binary_model(beta=2.5), points)
+    np.testing.assert_allclose(weighed["elbo"], plain["elbo"], rtol=1e-6)
+    np.testing.assert_allclose(weighed["loss"], -plain["reconstruction"] + 2.5 * plain["kl"], rtol=1e-5)
+    mean = plain["kl"].mean()
+    below = elbo(tiny_binary_model(free_nats=float(mean) + 0.1), points)
+    np.testing.assert_allclose(below["loss"].mean(), -plain["reconstruction"].mean() + mean + 0.1, rtol=1e-5)
+    above = elbo(tiny_binary_model(free_nats=float(mean) - 0.1), points)
+    np.testing.assert_allclose(above["loss"], plain["loss"], rtol=1e-5)
+
+    warming = tiny_binary_model(warm_up_steps=4)
+    warming.compile(keras.optimizers.SGD(0.0))
+    for weight in (0.25, 0.5, 0.75, 1.0, 1.0):
+        terms = elbo(warming, points)
+        np.testing.assert_allclose(terms["loss"], -plain["reconstruction"] + weight * plain["kl"], rtol=1e-5)
+        warming.train_on_batch(points)
+
+
+def test_imputation_is_gibbs_sampling():
+    # With the exact posterior the missing entry follows its normal distribution given the others.
+    model = LinearGaussian(exact_posterior=True).model
+    marginal = LinearGaussian(exact_posterior=True).marginal
+    x = np.repeat(X[1:2], 20_000, axis=0)
+    drawn = model.impute(x, np.array([0, 0, 1]), num_steps=30, seed=0).numpy()
+    np.testing.assert_array_equal(drawn[:, :2], x[:, :2])
+    mean, covariance = marginal.mean().numpy(), marginal.covariance().numpy()
+    gain = np.linalg.solve(covariance[:2, :2], covariance[:2, 2])
+    expected = mean[2] + gain @ (X[1, :2] - mean[:2])
+    deviation = np.sqrt(covariance[2, 2] - gain @ covariance[:2, 2])
+    assert abs(drawn[:, 2].mean() - expected) < 5 * deviation / math.sqrt(20_000)
+    np.testing.assert_allclose(drawn[:, 2].std(), deviation, rtol=0.03)
+
+
 @pytest.mark.parametrize("levels", [3, 5, 256])
 def test_masses_of_the_levels_sum_to_one_and_gradients_stay_finite(levels):
     model = VAE((35,), latent_size=1, levels=levels, hidden_units=())
@@ -229,13 +232,13 @@ def test_masses_of_the_levels_sum_to_one_and_gradients_stay_finite(levels):
     # Locations inside, at and far beyond the range; scales from the least one to several ranges.
     cases = list(itertools.product((-30.0, -1.0, -0.4, 0.0, 0.37, 1.0, 40.0), (-30.0, -4.0, -1.0, 2.0, 10.0)))
     model.decoder.set_weights([np.zeros((1, 70)), np.array(cases).reshape(70)])
-    location, scale = model.likelihood_parameters(tf.zeros((1, 1)))
+    location, scale = model.conditional.split(model.likelihood_parameters(tf.zeros((1, 1))))
     np.testing.assert_allclose(location[0], [half * (1 + case[0]) for case in cases], rtol=1e-6)
-    assert scale.numpy().min() == pytest.approx(half * vae.MIN_SCALE)
+    assert scale.numpy().min() == pytest.approx(half * posteriors.MIN_SCALE)
 
     x = tf.repeat(tf.range(float(levels))[:, tf.newaxis], 35, axis=1)
     with tf.GradientTape() as tape:
-        log_masses = model.likelihood(tf.zeros((1, 1))).distribution.log_prob(x)
+        log_masses = model.conditional.log_prob(model.likelihood_parameters(tf.zeros((1, 1))), x)
     np.testing.assert_allclose(tf.reduce_sum(tf.exp(log_masses), axis=0), 1.0, atol=1e-5)
     assert np.isfinite(log_masses).all()
     assert np.isfinite(tape.gradient(log_masses, model.decoder.trainable_variables[1])).all()
@@ -259,14 +262,14 @@ def test_convolutional_networks_reach_every_entry_of_any_size(shape):
     with tf.GradientTape(persistent=True) as tape:
         z = tf.random.stateless_normal((4, 3), (0, 0))
         tape.watch(z)
-        location, scale = model.likelihood_parameters(z)
+        location, scale = model.conditional.split(model.likelihood_parameters(z))
     assert location.shape == scale.shape == (4, *shape)
     assert (np.ptp(location, axis=0) > 0).all()
     assert (np.ptp(scale, axis=0) > 0).all()
     x = tf.constant(np.random.default_rng(0).integers(256, size=(2, *shape)), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        mean = model.posterior(x).mean()
+        mean = model.posterior_distribution(x).mean()
     assert (tape.gradient(mean, x).numpy() != 0).all()
 
 
@@ -342,6 +345,21 @@ def test_litert_agrees_with_the_other_likelihoods(levels, tmp_path):
             ValueError,
             r"`event_shape` must be \(height, width, channels\) with `filters`, received \(4,\).",
         ),
+        (lambda m: VAE((4,), prior="vamprior"), ValueError, "`prior` 'vamprior' is unknown; did you mean vamp_prior"),
+        (lambda m: VAE((4,), prior=3), TypeError, '`prior` must be a name or a dict with the key "name", received 3.'),
+        (
+            lambda m: VAE((4,), prior={"name": "laplace", "sale": 2.0}),
+            ValueError,
+            r"`prior\['laplace'\]` 'sale' is unknown; did you mean scale",
+        ),
+        (
+            lambda m: VAE((4,), prior="vamp_prior", posterior="planar_flow"),
+            ValueError,
+            "needs an unconditional model and a posterior with a density everywhere, received `posterior` 'plan",
+        ),
+        (lambda m: VAE((4,), likelihood="normal"), ValueError, "`likelihood` 'normal' does not suit entries with 2 le"),
+        (lambda m: VAE((4,), beta=-1), ValueError, "`beta` must be at least 0, received -1."),
+        (lambda m: m.impute(np.zeros((1, 2, 2, 1)), 1, num_steps=0), ValueError, "`num_steps` must be at least 1, rec"),
         (lambda m: VAE((4,), estimator="analytical"), ValueError, "`estimator` 'analytical' is unknown; did you mean"),
         (lambda m: m.log_prob_bound(np.full((1, 2, 2, 1), 0.5)), ValueError, "`x` holds the value 0.5; expected whole"),
         (lambda m: m.log_prob_bound(np.zeros((1, 2, 2, 1)), 0), ValueError, "`num_samples` must be at least 1, rec"),

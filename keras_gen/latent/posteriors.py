@@ -1,0 +1,231 @@
+"""Approximate posteriors q(z|x): from the numbers of an encoder to a distribution of codes.
+
+Each is a normal distribution of ε that a function x has its parameters for turns into z; so z can be drawn with noise
+from outside, and log q(z|x) is known at what was drawn.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen import checks
+from keras_gen.flows.bijectors import InverseAutoregressive, Planar
+from keras_gen.layers import MaskedDense
+from keras_gen.layers.common import dense, glorot
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+#: Least standard deviation of an entry.
+MIN_SCALE = 1e-3
+
+
+class Posterior(keras.layers.Layer):
+    """A family of distributions of codes.
+
+    Args:
+        latent_size: entries of a code.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+
+    Attributes:
+        num_parameters: how many numbers an encoder must provide.
+        has_density: whether `log_prob` is known everywhere, rather than only where a code was drawn.
+    """
+
+    num_parameters: int
+    has_density = True
+
+    def __init__(self, latent_size: int, *, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.latent_size = latent_size
+        self.seed = seed
+        self.num_parameters = 2 * latent_size
+        self.built = True
+
+    def distribution(self, parameters: tf.Tensor) -> tfd.TransformedDistribution:
+        """Returns q(z|x).
+
+        Args:
+            parameters: float32 tensor of shape `(batch, num_parameters)`.
+        """
+        raise NotImplementedError
+
+    def transformed(self, bijectors: list[tfb.Bijector]) -> tfd.TransformedDistribution:
+        """Returns the distribution of a standard normal vector after the bijectors, the first one first."""
+        return tfd.TransformedDistribution(standard_normal(self.latent_size), tfb.Chain(bijectors[::-1]))
+
+
+class Diagonal(Posterior):
+    r"""Independent entries, $q(z|x) = N(μ(x), \mathrm{diag}\, σ^2(x))$ (Kingma and Welling, 2013)."""
+
+    def distribution(self, parameters):
+        mean, scale = tf.split(parameters, 2, axis=-1)
+        return tfd.MultivariateNormalDiag(mean, MIN_SCALE + tf.nn.softplus(scale))
+
+
+class FullCovariance(Posterior):
+    r"""Entries that depend on each other, $q(z|x) = N(μ(x), L(x) L(x)^\top)$ with a triangular L."""
+
+    def __init__(self, latent_size: int, **kwargs):
+        super().__init__(latent_size, **kwargs)
+        self.num_parameters = latent_size + latent_size * (latent_size + 1) // 2
+        # Where each entry of L comes from: a zero, its diagonal, and what is below it.
+        places = np.zeros((latent_size, latent_size), np.int32)
+        places[np.diag_indices(latent_size)] = 1 + np.arange(latent_size)
+        below = np.tril_indices(latent_size, -1)
+        places[below] = 1 + latent_size + np.arange(len(below[0]))
+        self.places = places.reshape(-1)
+
+    def distribution(self, parameters):
+        size = self.latent_size
+        mean, diagonal, below = parameters[..., :size], parameters[..., size : 2 * size], parameters[..., 2 * size :]
+        numbers = [tf.zeros_like(mean[..., :1]), MIN_SCALE + tf.nn.softplus(diagonal), below]
+        # LiteRT has no operator that fills triangles.
+        scale = tf.gather(tf.concat(numbers, axis=-1), self.places, axis=-1)
+        return tfd.MultivariateNormalTriL(mean, tf.reshape(scale, (-1, size, size)))
+
+
+class PlanarFlow(Posterior):
+    r"""Diagonal, then planar flows (Rezende and Mohamed, 2015, https://arxiv.org/abs/1505.05770).
+
+    $$z = f_K(… f_1(μ(x) + σ(x) ⊙ ε)), \qquad f_k(z) = z + u_k(x) \tanh(w_k(x)^\top z + b_k(x))$$
+
+    Args:
+        latent_size: entries of a code.
+        num_flows: K.
+        **kwargs: as in `Posterior`.
+    """
+
+    has_density = False
+
+    def __init__(self, latent_size: int, *, num_flows: int = 10, **kwargs):
+        super().__init__(latent_size, **kwargs)
+        self.num_flows = checks.positive_int("num_flows", num_flows)
+        self.num_parameters = 2 * latent_size + self.num_flows * (2 * latent_size + 1)
+
+    def distribution(self, parameters):
+        size = self.latent_size
+        bijectors = [affine(parameters[..., : 2 * size])]
+        flows = tf.split(parameters[..., 2 * size :], self.num_flows, axis=-1)
+        bijectors += [Planar(flow[..., :size], flow[..., size:-1], flow[..., -1]) for flow in flows]
+        return self.transformed(bijectors)
+
+
+class InverseAutoregressiveFlow(Posterior):
+    r"""Diagonal, then inverse autoregressive flows (Kingma et al., 2016, https://arxiv.org/abs/1606.04934).
+
+    $$z_0 = μ(x) + σ(x) ⊙ ε, \qquad z_t = σ_t ⊙ z_{t-1} + (1 - σ_t) ⊙ m_t, \qquad (m_t, s_t) = MADE_t(z_{t-1}, h(x))$$
+
+    with σ_t = sigmoid(s_t). The order of the entries is reversed from one flow to the next.
+
+    Args:
+        latent_size: entries of a code.
+        num_flows: number of flows.
+        hidden_units: width of the hidden layer of each MADE.
+        context_size: entries of h(x).
+        **kwargs: as in `Posterior`.
+    """
+
+    def __init__(
+        self, latent_size: int, *, num_flows: int = 2, hidden_units: int = 320, context_size: int = 64, **kwargs
+    ):
+        super().__init__(latent_size, **kwargs)
+        self.num_flows = checks.positive_int("num_flows", num_flows)
+        self.hidden_units = checks.positive_int("hidden_units", hidden_units)
+        self.context_size = checks.positive_int("context_size", context_size)
+        self.num_parameters = 2 * latent_size + self.context_size
+        self.networks = [
+            AutoregressiveNetwork(
+                latent_size, self.hidden_units, self.context_size, seed=(*self.seed, index), dtype=self.dtype_policy
+            )
+            for index in range(self.num_flows)
+        ]
+
+    def distribution(self, parameters):
+        context = parameters[..., 2 * self.latent_size :]
+        bijectors = [affine(parameters[..., : 2 * self.latent_size])]
+        reverse = tfb.Permute(list(range(self.latent_size))[::-1])
+        for index, network in enumerate(self.networks):
+            bijectors += [reverse] * (index > 0)
+            bijectors.append(InverseAutoregressive(lambda z, network=network: network(z, context)))
+        return self.transformed(bijectors)
+
+
+class AutoregressiveNetwork(keras.layers.Layer):
+    """A MADE with one hidden layer and a context, from z to the m and the logit of σ of an inverse autoregressive flow.
+
+    Args:
+        latent_size: entries of z.
+        hidden_units: width of the hidden layer.
+        context_size: entries of the context.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, latent_size: int, hidden_units: int, context_size: int, *, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.latent_size = latent_size
+        policy = self.dtype_policy
+        self.context_layer = dense(context_size, hidden_units, glorot((*seed, 0)), policy)
+        self.hidden_layer = MaskedDense(
+            hidden_units, use_bias=False, kernel_initializer=glorot((*seed, 1)), dtype=policy
+        )
+        self.hidden_layer.build((None, latent_size))
+        # Small, so that the flow starts near z: σ at sigmoid(2) and m at 0.
+        self.output_layer = MaskedDense(2 * latent_size, kernel_initializer=glorot((*seed, 2), 0.1), dtype=policy)
+        self.output_layer.build((None, hidden_units))
+        self.output_layer.bias.assign(tf.repeat([0.0, 2.0], latent_size))
+        entries = tf.range(1, latent_size + 1)
+        self.entry_degrees = entries.numpy()
+        # Degrees of the hidden units go round from 1 to size - 1.
+        self.hidden_degrees = sorted(1 + unit % max(1, latent_size - 1) for unit in range(hidden_units))
+        self.built = True
+
+    def call(self, z, context):
+        """Takes z of shape `(..., batch, latent_size)` and contexts of shape `(batch, context_size)`."""
+        shape = tf.shape(z)
+        context = tf.cast(self.context_layer(context), self.compute_dtype)
+        entries, hidden = tf.constant(self.entry_degrees), tf.constant(self.hidden_degrees)
+        flat = tf.cast(tf.reshape(z, (-1, self.latent_size)), self.compute_dtype)
+        h = tf.reshape(self.hidden_layer(flat, entries, hidden), tf.concat([shape[:-1], [-1]], axis=0)) + context
+        h = tf.reshape(tf.nn.elu(h), (-1, self.hidden_layer.units))
+        # An output must see lower degrees only.
+        y = self.output_layer(h, hidden, tf.concat([entries, entries], axis=0) - 1)
+        shift, logit = tf.split(tf.cast(y, tf.float32), 2, axis=-1)
+        return tf.reshape(shift, shape), tf.reshape(logit, shape)
+
+
+POSTERIORS = {
+    "diagonal": Diagonal,
+    "full_covariance": FullCovariance,
+    "planar_flow": PlanarFlow,
+    "inverse_autoregressive_flow": InverseAutoregressiveFlow,
+}
+
+
+def standard_normal(size: int) -> tfd.Distribution:
+    """Returns N(0, I) over vectors."""
+    return tfd.MultivariateNormalDiag(tf.zeros(size), tf.ones(size))
+
+
+def affine(parameters: tf.Tensor) -> tfb.Bijector:
+    """Returns the map from ε to μ + σ ⊙ ε."""
+    mean, scale = tf.split(parameters, 2, axis=-1)
+    return tfb.Chain([tfb.Shift(mean), tfb.ScaleMatvecDiag(MIN_SCALE + tf.nn.softplus(scale))])
+
+
+def drawn(posterior: tfd.TransformedDistribution, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turns noise into codes.
+
+    Args:
+        posterior: q(z|x), of batch shape `(batch,)`.
+        noise: standard normal numbers of shape `(..., batch, latent_size)`.
+
+    Returns:
+        z, of the shape of the noise, and log q(z|x), of shape `(..., batch)`.
+    """
+    z = posterior.bijector.forward(noise)
+    log_prob = standard_normal(noise.shape[-1]).log_prob(noise)
+    return z, log_prob - posterior.bijector.forward_log_det_jacobian(noise, event_ndims=1)

@@ -1,0 +1,121 @@
+"""Tests of the IWAE on a linear model whose evidence is known."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from contracts import ModelContract
+from linear_gaussian import LinearGaussian, X
+
+from keras_gen.latent import IWAE
+
+
+class TestWithEveryArgument(ModelContract):
+    def make_model(self, **changes):
+        return IWAE(
+            **{
+                "event_shape": (5, 3, 1),
+                "latent_size": 3,
+                "levels": 3,
+                "num_samples": 4,
+                "gradient": "doubly_reparameterized",
+                "hidden_units": (7,),
+                "filters": (4,),
+                "posterior": "full_covariance",
+                "activation": "elu",
+                "seed": 5,
+                "name": "importance",
+                **changes,
+            }
+        )
+
+    def make_data(self):
+        return np.broadcast_to(np.random.default_rng(0).integers(0, 3, (40, 1, 1, 1)), (40, 5, 3, 1)).copy()
+
+
+def terms_of(model, x, seed=0):
+    terms = model.loss_terms(tf.constant(x), None, seed=tf.constant([0, seed]), training=True)
+    return {name: value.numpy() for name, value in terms.items()}
+
+
+def gradients(model, x, seed=0):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(
+            model.loss_terms(tf.constant(x), None, seed=tf.constant([0, seed]), training=True)["loss"]
+        )
+    return [value.numpy() for value in tape.gradient(loss, [*model.encoder.weights, *model.decoder.weights])]
+
+
+@pytest.mark.parametrize("gradient", ["reparameterized", "doubly_reparameterized"])
+def test_the_bound_is_the_evidence_when_the_posterior_is_exact(gradient):
+    case = LinearGaussian(exact_posterior=True, model_class=IWAE, num_samples=3, gradient=gradient)
+    terms = terms_of(case.model, X)
+    np.testing.assert_allclose(terms["bound"], case.evidence(X), atol=1e-4)
+    np.testing.assert_allclose(terms["elbo"], case.evidence(X), atol=1e-4)
+    np.testing.assert_allclose(terms["bits_per_dim"], -case.evidence(X) / 3 / math.log(2), atol=1e-4)
+
+
+def test_the_bound_grows_with_the_number_of_samples():
+    rows = 4000
+    x = np.repeat(X, rows, axis=0)
+    evidence = LinearGaussian(exact_posterior=False).evidence(X)
+    means, errors = [], []
+    for num_samples in (1, 2, 8, 32):
+        model = LinearGaussian(exact_posterior=False, model_class=IWAE, num_samples=num_samples).model
+        values = terms_of(model, x)["bound"].reshape(3, rows)
+        means.append(values.mean(axis=1))
+        errors.append(values.std(axis=1) / math.sqrt(rows))
+    for smaller, larger, error in zip(means[:-1], means[1:], errors[:-1], strict=True):
+        assert (smaller < larger + 3 * error).all()
+    assert (means[0] + 4 * errors[0] < means[-1]).all()
+    assert (means[-1] < evidence + 4 * errors[-1]).all()
+    # With one sample it is the evidence lower bound.
+    single = terms_of(LinearGaussian(exact_posterior=False, model_class=IWAE, num_samples=1).model, x)
+    np.testing.assert_allclose(single["bound"], single["elbo"], rtol=1e-5)
+
+
+def test_both_gradients_have_one_mean():
+    x = np.repeat(X[1:2], 20_000, axis=0)
+    # Gradients of 20 parts of the batch give an error of their mean.
+    found = {}
+    for gradient in ("reparameterized", "doubly_reparameterized"):
+        model = LinearGaussian(exact_posterior=False, model_class=IWAE, num_samples=3, gradient=gradient).model
+        parts = [gradients(model, x[:1000], seed=seed) for seed in range(20)]
+        found[gradient] = [np.stack(values) for values in zip(*parts, strict=True)]
+    spreads = []
+    for plain, doubly in zip(*found.values(), strict=True):
+        error = np.sqrt((plain.var(axis=0) + doubly.var(axis=0)) / 19)
+        np.testing.assert_array_less(np.abs(plain.mean(axis=0) - doubly.mean(axis=0)), 5 * error + 1e-5)
+        spreads.append((plain.var(axis=0).sum(), doubly.var(axis=0).sum()))
+    # That of the encoder, the first two weights, varies less; that of the decoder is the same.
+    assert all(doubly < 0.8 * plain for plain, doubly in spreads[:2])
+    for plain, doubly in list(zip(*found.values(), strict=True))[2:]:
+        np.testing.assert_allclose(plain, doubly, atol=1e-4)
+
+
+def test_the_doubly_reparameterized_gradient_vanishes_at_the_exact_posterior():
+    def of_the_encoder(gradient):
+        case = LinearGaussian(exact_posterior=True, model_class=IWAE, num_samples=3, gradient=gradient)
+        return np.abs(np.concatenate([part.ravel() for part in gradients(case.model, X)[:2]])).max()
+
+    # All weights are alike, wherever z lies: log w does not depend on it.
+    assert of_the_encoder("doubly_reparameterized") < 1e-5
+    assert of_the_encoder("reparameterized") > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"num_samples": 0}, "`num_samples` must be at least 1, received 0."),
+        ({"gradient": "double"}, "`gradient` 'double' is unknown; expected one of reparameterized, doubly_reparam"),
+        (
+            {"gradient": "doubly_reparameterized", "posterior": "planar_flow"},
+            "needs a posterior with a density everywhere, received `posterior` 'planar_flow'.",
+        ),
+        ({"beta": 2.0}, "`beta` must be 1.0 in an IWAE, received 2.0."),
+    ],
+)
+def test_mistakes_get_one_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        IWAE((4,), 2, **arguments)
