@@ -2,6 +2,10 @@
 
 python -m recipes.latent.autoencoder            digits, 100 labels and all
 python -m recipes.latent.autoencoder --paper    MNIST, 100 labels and all
+
+Measured on two cores, beside other work. Digits: test mean squared error 0.0033 of a range of 1. Error of classifiers
+on 180 test digits with 100 labels: 13.3 % on the frozen encoder, 13.9 % fine-tuned, 13.3 % from scratch; with all
+labels 3.9, 2.8 and 1.1 %: on so small a set the codes are no better a start than none.
 """
 
 from keras_gen import training
@@ -50,6 +54,7 @@ def main(
     config = dict(locals())
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from keras_gen import data, latent
     from keras_gen.evaluation import restoration
@@ -89,9 +94,8 @@ def main(
         classifier = start.classifier(len(classes), frozen=frozen)
         rate = keras.optimizers.schedules.CosineDecay(0.01 if frozen else 0.001, classifier_steps)
         classifier.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-        size = min(batch_size, len(rows))
-        passes = max(1, round(classifier_steps * size / len(rows)))
-        classifier.fit(x[rows], y[rows], batch_size=size, epochs=passes, verbose=0)
+        examples = tf.data.Dataset.from_tensor_slices((x[rows], y[rows])).shuffle(len(rows), seed=seed).repeat()
+        classifier.fit(examples.batch(batch_size), steps_per_epoch=classifier_steps, shuffle=False, verbose=0)
         return 1.0 - classifier.evaluate(x_test, labels["test"], verbose=0)[1]
 
     for amount, rows in (("few", few), ("all", order)):
