@@ -8,41 +8,18 @@ gradient of the input and of the weights, masked and useful ones alike. Leaving 
 The best of many repetitions is taken, since other work on the machine only ever slows one down.
 """
 
-import time
-
-import keras
-import numpy as np
 import tensorflow as tf
 import tyro
+from timing import best_seconds, train_step
 
 from keras_gen.autoregressive import MADE
-
-
-def best_seconds(function, repetitions: int) -> float:
-    """Returns the shortest time of a call, the first ones left out."""
-    times = []
-    for _ in range(repetitions + 3):
-        start = time.perf_counter()
-        np.asarray(function())
-        times.append(time.perf_counter() - start)
-    return min(times[3:])
 
 
 def gemm_rate(size: int, repetitions: int) -> float:
     """Returns the operations per second of a product of two square float32 matrices."""
     a = tf.random.stateless_normal((size, size), (0, 1))
     product = tf.function(lambda: tf.reduce_sum(tf.matmul(a, a)[0]), autograph=False)
-    return 2 * size**3 / best_seconds(product, repetitions)
-
-
-def step_seconds(hidden_units: int, batch_size: int, jit_compile: bool, repetitions: int) -> float:
-    """Returns the time of one step of `fit`, of what runs for each batch of a data set in memory."""
-    model = MADE((784,), (hidden_units,))
-    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
-    model.make_train_function()
-    bits = (np.random.default_rng(0).random((batch_size, 784)) < 0.13).astype(np.float32)
-    batches = iter(tf.data.Dataset.from_tensors(bits).repeat())
-    return best_seconds(lambda: model.train_function(batches)["loss"], repetitions)
+    return 2 * size**3 / best_seconds([product], repetitions)[0]
 
 
 def main(*, hidden_units: tuple[int, ...] = (500, 2000), batch_size: int = 100, repetitions: int = 100) -> None:
@@ -58,7 +35,8 @@ def main(*, hidden_units: tuple[int, ...] = (500, 2000), batch_size: int = 100, 
     print(f"{'step':28}{'ms':>8}{'GFLOP/s':>10}{'of peak':>10}")
     for units in hidden_units:
         for jit_compile in (True, False):
-            seconds = step_seconds(units, batch_size, jit_compile, repetitions)
+            step = train_step(MADE((784,), (units,)), batch_size, jit_compile)
+            (seconds,) = best_seconds([step], repetitions)
             rate = 12 * batch_size * 784 * units / seconds
             name = f"MADE-{units}, batch {batch_size}, {'XLA' if jit_compile else 'no XLA'}"
             print(f"{name:28}{seconds * 1e3:8.2f}{rate / 1e9:10.0f}{rate / peak:10.0%}")

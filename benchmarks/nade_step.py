@@ -15,13 +15,10 @@ The best of many repetitions is taken, since other work on the machine only ever
 import multiprocessing
 import pathlib
 import re
-import time
-from collections.abc import Callable
 
-import keras
-import numpy as np
 import tensorflow as tf
 import tyro
+from timing import best_seconds, bits, train_step
 
 from keras_gen.autoregressive import MADE, NADE
 from keras_gen.base import DensityModel
@@ -41,26 +38,9 @@ class WholeTensorNADE(NADE):
         return y[..., tf.newaxis] + output_bias
 
 
-def best_seconds(function: Callable, repetitions: int) -> float:
-    """Returns the shortest time of a call, the first ones left out."""
-    times = []
-    for _ in range(repetitions + 2):
-        start = time.perf_counter()
-        np.asarray(function())
-        times.append(time.perf_counter() - start)
-    return min(times[2:])
-
-
-def examples(batch_size: int) -> np.ndarray:
-    return (np.random.default_rng(0).random((batch_size, SIZE)) < 0.13).astype(np.float32)
-
-
 def step_seconds(model: DensityModel, batch_size: int, jit_compile: bool, repetitions: int) -> float:
     """Returns the time of one step of `fit`."""
-    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
-    model.make_train_function()
-    batches = iter(tf.data.Dataset.from_tensors(examples(batch_size)).repeat())
-    return best_seconds(lambda: model.train_function(batches)["loss"], repetitions)
+    return best_seconds([train_step(model, batch_size, jit_compile)], repetitions)[0]
 
 
 def peak_bytes(whole_tensor: bool, batch_size: int) -> int:
@@ -72,9 +52,9 @@ def peak_bytes(whole_tensor: bool, batch_size: int) -> int:
 
 def pass_seconds(model: DensityModel, num_samples: int, repetitions: int) -> float:
     """Returns the time of one pass that computes the parameters of all conditionals."""
-    x = tf.constant(examples(num_samples))
+    x = tf.constant(bits(num_samples, (SIZE,)))
     parameters = tf.function(model.parameters, autograph=False)
-    return best_seconds(lambda: parameters(x), repetitions)
+    return best_seconds([lambda: parameters(x)], repetitions)[0]
 
 
 def main(
@@ -115,7 +95,7 @@ def main(
     for model in (NADE((SIZE,), HIDDEN_UNITS), MADE((SIZE,), (HIDDEN_UNITS,))):
         name = type(model).__name__
         naive = SIZE * pass_seconds(model, num_samples, repetitions)
-        cached = best_seconds(lambda model=model: model.sample(num_samples, seed=0), repetitions)
+        (cached,) = best_seconds([lambda model=model: model.sample(num_samples, seed=0)], repetitions)
         print(f"{name + f', {SIZE} passes':44}{naive * 1e3:8.0f}")
         print(f"{name + ', cached':44}{cached * 1e3:8.0f}{naive / cached:8.1f}", flush=True)
 

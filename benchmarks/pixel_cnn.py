@@ -13,13 +13,13 @@ prints, all measured in this run, on a PixelCNN of a 7×7 convolution and five r
 The best of many repetitions is taken, in turn, since other work on the machine only ever slows one down.
 """
 
-import time
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tyro
+from timing import best_seconds, train_step
 
 from keras_gen.autoregressive import PixelCNN
 from keras_gen.autoregressive.base import AutoregressiveModel
@@ -74,16 +74,6 @@ def make(model_class, size: int) -> AutoregressiveModel:
     return model_class((size, size, 1), filters=32, num_blocks=5, head_filters=32)
 
 
-def train_step(model_class, batch_size: int) -> Callable:
-    """Returns one step of `fit`, what runs for each batch of a data set in memory."""
-    model = make(model_class, 28)
-    model.compile(keras.optimizers.Adam(1e-3))
-    model.make_train_function()
-    bits = (np.random.default_rng(0).random((batch_size, *model.event_shape)) < 0.13).astype(np.float32)
-    batches = iter(tf.data.Dataset.from_tensors(bits).repeat())
-    return lambda: model.train_function(batches)["loss"]
-
-
 def sampling(size: int, num_samples: int) -> Callable:
     model = make(PixelCNN, size)
     return lambda: model.sample(num_samples, seed=0)
@@ -95,17 +85,6 @@ def whole_pass(size: int, num_samples: int, jit_compile: bool) -> Callable:
     return tf.function(lambda: model.parameters(x), autograph=False, jit_compile=jit_compile)
 
 
-def best_seconds(functions: list[Callable], repetitions: int) -> np.ndarray:
-    """Returns the shortest time of a call of each function, all called in turn, after a first call."""
-    times = np.zeros((repetitions + 1, len(functions)))
-    for repetition in range(repetitions + 1):
-        for index, function in enumerate(functions):
-            start = time.perf_counter()
-            np.asarray(function())
-            times[repetition, index] = time.perf_counter() - start
-    return times[1:].min(axis=0)
-
-
 def main(*, repetitions: int = 40, num_samples: tuple[int, ...] = (1, 16, 100)) -> None:
     """Prints the tables.
 
@@ -113,7 +92,8 @@ def main(*, repetitions: int = 40, num_samples: tuple[int, ...] = (1, 16, 100)) 
         repetitions: training steps of which the best counts; of sampling, a tenth as many.
         num_samples: numbers of images to draw.
     """
-    ours, ordinary = best_seconds([train_step(PixelCNN, 32), train_step(OrdinaryPixelCNN, 32)], repetitions)
+    steps = [train_step(make(model_class, 28), 32) for model_class in (PixelCNN, OrdinaryPixelCNN)]
+    ours, ordinary = best_seconds(steps, repetitions)
     print(f"training step, 32 images: {ours * 1e3:.1f} ms, ordinary masked kernels {ordinary * 1e3:.1f} ms", end=" ")
     print(f"(×{ordinary / ours:.2f})")
 

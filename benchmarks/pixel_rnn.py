@@ -10,43 +10,13 @@ Last comes the time to draw 100 images with the cache, against one whole pass fo
 The best of many repetitions is taken, in turn, since other work on the machine only ever slows one down.
 """
 
-import time
-from collections.abc import Callable
-
-import keras
-import numpy as np
 import tensorflow as tf
 import tyro
+from timing import best_seconds, train_step
 
 from keras_gen.autoregressive import DiagonalBiLSTM, RowLSTM
 
 SIZES = ((8, 8), (16, 16), (32, 32), (16, 32), (32, 16))
-
-
-def train_step(model_class, size: tuple[int, int], units: int, batch_size: int, jit_compile: bool) -> Callable:
-    """Returns one step of `fit`, what runs for each batch of a data set in memory, after a first call."""
-    model = model_class((*size, 1), units=units, num_layers=1, head_units=units)
-    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
-    model.make_train_function()
-    bits = (np.random.default_rng(0).random((batch_size, *size, 1)) < 0.13).astype(np.float32)
-    batches = iter(tf.data.Dataset.from_tensors(bits).repeat())
-
-    def step():
-        return np.asarray(model.train_function(batches)["loss"])
-
-    step()
-    return step
-
-
-def best_seconds(functions: list[Callable], repetitions: int) -> np.ndarray:
-    """Returns the shortest time of a call of each function, all called in turn."""
-    times = np.zeros((repetitions, len(functions)))
-    for repetition in range(repetitions):
-        for index, function in enumerate(functions):
-            start = time.perf_counter()
-            function()
-            times[repetition, index] = time.perf_counter() - start
-    return times.min(axis=0)
 
 
 def sampling(model_class, num_samples: int, repetitions: int) -> tuple[float, float]:
@@ -54,10 +24,7 @@ def sampling(model_class, num_samples: int, repetitions: int) -> tuple[float, fl
     model = model_class((28, 28, 1), units=16, num_layers=1)
     x = model.sample(num_samples, seed=0)
     whole_pass = tf.function(lambda: model.parameters(x), autograph=False, jit_compile=True)
-    functions = [lambda: np.asarray(model.sample(num_samples, seed=0)), lambda: np.asarray(whole_pass())]
-    for function in functions:
-        function()
-    cached, one_pass = best_seconds(functions, repetitions)
+    cached, one_pass = best_seconds([lambda: model.sample(num_samples, seed=0), whole_pass], repetitions)
     return cached, one_pass * model.num_positions
 
 
@@ -71,7 +38,8 @@ def main(*, units: int = 4, batch_size: int = 1, repetitions: int = 50) -> None:
     """
     for model_class, name in ((RowLSTM, "rows"), (DiagonalBiLSTM, "diagonals")):
         for jit_compile in (False, True):
-            functions = [train_step(model_class, size, units, batch_size, jit_compile) for size in SIZES]
+            models = [model_class((*size, 1), units=units, num_layers=1, head_units=units) for size in SIZES]
+            functions = [train_step(model, batch_size, jit_compile) for model in models]
             milliseconds = best_seconds(functions, repetitions) * 1e3
             print(f"{model_class.__name__}, {'XLA' if jit_compile else 'no XLA'}")
             print(f"{'image':>9}{name:>18}{'pixels':>18}{'ms':>18}")

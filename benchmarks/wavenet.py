@@ -12,12 +12,11 @@ prints, all measured in this run, for two cycles of dilations 1, 2, …, 512 wit
 The best of several repetitions is taken, in turn, since other work on the machine only ever slows one down.
 """
 
-import time
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 import tyro
+from timing import best_seconds
 
 from keras_gen.autoregressive import WaveNet
 
@@ -44,17 +43,6 @@ def whole_pass(num_samples: int, jit_compile: bool) -> Callable:
         return model.parameters_of(outputs[:, -1])
 
     return tf.function(parameters, autograph=False, jit_compile=jit_compile)
-
-
-def best_seconds(functions: list[Callable], repetitions: int) -> np.ndarray:
-    """Returns the shortest time of a call of each function, all called in turn, after a first call."""
-    times = np.zeros((repetitions + 1, len(functions)))
-    for repetition in range(repetitions + 1):
-        for index, function in enumerate(functions):
-            start = time.perf_counter()
-            np.asarray(function())
-            times[repetition, index] = time.perf_counter() - start
-    return times[1:].min(axis=0)
 
 
 def main(

@@ -1,0 +1,40 @@
+"""What the benchmarks share: the best of many calls, and one training step."""
+
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.base import GenerativeModel
+
+
+def best_seconds(functions: list[Callable], repetitions: int, warm_up: int = 2) -> np.ndarray:
+    """Returns the shortest time of a call of each function, since other work on the machine only ever slows one down.
+
+    Args:
+        functions: functions without arguments, whose result is waited for; all are called in turn.
+        repetitions: calls of each that count.
+        warm_up: calls of each before them.
+    """
+    times = np.zeros((warm_up + repetitions, len(functions)))
+    for repetition in range(len(times)):
+        for index, function in enumerate(functions):
+            start = time.perf_counter()
+            np.asarray(function())
+            times[repetition, index] = time.perf_counter() - start
+    return times[warm_up:].min(axis=0)
+
+
+def bits(batch_size: int, event_shape: tuple[int, ...]) -> np.ndarray:
+    """Returns examples of which 13 in 100 entries are 1, as in binarized MNIST."""
+    return (np.random.default_rng(0).random((batch_size, *event_shape)) < 0.13).astype(np.float32)
+
+
+def train_step(model: GenerativeModel, batch_size: int, jit_compile: bool = False) -> Callable:
+    """Returns one step of `fit` with Adam on bits: what runs for each batch of a data set in memory."""
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
+    model.make_train_function()
+    batches = iter(tf.data.Dataset.from_tensors(bits(batch_size, model.event_shape)).repeat())
+    return lambda: model.train_function(batches)["loss"]
