@@ -22,7 +22,7 @@ from scipy import stats
 from sklearn import metrics
 
 from keras_gen import checks, seeds
-from keras_gen.base import GenerativeModel
+from keras_gen.base import GenerativeModel, Model
 
 tfd = tfp.distributions
 
@@ -111,7 +111,7 @@ def anomaly_table(
     Raises:
         ValueError: if there is no score, or a set holds no examples.
     """
-    if isinstance(scores, GenerativeModel):
+    if isinstance(scores, Model):
         scores = anomaly_scores(scores)
     if not scores:
         raise ValueError("`scores` holds no score; at least one is expected.")

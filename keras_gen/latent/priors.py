@@ -26,11 +26,9 @@ class Prior(keras.layers.Layer):
         **kwargs: as in `keras.layers.Layer`.
 
     Attributes:
-        support: bijector from all real vectors to the codes that are possible; None if all are.
         needs_posterior: whether the density of the posterior is a part of it.
     """
 
-    support: tfb.Bijector | None = None
     needs_posterior = False
 
     def __init__(self, latent_size: int, event_shape: tuple[int, ...], levels: int | None, *, seed, **kwargs):
@@ -40,6 +38,10 @@ class Prior(keras.layers.Layer):
         self.levels = levels
         self.seed = seed
         self.built = True
+
+    def support(self) -> tfb.Bijector | None:
+        """Returns a bijector from all real vectors to the codes that are possible; None if all are."""
+        return None
 
     def distribution(self, posterior: Callable[[tf.Tensor], tfd.Distribution]) -> tfd.Distribution:
         """Returns p(z), of event shape `(latent_size,)`.
@@ -92,7 +94,8 @@ class StudentT(Prior):
 class UniformCube(Prior):
     """All codes with entries from -1 to 1, alike; the posterior is squeezed into the cube."""
 
-    support = tfb.Sigmoid(-1.0, 1.0)
+    def support(self):
+        return tfb.Sigmoid(-1.0, 1.0)
 
     def distribution(self, posterior):
         return tfd.Sample(tfd.Uniform(-1.0, 1.0), self.latent_size)

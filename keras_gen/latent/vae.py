@@ -143,12 +143,10 @@ class VAE(LatentVariableModel):
 
     def posterior_of(self, parameters: tf.Tensor) -> tfd.TransformedDistribution:
         """Returns q(z|x) for what the encoder puts out, inside of what the prior makes possible."""
-        posterior = self.posterior_family.distribution(parameters)
-        if self.prior_family.support is None:
+        posterior, support = self.posterior_family.distribution(parameters), self.prior_family.support()
+        if support is None:
             return posterior
-        return tfd.TransformedDistribution(
-            posterior.distribution, tfb.Chain([self.prior_family.support, posterior.bijector])
-        )
+        return tfd.TransformedDistribution(posterior.distribution, tfb.Chain([support, posterior.bijector]))
 
     def likelihood_parameters(self, z, condition=None):
         vectors, leading = self.vectors(condition), tf.shape(z)[:-1]

@@ -40,7 +40,7 @@ def model(request):
 
 def test_it_integrates_to_one_and_its_samples_follow_it(model):
     prior = model.prior_distribution()
-    limit, count = (1.0, 400) if model.prior_family.support is not None else (14.0, 1400)
+    limit, count = (1.0, 400) if model.prior_family.support() is not None else (14.0, 1400)
     # The centres of small squares.
     axis = limit * ((np.arange(count) + 0.5) / count * 2 - 1)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.float32)
