@@ -3,9 +3,9 @@
 python -m recipes.tasks.representation            digits
 python -m recipes.tasks.representation --paper    MNIST
 
-Measured on two cores. Digits, 39 s of processor time; test accuracy with all 1,437 labels, with 100 and with 10: nearest
-neighbours of codes 0.900 ± 0.022, 0.790 ± 0.010, 0.544 ± 0.033; linear probe 0.878 ± 0.024, 0.776 ± 0.009, 0.434 ±
-0.020. As many principal components: neighbours 0.933, 0.797, 0.577; linear 0.900, 0.802, 0.520.
+Measured on two cores. Digits, 39 s of processor time; test accuracy with all 1,437 labels, with 100 and with 10:
+nearest neighbours of codes 0.900 ± 0.022, 0.790 ± 0.010, 0.544 ± 0.033; linear probe 0.878 ± 0.024, 0.776 ± 0.009,
+0.434 ± 0.020. As many principal components: neighbours 0.933, 0.797, 0.577; linear 0.900, 0.802, 0.520.
 """
 
 from keras_gen import training
