@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import checks
+from keras_gen import checks, seeds
 
 
 class Condition:
@@ -95,7 +95,7 @@ class Vector(Condition):
         return condition
 
     def examples(self, num):
-        return tf.random.stateless_normal((num, self.size), (0, 0))
+        return seeds.normal((num, self.size), (0, 0))
 
 
 def one_kind(num_classes: int | None, condition_size: int | None) -> Condition | None:

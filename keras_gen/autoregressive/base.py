@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks
+from keras_gen import checks, seeds
 from keras_gen.base import DensityModel
 from keras_gen.conditionals import Conditional
 from keras_gen.layers.common import same_shapes
@@ -147,9 +147,7 @@ class AutoregressiveModel(DensityModel):
             rate: share that is set to zero.
             seed: int32 tensor of shape (2,).
         """
-        uniform = self.replica_rows(
-            lambda rows: tf.random.stateless_uniform((rows, *h.shape[1:]), seed), tf.shape(h)[0]
-        )
+        uniform = self.replica_rows(lambda rows: seeds.uniform((rows, *h.shape[1:]), seed), tf.shape(h)[0])
         return tf.where(uniform < rate, tf.zeros_like(h), h / (1.0 - rate))
 
     # Densities

@@ -202,8 +202,8 @@ class OrderlessNADE(AutoregressiveModel):
         def draw(rows):
             # If each entry is known with a probability that is itself uniform, any number of known entries, from none
             # to all of them, is as likely, and all sets of so many.
-            share = tf.random.stateless_uniform((rows, 1), share_seed)
-            return tf.random.stateless_uniform((rows, size), entry_seed) < share
+            share = seeds.uniform((rows, 1), share_seed)
+            return seeds.uniform((rows, size), entry_seed) < share
 
         known = self.replica_rows(draw, tf.shape(x)[0])
         log_probs = self.conditional.log_prob(self.parameters(x, known=known), tf.reshape(x, (-1, size)))
@@ -234,7 +234,7 @@ class OrderlessNADE(AutoregressiveModel):
         missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.event_size)
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
         order_seed, noise_seed = tf.unstack(tf.random.split(seed, 2))
-        uniform = tf.random.stateless_uniform(missing.shape, order_seed).numpy()
+        uniform = seeds.uniform(missing.shape, order_seed).numpy()
         orders = tf.constant(np.argsort(np.where(missing, uniform, -1.0), axis=1).T, tf.int32)
         noise = self.noise(x.shape[0], noise_seed)
         return self.compiled_draw(noise, condition, x, tf.constant(missing), orders=orders)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import checks
+from keras_gen import checks, seeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Splits:
         x, *labels = self.sources[split].gather(index + count * positions)
         if self.num_levels_before:
             grey = tf.cast(x, tf.float32) / (self.num_levels_before - 1)
-            x = tf.cast(tf.random.stateless_uniform(tf.shape(x), seed) < grey, tf.uint8)
+            x = tf.cast(seeds.uniform(tf.shape(x), seed) < grey, tf.uint8)
         x = tf.ensure_shape(x, (positions.shape[0], *self.event_shape))
         return (x, *labels) if labels else x
 

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, domains
+from keras_gen import checks, domains, seeds
 from keras_gen.adversarial import losses
 from keras_gen.base import Signature
 from keras_gen.conditions import ClassLabel
@@ -221,7 +221,7 @@ class MatchedAutoencoder(PhasedModel):
         # The noise of the prior has the seed itself.
         seed = tf.random.experimental.stateless_fold_in(seed, 1)
         return self.scaled(x) + self.input_noise * self.replica_rows(
-            lambda rows: tf.random.stateless_normal((rows, *self.event_shape), seed), tf.shape(x)[0]
+            lambda rows: seeds.normal((rows, *self.event_shape), seed), tf.shape(x)[0]
         )
 
     def reconstruction_terms(self, inputs: tf.Tensor, clean: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -217,7 +217,7 @@ class Corruption:
 
     def noise(self, shape: tuple, seed: tf.Tensor) -> tf.Tensor:
         """Draws the random numbers for examples of a shape, the number of examples its first entry."""
-        return tf.random.stateless_uniform(shape, seed)
+        return seeds.uniform(shape, seed)
 
     def apply(self, x: tf.Tensor, noise: tf.Tensor, levels: int | None) -> tf.Tensor:
         """Corrupts float32 examples, without any further randomness."""
@@ -235,7 +235,7 @@ class GaussianNoise(Corruption):
         checks.positive("scale", self.scale)
 
     def noise(self, shape, seed):
-        return tf.random.stateless_normal(shape, seed)
+        return seeds.normal(shape, seed)
 
     def apply(self, x, noise, levels):
         if levels is None:

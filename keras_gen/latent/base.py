@@ -147,7 +147,7 @@ class LatentVariableModel(GenerativeModel):
 
     def training_noise(self, seed: tf.Tensor, batch_size: tf.Tensor) -> tf.Tensor:
         """Returns standard normal numbers of shape `(batch, latent_size)`, alike for any number of replicas."""
-        return self.replica_rows(lambda rows: tf.random.stateless_normal((rows, self.latent_size), seed), batch_size)
+        return self.replica_rows(lambda rows: seeds.normal((rows, self.latent_size), seed), batch_size)
 
     def loss_terms(self, x, condition, *, seed, training):
         """The evidence lower bound in nats, its two parts, and the bound in bits per dimension."""
@@ -218,7 +218,7 @@ class LatentVariableModel(GenerativeModel):
 
         def add(done, log_sum, log_sum_of_squares):
             chunk_seed = tf.random.experimental.stateless_fold_in(seed, done)
-            noise = tf.random.stateless_normal((chunk, batch_size, self.latent_size), chunk_seed)
+            noise = seeds.normal((chunk, batch_size, self.latent_size), chunk_seed)
             reconstruction, divergences = self.evidence(x, condition, noise, "sampled")
             log_weight = reconstruction - tf.add_n(divergences)
             # Chunks are of one size, for XLA: the last one may hold samples too many.
@@ -309,7 +309,7 @@ class LatentVariableModel(GenerativeModel):
 
         def turn(step, values):
             code_seed, entry_seed = tf.unstack(tf.random.split(tf.random.experimental.stateless_fold_in(seed, step), 2))
-            z = self.codes_of(values, condition, tf.random.stateless_normal((batch_size, self.latent_size), code_seed))
+            z = self.codes_of(values, condition, seeds.normal((batch_size, self.latent_size), code_seed))
             sources = self.entry_noise()
             parts = tfp.random.split_seed(entry_seed, n=len(sources))
             noise = {

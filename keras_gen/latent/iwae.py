@@ -9,7 +9,7 @@ import math
 
 import tensorflow as tf
 
-from keras_gen import checks
+from keras_gen import checks, seeds
 from keras_gen.latent.posteriors import drawn
 from keras_gen.latent.vae import VAE
 
@@ -82,7 +82,7 @@ class IWAE(VAE):
         """
 
         def draw(rows):
-            return tf.random.stateless_normal((rows, self.num_samples, self.latent_size), seed)
+            return seeds.normal((rows, self.num_samples, self.latent_size), seed)
 
         noise = tf.transpose(self.replica_rows(draw, tf.shape(x)[0]), (1, 0, 2))
         if self.gradient == "reparameterized":

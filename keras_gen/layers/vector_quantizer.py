@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from keras_gen import seeds
 from keras_gen.layers.common import uniform
 
 
@@ -134,7 +135,7 @@ class VectorQuantizer(keras.layers.Layer):
         context = tf.distribute.get_replica_context()
         replica, rows = context.replica_id_in_sync_group, tf.shape(z)[0]
         everywhere = rows * context.num_replicas_in_sync
-        keys = tf.random.stateless_uniform([everywhere], seed)
+        keys = seeds.uniform([everywhere], seed)
         order = tf.argsort(keys)
         picks = tf.gather(order, tf.range(self.num_codes) % everywhere) - replica * rows
         here = (picks >= 0) & (picks < rows)

@@ -1,0 +1,82 @@
+"""Training steps of VAE and IWAE against pythae, and the memory of a bound with very many samples.
+
+    python benchmarks/vae_step.py --peer ~/peers/bin/python
+
+prints, all measured in this run, for nets 784-200-200-50 and back on examples of 784 bits,
+
+- the time of a training step with Adam of VAE (batch 100) and of IWAE with 50 samples (batch 20), and that of the same
+  nets in pythae with PyTorch's fused Adam, in turn; `--peer` names an interpreter with `pip install torch pythae`;
+- the largest memory of a process that bounds the likelihood of one example with more and more samples.
+
+The best of many repetitions is taken, since other work on the machine only ever slows one down.
+"""
+
+import multiprocessing
+import pathlib
+import re
+import subprocess
+
+import tyro
+from timing import best_seconds, bits, train_step
+
+from keras_gen.latent import IWAE, VAE
+
+SIZE = 784
+
+
+def make(num_samples: int) -> VAE:
+    if num_samples == 1:
+        return VAE((SIZE,), 50, hidden_units=(200, 200))
+    return IWAE((SIZE,), 50, hidden_units=(200, 200), num_samples=num_samples)
+
+
+def peak_megabytes(num_samples: int) -> float:
+    """Returns the largest memory of this process after a bound."""
+    make(1).log_prob_bound(bits(1, (SIZE,)), num_samples, seed=0)
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
+
+def main(
+    *,
+    peer: pathlib.Path | None = None,
+    rounds: int = 5,
+    repetitions: int = 30,
+    num_samples: tuple[int, ...] = (1_000, 100_000, 1_000_000),
+) -> None:
+    """Prints the tables.
+
+    Args:
+        peer: Python interpreter that has PyTorch and pythae; without one, our steps alone are timed.
+        rounds: turns of ours and theirs.
+        repetitions: steps in a turn, of which the best counts.
+        num_samples: importance samples of the bounds whose memory is measured.
+    """
+    script = pathlib.Path(__file__).with_name("pythae_peer.py")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    for name, samples, batch_size in (("VAE", 1, 100), ("IWAE-50", 50, 20)):
+        steps = [train_step(make(samples), batch_size, jit_compile) for jit_compile in (True, False)]
+        ours, plain, theirs = [], [], []
+        for _ in range(rounds):
+            with_xla, without = best_seconds(steps, repetitions)
+            ours.append(with_xla)
+            plain.append(without)
+            if process is not None:
+                process.stdin.write(f"{samples} {batch_size} {repetitions}\n")
+                process.stdin.flush()
+                theirs.append(float(process.stdout.readline()))
+        print(f"{name}, batch {batch_size}: {min(ours) * 1e3:.2f} ms with XLA, {min(plain) * 1e3:.2f} without", end="")
+        best = min(*ours, *plain)
+        print(f", pythae {min(theirs) * 1e3:.2f} ms (×{min(theirs) / best:.2f})" if theirs else "", flush=True)
+    if process is not None:
+        process.communicate()
+
+    # A process for each figure, since memory once used is not given back.
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for count, peak in zip(num_samples, pool.imap(peak_megabytes, num_samples, chunksize=1), strict=True):
+            print(f"bound with {count:,} samples: {peak:.0f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
