@@ -272,7 +272,33 @@ class SaltAndPepper(Corruption):
         return tf.where(noise >= 1.0 - 0.5 * self.rate, levels - 1.0, x)
 
 
-CORRUPTIONS = {"gaussian": GaussianNoise, "masking": Masking, "salt_and_pepper": SaltAndPepper}
+@dataclasses.dataclass(frozen=True)
+class Coarsening(Corruption):
+    """Gives all pixels of a square the mean of it, rounded to the nearest level; so one learns to super-resolve."""
+
+    #: Side of the square, which divides height and width of the images.
+    factor: int = 2
+
+    def __post_init__(self):
+        checks.positive_int("factor", self.factor)
+
+    def apply(self, x, noise, levels):
+        if x.shape.rank != 4 or x.shape[1] % self.factor or x.shape[2] % self.factor:
+            raise ValueError(
+                f"`event_shape` must be (height, width, channels), both multiples of {self.factor}, to be coarsened; "
+                f"received {tuple(x.shape[1:])}."
+            )
+        means = tf.nn.avg_pool2d(x, self.factor, self.factor, "VALID")
+        means = means if levels is None else tf.round(means)
+        return tf.repeat(tf.repeat(means, self.factor, axis=1), self.factor, axis=2)
+
+
+CORRUPTIONS = {
+    "gaussian": GaussianNoise,
+    "masking": Masking,
+    "salt_and_pepper": SaltAndPepper,
+    "coarsening": Coarsening,
+}
 
 
 class DenoisingAutoencoder(Autoencoder):
@@ -297,9 +323,10 @@ class DenoisingAutoencoder(Autoencoder):
         event_shape: as in `Autoencoder`.
         latent_size: as in `Autoencoder`.
         levels: as in `Autoencoder`.
-        corruption: "gaussian", "masking" or "salt_and_pepper", or a dict such as `{"name": "gaussian", "scale": 0.3}`
-            or `{"name": "masking", "rate": 0.5}`; its argument is the standard deviation of the noise, where the
-            range of levels has the length 1, or the share of entries that are lost.
+        corruption: "gaussian", "masking", "salt_and_pepper" or "coarsening", or a dict such as `{"name": "gaussian",
+            "scale": 0.3}`, `{"name": "masking", "rate": 0.5}` or `{"name": "coarsening", "factor": 2}`; its argument
+            is the standard deviation of the noise, where the range of levels has the length 1, the share of entries
+            that are lost, or the side of the squares that become one colour.
         hidden_units: as in `Autoencoder`.
         filters: as in `Autoencoder`.
         activation: as in `Autoencoder`.

@@ -118,6 +118,18 @@ def test_the_loss_is_the_negative_log_likelihood(levels, likelihood):
     np.testing.assert_allclose(terms["mean_squared_error"], squares, rtol=1e-4)
 
 
+def test_coarsening_gives_squares_their_mean():
+    x = np.random.default_rng(0).integers(0, 17, (5, 4, 6, 2))
+    model = DenoisingAutoencoder((4, 6, 2), levels=17, corruption={"name": "coarsening", "factor": 2})
+    seen = model.corrupted(tf.constant(x, tf.float32), tf.constant([0, 0])).numpy()
+    means = x.reshape(5, 2, 2, 3, 2, 2).mean(axis=(2, 4), keepdims=True)
+    np.testing.assert_array_equal(seen.reshape(5, 2, 2, 3, 2, 2), np.broadcast_to(np.round(means), (5, 2, 2, 3, 2, 2)))
+    with pytest.raises(ValueError, match="both multiples of 4, to be coarsened; received"):
+        DenoisingAutoencoder((4, 6, 2), levels=17, corruption={"name": "coarsening", "factor": 4}).corrupted(
+            tf.zeros((1, 4, 6, 2)), tf.constant([0, 0])
+        )
+
+
 @pytest.mark.parametrize(
     ("corruption", "levels"),
     [
