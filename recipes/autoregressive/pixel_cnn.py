@@ -10,7 +10,7 @@ Measured on two cores; exact test negative log-likelihoods in nats. Digits: 18.0
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", num_blocks=14, epochs=8)
+@training.recipe(dataset="binarized_mnist", filters=32, num_blocks=10, epochs=7)
 def main(
     *,
     dataset: str = "digits",

@@ -16,7 +16,7 @@ from keras_gen import training
 @training.recipe(
     dataset="spoken_digit",
     audio_length=4096,
-    epochs=20,
+    epochs=7,
     learning_rate=0.004,
     num_classes=10,
     filters=32,

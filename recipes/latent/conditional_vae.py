@@ -2,6 +2,9 @@
 
 python -m recipes.latent.conditional_vae            digits, given their class
 python -m recipes.latent.conditional_vae --paper    MNIST, given their class
+
+Measured on two cores. Digits, 34 s of processor time: test ELBO given the class -14.81 ± 0.34 nats, negative
+log-likelihood at most 14.16 ± 0.32 (100 importance samples).
 """
 
 from keras_gen import training

@@ -4,6 +4,10 @@ python -m recipes.tasks.restoration                           digits, a hole to 
 python -m recipes.tasks.restoration --task super_resolve      digits, from half of the height and width
 python -m recipes.tasks.restoration --task denoise            digits with noise (Vincent et al., 2008)
 python -m recipes.tasks.restoration --paper                   MNIST
+
+Measured on two cores, peak signal-to-noise ratio and structural similarity of digits. A hole of half the height and
+width: 20.32 ± 0.31 dB and 0.897 (the mean of the training images 16.26 and 0.759). Enlarged twice: 19.50 ± 0.16 dB and
+0.917 (bicubic 13.50 and 0.595).
 """
 
 from typing import Literal
