@@ -3,8 +3,8 @@
 python -m recipes.autoregressive.nade            digits
 python -m recipes.autoregressive.nade --paper    binarized MNIST
 
-Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.50 ± 0.33 (a mixture of Bernoullis 18.50).
-Binarized MNIST, 20 minutes beside other work: 88.36 ± 0.23 (the paper 88.33).
+Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.50 ± 0.33 (a mixture of Bernoullis
+18.50). Binarized MNIST, 20 minutes beside other work: 88.36 ± 0.23 (the paper 88.33).
 """
 
 from keras_gen import training
