@@ -4,7 +4,8 @@ python -m recipes.autoregressive.pixel_cnn            digits
 python -m recipes.autoregressive.pixel_cnn --paper    binarized MNIST, a narrow net
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 18.03 ± 0.36 (a mixture of Bernoullis
-18.50).
+18.50). Binarized MNIST, ten blocks of 32 features, 98,000 weights, 53 minutes beside other work: 86.69 ± 0.20 (the
+paper's larger net 81.30).
 """
 
 from keras_gen import training

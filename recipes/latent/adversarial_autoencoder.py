@@ -1,8 +1,10 @@
 """Adversarial autoencoder (Makhzani et al., 2015, https://arxiv.org/abs/1511.05644).
 
-python -m recipes.latent.adversarial_autoencoder                                  digits
-python -m recipes.latent.adversarial_autoencoder --prior ring --num-classes 10    digits, a part of the prior each
-python -m recipes.latent.adversarial_autoencoder --paper                          MNIST, eight normal codes of scale 5
+python -m recipes.latent.adversarial_autoencoder            digits
+python -m recipes.latent.adversarial_autoencoder --paper    MNIST, eight normal codes of scale 5
+
+python -m recipes.latent.adversarial_autoencoder --prior ring --num-classes 10 --learning-rate 3e-4 \\
+    --game-learning-rate 1e-3                               digits, a part of the prior for each class
 """
 
 from keras_gen import training
@@ -32,8 +34,8 @@ def main(
     filters: tuple[int, ...] = (),
     discriminator_units: tuple[int, ...] = (200, 200),
     input_noise: float = 0.0,
-    learning_rate: float = 0.0003,
-    game_learning_rate: float = 0.001,
+    learning_rate: float = 0.001,
+    game_learning_rate: float = 0.0005,
     num_samples: int = 10_000,
     options: training.Options = training.Options(),
 ) -> dict:

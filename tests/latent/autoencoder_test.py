@@ -84,7 +84,7 @@ def test_the_denoiser_reaches_the_error_of_the_posterior_mean():
     best = mean + (noisy - mean) @ gain.T
     assert np.mean((denoised - best) ** 2) < 0.02 * least
     # The logged error is that of corrupted examples.
-    logged = model.evaluate(x, batch_size=2000, verbose=0, return_dict=True)["mean_squared_error"]
+    logged = model.evaluate(x, batch_size=20_000, verbose=0, return_dict=True)["mean_squared_error"]
     np.testing.assert_allclose(logged, error, rtol=0.03)
 
 
