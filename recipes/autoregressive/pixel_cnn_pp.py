@@ -17,7 +17,7 @@ from keras_gen import training
     num_blocks=2,
     dropout=0.0,
     learning_rate=0.003,
-    epochs=3,
+    epochs=9,
     batch_size=16,
     options=training.Options(ema=0.999),
 )

