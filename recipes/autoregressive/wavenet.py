@@ -5,7 +5,8 @@ python -m recipes.autoregressive.wavenet --paper               spoken digits, ea
 python -m recipes.autoregressive.wavenet --encoding linear     16-bit amplitudes by a mixture of logistic distributions
 
 Measured, exact test likelihoods of 256 μ-law codes. Tones, 104 seconds of one core: 2.31 ± 0.03 nats per sample (a
-first-order Markov chain of the codes 4.45, uniform 5.55).
+first-order Markov chain of the codes 4.45, uniform 5.55). Spoken digits, 264,000 weights, seven epochs in 47 minutes
+beside other work: 2.29 ± 0.04 nats per sample (first-order chain 3.13, uniform 5.55).
 """
 
 from typing import Literal
