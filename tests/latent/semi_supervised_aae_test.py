@@ -237,7 +237,7 @@ def test_clusters_are_found_without_any_label(blobs):
     x, truth = blobs
     model = trained(ClusteringAAE((2,), 4, **OPTIONS), x)
     y = model.classify(x).numpy()
-    # Which of its equilibria a game ends in hangs on rounding: two of the four may share a cluster, and a quarter of the
+    # Which equilibrium a game ends in hangs on rounding: two of the four may share a cluster, and a quarter of the
     # examples is then wrong. One cluster for all, or clusters by chance, would leave three quarters wrong.
     found = evaluation.cluster_error(y[:256], truth[:256], y[256:], truth[256:])
     assert found["error"] < 0.3
