@@ -3,10 +3,12 @@
 python -m recipes.autoregressive.gated_pixel_cnn                     digits
 python -m recipes.autoregressive.gated_pixel_cnn --paper             binarized MNIST, a narrow net
 python -m recipes.autoregressive.gated_pixel_cnn --num-classes 10    digits, given their class
+python -m recipes.autoregressive.gated_pixel_cnn --dataset mnist --binarization none --num-layers 8 --epochs 2
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.85 ± 0.30 (a mixture of Bernoullis
 18.50). Binarized MNIST, 14 layers of 16 features, 45 minutes beside other work: 82.62 ± 0.20, with 74,000 weights (the
-paper's PixelCNN 81.30).
+paper's PixelCNN 81.30). MNIST with 256 levels, the last command, 49,000 weights, 19 minutes beside other work: 1.112
+bits per dimension (independent pixels 1.690).
 """
 
 from keras_gen import training
