@@ -355,12 +355,7 @@ class GenerativeModel(Model):
         Returns:
             Name to tensor of shape `(num_samples, ...)`.
         """
-        sources = self.noise_distributions()
-        parts = tfp.random.split_seed(seeds.as_pair(seed), n=len(sources))
-        return {
-            name: source.sample(num_samples, seed=part)
-            for (name, source), part in zip(sources.items(), parts, strict=True)
-        }
+        return seeds.draws(self.noise_distributions(), num_samples, seeds.as_pair(seed))
 
     def generate(self, noise: dict[str, tf.Tensor], condition=None) -> tf.Tensor:
         """Turns noise into examples, without any further randomness.

@@ -49,6 +49,13 @@ def not_negative(name: str, value) -> float:
     return value
 
 
+def share(name: str, value) -> float:
+    """Returns `value` if it is from 0 to 1."""
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"`{name}` must be from 0 to 1, received {value}.")
+    return value
+
+
 def event_shape(value) -> tuple[int, ...]:
     """Returns the shape of one example as a tuple of ints with at least one axis."""
     shape = positive_ints("event_shape", value)

@@ -41,6 +41,10 @@ class Conditional:
         """Returns the distribution, for one position, of each named source of randomness."""
         raise NotImplementedError
 
+    def noise_of(self, shape: tuple[int, ...]) -> dict[str, tfd.Distribution]:
+        """Returns the same for an array of positions."""
+        return {name: tfd.Sample(source, shape) for name, source in self.noise_distributions().items()}
+
     def draw(self, parameters: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
         """Turns noise into a value of shape `(..., *position_shape)`, without any further randomness."""
         raise NotImplementedError

@@ -2,6 +2,9 @@
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
 
 
 def as_pair(seed) -> tf.Tensor:
@@ -23,6 +26,21 @@ def as_pair(seed) -> tf.Tensor:
         raise TypeError(f"`seed` must be an integer or a pair of integers, received {seed!r}.")
     # Any Python int is a seed: only its lowest 32 bits count.
     return tf.constant(np.array([int(part) & 0xFFFFFFFF for part in pair], np.uint32).view(np.int32))
+
+
+def draws(sources: dict[str, tfd.Distribution], num, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Draws from each of several named distributions.
+
+    Args:
+        sources: distributions by name.
+        num: number of draws of each.
+        seed: int32 tensor of shape (2,).
+
+    Returns:
+        Name to tensor of shape `(num, ...)`.
+    """
+    parts = tfp.random.split_seed(seed, n=len(sources))
+    return {name: source.sample(num, seed=part) for (name, source), part in zip(sources.items(), parts, strict=True)}
 
 
 def uniform(shape, seed: tf.Tensor) -> tf.Tensor:

@@ -172,8 +172,9 @@ class AutoregressiveModel(DensityModel):
 
     def noise_distributions(self):
         """What the conditional needs to draw, for every position."""
-        positions = self.event_shape[: len(self.event_shape) - len(self.conditional.position_shape)]
-        return {name: tfd.Sample(source, positions) for name, source in self.conditional.noise_distributions().items()}
+        return self.conditional.noise_of(
+            self.event_shape[: len(self.event_shape) - len(self.conditional.position_shape)]
+        )
 
     def generate(self, noise, condition=None):
         condition = self.validated_condition(condition)

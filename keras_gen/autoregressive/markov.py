@@ -58,9 +58,7 @@ class MarkovChain(AutoregressiveModel):
         if not 0 <= order < self.event_size:
             raise ValueError(f"`order` must be from 0 to {self.event_size - 1}, received {order}.")
         self.order = int(order)
-        if smoothing < 0.0:
-            raise ValueError(f"`smoothing` must be at least 0, received {smoothing}.")
-        self.smoothing = smoothing
+        self.smoothing = checks.not_negative("smoothing", smoothing)
         # The first entries have fewer before them, and so smaller tables.
         contexts = [self.levels ** min(entry, self.order) for entry in range(self.event_size)]
         if sum(contexts) * self.levels > MAX_TABLE_SIZE:

@@ -22,7 +22,7 @@ from scipy import stats
 from sklearn import metrics
 
 from keras_gen import checks, seeds
-from keras_gen.base import GenerativeModel, Model
+from keras_gen.base import Model
 
 tfd = tfp.distributions
 
@@ -85,7 +85,7 @@ def auroc(inlier_scores, outlier_scores) -> AUROC:
 
 
 def anomaly_table(
-    scores: Mapping[str, Score] | GenerativeModel, inliers, outliers: Mapping[str, object], *, batch_size: int = 100
+    scores: Mapping[str, Score] | Model, inliers, outliers: Mapping[str, object], *, batch_size: int = 100
 ) -> dict[str, dict[str, AUROC]]:
     """Evaluates how well scores tell outliers from inliers.
 
@@ -152,9 +152,9 @@ def example_batches(examples, batch_size: int) -> Iterator[np.ndarray]:
 
 
 def anomaly_scores(
-    model: GenerativeModel,
+    model: Model,
     *,
-    background: GenerativeModel | None = None,
+    background: Model | None = None,
     num_samples: int = 100,
     levels: int | None = None,
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -213,7 +213,7 @@ def anomaly_scores(
     return scores
 
 
-def log_likelihood_function(model: GenerativeModel, prepare, num_samples: int, seed: int) -> Score | None:
+def log_likelihood_function(model: Model, prepare, num_samples: int, seed: int) -> Score | None:
     """Returns the function from examples to their log-likelihood, or its bound, in nats; None for a model without.
 
     It remembers the last batch, since several scores ask for the same.
@@ -239,7 +239,7 @@ def log_likelihood_function(model: GenerativeModel, prepare, num_samples: int, s
     return log_likelihood
 
 
-def reconstruction_error(model: GenerativeModel, x) -> np.ndarray:
+def reconstruction_error(model: Model, x) -> np.ndarray:
     r"""Computes how far the reconstructions of examples are from these.
 
     Of bits, it is the negative log-likelihood of independent Bernoullis whose probabilities are the reconstruction,
@@ -347,8 +347,7 @@ def mutated(x, levels: int, rate: float, seed: int) -> np.ndarray:
     Raises:
         ValueError: if `rate` is not from 0 to 1, or an entry is no whole level.
     """
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"`rate` must be from 0 to 1, received {rate}.")
+    checks.share("rate", rate)
     x, levels = whole_levels(x, levels)
     random = np.random.default_rng(seed)
     steps = random.integers(1, levels, x.shape) * (random.random(x.shape) < rate)

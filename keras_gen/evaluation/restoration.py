@@ -44,8 +44,7 @@ def gaussian_noise(x, scale: float, levels: int, *, seed: int) -> np.ndarray:
         Whole levels, of the shape and dtype of `x`.
     """
     x = images("x", x)
-    if scale < 0.0:
-        raise ValueError(f"`scale` must be at least 0, received {scale}.")
+    checks.not_negative("scale", scale)
     noisy = x + scale * np.random.default_rng(seed).standard_normal(x.shape)
     return np.clip(np.round(noisy), 0, checks.levels(levels) - 1).astype(x.dtype)
 
@@ -63,8 +62,7 @@ def salt_and_pepper(x, rate: float, levels: int, *, seed: int) -> np.ndarray:
         Array of the shape and dtype of `x`.
     """
     x = images("x", x)
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"`rate` must be from 0 to 1, received {rate}.")
+    checks.share("rate", rate)
     u = np.random.default_rng(seed).random((*x.shape[:3], 1))
     ends = np.where(u < rate / 2.0, 0, checks.levels(levels) - 1)
     return np.where(u < rate, ends, x).astype(x.dtype)

@@ -1,5 +1,6 @@
 """The base of models with a code: bounds of the likelihood, from what noise makes of an example."""
 
+import functools
 import math
 
 import numpy as np
@@ -90,8 +91,6 @@ class LatentVariableModel(GenerativeModel):
         self.beta = checks.not_negative("beta", beta)
         self.warm_up_steps = int(checks.not_negative("warm_up_steps", warm_up_steps))
         self.free_nats = checks.not_negative("free_nats", free_nats)
-        self._bound_function = None
-        self._impute_function = None
 
     # Primitives
 
@@ -136,7 +135,11 @@ class LatentVariableModel(GenerativeModel):
 
     def log_likelihood(self, x: tf.Tensor, z: tf.Tensor, condition=None) -> tf.Tensor:
         """Returns log p(x|z) in nats, of shape `(..., batch)`, for codes of shape `(..., batch, latent_size)`."""
-        entries = self.conditional.log_prob(self.likelihood_parameters(z, condition), x)
+        return self.log_likelihood_of(x, self.likelihood_parameters(z, condition))
+
+    def log_likelihood_of(self, x: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
+        """Returns log p(x|z) in nats, of shape `(..., batch)`, given the parameters that z leads to."""
+        entries = self.conditional.log_prob(parameters, x)
         return tf.reduce_sum(entries, axis=tuple(range(-len(self.event_shape), 0)))
 
     def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
@@ -207,9 +210,12 @@ class LatentVariableModel(GenerativeModel):
         x, condition = self.validated(x), self.validated_condition(condition)
         num_samples = checks.positive_int("num_samples", num_samples)
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
-        if self._bound_function is None:
-            self._bound_function = tf.function(self._log_prob_bound, autograph=False, reduce_retracing=True)
-        return self._bound_function(x, condition, tf.constant(num_samples), seed)
+        return self.compiled_bound(x, condition, tf.constant(num_samples), seed)
+
+    @functools.cached_property
+    def compiled_bound(self):
+        """`_log_prob_bound` as a graph."""
+        return tf.function(self._log_prob_bound, autograph=False, reduce_retracing=True)
 
     def _log_prob_bound(self, x, condition, num_samples, seed):
         batch_size = tf.shape(x)[0]
@@ -300,9 +306,12 @@ class LatentVariableModel(GenerativeModel):
         num_steps = checks.positive_int("num_steps", num_steps)
         missing = tf.constant(np.broadcast_to(np.asarray(mask, bool), x.shape))
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
-        if self._impute_function is None:
-            self._impute_function = tf.function(self._impute, autograph=False, reduce_retracing=True)
-        return self._impute_function(x, missing, condition, tf.constant(num_steps), seed)
+        return self.compiled_impute(x, missing, condition, tf.constant(num_steps), seed)
+
+    @functools.cached_property
+    def compiled_impute(self):
+        """`_impute` as a graph."""
+        return tf.function(self._impute, autograph=False, reduce_retracing=True)
 
     def _impute(self, x, missing, condition, num_steps, seed):
         batch_size = tf.shape(x)[0]
@@ -310,23 +319,13 @@ class LatentVariableModel(GenerativeModel):
         def turn(step, values):
             code_seed, entry_seed = tf.unstack(tf.random.split(tf.random.experimental.stateless_fold_in(seed, step), 2))
             z = self.codes_of(values, condition, seeds.normal((batch_size, self.latent_size), code_seed))
-            sources = self.entry_noise()
-            parts = tfp.random.split_seed(entry_seed, n=len(sources))
-            noise = {
-                name: source.sample(batch_size, seed=part)
-                for (name, source), part in zip(sources.items(), parts, strict=True)
-            }
+            noise = seeds.draws(self.conditional.noise_of(self.event_shape), batch_size, entry_seed)
             drawn = self.conditional.draw(self.likelihood_parameters(z, condition), noise)
             return step + 1, tf.where(missing, drawn, values)
 
         return tf.while_loop(lambda step, _: step < num_steps, turn, (0, x), parallel_iterations=1)[1]
 
     # Sampling
-
-    def entry_noise(self) -> dict[str, tfd.Distribution]:
-        """Returns the distribution of the random numbers that draw all entries from the likelihood."""
-        sources = self.conditional.noise_distributions()
-        return {name: tfd.Sample(source, self.event_shape) for name, source in sources.items()}
 
     def generate(self, noise, condition=None):
         parameters = self.likelihood_parameters(self.code(noise), self.validated_condition(condition))

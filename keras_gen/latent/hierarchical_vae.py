@@ -183,7 +183,8 @@ class HierarchicalVAE(LatentVariableModel):
         """Draws the codes from the posterior, from the top down.
 
         Returns:
-            The codes, of shape `(..., batch, latent_size)`, and the divergence of each layer, the top first.
+            The codes, of shape `(..., batch, latent_size)`, the features that the lowest layer hands down, and the
+            divergence of each layer, the top first.
         """
         above, codes, divergences = None, [], []
         parts = zip(self.code_layers, self.upward(x), self.split(noise), strict=True)
@@ -194,11 +195,11 @@ class HierarchicalVAE(LatentVariableModel):
             above = layer.down(z, above)
             codes.append(z)
             divergences.append(kl)
-        return tf.concat(codes[::-1], axis=-1), divergences
+        return tf.concat(codes[::-1], axis=-1), above, divergences
 
     def evidence(self, x, condition, noise, estimator):
-        z, divergences = self.downward(x, noise, estimator)
-        return self.log_likelihood(x, z), divergences
+        _, features, divergences = self.downward(x, noise, estimator)
+        return self.log_likelihood_of(x, self.likelihood_of(features)), divergences
 
     def codes_of(self, x, condition, noise):
         return self.downward(x, noise, "sampled")[0]
@@ -207,7 +208,7 @@ class HierarchicalVAE(LatentVariableModel):
 
     def noise_distributions(self):
         """Standard normal numbers for the codes of all layers, and for each entry what draws it from the likelihood."""
-        return {"code": standard_normal(self.latent_size), **self.entry_noise()}
+        return {"code": standard_normal(self.latent_size), **self.conditional.noise_of(self.event_shape)}
 
     def code(self, noise):
         above, codes = None, []

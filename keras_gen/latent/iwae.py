@@ -85,13 +85,13 @@ class IWAE(VAE):
             return seeds.normal((rows, self.num_samples, self.latent_size), seed)
 
         noise = tf.transpose(self.replica_rows(draw, tf.shape(x)[0]), (1, 0, 2))
+        weights = []
         if self.gradient == "reparameterized":
             reconstruction, (kl,) = self.evidence(x, condition, noise, "sampled")
         else:
-            weights = []
             reconstruction, kl = self.evidence_with_weighted_codes(x, condition, noise, weights)
-            weights.append(tf.nn.softmax(reconstruction - kl, axis=0)[..., tf.newaxis])
         log_weight = reconstruction - kl
+        weights.append(tf.nn.softmax(log_weight, axis=0)[..., tf.newaxis])
         bound = tf.reduce_logsumexp(log_weight, axis=0) - math.log(self.num_samples)
         reconstruction, kl = tf.reduce_mean(reconstruction, axis=0), tf.reduce_mean(kl, axis=0)
         terms = self.bound_terms(-bound, reconstruction - kl, reconstruction, kl)

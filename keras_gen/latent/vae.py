@@ -171,7 +171,7 @@ class VAE(LatentVariableModel):
 
     def noise_distributions(self):
         """The code z, and for each entry the random numbers that draw it from the likelihood."""
-        return {"z": self.prior_distribution(), **self.entry_noise()}
+        return {"z": self.prior_distribution(), **self.conditional.noise_of(self.event_shape)}
 
     def code(self, noise):
         return noise["z"]

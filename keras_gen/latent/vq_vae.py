@@ -16,9 +16,9 @@ from keras_gen import checks, domains
 from keras_gen.autoregressive import GatedPixelCNN
 from keras_gen.base import GenerativeModel, Signature
 from keras_gen.latent.base import likelihood_of_entries
-from keras_gen.latent.networks import halved
+from keras_gen.latent.networks import convolution, halved
 from keras_gen.layers import VectorQuantizer
-from keras_gen.layers.common import glorot, whole
+from keras_gen.layers.common import whole
 
 tfd = tfp.distributions
 
@@ -151,13 +151,6 @@ class Decoder(keras.layers.Layer):
         for layer, (height, width) in zip(self.convolutions, self.sizes[-2::-1], strict=True):
             h = layer(tf.nn.relu(h))[:, :height, :width]
         return tf.reshape(h, (-1, *self.event_shape, self.entry_parameters))
-
-
-def convolution(inputs, filters, size, stride, seed, policy, kind=keras.layers.Conv2D) -> keras.layers.Layer:
-    """Returns a convolution that has its weights; its output has the size of the input, divided by the stride."""
-    layer = kind(filters, size, stride, "same", kernel_initializer=glorot(seed), dtype=policy)
-    layer.build((None, None, None, inputs))
-    return layer
 
 
 class VQVAE(GenerativeModel):
@@ -453,10 +446,9 @@ class VQVAE(GenerativeModel):
 
     def noise_distributions(self):
         """What draws the code from the prior, and each entry from the likelihood."""
-        entries = self.conditional.noise_distributions()
         return {
             "code": self.code_prior.noise_distributions()["uniform"],
-            **{name: tfd.Sample(source, self.event_shape) for name, source in entries.items()},
+            **self.conditional.noise_of(self.event_shape),
         }
 
     def generate(self, noise, condition=None):
