@@ -141,7 +141,10 @@ class Model(keras.Model):
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One step of gradient descent on the loss; `data` is `x` or `(x, condition)`."""
-        x, condition = self.unpack(data)
+        return self.logged(self.gradient_step(*self.unpack(data)))
+
+    def gradient_step(self, x: tf.Tensor, condition) -> dict[str, tf.Tensor]:
+        """Takes a step of gradient descent on the loss, and returns what `loss_terms` did."""
         seed = self.next_seed()
         with tf.GradientTape() as tape:
             terms = self.loss_terms(x, condition, seed=seed, training=True)
@@ -149,7 +152,7 @@ class Model(keras.Model):
         self.optimizer.apply_gradients(
             zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables, strict=True)
         )
-        return self.logged(terms)
+        return terms
 
     def test_step(self, data) -> dict[str, tf.Tensor]:
         """Evaluates the terms on a batch, with the same randomness at every call."""

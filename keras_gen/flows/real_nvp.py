@@ -10,10 +10,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.base import DensityModel, Signature
+from keras_gen.flows.base import FlowModel
+from keras_gen.flows.normalization import BatchNormalization
+from keras_gen.layers.common import joined
 
 tfb = tfp.bijectors
-tfd = tfp.distributions
 
 
 class CouplingNetworks(keras.layers.Layer):
@@ -22,7 +23,7 @@ class CouplingNetworks(keras.layers.Layer):
     s ends in a tanh times a learned factor per entry, which bounds how far one coupling stretches.
 
     Args:
-        num_inputs: number of entries that stay as they are.
+        num_inputs: number of entries that stay as they are, and of those of a condition.
         num_outputs: number of entries that are scaled and translated.
         hidden_units: width of each hidden layer, tanh for s and ReLU for t.
         seed: whole number, from which the weights are drawn.
@@ -53,13 +54,14 @@ class CouplingNetworks(keras.layers.Layer):
         self.factor = self.add_weight(shape=(num_outputs,), initializer="ones", name="factor")
         self.built = True
 
-    def call(self, x):
-        """Returns t(x) and s(x), as float32."""
+    def call(self, x, condition=None):
+        """Returns t and s, as float32, of entries of shape `(batch, D)` and vectors that they are conditioned on."""
+        x = joined(tf.cast(x, self.compute_dtype), condition)
         translation = tf.cast(self.translation_network(x), tf.float32)
         return translation, tf.cast(self.factor, tf.float32) * tf.tanh(tf.cast(self.scale_network(x), tf.float32))
 
 
-class RealNVP(DensityModel):
+class RealNVP(FlowModel):
     r"""A flow of affine couplings from data to standard normal noise.
 
     A coupling keeps the first d of the D entries and scales and translates the others by functions of these
@@ -69,8 +71,7 @@ class RealNVP(DensityModel):
     $$\log p_X(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^T}\right|,
       \qquad \log \left|\det \frac{∂y}{∂x^T}\right| = \sum_j s(x_{1:d})_j$$
 
-    Data come as they are, in any unit. `adapt` makes their standardisation the first step of f, with its
-    log-determinant; without it, f starts near the identity.
+    f starts near the identity.
 
     Example:
 
@@ -86,13 +87,14 @@ class RealNVP(DensityModel):
     ```
 
     Args:
-        event_shape: shape of one example, `(D,)` with D at least 2.
+        event_shape: shape of one example, with at least two entries.
         num_layers: number of couplings.
         hidden_units: width of each hidden layer of the networks s and t.
         ordering: "alternate", where the two halves of the entries take turns, or "random", where each pair of
             turns has halves of its own.
-        seed: as in `GenerativeModel`; also draws the initial weights and the random orderings.
-        **kwargs: as in `GenerativeModel`.
+        batch_normalization: whether each coupling but the last is followed by a batch normalization (section 3.7).
+        seed: as in `FlowModel`; also draws the random orderings.
+        **kwargs: as in `FlowModel`.
     """
 
     def __init__(
@@ -102,24 +104,26 @@ class RealNVP(DensityModel):
         hidden_units=(64, 64),
         *,
         ordering: str = "alternate",
+        batch_normalization: bool = False,
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=None, seed=seed, **kwargs)
-        if len(self.event_shape) != 1 or self.event_size < 2:
+        super().__init__(event_shape, seed=seed, **kwargs)
+        if self.event_size < 2:
             raise ValueError(
-                "`event_shape` must be (D,) with D at least 2, since a coupling transforms some entries given the "
+                "`event_shape` must have at least two entries, since a coupling transforms some entries given the "
                 f"others; received {self.event_shape}."
             )
         self.num_layers = checks.positive_int("num_layers", num_layers)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.ordering = checks.choice("ordering", ordering, ("alternate", "random"))
+        self.batch_normalization = batch_normalization
 
         self.num_kept = self.event_size // 2
         self.permutations = self.draw_permutations()
         self.coupling_networks = [
             CouplingNetworks(
-                self.num_kept,
+                self.num_kept + self.vector_size,
                 self.event_size - self.num_kept,
                 self.hidden_units,
                 seed=(self.seed, index),
@@ -127,8 +131,8 @@ class RealNVP(DensityModel):
             )
             for index in range(self.num_layers)
         ]
-        self.location = self.add_weight(shape=self.event_shape, initializer="zeros", trainable=False, name="location")
-        self.scale = self.add_weight(shape=self.event_shape, initializer="ones", trainable=False, name="scale")
+        num_normalizations = self.num_layers - 1 if batch_normalization else 0
+        self.normalizations = [BatchNormalization(self.event_size) for _ in range(num_normalizations)]
 
     def draw_permutations(self) -> list[np.ndarray]:
         """Returns the order into which the entries are brought before each coupling."""
@@ -139,95 +143,15 @@ class RealNVP(DensityModel):
             permutations[::2] = [random.permutation(self.event_size) for _ in permutations[::2]]
         return permutations
 
-    def adapt(self, x):
-        """Makes the standardisation of examples the first step of the flow.
-
-        Args:
-            x: examples of shape `(rows, D)`, as many as represent the data.
-
-        Raises:
-            ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
-        """
-        x = self.validated(x).numpy().astype(np.float64)
-        deviation = x.std(axis=0)
-        if np.any(deviation == 0.0):
-            raise ValueError(
-                f"`x` must vary in every entry; entry {int(np.argmin(deviation))} is the same in all rows."
-            )
-        self.location.assign(x.mean(axis=0))
-        self.scale.assign(deviation)
-
     # Densities
 
-    def flow(self) -> tfb.Bijector:
-        """Returns f, the bijector from examples to noise."""
-        # Not tfb.Scale, whose log-determinant with one factor per entry comes out wrong in LiteRT.
-        steps = [tfb.Shift(-self.location.value), tfb.ScaleMatvecDiag(1.0 / self.scale.value)]
-        for permutation, networks in zip(self.permutations, self.coupling_networks, strict=True):
+    def steps(self, condition, updates=None):
+        steps = self.flattening()
+        for index, (permutation, networks) in enumerate(zip(self.permutations, self.coupling_networks, strict=True)):
             # TFP passes the number of transformed entries, too; the networks were built with it.
-            coupling = tfb.RealNVP(self.num_kept, shift_and_log_scale_fn=lambda x, _, networks=networks: networks(x))
+            coupling = tfb.RealNVP(
+                self.num_kept, shift_and_log_scale_fn=lambda x, _, networks=networks: networks(x, condition)
+            )
             steps += [tfb.Permute(permutation), coupling]
-        # The last bijector of a chain is applied first.
-        return tfb.Chain(steps[::-1])
-
-    def base_distribution(self) -> tfd.Distribution:
-        """Returns the standard normal distribution of the noise."""
-        return tfd.Sample(tfd.Normal(0.0, 1.0), self.event_shape)
-
-    def distribution(self) -> tfd.Distribution:
-        """Returns the distribution of examples."""
-        return tfd.TransformedDistribution(self.base_distribution(), tfb.Invert(self.flow()))
-
-    def log_prob(self, x, condition=None):
-        self.validated_condition(condition)
-        return self.distribution().log_prob(self.validated(x))
-
-    # Codes
-
-    def encode(self, x) -> tf.Tensor:
-        """Computes the noise that examples are made from, f(x).
-
-        Args:
-            x: examples of shape `(batch, D)`.
-
-        Returns:
-            float32 tensor of the same shape.
-
-        Raises:
-            ValueError: if the shape of `x` or one of its values is not the expected one.
-        """
-        return self.flow().forward(self.validated(x))
-
-    def decode(self, z) -> tf.Tensor:
-        """Computes the examples that are made from noise, the inverse of `encode`.
-
-        Args:
-            z: noise of shape `(batch, D)`.
-
-        Returns:
-            float32 tensor of the same shape.
-
-        Raises:
-            ValueError: if the shape of `z` or one of its values is not the expected one.
-        """
-        return self.flow().inverse(self.validated(z, "z"))
-
-    # Sampling
-
-    def noise_distributions(self):
-        return {"z": self.base_distribution()}
-
-    def generate(self, noise, condition=None):
-        self.validated_condition(condition)
-        return self.flow().inverse(noise["z"])
-
-    # Export
-
-    def signatures(self):
-        """Adds `encode` and `decode`."""
-        x, z = (tf.TensorSpec((None, *self.event_shape), tf.float32, name) for name in ("x", "z"))
-        return {
-            **super().signatures(),
-            "encode": Signature(lambda x: {"z": self.encode(x)}, {"x": x}),
-            "decode": Signature(lambda z: {"x": self.decode(z)}, {"z": z}),
-        }
+            steps += [layer.bijector(1, updates) for layer in self.normalizations[index : index + 1]]
+        return steps + self.unflattening()

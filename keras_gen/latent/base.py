@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks, conditionals, domains, seeds
 from keras_gen.base import GenerativeModel, Signature
+from keras_gen.bounds import importance_bound
 
 tfd = tfp.distributions
 
@@ -18,9 +19,6 @@ LIKELIHOODS = {
     "discretized_logistic": conditionals.DiscretizedLogistic,
     "normal": conditionals.Normal,
 }
-
-#: Pairs of an example and an importance sample that are decoded at once.
-ROWS_AT_ONCE = 5000
 
 
 def likelihood_of_entries(value, levels: int | None) -> conditionals.Conditional:
@@ -219,29 +217,13 @@ class LatentVariableModel(GenerativeModel):
 
     def _log_prob_bound(self, x, condition, num_samples, seed):
         batch_size = tf.shape(x)[0]
-        chunk = tf.minimum(num_samples, tf.maximum(1, ROWS_AT_ONCE // batch_size))
-        number = tf.cast(num_samples, tf.float32)
 
-        def add(done, log_sum, log_sum_of_squares):
-            chunk_seed = tf.random.experimental.stateless_fold_in(seed, done)
-            noise = seeds.normal((chunk, batch_size, self.latent_size), chunk_seed)
+        def log_weights(num, seed):
+            noise = seeds.normal((num, batch_size, self.latent_size), seed)
             reconstruction, divergences = self.evidence(x, condition, noise, "sampled")
-            log_weight = reconstruction - tf.add_n(divergences)
-            # Chunks are of one size, for XLA: the last one may hold samples too many.
-            wanted = done + tf.range(chunk) < num_samples
-            log_weight = tf.where(wanted[:, tf.newaxis], log_weight, -math.inf)
-            log_sum = tf.reduce_logsumexp(tf.concat([log_sum[tf.newaxis], log_weight], axis=0), axis=0)
-            log_weight = tf.concat([log_sum_of_squares[tf.newaxis], 2.0 * log_weight], axis=0)
-            return done + chunk, log_sum, tf.reduce_logsumexp(log_weight, axis=0)
+            return reconstruction - tf.add_n(divergences)
 
-        empty = tf.fill((batch_size,), -math.inf)
-        _, log_sum, log_sum_of_squares = tf.while_loop(
-            lambda done, *_: done < num_samples, add, (0, empty, empty), parallel_iterations=1
-        )
-        # K E[w²] / E[w]², from which the variance of their mean, relative to its square, follows.
-        ratio = number * tf.exp(log_sum_of_squares - 2.0 * log_sum)
-        standard_error = tf.sqrt(tf.maximum(ratio - 1.0, 0.0) / (number - 1.0))
-        return log_sum - tf.math.log(number), standard_error
+        return importance_bound(log_weights, batch_size, num_samples, seed)
 
     # Latent code and back
 

@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_gen.layers.common import dense, glorot
+from keras_gen.layers.common import dense, glorot, joined
 
 
 class Encoder(keras.layers.Layer):
@@ -142,8 +142,3 @@ def halved(event_shape: tuple[int, ...], times: int) -> list[tuple[int, int]]:
         raise ValueError(f"`event_shape` must be (height, width, channels) with `filters`, received {event_shape}.")
     height, width, _ = event_shape
     return [(-(-height // 2**depth), -(-width // 2**depth)) for depth in range(times + 1)]
-
-
-def joined(h: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
-    """Returns features with the condition behind them."""
-    return h if condition is None else tf.concat([h, tf.cast(condition, h.dtype)], axis=-1)

@@ -75,3 +75,8 @@ def uniform(scale: float, seed: tuple[int, ...]) -> keras.initializers.Initializ
 def whole(seed: tuple[int, ...]) -> int:
     """Returns one number for several: layers' weights come from streams of their own."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
+def joined(h: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+    """Returns features with the condition behind them."""
+    return h if condition is None else tf.concat([h, tf.cast(condition, h.dtype)], axis=-1)

@@ -11,8 +11,8 @@ import tensorflow_probability as tfp
 from contracts import ModelContract
 from linear_gaussian import LinearGaussian, X, inverse_softplus
 
-from keras_gen import export
-from keras_gen.latent import VAE, base, posteriors
+from keras_gen import bounds, export
+from keras_gen.latent import VAE, posteriors
 
 tfd = tfp.distributions
 
@@ -60,7 +60,7 @@ def test_every_bound_is_the_evidence_when_the_posterior_is_exact(monkeypatch):
     case = LinearGaussian(exact_posterior=True)
     evidence = case.evidence(X)
     # Every importance weight is p(x): one sample is enough, and any sample counted too often would show.
-    monkeypatch.setattr(base, "ROWS_AT_ONCE", 9)
+    monkeypatch.setattr(bounds, "ROWS_AT_ONCE", 9)
     for num_samples in (1, 2, 3, 7):
         bound, standard_error = numpy_bound(case.model, X, num_samples, seed=0)
         np.testing.assert_allclose(bound, evidence, atol=1e-4)

@@ -1,0 +1,346 @@
+"""The base of normalizing flows: exact densities of real numbers by change of variables, and bounds for levels."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen import checks, domains, seeds
+from keras_gen.base import DensityModel, Signature
+from keras_gen.bounds import importance_bound
+from keras_gen.conditions import one_kind
+from keras_gen.flows.bijectors import Standardization
+from keras_gen.flows.dequantization import DEQUANTIZERS
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+#: What a pass over training data leaves behind: variables, and the values that they have after the step.
+Updates = list[tuple[tf.Variable, tf.Tensor]]
+
+
+class FlowModel(DensityModel):
+    r"""An invertible function f from data to noise of a known density.
+
+    $$\log p(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^\top}\right|$$
+
+    Real numbers come as they are, in any unit; `adapt` makes their standardisation the first step of f. Levels, such as
+    those of pixels, get noise added that makes them real numbers, $u ∼ q(u|x)$ in [0, 1), which bounds their mass from
+    below (Theis et al., 2015, https://arxiv.org/abs/1511.01844; Ho et al., 2019, https://arxiv.org/abs/1902.00275):
+
+    $$\log P(x) = \log ∫ p(x + u)\, du ≥ E_{q(u|x)}[\log p(x + u) - \log q(u|x)]$$
+
+    So a model of levels has `log_prob_bound` in place of `log_prob`. A subclass builds its networks in its constructor
+    and provides `steps`; densities, codes, sampling and exports follow.
+
+    Args:
+        event_shape: shape of one example.
+        levels: number of levels of an entry; None for real numbers.
+        dequantization: q(u|x), for levels: "uniform" or "variational", or a dict of the name and the arguments of the
+            class in `flows.dequantization`.
+        logit_margin: α; levels, as $y ∈ (0, 1)$, enter as the logit of $α + (1 - 2α) y$. None takes $y - 1/2$.
+        num_classes: number of classes that examples are conditioned on; None for no classes.
+        condition_size: length of the vector that examples are conditioned on; None for no vector.
+        seed: as in `GenerativeModel`; also chooses the initial weights.
+        **kwargs: as in `GenerativeModel`.
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        *,
+        levels: int | None = None,
+        dequantization="uniform",
+        logit_margin: float | None = 0.05,
+        num_classes: int | None = None,
+        condition_size: int | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        self.dequantization = dequantization
+        self.logit_margin = logit_margin
+        self.num_classes = num_classes
+        self.condition_size = condition_size
+        self.condition_kind = one_kind(num_classes, condition_size)
+        if logit_margin is not None and not 0.0 < logit_margin < 0.5:
+            raise ValueError(f"`logit_margin` must be between 0 and 1/2, or None, received {logit_margin}.")
+        #: Entries of the vector that a condition turns into; 0 for an unconditional model.
+        self.vector_size = 0 if self.condition_kind is None else self.condition_kind.size
+        found, arguments = checks.part("dequantization", dequantization, DEQUANTIZERS)
+        self.dequantizer = None
+        if self.levels is not None:
+            self.dequantizer = found(
+                self.event_shape, self.levels, self.vector_size, seed=(seed, 999), dtype=self.dtype_policy, **arguments
+            )
+        self.location = self.add_weight(shape=self.event_shape, initializer="zeros", trainable=False, name="location")
+        self.scale = self.add_weight(shape=self.event_shape, initializer="ones", trainable=False, name="scale")
+
+    def get_config(self):
+        return {**self.arguments(FlowModel), **super().get_config()}
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The likelihood of real numbers, or the evidence lower bound of levels."""
+        return ("loss", "nll" if self.levels is None else "elbo", "bits_per_dim")
+
+    # Primitives
+
+    def steps(self, condition: tf.Tensor | None, updates: Updates | None = None) -> list[tfb.Bijector]:
+        """Returns the bijectors that f applies to standardised data, the first one first.
+
+        Args:
+            condition: vectors of shape `(batch, vector_size)` in the networks' dtype, or None.
+            updates: in a training step a list, to which a step that learns statistics of the data adds what its
+                variables become; otherwise None.
+        """
+        raise NotImplementedError
+
+    def base_distribution(self) -> tfd.Distribution:
+        """Returns the distribution of the noise: standard normal."""
+        return tfd.Sample(tfd.Normal(0.0, 1.0), self.event_shape)
+
+    def flattening(self) -> list[tfb.Bijector]:
+        """Returns the step, if there is any to take, from the shape of an example to a vector of all its entries."""
+        return [] if len(self.event_shape) == 1 else [tfb.Reshape((self.event_size,), self.event_shape)]
+
+    def unflattening(self) -> list[tfb.Bijector]:
+        """Returns the step back from such a vector."""
+        return [tfb.Invert(step) for step in self.flattening()]
+
+    # Densities
+
+    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
+        """Returns a valid condition as vectors in the networks' dtype, or None."""
+        return None if condition is None else tf.cast(self.condition_kind.vectors(condition), self.compute_dtype)
+
+    def first_steps(self) -> list[tfb.Bijector]:
+        """Returns the bijectors that take real numbers, or levels with noise, to standardised data."""
+        event_ndims = len(self.event_shape)
+        standardization = Standardization(self.location.value, self.scale.value, event_ndims)
+        if self.levels is None:
+            return [standardization]
+        if self.logit_margin is None:
+            return [Standardization(0.5 * self.levels, float(self.levels), event_ndims), standardization]
+        # From [0, levels] to [α, 1 - α].
+        stretch = self.levels / (1.0 - 2.0 * self.logit_margin)
+        inward = Standardization(-self.logit_margin * stretch, stretch, event_ndims)
+        return [inward, tfb.Invert(tfb.Sigmoid()), standardization]
+
+    def flow(self, condition=None, updates: Updates | None = None) -> tfb.Bijector:
+        """Returns f, the bijector from real numbers, or levels with noise, to noise.
+
+        Args:
+            condition: what the examples are conditioned on, a valid tensor, or None.
+            updates: as in `steps`.
+        """
+        steps = [*self.first_steps(), *self.steps(self.vectors(condition), updates)]
+        # The last bijector of a chain is applied first.
+        return tfb.Chain(steps[::-1])
+
+    def distribution(self, condition=None, updates: Updates | None = None) -> tfd.Distribution:
+        """Returns the distribution of real numbers, or of levels with noise; arguments are as in `flow`."""
+        return tfd.TransformedDistribution(self.base_distribution(), tfb.Invert(self.flow(condition, updates)))
+
+    def log_prob(self, x, condition=None):
+        """As in `DensityModel`.
+
+        Raises:
+            ValueError: if the model is one of levels, or `x` is not of the expected shape and domain.
+        """
+        if self.levels is not None:
+            raise ValueError("`log_prob` needs real numbers; the mass of levels has a bound, `log_prob_bound`.")
+        x = self.validated(x)
+        return self.distribution(self.validated_condition(condition)).log_prob(x)
+
+    def call(self, x, condition=None):
+        """The log density, or the evidence lower bound of levels, so that `model.predict(x)` returns it."""
+        if self.levels is None:
+            return self.log_prob(x, condition)
+        x, condition = self.validated(x), self.validated_condition(condition)
+        return self.evidence(x, condition, self.dequantizer.noise(tf.shape(x)[0], seeds.as_pair(self.seed)))
+
+    def evidence(self, x: tf.Tensor, condition, noise: tf.Tensor, updates: Updates | None = None) -> tf.Tensor:
+        """Computes log p(x + u) - log q(u|x), in nats.
+
+        Args:
+            x: float32 levels of shape `(batch, *event_shape)`.
+            condition: what they are conditioned on, a valid tensor, or None.
+            noise: what the dequantizer makes u from, with as many rows.
+            updates: as in `steps`.
+
+        Returns:
+            float32 tensor of shape `(batch,)`.
+        """
+        u, log_density = self.dequantizer.draw(x, self.vectors(condition), noise)
+        return self.distribution(condition, updates).log_prob(x + u) - log_density
+
+    def log_prob_bound(self, x, num_samples: int = 100, *, condition=None, seed=None) -> tuple[tf.Tensor, tf.Tensor]:
+        r"""Estimates a lower bound of the log mass of levels, by importance sampling of the noise.
+
+        $$\log P(x) ≥ E[\log \frac{1}{K} \sum_{k=1}^K \frac{p(x + u_k)}{q(u_k|x)}]$$
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`.
+            num_samples: K, at least 1. With one sample this is the evidence lower bound; it grows with K, towards the
+                log mass. The memory it takes does not.
+            condition: what the examples are conditioned on, for a conditional model.
+            seed: int or pair of ints; the same seed gives the same estimate. None takes the next seed of the
+                model's own stream.
+
+        Returns:
+            Two float32 tensors of shape `(batch,)`, in nats: the estimates, and the Monte Carlo standard error of each,
+            by the delta method; it is NaN for one sample.
+
+        Raises:
+            ValueError: if the model is one of real numbers, `x` is not of the expected shape and domain, or
+                `num_samples` is below 1.
+        """
+        if self.levels is None:
+            raise ValueError("`log_prob_bound` needs levels; the density of real numbers is exact: `log_prob`.")
+        x, condition = self.validated(x), self.validated_condition(condition)
+        num_samples = checks.positive_int("num_samples", num_samples)
+        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
+        return self.compiled_bound(x, condition, tf.constant(num_samples), seed)
+
+    @functools.cached_property
+    def compiled_bound(self):
+        """`_log_prob_bound` as a graph."""
+        return tf.function(self._log_prob_bound, autograph=False, reduce_retracing=True)
+
+    def _log_prob_bound(self, x, condition, num_samples, seed):
+        batch_size = tf.shape(x)[0]
+
+        def tiled(tensor, num):
+            return tf.tile(tensor, tf.concat([[num], tf.ones(len(tensor.shape) - 1, tf.int32)], axis=0))
+
+        def log_weights(num, seed):
+            rows, given = tiled(x, num), None if condition is None else tiled(condition, num)
+            log_weight = self.evidence(rows, given, self.dequantizer.noise(num * batch_size, seed))
+            return tf.reshape(log_weight, (num, batch_size))
+
+        return importance_bound(log_weights, batch_size, num_samples, seed)
+
+    # Objective
+
+    def adapt(self, x, condition=None):
+        """Makes the standardisation of examples the first step of the flow.
+
+        Args:
+            x: examples of shape `(rows, *event_shape)`, as many as represent the data.
+            condition: what they are conditioned on, for a conditional model.
+
+        Raises:
+            ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
+        """
+        x, condition = self.validated(x), self.validated_condition(condition)
+        if self.dequantizer is not None:
+            u, _ = self.dequantizer.draw(
+                x, self.vectors(condition), self.dequantizer.noise(len(x), seeds.as_pair(self.seed))
+            )
+            x += u
+        for bijector in self.first_steps()[:-1]:
+            x = bijector.forward(x)
+        values = x.numpy().astype(np.float64)
+        deviation = values.std(axis=0)
+        if np.any(deviation == 0.0):
+            raise ValueError(
+                f"`x` must vary in every entry; entry {int(np.argmin(deviation))} is the same in all rows."
+            )
+        self.location.assign(values.mean(axis=0))
+        self.scale.assign(deviation)
+
+    def loss_terms(self, x, condition, *, seed, training):
+        """The negative log-likelihood, or the evidence lower bound of levels, in nats, and in bits per dimension."""
+        updates = [] if training else None
+        if self.levels is None:
+            log_prob = self.distribution(condition, updates).log_prob(x)
+        else:
+            noise = self.replica_rows(lambda rows: self.dequantizer.noise(rows, seed), tf.shape(x)[0])
+            log_prob = self.evidence(x, condition, noise, updates)
+        terms = self.likelihood_terms(-log_prob)
+        return {"loss": -log_prob, "elbo": log_prob, **terms, "updates": updates}
+
+    def train_step(self, data):
+        """As in `Model`; afterwards, steps that learn statistics of the data get those of the batch."""
+        terms = self.gradient_step(*self.unpack(data))
+        for variable, value in terms["updates"]:
+            variable.assign(value)
+        return self.logged(terms)
+
+    # Codes
+
+    def encode(self, x, condition=None) -> tf.Tensor:
+        """Computes the noise that examples are made from, f(x); of levels, f(x + 1/2).
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`.
+            condition: what they are conditioned on, for a conditional model.
+
+        Returns:
+            float32 tensor of the same shape.
+
+        Raises:
+            ValueError: if the shape of `x` or one of its values is not the expected one.
+        """
+        x = self.validated(x)
+        if self.levels is not None:
+            x += 0.5
+        return self.flow(self.validated_condition(condition)).forward(x)
+
+    def decode(self, z, condition=None) -> tf.Tensor:
+        """Computes the examples that are made from noise, the inverse of `encode`.
+
+        Args:
+            z: noise of shape `(batch, *event_shape)`.
+            condition: what the examples are conditioned on, for a conditional model.
+
+        Returns:
+            float32 tensor of the same shape; whole numbers for a model of levels.
+
+        Raises:
+            ValueError: if the shape of `z` or one of its values is not the expected one.
+        """
+        z = domains.Reals().validate(z, self.event_shape, "z")
+        return self.decoded(z, self.validated_condition(condition))
+
+    def decoded(self, z: tf.Tensor, condition) -> tf.Tensor:
+        """Returns the examples of valid noise."""
+        x = self.flow(condition).inverse(z)
+        return x if self.levels is None else tf.clip_by_value(tf.floor(x), 0.0, self.levels - 1.0)
+
+    # Sampling
+
+    def noise_distributions(self):
+        return {"z": self.base_distribution()}
+
+    def generate(self, noise, condition=None):
+        return self.decoded(noise["z"], self.validated_condition(condition))
+
+    # Export
+
+    def signatures(self):
+        """Adds `encode` and `decode`, and `log_prob_bound` in place of `log_prob` for levels."""
+        x, z = (
+            {name: tf.TensorSpec((None, *self.event_shape), tf.float32, name), **self.condition_specs()}
+            for name in ("x", "z")
+        )
+        scalar = tf.TensorSpec((), tf.int32)
+        found = {
+            **super().signatures(),
+            "encode": Signature(lambda x, condition=None: {"z": self.encode(x, condition)}, x),
+            "decode": Signature(lambda z, condition=None: {"x": self.decode(z, condition)}, z),
+        }
+        if self.levels is None:
+            return found
+
+        def log_prob_bound(x, num_samples, seed, condition=None):
+            bound, standard_error = self._log_prob_bound(x, condition, num_samples, seeds.as_pair(seed))
+            return {"log_prob_bound": bound, "standard_error": standard_error}
+
+        del found["log_prob"]
+        found["log_prob_bound"] = Signature(
+            log_prob_bound, {**x, "num_samples": scalar, "seed": scalar}, deterministic=False
+        )
+        return found
