@@ -96,7 +96,7 @@ def test_ensemble_averages_probabilities(points):
 
 def test_one_conditional_by_hand():
     model = randomise(MADE((2,), hidden_units=(4,), ordering=(1, 0)))
-    hidden, output = model.hidden_layers[0], model.output_layer
+    hidden, output = model.network.hidden_layers[0], model.network.output_layer
     x = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], np.float32)
     # Entry 1 comes first: all four hidden units, of degree 1, see it alone, and they speak to entry 0 alone.
     h = np.maximum(0.0, x[:, 1:] * hidden.kernel.numpy()[1] + hidden.bias.numpy())
@@ -109,24 +109,24 @@ def test_one_conditional_by_hand():
 
 def test_direct_connections_reach_entries_that_come_later_alone():
     model = MADE((5,), hidden_units=(3,), direct_connections=True, ordering=(4, 3, 2, 1, 0))
-    model.direct_layer.kernel.assign(np.ones((5, 5)))
-    model.output_layer.kernel.assign(np.zeros((3, 5)))
+    model.network.direct_layer.kernel.assign(np.ones((5, 5)))
+    model.network.output_layer.kernel.assign(np.zeros((3, 5)))
     x = np.array([[0, 1, 0, 1, 1]], np.float32)
     np.testing.assert_allclose(model.parameters(tf.constant(x))[..., 0], [[3, 2, 2, 1, 0]])
 
 
 def test_orderings():
     size = 30
-    np.testing.assert_array_equal(MADE((size,), (4,)).degrees[0], [np.arange(1, size + 1)])
+    np.testing.assert_array_equal(MADE((size,), (4,)).network.degrees[0], [np.arange(1, size + 1)])
     explicit = tuple(np.random.default_rng(0).permutation(size).tolist())
     given = MADE((size,), (4,), num_masks=2, ordering=explicit)
-    np.testing.assert_array_equal(np.argsort(given.degrees[0]), [explicit, explicit])
+    np.testing.assert_array_equal(np.argsort(given.network.degrees[0]), [explicit, explicit])
     # One ordering may have several masks, which differ in the degrees of the hidden units.
-    assert np.any(given.degrees[1][0] != given.degrees[1][1])
-    drawn = MADE((size,), (4,), num_masks=2, ordering="random").degrees[0]
+    assert np.any(given.network.degrees[1][0] != given.network.degrees[1][1])
+    drawn = MADE((size,), (4,), num_masks=2, ordering="random").network.degrees[0]
     assert np.any(drawn[0] != drawn[1])
     np.testing.assert_array_equal(np.sort(drawn), [np.arange(1, size + 1)] * 2)
-    assert np.any(drawn != MADE((size,), (4,), num_masks=2, ordering="random", seed=1).degrees[0])
+    assert np.any(drawn != MADE((size,), (4,), num_masks=2, ordering="random", seed=1).network.degrees[0])
 
 
 @pytest.mark.parametrize("levels", [2, 4, None])
@@ -136,10 +136,10 @@ def test_each_example_of_an_ensemble_is_drawn_by_one_of_its_masks(levels, hidden
     model, noise = randomise(model, scale=1.5), model.noise(60, seed=3)
     chosen = np.floor(3.0 * noise["mask"].numpy()).astype(int)
     assert set(chosen) == {0, 1, 2}
-    assert len({tuple(order) for order in model.orders}) == 3
+    assert len({tuple(order) for order in model.network.orders}) == 3
     x = np.zeros((60, 5), np.float32)
     for step in range(5):
-        for mask, order in enumerate(model.orders):
+        for mask, order in enumerate(model.network.orders):
             rows, entry = chosen == mask, order[step]
             parameters = model.parameters(tf.constant(x[rows]), mask=mask)[:, entry]
             sources = model.conditional.noise_distributions()
