@@ -1,3 +1,6 @@
 """Invertible transformations of noise, with exact densities."""
 
+from keras_gen.flows.maf import IAF as IAF
+from keras_gen.flows.maf import MAF as MAF
+from keras_gen.flows.maf import MixtureMAF as MixtureMAF
 from keras_gen.flows.real_nvp import RealNVP as RealNVP

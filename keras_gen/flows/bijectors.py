@@ -6,6 +6,8 @@ from collections.abc import Callable
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_gen.layers import AutoregressiveNetwork
+
 tfb = tfp.bijectors
 
 
@@ -137,6 +139,39 @@ class Planar(tfb.Bijector):
     def _parameter_properties(cls, dtype, num_classes=None):
         vector = tfp.util.ParameterProperties(event_ndims=1)
         return {"u": vector, "w": vector, "b": tfp.util.ParameterProperties(event_ndims=0)}
+
+
+class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
+    """Functions of single entries, of which each depends on the outputs for the entries before it.
+
+    As TFP's, but forward goes through the entries with a cache, at the cost of about one pass of the network in total
+    rather than one for each entry.
+
+    Args:
+        network: `AutoregressiveNetwork` with one mask.
+        entry_bijector: function from parameters, of shape `(..., outputs_per_entry)`, to a bijector of scalars.
+        context: what the network sees besides, of shape `(batch, context_size)`; None for nothing.
+    """
+
+    def __init__(
+        self,
+        network: AutoregressiveNetwork,
+        entry_bijector: Callable[[tf.Tensor], tfb.Bijector],
+        context: tf.Tensor | None = None,
+    ):
+        def bijector_fn(y):
+            parameters = network(tf.cast(y, network.compute_dtype), context)
+            return entry_bijector(tf.reshape(parameters, (-1, *y.shape[1:], network.outputs_per_entry)))
+
+        super().__init__(bijector_fn=bijector_fn)
+        self.network = network
+        self.entry_bijector = entry_bijector
+        self.context = context
+
+    def _forward(self, x):
+        return self.network.in_turn(
+            lambda parameters, entry: self.entry_bijector(parameters).forward(entry), x, self.context
+        )
 
 
 class InverseAutoregressive(tfb.Bijector):

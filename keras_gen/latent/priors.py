@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import autoregressive, checks, flows
 from keras_gen.base import DensityModel
+from keras_gen.distributions import ModelDistribution
 from keras_gen.latent.posteriors import MIN_SCALE, standard_normal
 from keras_gen.layers.common import whole
 
@@ -184,43 +185,6 @@ class ModelPrior(Prior):
 
     def distribution(self, posterior):
         return ModelDistribution(self.model)
-
-
-class ModelDistribution(tfd.Distribution):
-    """A density model over real vectors as a distribution.
-
-    Args:
-        model: density model with one axis in its `event_shape`.
-    """
-
-    def __init__(self, model: DensityModel):
-        self.model = model
-        super().__init__(
-            dtype=tf.float32,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters={"model": model},
-        )
-
-    def _event_shape(self):
-        return tf.TensorShape(self.model.event_shape)
-
-    def _event_shape_tensor(self):
-        return tf.constant(self.model.event_shape)
-
-    def _batch_shape(self):
-        return tf.TensorShape(())
-
-    def _batch_shape_tensor(self):
-        return tf.constant((), tf.int32)
-
-    def _log_prob(self, z):
-        shape = tf.shape(z)[:-1]
-        return tf.reshape(self.model.log_prob(tf.reshape(z, (-1, *self.model.event_shape))), shape)
-
-    def _sample_n(self, n, seed=None):
-        return self.model.generate(self.model.noise(n, tfp.random.sanitize_seed(seed)))
 
 
 PRIORS = {

@@ -161,7 +161,10 @@ class AutoregressiveNetwork(keras.layers.Layer):
         if masks is not None:
             state["masks"] = masks
         if self.context_layer is not None:
-            state["context"] = tf.transpose(self.context_layer(context))
+            kernel = tf.convert_to_tensor(self.context_layer.kernel)
+            context = tf.cast(context, self.compute_dtype)
+            # Not the transpose of the layer's output, on which LiteRT's converter fails in a loop.
+            state["context"] = tf.matmul(tf.cast(kernel, context.dtype), context, transpose_a=True, transpose_b=True)
             state = self.finished(state, tf.constant(0))
         return state
 
@@ -223,7 +226,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
             float32 tensor of the shape of `z`.
         """
         order = self.orders[0]
-        z = tf.gather(tf.transpose(z), order)
+        z = tf.gather(tf.transpose(z, (1, 0)), order)
 
         def entry(step, x, state):
             drawn = value(self.parameters_at(state, step), z[step])
@@ -239,7 +242,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
             maximum_iterations=self.entries,
             parallel_iterations=1,
         )
-        return tf.transpose(tf.gather(x, np.argsort(order)))
+        return tf.transpose(tf.gather(x, np.argsort(order)), (1, 0))
 
     @functools.cached_property
     def blocks(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -267,10 +270,12 @@ class AutoregressiveNetwork(keras.layers.Layer):
 
 
 def transposed(matrix: tf.Tensor) -> tf.Tensor:
-    """Returns the transpose; that of one row or column as a reshape, lest LiteRT's converter fail on it in a loop."""
+    """Returns the transpose; that of a few rows by other operators, lest LiteRT's converter fail on it in a loop."""
     rows, columns = matrix.shape
     if 1 in (rows, columns):
         return tf.reshape(matrix, (columns or -1, rows or -1))
+    if rows is not None and rows <= 64:
+        return tf.stack(tf.unstack(matrix), axis=-1)
     return tf.transpose(matrix)
 
 
