@@ -173,18 +173,33 @@ class ModelPrior(Prior):
         **kwargs: as in `Prior`; further ones are arguments of the model.
     """
 
-    FAMILIES = {"autoregressive": autoregressive, "flows": flows}
-
     def __init__(self, *args, model: str = "flows.RealNVP", seed, dtype=None, arguments: dict | None = None):
         super().__init__(*args, seed=seed, dtype=dtype)
-        family, _, name = model.partition(".")
-        found = getattr(self.FAMILIES[checks.choice("model", family, self.FAMILIES)], name, None)
-        if found is None or not issubclass(found, DensityModel):
-            raise ValueError(f"`model` must name a density model such as flows.RealNVP, received {model!r}.")
-        self.model = found((self.latent_size,), **(arguments or {}), seed=whole(seed), dtype=self.dtype_policy)
+        self.model = density_of_codes(
+            model, self.latent_size, **(arguments or {}), seed=whole(seed), dtype=self.dtype_policy
+        )
 
     def distribution(self, posterior):
         return ModelDistribution(self.model)
+
+
+def density_of_codes(name: str, latent_size: int, **arguments) -> DensityModel:
+    """Returns a density model over codes.
+
+    Args:
+        name: family and class, such as "flows.RealNVP" or "autoregressive.RNADE".
+        latent_size: entries of a code.
+        **arguments: arguments of the model.
+
+    Raises:
+        ValueError: if there is no density model of that name.
+    """
+    families = {"autoregressive": autoregressive, "flows": flows}
+    family, _, kind = name.partition(".")
+    found = getattr(families[checks.choice("model", family, families)], kind, None)
+    if found is None or not issubclass(found, DensityModel):
+        raise ValueError(f"`model` must name a density model such as flows.RealNVP, received {name!r}.")
+    return found((latent_size,), **arguments)
 
 
 PRIORS = {

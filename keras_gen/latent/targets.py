@@ -2,15 +2,17 @@
 
 import math
 
+import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
+from keras_gen.latent.priors import density_of_codes
 
 tfd = tfp.distributions
 
 
-class Target:
+class Target(keras.layers.Layer):
     """A distribution of codes, with parts of which each may stand for one label.
 
     A code is a function of noise alone, and of a label where there is one.
@@ -23,7 +25,9 @@ class Target:
     num_parts: int | None = None
 
     def __init__(self, latent_size: int):
+        super().__init__(trainable=False)
         self.latent_size = latent_size
+        self.built = True
 
     def noise_distributions(self) -> dict[str, tfd.Distribution]:
         """Returns the distribution, for one code, of each named source of randomness."""
@@ -183,5 +187,29 @@ class SwissRoll(PlaneTarget):
         return spiral + self.width * noise["around"]
 
 
+class ModelTarget(Target):
+    """A density model of the library over codes, such as a normalizing flow that was trained before.
+
+    Its weights, which stay as they are, are saved with the autoencoder, and are taken from a trained model of the same
+    arguments by `aae.target.model.set_weights(flow.get_weights())`.
+
+    Args:
+        latent_size: entries of a code.
+        model: family and class, such as "flows.MAF" or "autoregressive.RNADE".
+        arguments: its arguments but for the shape.
+    """
+
+    def __init__(self, latent_size: int, *, model: str = "flows.RealNVP", arguments: dict | None = None):
+        super().__init__(latent_size)
+        self.model = density_of_codes(model, latent_size, **(arguments or {}))
+        self.model.trainable = False
+
+    def noise_distributions(self):
+        return self.model.noise_distributions()
+
+    def codes(self, noise, labels=None):
+        return self.model.generate(noise)
+
+
 #: The priors that a model can be asked for by name.
-TARGETS = {"normal": Normal, "uniform": Uniform, "ring": Ring, "swiss_roll": SwissRoll}
+TARGETS = {"normal": Normal, "uniform": Uniform, "ring": Ring, "swiss_roll": SwissRoll, "model": ModelTarget}

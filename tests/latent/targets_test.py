@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from contracts import randomise
 from scipy import stats
 
-from keras_gen.latent import targets
+import keras_gen
+from keras_gen import saving
+from keras_gen.flows import RealNVP
+from keras_gen.latent import AdversarialAutoencoder, targets
 
 tfd = tfp.distributions
 
@@ -109,3 +113,20 @@ def test_an_unknown_label_draws_from_any_part(target):
 def test_wrong_arguments(make, sentence):
     with pytest.raises(ValueError, match=sentence):
         make()
+
+
+def test_a_flow_is_a_target_that_an_autoencoder_keeps(tmp_path):
+    flow = randomise(RealNVP((2,), 2, (6,)), 0.5)
+    arguments = {"num_layers": 2, "hidden_units": [6]}
+    prior = {"name": "model", "model": "flows.RealNVP", "arguments": arguments}
+    aae = AdversarialAutoencoder((3,), 2, None, prior=prior, hidden_units=(4,), discriminator_units=(4,))
+    aae.target.model.set_weights(flow.get_weights())
+    noise = aae.noise(50, seed=0)
+    codes = aae.target.codes(noise).numpy()
+    np.testing.assert_allclose(flow.encode(codes), noise["z"], atol=1e-4)
+    x = np.random.default_rng(0).standard_normal((32, 3)).astype(np.float32)
+    aae.compile()
+    aae.fit(x, batch_size=16, verbose=0)
+    np.testing.assert_array_equal(aae.target.codes(noise), codes)
+    saving.save_model(aae, tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras_gen.load_model(tmp_path / "model.keras").target.codes(noise), codes)
