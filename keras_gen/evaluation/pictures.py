@@ -1,10 +1,12 @@
-"""Pictures of examples: grids of images, scatter plots, histograms."""
+"""Pictures of examples: grids of images, scatter plots, histograms; and of densities over the plane."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import PIL.Image
 
+from keras_gen.base import DensityModel
 from keras_gen.evaluation.figures import new_figure, rendered
 from keras_gen.evaluation.sounds import sound_picture
 
@@ -126,4 +128,51 @@ def histograms(x: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image
         axis.set_title(f"entry {entry}", fontsize=8)
         axis.tick_params(labelsize=6)
     axes[0].legend(fontsize=6)
+    return rendered(figure)
+
+
+def density_plot(
+    models: DensityModel | dict[str, DensityModel],
+    truth: Callable[[np.ndarray], np.ndarray] | None = None,
+    data: np.ndarray | None = None,
+    *,
+    resolution: int = 200,
+    seed: int = 0,
+) -> PIL.Image.Image:
+    """Shows densities over the plane, all in the same colours, and points drawn from them below.
+
+    Args:
+        models: models of two-dimensional real vectors by name, or one model.
+        truth: function from points of shape `(num, 2)` to the true log density, which the first column shows.
+        data: points of shape `(num, 2)` that the truth is seen in.
+        resolution: points along a side of the grid on which densities are evaluated.
+        seed: seed of the points that models draw.
+
+    Returns:
+        A picture with one column for the truth, if there are `data`, and for each model.
+    """
+    models = models if isinstance(models, dict) else {"model": models}
+    num = 2000 if data is None else min(2000, len(data))
+    points = {name: model.sample(num, seed=seed).numpy() for name, model in models.items()}
+    densities = {name: lambda x, model=model: model.predict(x, 10_000, verbose=0) for name, model in models.items()}
+    if data is not None:
+        points, densities = {"data": data[:num], **points}, {"data": truth, **densities}
+    # Of the data, where there are any, so that a model with a few far points is seen at the same scale.
+    low, high = np.quantile(next(iter(points.values())), [0.001, 0.999], axis=0)
+    low, high = low - 0.15 * (high - low), high + 0.15 * (high - low)
+    grid = np.stack(np.meshgrid(*np.linspace(low, high, resolution).T), axis=-1).reshape(-1, 2).astype(np.float32)
+    values = {name: np.exp(density(grid)) for name, density in densities.items() if density is not None}
+    brightest = max(np.quantile(shown, 0.999) for shown in values.values())
+    extent = (low[0], high[0], low[1], high[1])
+    figure, axes = new_figure(2, len(points), 3)
+    for column, (name, drawn) in enumerate(points.items()):
+        above, below = axes[column], axes[len(points) + column]
+        above.set_title(name)
+        if name in values:
+            shown = values[name].reshape(resolution, resolution)
+            above.imshow(shown, origin="lower", extent=extent, vmin=0.0, vmax=brightest, cmap="viridis", aspect="auto")
+        below.scatter(drawn[:, 0], drawn[:, 1], s=1, alpha=0.6)
+        for axis in (above, below):
+            axis.set(xlim=extent[:2], ylim=extent[2:])
+            axis.tick_params(labelsize=6)
     return rendered(figure)

@@ -11,4 +11,8 @@ def __getattr__(name: str):
         from keras_gen.training.run import Run
 
         return Run
+    if name == "fit_vectors":
+        from keras_gen.training.vectors import fit_vectors
+
+        return fit_vectors
     raise AttributeError(f"module 'keras_gen.training' has no attribute {name!r}")

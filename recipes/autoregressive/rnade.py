@@ -64,44 +64,26 @@ def main(
     """
     config = dict(locals())
     import keras
-    import numpy as np
 
-    from keras_gen import autoregressive, data, evaluation
+    from keras_gen import autoregressive, data
 
     run = training.Run(main.name, folder, config, options)
     splits = data.load(dataset, batch_size=batch_size, seed=seed, columns=columns, standardize=True)
 
     def build(rows: int) -> autoregressive.RNADE:
-        with run.scope():
-            model = autoregressive.RNADE(
-                splits.event_shape, hidden_units, num_components, component=component, seed=seed
-            )
-            schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
-            # Gradient descent, as in the paper: it was measured to generalise better than Adam.
-            optimizer = keras.optimizers.SGD(
-                schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay, global_clipnorm=5.0
-            )
-            optimizer.exclude_from_weight_decay(var_names=["bias", "factors"])
-            model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
+        model = autoregressive.RNADE(splits.event_shape, hidden_units, num_components, component=component, seed=seed)
+        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
+        # Gradient descent, as in the paper: it was measured to generalise better than Adam.
+        optimizer = keras.optimizers.SGD(
+            schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay, global_clipnorm=5.0
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "factors"])
+        model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
         return model
 
-    def fit_fold(train: np.ndarray, valid: np.ndarray) -> autoregressive.RNADE:
-        model = build(len(train))
-        stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-        model.fit(train, validation_data=(valid,), batch_size=batch_size, epochs=epochs, callbacks=[stop], verbose=0)
-        print(f"fold: {len(model.history.epoch)} epochs, validation nll {stop.best:.3f}", flush=True)
-        return model
-
-    metrics = {}
-    if folds:
-        rows = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
-        found = evaluation.cross_validate(fit_fold, rows, num_folds=folds, seed=seed)
-        metrics["cross_validation"] = {"log_likelihood": found.mean, "standard_error": found.standard_error}
-
-    model = run.fit(build(splits.size("train")), splits, epochs=epochs, monitor="val_loss", patience=patience)
-    for split in ("validation", "test"):
-        metrics[split] = evaluation.likelihood(model, getattr(splits, split))
-    metrics["test"].update(evaluation.baselines(splits))
+    model, metrics = training.fit_vectors(
+        run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
+    )
     return run.finish(
         model,
         splits,

@@ -51,48 +51,22 @@ def main(
     """
     config = dict(locals())
     import keras
-    import numpy as np
 
-    from keras_gen import data, evaluation, flows
-    from keras_gen.data import toy
+    from keras_gen import data, flows
 
     run = training.Run(main.name, folder, config, options)
     splits = data.load(dataset, batch_size=batch_size, seed=seed, columns=columns)
-    if splits.levels is not None:
-        raise ValueError(f"`dataset` must hold real vectors; {splits.name} holds {splits.levels} levels.")
 
     def build(rows: int) -> flows.RealNVP:
-        with run.scope():
-            model = flows.RealNVP(splits.event_shape, num_layers, hidden_units, ordering=ordering, seed=seed)
-            schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
-            optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
-            model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
+        model = flows.RealNVP(splits.event_shape, num_layers, hidden_units, ordering=ordering, seed=seed)
+        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+        model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
         return model
 
-    def fit_fold(train: np.ndarray, valid: np.ndarray) -> flows.RealNVP:
-        model, stop = (
-            build(len(train)),
-            keras.callbacks.EarlyStopping("val_loss", 0, patience, restore_best_weights=True),
-        )
-        model.fit(train, validation_data=(valid,), batch_size=batch_size, epochs=epochs, callbacks=[stop], verbose=0)
-        print(f"fold: {len(stop.model.history.epoch)} epochs, validation nll {stop.best:.3f}")
-        return model
-
-    metrics = {}
-    if folds:
-        rows = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
-        found = evaluation.cross_validate(fit_fold, rows, num_folds=folds, seed=seed)
-        metrics["cross_validation"] = {"log_likelihood": found.mean, "standard_error": found.standard_error}
-
-    model = build(splits.size("train"))
-    model.adapt(splits.array("train"))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
-    for split in ("validation", "test"):
-        metrics[split] = evaluation.likelihood(model, getattr(splits, split))
-    metrics["test"].update(evaluation.baselines(splits))
-    if dataset in toy.NAMES:
-        truth = toy.get(dataset).log_density(splits.array("test"))
-        metrics["test"]["gap_to_truth"] = metrics["test"]["nll"] + float(truth.mean())
+    model, metrics = training.fit_vectors(
+        run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
+    )
     return run.finish(
         model,
         splits,
