@@ -21,6 +21,7 @@ from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihood_bound as likelihood_bound
 from keras_gen.evaluation.likelihood import likelihood_bounds as likelihood_bounds
 from keras_gen.evaluation.likelihood import likelihoods as likelihoods
+from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
 from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
 from keras_gen.evaluation.pictures import density_plot as density_plot
 from keras_gen.evaluation.pictures import picture as picture

@@ -11,6 +11,7 @@ from keras_gen import seeds
 from keras_gen.base import DensityModel, GenerativeModel
 from keras_gen.data import Splits
 from keras_gen.evaluation.baselines import baselines
+from keras_gen.flows.base import FlowModel
 
 
 def likelihood(model: DensityModel, dataset: tf.data.Dataset, *, verbose: bool = True) -> dict[str, float]:
@@ -101,6 +102,26 @@ def likelihood_bounds(model: GenerativeModel, splits: Splits, num_samples: int) 
         found[name] = {"elbo": -bound["nll_bound"], "elbo_standard_error": bound["nll_bound_standard_error"]}
     found["test"].update(likelihood_bound(model, splits.test, num_samples=num_samples))
     return found
+
+
+def logit_likelihood(model: FlowModel, dataset: tf.data.Dataset, *, seed: int = 0) -> dict[str, float]:
+    """Evaluates the density of the logits of levels with noise, as papers report flows of images.
+
+    Args:
+        model: a flow of levels with a `logit_margin`.
+        dataset: batches of levels, or of pairs (levels, condition).
+        seed: seed of the noise.
+
+    Returns:
+        The mean "logit_log_likelihood" in nats, and the "logit_standard_error" of it.
+    """
+    log_prob = tf.function(model.logit_log_prob, autograph=False, reduce_retracing=True)
+    values = [
+        log_prob(*pair(batch), seed=tf.random.experimental.stateless_fold_in(seeds.as_pair(seed), index)).numpy()
+        for index, batch in enumerate(dataset)
+    ]
+    values = np.concatenate(values).astype(np.float64)
+    return {"logit_log_likelihood": values.mean(), "logit_standard_error": standard_error(values)}
 
 
 def pair(batch) -> tuple:

@@ -239,3 +239,19 @@ def test_no_density_is_above_the_true_one():
     gap = stats.multivariate_normal([0.0, 0.0], covariance).logpdf(fresh) - model.log_prob(fresh).numpy()
     assert gap.mean() > -4.0 * gap.std() / len(gap) ** 0.5
     assert gap.mean() < 0.5
+
+
+def test_logits_have_the_density_of_the_papers():
+    """Equation 29 of the MAF paper, between nats of logits and bits per dimension."""
+    alpha, size = 0.1, 12
+    model = randomise(RealNVP((2, 2, 3), 2, (6,), levels=256, logit_margin=alpha), 0.5)
+    x = np.random.default_rng(0).integers(0, 256, (20, 2, 2, 3)).astype(np.float32)
+    nats = model.logit_log_prob(x, seed=4).numpy()
+    u = tf.random.stateless_uniform(x.shape, (0, 4), alg="philox").numpy()
+    bits = -model.distribution().log_prob(x + u).numpy() / (size * np.log(2.0))
+    squashed = alpha + (1.0 - 2.0 * alpha) * (x + u) / 256.0
+    logs = (np.log2(squashed) + np.log2(1.0 - squashed)).sum(axis=(1, 2, 3))
+    expected = -nats / (size * np.log(2.0)) - np.log2(1.0 - 2.0 * alpha) + 8.0 + logs / size
+    np.testing.assert_allclose(bits, expected, rtol=1e-4)
+    with pytest.raises(ValueError, match="`logit_log_prob` needs a model of levels"):
+        RealNVP((2,)).logit_log_prob(np.zeros((1, 2)))
