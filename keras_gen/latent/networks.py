@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_gen.layers.common import dense, glorot, joined
+from keras_gen.layers.common import convolution, dense, glorot, joined
 
 
 class Encoder(keras.layers.Layer):
@@ -46,7 +46,9 @@ class Encoder(keras.layers.Layer):
         if filters:
             sizes = halved(event_shape, len(filters))
         for depth, channels in enumerate(filters):
-            self.convolutions.append(convolution(shape[-1], channels, 4, 2, (*seed, 0, depth), self.dtype_policy))
+            self.convolutions.append(
+                convolution(shape[-1], channels, 4, 2, glorot((*seed, 0, depth)), self.dtype_policy)
+            )
             shape = (*sizes[depth + 1], channels)
         widths = (math.prod(shape) + condition_size, *hidden_units, outputs)
         self.dense_layers = dense_stack(widths, (*seed, 1), self.dtype_policy)
@@ -105,7 +107,7 @@ class Decoder(keras.layers.Layer):
             outputs = filters[depth - 1] if depth else channels
             kind = keras.layers.Conv2DTranspose
             self.convolutions.append(
-                convolution(filters[depth], outputs, 4, 2, (*seed, 1, depth), self.dtype_policy, kind)
+                convolution(filters[depth], outputs, 4, 2, glorot((*seed, 1, depth)), self.dtype_policy, kind)
             )
         self.built = True
 
@@ -119,13 +121,6 @@ class Decoder(keras.layers.Layer):
             height, width = self.sizes[len(self.convolutions) - 1 - index]
             h = layer(self.activation_function(h))[:, :height, :width]
         return tf.reshape(h, (-1, *self.event_shape, self.entry_parameters))
-
-
-def convolution(inputs, filters, size, stride, seed, policy, kind=keras.layers.Conv2D) -> keras.layers.Layer:
-    """Returns a convolution that has its weights; its output has the size of the input, divided by the stride."""
-    layer = kind(filters, size, stride, "same", kernel_initializer=glorot(seed), dtype=policy)
-    layer.build((None, None, None, inputs))
-    return layer
 
 
 def dense_stack(widths: tuple[int, ...], seed: tuple[int, ...], dtype) -> list[keras.layers.Dense]:

@@ -16,34 +16,14 @@ from keras_gen import checks, domains
 from keras_gen.autoregressive import GatedPixelCNN
 from keras_gen.base import GenerativeModel, Signature
 from keras_gen.latent.base import likelihood_of_entries
-from keras_gen.latent.networks import convolution, halved
-from keras_gen.layers import VectorQuantizer
-from keras_gen.layers.common import whole
+from keras_gen.latent.networks import halved
+from keras_gen.layers import ResidualBlock, VectorQuantizer
+from keras_gen.layers.common import convolution, glorot, whole
 
 tfd = tfp.distributions
 
 #: Examples that `fit_prior` encodes at once.
 ROWS_AT_ONCE = 1000
-
-
-class ResidualBlock(keras.layers.Layer):
-    """x plus what a 3×3 and a 1×1 convolution, each after a ReLU, make of it.
-
-    Args:
-        inputs: number of features of input and output.
-        filters: number of features between the convolutions.
-        seed: seeds of the initial weights.
-        **kwargs: as in `keras.layers.Layer`.
-    """
-
-    def __init__(self, inputs: int, filters: int, *, seed: tuple[int, ...], **kwargs):
-        super().__init__(**kwargs)
-        self.wide = convolution(inputs, filters, 3, 1, (*seed, 0), self.dtype_policy)
-        self.narrow = convolution(filters, inputs, 1, 1, (*seed, 1), self.dtype_policy)
-        self.built = True
-
-    def call(self, x):
-        return x + self.narrow(tf.nn.relu(self.wide(tf.nn.relu(x))))
 
 
 class Encoder(keras.layers.Layer):
@@ -76,15 +56,15 @@ class Encoder(keras.layers.Layer):
         policy = self.dtype_policy
         channels = (event_shape[-1], *filters)
         self.convolutions = [
-            convolution(channels[depth], channels[depth + 1], 4, 2, (*seed, 0, depth), policy)
+            convolution(channels[depth], channels[depth + 1], 4, 2, glorot((*seed, 0, depth)), policy)
             for depth in range(len(filters))
         ]
-        self.convolutions.append(convolution(filters[-1], filters[-1], 3, 1, (*seed, 0, len(filters)), policy))
+        self.convolutions.append(convolution(filters[-1], filters[-1], 3, 1, glorot((*seed, 0, len(filters))), policy))
         self.blocks = [
             ResidualBlock(filters[-1], residual_filters, seed=(*seed, 1, index), dtype=policy)
             for index in range(residual_blocks)
         ]
-        self.output_layer = convolution(filters[-1], code_size, 1, 1, (*seed, 2), policy)
+        self.output_layer = convolution(filters[-1], code_size, 1, 1, glorot((*seed, 2)), policy)
         self.built = True
 
     def call(self, x):
@@ -129,7 +109,7 @@ class Decoder(keras.layers.Layer):
         self.event_shape = event_shape
         self.entry_parameters = entry_parameters
         self.sizes = halved(event_shape, len(filters))
-        self.input_layer = convolution(code_size, filters[-1], 3, 1, (*seed, 0), policy)
+        self.input_layer = convolution(code_size, filters[-1], 3, 1, glorot((*seed, 0)), policy)
         self.blocks = [
             ResidualBlock(filters[-1], residual_filters, seed=(*seed, 1, index), dtype=policy)
             for index in range(residual_blocks)
@@ -137,7 +117,13 @@ class Decoder(keras.layers.Layer):
         channels = (event_shape[-1] * entry_parameters, *filters)
         self.convolutions = [
             convolution(
-                channels[depth + 1], channels[depth], 4, 2, (*seed, 2, depth), policy, keras.layers.Conv2DTranspose
+                channels[depth + 1],
+                channels[depth],
+                4,
+                2,
+                glorot((*seed, 2, depth)),
+                policy,
+                keras.layers.Conv2DTranspose,
             )
             for depth in reversed(range(len(filters)))
         ]

@@ -1,4 +1,4 @@
-"""What layers share: products, gates and dense layers, loops over blocks and writes in loops, and initial weights."""
+"""What layers share: products, gates, dense layers, convolutions, loops, writes in loops, and initial weights."""
 
 from collections.abc import Callable
 
@@ -60,6 +60,15 @@ def dense(inputs: int, units: int, initializer: keras.initializers.Initializer, 
     """Returns a dense layer that has its weights."""
     layer = keras.layers.Dense(units, kernel_initializer=initializer, dtype=dtype)
     layer.build((None, inputs))
+    return layer
+
+
+def convolution(
+    inputs: int, filters: int, size: int, stride: int, initializer, dtype, kind=keras.layers.Conv2D
+) -> keras.layers.Layer:
+    """Returns a convolution that has its weights; its output has the size of the input, divided by the stride."""
+    layer = kind(filters, size, stride, "same", kernel_initializer=initializer, dtype=dtype)
+    layer.build((None, None, None, inputs))
     return layer
 
 
