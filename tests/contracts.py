@@ -160,6 +160,7 @@ class TrainingContract:
         assert f"val_{self.falling_term}" in histories[-1].history
         assert np.isfinite(model.evaluate(batches, verbose=0, return_dict=True)[self.falling_term])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
     def test_mixed_precision_trains(self, data, policy):
         model = self.compile(self.make_model(dtype=policy), run_eagerly=True)
@@ -212,6 +213,7 @@ class TrainingContract:
 
     # Export
 
+    @pytest.mark.slow
     def test_exports_hold_the_signatures(self, model, tmp_path):
         folder = export.saved_model(model, tmp_path / "served")
         signatures = tf.saved_model.load(str(folder)).signatures
@@ -266,6 +268,7 @@ class ModelContract(TrainingContract):
 
     # Export
 
+    @pytest.mark.slow
     def test_exports_hold_the_signatures(self, model, tmp_path):
         folder = export.saved_model(model, tmp_path / "served")
         signatures = tf.saved_model.load(str(folder)).signatures
@@ -428,6 +431,7 @@ class FlowContract:
         expected = model.base_distribution().log_prob(z) + forward
         np.testing.assert_allclose(model.log_prob(x, condition), expected, atol=5e-3)
 
+    @pytest.mark.slow
     def test_a_hundred_layers_keep_to_float32(self):
         model = self.make_deep()
         z = model.noise(20, seed=1)["z"]
