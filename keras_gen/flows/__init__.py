@@ -3,4 +3,7 @@
 from keras_gen.flows.maf import IAF as IAF
 from keras_gen.flows.maf import MAF as MAF
 from keras_gen.flows.maf import MixtureMAF as MixtureMAF
+from keras_gen.flows.nice import NICE as NICE
 from keras_gen.flows.real_nvp import RealNVP as RealNVP
+from keras_gen.flows.spline import MaskedSplineFlow as MaskedSplineFlow
+from keras_gen.flows.spline import NeuralSplineFlow as NeuralSplineFlow

@@ -1,0 +1,235 @@
+"""Neural spline flows, as couplings and as autoregressive models.
+
+Neural Spline Flows. Conor Durkan, Artur Bekasov, Iain Murray, George Papamakarios (2019),
+https://arxiv.org/abs/1906.04032
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen import checks
+from keras_gen.flows.base import FlowModel
+from keras_gen.flows.bijectors_coupling import Coupling, LUProduct
+from keras_gen.flows.bijectors_splines import RationalQuadratic
+from keras_gen.flows.maf import MAF
+from keras_gen.layers.common import dense, glorot, joined
+
+tfb = tfp.bijectors
+
+
+class LULinear(keras.layers.Layer):
+    """An invertible linear map of the entries in LU form, after a fixed random reordering (section 3.2).
+
+    It starts as the reordering alone.
+
+    Args:
+        size: number of entries.
+        seed: seeds of the order.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, size: int, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.permutation = np.random.default_rng(seed).permutation(size)
+        self.factors = self.add_weight(
+            shape=(size, size), initializer="zeros", dtype="float32", autocast=False, name="factors"
+        )
+        self.built = True
+
+    def bijector(self) -> tfb.Bijector:
+        """Returns the function of vectors."""
+        return LUProduct(self.factors.value, self.permutation)
+
+
+class ResidualNetwork(keras.layers.Layer):
+    """A dense layer, residual blocks of two dense layers, and a dense layer to the outputs (appendix B.1).
+
+    Args:
+        num_inputs: number of inputs.
+        num_outputs: number of outputs.
+        units: width of the blocks.
+        num_blocks: number of blocks.
+        activation: activation before each dense layer in a block.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        units: int,
+        num_blocks: int,
+        activation,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.activation_function = keras.activations.get(activation)
+        self.first = dense(num_inputs, units, glorot((*seed, 0)), self.dtype_policy)
+        self.blocks = [
+            [dense(units, units, glorot((*seed, block, place)), self.dtype_policy) for place in (1, 2)]
+            for block in range(num_blocks)
+        ]
+        # Small weights: the flow starts near the identity, and yet every weight has a gradient.
+        self.last = dense(units, num_outputs, glorot((*seed, num_blocks), scale=0.01), self.dtype_policy)
+        self.built = True
+
+    def call(self, x):
+        h = self.first(x)
+        for inner, outer in self.blocks:
+            h += outer(self.activation_function(inner(self.activation_function(h))))
+        return self.last(self.activation_function(h))
+
+
+class NeuralSplineFlow(FlowModel):
+    r"""A flow of rational-quadratic splines, as couplings, from data to standard normal noise: RQ-NSF (C).
+
+    A coupling keeps one half of the entries and moves each entry of the other half by a monotonic spline, of which
+    widths and heights of the K bins and slopes at the knots are functions of the first half (section 3.1):
+
+    $$θ = NN(x_{1:d-1}), \qquad y_i = g_{θ_i}(x_i) \ \text{for}\ i ≥ d, \qquad y_{1:d-1} = x_{1:d-1}$$
+    $$\log \left|\det \frac{∂y}{∂x^\top}\right| = \sum_{i ≥ d} \log g_{θ_i}'(x_i)$$
+
+    `RationalQuadratic` says what g is: a spline on [-B, B], and the identity outside. A linear map in LU form, which
+    starts as a random reordering, precedes each coupling. Up to the reorderings, f starts near the identity.
+
+    Example:
+
+    ```python
+    model = keras_gen.flows.NeuralSplineFlow((8,))
+    model.compile(keras.optimizers.Adam(5e-4), jit_compile=True)
+    model.adapt(x_train)                                   # real vectors of shape (rows, 8)
+    model.fit(x_train, batch_size=256, epochs=50)
+    model.log_prob(x_test)                                 # nats
+    model.sample(16, seed=0)
+    ```
+
+    Args:
+        event_shape: shape of one example, with at least two entries.
+        num_layers: number of couplings.
+        units: width of the couplings' networks.
+        num_blocks: residual blocks in each of them.
+        num_bins: K.
+        bound: B, in standard deviations of the data where the model was adapted.
+        activation: activation of the networks.
+        **kwargs: as in `FlowModel`.
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        num_layers: int = 5,
+        units: int = 64,
+        *,
+        num_blocks: int = 2,
+        num_bins: int = 8,
+        bound: float = 3.0,
+        activation="relu",
+        **kwargs,
+    ):
+        super().__init__(event_shape, **kwargs)
+        if self.event_size < 2:
+            raise ValueError(
+                "`event_shape` must have at least two entries, since a coupling transforms some entries given the "
+                f"others; received {self.event_shape}."
+            )
+        self.num_layers = checks.positive_int("num_layers", num_layers)
+        self.units = checks.positive_int("units", units)
+        self.num_blocks = checks.positive_int("num_blocks", num_blocks)
+        self.num_bins, self.bound = checked_spline(num_bins, bound)
+        self.activation = activation
+
+        self.num_kept = self.event_size // 2
+        num_parameters = (self.event_size - self.num_kept) * (3 * self.num_bins - 1)
+        self.linear_layers = [LULinear(self.event_size, (self.seed, index, 1)) for index in range(self.num_layers)]
+        self.networks = [
+            ResidualNetwork(
+                self.num_kept + self.vector_size,
+                num_parameters,
+                self.units,
+                self.num_blocks,
+                activation,
+                seed=(self.seed, index),
+                dtype=self.dtype_policy,
+            )
+            for index in range(self.num_layers)
+        ]
+
+    # Densities
+
+    def coupling(self, network: ResidualNetwork, condition: tf.Tensor | None) -> tfb.Bijector:
+        """Returns one coupling, from data to noise."""
+
+        def splines(kept):
+            parameters = network(joined(tf.cast(kept, self.compute_dtype), condition))
+            shape = (-1, self.event_size - self.num_kept, 3 * self.num_bins - 1)
+            return RationalQuadratic(tf.reshape(tf.cast(parameters, tf.float32), shape), self.bound)
+
+        return Coupling(self.num_kept, True, splines)
+
+    def steps(self, condition, updates=None):
+        steps = self.flattening()
+        for linear, network in zip(self.linear_layers, self.networks, strict=True):
+            steps += [linear.bijector(), self.coupling(network, condition)]
+        return steps + self.unflattening()
+
+
+class MaskedSplineFlow(MAF):
+    r"""The same splines, each of which depends on all entries before it: RQ-NSF (AR).
+
+    $$u_i = g_{θ_i}(x_i), \qquad θ_i = NN_i(x_{1:i-1}), \qquad
+      \log \left|\det \frac{∂u}{∂x^\top}\right| = \sum_i \log g_{θ_i}'(x_i)$$
+
+    One pass of a MADE gives all parameters for data; drawing goes through the entries one after the other. As in the
+    coupling form, a linear map in LU form precedes each layer.
+
+    Example:
+
+    ```python
+    model = keras_gen.flows.MaskedSplineFlow((8,))
+    model.compile(keras.optimizers.Adam(5e-4), jit_compile=True)
+    model.adapt(x_train)
+    model.fit(x_train, batch_size=256, epochs=50)
+    ```
+
+    Args:
+        *args: as in `MAF`.
+        num_bins: as in `NeuralSplineFlow`.
+        bound: as in `NeuralSplineFlow`.
+        **kwargs: as in `MAF`.
+    """
+
+    def __init__(self, *args, num_bins: int = 8, bound: float = 3.0, **kwargs):
+        self.num_bins, self.bound = checked_spline(num_bins, bound)
+        super().__init__(*args, **kwargs)
+        self.linear_layers = [LULinear(self.event_size, (self.seed, index, 1)) for index in range(self.num_layers)]
+
+    @property
+    def entry_parameters(self) -> int:
+        return 3 * self.num_bins - 1
+
+    @property
+    def initial_parameters(self) -> tuple[float, ...]:
+        """Those of the identity."""
+        return (0.0,) * self.entry_parameters
+
+    # Densities
+
+    def entry_bijector(self, parameters):
+        return tfb.Invert(RationalQuadratic(parameters, self.bound))
+
+    def layer(self, network, condition):
+        index = self.networks.index(network)
+        # The last bijector of a chain is applied first.
+        return tfb.Chain([super().layer(network, condition), self.linear_layers[index].bijector()])
+
+
+def checked_spline(num_bins: int, bound: float) -> tuple[int, float]:
+    """Returns the arguments of a spline, or raises the sentence that says what is wrong with them."""
+    num_bins = checks.positive_int("num_bins", num_bins)
+    if not 2 <= num_bins <= 100:
+        raise ValueError(f"`num_bins` must be between 2 and 100, received {num_bins}.")
+    return num_bins, checks.positive("bound", bound)

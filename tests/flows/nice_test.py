@@ -1,0 +1,116 @@
+"""Tests of NICE: the paper's equations, its volume, and its priors."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from contracts import ContinuousDensityContract, FlowContract, ModelContract, condition_for, randomise
+from scipy import stats
+
+from keras_gen.flows import NICE
+
+
+class TestContracts(ModelContract, FlowContract, ContinuousDensityContract):
+    """Every argument away from its default, and a class as condition."""
+
+    def make_model(self, **changes):
+        arguments = {
+            "num_layers": 3,
+            "hidden_units": (8, 7),
+            "prior": "gaussian",
+            "activation": "tanh",
+            "num_classes": 3,
+            "seed": 3,
+            "name": "flow",
+        }
+        return NICE((3,), **{**arguments, **changes})
+
+    def make_data(self):
+        first = np.random.default_rng(0).standard_normal((40, 1))
+        return np.concatenate([first, first**2, 3.0 - first], axis=1).astype(np.float32)
+
+    def make_plane(self):
+        model = randomise(NICE((2,), num_layers=3, hidden_units=(8,), seed=1), 0.6, seed=2)
+        model.adapt(np.array([[0.0, 3.0], [2.0, 4.0], [1.0, 5.0]]))
+        return model
+
+    def make_deep(self):
+        return randomise(NICE((3,), num_layers=100, hidden_units=(4,), seed=1), 0.1)
+
+
+def test_the_equations_of_the_paper():
+    model = randomise(NICE((5,), num_layers=2, hidden_units=(4,)), 1.0)
+    x = np.random.default_rng(0).standard_normal((6, 5)).astype(np.float32)
+    h = x.copy()
+    h[:, 1::2] += model.networks[0](h[:, ::2]).numpy()
+    h[:, ::2] += model.networks[1](h[:, 1::2]).numpy()
+    log_scale = model.log_scale.numpy()
+    z = h * np.exp(log_scale)
+    np.testing.assert_allclose(model.encode(x), z, rtol=1e-4, atol=1e-5)
+    expected = stats.logistic.logpdf(z).sum(axis=1) + log_scale.sum()
+    np.testing.assert_allclose(model.log_prob(x), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("prior", "distribution"), [("logistic", stats.logistic), ("gaussian", stats.norm)])
+def test_the_prior_is_the_one_that_is_sampled(prior, distribution):
+    model = randomise(NICE((4,), num_layers=2, hidden_units=(4,), prior=prior), 0.5)
+    noise = model.noise(5000, seed=0)["z"].numpy()
+    assert all(stats.kstest(column, distribution.cdf).pvalue > 1e-3 for column in noise.T)
+    codes = model.encode(model.sample(5000, seed=1)).numpy()
+    assert all(stats.kstest(column, distribution.cdf).pvalue > 1e-3 for column in codes.T)
+
+
+@pytest.mark.parametrize("size", [2, 3, 6])
+def test_two_couplings_show_every_entry_to_others(size):
+    model = randomise(NICE((size,), num_layers=2, hidden_units=(9,), condition_size=2), 1.0)
+    x = tf.constant(np.random.default_rng(0).standard_normal((20, size)), tf.float32)
+    condition = condition_for(model, 20)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        z = model.encode(x, condition)
+    depends = np.any(tape.batch_jacobian(z, x).numpy() != 0, axis=0)
+    odd = np.arange(size) % 2 == 0
+    # Even places see the odd ones; these see all others after that, and themselves through the even ones.
+    np.testing.assert_array_equal(depends, odd[:, np.newaxis] | odd | np.eye(size, dtype=bool))
+    assert np.all(np.any(model.encode(x, condition + 1.0) != z, axis=0))
+
+
+def test_the_identity_at_the_start():
+    x = np.random.default_rng(0).standard_normal((50, 5)).astype(np.float32)
+    assert np.abs(NICE((5,)).encode(x) - x).max() < 0.1
+
+
+def test_bits_per_dim_of_a_known_density():
+    model = NICE((3, 2, 1), 2, (4,), levels=256, logit_margin=None)
+    for weight in model.trainable_weights:
+        weight.assign(tf.zeros_like(weight))
+    model.compile()
+    x = np.random.default_rng(0).integers(0, 256, (2000, 3, 2, 1))
+    # Levels lie in [-1/2, 1/2], in the middle of a logistic distribution.
+    expected = 8.0 - stats.logistic.logpdf((x + 0.5) / 256 - 0.5).mean() / np.log(2.0)
+    logs = model.evaluate(x, verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["bits_per_dim"], expected, atol=1e-4)
+
+
+def test_levels_come_back_from_their_codes():
+    model = randomise(NICE((3, 3, 1), 3, (6,), levels=256, num_classes=2), 0.5)
+    x = np.random.default_rng(0).integers(0, 256, (30, 3, 3, 1)).astype(np.float32)
+    condition = condition_for(model, 30)
+    z = tf.identity(model.encode(x, condition))
+    np.testing.assert_array_equal(model.decode(z, condition), x)
+    assert np.any(np.abs(model.encode(x, 1 - condition) - z) > 1e-2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"event_shape": (1,)}, "`event_shape` must have at least two entries"),
+        ({"num_layers": 0}, "`num_layers` must be at least 1, received 0."),
+        ({"hidden_units": (0,)}, "`hidden_units` must be at least 1, received 0."),
+        ({"prior": "gausian"}, "`prior` 'gausian' is unknown; did you mean gaussian?"),
+    ],
+)
+def test_wrong_arguments(changes, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        NICE(**{"event_shape": (3,), "hidden_units": (4,), **changes})
