@@ -32,9 +32,9 @@ def bits(batch_size: int, event_shape: tuple[int, ...]) -> np.ndarray:
     return (np.random.default_rng(0).random((batch_size, *event_shape)) < 0.13).astype(np.float32)
 
 
-def train_step(model: GenerativeModel, batch_size: int, jit_compile: bool = False) -> Callable:
-    """Returns one step of `fit` with Adam on bits: what runs for each batch of a data set in memory."""
-    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
+def train_step(model: GenerativeModel, batch_size: int, jit_compile: bool = False, steps: int = 1) -> Callable:
+    """Returns what `fit` runs for each batch of a data set in memory: a step with Adam on bits; or several of them."""
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile, steps_per_execution=steps)
     model.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors(bits(batch_size, model.event_shape)).repeat())
     return lambda: model.train_function(batches)["loss"]

@@ -4,8 +4,9 @@
 
 prints, all measured in this run, for nets 784-200-200-50 and back on examples of 784 bits,
 
-- the time of a training step with Adam of VAE (batch 100) and of IWAE with 50 samples (batch 20), and that of the same
-  nets in pythae with PyTorch's fused Adam, in turn; `--peer` names an interpreter with `pip install torch pythae`;
+- the time of a training step with Adam of VAE (batch 100) and of IWAE with 50 samples (batch 20), by itself and as one of
+  ten that `compile(steps_per_execution=10)` runs at once, and that of the same nets in pythae with PyTorch's fused Adam,
+  in turn; `--peer` names an interpreter with `pip install torch pythae`;
 - the largest memory of a process that bounds the likelihood of one example with more and more samples.
 
 The best of many repetitions is taken, since other work on the machine only ever slows one down.
@@ -16,12 +17,16 @@ import pathlib
 import re
 import subprocess
 
+import numpy as np
 import tyro
 from timing import best_seconds, bits, train_step
 
 from keras_gen.latent import IWAE, VAE
 
 SIZE = 784
+
+#: Steps that run at once.
+TOGETHER = 10
 
 
 def make(num_samples: int) -> VAE:
@@ -57,18 +62,22 @@ def main(
     process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
     for name, samples, batch_size in (("VAE", 1, 100), ("IWAE-50", 50, 20)):
         steps = [train_step(make(samples), batch_size, jit_compile) for jit_compile in (True, False)]
-        ours, plain, theirs = [], [], []
+        steps.append(train_step(make(samples), batch_size, True, TOGETHER))
+        ours, theirs = [], []
         for _ in range(rounds):
-            with_xla, without = best_seconds(steps, repetitions)
-            ours.append(with_xla)
-            plain.append(without)
+            ours.append(best_seconds(steps, repetitions) / [1, 1, TOGETHER])
             if process is not None:
                 process.stdin.write(f"{samples} {batch_size} {repetitions}\n")
                 process.stdin.flush()
                 theirs.append(float(process.stdout.readline()))
-        print(f"{name}, batch {batch_size}: {min(ours) * 1e3:.2f} ms with XLA, {min(plain) * 1e3:.2f} without", end="")
-        best = min(*ours, *plain)
-        print(f", pythae {min(theirs) * 1e3:.2f} ms (×{min(theirs) / best:.2f})" if theirs else "", flush=True)
+        compiled, plain, together = 1e3 * np.min(ours, axis=0)
+        print(f"{name}, batch {batch_size}: {compiled:.2f} ms with XLA, {plain:.2f} without", end="")
+        print(f", {together:.2f} as one of {TOGETHER} with XLA", end="")
+        if theirs:
+            peer_time = 1e3 * min(theirs)
+            ratios = peer_time / min(compiled, plain), peer_time / together
+            print(f"; pythae {peer_time:.2f} ms (×{ratios[0]:.2f}, ×{ratios[1]:.2f})", end="")
+        print(flush=True)
     if process is not None:
         process.communicate()
 
