@@ -100,47 +100,6 @@ class Normalization(tfb.Bijector):
         return {}
 
 
-class Planar(tfb.Bijector):
-    r"""Pushes points towards a plane, or away from it (Rezende and Mohamed, 2015, https://arxiv.org/abs/1505.05770).
-
-    $$f(z) = z + \hat u \tanh(w^\top z + b)$$
-    $$\log |\det f'(z)| = \log |1 + \hat u^\top w\, (1 - \tanh^2(w^\top z + b))|$$
-    $$\hat u = u + (\operatorname{softplus}(w^\top u) - 1 - w^\top u) \frac{w}{\|w\|^2}$$
-
-    The last line makes $w^\top \hat u > -1$, so that f is invertible; its inverse has no closed form.
-
-    Args:
-        u: direction, of shape `(..., size)`.
-        w: normal of the plane, of shape `(..., size)`.
-        b: offset, of shape `(...)`.
-    """
-
-    def __init__(self, u: tf.Tensor, w: tf.Tensor, b: tf.Tensor, name: str = "planar"):
-        parameters = dict(locals())
-        inner = tf.reduce_sum(w * u, axis=-1, keepdims=True)
-        square = tf.reduce_sum(tf.square(w), axis=-1, keepdims=True)
-        # Without a plane, w = 0, there is nothing to correct.
-        self.u = u + (tf.nn.softplus(inner) - 1.0 - inner) * tf.math.divide_no_nan(w, square)
-        self.w = w
-        self.b = b
-        super().__init__(forward_min_event_ndims=1, validate_args=False, parameters=parameters, name=name)
-
-    def _forward(self, z):
-        return z + self.u * tf.tanh(self.height(z))[..., tf.newaxis]
-
-    def _forward_log_det_jacobian(self, z):
-        slope = 1.0 - tf.square(tf.tanh(self.height(z)))
-        return tf.math.log1p(tf.reduce_sum(self.u * self.w, axis=-1) * slope)
-
-    def height(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_sum(self.w * z, axis=-1) + self.b
-
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        vector = tfp.util.ParameterProperties(event_ndims=1)
-        return {"u": vector, "w": vector, "b": tfp.util.ParameterProperties(event_ndims=0)}
-
-
 class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
     """Functions of single entries, of which each depends on the outputs for the entries before it.
 

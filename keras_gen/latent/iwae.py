@@ -39,11 +39,8 @@ class IWAE(VAE):
         latent_size: number of entries of z.
         levels: number of levels of an entry; None for real numbers.
         num_samples: K.
-        gradient: "reparameterized", or "doubly_reparameterized", which needs a posterior with a density everywhere.
+        gradient: "reparameterized", or "doubly_reparameterized".
         **kwargs: as in `VAE`. The divergence is always estimated, and has the weight 1.
-
-    Raises:
-        ValueError: if the doubly reparameterized gradient is asked for with another posterior.
     """
 
     terms = ("loss", "bound", "elbo", "reconstruction", "kl", "bits_per_dim")
@@ -61,11 +58,6 @@ class IWAE(VAE):
         super().__init__(event_shape, latent_size, levels, **kwargs)
         self.num_samples = checks.positive_int("num_samples", num_samples)
         self.gradient = checks.choice("gradient", gradient, ("reparameterized", "doubly_reparameterized"))
-        if self.gradient == "doubly_reparameterized" and not self.posterior_family.has_density:
-            raise ValueError(
-                f"`gradient` {gradient!r} needs a posterior with a density everywhere, received `posterior` "
-                f"{self.posterior!r}."
-            )
         for name, value in (("beta", 1.0), ("warm_up_steps", 0), ("free_nats", 0.0)):
             if getattr(self, name) != value:
                 raise ValueError(f"`{name}` must be {value} in an IWAE, received {getattr(self, name)}.")

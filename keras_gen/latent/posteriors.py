@@ -5,14 +5,15 @@ from outside, and log q(z|x) is known at what was drawn.
 """
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.flows.bijectors import InverseAutoregressive, Planar
+from keras_gen.flows.bijectors import InverseAutoregressive
+from keras_gen.flows.bijectors_residual import Planar, Radial, Sylvester
 from keras_gen.layers import MaskedDense
 from keras_gen.layers.common import dense, glorot
+from keras_gen.layers.triangular import filled_triangle
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -31,11 +32,9 @@ class Posterior(keras.layers.Layer):
 
     Attributes:
         num_parameters: how many numbers an encoder must provide.
-        has_density: whether `log_prob` is known everywhere, rather than only where a code was drawn.
     """
 
     num_parameters: int
-    has_density = True
 
     def __init__(self, latent_size: int, *, seed: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
@@ -71,23 +70,41 @@ class FullCovariance(Posterior):
     def __init__(self, latent_size: int, **kwargs):
         super().__init__(latent_size, **kwargs)
         self.num_parameters = latent_size + latent_size * (latent_size + 1) // 2
-        # Where each entry of L comes from: a zero, its diagonal, and what is below it.
-        places = np.zeros((latent_size, latent_size), np.int32)
-        places[np.diag_indices(latent_size)] = 1 + np.arange(latent_size)
-        below = np.tril_indices(latent_size, -1)
-        places[below] = 1 + latent_size + np.arange(len(below[0]))
-        self.places = places.reshape(-1)
 
     def distribution(self, parameters):
         size = self.latent_size
         mean, diagonal, below = parameters[..., :size], parameters[..., size : 2 * size], parameters[..., 2 * size :]
-        numbers = [tf.zeros_like(mean[..., :1]), MIN_SCALE + tf.nn.softplus(diagonal), below]
-        # LiteRT has no operator that fills triangles.
-        scale = tf.gather(tf.concat(numbers, axis=-1), self.places, axis=-1)
-        return tfd.MultivariateNormalTriL(mean, tf.reshape(scale, (-1, size, size)))
+        scale = filled_triangle(MIN_SCALE + tf.nn.softplus(diagonal), below)
+        return tfd.MultivariateNormalTriL(mean, scale)
 
 
-class PlanarFlow(Posterior):
+class ResidualFlow(Posterior):
+    """Diagonal, then functions that add something to z, all of whose parameters depend on x.
+
+    A subclass provides `flow`.
+
+    Args:
+        latent_size: entries of a code.
+        num_flows: number of functions.
+        flow_parameters: how many numbers one of them takes.
+        **kwargs: as in `Posterior`.
+    """
+
+    def __init__(self, latent_size: int, *, num_flows: int, flow_parameters: int, **kwargs):
+        super().__init__(latent_size, **kwargs)
+        self.num_flows = checks.positive_int("num_flows", num_flows)
+        self.num_parameters = 2 * latent_size + self.num_flows * flow_parameters
+
+    def flow(self, parameters: tf.Tensor) -> tfb.Bijector:
+        """Returns one of the functions; its parameters have shape `(batch, flow_parameters)`."""
+        raise NotImplementedError
+
+    def distribution(self, parameters):
+        first, flows = parameters[..., : 2 * self.latent_size], parameters[..., 2 * self.latent_size :]
+        return self.transformed([affine(first), *map(self.flow, tf.split(flows, self.num_flows, axis=-1))])
+
+
+class PlanarFlow(ResidualFlow):
     r"""Diagonal, then planar flows (Rezende and Mohamed, 2015, https://arxiv.org/abs/1505.05770).
 
     $$z = f_K(… f_1(μ(x) + σ(x) ⊙ ε)), \qquad f_k(z) = z + u_k(x) \tanh(w_k(x)^\top z + b_k(x))$$
@@ -98,19 +115,53 @@ class PlanarFlow(Posterior):
         **kwargs: as in `Posterior`.
     """
 
-    has_density = False
+    def __init__(self, latent_size: int, *, num_flows: int = 10, **kwargs):
+        super().__init__(latent_size, num_flows=num_flows, flow_parameters=Planar.num_parameters(latent_size), **kwargs)
+
+    def flow(self, parameters):
+        return Planar.from_parameters(parameters)
+
+
+class RadialFlow(ResidualFlow):
+    r"""Diagonal, then radial flows (equation 14 of the same paper).
+
+    $$f_k(z) = z + \frac{β_k(x)}{α_k(x) + \|z - c_k(x)\|} (z - c_k(x))$$
+
+    Args:
+        latent_size: entries of a code.
+        num_flows: K.
+        **kwargs: as in `Posterior`.
+    """
 
     def __init__(self, latent_size: int, *, num_flows: int = 10, **kwargs):
-        super().__init__(latent_size, **kwargs)
-        self.num_flows = checks.positive_int("num_flows", num_flows)
-        self.num_parameters = 2 * latent_size + self.num_flows * (2 * latent_size + 1)
+        super().__init__(latent_size, num_flows=num_flows, flow_parameters=Radial.num_parameters(latent_size), **kwargs)
 
-    def distribution(self, parameters):
-        size = self.latent_size
-        bijectors = [affine(parameters[..., : 2 * size])]
-        flows = tf.split(parameters[..., 2 * size :], self.num_flows, axis=-1)
-        bijectors += [Planar(flow[..., :size], flow[..., size:-1], flow[..., -1]) for flow in flows]
-        return self.transformed(bijectors)
+    def flow(self, parameters):
+        return Radial.from_parameters(parameters)
+
+
+class SylvesterFlow(ResidualFlow):
+    r"""Diagonal, then Sylvester flows (van den Berg et al., 2018, https://arxiv.org/abs/1803.05649).
+
+    $$f_k(z) = z + Q_k(x) R_k(x) \tanh(\tilde R_k(x) Q_k(x)^\top z + b_k(x))$$
+
+    with $Q_k$ a product of Householder reflections, and triangular $R_k$ and $\tilde R_k$.
+
+    Args:
+        latent_size: entries of a code.
+        num_flows: K.
+        num_reflections: number of reflections in each $Q_k$.
+        **kwargs: as in `Posterior`.
+    """
+
+    def __init__(self, latent_size: int, *, num_flows: int = 4, num_reflections: int = 4, **kwargs):
+        num_reflections = checks.positive_int("num_reflections", num_reflections)
+        flow_parameters = Sylvester.num_parameters(latent_size, num_reflections)
+        super().__init__(latent_size, num_flows=num_flows, flow_parameters=flow_parameters, **kwargs)
+        self.num_reflections = num_reflections
+
+    def flow(self, parameters):
+        return Sylvester.from_parameters(parameters, self.latent_size, self.num_reflections)
 
 
 class InverseAutoregressiveFlow(Posterior):
@@ -201,6 +252,8 @@ POSTERIORS = {
     "diagonal": Diagonal,
     "full_covariance": FullCovariance,
     "planar_flow": PlanarFlow,
+    "radial_flow": RadialFlow,
+    "sylvester_flow": SylvesterFlow,
     "inverse_autoregressive_flow": InverseAutoregressiveFlow,
 }
 

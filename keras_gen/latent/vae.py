@@ -57,8 +57,8 @@ class VAE(LatentVariableModel):
         prior: p(z): "standard_normal", "laplace", "student_t", "uniform_cube", "gaussian_mixture", "vamp_prior" or
             "model", or a dict of the name and the arguments of the class in `latent.priors`, such as
             `{"name": "model", "model": "flows.RealNVP"}`.
-        posterior: q(z|x): "diagonal", "full_covariance", "planar_flow" or "inverse_autoregressive_flow", or a dict of
-            the name and the arguments of the class in `latent.posteriors`.
+        posterior: q(z|x): "diagonal", "full_covariance", "planar_flow", "radial_flow", "sylvester_flow" or
+            "inverse_autoregressive_flow", or a dict of the name and the arguments of the class in `latent.posteriors`.
         estimator: "analytic" takes the KL in closed form, where there is one (the paper's estimator B), "sampled"
             estimates it with the same z as the reconstruction (estimator A).
         beta: weight of the KL in the loss.
@@ -113,13 +113,8 @@ class VAE(LatentVariableModel):
         self.prior_family = found(
             self.latent_size, self.event_shape, self.levels, seed=(seed, 3), **arguments, **policy
         )
-        if self.prior_family.needs_posterior and (
-            self.condition_kind is not None or not self.posterior_family.has_density
-        ):
-            raise ValueError(
-                f"`prior` {prior!r} needs an unconditional model and a posterior with a density everywhere, received "
-                f"`posterior` {posterior!r}."
-            )
+        if self.prior_family.needs_posterior and self.condition_kind is not None:
+            raise ValueError(f"`prior` {prior!r} needs an unconditional model.")
         networks = {
             "hidden_units": self.hidden_units,
             "filters": self.filters,

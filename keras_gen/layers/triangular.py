@@ -1,5 +1,6 @@
-"""Triangular matrices, without the solver that LiteRT lacks."""
+"""Triangular matrices, without the operators that LiteRT lacks: those that solve with them and that fill them."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -20,3 +21,24 @@ def unit_triangular_inverse(strict: tf.Tensor) -> tf.Tensor:
         power = tf.matmul(power, power)
         inverse += tf.matmul(inverse, power)
     return inverse
+
+
+def filled_triangle(diagonal: tf.Tensor, others: tf.Tensor, *, upper: bool = False) -> tf.Tensor:
+    """Returns triangular matrices, lower ones unless `upper`.
+
+    Args:
+        diagonal: their diagonals, of shape `(..., D)` with a known D.
+        others: what is below, or above, the diagonals, row by row, of shape `(..., D * (D - 1) / 2)`.
+        upper: whether the matrices are upper triangular.
+
+    Returns:
+        Tensor of shape `(..., D, D)`.
+    """
+    size = diagonal.shape[-1]
+    # Where each entry comes from: a zero, the diagonal, and the others.
+    places = np.zeros((size, size), np.int32)
+    places[np.diag_indices(size)] = 1 + np.arange(size)
+    triangle = np.triu_indices(size, 1) if upper else np.tril_indices(size, -1)
+    places[triangle] = 1 + size + np.arange(len(triangle[0]))
+    numbers = tf.concat([tf.zeros_like(diagonal[..., :1]), diagonal, others], axis=-1)
+    return tf.gather(numbers, places, axis=-1)

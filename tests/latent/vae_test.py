@@ -352,11 +352,6 @@ def test_litert_agrees_with_the_other_likelihoods(levels, tmp_path):
             ValueError,
             r"`prior\['laplace'\]` 'sale' is unknown; did you mean scale",
         ),
-        (
-            lambda m: VAE((4,), prior="vamp_prior", posterior="planar_flow"),
-            ValueError,
-            "needs an unconditional model and a posterior with a density everywhere, received `posterior` 'plan",
-        ),
         (lambda m: VAE((4,), likelihood="normal"), ValueError, "`likelihood` 'normal' does not suit entries with 2 le"),
         (lambda m: VAE((4,), beta=-1), ValueError, "`beta` must be at least 0, received -1."),
         (lambda m: m.impute(np.zeros((1, 2, 2, 1)), 1, num_steps=0), ValueError, "`num_steps` must be at least 1, rec"),
