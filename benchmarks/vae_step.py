@@ -4,9 +4,9 @@
 
 prints, all measured in this run, for nets 784-200-200-50 and back on examples of 784 bits,
 
-- the time of a training step with Adam of VAE (batch 100) and of IWAE with 50 samples (batch 20), by itself and as one of
-  ten that `compile(steps_per_execution=10)` runs at once, and that of the same nets in pythae with PyTorch's fused Adam,
-  in turn; `--peer` names an interpreter with `pip install torch pythae`;
+- the time of a training step with Adam of VAE (batch 100) and of IWAE with 50 samples (batch 20), by itself and as one
+  of ten that `compile(steps_per_execution=10)` runs at once, and that of the same nets in pythae with PyTorch's fused
+  Adam, in turn; `--peer` names an interpreter with `pip install torch pythae`;
 - the largest memory of a process that bounds the likelihood of one example with more and more samples.
 
 The best of many repetitions is taken, since other work on the machine only ever slows one down.
