@@ -109,7 +109,8 @@ class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
     Args:
         network: `AutoregressiveNetwork` with one mask.
         entry_bijector: function from parameters, of shape `(..., outputs_per_entry)`, to a bijector of scalars.
-        context: what the network sees besides, of shape `(batch, context_size)`; None for nothing.
+        context: what the network sees besides, of shape `(batch, context_size)`; None for nothing. Inputs then have
+            shape `(..., batch, entries)`.
     """
 
     def __init__(
@@ -118,57 +119,26 @@ class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
         entry_bijector: Callable[[tf.Tensor], tfb.Bijector],
         context: tf.Tensor | None = None,
     ):
-        def bijector_fn(y):
-            parameters = network(tf.cast(y, network.compute_dtype), context)
-            return entry_bijector(tf.reshape(parameters, (-1, *y.shape[1:], network.outputs_per_entry)))
-
-        super().__init__(bijector_fn=bijector_fn)
+        super().__init__(bijector_fn=self.bijector_at)
         self.network = network
         self.entry_bijector = entry_bijector
         self.context = context
+        self.last = None
+
+    def bijector_at(self, y: tf.Tensor) -> tfb.Bijector:
+        """Returns the functions of all entries, given the outputs."""
+        # The value and the log-determinant ask for the same one.
+        if self.last is None or self.last[0] is not y:
+            rows = tf.cast(tf.reshape(y, (-1, self.network.entries)), self.network.compute_dtype)
+            shape = tf.concat([tf.shape(y), [self.network.outputs_per_entry]], axis=0)
+            self.last = (y, self.entry_bijector(tf.reshape(self.network(rows, self.context), shape)))
+        return self.last[1]
 
     def _forward(self, x):
-        return self.network.in_turn(
-            lambda parameters, entry: self.entry_bijector(parameters).forward(entry), x, self.context
+        rows, context = tf.reshape(x, (-1, self.network.entries)), self.context
+        if context is not None and len(x.shape) > 2:
+            context = tf.tile(context, [tf.shape(rows)[0] // tf.shape(context)[0], 1])
+        y = self.network.in_turn(
+            lambda parameters, entry: self.entry_bijector(parameters).forward(entry), rows, context
         )
-
-
-class InverseAutoregressive(tfb.Bijector):
-    r"""Scales and shifts each entry by what a network makes of the ones before it (Kingma et al., 2016).
-
-    $$f(z) = σ ⊙ z + (1 - σ) ⊙ m, \qquad \log |\det f'(z)| = \sum_i \log σ_i$$
-
-    Source: https://arxiv.org/abs/1606.04934, section 4. The inverse takes a pass of the network for each entry.
-
-    Args:
-        network: function from z, of shape `(..., size)`, to m and to the logit of σ, of the same shape; an entry of
-            them depends on the entries of z before it only.
-    """
-
-    def __init__(
-        self, network: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]], name: str = "inverse_autoregressive"
-    ):
-        parameters = dict(locals())
-        self.network = network
-        super().__init__(forward_min_event_ndims=1, validate_args=False, parameters=parameters, name=name)
-
-    def _forward(self, z):
-        shift, logit = self.network(z)
-        gate = tf.sigmoid(logit)
-        return gate * z + (1.0 - gate) * shift
-
-    def _forward_log_det_jacobian(self, z):
-        return tf.reduce_sum(tf.math.log_sigmoid(self.network(z)[1]), axis=-1)
-
-    def _inverse(self, x):
-        # After the k-th pass the first k entries are right.
-        z = tf.zeros_like(x)
-        for _ in range(x.shape[-1]):
-            shift, logit = self.network(z)
-            gate = tf.sigmoid(logit)
-            z = (x - (1.0 - gate) * shift) / gate
-        return z
-
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        return {}
+        return tf.reshape(y, tf.shape(x))

@@ -151,9 +151,7 @@ class IAF(MAF):
 
     def entry_bijector(self, parameters):
         """Returns the inverse of the gated functions, which `layer` takes from data to noise."""
-        gate = tf.sigmoid(parameters[..., 1])
-        blend = tfb.Chain([tfb.Shift((1.0 - gate) * parameters[..., 0]), tfb.Scale(gate)])
-        return tfb.Invert(blend)
+        return tfb.Invert(gated_entries(parameters))
 
     def layer(self, network, condition):
         return MaskedAutoregressive(network, self.entry_bijector, condition)
@@ -202,3 +200,13 @@ class MixtureMAF(MAF):
 
     def generate(self, noise, condition=None):
         return self.decoded(self.mixtures.generate(noise), self.validated_condition(condition))
+
+
+def gated_entries(parameters: tf.Tensor) -> tfb.Bijector:
+    """Returns $σ u + (1 - σ) m$ as a function of single entries u.
+
+    Args:
+        parameters: m and the logit of σ, of shape `(..., 2)`.
+    """
+    gate = tf.sigmoid(parameters[..., 1])
+    return tfb.Chain([tfb.Shift((1.0 - gate) * parameters[..., 0]), tfb.Scale(gate)])

@@ -5,14 +5,15 @@ from outside, and log q(z|x) is known at what was drawn.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.flows.bijectors import InverseAutoregressive
+from keras_gen.flows.bijectors import MaskedAutoregressive
 from keras_gen.flows.bijectors_residual import Planar, Radial, Sylvester
-from keras_gen.layers import MaskedDense
-from keras_gen.layers.common import dense, glorot
+from keras_gen.flows.maf import IAF, gated_entries
+from keras_gen.layers import AutoregressiveNetwork
 from keras_gen.layers.triangular import filled_triangle
 
 tfb = tfp.bijectors
@@ -187,65 +188,32 @@ class InverseAutoregressiveFlow(Posterior):
         self.hidden_units = checks.positive_int("hidden_units", hidden_units)
         self.context_size = checks.positive_int("context_size", context_size)
         self.num_parameters = 2 * latent_size + self.context_size
+        orders = [np.arange(latent_size), np.arange(latent_size)[::-1]]
         self.networks = [
             AutoregressiveNetwork(
-                latent_size, self.hidden_units, self.context_size, seed=(*self.seed, index), dtype=self.dtype_policy
+                orders[index % 2][np.newaxis],
+                (self.hidden_units,),
+                2,
+                context_size=self.context_size,
+                activation="elu",
+                # Small, so that the flow starts near z: σ at sigmoid(2) and m at 0.
+                output_scale=0.1,
+                seed=(*self.seed, index),
+                dtype=self.dtype_policy,
             )
             for index in range(self.num_flows)
         ]
+        for network in self.networks:
+            network.output_layer.bias.assign(np.tile(IAF.initial_parameters, latent_size))
 
     def distribution(self, parameters):
         context = parameters[..., 2 * self.latent_size :]
         bijectors = [affine(parameters[..., : 2 * self.latent_size])]
-        reverse = tfb.Permute(list(range(self.latent_size))[::-1])
-        for index, network in enumerate(self.networks):
-            bijectors += [reverse] * (index > 0)
-            bijectors.append(InverseAutoregressive(lambda z, network=network: network(z, context)))
+        for network in self.networks:
+            # From what an entry becomes back to what it was is the direction that goes through the entries in turn.
+            steps = MaskedAutoregressive(network, lambda parameters: tfb.Invert(gated_entries(parameters)), context)
+            bijectors.append(tfb.Invert(steps))
         return self.transformed(bijectors)
-
-
-class AutoregressiveNetwork(keras.layers.Layer):
-    """A MADE with one hidden layer and a context, from z to the m and the logit of σ of an inverse autoregressive flow.
-
-    Args:
-        latent_size: entries of z.
-        hidden_units: width of the hidden layer.
-        context_size: entries of the context.
-        seed: seeds of the initial weights.
-        **kwargs: as in `keras.layers.Layer`.
-    """
-
-    def __init__(self, latent_size: int, hidden_units: int, context_size: int, *, seed: tuple[int, ...], **kwargs):
-        super().__init__(**kwargs)
-        self.latent_size = latent_size
-        policy = self.dtype_policy
-        self.context_layer = dense(context_size, hidden_units, glorot((*seed, 0)), policy)
-        self.hidden_layer = MaskedDense(
-            hidden_units, use_bias=False, kernel_initializer=glorot((*seed, 1)), dtype=policy
-        )
-        self.hidden_layer.build((None, latent_size))
-        # Small, so that the flow starts near z: σ at sigmoid(2) and m at 0.
-        self.output_layer = MaskedDense(2 * latent_size, kernel_initializer=glorot((*seed, 2), 0.1), dtype=policy)
-        self.output_layer.build((None, hidden_units))
-        self.output_layer.bias.assign(tf.repeat([0.0, 2.0], latent_size))
-        entries = tf.range(1, latent_size + 1)
-        self.entry_degrees = entries.numpy()
-        # Degrees of the hidden units go round from 1 to size - 1.
-        self.hidden_degrees = sorted(1 + unit % max(1, latent_size - 1) for unit in range(hidden_units))
-        self.built = True
-
-    def call(self, z, context):
-        """Takes z of shape `(..., batch, latent_size)` and contexts of shape `(batch, context_size)`."""
-        shape = tf.shape(z)
-        context = tf.cast(self.context_layer(context), self.compute_dtype)
-        entries, hidden = tf.constant(self.entry_degrees), tf.constant(self.hidden_degrees)
-        flat = tf.cast(tf.reshape(z, (-1, self.latent_size)), self.compute_dtype)
-        h = tf.reshape(self.hidden_layer(flat, entries, hidden), tf.concat([shape[:-1], [-1]], axis=0)) + context
-        h = tf.reshape(tf.nn.elu(h), (-1, self.hidden_layer.units))
-        # An output must see lower degrees only.
-        y = self.output_layer(h, hidden, tf.concat([entries, entries], axis=0) - 1)
-        shift, logit = tf.split(tf.cast(y, tf.float32), 2, axis=-1)
-        return tf.reshape(shift, shape), tf.reshape(logit, shape)
 
 
 POSTERIORS = {

@@ -120,13 +120,14 @@ class AutoregressiveNetwork(keras.layers.Layer):
         """Computes the parameters of all entries.
 
         Args:
-            x: inputs of shape `(batch, entries * inputs_per_entry)`.
-            context: tensor of shape `(batch, context_size)`, or None.
+            x: inputs of shape `(rows, entries * inputs_per_entry)`.
+            context: tensor of shape `(batch, context_size)`, or None. There may be a multiple of `batch` rows: one for
+                each context, then again.
             which: index of the mask: an int or a scalar tensor.
             drop: what is applied to the features of each hidden layer.
 
         Returns:
-            float32 tensor of shape `(batch, entries, outputs_per_entry)`.
+            float32 tensor of shape `(rows, entries, outputs_per_entry)`.
         """
         # The degrees of a mask that is known when the graph is made stay arrays: `MaskedDense` then saves work.
         known = isinstance(which, int)
@@ -138,7 +139,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
         for index, (layer, degrees) in enumerate(zip(self.hidden_layers, hidden, strict=True)):
             h = layer(h, below, degrees)
             if index == 0 and self.context_layer is not None:
-                h += self.context_layer(context)
+                seen = self.context_layer(context)
+                h = tf.reshape(tf.reshape(h, (-1, *tf.unstack(tf.shape(seen)))) + seen, (-1, layer.units))
             h, below = drop(self.activation_function(h)), degrees
         # An output must see lower degrees only.
         y = self.output_layer(h, below, outputs - 1)

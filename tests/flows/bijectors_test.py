@@ -3,7 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.flows.bijectors import InverseAutoregressive
+from keras_gen.flows.bijectors import MaskedAutoregressive
+from keras_gen.flows.maf import gated_entries
+from keras_gen.layers import AutoregressiveNetwork
 
 
 def log_det(bijector, z):
@@ -13,14 +15,23 @@ def log_det(bijector, z):
     return np.linalg.slogdet(tape.batch_jacobian(x, z).numpy().astype(np.float64))
 
 
-def test_inverse_autoregressive_both_ways():
+def test_masked_autoregressive_both_ways_with_several_rows_for_each_context():
     random = np.random.default_rng(0)
-    kernels = [np.triu(random.normal(size=(4, 4)), 1).astype(np.float32) for _ in range(2)]
-    bijector = InverseAutoregressive(lambda z: tuple(tf.tanh(tf.matmul(z, kernel)) + 0.5 for kernel in kernels))
-    z = tf.constant(random.normal(size=(50, 4)), tf.float32)
-    sign, expected = log_det(bijector, z)
-    assert (sign > 0).all()
-    np.testing.assert_allclose(bijector.forward_log_det_jacobian(z, 1), expected, rtol=1e-4, atol=1e-4)
-    x = tf.identity(bijector.forward(z))
-    np.testing.assert_allclose(bijector.inverse(x), z, atol=1e-4)
-    np.testing.assert_allclose(bijector.inverse_log_det_jacobian(tf.identity(x), 1), -expected, rtol=1e-3, atol=1e-3)
+    network = AutoregressiveNetwork(np.array([[2, 0, 3, 1]]), (9, 8), 2, context_size=2, seed=(0,))
+    for weight in network.trainable_weights:
+        weight.assign_add(0.3 * random.standard_normal(weight.shape))
+    context = tf.constant(random.standard_normal((5, 2)), tf.float32)
+    x = tf.constant(random.standard_normal((3, 5, 4)), tf.float32)
+    bijector = MaskedAutoregressive(network, gated_entries, context)
+    y = tf.identity(bijector.forward(x))
+    assert y.shape == x.shape
+    np.testing.assert_allclose(bijector.inverse(y), x, atol=1e-4)
+    for rows, images, index in zip(x, y, range(3), strict=True):
+        alone = MaskedAutoregressive(network, gated_entries, context)
+        np.testing.assert_allclose(alone.forward(rows), images, atol=1e-5)
+        _, expected = log_det(alone, rows)
+        found = bijector.forward_log_det_jacobian(x, 1)[index]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            alone.inverse_log_det_jacobian(tf.identity(images), 1), -expected, rtol=1e-3, atol=1e-3
+        )

@@ -82,14 +82,14 @@ def test_samples_have_the_covariance_of_the_full_one():
 
 
 def test_autoregressive_networks_see_only_what_is_before():
-    family = POSTERIORS["inverse_autoregressive_flow"](4, seed=(0,), num_flows=1, hidden_units=9, context_size=2)
+    family = POSTERIORS["inverse_autoregressive_flow"](4, seed=(0,), num_flows=1, hidden_units=40, context_size=2)
     (network,) = family.networks
     context = tf.random.stateless_normal((1, 2), (0, 0))
     z = tf.random.stateless_normal((1, 4), (0, 1))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch((z, context))
-        shift, logit = network(z, context)
+        shift, logit = tf.unstack(network(z, context), axis=-1)
     strictly_lower = np.tril(np.ones((4, 4)), -1) > 0
     for output in (shift, logit):
         np.testing.assert_array_equal(tape.jacobian(output, z)[0, :, 0].numpy() != 0, strictly_lower)
-        assert (tape.jacobian(output, context).numpy()[0, 1:] != 0).all()
+        assert (tape.jacobian(output, context).numpy() != 0).all()
