@@ -249,7 +249,7 @@ class FlowModel(DensityModel):
     # Objective
 
     def adapt(self, x, condition=None):
-        """Makes the standardisation of examples the first step of the flow.
+        """Makes the standardisation of examples the first step of the flow, and starts what else starts from data.
 
         Args:
             x: examples of shape `(rows, *event_shape)`, as many as represent the data.
@@ -274,6 +274,15 @@ class FlowModel(DensityModel):
             )
         self.location.assign(values.mean(axis=0))
         self.scale.assign(deviation)
+        self.start(self.first_steps()[-1].forward(x), self.vectors(condition))
+
+    def start(self, x: tf.Tensor, condition: tf.Tensor | None):
+        """Gives the weights of `steps` that start from data their first values; does nothing unless a model does.
+
+        Args:
+            x: standardised data of shape `(rows, *event_shape)`.
+            condition: vectors as in `steps`, or None.
+        """
 
     def loss_terms(self, x, condition, *, seed, training):
         """The negative log-likelihood, or the evidence lower bound of levels, in nats, and in bits per dimension."""

@@ -61,3 +61,49 @@ class BatchNormalization(keras.layers.Layer):
                     updates.append((weight, tf.stop_gradient(running)))
 
         return Normalization(moments, observe, self.log_scale.value, self.shift.value, self.epsilon, event_ndims)
+
+
+class ActNorm(keras.layers.Layer):
+    r"""Scales and shifts each feature: an activation normalization (Kingma and Dhariwal, 2018, section 3.1).
+
+    $$y = \exp(log\_scale) ⊙ x + shift$$
+
+    The weights are those of any layer; only their start is made of data, such that every feature of it has mean 0 and
+    variance 1.
+
+    Args:
+        features: number of features, the last axis.
+        epsilon: variance that is added at the start, so that a constant feature is not magnified without limit.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, features: int, *, epsilon: float = 1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        weights = {"shape": (features,), "dtype": "float32", "autocast": False}
+        self.log_scale = self.add_weight(initializer="zeros", name="log_scale", **weights)
+        self.shift = self.add_weight(initializer="zeros", name="shift", **weights)
+        self.built = True
+
+    def bijector(self, event_ndims: int, start: bool = False) -> tfb.Bijector:
+        """Returns the function.
+
+        Args:
+            event_ndims: number of axes of an event, of which the last one holds the features.
+            start: whether the function is that of the start for what it is applied to; a forward pass, which is not
+                traced, then sets the weights to it.
+        """
+        if not start:
+            return Normalization(
+                lambda _: (0.0, 1.0), lambda *_: None, self.log_scale.value, self.shift.value, 0.0, event_ndims
+            )
+
+        def observe(mean, variance):
+            log_scale = -0.5 * tf.math.log(variance + self.epsilon)
+            self.log_scale.assign(log_scale)
+            self.shift.assign(-mean * tf.exp(log_scale))
+
+        def moments(x):
+            return tf.nn.moments(x, axes=tuple(range(len(x.shape) - 1)))
+
+        return Normalization(moments, observe, 0.0, 0.0, self.epsilon, event_ndims)

@@ -1,0 +1,179 @@
+"""Glow: generative flow with invertible 1×1 convolutions. Diederik P. Kingma, Prafulla Dhariwal (2018).
+
+https://arxiv.org/abs/1807.03039
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen import checks
+from keras_gen.flows.base import FlowModel
+from keras_gen.flows.bijectors_coupling import Coupling, LUProduct
+from keras_gen.flows.bijectors_images import at_scale, factored_out
+from keras_gen.flows.networks import CouplingNetwork, check_image
+from keras_gen.flows.normalization import ActNorm
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+#: Examples that the activation normalizations start from, at most.
+START_ROWS = 512
+
+
+class InvertibleConvolution(keras.layers.Layer):
+    """A convolution of 1×1 whose matrix starts as a random rotation, in LU form (section 3.2).
+
+    Args:
+        channels: number of channels.
+        seed: seeds of the rotation.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, channels: int, *, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        random = np.random.default_rng(seed)
+        rotation, _ = np.linalg.qr(random.standard_normal((channels, channels)))
+        factors, self.permutation = lu_factors(rotation)
+        self.factors = self.add_weight(
+            shape=factors.shape,
+            initializer=lambda *_, **__: tf.constant(factors, tf.float32),
+            dtype="float32",
+            autocast=False,
+            name="factors",
+        )
+        self.built = True
+
+    def bijector(self) -> tfb.Bijector:
+        """Returns the function of images."""
+        return LUProduct(self.factors.value, self.permutation, event_ndims=3)
+
+
+def lu_factors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    r"""Factors a matrix, up to the signs of its columns, as a permutation, a lower and an upper triangular matrix.
+
+    Returns:
+        L below the diagonal, the logarithms of U's diagonal on it and the rest of U above, and an order π of the rows,
+        such that the rows $W_π$ are $L U$; L has ones on its diagonal, and the columns of W have signs that make the
+        diagonal of U positive.
+    """
+    work, order = matrix.astype(np.float64), np.arange(len(matrix))
+    for column in range(len(work)):
+        pivot = column + np.argmax(np.abs(work[column:, column]))
+        work[[column, pivot]], order[[column, pivot]] = work[[pivot, column]], order[[pivot, column]]
+        work[column + 1 :, column] /= work[column, column]
+        work[column + 1 :, column + 1 :] -= np.outer(work[column + 1 :, column], work[column, column + 1 :])
+    diagonal = np.diag(work)
+    factors = np.tril(work, -1) + np.triu(work * np.sign(diagonal), 1)
+    return factors + np.diag(np.log(np.abs(diagonal))), order
+
+
+class Glow(FlowModel):
+    r"""A flow of many steps at several scales of an image.
+
+    A step is an activation normalization, a convolution of 1×1 with an invertible matrix, and a coupling that scales
+    and shifts half of the channels by functions of the other half (table 1 of the paper):
+
+    $$y_{ij} = s ⊙ x_{ij} + b, \qquad y_{ij} = W x_{ij}, \qquad y_a = s(x_b) ⊙ x_a + t(x_b), \quad y_b = x_b$$
+
+    At each of L scales the image is squeezed, 2×2 pixels becoming one of four times the channels, and K steps are
+    taken; after all scales but the last, half of the channels are noise already. Couplings start as the identity.
+
+    Example:
+
+    ```python
+    model = keras_gen.flows.Glow((28, 28, 1), temperature=0.8)
+    model.compile(keras.optimizers.Adam(1e-3))
+    model.adapt(x_train)                                   # levels 0..255; starts the activation normalizations
+    model.fit(x_train, batch_size=64, epochs=10)
+    model.log_prob_bound(x_test)                           # nats, with a standard error
+    model.sample(16, seed=0)                               # at the temperature
+    noise = model.noise(16, seed=0)                        # drawn at the temperature, too
+    model.generate({"z": noise["z"] * 0.5 / 0.8})          # at another one
+    ```
+
+    Args:
+        event_shape: (height, width, channels) of an image; the sizes are divisible by 2 ** `num_levels`.
+        levels: as in `FlowModel`.
+        num_levels: L, the number of scales.
+        num_steps: K, the number of steps at each scale.
+        filters: channels within the networks of the couplings.
+        temperature: standard deviation of the noise that samples are drawn from; the density is that of 1 (section 4).
+        seed: as in `FlowModel`.
+        **kwargs: as in `FlowModel`.
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        levels: int | None = 256,
+        *,
+        num_levels: int = 2,
+        num_steps: int = 8,
+        filters: int = 64,
+        temperature: float = 1.0,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        self.num_levels = checks.positive_int("num_levels", num_levels)
+        self.num_steps = checks.positive_int("num_steps", num_steps)
+        self.filters = checks.positive_int("filters", filters)
+        self.temperature = checks.positive("temperature", temperature)
+        check_image(self.event_shape, self.num_levels, f"`num_levels={num_levels}`")
+
+        self.normalizations, self.convolutions, self.coupling_networks = [], [], []
+        for level in range(self.num_levels):
+            # Squeezing takes four times the channels, and factoring out leaves half of them.
+            channels = self.event_shape[-1] * 2 ** (level + 2)
+            for step in range(self.num_steps):
+                self.normalizations.append(ActNorm(channels))
+                self.convolutions.append(InvertibleConvolution(channels, seed=(seed, level, step, 0)))
+                self.coupling_networks.append(
+                    CouplingNetwork(
+                        channels // 2,
+                        self.filters,
+                        channels // 2,
+                        vector_size=self.vector_size,
+                        seed=(seed, level, step, 1),
+                        dtype=self.dtype_policy,
+                    )
+                )
+
+    # Densities
+
+    def steps(self, condition, updates=None, start=False):
+        inner = []
+        for level in reversed(range(self.num_levels)):
+            steps = []
+            for index in range(level * self.num_steps, (level + 1) * self.num_steps):
+                steps += [
+                    self.normalizations[index].bijector(3, start),
+                    self.convolutions[index].bijector(),
+                    self.coupling(index, condition),
+                ]
+            scale = at_scale([*steps, *inner])
+            inner = [factored_out(scale, self.event_shape[-1] * 2 ** (level + 1))]
+        return [scale]
+
+    def coupling(self, index: int, condition: tf.Tensor | None) -> tfb.Bijector:
+        """Returns the affine coupling of a step."""
+
+        def affine(kept):
+            shift, log_scale = self.coupling_networks[index](kept, condition)
+            return tfb.Shift(shift)(tfb.Scale(log_scale=log_scale))
+
+        return Coupling(self.event_shape[-1] * 2 ** (index // self.num_steps + 1), False, affine)
+
+    def start(self, x, condition):
+        """The activation normalizations start from evenly spaced rows."""
+        stride = -(-len(x) // START_ROWS)
+        condition = None if condition is None else condition[::stride]
+        (flow,) = self.steps(condition, start=True)
+        flow.forward(x[::stride])
+
+    # Sampling
+
+    def noise_distributions(self):
+        return {"z": tfd.Sample(tfd.Normal(0.0, self.temperature), self.event_shape)}

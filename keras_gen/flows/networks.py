@@ -1,0 +1,70 @@
+"""Networks that several flows over images share."""
+
+import keras
+import tensorflow as tf
+
+from keras_gen.layers.common import convolution, dense, glorot
+
+
+class CouplingNetwork(keras.layers.Layer):
+    r"""The functions t and log s of an affine coupling: convolutions of 3×3, 1×1 and 3×3, the last one zero at first.
+
+    So a coupling starts as the identity (Kingma and Dhariwal, 2018, https://arxiv.org/abs/1807.03039, section 3.3).
+    With the last convolution's output h, log s is $2 \tanh(h / 2)$, within ±2, so that no input makes it singular.
+
+    Args:
+        inputs: number of channels of the input.
+        filters: number of channels between the convolutions.
+        outputs: number of channels of t, and of log s.
+        size: rows and columns that the first convolution and the last one see.
+        vector_size: entries of the vector that examples are conditioned on; 0 for none.
+        seed: seeds of the initial weights.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        filters: int,
+        outputs: int,
+        *,
+        size: int = 3,
+        vector_size: int = 0,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        self.first = convolution(inputs, filters, size, 1, glorot((*seed, 0)), policy)
+        self.second = convolution(filters, filters, 1, 1, glorot((*seed, 1)), policy)
+        self.last = convolution(filters, 2 * outputs, size, 1, "zeros", policy)
+        self.projection = dense(vector_size, filters, glorot((*seed, 2)), policy) if vector_size else None
+        self.built = True
+
+    def call(self, x, condition=None):
+        """Returns t and log s, as float32, of features of shape `(batch, height, width, inputs)`."""
+        h = with_condition(self.first(tf.cast(x, self.compute_dtype)), self.projection, condition)
+        shift, h = tf.split(tf.cast(self.last(tf.nn.relu(self.second(tf.nn.relu(h)))), tf.float32), 2, axis=-1)
+        return shift, 2.0 * tf.tanh(0.5 * h)
+
+
+def with_condition(h: tf.Tensor, projection: keras.layers.Dense | None, condition: tf.Tensor | None) -> tf.Tensor:
+    """Returns the features of images plus, at every position, a projection of what they are conditioned on."""
+    return h if projection is None else h + projection(condition)[:, tf.newaxis, tf.newaxis]
+
+
+def check_image(event_shape: tuple[int, ...], squeezes: int, name: str):
+    """Raises an error unless an image can be squeezed several times.
+
+    Args:
+        event_shape: shape of an example.
+        squeezes: times that its height and width are divided by two.
+        name: the argument, with its value, that asks for that many.
+    """
+    factor = 2**squeezes
+    if len(event_shape) != 3:
+        raise ValueError(f"`event_shape` must be (height, width, channels), received {event_shape}.")
+    if event_shape[0] % factor or event_shape[1] % factor:
+        raise ValueError(
+            f"`event_shape` must have a height and width divisible by {factor} with {name}, received {event_shape}."
+        )
