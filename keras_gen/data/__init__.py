@@ -3,3 +3,4 @@
 from keras_gen.data.labels import few_labels as few_labels
 from keras_gen.data.loading import load as load
 from keras_gen.data.splits import Splits as Splits
+from keras_gen.data.stacked import stacked as stacked

@@ -121,9 +121,26 @@ class Rings(ToyDensity):
         return special.logsumexp(log_densities, axis=-1) - np.log(2.0 * np.pi * self.noise**2 * len(radii))
 
 
+class EqualGaussians(ToyDensity):
+    """A mixture of equally likely round Gaussians.
+
+    A subclass has their `centres`, float64 of shape `(num_components, 2)`, and the standard deviation `noise` of each.
+    """
+
+    centres: np.ndarray
+    noise: float
+
+    def draw(self, num_samples, random):
+        which = random.integers(len(self.centres), size=num_samples)
+        return self.centres[which] + self.noise * random.standard_normal((num_samples, 2))
+
+    def log_density_of(self, points):
+        return log_mixture(points, self.centres, self.noise, -np.log(len(self.centres)))
+
+
 @dataclasses.dataclass(frozen=True)
-class RoundGaussians(ToyDensity):
-    """A mixture of equally likely round Gaussians, at equal angles on a circle.
+class RoundGaussians(EqualGaussians):
+    """Equally likely round Gaussians at equal angles on a circle.
 
     Args:
         num_components: number of Gaussians.
@@ -139,12 +156,25 @@ class RoundGaussians(ToyDensity):
     def centres(self) -> np.ndarray:
         return self.radius * on_circle(np.arange(self.num_components) / self.num_components)
 
-    def draw(self, num_samples, random):
-        which = random.integers(self.num_components, size=num_samples)
-        return self.centres[which] + self.noise * random.standard_normal((num_samples, 2))
 
-    def log_density_of(self, points):
-        return log_mixture(points, self.centres, self.noise, -np.log(self.num_components))
+@dataclasses.dataclass(frozen=True)
+class GridGaussians(EqualGaussians):
+    """Equally likely round Gaussians at the points of a square grid around the origin.
+
+    Args:
+        per_side: Gaussians along a side.
+        spacing: distance of neighbours.
+        noise: standard deviation of each.
+    """
+
+    per_side: int
+    spacing: float
+    noise: float
+
+    @property
+    def centres(self) -> np.ndarray:
+        line = self.spacing * (np.arange(self.per_side) - (self.per_side - 1) / 2.0)
+        return np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,6 +281,7 @@ DENSITIES: dict[str, ToyDensity] = {
     "two_spirals": NoisyCurves(tuple(functools.partial(spiral, sign=sign) for sign in (1.0, -1.0)), noise=0.1),
     "rings": Rings((0.75, 1.5, 2.25, 3.0), noise=0.08),
     "eight_gaussians": RoundGaussians(8, radius=2.0 * np.sqrt(2.0), noise=np.sqrt(2.0) / 4.0),
+    "twenty_five_gaussians": GridGaussians(5, spacing=2.0, noise=0.05),
     "checkerboard": Checkerboard(squares_per_side=4, side=8.0),
     "pinwheel": Pinwheel(5, radial_noise=0.3, tangential_noise=0.1, twist=0.25, scale=2.0),
 }

@@ -1,4 +1,4 @@
-"""Judging models: likelihoods, baselines, pictures."""
+"""Judging models: likelihoods, samples, codes, baselines, pictures."""
 
 from keras_gen.evaluation import restoration as restoration
 from keras_gen.evaluation.anomaly import AUROC as AUROC
@@ -14,14 +14,25 @@ from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixtur
 from keras_gen.evaluation.baselines import gaussian as gaussian
 from keras_gen.evaluation.baselines import independent_entries as independent_entries
 from keras_gen.evaluation.baselines import markov_chain as markov_chain
+from keras_gen.evaluation.classifier import Classifier as Classifier
 from keras_gen.evaluation.clustering import cluster_classes as cluster_classes
 from keras_gen.evaluation.clustering import cluster_error as cluster_error
 from keras_gen.evaluation.cross_validation import cross_validate as cross_validate
+from keras_gen.evaluation.feature_statistics import Moments as Moments
+from keras_gen.evaluation.feature_statistics import density_coverage as density_coverage
+from keras_gen.evaluation.feature_statistics import frechet_distance as frechet_distance
+from keras_gen.evaluation.feature_statistics import kernel_distance as kernel_distance
+from keras_gen.evaluation.feature_statistics import precision_recall as precision_recall
+from keras_gen.evaluation.feature_statistics import score as score
+from keras_gen.evaluation.features import FeatureExtractor as FeatureExtractor
+from keras_gen.evaluation.features import inception as inception
 from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihood_bound as likelihood_bound
 from keras_gen.evaluation.likelihood import likelihood_bounds as likelihood_bounds
 from keras_gen.evaluation.likelihood import likelihoods as likelihoods
 from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
+from keras_gen.evaluation.modes import mode_count as mode_count
+from keras_gen.evaluation.modes import stacked_mode_count as stacked_mode_count
 from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
 from keras_gen.evaluation.pictures import density_plot as density_plot
 from keras_gen.evaluation.pictures import picture as picture
@@ -32,5 +43,8 @@ from keras_gen.evaluation.representation import latent_map as latent_map
 from keras_gen.evaluation.representation import linear_probe as linear_probe
 from keras_gen.evaluation.representation import nearest_neighbours as nearest_neighbours
 from keras_gen.evaluation.representation import traversals as traversals
+from keras_gen.evaluation.sample_quality import classification_accuracy_score as classification_accuracy_score
+from keras_gen.evaluation.sample_quality import image_features as image_features
+from keras_gen.evaluation.sample_quality import sample_quality as sample_quality
 from keras_gen.evaluation.sounds import sound_picture as sound_picture
 from keras_gen.evaluation.sounds import write_wav as write_wav

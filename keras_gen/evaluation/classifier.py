@@ -1,0 +1,136 @@
+"""A small convolutional classifier of images, whose hidden layer is what samples are judged by.
+
+Yann LeCun, Léon Bottou, Yoshua Bengio, Patrick Haffner (1998), Gradient-based learning applied to document recognition,
+is where such networks come from.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen import checks
+from keras_gen.base import Model, Signature
+from keras_gen.conditions import ClassLabel
+
+tfd = tfp.distributions
+
+
+class Classifier(Model):
+    r"""Convolutions that halve an image, a hidden layer h of features, and the class.
+
+    $$h = \mathrm{relu}(W_1 c(x) + b_1), \qquad p(y|x) = \mathrm{softmax}(W_2 h + b_2), \qquad L = -\log p(y|x)$$
+
+    Each convolution c is 5×5, has stride 2 and a ReLU. Labels are given as those of conditional models are.
+
+    Example:
+
+    ```python
+    classifier = keras_gen.evaluation.Classifier((28, 28, 1))
+    classifier.compile(jit_compile=True)
+    classifier.fit(x_train, y_train, batch_size=100, epochs=3)     # levels 0..255, labels 0..9
+    classifier.predict(x_test)                                     # p(y|x)
+    features, probabilities = classifier.judge(x_test)
+    ```
+
+    Args:
+        event_shape: height, width and channels of an image.
+        num_classes: number of classes.
+        levels: number of levels of a channel, which are spread over [0, 1] inside; None for real numbers.
+        filters: channels of each convolution.
+        num_features: width of the hidden layer.
+        seed: as in `Model`; also chooses the initial weights.
+        **kwargs: as in `Model`.
+    """
+
+    terms = ("loss", "accuracy")
+    usage = "model.predict(x)    # probabilities of the classes"
+
+    def __init__(
+        self,
+        event_shape,
+        num_classes: int = 10,
+        levels: int | None = 256,
+        *,
+        filters=(16, 32),
+        num_features: int = 64,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        if len(self.event_shape) != 3:
+            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
+        self.num_classes = checks.positive_int("num_classes", num_classes)
+        self.filters = checks.positive_ints("filters", filters)
+        self.num_features = checks.positive_int("num_features", num_features)
+        self.hidden = keras.Sequential([keras.Input(self.event_shape)], name="hidden")
+        for layer, units in enumerate(self.filters):
+            self.hidden.add(
+                keras.layers.Conv2D(units, 5, 2, padding="same", activation="relu", **self.layer_options(layer))
+            )
+        self.hidden.add(keras.layers.Flatten(dtype=self.dtype_policy))
+        options = [self.layer_options(len(self.filters) + layer) for layer in range(2)]
+        self.hidden.add(keras.layers.Dense(self.num_features, activation="relu", **options[0]))
+        self.output_layer = keras.layers.Dense(self.num_classes, **options[1])
+        self.output_layer.build((None, self.num_features))
+
+    def layer_options(self, layer: int) -> dict:
+        """Returns the data type of a layer, and He et al.'s initial weights from a stream of its own."""
+        stream = np.random.SeedSequence((self.seed, layer)).generate_state(1)[0]
+        return {"kernel_initializer": keras.initializers.HeNormal(int(stream)), "dtype": self.dtype_policy}
+
+    @property
+    def condition_kind(self):
+        """The class, which training is told."""
+        return ClassLabel(self.num_classes)
+
+    def features(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns h, float32 of shape `(batch, num_features)`, of float32 images."""
+        scaled = x if self.levels is None else x / (self.levels - 1)
+        return tf.cast(self.hidden(scaled), tf.float32)
+
+    def label(self, features: tf.Tensor) -> tfd.Categorical:
+        """Returns p(y|x) of images with the given features."""
+        return tfd.Categorical(logits=tf.cast(self.output_layer(features), tf.float32))
+
+    def judge(self, x) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns features and class probabilities of images.
+
+        Args:
+            x: images of shape `(batch, *event_shape)`.
+
+        Returns:
+            float32 tensors of shapes `(batch, num_features)` and `(batch, num_classes)`.
+
+        Raises:
+            ValueError: if the shape of `x` or one of its values is not the expected one.
+        """
+        features = self.features(self.validated(x))
+        return features, self.label(features).probs_parameter()
+
+    def call(self, x):
+        """The probabilities of the classes, float32 of shape `(batch, num_classes)`."""
+        return self.judge(x)[1]
+
+    def predict_step(self, data):
+        return self(keras.utils.unpack_x_y_sample_weight(data)[0])
+
+    def loss_terms(self, x, condition, *, seed, training):
+        """The negative log-likelihood of the label in nats, and whether it is the most probable one."""
+        label = self.label(self.features(x))
+        correct = tf.cast(label.mode(), tf.int32) == condition
+        return {"loss": -label.log_prob(condition), "accuracy": tf.cast(correct, tf.float32)}
+
+    def pictured(self, x, *, seed):
+        """The examples themselves, in the order of the classes that they are taken for."""
+        return tf.gather(x, tf.argsort(tf.argmax(self(x), axis=-1), stable=True))
+
+    def signatures(self):
+        """Returns `judge`."""
+        x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
+
+        def judge(x):
+            features, probabilities = self.judge(x)
+            return {"features": features, "probabilities": probabilities}
+
+        return {"judge": Signature(judge, {"x": x})}

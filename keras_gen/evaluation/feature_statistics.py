@@ -1,0 +1,285 @@
+r"""Comparing two sets of feature vectors: those of samples, and those of real examples.
+
+- Fréchet distance: Martin Heusel et al. (2017), GANs trained by a two time-scale update rule,
+  https://arxiv.org/abs/1706.08500
+- kernel distance: Mikołaj Bińkowski et al. (2018), Demystifying MMD GANs, https://arxiv.org/abs/1801.01401
+- precision and recall: Tuomas Kynkäänniemi et al. (2019), Improved precision and recall metric,
+  https://arxiv.org/abs/1904.06991
+- density and coverage: Muhammad Ferjad Naeem et al. (2020), Reliable fidelity and diversity metrics,
+  https://arxiv.org/abs/2002.09797
+- score: Tim Salimans et al. (2016), Improved techniques for training GANs, https://arxiv.org/abs/1606.03498
+
+All of it is NumPy in float64.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import special
+
+from keras_gen import checks
+from keras_gen.evaluation.likelihood import standard_error
+
+#: Distances that are held at once.
+DISTANCES_AT_ONCE = 4_000_000
+
+#: Squared distances below this share of the squared lengths are what rounding leaves where points are equal.
+ROUNDING = 1e-12
+
+#: The same for a distance that equals the radius of a ball, as a share of it.
+BORDER = 1e-9
+
+
+@dataclasses.dataclass(frozen=True)
+class Moments:
+    """Number, mean and scatter of vectors, to which more can be added, batch by batch.
+
+    Example:
+
+    ```python
+    moments = Moments.of(first_batch)
+    moments = moments + Moments.of(second_batch)
+    moments.mean, moments.covariance
+    ```
+
+    Attributes:
+        num: number of vectors.
+        mean: float64 mean, of shape `(size,)`.
+        scatter: float64 sum of the outer products of what is left when the mean is taken away, `(size, size)`.
+    """
+
+    num: int
+    mean: np.ndarray
+    scatter: np.ndarray
+
+    @classmethod
+    def of(cls, vectors) -> "Moments":
+        """Returns the moments of vectors of shape `(num, size)`."""
+        vectors = checked("vectors", vectors, 1)
+        mean = vectors.mean(axis=0)
+        return cls(len(vectors), mean, (vectors - mean).T @ (vectors - mean))
+
+    def __add__(self, other: "Moments") -> "Moments":
+        """Returns the moments of both sets together, by the update of Chan, Golub and LeVeque (1979)."""
+        num = self.num + other.num
+        gap = other.mean - self.mean
+        scatter = self.scatter + other.scatter + np.outer(gap, gap) * (self.num * other.num / num)
+        return Moments(num, self.mean + gap * (other.num / num), scatter)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The unbiased covariance.
+
+        Raises:
+            ValueError: if there is only one vector.
+        """
+        if self.num < 2:
+            raise ValueError(f"a covariance needs at least two vectors, received {self.num}.")
+        return self.scatter / (self.num - 1)
+
+
+def frechet_distance(first: Moments, second: Moments) -> float:
+    r"""Computes the squared Fréchet, or Wasserstein, distance of the Gaussians with the moments of two sets.
+
+    $$|μ_1 - μ_2|^2 + \mathrm{tr}(Σ_1 + Σ_2 - 2 (Σ_1 Σ_2)^{1/2})$$
+
+    It falls with the number of vectors even where both sets come from one distribution: compare sets of equal sizes.
+
+    Args:
+        first: moments of one set.
+        second: moments of the other.
+
+    Raises:
+        ValueError: if a set has only one vector, or the vectors are not equally long.
+    """
+    if first.mean.shape != second.mean.shape:
+        raise ValueError(
+            f"`second` must have vectors of {len(first.mean)} entries as `first` has, received {len(second.mean)}."
+        )
+    # The trace of the root is the sum of the singular values of Σ₁^½ Σ₂^½. They exist whatever the ranks, and no root
+    # is taken of a number that ought to be zero.
+    roots = [square_root(moments.covariance) for moments in (first, second)]
+    root_trace = np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum()
+    traces = sum(np.trace(moments.covariance) for moments in (first, second))
+    return max(0.0, float(np.sum((first.mean - second.mean) ** 2) + traces - 2.0 * root_trace))
+
+
+def square_root(covariance: np.ndarray) -> np.ndarray:
+    """Returns the symmetric square root of a positive semi-definite matrix."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+
+
+def kernel_distance(
+    real, samples, *, subset_size: int = 1000, min_subsets: int = 10, seed: int = 0
+) -> tuple[float, float]:
+    r"""Estimates the squared maximum mean discrepancy, without bias, under a cubic kernel.
+
+    $$k(x, y) = (x^T y / d + 1)^3$$
+    $$\mathrm{MMD}^2 = \mathrm{E}\, k(x, x') + \mathrm{E}\, k(y, y') - 2 \mathrm{E}\, k(x, y), \qquad x ≠ x', y ≠ y'$$
+
+    Both sets are cut into subsets without common vectors, so that the estimates of these are independent and their
+    standard error is the one of the mean. Where the distributions are equal, about half of the estimates are negative.
+
+    Args:
+        real: feature vectors of shape `(num, size)`.
+        samples: feature vectors of shape `(num_samples, size)`.
+        subset_size: vectors of each set in a subset.
+        min_subsets: number of subsets to have, of fewer vectors if there are not enough.
+        seed: seed of the order in which the vectors are cut.
+
+    Returns:
+        The mean over the subsets, and its standard error.
+
+    Raises:
+        ValueError: if a set has fewer than two vectors for each of `min_subsets`.
+    """
+    min_subsets = checks.positive_int("min_subsets", min_subsets)
+    real, samples = both(real, samples, 2 * min_subsets)
+    num = min(len(real), len(samples))
+    size = min(checks.positive_int("subset_size", subset_size), num // min_subsets)
+    if size < 2:
+        raise ValueError(f"`subset_size` must be at least 2, received {subset_size}.")
+    random = np.random.default_rng(seed)
+    orders = [random.permutation(len(vectors))[: num // size * size].reshape(-1, size) for vectors in (real, samples)]
+    estimates = [discrepancy(real[rows], samples[others]) for rows, others in zip(*orders, strict=True)]
+    return float(np.mean(estimates)), standard_error(np.array(estimates))
+
+
+def discrepancy(x: np.ndarray, y: np.ndarray) -> float:
+    """Returns the unbiased estimate of the squared discrepancy from two sets of vectors."""
+
+    def kernel(a, b):
+        return (a @ b.T / a.shape[1] + 1.0) ** 3
+
+    def mean_of_pairs(a):
+        values = kernel(a, a)
+        return (values.sum() - np.trace(values)) / (len(a) * (len(a) - 1))
+
+    return mean_of_pairs(x) + mean_of_pairs(y) - 2.0 * kernel(x, y).mean()
+
+
+def precision_recall(real, samples, *, neighbours: int = 3) -> tuple[float, float]:
+    """Computes how many samples lie among the real examples, and how many of these lie among the samples.
+
+    A vector lies among others if it is in the ball around one of them that reaches to its `neighbours`-th nearest,
+    border included.
+
+    Args:
+        real: feature vectors of shape `(num, size)`.
+        samples: feature vectors of shape `(num_samples, size)`.
+        neighbours: which of the nearest other vectors of the same set is on the border of a ball.
+
+    Returns:
+        Precision and recall, from 0 to 1.
+
+    Raises:
+        ValueError: if a set has no more vectors than `neighbours`.
+    """
+    real, samples = both(real, samples, checks.positive_int("neighbours", neighbours) + 1)
+
+    def share_among(points, centres):
+        radii = reach(centres, neighbours)
+        return np.mean(
+            np.concatenate([np.any(rows <= radii * (1.0 + BORDER), axis=1) for rows in parts(points, centres)])
+        )
+
+    return float(share_among(samples, real)), float(share_among(real, samples))
+
+
+def density_coverage(real, samples, *, neighbours: int = 5) -> tuple[float, float]:
+    r"""Computes how crowded with real examples the places of samples are, and how many of these have a sample near.
+
+    With balls B around real vectors, up to the `neighbours`-th nearest (k) of the others,
+
+    $$\mathrm{density} = \frac{1}{k M} \sum_{j=1}^M \sum_{i=1}^N 1[y_j ∈ B(x_i)], \qquad
+    \mathrm{coverage} = \frac{1}{N} \sum_{i=1}^N 1[∃ j: y_j ∈ B(x_i)]$$
+
+    A single outlier among the real vectors, with its large ball, moves neither by much, unlike precision and recall.
+
+    Args:
+        real: feature vectors of shape `(num, size)`.
+        samples: feature vectors of shape `(num_samples, size)`.
+        neighbours: which of the nearest other real vectors is on the border of a ball.
+
+    Returns:
+        Density, about 1 for samples of the real distribution and more where they crowd at its centre; and coverage,
+        from 0 to 1.
+
+    Raises:
+        ValueError: if `real` has no more vectors than `neighbours`.
+    """
+    real, samples = both(real, samples, checks.positive_int("neighbours", neighbours) + 1)
+    radii = reach(real, neighbours)
+    counts, near = 0, np.zeros(len(real), bool)
+    for rows in parts(samples, real):
+        inside = rows < radii * (1.0 - BORDER)
+        counts += inside.sum()
+        near |= inside.any(axis=0)
+    return float(counts / (neighbours * len(samples))), float(near.mean())
+
+
+def reach(points: np.ndarray, neighbours: int) -> np.ndarray:
+    """Returns the squared distance of each point to one of the nearest others; 1 stands for the nearest."""
+    # The nearest of all is the point itself, or its equal.
+    return np.concatenate([np.partition(rows, neighbours, axis=1)[:, neighbours] for rows in parts(points, points)])
+
+
+def parts(points: np.ndarray, centres: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the squared distances of some points after another to all centres, `(some, len(centres))`."""
+    lengths = np.sum(centres**2, axis=1)
+    for rows in np.array_split(points, -(-len(points) * len(centres) // DISTANCES_AT_ONCE)):
+        scale = np.sum(rows**2, axis=1)[:, np.newaxis] + lengths
+        distances = scale - 2.0 * rows @ centres.T
+        yield np.where(distances > ROUNDING * scale, distances, 0.0)
+
+
+def score(probabilities, *, splits: int = 10) -> tuple[float, float]:
+    r"""Computes the inception score from the class probabilities of samples, whichever classifier they come from.
+
+    $$\exp \mathrm{E}_x\, \mathrm{KL}(p(y|x) \,‖\, p(y)), \qquad p(y) = \mathrm{E}_x\, p(y|x)$$
+
+    It is from 1 to the number of classes: high where each sample surely has a class and all classes are equally many.
+
+    Args:
+        probabilities: shape `(num, num_classes)`, rows that sum to 1.
+        splits: parts that the samples are cut into, in turn; the paper takes 10.
+
+    Returns:
+        The mean over the parts, and its standard error; NaN for a single part.
+
+    Raises:
+        ValueError: if there are fewer samples than parts, or rows are no probabilities.
+    """
+    splits = checks.positive_int("splits", splits)
+    probabilities = checked("probabilities", probabilities, splits)
+    sums = probabilities.sum(axis=1)
+    if probabilities.min() < 0.0 or np.abs(sums - 1.0).max() > 1e-3:
+        raise ValueError("`probabilities` must hold rows of numbers from 0 to 1 that sum to 1.")
+    probabilities = probabilities / sums[:, np.newaxis]
+    scores = []
+    for part in range(splits):
+        rows = probabilities[part::splits]
+        scores.append(np.exp(special.rel_entr(rows, rows.mean(axis=0)).sum(axis=1).mean()))
+    return float(np.mean(scores)), standard_error(np.array(scores))
+
+
+def both(real, samples, least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns both sets as float64 vectors of one length."""
+    real, samples = checked("real", real, least), checked("samples", samples, least)
+    if real.shape[1] != samples.shape[1]:
+        raise ValueError(
+            f"`samples` must have vectors of {real.shape[1]} entries as `real` has, received {samples.shape[1]}."
+        )
+    return real, samples
+
+
+def checked(name: str, vectors, least: int) -> np.ndarray:
+    """Returns at least so many vectors in float64, or raises a sentence that says what is wrong with them."""
+    vectors = np.asarray(vectors, np.float64)
+    if vectors.ndim != 2 or len(vectors) < least:
+        raise ValueError(f"`{name}` must hold at least {least} vectors, (num, size), received {vectors.shape}.")
+    if not np.all(np.isfinite(vectors)):
+        raise ValueError(f"`{name}` holds a value that is not finite; expected finite real numbers.")
+    return vectors

@@ -1,0 +1,220 @@
+"""What turns images into the vectors that sets of images are compared by."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Iterable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import checks, saving
+from keras_gen.base import GenerativeModel
+from keras_gen.evaluation.classifier import Classifier
+from keras_gen.evaluation.feature_statistics import Moments
+from keras_gen.evaluation.likelihood import pair
+
+#: The classifier of handwritten digits that comes with the package, of `recipes/tasks/classifier.py --paper`.
+SHIPPED = pathlib.Path(__file__).with_name("mnist_classifier.keras")
+
+#: The file that `keras.applications` keeps the weights of Inception-v3 in.
+INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
+
+#: Sides of the images that Inception-v3 was trained on.
+INCEPTION_SIZE = (299, 299)
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureExtractor:
+    """A function from images to features, and what it takes.
+
+    Example:
+
+    ```python
+    network = keras.Sequential([...])                       # from images with values in [0, 1] to vectors
+    extractor = FeatureExtractor("mine", network, levels=2)
+    evaluation.sample_quality(model, x_test, extractor, levels=256)
+    ```
+
+    Attributes:
+        name: what a table calls it.
+        function: any callable, such as a Keras model, from float32 images of shape `(batch, height, width, channels)`
+            to features of shape `(batch, ...)`, or to a pair of features and class probabilities.
+        event_shape: shape of the images that it takes; None for any.
+        levels: images are spread over 0..levels-1; None stands for images as they are.
+    """
+
+    name: str
+    function: Callable
+    event_shape: tuple[int, ...] | None = None
+    levels: int | None = None
+
+    @classmethod
+    def of(cls, extractor) -> "FeatureExtractor":
+        """Returns the extractor that something stands for.
+
+        Args:
+            extractor: an extractor; a `Classifier`; any other callable, which takes images as they are; or None for
+                the classifier of handwritten digits that comes with the package.
+
+        Raises:
+            TypeError: if it is something else.
+        """
+        if extractor is None:
+            extractor = saving.load_model(SHIPPED)
+        if isinstance(extractor, cls):
+            return extractor
+        if isinstance(extractor, Classifier):
+            classifier = extractor
+
+            @tf.function(autograph=False, reduce_retracing=True)
+            def judge(x):
+                # Without validation: levels that are spread over others need not be whole numbers.
+                features = classifier.features(x)
+                return features, classifier.label(features).probs_parameter()
+
+            return cls("classifier", judge, classifier.event_shape, classifier.levels)
+        if not callable(extractor):
+            raise TypeError(f"`extractor` must be a callable from images to features, received {extractor!r}.")
+        return cls(getattr(extractor, "name", type(extractor).__name__), extractor)
+
+    def __call__(self, x: np.ndarray, levels: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Computes features of a batch.
+
+        Args:
+            x: examples of shape `(batch, ...)`.
+            levels: number of levels of an entry of `x`; None for real numbers.
+
+        Returns:
+            float32 features of shape `(batch, size)`, and class probabilities or None.
+
+        Raises:
+            ValueError: if the extractor takes levels and `levels` is None, or examples are not of its shape.
+        """
+        x = np.asarray(x, np.float32)
+        if self.levels is not None:
+            if levels is None:
+                raise ValueError(f"`levels` must be given: the extractor {self.name} takes levels, received None.")
+            x = x * np.float32((self.levels - 1) / (levels - 1))
+        if self.event_shape is not None and x.shape[1:] != self.event_shape:
+            raise ValueError(
+                f"`extractor` {self.name} takes images of shape {self.event_shape}, received {x.shape[1:]}."
+            )
+        found = self.function(tf.constant(x))
+        features, probabilities = found if isinstance(found, (tuple, list)) else (found, None)
+        features = np.asarray(features, np.float32).reshape(len(x), -1)
+        return features, None if probabilities is None else np.asarray(probabilities)
+
+
+def inception(weights: str | os.PathLike | None = None) -> FeatureExtractor:
+    """Returns the last hidden layer, and the class probabilities, of Inception-v3 as `keras.applications` has it.
+
+    Its weights are not those of the network that most published figures were computed with, so that figures compare
+    with each other, but not with those. Grey images become colour images of three equal channels, and all images are
+    enlarged to 299×299.
+
+    Args:
+        weights: path of the file of weights, `inception_v3_weights_tf_dim_ordering_tf_kernels.h5`; None takes the one
+            that `keras.applications` has downloaded before. Nothing is downloaded.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    folder = pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras"), "models")
+    path = folder / INCEPTION_WEIGHTS if weights is None else pathlib.Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`weights`: there is no file {path}; call keras.applications.InceptionV3() once where there is a network, "
+            "or give the path of its weights."
+        )
+    network = keras.applications.InceptionV3(weights=str(path))
+    both = keras.Model(network.input, [network.layers[-2].output, network.output])
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def judge(x):
+        x = tf.image.resize(x, INCEPTION_SIZE, antialias=True)
+        x = tf.broadcast_to(x, [*tf.unstack(tf.shape(x)[:3]), 3])
+        return both(x / 127.5 - 1.0, training=False)
+
+    return FeatureExtractor("inception_v3", judge, levels=256)
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """What is kept of a set of images: the moments of all features, and a number of vectors themselves.
+
+    Attributes:
+        moments: of all features.
+        vectors: the first features, float32 of shape `(kept, size)`.
+        probabilities: class probabilities of all images, or None.
+        extractor: what they were computed by.
+    """
+
+    moments: Moments
+    vectors: np.ndarray
+    probabilities: np.ndarray | None
+    extractor: FeatureExtractor
+
+    @classmethod
+    def of(cls, batches: Iterable[np.ndarray], extractor=None, *, levels: int | None = None, keep: int = 10_000):
+        """Computes the features of batches of images, one after another.
+
+        Args:
+            batches: batches of images.
+            extractor: as in `FeatureExtractor.of`.
+            levels: number of levels of the images; None for real numbers.
+            keep: number of vectors to keep.
+
+        Raises:
+            ValueError: if there are no images.
+        """
+        extractor = FeatureExtractor.of(extractor)
+        keep = checks.positive_int("keep", keep)
+        moments, vectors, probabilities = None, [], []
+        for batch in batches:
+            features, classes = extractor(batch, levels)
+            new = Moments.of(features)
+            moments = new if moments is None else moments + new
+            vectors.append(features[: max(0, keep - sum(map(len, vectors)))])
+            probabilities.append(classes)
+        if moments is None:
+            raise ValueError("`batches` holds no images; at least one batch is expected.")
+        classes = None if probabilities[0] is None else np.concatenate(probabilities)
+        return cls(moments, np.concatenate(vectors), classes, extractor)
+
+
+def batches_of(examples, batch_size: int) -> Iterable[np.ndarray]:
+    """Yields batches of examples, without labels, of an array or of a `tf.data.Dataset` of batches."""
+    if isinstance(examples, tf.data.Dataset):
+        for batch in examples:
+            yield pair(batch)[0].numpy()
+        return
+    examples = np.asarray(examples)
+    for start in range(0, len(examples), checks.positive_int("batch_size", batch_size)):
+        yield examples[start : start + batch_size]
+
+
+def drawn(model: GenerativeModel, num_samples: int, batch_size: int, seed: int) -> Iterable[np.ndarray]:
+    """Yields batches of samples of a model, those of a conditional one on examples of its condition.
+
+    Raises:
+        TypeError: if the model draws no samples.
+    """
+    if not hasattr(model, "sample_on_examples"):
+        raise TypeError(f"`source` must be a model that draws samples, received a {type(model).__name__}.")
+    num_samples = checks.positive_int("num_samples", num_samples)
+    for index, start in enumerate(range(0, num_samples, checks.positive_int("batch_size", batch_size))):
+        yield model.sample_on_examples(min(batch_size, num_samples - start), seed=(seed, index)).numpy()
+
+
+def as_levels(x: np.ndarray, levels: int | None, event_shape: tuple[int, ...]) -> np.ndarray:
+    """Returns samples of a model of real vectors as what it was trained on: levels with noise in [0, 1) added to them.
+
+    Args:
+        x: samples of shape `(batch, ...)`.
+        levels: number of levels; None leaves the numbers as they are.
+        event_shape: shape of an example of the data.
+    """
+    x = np.reshape(x, (len(x), *event_shape))
+    return x if levels is None else np.clip(np.floor(x), 0.0, levels - 1.0)

@@ -1,0 +1,199 @@
+"""How good the samples of a model are, whatever the model."""
+
+import itertools
+import math
+
+import keras
+import numpy as np
+
+from keras_gen import checks
+from keras_gen.base import Model
+from keras_gen.conditions import ClassLabel
+from keras_gen.evaluation import feature_statistics
+from keras_gen.evaluation.classifier import Classifier
+from keras_gen.evaluation.features import FeatureExtractor, Features, as_levels, batches_of, drawn
+
+
+def sample_quality(
+    source,
+    data,
+    extractor=None,
+    *,
+    levels: int | None = None,
+    num_samples: int = 10_000,
+    batch_size: int = 500,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Compares samples with data by their features, in all the usual ways.
+
+    Figures compare only where extractor, number of samples and number of data are the same: the Fréchet distance
+    falls with both numbers, and precision and recall change.
+
+    Example:
+
+    ```python
+    data = evaluation.image_features(x_test, levels=256)           # once for all models
+    for name, model in models.items():
+        print(name, evaluation.sample_quality(model, data, levels=256))
+    ```
+
+    Args:
+        source: a model that draws samples, of a conditional one on examples of its condition; or samples as an array
+            or as a `tf.data.Dataset` of batches.
+        data: real examples as an array, as a `tf.data.Dataset` of batches, or as `image_features` returns them. Of
+            batches (examples, labels), the labels are left out.
+        extractor: from images to features: as in `FeatureExtractor.of`. None takes the one of `data` where that
+            holds features, and else the classifier of handwritten digits that comes with the package.
+        levels: number of levels of an entry of `data`, and of samples that are no model's; None for real numbers. A
+            model of other levels has these spread over the same range, and what a model of real vectors draws is
+            rounded down to levels.
+        num_samples: samples that a model draws.
+        batch_size: examples whose features are computed at once.
+        seed: seed of the samples.
+
+    Returns:
+        "frechet_distance"; "kernel_distance", which has no bias, and its "kernel_distance_standard_error"; "precision",
+        "recall", "density" and "coverage" (`feature_statistics` defines them); the "score" and its
+        "score_standard_error" where the extractor gives class probabilities; and "num_samples".
+
+    Raises:
+        TypeError: if `source` is a model that draws no samples.
+        ValueError: if there are too few samples or examples, or they are not what the extractor takes.
+    """
+    if not isinstance(data, Features):
+        data = image_features(data, extractor, levels=levels, batch_size=batch_size)
+    elif extractor is not None and FeatureExtractor.of(extractor).name != data.extractor.name:
+        raise ValueError(f"`extractor` must be that of `data`, {data.extractor.name}; received another.")
+    extractor = data.extractor
+    if isinstance(source, Model):
+        samples = drawn(source, num_samples, batch_size, seed)
+        shape = source.event_shape if extractor.event_shape is None else extractor.event_shape
+        rounded_to = levels if source.levels is None else None
+        samples = (as_levels(batch, rounded_to, shape) for batch in samples)
+        found = Features.of(samples, extractor, levels=source.levels or levels)
+    else:
+        found = Features.of(batches_of(source, batch_size), extractor, levels=levels)
+    return compared(found, data)
+
+
+def image_features(examples, extractor=None, *, levels: int | None = None, batch_size: int = 500) -> Features:
+    """Computes the features of real examples, which `sample_quality` compares samples with.
+
+    Args:
+        examples: as `data` of `sample_quality`.
+        extractor: as in `FeatureExtractor.of`.
+        levels: number of levels of an entry; None for real numbers.
+        batch_size: examples whose features are computed at once.
+
+    Raises:
+        ValueError: if there are no examples, or they are not what the extractor takes.
+    """
+    return Features.of(batches_of(examples, batch_size), extractor, levels=levels)
+
+
+def compared(samples: Features, data: Features) -> dict[str, float]:
+    """Returns the figures of `sample_quality` of two sets of features."""
+    distance, error = feature_statistics.kernel_distance(data.vectors, samples.vectors)
+    precision, recall = feature_statistics.precision_recall(data.vectors, samples.vectors)
+    density, coverage = feature_statistics.density_coverage(data.vectors, samples.vectors)
+    figures = {
+        "frechet_distance": feature_statistics.frechet_distance(data.moments, samples.moments),
+        "kernel_distance": distance,
+        "kernel_distance_standard_error": error,
+        "precision": precision,
+        "recall": recall,
+        "density": density,
+        "coverage": coverage,
+    }
+    if samples.probabilities is not None:
+        figures["score"], figures["score_standard_error"] = feature_statistics.score(samples.probabilities)
+    return {**figures, "num_samples": samples.moments.num}
+
+
+def classification_accuracy_score(
+    source,
+    test,
+    *,
+    levels: int | None = None,
+    num_samples: int = 10_000,
+    epochs: int = 5,
+    seed: int = 0,
+    **classifier,
+) -> dict[str, float]:
+    """Trains a classifier on samples of each class, and tests it on real examples.
+
+    Suman Ravuri, Oriol Vinyals (2019), Classification accuracy score for conditional generative models,
+    https://arxiv.org/abs/1905.10887: samples of the wrong class, of too few kinds or of poor quality all lower it. Real
+    examples with labels in place of a model give what to compare it with.
+
+    Example:
+
+    ```python
+    test = x_test, y_test
+    evaluation.classification_accuracy_score(model, test, levels=256)
+    evaluation.classification_accuracy_score((x_train, y_train), test, levels=256)
+    ```
+
+    Args:
+        source: a model that is conditioned on classes; or a pair of samples and labels.
+        test: real images of shape `(num, height, width, channels)`, and the label of each.
+        levels: number of levels of an entry of `test`, and of samples that are no model's; as in `sample_quality`.
+        num_samples: samples that a model draws, of all classes in turn.
+        epochs: passes of the classifier over the samples.
+        seed: seed of samples and classifier.
+        **classifier: further arguments of `Classifier`, such as `filters`.
+
+    Returns:
+        The "classification_accuracy_score", which is the share of test examples that get their label, its
+        "classification_accuracy_score_standard_error" over these, and "num_samples".
+
+    Raises:
+        TypeError: if the model draws no samples.
+        ValueError: if the model is not conditioned on classes, or there is not one label for each image.
+    """
+    x_test, y_test = labelled_images("test", test)
+    shape = x_test.shape[1:]
+    if isinstance(source, Model):
+        if not isinstance(source.condition_kind, ClassLabel):
+            raise ValueError(f"`source` must be a model conditioned on classes; this {type(source).__name__} is not.")
+        num_classes = source.condition_kind.num_classes
+        # A batch of all classes in turn begins with the first one, wherever it is cut.
+        batch_size = num_classes * max(1, 500 // num_classes)
+        labels = itertools.islice(itertools.cycle(range(num_classes)), num_samples)
+        y = np.fromiter(labels, np.int32)
+        rounded_to = levels if source.levels is None else None
+        samples = drawn(source, num_samples, batch_size, seed)
+        x = np.concatenate([as_levels(batch, rounded_to, shape) for batch in samples])
+        x = in_unit_interval(x, source.levels or levels)
+    else:
+        x, y = labelled_images("source", source)
+        num_classes = int(max(y.max(), y_test.max())) + 1
+        x = in_unit_interval(x, levels)
+    network = Classifier(shape, num_classes, None, seed=seed, **classifier)
+    steps = checks.positive_int("epochs", epochs) * math.ceil(len(x) / 100)
+    network.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.003, steps)))
+    order = np.random.default_rng(seed).permutation(len(x))
+    network.fit(x[order], y[order], batch_size=100, epochs=epochs, shuffle=False, verbose=0)
+    predicted = network.predict(in_unit_interval(x_test, levels), batch_size=500, verbose=0)
+    correct = np.argmax(predicted, axis=-1) == y_test
+    return {
+        "classification_accuracy_score": float(correct.mean()),
+        "classification_accuracy_score_standard_error": feature_statistics.standard_error(correct.astype(np.float64)),
+        "num_samples": len(x),
+    }
+
+
+def labelled_images(name: str, examples) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images and labels, or raises a sentence that says what is wrong with them."""
+    x, y = (np.asarray(column) for column in examples)
+    if x.ndim != 4 or y.shape != x.shape[:1]:
+        raise ValueError(
+            f"`{name}` must hold images (num, height, width, channels) and a label for each, received shapes "
+            f"{x.shape} and {y.shape}."
+        )
+    return x, y.astype(np.int32)
+
+
+def in_unit_interval(x: np.ndarray, levels: int | None) -> np.ndarray:
+    """Returns levels spread over [0, 1], and real numbers as they are, in float32."""
+    return np.asarray(x, np.float32) / (1 if levels is None else levels - 1)

@@ -1,0 +1,55 @@
+"""The classifier that samples are judged by, and the one that is shipped."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from contracts import TrainingContract
+
+from keras_gen import evaluation
+
+
+class TestContract(TrainingContract):
+    def make_model(self, **changes):
+        arguments = {"num_classes": 3, "levels": 4, "filters": (3, 5), "num_features": 7, "seed": 1, **changes}
+        return evaluation.Classifier((6, 5, 2), **arguments)
+
+    def make_data(self):
+        """The class of an example, which goes through all in turn, is where it is bright."""
+        x = np.zeros((48, 6, 5, 2), np.float32)
+        for label in range(3):
+            x[label::3, 2 * label : 2 * label + 2] = 3.0
+        return x
+
+    def outputs(self, model, seed):
+        return tf.concat(model.judge(np.random.default_rng(seed).integers(4, size=(3, *model.event_shape))), axis=-1)
+
+    def test_a_class_is_learnt(self, training, data):
+        model, _, history = training
+        assert history["accuracy"][-1] == 1.0
+        np.testing.assert_array_equal(np.argmax(model.predict(data, verbose=0), axis=-1), np.arange(48) % 3)
+
+    def test_probabilities_are_those_of_the_loss(self, model, data):
+        labels = np.arange(48, dtype=np.int32) % 3
+        _, probabilities = model.judge(data)
+        np.testing.assert_allclose(np.sum(probabilities, axis=-1), 1.0, rtol=1e-5)
+        terms = model.loss_terms(tf.constant(data), tf.constant(labels), seed=None, training=False)
+        np.testing.assert_allclose(terms["loss"], -np.log(probabilities.numpy()[np.arange(48), labels]), rtol=1e-4)
+
+    def test_levels_are_spread_over_the_unit_interval(self, model, data):
+        real = self.make_model(levels=None)
+        real.set_weights(model.get_weights())
+        np.testing.assert_allclose(real.judge(data / 3.0)[0], model.judge(data)[0], rtol=1e-5)
+
+
+def test_wrong_event_shape():
+    with pytest.raises(ValueError, match=r"`event_shape` must be \(height, width, channels\), received \(784,\)."):
+        evaluation.Classifier((784,))
+
+
+def test_seed_chooses_the_initial_weights():
+    first, same, other = (evaluation.Classifier((4, 4, 1), seed=seed).get_weights() for seed in (1, 1, 2))
+    kernels = [index for index, weight in enumerate(first) if weight.ndim > 1]
+    assert len(kernels) == 4
+    for index in kernels:
+        np.testing.assert_array_equal(first[index], same[index])
+        assert np.all(first[index] != other[index])
