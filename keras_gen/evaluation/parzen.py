@@ -1,11 +1,17 @@
 """Parzen-window log-likelihood: how well samples of a model cover a test set, for models without a density.
 
 The protocol of Ian Goodfellow et al. (2014), Generative Adversarial Networks, section 5,
-https://arxiv.org/abs/1406.2661; 10,000 samples, and MNIST with pixels from 0 to 1. Lucas Theis, Aäron van den Oord,
-Matthias Bethge (2015), https://arxiv.org/abs/1511.01844, show how little it says of a model.
+https://arxiv.org/abs/1406.2661; 10,000 samples, and MNIST with pixels from 0 to 1.
+
+What the field has learnt since: the figure is not a likelihood of the model, and does not rank models as likelihoods
+or their samples do. Lucas Theis, Aäron van den Oord, Matthias Bethge (2015), A note on the evaluation of generative
+models, https://arxiv.org/abs/1511.01844, section 4.2: in many dimensions it is far from the true value for any number
+of samples that can be had, and cluster centres of the training data, as samples, beat samples of the true
+distribution. It is here to compare with old tables; `sample_quality` says more.
 """
 
 import math
+import warnings
 
 import numpy as np
 from scipy import special
@@ -25,7 +31,9 @@ def parzen_log_likelihood(samples, test, validation, sigmas=SIGMAS) -> dict[str,
 
     $$\log p(x) = \log \frac{1}{n} \sum_{i=1}^n N(x; s_i, σ^2 I)$$
 
-    The width σ is the one for which validation examples are most likely.
+    The width σ is the one for which validation examples are most likely; a warning says when it is the smallest or the
+    largest of those to choose from, since a better one may lie beyond. The figure is no likelihood of the model: see
+    the top of this file.
 
     Args:
         samples: samples of a model, of shape `(n, ...)`, on the scale on which σ is to be understood.
@@ -53,6 +61,12 @@ def parzen_log_likelihood(samples, test, validation, sigmas=SIGMAS) -> dict[str,
         raise ValueError("`sigmas` must hold at least one width, received none.")
     validation_means = parzen_log_prob(columns["samples"], columns["validation"], sigmas).mean(axis=1)
     sigma = sigmas[np.argmax(validation_means)]
+    if len(sigmas) > 1 and sigma in (sigmas.min(), sigmas.max()):
+        warnings.warn(
+            f"the Parzen width {sigma:.3g} is at the end of `sigmas`, from {sigmas.min():.3g} to {sigmas.max():.3g}; "
+            "a better one may lie beyond.",
+            stacklevel=2,
+        )
     values = parzen_log_prob(columns["samples"], columns["test"], np.array([sigma]))[0]
     return {
         "parzen_log_likelihood": float(values.mean()),

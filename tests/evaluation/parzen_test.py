@@ -1,6 +1,7 @@
 """Parzen windows against scikit-learn and a closed form, and clusters as a classifier."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -51,6 +52,33 @@ def test_width_is_chosen_on_validation_data_alone(random):
     assert found["parzen_log_likelihood"] == pytest.approx(on["test"][best].mean(), rel=1e-9)
     assert found["parzen_standard_error"] == pytest.approx(on["test"][best].std(ddof=1) / math.sqrt(50), rel=1e-9)
     assert found["parzen_samples"] == 50
+
+
+def test_width_at_the_end_of_the_range_gets_a_warning(random):
+    samples, x = random.standard_normal((200, 2)), random.standard_normal((100, 2))
+    for sigmas in ((1e-3, 1e-2), (10.0, 100.0)):
+        with pytest.warns(
+            UserWarning, match="the Parzen width 0.01|10 is at the end of `sigmas`, from .* to .*; a better"
+        ):
+            evaluation.parzen_log_likelihood(samples, x, x, sigmas)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluation.parzen_log_likelihood(samples, x, x, (1e-3, 0.4, 100.0))["sigma"] == 0.4
+        evaluation.parzen_log_likelihood(samples, x, x, (1e-3,))
+
+
+def test_cluster_centres_beat_the_true_distribution(random):
+    """What the warning says: four centres are no samples of the distribution, and have the better figure."""
+
+    def draws(num):
+        return 6.0 * np.eye(4, 60)[random.integers(4, size=num)] + random.standard_normal((num, 60))
+
+    test, validation = draws(300), draws(300)
+    sigmas = np.linspace(0.7, 2.0, 14)
+    true = evaluation.parzen_log_likelihood(draws(1000), test, validation, sigmas)
+    centres = evaluation.parzen_log_likelihood(6.0 * np.eye(4, 60), test, validation, sigmas)
+    gap = centres["parzen_log_likelihood"] - true["parzen_log_likelihood"]
+    assert gap > 10.0 * true["parzen_standard_error"]
 
 
 def test_far_and_equal_points_do_not_overflow():
