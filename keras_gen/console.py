@@ -1,6 +1,8 @@
-"""How commands end: a sentence and an exit status, without a traceback."""
+"""How commands end, with a sentence and an exit status instead of a traceback; and the tables that they print."""
 
 import contextlib
+import io
+import itertools
 import os
 import sys
 import tempfile
@@ -24,6 +26,40 @@ def plain_exit() -> Iterator[None]:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def markdown_table(rows: dict[str, dict[str, float]]) -> str:
+    """Returns figures as a table in Markdown, which is also plain to read on a console.
+
+    Args:
+        rows: name of each row to its figures by name. The standard error of a figure, such as
+            "precision_standard_error", stands behind it. What a row does not have stays empty.
+    """
+    import rich.box
+    import rich.console
+    import rich.table
+
+    suffix = "_standard_error"
+    figures = [name for name in dict.fromkeys(itertools.chain(*rows.values())) if not name.endswith(suffix)]
+    table = rich.table.Table("", box=rich.box.MARKDOWN)
+    for figure in figures:
+        table.add_column(figure.replace("_", " "), justify="right")
+    for name, row in rows.items():
+        cells = []
+        for figure in figures:
+            value, error = (written(row.get(key)) for key in (figure, figure + suffix))
+            cells.append(f"{value} ± {error}" if error else value)
+        table.add_row(name, *cells)
+    text = io.StringIO()
+    rich.console.Console(file=text, width=10_000, markup=False).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip()) + "\n"
+
+
+def written(value: float | None) -> str:
+    """Returns a figure with four digits, a whole number with all of them, and nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def load_tensorflow() -> None:

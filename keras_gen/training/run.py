@@ -21,6 +21,7 @@ import tensorflow as tf
 import keras_gen
 from keras_gen import evaluation, export, saving
 from keras_gen.base import Model
+from keras_gen.console import markdown_table
 from keras_gen.data import Splits
 from keras_gen.files import atomic_file
 from keras_gen.training.callbacks import Checkpoints, SampleGrid, StopAtNaN
@@ -203,6 +204,47 @@ class Run:
             copy.load_weights(path)
         return copy
 
+    def report(self, splits: Splits, metrics: dict, *, protocol: str, **more) -> dict:
+        """Returns what `metrics.json` holds: as in `finish`, and more that is known of the run."""
+        return {
+            "recipe": self.name,
+            "arguments": self.config,
+            **metrics,
+            "dataset": splits.description(),
+            "protocol": protocol,
+            "seed": self.config["seed"],
+            **more,
+            "duration_seconds": round(time.monotonic() - self.started, 1),
+            "date": datetime.date.today().isoformat(),
+            "machine": f"{platform.machine()}, {self.strategy.num_replicas_in_sync} replica(s)",
+            "versions": {
+                "keras_gen": keras_gen.__version__,
+                "python": platform.python_version(),
+                **{n: importlib.metadata.version(n) for n in ("tensorflow", "keras", "tensorflow-probability")},
+            },
+        }
+
+    def finish_table(self, splits: Splits, rows: dict[str, dict[str, float]], *, protocol: str) -> dict:
+        """Writes what a run found that evaluates models: a table, as `README.md`, and `metrics.json`; and shows it.
+
+        Args:
+            splits: data that the models were evaluated on.
+            rows: the figures of each model, by name.
+            protocol: one sentence that says how the figures came about.
+
+        Returns:
+            What `metrics.json` holds.
+        """
+        report = self.report(splits, rows, protocol=protocol)
+        if self.is_chief:
+            table = markdown_table(rows)
+            with atomic_file(self.folder / "README.md") as path:
+                path.write_text(f"# {self.name} on {splits.name}\n\n{table}\n{protocol}\n")
+            with atomic_file(self.folder / "metrics.json") as path:
+                path.write_text(json.dumps(report, indent=2) + "\n")
+            print(f"{table}\nIn {self.folder}: metrics.json, README.md")
+        return report
+
     def finish(self, model: Model, splits: Splits, metrics: dict, *, protocol: str) -> dict:
         """Writes the model, its exports, a picture, `metrics.json` and the model card, and says where they are.
 
@@ -215,24 +257,13 @@ class Run:
         Returns:
             What `metrics.json` holds.
         """
-        report = {
-            "recipe": self.name,
-            "arguments": self.config,
-            **metrics,
-            "dataset": splits.description(),
-            "protocol": protocol,
-            "seed": self.config["seed"],
+        report = self.report(
+            splits,
+            metrics,
+            protocol=protocol,
             **self.training,
-            "duration_seconds": round(time.monotonic() - self.started, 1),
-            "num_weights": int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
-            "date": datetime.date.today().isoformat(),
-            "machine": f"{platform.machine()}, {self.strategy.num_replicas_in_sync} replica(s)",
-            "versions": {
-                "keras_gen": keras_gen.__version__,
-                "python": platform.python_version(),
-                **{n: importlib.metadata.version(n) for n in ("tensorflow", "keras", "tensorflow-probability")},
-            },
-        }
+            num_weights=int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
+        )
         if not self.is_chief:
             return report
         num_samples = 100 if splits.sample_rate is None else NUM_SOUNDS

@@ -141,3 +141,20 @@ def test_a_part_of_a_run_has_checkpoints_of_its_own_and_goes_on_from_them(tmp_pa
         np.testing.assert_array_equal(a, b)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_that_evaluates_models_writes_a_table(tmp_path, capsys):
+    splits = data.load("digits")
+    config = {"dataset": "digits", "seed": 3}
+    run = training.Run("tasks.sample_quality", str(tmp_path / "run"), config, training.Options())
+    rows = {"VAE": {"precision": 0.25, "precision_standard_error": 0.125}, "DCGAN": {"precision": 0.5}}
+    report = run.finish_table(splits, rows, protocol="By hand.")
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == report
+    assert (report["VAE"], report["DCGAN"], report["seed"]) == (rows["VAE"], rows["DCGAN"], 3)
+    assert report["dataset"]["name"] == "digits"
+    written = (tmp_path / "run" / "README.md").read_text()
+    assert "0.25 ± 0.125" in written
+    assert written.endswith("By hand.\n")
+    assert "0.25 ± 0.125" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="holds a finished run; --overwrite replaces it"):
+        training.Run("tasks.sample_quality", str(tmp_path / "run"), config, training.Options())
