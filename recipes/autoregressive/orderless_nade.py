@@ -4,7 +4,8 @@ python -m recipes.autoregressive.orderless_nade            digits
 python -m recipes.autoregressive.orderless_nade --paper    binarized MNIST, 16 orderings
 
 Measured on two cores; exact test negative log-likelihoods in nats, of the ensemble. Digits, 4 orderings: 16.82 ± 0.28
-(a mixture of Bernoullis 18.50).
+(a mixture of Bernoullis 18.50). Binarized MNIST, 24 minutes of training and 22 of evaluation beside other trainings:
+91.36 ± 0.24, which is above the paper's 85.10 and NADE's 88.36: it neither converged nor kept from overfitting.
 """
 
 from keras_gen import training
