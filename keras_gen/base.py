@@ -179,12 +179,7 @@ class Model(keras.Model):
             draw: function from a number of rows to a tensor, or a structure of tensors, with that many rows.
             batch_size: number of rows of this replica; all replicas have the same.
         """
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
-            return draw(batch_size)
-        start = context.replica_id_in_sync_group * batch_size
-        drawn = draw(batch_size * context.num_replicas_in_sync)
-        return tf.nest.map_structure(lambda rows: rows[start : start + batch_size], drawn)
+        return seeds.replica_rows(draw, batch_size)
 
     def scaled_loss(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         """Returns the number to differentiate: the mean of `loss` plus the regularisation, scaled.

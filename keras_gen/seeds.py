@@ -1,5 +1,7 @@
 """Seeds, an int or a pair of ints for a stream of random numbers, and the numbers that a seed stands for."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -57,3 +59,18 @@ def uniform(shape, seed: tf.Tensor) -> tf.Tensor:
 def normal(shape, seed: tf.Tensor) -> tf.Tensor:
     """Returns float32 standard normal numbers: see `uniform`."""
     return tf.random.stateless_normal(shape, seed, alg="philox")
+
+
+def replica_rows(draw: Callable[[tf.Tensor], tf.Tensor], batch_size: tf.Tensor):
+    """Draws for the global batch of a strategy and returns the rows of this replica.
+
+    Args:
+        draw: function from a number of rows to a tensor, or a structure of tensors, with that many rows.
+        batch_size: number of rows of this replica; all replicas have the same.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return draw(batch_size)
+    start = context.replica_id_in_sync_group * batch_size
+    drawn = draw(batch_size * context.num_replicas_in_sync)
+    return tf.nest.map_structure(lambda rows: rows[start : start + batch_size], drawn)

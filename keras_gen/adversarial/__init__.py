@@ -1,3 +1,10 @@
 """Two players: a generator learns from a discriminator, which learns to tell its examples from the data."""
 
+from keras_gen.adversarial.conditional_gan import ConditionalGAN as ConditionalGAN
 from keras_gen.adversarial.dcgan import DCGAN as DCGAN
+from keras_gen.adversarial.gan import GAN as GAN
+from keras_gen.adversarial.infogan import InfoGAN as InfoGAN
+from keras_gen.adversarial.lsgan import LSGAN as LSGAN
+from keras_gen.adversarial.sngan import SNGAN as SNGAN
+from keras_gen.adversarial.wgan import WGAN as WGAN
+from keras_gen.adversarial.wgan_gp import WGANGP as WGANGP

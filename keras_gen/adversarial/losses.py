@@ -1,7 +1,8 @@
-"""The losses of the two players, functions of the discriminator's logits.
+"""The losses of the two players, functions of what the discriminator says of examples.
 
-D(x) = σ(a) is the probability, given by the logit a, that x comes from the data; G(z) is a generated example.
-Every loss is in nats and has one entry per example.
+a is what the discriminator returns for an example of the data x, ã for a generated one, G(z). Every loss has one entry
+per example. Those of the original game are in nats: there a is a logit, and D(x) = σ(a) the probability that x comes
+from the data.
 """
 
 import tensorflow as tf
@@ -55,5 +56,120 @@ def minimax(fake_logits: tf.Tensor) -> tf.Tensor:
     return -tf.nn.softplus(fake_logits)
 
 
-#: The generator's losses that a model can be asked for by name.
-GENERATOR_LOSSES = {"non_saturating": non_saturating, "minimax": minimax}
+class Objective:
+    """The losses of both players; each takes float32 tensors of shape `(batch,)` and returns one."""
+
+    #: What `opinion` returns: a "probability" of coming from the data, or a "score" that has no unit.
+    opinion_name = "score"
+
+    def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """Returns what the discriminator minimises, given what it says of data and of generated examples."""
+        raise NotImplementedError
+
+    def generator(self, fake: tf.Tensor) -> tf.Tensor:
+        """Returns what the generator minimises, given what the discriminator says of its examples."""
+        raise NotImplementedError
+
+    def opinion(self, said: tf.Tensor) -> tf.Tensor:
+        """Returns how real examples are, given what the discriminator says of them."""
+        return said
+
+
+class NonSaturating(Objective):
+    r"""Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661, as it is used.
+
+    $$L_D = -\log σ(a) - \log(1 - σ(ã)), \qquad L_G = -\log σ(ã)$$
+    """
+
+    opinion_name = "probability"
+
+    def discriminator(self, real, fake):
+        return discriminator_cross_entropy(real, fake)
+
+    def generator(self, fake):
+        return non_saturating(fake)
+
+    def opinion(self, said):
+        return tf.sigmoid(said)
+
+
+class Minimax(NonSaturating):
+    r"""Goodfellow et al. (2014), equation 1: one value, for which the players fight.
+
+    $$L_D = -\log σ(a) - \log(1 - σ(ã)), \qquad L_G = \log(1 - σ(ã))$$
+    """
+
+    def generator(self, fake):
+        return minimax(fake)
+
+
+class LeastSquares(Objective):
+    r"""Mao et al. (2017), https://arxiv.org/abs/1611.04076: the discriminator regresses on a label of each kind.
+
+    $$L_D = \tfrac{1}{2} (a - b)^2 + \tfrac{1}{2} (ã - a_0)^2, \qquad L_G = \tfrac{1}{2} (ã - c)^2$$
+
+    The best discriminator says a_0 plus b - a_0 times the probability of coming from the data, so that this is read
+    off it. With (a_0, b, c) = (-1, 1, 0) the generator minimises Pearson's χ² divergence; (0, 1, 1) is the paper's
+    other choice.
+
+    Args:
+        fake: label a_0 of generated examples.
+        real: label b of data.
+        wanted: c, what the generator wants to be said of its examples.
+    """
+
+    opinion_name = "probability"
+
+    def __init__(self, fake: float = -1.0, real: float = 1.0, wanted: float = 0.0):
+        if not real > fake:
+            raise ValueError(f"`real` must be greater than `fake`, received {real} and {fake}.")
+        self.labels = fake, real, wanted
+
+    def discriminator(self, real, fake):
+        fake_label, real_label, _ = self.labels
+        return 0.5 * tf.square(real - real_label) + 0.5 * tf.square(fake - fake_label)
+
+    def generator(self, fake):
+        return 0.5 * tf.square(fake - self.labels[2])
+
+    def opinion(self, said):
+        fake_label, real_label, _ = self.labels
+        return tf.clip_by_value((said - fake_label) / (real_label - fake_label), 0.0, 1.0)
+
+
+class Wasserstein(Objective):
+    r"""Arjovsky et al. (2017), https://arxiv.org/abs/1701.07875: the discriminator is a critic f.
+
+    $$L_D = ã - a, \qquad L_G = -ã$$
+
+    Where f is kept Lipschitz, the mean of -L_D bounds the Wasserstein distance from below, in units of that constant.
+    """
+
+    def discriminator(self, real, fake):
+        return fake - real
+
+    def generator(self, fake):
+        return -fake
+
+
+class Hinge(Objective):
+    r"""Lim and Ye (2017), https://arxiv.org/abs/1705.02894, as in Miyato et al. (2018).
+
+    $$L_D = \max(0, 1 - a) + \max(0, 1 + ã), \qquad L_G = -ã$$
+    """
+
+    def discriminator(self, real, fake):
+        return tf.nn.relu(1.0 - real) + tf.nn.relu(1.0 + fake)
+
+    def generator(self, fake):
+        return -fake
+
+
+#: The games that a model can be asked for by name.
+OBJECTIVES = {
+    "minimax": Minimax,
+    "non_saturating": NonSaturating,
+    "least_squares": LeastSquares,
+    "wasserstein": Wasserstein,
+    "hinge": Hinge,
+}

@@ -3,6 +3,8 @@
 from keras_gen.layers.autoregressive_network import AutoregressiveNetwork as AutoregressiveNetwork
 from keras_gen.layers.masked_convolution import MaskedConvolution as MaskedConvolution
 from keras_gen.layers.masked_dense import MaskedDense as MaskedDense
+from keras_gen.layers.maxout import Maxout as Maxout
 from keras_gen.layers.residual_block import ResidualBlock as ResidualBlock
+from keras_gen.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from keras_gen.layers.triangular import unit_triangular_inverse as unit_triangular_inverse
 from keras_gen.layers.vector_quantizer import VectorQuantizer as VectorQuantizer

@@ -186,7 +186,7 @@ def test_scale_covers_the_levels(levels):
         bias.assign([value])
         np.testing.assert_array_equal(model.sample(3, seed=0), np.full((3, 4, 4, 1), level))
     seen = []
-    model.discriminator = lambda images, training: seen.append(images) or tf.zeros((2, 1))
+    model.discriminator = lambda images, *_, **__: seen.append(images) or tf.zeros((2, 1))
     model.discriminate(np.stack([np.zeros((4, 4, 1)), np.full((4, 4, 1), levels - 1)]))
     np.testing.assert_allclose(seen[0][:, 0, 0, 0], [-1.0, 1.0], atol=1e-6)
 

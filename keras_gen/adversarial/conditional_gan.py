@@ -1,0 +1,81 @@
+"""Conditional GAN: Conditional Generative Adversarial Nets.
+
+Mehdi Mirza, Simon Osindero (2014), https://arxiv.org/abs/1411.1784
+"""
+
+from keras_gen.adversarial.base import AdversarialModel
+from keras_gen.adversarial.gan import descent
+
+#: The paper's networks for MNIST.
+GENERATOR = {"name": "dense", "hidden_units": (1200,), "noise_units": 200, "condition_units": 1000}
+DISCRIMINATOR = {
+    "name": "maxout",
+    "units": (240, 240),
+    "pieces": (5, 4),
+    "condition_units": 50,
+    "condition_pieces": 5,
+    "dropout": 0.5,
+}
+
+
+class ConditionalGAN(AdversarialModel):
+    r"""Both players see what an example is conditioned on, y.
+
+    $$\min_G \max_D E[\log D(x|y)] + E[\log(1 - D(G(z|y)|y))]$$
+
+    In G, z goes through 200 ReLU units and y through 1000, and both through 1200; in D, x goes through maxout units
+    (240, 5 pieces) and y, too (50, 5 pieces), and both through 240 with 4 pieces. y is a class, or a vector, such as
+    features of an image: the paper's second experiment draws word vectors given those of a picture, whose nearest words
+    tag it (`evaluation.common_tags`).
+
+    Example:
+
+    ```python
+    model = keras_gen.adversarial.ConditionalGAN((28, 28, 1), num_classes=10)
+    model.compile()
+    model.fit(x_train, y_train, batch_size=100, epochs=10)
+    model.sample(10, condition=np.arange(10), seed=0)      # one digit of each class
+
+    words = keras_gen.adversarial.ConditionalGAN((200,), levels=None, num_classes=None, condition_size=4096)
+    ```
+
+    Args:
+        event_shape: shape of one example.
+        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
+        num_classes: number of classes; None for a vector in place of a class.
+        condition_size: length of the vector y; None for a class.
+        latent_size: length of z, whose entries are uniform between -1 and 1.
+        generator_network: as in `AdversarialModel`; by default the paper's.
+        discriminator_network: as in `AdversarialModel`; by default the paper's.
+        **kwargs: as in `AdversarialModel`.
+    """
+
+    def __init__(
+        self,
+        event_shape,
+        levels: int | None = 256,
+        *,
+        num_classes: int | None = 10,
+        condition_size: int | None = None,
+        latent_size: int = 100,
+        generator_network=GENERATOR,
+        discriminator_network=DISCRIMINATOR,
+        **kwargs,
+    ):
+        super().__init__(
+            event_shape,
+            levels,
+            # A vector takes the place of the classes that are there by default.
+            num_classes=None if condition_size is not None and num_classes == 10 else num_classes,
+            condition_size=condition_size,
+            latent_size=latent_size,
+            generator_network=generator_network,
+            discriminator_network=discriminator_network,
+            **kwargs,
+        )
+        if self.condition_kind is None:
+            raise ValueError("`num_classes` or `condition_size` must be given; received None for both.")
+
+    def default_optimizers(self):
+        """The paper's gradient descent with a decaying rate; its momentum, which rises to 0.7, stays at 0.5."""
+        return {player: descent() for player in ("generator", "discriminator")}

@@ -1,0 +1,183 @@
+"""What keeps a discriminator from changing too fast: penalties beside its loss, and bounds of its weights.
+
+A critic is what a penalty is of: a function `critic(x, seed)` from examples of shape `(batch, *event_shape)`, and the
+seed of its dropout, to what the discriminator says of them, float32 of shape `(batch,)`.
+"""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from keras_gen import checks, seeds
+
+Critic = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+class Regularizer:
+    """Something done to a discriminator, whatever its loss and its network."""
+
+    #: Whether it adds to the loss.
+    has_penalty = True
+
+    def penalty(self, critic: Critic, x: tf.Tensor, fakes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Returns what is added to the discriminator's loss, of shape `(batch,)`.
+
+        Args:
+            critic: the discriminator.
+            x: float32 examples of the data, of shape `(batch, *event_shape)`, on the scale of the networks.
+            fakes: as many generated ones.
+            seed: int32 tensor of shape (2,).
+        """
+        raise NotImplementedError
+
+    def constrain(self, variables: list[keras.Variable]) -> None:
+        """Moves the discriminator's variables, after its step, to where they may be."""
+
+
+class GradientPenalty(Regularizer):
+    r"""Gulrajani et al. (2017), https://arxiv.org/abs/1704.00028: gradients of length 1 between data and fakes.
+
+    $$λ (‖∇_{\hat x} f(\hat x)‖_2 - 1)^2, \qquad \hat x = ε x + (1 - ε) G(z), \qquad ε ∼ U(0, 1)$$
+
+    with one ε for each example.
+
+    Args:
+        weight: λ.
+        target: wanted length of the gradient.
+    """
+
+    def __init__(self, weight: float = 10.0, target: float = 1.0):
+        self.weight = checks.positive("weight", weight)
+        self.target = checks.not_negative("target", target)
+
+    def penalty(self, critic, x, fakes, seed):
+        mixing, dropout = tf.unstack(tf.random.split(seed, 2))
+        shape = (1,) * (len(x.shape) - 1)
+        share = seeds.replica_rows(lambda rows: seeds.uniform((rows, *shape), mixing), tf.shape(x)[0])
+        squares = squared_gradients(critic, share * x + (1.0 - share) * fakes, dropout)
+        # A root has no finite derivative at zero; the maximum cuts the gradient off before it.
+        norms = tf.sqrt(tf.maximum(squares, 1e-12))
+        return self.weight * tf.square(norms - self.target)
+
+
+class R1(Regularizer):
+    r"""Mescheder et al. (2018), https://arxiv.org/abs/1801.04406: small gradients at the data.
+
+    $$\frac{γ}{2} ‖∇_x f(x)‖_2^2$$
+
+    Args:
+        weight: γ.
+    """
+
+    def __init__(self, weight: float = 10.0):
+        self.weight = checks.positive("weight", weight)
+
+    def penalty(self, critic, x, fakes, seed):
+        return 0.5 * self.weight * squared_gradients(critic, x, seed)
+
+
+class Consistency(Regularizer):
+    r"""Zhang et al. (2020), https://arxiv.org/abs/1910.12027: the same opinion of an example and of a changed one.
+
+    $$λ (f(x) - f(T(x)))^2$$
+
+    T moves an image by up to `shift` pixels along each side, filling what comes into view with the nearest pixels, and
+    adds normal noise; it is drawn for each example.
+
+    Args:
+        weight: λ.
+        shift: largest number of pixels that an image is moved by; other examples are not moved.
+        noise: standard deviation of the noise, where levels are spread over [-1, 1].
+    """
+
+    def __init__(self, weight: float = 10.0, shift: int = 2, noise: float = 0.05):
+        self.weight = checks.positive("weight", weight)
+        self.shift = int(checks.not_negative("shift", shift))
+        self.noise = checks.not_negative("noise", noise)
+
+    def penalty(self, critic, x, fakes, seed):
+        moving, adding, dropout = tf.unstack(tf.random.split(seed, 3))
+        changed = x
+        if len(x.shape) == 4 and self.shift:
+            changed = shifted(x, self.shift, moving)
+        if self.noise:
+            shape = x.shape[1:]
+            changed += self.noise * seeds.replica_rows(
+                lambda rows: seeds.normal((rows, *shape), adding), tf.shape(x)[0]
+            )
+        # One seed: what dropout leaves out is not what differs.
+        return self.weight * tf.square(critic(x, dropout) - critic(changed, dropout))
+
+
+class ConsistencyTerm(Regularizer):
+    r"""Wei et al. (2018), https://arxiv.org/abs/1803.01541: the same opinion whatever dropout leaves out.
+
+    $$λ \max(0, |f'(x) - f''(x)| - M)$$
+
+    where f' and f'' are the critic with two draws of its dropout. The paper's further term in the hidden features, of a
+    tenth of the weight, is left out. A discriminator without dropout is not affected.
+
+    Args:
+        weight: λ.
+        margin: M.
+    """
+
+    def __init__(self, weight: float = 2.0, margin: float = 0.0):
+        self.weight = checks.positive("weight", weight)
+        self.margin = checks.not_negative("margin", margin)
+
+    def penalty(self, critic, x, fakes, seed):
+        first, second = tf.unstack(tf.random.split(seed, 2))
+        return self.weight * tf.nn.relu(tf.abs(critic(x, first) - critic(x, second)) - self.margin)
+
+
+class WeightClipping(Regularizer):
+    r"""Arjovsky et al. (2017), https://arxiv.org/abs/1701.07875: each weight of the critic stays in [-c, c].
+
+    Args:
+        limit: c.
+    """
+
+    has_penalty = False
+
+    def __init__(self, limit: float = 0.01):
+        self.limit = checks.positive("limit", limit)
+
+    def constrain(self, variables):
+        for variable in variables:
+            variable.assign(tf.clip_by_value(variable.value, -self.limit, self.limit))
+
+
+#: The regularizers that a model can be asked for by name.
+REGULARIZERS = {
+    "gradient_penalty": GradientPenalty,
+    "r1": R1,
+    "consistency": Consistency,
+    "consistency_term": ConsistencyTerm,
+    "weight_clipping": WeightClipping,
+}
+
+
+def squared_gradients(critic: Critic, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns the squared length of the gradient of a critic at each example, of shape `(batch,)`."""
+    x = tf.identity(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        # Each output depends on its own example, so that the gradient of the sum holds that of each.
+        total = tf.reduce_sum(critic(x, seed))
+    gradients = tf.cast(tape.gradient(total, x, unconnected_gradients="zero"), tf.float32)
+    return tf.reduce_sum(tf.square(gradients), axis=tuple(range(1, len(x.shape))))
+
+
+def shifted(images: tf.Tensor, largest: int, seed: tf.Tensor) -> tf.Tensor:
+    """Returns each image moved by a draw of up to so many pixels, down and to the right, its borders repeated."""
+    _, height, width, _ = images.shape
+    offsets = seeds.replica_rows(
+        lambda rows: tf.random.stateless_uniform((rows, 2), seed, -largest, largest + 1, tf.int32, alg="philox"),
+        tf.shape(images)[0],
+    )
+    rows = tf.clip_by_value(tf.range(height) - offsets[:, :1], 0, height - 1)
+    columns = tf.clip_by_value(tf.range(width) - offsets[:, 1:], 0, width - 1)
+    images = tf.gather(images, rows, axis=1, batch_dims=1)
+    return tf.gather(images, columns, axis=2, batch_dims=1)

@@ -1,0 +1,75 @@
+"""SNGAN: Spectral Normalization for Generative Adversarial Networks.
+
+Takeru Miyato, Toshiki Kataoka, Masanori Koyama, Yuichi Yoshida (2018), https://arxiv.org/abs/1802.05957; classes as in
+Takeru Miyato, Masanori Koyama (2018), cGANs with Projection Discriminator, https://arxiv.org/abs/1802.05637
+"""
+
+import keras
+
+from keras_gen.adversarial.base import AdversarialModel
+
+#: Networks of the player that is normalized: the plain one, and "residual" for the one of residual blocks.
+PLAIN = {"name": "convolutional", "batch_norm": False, "spectral_norm": True, "projection": True}
+RESIDUAL = {"name": "residual", "spectral_norm": True}
+
+
+class SNGAN(AdversarialModel):
+    r"""A discriminator each of whose layers stretches no direction by more than one, with the hinge loss.
+
+    $$\bar W = W / σ(W), \qquad L_D = \max(0, 1 - D(x)) + \max(0, 1 + D(G(z))), \qquad L_G = -D(G(z))$$
+
+    where σ(W) is the largest singular value, by one step of the power iteration in each training step
+    (`layers.SpectralNormalization`). A class y joins in a projection, $D(x, y) = y^\top V φ(x) + ψ(φ(x))$; in G, it
+    joins the noise, where the paper has batch normalization for each class.
+
+    Example:
+
+    ```python
+    model = keras_gen.adversarial.SNGAN((28, 28, 1), num_classes=10, residual=True)
+    model.compile()                                        # the paper's Adam for both players
+    model.fit(x_train, y_train, batch_size=64, epochs=10)  # x_train holds levels 0..255
+    model.sample(10, condition=np.arange(10), seed=0)
+    ```
+
+    Args:
+        event_shape: height, width and channels of an image.
+        levels: number of levels of a channel, spread over [-1, 1] inside; None for real numbers.
+        filters: channels of each layer, or block, that halves the image, from the image inwards; of the generator in
+            reverse. None takes 64, 128, 256, …, as many as bring both sides down to 4.
+        residual: whether the networks are made of residual blocks.
+        latent_distribution: as in `AdversarialModel`.
+        objective: as in `AdversarialModel`.
+        discriminator_steps: steps of the discriminator for each step of the generator.
+        **kwargs: as in `AdversarialModel`, but for the networks.
+    """
+
+    chosen = ("generator_network", "discriminator_network")
+
+    def __init__(
+        self,
+        event_shape,
+        levels: int | None = 256,
+        *,
+        filters=None,
+        residual: bool = False,
+        latent_distribution: str = "normal",
+        objective="hinge",
+        discriminator_steps: int = 5,
+        **kwargs,
+    ):
+        self.filters = None if filters is None else tuple(filters)
+        self.residual = residual
+        super().__init__(
+            event_shape,
+            levels,
+            latent_distribution=latent_distribution,
+            objective=objective,
+            discriminator_steps=discriminator_steps,
+            generator_network={"name": "residual" if residual else "convolutional", "filters": self.filters},
+            discriminator_network={**(RESIDUAL if residual else PLAIN), "filters": self.filters},
+            **kwargs,
+        )
+
+    def default_optimizers(self):
+        """Adam with learning rate 2e-4, beta_1 0 and beta_2 0.9."""
+        return {player: keras.optimizers.Adam(2e-4, 0.0, 0.9) for player in ("generator", "discriminator")}

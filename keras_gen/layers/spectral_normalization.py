@@ -1,0 +1,81 @@
+"""A dense layer, or a convolution, that stretches no direction by more than one."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class SpectralNormalization(keras.layers.Layer):
+    r"""An affine layer whose kernel is divided by its largest singular value.
+
+    Miyato et al. (2018), Spectral Normalization for Generative Adversarial Networks, https://arxiv.org/abs/1802.05957:
+
+    $$\bar W = W / σ(W), \qquad σ(W) ≈ v^\top W u, \qquad v = W u / ‖W u‖, \qquad u = W^\top v / ‖W^\top v‖$$
+
+    where W has a row for each number that the layer sees: a convolution's kernel is one matrix. A pass takes one step
+    of the power iteration from the vector u that is stored, and stores nothing: it is a function of the weights. The
+    training step moves u, as `updates` says. No gradient flows through u and v.
+
+    Args:
+        kernel_shape: `(inputs, units)` for a dense layer, `(height, width, inputs, filters)` for a convolution.
+        stride: stride of a convolution, which pads so that only this makes its output smaller.
+        use_bias: whether a bias is added.
+        initializer: initial kernel.
+        seed: seeds of the first u.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        kernel_shape: tuple[int, ...],
+        *,
+        stride: int | tuple[int, int] = 1,
+        use_bias: bool = True,
+        initializer,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.stride = stride
+        # The norm is computed in float32, whatever the layer computes in.
+        self.kernel = self.add_weight(shape=kernel_shape, initializer=initializer, name="kernel", autocast=False)
+        self.bias = None
+        if use_bias:
+            self.bias = self.add_weight(shape=kernel_shape[-1:], initializer="zeros", name="bias")
+        start = np.random.default_rng(seed).standard_normal(kernel_shape[-1]).astype(np.float32)
+        self.vector = self.add_weight(
+            shape=start.shape,
+            initializer=lambda shape, dtype: tf.constant(start / np.linalg.norm(start), dtype),
+            trainable=False,
+            name="vector",
+            autocast=False,
+        )
+        self.built = True
+
+    def singular_vectors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns v and u, one step of the power iteration after the stored vector."""
+        kernel = tf.stop_gradient(self.matrix())
+        left = tf.math.l2_normalize(tf.linalg.matvec(kernel, self.vector.value), epsilon=1e-24)
+        right = tf.math.l2_normalize(tf.linalg.matvec(kernel, left, transpose_a=True), epsilon=1e-24)
+        return left, right
+
+    def matrix(self) -> tf.Tensor:
+        """Returns the kernel with a row for each number that the layer sees."""
+        return tf.reshape(self.kernel.value, (-1, self.kernel.shape[-1]))
+
+    def spectral_norm(self) -> tf.Tensor:
+        """Returns σ(W), a scalar."""
+        left, right = self.singular_vectors()
+        return tf.reduce_sum(left * tf.linalg.matvec(self.matrix(), right))
+
+    def updates(self) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """Returns the stored vector, and what a training step makes of it once the kernel has moved."""
+        return [(self.vector, self.singular_vectors()[1])]
+
+    def call(self, x):
+        """Takes shape `(batch, inputs)`, or `(batch, height, width, inputs)`."""
+        # A kernel of zeros stays one.
+        kernel = tf.math.divide_no_nan(self.kernel.value, self.spectral_norm())
+        kernel = tf.cast(kernel, self.compute_dtype)
+        y = tf.matmul(x, kernel) if len(kernel.shape) == 2 else tf.nn.conv2d(x, kernel, self.stride, "SAME")
+        return y if self.bias is None else tf.nn.bias_add(y, tf.cast(self.bias, self.compute_dtype))
