@@ -27,7 +27,7 @@ MODELS = {
     "RNADE": lambda shape, seed: autoregressive.RNADE(shape, 50, 10, seed=seed),
     "RealNVP": lambda shape, seed: flows.RealNVP(shape, 8, (64, 64), seed=seed),
     "MAF": lambda shape, seed: flows.MAF(shape, 5, (64,), seed=seed),
-    "NSF": lambda shape, seed: flows.NeuralSplineFlow(shape, 4, (32,), seed=seed),
+    "NSF": lambda shape, seed: flows.NeuralSplineFlow(shape, 4, 32, num_blocks=1, seed=seed),
 }
 
 #: Share of the weights that a step takes away, divided by the learning rate.
