@@ -120,7 +120,8 @@ def kernel_distance(
     $$\mathrm{MMD}^2 = \mathrm{E}\, k(x, x') + \mathrm{E}\, k(y, y') - 2 \mathrm{E}\, k(x, y), \qquad x ≠ x', y ≠ y'$$
 
     Both sets are cut into subsets without common vectors, so that the estimates of these are independent and their
-    standard error is the one of the mean. Where the distributions are equal, about half of the estimates are negative.
+    standard error is the one of the mean. Where the distributions are equal, half of the estimates and more are
+    negative; their errors are small, too, so that one several errors below zero is no sign of anything.
 
     Args:
         real: feature vectors of shape `(num, size)`.
@@ -177,15 +178,8 @@ def precision_recall(real, samples, *, neighbours: int = 3) -> tuple[float, floa
     Raises:
         ValueError: if a set has no more vectors than `neighbours`.
     """
-    real, samples = both(real, samples, checks.positive_int("neighbours", neighbours) + 1)
-
-    def share_among(points, centres):
-        radii = reach(centres, neighbours)
-        return np.mean(
-            np.concatenate([np.any(rows <= radii * (1.0 + BORDER), axis=1) for rows in parts(points, centres)])
-        )
-
-    return float(share_among(samples, real)), float(share_among(real, samples))
+    found = neighbourhoods(real, samples, neighbours, neighbours)
+    return found["precision"], found["recall"]
 
 
 def density_coverage(real, samples, *, neighbours: int = 5) -> tuple[float, float]:
@@ -208,22 +202,56 @@ def density_coverage(real, samples, *, neighbours: int = 5) -> tuple[float, floa
         from 0 to 1.
 
     Raises:
-        ValueError: if `real` has no more vectors than `neighbours`.
+        ValueError: if a set has no more vectors than `neighbours`.
     """
-    real, samples = both(real, samples, checks.positive_int("neighbours", neighbours) + 1)
-    radii = reach(real, neighbours)
-    counts, near = 0, np.zeros(len(real), bool)
+    found = neighbourhoods(real, samples, neighbours, neighbours)
+    return found["density"], found["coverage"]
+
+
+def neighbourhoods(real, samples, for_precision: int = 3, for_density: int = 5) -> dict[str, float]:
+    """Computes "precision" and "recall", "density" and "coverage" from distances that are computed once for all.
+
+    Args:
+        real: feature vectors of shape `(num, size)`.
+        samples: feature vectors of shape `(num_samples, size)`.
+        for_precision: `neighbours` of `precision_recall`.
+        for_density: `neighbours` of `density_coverage`.
+
+    Raises:
+        ValueError: as in these.
+    """
+    for neighbours in (for_precision, for_density):
+        checks.positive_int("neighbours", neighbours)
+    real, samples = both(real, samples, max(for_precision, for_density) + 1)
+    real_radii, density_radii = reach(real, (for_precision, for_density))
+    (sample_radii,) = reach(samples, (for_precision,))
+    precise, count, start = 0, 0, 0
+    recalled, covered = np.zeros((2, len(real)), bool)
     for rows in parts(samples, real):
-        inside = rows < radii * (1.0 - BORDER)
-        counts += inside.sum()
-        near |= inside.any(axis=0)
-    return float(counts / (neighbours * len(samples))), float(near.mean())
+        own_radii = sample_radii[start : start + len(rows), np.newaxis]
+        precise += np.any(rows <= real_radii * (1.0 + BORDER), axis=1).sum()
+        recalled |= np.any(rows <= own_radii * (1.0 + BORDER), axis=0)
+        inside = rows < density_radii * (1.0 - BORDER)
+        count += inside.sum()
+        covered |= inside.any(axis=0)
+        start += len(rows)
+    return {
+        "precision": float(precise / len(samples)),
+        "recall": float(recalled.mean()),
+        "density": float(count / (for_density * len(samples))),
+        "coverage": float(covered.mean()),
+    }
 
 
-def reach(points: np.ndarray, neighbours: int) -> np.ndarray:
-    """Returns the squared distance of each point to one of the nearest others; 1 stands for the nearest."""
+def reach(points: np.ndarray, neighbours: tuple[int, ...]) -> np.ndarray:
+    """Returns the squared distances of each point to some of the nearest others; 1 stands for the nearest.
+
+    Returns:
+        float64 array of shape `(len(neighbours), len(points))`.
+    """
     # The nearest of all is the point itself, or its equal.
-    return np.concatenate([np.partition(rows, neighbours, axis=1)[:, neighbours] for rows in parts(points, points)])
+    found = [np.partition(rows, neighbours, axis=1)[:, neighbours] for rows in parts(points, points)]
+    return np.concatenate(found).T
 
 
 def parts(points: np.ndarray, centres: np.ndarray) -> Iterator[np.ndarray]:
@@ -235,7 +263,7 @@ def parts(points: np.ndarray, centres: np.ndarray) -> Iterator[np.ndarray]:
         yield np.where(distances > ROUNDING * scale, distances, 0.0)
 
 
-def score(probabilities, *, splits: int = 10) -> tuple[float, float]:
+def score(probabilities, *, splits: int = 10, seed: int = 0) -> tuple[float, float]:
     r"""Computes the inception score from the class probabilities of samples, whichever classifier they come from.
 
     $$\exp \mathrm{E}_x\, \mathrm{KL}(p(y|x) \,‖\, p(y)), \qquad p(y) = \mathrm{E}_x\, p(y|x)$$
@@ -244,7 +272,8 @@ def score(probabilities, *, splits: int = 10) -> tuple[float, float]:
 
     Args:
         probabilities: shape `(num, num_classes)`, rows that sum to 1.
-        splits: parts that the samples are cut into, in turn; the paper takes 10.
+        splits: parts that the samples are cut into; the paper takes 10.
+        seed: seed of the order in which they are cut: samples may come with their classes in order.
 
     Returns:
         The mean over the parts, and its standard error; NaN for a single part.
@@ -257,10 +286,9 @@ def score(probabilities, *, splits: int = 10) -> tuple[float, float]:
     sums = probabilities.sum(axis=1)
     if probabilities.min() < 0.0 or np.abs(sums - 1.0).max() > 1e-3:
         raise ValueError("`probabilities` must hold rows of numbers from 0 to 1 that sum to 1.")
-    probabilities = probabilities / sums[:, np.newaxis]
+    order = np.random.default_rng(seed).permutation(len(probabilities))
     scores = []
-    for part in range(splits):
-        rows = probabilities[part::splits]
+    for rows in np.array_split((probabilities / sums[:, np.newaxis])[order], splits):
         scores.append(np.exp(special.rel_entr(rows, rows.mean(axis=0)).sum(axis=1).mean()))
     return float(np.mean(scores)), standard_error(np.array(scores))
 

@@ -94,16 +94,11 @@ def image_features(examples, extractor=None, *, levels: int | None = None, batch
 def compared(samples: Features, data: Features) -> dict[str, float]:
     """Returns the figures of `sample_quality` of two sets of features."""
     distance, error = feature_statistics.kernel_distance(data.vectors, samples.vectors)
-    precision, recall = feature_statistics.precision_recall(data.vectors, samples.vectors)
-    density, coverage = feature_statistics.density_coverage(data.vectors, samples.vectors)
     figures = {
         "frechet_distance": feature_statistics.frechet_distance(data.moments, samples.moments),
         "kernel_distance": distance,
         "kernel_distance_standard_error": error,
-        "precision": precision,
-        "recall": recall,
-        "density": density,
-        "coverage": coverage,
+        **feature_statistics.neighbourhoods(data.vectors, samples.vectors),
     }
     if samples.probabilities is not None:
         figures["score"], figures["score_standard_error"] = feature_statistics.score(samples.probabilities)

@@ -3,6 +3,10 @@
 python -m recipes.tasks.sample_quality                                    digits: what data and shuffled pixels reach
 python -m recipes.tasks.sample_quality --models runs/latent/vae/digits runs/adversarial/dcgan/digits
 python -m recipes.tasks.sample_quality --paper --models runs/latent/vae/mnist runs/adversarial/dcgan/mnist
+
+Measured on two cores. MNIST, 10,000 samples, 49 s of processor time. Training data: Fréchet distance 0.93, kernel
+distance 1.5 ± 1.0, precision 0.856, recall 0.869, density 0.937, coverage 0.953, score 9.84 ± 0.01. A DCGAN: 19.9,
+64.9 ± 3.1, 0.608, 0.756, 0.455, 0.570, 8.05 ± 0.04.
 """
 
 from keras_gen import training
@@ -45,7 +49,6 @@ def main(
     """
     config = dict(locals())
     import dataclasses
-    import pathlib
 
     import keras
     import numpy as np
@@ -87,9 +90,7 @@ def main(
     num_samples = num_samples or len(test)
     real = train[random.permutation(len(train))[:num_samples]]
     sources = {"training data": real, "shuffled pixels": random.permuted(real, axis=0)}
-    for path, model in loaded.items():
-        path = pathlib.Path(path)
-        sources[f"{type(model).__name__} {path.parent.name if path.suffix else path.name}"] = model
+    sources.update({f"{type(model).__name__} ({path})": model for path, model in loaded.items()})
     features = evaluation.image_features(test, judge, levels=splits.levels)
     rows = {}
     for name, source in sources.items():
