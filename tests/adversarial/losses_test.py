@@ -61,3 +61,64 @@ def test_finite_for_any_logit():
         losses.minimax(logits),
     ):
         assert np.all(np.isfinite(values))
+
+
+# The objectives
+
+REAL, FAKE = np.array([-1.5, 0.0, 0.5, 3.0]), np.array([-2.0, 0.25, 1.0, -0.5])
+
+
+@pytest.mark.parametrize(
+    ("objective", "discriminator", "generator", "opinion"),
+    [
+        (
+            losses.NonSaturating(),
+            [1.828341, 1.519087, 1.787339, 0.522664],
+            [2.126928, 0.575939, 0.313262, 0.974077],
+            [0.119203, 0.562177, 0.731059, 0.377541],
+        ),
+        (
+            losses.Minimax(),
+            [1.828341, 1.519087, 1.787339, 0.522664],
+            [-0.126928, -0.825939, -1.313262, -0.474077],
+            [0.119203, 0.562177, 0.731059, 0.377541],
+        ),
+        (
+            losses.LeastSquares(),
+            [3.625, 1.28125, 2.125, 2.125],
+            [2.0, 0.03125, 0.5, 0.125],
+            [0.0, 0.625, 1.0, 0.25],
+        ),
+        (
+            losses.LeastSquares(fake=0.0, real=1.0, wanted=1.0),
+            [5.125, 0.53125, 0.625, 2.125],
+            [4.5, 0.28125, 0.0, 1.125],
+            [0.0, 0.25, 1.0, 0.0],
+        ),
+        (losses.Wasserstein(), [-0.5, 0.25, 0.5, -3.5], [2.0, -0.25, -1.0, 0.5], FAKE),
+        (losses.Hinge(), [2.5, 2.25, 2.5, 0.5], [2.0, -0.25, -1.0, 0.5], FAKE),
+    ],
+    ids=["non_saturating", "minimax", "least_squares", "least_squares_01", "wasserstein", "hinge"],
+)
+def test_objectives_on_numbers_computed_by_hand(objective, discriminator, generator, opinion):
+    real, fake = tf.constant(REAL, tf.float32), tf.constant(FAKE, tf.float32)
+    np.testing.assert_allclose(objective.discriminator(real, fake), discriminator, atol=2e-6)
+    np.testing.assert_allclose(objective.generator(fake), generator, atol=2e-6)
+    np.testing.assert_allclose(objective.opinion(fake), opinion, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["non_saturating", "minimax", "least_squares"])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_the_opinion_of_the_best_discriminator_is_the_probability_of_data(name, share):
+    """Where a share of what it sees is data, the loss is smallest at the number whose opinion is that share."""
+    objective = losses.OBJECTIVES[name]()
+    said = tf.constant(np.linspace(-4.0, 4.0, 8001), tf.float32)
+    ones = tf.ones_like(said)
+    loss = share * objective.discriminator(said, ones) + (1.0 - share) * objective.discriminator(ones, said)
+    best = said[int(np.argmin(loss))]
+    assert float(objective.opinion(best)) == pytest.approx(share, abs=2e-3)
+
+
+def test_least_squares_needs_two_labels():
+    with pytest.raises(ValueError, match=r"`real` must be greater than `fake`, received 0\.0 and 0\.0"):
+        losses.LeastSquares(fake=0.0, real=0.0)

@@ -39,6 +39,23 @@ def dcgan():
     return model
 
 
+def gan():
+    # All that draws for each example, or keeps a state of its own.
+    model = adversarial.GAN(
+        (4, 4, 1),
+        2,
+        latent_size=3,
+        objective="hinge",
+        regularizers=("gradient_penalty", "consistency", "consistency_term"),
+        generator_network={"name": "dense", "hidden_units": [6], "batch_norm": True},
+        discriminator_network={"name": "dense", "hidden_units": [6], "dropout": 0.3, "spectral_norm": True},
+        discriminator_steps=2,
+        generator_average=0.9,
+    )
+    model.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
+    return model
+
+
 def trained(make_model, strategy) -> list[np.ndarray]:
     with strategy.scope():
         model = make_model()
@@ -53,7 +70,7 @@ def trained(make_model, strategy) -> list[np.ndarray]:
 if __name__ == "__main__":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    make_model = {"made": made, "vae": vae, "vq_vae": vq_vae, "dcgan": dcgan}[sys.argv[1]]
+    make_model = {"made": made, "vae": vae, "vq_vae": vq_vae, "dcgan": dcgan, "gan": gan}[sys.argv[1]]
     one = trained(make_model, tf.distribute.get_strategy())
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     assert strategy.num_replicas_in_sync == 2

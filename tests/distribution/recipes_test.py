@@ -75,7 +75,7 @@ def two_workers(tmp_path_factory):
     return get
 
 
-@pytest.mark.parametrize("model", ["made", "vae", "vq_vae", "dcgan"])
+@pytest.mark.parametrize("model", ["made", "vae", "vq_vae", "dcgan", "gan"])
 def test_two_replicas_equal_one_device(model):
     command = [sys.executable, str(HERE / "mirrored.py"), model]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)

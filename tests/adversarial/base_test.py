@@ -1,0 +1,292 @@
+"""What every adversarial model does: steps, averages, conditions, networks that all go together."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen.adversarial import GAN, InfoGAN, losses, networks, regularizers
+from keras_gen.adversarial.base import great_circle
+from keras_gen.layers import SpectralNormalization
+
+BATCH = 6
+DENSE = {"name": "dense", "hidden_units": [5]}
+IMAGE = (6, 5, 1)
+
+
+def make(event_shape=(2,), levels=None, **options):
+    defaults = {"latent_size": 3, "generator_network": DENSE, "discriminator_network": DENSE}
+    return GAN(event_shape, levels, **{**defaults, **options})
+
+
+def compiled(model, rate=0.05):
+    model.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate), run_eagerly=True)
+    return model
+
+
+def points(num=BATCH):
+    return np.random.default_rng(0).standard_normal((num, 2)).astype(np.float32)
+
+
+def assert_equal(before, after):
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def differ(before, after):
+    return [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+
+
+# Steps
+
+
+@pytest.mark.parametrize("objective", losses.OBJECTIVES)
+def test_a_step_of_one_player_leaves_the_other(objective):
+    """With everything a discriminator can have; generators have batch normalization."""
+    model = compiled(
+        make(
+            objective=objective,
+            regularizers=tuple(regularizers.REGULARIZERS),
+            generator_network={**DENSE, "batch_norm": True},
+            discriminator_network={**DENSE, "dropout": 0.3, "spectral_norm": True},
+            generator_average=0.5,
+        )
+    )
+    seed = tf.constant([1, 2])
+    generator = [*model.generator.get_weights(), *model.average_generator.get_weights()]
+    discriminator = model.discriminator.get_weights()
+    model.discriminator_step(tf.constant(points()), None, seed=seed)
+    assert_equal(generator, [*model.generator.get_weights(), *model.average_generator.get_weights()])
+    # All but the vector of a kernel with one column, and a last bias that shifts data and fakes alike.
+    changed = differ(discriminator, model.discriminator.get_weights())
+    assert sum(changed) >= len(changed) - 2
+    discriminator = model.discriminator.get_weights()
+    model.generator_step(tf.constant(BATCH), None, seed=seed)
+    assert_equal(discriminator, model.discriminator.get_weights())
+    # A bias before batch normalization moves only by rounding.
+    moved = differ(generator, [*model.generator.get_weights(), *model.average_generator.get_weights()])
+    assert sum(moved) >= len(moved) - 2
+
+
+@pytest.mark.parametrize("objective", losses.OBJECTIVES)
+def test_steps_descend_the_losses_of_the_objective(objective):
+    rate, seed = 0.1, tf.constant([1, 2])
+    model = compiled(make(objective=objective), rate)
+    x, noise, game = tf.constant(points()), model.noise(BATCH, seed), losses.OBJECTIVES[objective]()
+    for player, take_step in (
+        ("discriminator", lambda: model.discriminator_step(x, None, seed=seed)),
+        ("generator", lambda: model.generator_step(tf.constant(BATCH), None, seed=seed)),
+    ):
+        variables = getattr(model, player).trainable_variables
+        with tf.GradientTape() as tape:
+            real = model.discriminator(x)[:, 0]
+            fake = model.discriminator(model.generator(noise["z"]))[:, 0]
+            said = (real, fake) if player == "discriminator" else (fake,)
+            loss = tf.reduce_mean(getattr(game, player)(*said))
+        gradients = tape.gradient(loss, variables)
+        before = [variable.numpy() for variable in variables]
+        take_step()
+        for variable, start, gradient in zip(variables, before, gradients, strict=True):
+            np.testing.assert_allclose(variable, start - rate * gradient.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_steps_of_the_discriminator_for_one_of_the_generator():
+    model = compiled(make(discriminator_steps=3))
+    seen = []
+    fakes = model.fakes
+    model.fakes = lambda noise, *args, **options: seen.append(noise["z"].numpy()) or fakes(noise, *args, **options)
+    for _ in range(2):
+        model.train_on_batch(points())
+    assert int(model.optimizer.iterations) == 2
+    assert int(model.discriminator_optimizer.iterations) == 6
+    # Every step has noise of its own.
+    assert len(seen) == 8
+    assert not any(np.array_equal(a, b) for a, b in itertools.combinations(seen, 2))
+
+
+def test_the_penalty_is_part_of_the_loss():
+    model = compiled(make(objective="wasserstein", regularizers=("gradient_penalty", "r1", "weight_clipping")))
+    found = model.evaluate(points(), verbose=0, return_dict=True)
+    assert found["penalty"] > 0.1
+    expected = found["fake_score"] - found["real_score"] + found["penalty"]
+    assert found["discriminator_loss"] == pytest.approx(expected, rel=1e-5)
+    assert "penalty" not in make(regularizers=("weight_clipping",)).terms
+
+
+def test_a_forward_pass_moves_no_spectral_vector_and_a_step_does():
+    model = compiled(make(discriminator_network={"name": "dense", "hidden_units": [7, 6], "spectral_norm": True}))
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, SpectralNormalization)]
+    assert len(layers) == 3
+    before = [layer.vector.numpy() for layer in layers]
+    model.evaluate(points(), verbose=0)
+    model.sample(4, seed=0)
+    assert_equal(before, [layer.vector.numpy() for layer in layers])
+    take_step = tf.function(lambda: model.discriminator_step(tf.constant(points()), None, seed=tf.constant([1, 2])))
+    for _ in range(40):
+        take_step()
+    for layer in layers:
+        largest = np.linalg.svd(layer.kernel.numpy(), compute_uv=False)[0]
+        assert float(layer.spectral_norm()) == pytest.approx(largest, rel=0.01)
+
+
+# The moving average
+
+
+def test_samples_come_from_the_average():
+    model = compiled(make(generator_average=0.6))
+    start, trained = model.generator.get_weights(), []
+    for _ in range(3):
+        model.train_on_batch(points())
+        trained.append(model.generator.get_weights())
+    expected = start
+    for step, weights in enumerate(trained, 1):
+        momentum = min(0.6, (1 + step) / (10 + step))
+        expected = [momentum * a + (1.0 - momentum) * b for a, b in zip(expected, weights, strict=True)]
+    for a, b in zip(expected, model.average_generator.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    noise = model.noise(5, 0)
+    averaged = model.fakes(noise, None, training=False, network=model.average_generator)
+    np.testing.assert_array_equal(model.generate(noise), averaged)
+    assert np.any(model.generate(noise) != model.fakes(noise, None, training=False))
+    assert not set(map(id, model.average_generator.weights)) & set(map(id, model.trainable_weights))
+
+
+# Noise
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_truncated_noise_keeps_to_the_middle(distribution):
+    model = make(latent_distribution=distribution)
+    plain, cut = model.noise(5000, 0)["z"].numpy(), model.truncated_noise(5000, 0.5, 0)["z"].numpy()
+    assert np.abs(plain).max() > 0.99
+    assert 0.49 < np.abs(cut).max() <= 0.5
+    # Numbers from -1/2 to 1/2 that are nearly uniform.
+    assert cut.std() == pytest.approx(0.5 / 3**0.5, rel=0.05)
+    np.testing.assert_array_equal(cut, model.truncated_noise(5000, 0.5, 0)["z"])
+
+
+def test_truncation_beyond_uniform_noise():
+    with pytest.raises(ValueError, match=r"`truncation` must be from 0 to 1, received 1\.5"):
+        make().truncated_noise(3, 1.5, 0)
+
+
+def test_interpolation_between_two_examples():
+    model = make(latent_distribution="normal")
+    first, last = model.noise(4, 0), model.noise(4, 1)
+    way = model.interpolate(first, last, 5)
+    assert way.shape == (4, 5, 2)
+    np.testing.assert_allclose(way[:, 0], model.generate(first), atol=1e-5)
+    np.testing.assert_allclose(way[:, -1], model.generate(last), atol=1e-5)
+    middle = great_circle(tf.constant([[1.0, 0.0]]), tf.constant([[0.0, 1.0]]), 0.5)
+    np.testing.assert_allclose(middle, [[0.5**0.5, 0.5**0.5]], rtol=1e-5)
+    parallel = great_circle(tf.constant([[1.0, 0.0]]), tf.constant([[3.0, 0.0]]), 0.5)
+    np.testing.assert_allclose(parallel, [[2.0, 0.0]])
+    with pytest.raises(ValueError, match="`num_steps` must be at least 2, received 1"):
+        model.interpolate(first, last, 1)
+
+
+def test_a_category_stays_on_the_way():
+    model = InfoGAN(
+        (2,), None, latent_size=2, num_categories=3, generator_network=DENSE, discriminator_network=DENSE, code_units=4
+    )
+    first, last = model.noise(4, 0), model.noise(4, 1)
+    last["category"] = (first["category"] + 1) % 3
+    expected = model.generate({**last, "category": first["category"]})
+    np.testing.assert_allclose(model.interpolate(first, last, 3)[:, -1], expected, atol=1e-5)
+
+
+# Networks
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize(
+    ("generator", "discriminator"),
+    [("dense", "residual"), ("convolutional", "maxout"), ("residual", "convolutional"), ("dense", "dense")],
+)
+def test_networks_go_together(generator, discriminator, num_classes):
+    """Every weight of any two networks gets a gradient, through a penalty, too."""
+    small = {
+        "dense": {"hidden_units": [4]},
+        "maxout": {"units": [4, 3], "pieces": [2, 3]},
+        "convolutional": {"filters": [3]},
+        "residual": {"filters": [3]},
+    }
+    further = {"convolutional": {"spectral_norm": True, "projection": True}, "dense": {"projection": True}}
+    model = make(
+        IMAGE,
+        9,
+        num_classes=num_classes,
+        objective="hinge",
+        regularizers=("gradient_penalty",),
+        generator_network={"name": generator, **small[generator]},
+        discriminator_network={"name": discriminator, **small[discriminator], **further.get(discriminator, {})},
+    )
+    x = tf.constant(np.random.default_rng(0).integers(0, 9, (BATCH, *IMAGE)), tf.float32)
+    y = None if num_classes is None else tf.range(BATCH) % 3
+    with tf.GradientTape(persistent=True) as tape:
+        terms = model.loss_terms(x, y, seed=tf.constant([1, 2]), training=True)
+    for network, loss in ((model.generator, "generator_loss"), (model.discriminator, "discriminator_loss")):
+        for weight in network.trainable_variables:
+            # Both examples of a pair are moved alike by the last bias, within the hinges.
+            if weight.shape != (1,):
+                assert np.any(tape.gradient(terms[loss], weight)), weight.path
+    samples = model.sample(BATCH, condition=y, seed=0).numpy()
+    assert samples.shape == (BATCH, *IMAGE)
+    if num_classes is not None:
+        noise = model.noise(1, 0)
+        noise = {name: tf.repeat(part, 3, axis=0) for name, part in noise.items()}
+        fakes = model.fakes(noise, tf.range(3), training=False)
+        said = model.logits(tf.repeat(x[:1], 3, axis=0), tf.range(3), training=False)
+        for change in (np.ptp(fakes, axis=0).max(), np.ptp(said)):
+            assert change > 1e-6, "a class makes no difference"
+
+
+def test_a_projection_is_its_formula():
+    """f(x, y) = y^T V φ(x) + ψ(φ(x))."""
+    network = networks.DenseDiscriminator((2,), 3, hidden_units=(4,), projection=True, seed=(0,))
+    x, y = points(3), np.eye(3, dtype=np.float32)
+    features = network.features(tf.constant(x), None, training=False, seed=None)
+    expected = network.head(features)[:, 0] + tf.reduce_sum(network.projection.kernel * features, axis=-1)
+    np.testing.assert_allclose(network(x, y)[:, 0], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["dense", "maxout"])
+def test_dropout_is_drawn_in_training_alone(name):
+    network = networks.DISCRIMINATORS[name]((2,), 0, seed=(0,), dropout=0.5)
+    x, seed = np.ones((400, 2), np.float32), tf.constant([1, 2])
+    np.testing.assert_array_equal(network(x), np.repeat(network(x)[:1], 400, axis=0))
+    noisy = network(x, training=True, seed=seed).numpy()
+    assert len(np.unique(noisy)) > 100
+    np.testing.assert_array_equal(noisy, network(x, training=True, seed=seed))
+    assert np.any(noisy != network(x, training=True, seed=seed + 1))
+    h = networks.dropped(tf.ones((2000, 8)), 0.25, True, seed, 0).numpy()
+    assert set(np.unique(h).round(5)) == {0.0, np.float32(1.33333)}
+    assert h.mean() == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("size", [(7, 5), (28, 28), (4, 9)])
+def test_residual_networks_take_any_size(size):
+    generator = networks.ResidualGenerator(3, (*size, 2), 0, filters=(4, 6), seed=(0,))
+    x = generator(np.ones((2, 3), np.float32))
+    assert x.shape == (2, *size, 2)
+    assert networks.ResidualDiscriminator((*size, 2), 0, filters=(4, 6), seed=(1,))(x).shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ({"generator_network": "densest"}, ValueError, "`generator_network` 'densest' is unknown; did you mean dense"),
+        ({"discriminator_network": 3}, TypeError, "`discriminator_network` must be a name or a dict .*, received 3"),
+        ({"discriminator_network": {"name": "maxout", "pieces": [2]}}, ValueError, "`pieces` must have one entry for"),
+        ({"generator_network": "residual"}, ValueError, r"`event_shape` must be \(height, width, channels\)"),
+        ({"discriminator_steps": 0}, ValueError, "`discriminator_steps` must be at least 1, received 0"),
+        ({"generator_average": 1.0}, ValueError, "`generator_average` must be at least 0 and less than 1"),
+        ({"latent_distribution": "flat"}, ValueError, "`latent_distribution` 'flat' is unknown"),
+        ({"num_classes": 2, "condition_size": 3}, ValueError, "`condition_size` must be None where"),
+    ],
+)
+def test_wrong_arguments(options, error, sentence):
+    with pytest.raises(error, match=sentence):
+        make(**options)

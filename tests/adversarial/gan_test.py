@@ -1,0 +1,115 @@
+"""GAN: the paper's networks, and every argument of adversarial models."""
+
+import keras
+import numpy as np
+import pytest
+from contracts import ModelContract
+
+from keras_gen.adversarial import GAN, LSGAN, WGAN, WGANGP, ConditionalGAN
+
+
+class TestContract(ModelContract):
+    """Every argument away from its default, those of the base included."""
+
+    falling_term = "discriminator_loss"
+    epochs = 12
+
+    def make_model(self, **changes):
+        return GAN(
+            (3,),
+            None,
+            **{
+                "latent_size": 4,
+                "latent_distribution": "normal",
+                "generator_network": {"name": "dense", "hidden_units": [6], "activation": "tanh", "noise_units": 5},
+                "discriminator_network": {"name": "maxout", "units": [6], "pieces": [2], "dropout": 0.1},
+                "objective": {"name": "least_squares", "fake": 0.0, "real": 1.0, "wanted": 1.0},
+                "regularizers": ({"name": "r1", "weight": 0.01},),
+                "discriminator_steps": 2,
+                "generator_average": 0.5,
+                "num_classes": 3,
+                "seed": 4,
+                "name": "players",
+                **changes,
+            },
+        )
+
+    def make_data(self):
+        return (5.0 + np.random.default_rng(0).standard_normal((32, 3))).astype(np.float32)
+
+    def compile(self, model, **arguments):
+        model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.Adam(0.01), **arguments)
+        return model
+
+    def optimizers(self, model):
+        return [model.optimizer, model.discriminator_optimizer]
+
+    def outputs(self, model, seed):
+        # Samples of the average, and those of the generator that is trained.
+        condition = model.condition_kind.examples(3)
+        own = model.fakes(model.noise(3, seed), condition, training=False)
+        return np.concatenate([model.sample(3, condition=condition, seed=seed), own])
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+    def test_mixed_precision_trains(self, data, policy):
+        model = self.compile(self.make_model(dtype=policy), run_eagerly=True)
+        for _ in range(2):
+            logs = model.train_on_batch(data[:8], model.condition_kind.examples(8), return_dict=True)
+            assert np.all(np.isfinite(list(logs.values())))
+        assert all(np.all(np.isfinite(weight)) for weight in model.get_weights())
+        assert self.outputs(model, 0).dtype == np.float32
+
+
+def test_networks_of_the_paper():
+    model = GAN((28, 28, 1))
+    shapes = [weight.shape for weight in model.generator.weights if weight.name == "kernel"]
+    assert shapes == [(100, 1200), (1200, 1200), (1200, 784)]
+    shapes = [weight.shape for weight in model.discriminator.weights if weight.name == "kernel"]
+    assert shapes == [(784, 1200), (240, 1200), (240, 1)]
+
+
+@pytest.mark.parametrize(
+    ("make", "objective", "regularizers", "steps", "optimizer", "rate"),
+    [
+        (GAN, "non_saturating", (), 1, keras.optimizers.SGD, 0.1),
+        (ConditionalGAN, "non_saturating", (), 1, keras.optimizers.SGD, 0.1),
+        (LSGAN, "least_squares", (), 1, keras.optimizers.Adam, 2e-4),
+        (WGAN, "wasserstein", ("weight_clipping",), 5, keras.optimizers.RMSprop, 5e-5),
+        (WGANGP, "wasserstein", ("gradient_penalty",), 5, keras.optimizers.Adam, 1e-4),
+    ],
+)
+def test_each_paper_has_its_choices(make, objective, regularizers, steps, optimizer, rate):
+    """A paper's model is the base with other defaults, each of which can be changed and comes back from the config."""
+    model = make((8, 8, 1))
+    assert (model.objective, model.regularizers, model.discriminator_steps) == (objective, regularizers, steps)
+    model.compile()
+    for found in (model.optimizer, model.discriminator_optimizer):
+        assert type(found) is optimizer
+        assert float(found.learning_rate) == pytest.approx(rate)
+    batch_norm = any(
+        isinstance(layer, keras.layers.BatchNormalization) for layer in model.discriminator._flatten_layers()
+    )
+    assert batch_norm == (make in (LSGAN, WGAN))
+    other = make(
+        (2,),
+        None,
+        objective="hinge",
+        regularizers=("r1",),
+        generator_network={"name": "dense", "hidden_units": [3]},
+        discriminator_network={"name": "dense", "hidden_units": [4]},
+        generator_average=0.9,
+        seed=1,
+    )
+    assert other.terms[3] == "real_score"
+    copy = make.from_config(other.get_config())
+    assert copy.get_config() == other.get_config()
+    assert [weight.shape for weight in copy.weights] == [weight.shape for weight in other.weights]
+
+
+def test_gradient_descent_of_the_paper():
+    model = GAN((2,), None, generator_network="dense", discriminator_network="dense")
+    model.compile()
+    assert model.optimizer.momentum == 0.5
+    model.optimizer.iterations.assign(1_000_000)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1 / 1.000004**1_000_000, rel=0.05)

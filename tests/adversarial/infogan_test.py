@@ -1,0 +1,131 @@
+"""InfoGAN: a bound of the information that never exceeds the code's entropy, and a generator that carries the code."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from contracts import ModelContract, randomise
+
+from keras_gen.adversarial import InfoGAN
+
+#: Entropy of four categories and two uniform numbers between -1 and 1.
+ENTROPY = math.log(4.0) + 2.0 * math.log(2.0)
+
+
+def make(**options):
+    defaults = {
+        "latent_size": 2,
+        "num_categories": 4,
+        "num_continuous": 2,
+        "code_units": 8,
+        "generator_network": {"name": "dense", "hidden_units": [8]},
+        "discriminator_network": {"name": "dense", "hidden_units": [8]},
+    }
+    return InfoGAN((6,), None, **{**defaults, **options})
+
+
+class TestContract(ModelContract):
+    """Every argument away from its default."""
+
+    falling_term = "discriminator_loss"
+    epochs = 10
+
+    def make_model(self, **changes):
+        options = {"num_categories": 3, "num_continuous": 1, "information_weight": 0.5, "seed": 4, "name": "players"}
+        return InfoGAN(
+            (4, 4, 1),
+            9,
+            **{
+                "latent_size": 3,
+                "code_units": 5,
+                "generator_network": {"name": "dense", "hidden_units": [8]},
+                "discriminator_network": {"name": "dense", "hidden_units": [8]},
+                **options,
+                **changes,
+            },
+        )
+
+    def make_data(self):
+        return np.random.default_rng(0).integers(0, 9, (32, 4, 4, 1)) // 4 * 4
+
+    def compile(self, model, **arguments):
+        model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(5e-3), **arguments)
+        return model
+
+    def optimizers(self, model):
+        return [model.optimizer, model.discriminator_optimizer]
+
+    def outputs(self, model, seed):
+        x = model.sample(3, seed=seed)
+        return np.concatenate([tf.reshape(x, (3, -1)), *model.infer(x).values()], axis=1)
+
+
+def bound_of(model, noise, fakes):
+    return model.information(fakes, None, noise=noise, seed=None, training=False)
+
+
+def test_the_bound_is_its_formula():
+    model = randomise(make())
+    noise = model.noise(50, 0)
+    fakes = model.fakes(noise, None, training=False)
+    found, code = bound_of(model, noise, fakes), model.infer(fakes)
+    category = np.log(4.0 * code["category"].numpy()[np.arange(50), noise["category"]])
+    np.testing.assert_allclose(found["category_information"], category, rtol=1e-4, atol=1e-5)
+    errors = np.sum((noise["code"] - code["code"]) ** 2, axis=1)
+    expected = category - 0.5 * errors - math.log(2.0 * math.pi) + 2.0 * math.log(2.0)
+    np.testing.assert_allclose(found["information"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_bound_never_exceeds_the_entropy():
+    """Neither at weights that are very sure of everything, nor where all is read off without error."""
+    for seed in range(5):
+        model = randomise(make(), scale=30.0, seed=seed)
+        noise = model.noise(200, seed)
+        found = bound_of(model, noise, model.fakes(noise, None, training=False))
+        assert np.max(found["information"]) <= ENTROPY
+        assert np.max(found["category_information"]) <= math.log(4.0) + 1e-6
+    model.posterior = lambda features: (1e4 * tf.one_hot(noise["category"], 4), noise["code"])
+    found = bound_of(model, noise, model.fakes(noise, None, training=False))
+    np.testing.assert_allclose(found["category_information"], math.log(4.0), rtol=1e-6)
+    assert np.max(found["information"]) <= ENTROPY
+
+
+def test_the_generator_learns_to_carry_the_category():
+    model = make(num_continuous=0)
+    model.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01))
+    x = np.random.default_rng(0).standard_normal((256, 6)).astype(np.float32)
+    history = model.fit(x, batch_size=64, epochs=25, verbose=0).history["category_information"]
+    assert history[0] < 0.3
+    assert 0.7 * math.log(4.0) < history[-1] <= math.log(4.0)
+    noise = model.noise(200, 1)
+    inferred = np.argmax(model.infer(model.generate(noise))["category"], axis=1)
+    assert np.mean(inferred == noise["category"]) > 0.8
+
+
+def test_each_player_learns_the_bound():
+    """Q learns in the discriminator's step, and only there; the generator's loss holds the bound, too."""
+    model = make(information_weight=2.0)
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=True)
+    q = [weight.numpy() for layer in model.code_layers for weight in layer.weights]
+    model.generator_step(tf.constant(8), None, seed=tf.constant([1, 2]))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(q, [w for la in model.code_layers for w in la.weights], strict=True)
+    )
+    x = tf.zeros((8, 6))
+    plain = make(information_weight=0.0)
+    plain.set_weights(model.get_weights())
+    found, without = (m.loss_terms(x, None, seed=tf.constant([1, 2]), training=False) for m in (model, plain))
+    for player in ("generator_loss", "discriminator_loss"):
+        expected = np.mean(without[player]) - 2.0 * np.mean(found["information"])
+        assert np.mean(found[player]) == pytest.approx(expected, rel=1e-4)
+    model.discriminator_step(x, None, seed=tf.constant([1, 2]))
+    assert not np.array_equal(q[0], model.code_layers[0].weights[0])
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="`num_categories` must be at least 2, received 1"):
+        make(num_categories=1)
+    with pytest.raises(ValueError, match="`num_continuous` must be at least 0, received -1"):
+        make(num_continuous=-1)

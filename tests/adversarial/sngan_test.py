@@ -1,0 +1,73 @@
+"""SNGAN: plain and residual networks whose layers have norm 1, with classes by projection."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from contracts import ModelContract
+
+from keras_gen.adversarial import SNGAN
+from keras_gen.layers import SpectralNormalization
+
+SHAPE, LEVELS = (5, 4, 1), 9
+
+
+def make(**options):
+    return SNGAN(SHAPE, LEVELS, **{"filters": (3,), "latent_size": 4, "num_classes": 3, **options})
+
+
+class TestContract(ModelContract):
+    """Every argument away from its default."""
+
+    falling_term = "discriminator_loss"
+    epochs = 4
+
+    def make_model(self, **changes):
+        options = {"objective": "non_saturating", "latent_distribution": "uniform", "residual": True}
+        return make(**{**options, "discriminator_steps": 2, "seed": 4, "name": "players", **changes})
+
+    def make_data(self):
+        return np.random.default_rng(0).integers(0, LEVELS, (32, *SHAPE)) // 4 * 4
+
+    def compile(self, model, **arguments):
+        model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.RMSprop(5e-3), **arguments)
+        return model
+
+    def optimizers(self, model):
+        return [model.optimizer, model.discriminator_optimizer]
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_every_layer_of_the_discriminator_has_norm_one(residual):
+    model = make(residual=residual)
+    layers = [layer for layer in model.discriminator._flatten_layers() if isinstance(layer, SpectralNormalization)]
+    kernels = [weight for weight in model.discriminator.trainable_weights if weight.name == "kernel"]
+    assert len(layers) == len(kernels) == (9 if residual else 3)
+    for layer in layers:
+        for _ in range(40):
+            for variable, value in layer.updates():
+                variable.assign(value)
+        matrix = layer.kernel.numpy().reshape(-1, layer.kernel.shape[-1]) / float(layer.spectral_norm())
+        assert np.linalg.svd(matrix, compute_uv=False)[0] == pytest.approx(1.0, rel=0.01)
+    assert not any(isinstance(layer, SpectralNormalization) for layer in model.generator._flatten_layers())
+
+
+def test_classes_are_projected_alone():
+    """A class adds a linear function of the features: of all classes' numbers, the differences are those of V."""
+    model = make(residual=True)
+    x = tf.constant(np.random.default_rng(0).integers(0, LEVELS, (4, *SHAPE)), tf.float32)
+    features = model.discriminator.all_features(model.scaled(x))
+    said = [model.logits(x, tf.fill(4, y), training=False) for y in range(3)]
+    projection = model.discriminator.projection
+    directions = projection.kernel / projection.spectral_norm()
+    for y in range(1, 3):
+        expected = tf.linalg.matvec(features, directions[y] - directions[0])
+        np.testing.assert_allclose(said[y] - said[0], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_defaults_are_the_papers():
+    model = make(num_classes=None)
+    model.compile()
+    assert (model.objective, model.discriminator_steps, model.latent_distribution) == ("hinge", 5, "normal")
+    for optimizer in (model.optimizer, model.discriminator_optimizer):
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.0, 0.9)
