@@ -5,8 +5,8 @@ python -m recipes.latent.hierarchical_vae --paper    binarized MNIST
 
 Measured on two cores. Digits: test ELBO -17.84 ± 0.33 nats, negative log-likelihood at most 17.06 ± 0.30 (1,000
 importance samples). Binarized MNIST, with `--epochs 12 --num-samples 200`, 7 minutes beside other trainings: test ELBO
--91.50 ± 0.23 nats, negative log-likelihood at most 87.49 ± 0.22; a VAE with one layer of codes, on the same convolutions
-and trained as long, 89.19 ± 0.23.
+-91.50 ± 0.23 nats, negative log-likelihood at most 87.49 ± 0.22; a VAE with one layer of codes, on the same
+convolutions and trained as long, 89.19 ± 0.23.
 """
 
 from keras_gen import training
