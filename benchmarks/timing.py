@@ -32,9 +32,24 @@ def bits(batch_size: int, event_shape: tuple[int, ...]) -> np.ndarray:
     return (np.random.default_rng(0).random((batch_size, *event_shape)) < 0.13).astype(np.float32)
 
 
-def train_step(model: GenerativeModel, batch_size: int, jit_compile: bool = False, steps: int = 1) -> Callable:
-    """Returns what `fit` runs for each batch of a data set in memory: a step with Adam on bits; or several of them."""
+def train_step(
+    model: GenerativeModel,
+    batch_size: int,
+    jit_compile: bool = False,
+    steps: int = 1,
+    examples: np.ndarray | None = None,
+) -> Callable:
+    """Returns what `fit` runs for each batch of a data set in memory: a step with Adam, or several of them.
+
+    Args:
+        model: model that is trained.
+        batch_size: examples in a batch.
+        jit_compile: whether the step is compiled with XLA.
+        steps: steps that one call runs.
+        examples: the batch; None takes bits.
+    """
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile, steps_per_execution=steps)
     model.make_train_function()
-    batches = iter(tf.data.Dataset.from_tensors(bits(batch_size, model.event_shape)).repeat())
+    examples = bits(batch_size, model.event_shape) if examples is None else examples
+    batches = iter(tf.data.Dataset.from_tensors(examples).repeat())
     return lambda: model.train_function(batches)["loss"]
