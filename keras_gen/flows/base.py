@@ -16,8 +16,17 @@ from keras_gen.flows.dequantization import DEQUANTIZERS
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-#: What a pass over training data leaves behind: variables, and the values that they have after the step.
-Updates = list[tuple[tf.Variable, tf.Tensor]]
+
+class Updates(list):
+    """What a pass over training data leaves behind: pairs of a variable and the value that it has after the step.
+
+    Args:
+        seed: int32 tensor of shape (2,), the randomness of the step.
+    """
+
+    def __init__(self, seed: tf.Tensor):
+        super().__init__()
+        self.seed = seed
 
 
 class FlowModel(DensityModel):
@@ -93,7 +102,7 @@ class FlowModel(DensityModel):
         Args:
             condition: vectors of shape `(batch, vector_size)` in the networks' dtype, or None.
             updates: in a training step a list, to which a step that learns statistics of the data adds what its
-                variables become; otherwise None.
+                variables become, with the seed for steps that draw; otherwise None.
         """
         raise NotImplementedError
 
@@ -286,7 +295,7 @@ class FlowModel(DensityModel):
 
     def loss_terms(self, x, condition, *, seed, training):
         """The negative log-likelihood, or the evidence lower bound of levels, in nats, and in bits per dimension."""
-        updates = [] if training else None
+        updates = Updates(seed) if training else None
         if self.levels is None:
             log_prob = self.distribution(condition, updates).log_prob(x)
         else:

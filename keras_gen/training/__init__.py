@@ -11,8 +11,8 @@ def __getattr__(name: str):
         from keras_gen.training.run import Run
 
         return Run
-    if name == "fit_vectors":
-        from keras_gen.training.vectors import fit_vectors
+    if name in ("fit_vectors", "true_log_density"):
+        from keras_gen.training import vectors
 
-        return fit_vectors
+        return getattr(vectors, name)
     raise AttributeError(f"module 'keras_gen.training' has no attribute {name!r}")
