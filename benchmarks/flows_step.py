@@ -61,7 +61,8 @@ def peak_megabytes(task: tuple[str, int]) -> float:
             for _ in range(num // CHUNK):
                 yield normal(CHUNK, 8)
 
-        model.predict(tf.data.Dataset.from_generator(chunks, output_signature=specification), verbose=0)
+        points = tf.data.Dataset.from_generator(chunks, output_signature=specification)
+        model.predict(points.apply(tf.data.experimental.assert_cardinality(num // CHUNK)), verbose=0)
     else:
         for seed in range(num // CHUNK):
             model.sample(CHUNK, seed=seed)
