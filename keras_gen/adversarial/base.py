@@ -391,7 +391,7 @@ class AdversarialModel(PhasedModel):
         variables = self.phase_variables()["discriminator"]
         for regularizer in self.regularizer_parts:
             regularizer.constrain(variables)
-        for layer in self._flatten_layers():
+        for layer in self.discriminator._flatten_layers():
             if isinstance(layer, SpectralNormalization):
                 for variable, value in layer.updates():
                     variable.assign(value)

@@ -48,3 +48,5 @@ from keras_gen.evaluation.sample_quality import image_features as image_features
 from keras_gen.evaluation.sample_quality import sample_quality as sample_quality
 from keras_gen.evaluation.sounds import sound_picture as sound_picture
 from keras_gen.evaluation.sounds import write_wav as write_wav
+from keras_gen.evaluation.tags import common_tags as common_tags
+from keras_gen.evaluation.tags import nearest_by_cosine as nearest_by_cosine

@@ -15,4 +15,8 @@ def __getattr__(name: str):
         from keras_gen.training import vectors
 
         return getattr(vectors, name)
+    if name in ("JUDGED", "judged_samples"):
+        from keras_gen.training import samples
+
+        return getattr(samples, name)
     raise AttributeError(f"module 'keras_gen.training' has no attribute {name!r}")

@@ -244,6 +244,31 @@ def test_seed_chooses_the_initial_weights():
     assert len({tuple(numbers) for numbers in drawn}) == len(drawn), "two layers start from the same numbers"
 
 
+# Classes
+
+
+def test_both_players_see_the_class(images):
+    """D sees one plane for each class; G sees the class beside its noise."""
+    model = make(num_classes=3)
+    seen = {}
+    generator, discriminator = model.generator, model.discriminator
+    first, last = generator.layers[0], discriminator.layers[0]
+    assert first.kernel.shape[0] == 6 + 3
+    assert last.kernel.shape[2] == 2 + 3
+    labels = np.array([0, 1, 2, 2])
+    discriminator.layers[0] = lambda x: last(seen.setdefault("planes", x))
+    model.discriminate(images[:4], labels)
+    planes = seen["planes"].numpy()[..., 2:]
+    np.testing.assert_array_equal(planes, np.broadcast_to(np.eye(3)[labels][:, None, None], (4, 7, 5, 3)))
+    discriminator.layers[0] = last
+    noise = {"z": tf.repeat(model.noise(1, 0)["z"], 3, axis=0)}
+    fakes = model.fakes(noise, tf.range(3), training=False)
+    assert np.all(np.ptp(fakes, axis=0).max() > 1e-4)
+    assert model.sample(2, condition=[1, 2], seed=0).shape == (2, *SHAPE)
+    model.compile(run_eagerly=True)
+    assert np.isfinite(model.train_on_batch(images[:4], labels, return_dict=True)["loss"])
+
+
 # Training
 
 

@@ -81,7 +81,7 @@ def test_networks_of_the_paper():
 )
 def test_each_paper_has_its_choices(make, objective, regularizers, steps, optimizer, rate):
     """A paper's model is the base with other defaults, each of which can be changed and comes back from the config."""
-    model = make((8, 8, 1))
+    model = make((9, 9, 1))
     assert (model.objective, model.regularizers, model.discriminator_steps) == (objective, regularizers, steps)
     model.compile()
     for found in (model.optimizer, model.discriminator_optimizer):

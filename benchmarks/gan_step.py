@@ -1,0 +1,111 @@
+"""Training steps of DCGAN and of the critic of WGAN-GP against plain PyTorch, throughput, and memory over many steps.
+
+    python benchmarks/gan_step.py --peer ~/peers/bin/python
+
+prints, all measured in this run, for images of 28×28 and batch 64,
+
+- the time of a training step of DCGAN (both players, filters 64 and 128, batch normalization, Adam), and of one step of
+  the critic of WGAN-GP (the same nets without batch normalization in the critic), and that of the same nets in PyTorch,
+  in turn; `--peer` names an interpreter with `pip install torch`;
+- images that DCGAN generates in a second;
+- the memory of the process after 100 training steps and after 1,000 more.
+
+The best of many repetitions is taken, since other work on the machine only ever slows one down.
+"""
+
+import pathlib
+import re
+import subprocess
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tyro
+from timing import best_seconds
+
+from keras_gen.adversarial import DCGAN, WGANGP
+
+SHAPE, BATCH, FILTERS = (28, 28, 1), 64, (64, 128)
+
+
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (BATCH, *SHAPE)).astype(np.float32)
+
+
+def train_step(model, jit_compile: bool):
+    """Returns what `fit` runs for each batch of a data set in memory."""
+    model.compile(keras.optimizers.Adam(2e-4), keras.optimizers.Adam(2e-4), jit_compile=jit_compile)
+    model.make_train_function()
+    batches = iter(tf.data.Dataset.from_tensors(images()).repeat())
+    return lambda: model.train_function(batches)["loss"]
+
+
+def critic_step(model, jit_compile: bool):
+    """Returns one step of the critic, with new fakes."""
+    model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.Adam(1e-4))
+    x = tf.constant(images())
+
+    @tf.function(jit_compile=jit_compile)
+    def step():
+        return tf.reduce_mean(model.discriminator_step(x, None, seed=model.next_seed())["discriminator_loss"])
+
+    return step
+
+
+def dcgan() -> DCGAN:
+    return DCGAN(SHAPE, filters=FILTERS)
+
+
+def wgan_gp() -> WGANGP:
+    generator = {"name": "convolutional", "filters": FILTERS}
+    return WGANGP(SHAPE, generator_network=generator, discriminator_network={**generator, "batch_norm": False})
+
+
+def megabytes() -> float:
+    """Returns the memory that this process has now."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
+
+
+def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int = 15, steps: int = 1000) -> None:
+    """Prints the figures.
+
+    Args:
+        peer: Python interpreter that has PyTorch; without one, our steps alone are timed.
+        rounds: turns of ours and theirs.
+        repetitions: steps in a turn, of which the best counts.
+        steps: training steps over which memory is measured.
+    """
+    script = pathlib.Path(__file__).with_name("gan_peer.py")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    for name, make, step_of in (("DCGAN step", dcgan, train_step), ("WGAN-GP critic step", wgan_gp, critic_step)):
+        functions = [step_of(make(), jit_compile) for jit_compile in (False, True)]
+        ours, theirs = [], []
+        for _ in range(rounds):
+            ours.append(best_seconds(functions, repetitions))
+            if process is not None:
+                process.stdin.write(f"{make.__name__} {repetitions}\n")
+                process.stdin.flush()
+                theirs.append(float(process.stdout.readline()))
+        plain, compiled = 1e3 * np.min(ours, axis=0)
+        print(f"{name}, batch {BATCH}: {plain:.1f} ms without XLA, {compiled:.1f} with", end="")
+        if theirs:
+            print(f"; PyTorch {1e3 * min(theirs):.1f} ms (×{1e3 * min(theirs) / min(plain, compiled):.2f})", end="")
+        print(flush=True)
+    if process is not None:
+        process.communicate()
+
+    model = dcgan()
+    (seconds,) = best_seconds([lambda: model.sample(1000, seed=0)], repetitions)
+    print(f"DCGAN generates {1000 / seconds:,.0f} images in a second", flush=True)
+    step = train_step(model, False)
+    for _ in range(100):
+        step()
+    before = megabytes()
+    for _ in range(steps):
+        step()
+    print(f"memory: {before:.0f} MB after 100 training steps, {megabytes():.0f} MB after {steps:,} more")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

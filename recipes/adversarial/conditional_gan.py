@@ -1,0 +1,97 @@
+"""Conditional GAN (Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784).
+
+python -m recipes.adversarial.conditional_gan            digits, given their class
+python -m recipes.adversarial.conditional_gan --paper    MNIST, with the paper's networks
+
+The second experiment of the paper, tags of images, is recipes.adversarial.image_tags.
+"""
+
+from keras_gen import training
+
+
+@training.recipe(
+    dataset="mnist", latent_size=100, noise_units=200, condition_units=1000, hidden_units=(1200,), units=240, epochs=20
+)
+def main(
+    *,
+    dataset: str = "digits",
+    epochs: int = 150,
+    batch_size: int = 100,
+    seed: int = 0,
+    folder: str | None = None,
+    num_classes: int = 10,
+    latent_size: int = 32,
+    noise_units: int = 64,
+    condition_units: int = 64,
+    hidden_units: tuple[int, ...] = (200,),
+    units: int = 100,
+    dropout: float = 0.3,
+    generator_average: float = 0.999,
+    learning_rate: float = 0.0005,
+    num_samples: int = 10_000,
+    options: training.Options = training.Options(),
+) -> dict:
+    """Trains a conditional GAN and judges its samples, all classes in turn, by Parzen windows.
+
+    Args:
+        dataset: name or path of a data set with labels.
+        epochs: passes over the training data; the learning rates fall to zero over them.
+        batch_size: examples in a training step.
+        seed: seed of everything random.
+        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        num_classes: number of classes.
+        latent_size: length of the noise.
+        noise_units: width of the layer that the noise goes through first.
+        condition_units: width of the layer that the class goes through first.
+        hidden_units: widths of the layers that both go through.
+        units: maxout units of each hidden layer of the discriminator.
+        dropout: share of them that a training step leaves out.
+        generator_average: momentum of the moving average of the generator's weights; 0 for none.
+        learning_rate: of Adam for both players, at the start.
+        num_samples: samples that have a Parzen window.
+        options: how to train, whatever the model.
+    """
+    config = dict(locals())
+    import keras
+
+    from keras_gen import adversarial, data
+
+    run = training.Run(main.name, folder, config, options)
+    splits = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
+    with run.scope():
+        model = adversarial.ConditionalGAN(
+            splits.event_shape,
+            splits.levels,
+            num_classes=num_classes,
+            latent_size=latent_size,
+            generator_network={
+                "name": "dense",
+                "noise_units": noise_units,
+                "condition_units": condition_units,
+                "hidden_units": hidden_units,
+            },
+            discriminator_network={
+                "name": "maxout",
+                "units": (units, units),
+                "pieces": (5, 4),
+                "dropout": dropout,
+                "input_dropout": 0.0,
+            },
+            generator_average=generator_average,
+            seed=seed,
+        )
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
+        model.compile(
+            run.averaged(keras.optimizers.Adam(rate, beta_1=0.5)),
+            keras.optimizers.Adam(rate, beta_1=0.5),
+            jit_compile=run.jit_compile(faster=True),
+        )
+    model = run.fit(model, splits, epochs=epochs)
+
+    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    metrics["test"].update(training.judged_samples(model, splits, num_samples=num_samples, seed=seed))
+    return run.finish(model, splits, metrics, protocol=training.JUDGED)
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,183 @@
+"""Tags of images by a conditional GAN of word vectors (Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784).
+
+python -m recipes.adversarial.image_tags            digits
+python -m recipes.adversarial.image_tags --paper    MNIST, with more units
+
+The second experiment of the paper, on what is at hand: the images are real, and their tags are facts about the digit
+that each shows, such as "odd", "prime" or "has a loop". Words have vectors that are made from how often two of them tag
+the same image, in place of the paper's skip-grams; images have the features of the classifier of digits that comes with
+the package, in place of those of a network of ImageNet. Digits are enlarged to its 28×28 pixels.
+"""
+
+from keras_gen import training
+
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+#: Word to the digits that it tags.
+TAGS = {
+    **{name: (digit,) for digit, name in enumerate(NAMES)},
+    "even": (0, 2, 4, 6, 8),
+    "odd": (1, 3, 5, 7, 9),
+    "prime": (2, 3, 5, 7),
+    "composite": (4, 6, 8, 9),
+    "square": (0, 1, 4, 9),
+    "cube": (0, 1, 8),
+    "triangular": (0, 1, 3, 6),
+    "Fibonacci": (0, 1, 2, 3, 5, 8),
+    "power of two": (1, 2, 4, 8),
+    "multiple of three": (0, 3, 6, 9),
+    "divides ten": (1, 2, 5),
+    "divides twelve": (1, 2, 3, 4, 6),
+    "below five": (0, 1, 2, 3, 4),
+    "above four": (5, 6, 7, 8, 9),
+    "has a loop": (0, 6, 8, 9),
+    "straight strokes": (1, 4, 7),
+    "curved strokes": (0, 2, 3, 5, 6, 8, 9),
+    "looks the same upside down": (0, 1, 8),
+}
+
+
+@training.recipe(dataset="mnist", hidden_units=(512,), units=200, epochs=8)
+def main(
+    *,
+    dataset: str = "digits",
+    epochs: int = 40,
+    batch_size: int = 250,
+    seed: int = 0,
+    folder: str | None = None,
+    word_size: int = 12,
+    latent_size: int = 16,
+    hidden_units: tuple[int, ...] = (128,),
+    units: int = 64,
+    learning_rate: float = 0.0005,
+    num_draws: int = 100,
+    num_near: int = 5,
+    num_tags: int = 10,
+    options: training.Options = training.Options(),
+) -> dict:
+    """Trains a conditional GAN from features of images to word vectors, and compares the tags it gives with the true.
+
+    Args:
+        dataset: name of a data set of handwritten digits.
+        epochs: passes over all pairs of an image and one of its tags; the learning rates fall to zero over them.
+        batch_size: pairs in a training step.
+        seed: seed of everything random.
+        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        word_size: length of a word's vector.
+        latent_size: length of the noise.
+        hidden_units: widths of the generator's layers that noise and features go through.
+        units: maxout units of each hidden layer of the discriminator.
+        learning_rate: of Adam for both players, at the start.
+        num_draws: vectors that are drawn for an image.
+        num_near: words near to each that are counted.
+        num_tags: most common words that are kept.
+        options: how to train, whatever the model.
+    """
+    config = dict(locals())
+    import dataclasses
+
+    import keras
+    import numpy as np
+
+    from keras_gen import adversarial, data, evaluation
+    from keras_gen.data.splits import Source
+
+    run = training.Run(main.name, folder, config, options)
+    images = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
+    if images.event_shape != (28, 28, 1):
+        images = images.resized(28, 28, 256)
+    table = np.array([[digit in digits for digit in range(10)] for digits in TAGS.values()]).T
+    labels = {split: images.labels(split).astype(int) for split in ("train", "validation", "test")}
+    features = {
+        split: np.asarray(evaluation.image_features(images.array(split), levels=256).vectors, np.float32)
+        for split in labels
+    }
+    mean, deviation = features["train"].mean(axis=0), features["train"].std(axis=0) + 1e-3
+    features = {split: (x - mean) / deviation for split, x in features.items()}
+    words = word_vectors(table[labels["train"]], word_size)
+
+    sources = {}
+    for split, truth in labels.items():
+        image, tag = np.nonzero(table[truth])
+        sources[split] = Source.from_arrays(words[tag], features[split][image])
+    splits = dataclasses.replace(images, event_shape=(word_size,), levels=None, sources=sources)
+    with run.scope():
+        model = adversarial.ConditionalGAN(
+            (word_size,),
+            None,
+            num_classes=None,
+            condition_size=features["train"].shape[1],
+            latent_size=latent_size,
+            latent_distribution="normal",
+            generator_network={
+                "name": "dense",
+                "noise_units": 64,
+                "condition_units": 128,
+                "hidden_units": hidden_units,
+            },
+            discriminator_network={
+                "name": "maxout",
+                "units": (units, units),
+                "pieces": (5, 4),
+                "dropout": 0.0,
+                "input_dropout": 0.0,
+            },
+            regularizers=({"name": "r1", "weight": 0.5},),
+            generator_average=0.999,
+            seed=seed,
+        )
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
+        model.compile(
+            run.averaged(keras.optimizers.Adam(rate, beta_1=0.5)),
+            keras.optimizers.Adam(rate, beta_1=0.5),
+            jit_compile=run.jit_compile(faster=True),
+        )
+    model = run.fit(model, splits, epochs=epochs)
+
+    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    given, truth = features["test"][:1000], table[labels["test"][:1000]]
+    draws = model.sample(len(given) * num_draws, condition=np.repeat(given, num_draws, axis=0), seed=seed)
+    draws = np.reshape(draws, (len(given), num_draws, word_size))
+    found = evaluation.common_tags(draws, words, num_near=num_near, num_tags=num_tags)
+    # Without looking at an image: the words that tag most training images.
+    frequent = np.argsort(-table[labels["train"]].sum(axis=0), kind="stable")[np.newaxis, :num_tags]
+    for name, tags in (("tags", found), ("frequent", np.repeat(frequent, len(given), axis=0))):
+        right = np.take_along_axis(truth, tags, axis=1)
+        metrics["test"][f"{name}_precision"] = float(right.mean())
+        metrics["test"][f"{name}_recall"] = float((right.sum(axis=1) / truth.sum(axis=1)).mean())
+        # As many words as an image has tags, the most common ones first.
+        first = np.arange(num_tags) < truth.sum(axis=1)[:, np.newaxis]
+        metrics["test"][f"{name}_precision_first"] = float(right[first].mean())
+    names = list(TAGS)
+    for label, tags in list(zip(labels["test"], found, strict=False))[:5]:
+        print(f"{label}: {', '.join(names[tag] for tag in tags)}")
+    return run.finish(
+        model,
+        splits,
+        metrics,
+        protocol=f"Tags are the {num_tags} words most often among the {num_near} nearest of {num_draws} drawn vectors, "
+        "for the first 1,000 test images; precision is the share of them that are true, recall that of true tags among "
+        "them, precision_first the precision of as many as there are true ones; frequent are the words that tag most "
+        "training images.",
+    )
+
+
+def word_vectors(tags, size: int):
+    """Returns unit vectors of words, from how much more often two tag the same image than by chance.
+
+    Args:
+        tags: whether each word, a column, tags each image, a row.
+        size: length of a vector.
+    """
+    import numpy as np
+
+    tags = tags.astype(np.float64)
+    together, alone = tags.T @ tags / len(tags), tags.mean(axis=0)
+    information = np.log(np.maximum(together, 1e-12) / np.outer(alone, alone))
+    left, values, _ = np.linalg.svd(np.maximum(information, 0.0))
+    vectors = left[:, :size] * np.sqrt(values[:size])
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+if __name__ == "__main__":
+    main.cli()

@@ -1,0 +1,116 @@
+"""InfoGAN (Chen et al., 2016, https://arxiv.org/abs/1606.03657).
+
+python -m recipes.adversarial.infogan            digits
+python -m recipes.adversarial.infogan --paper    MNIST, with the paper's code and optimizers, half of its filters
+"""
+
+from keras_gen import training
+
+
+@training.recipe(
+    dataset="mnist",
+    filters=(32, 64),
+    latent_size=62,
+    code_units=128,
+    epochs=15,
+    batch_size=128,
+    learning_rate=1e-3,
+    discriminator_learning_rate=2e-4,
+)
+def main(
+    *,
+    dataset: str = "digits",
+    epochs: int = 60,
+    batch_size: int = 64,
+    seed: int = 0,
+    folder: str | None = None,
+    num_categories: int = 10,
+    num_continuous: int = 2,
+    information_weight: float = 1.0,
+    latent_size: int = 16,
+    code_units: int = 64,
+    filters: tuple[int, ...] = (16, 32),
+    generator_average: float = 0.0,
+    learning_rate: float = 2e-3,
+    discriminator_learning_rate: float = 5e-4,
+    options: training.Options = training.Options(),
+) -> dict:
+    """Trains InfoGAN; reports the bound of the information, and how well its categories are the classes of the data.
+
+    Args:
+        dataset: name or path of a data set of images with labels; training does not see these.
+        epochs: passes over the training data.
+        batch_size: examples in a training step.
+        seed: seed of everything random.
+        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        num_categories: categories of the code.
+        num_continuous: numbers of the code.
+        information_weight: weight of the bound in both players' losses.
+        latent_size: length of the further noise.
+        code_units: width of the hidden layer that reads the code off an image.
+        filters: channels of the discriminator's strided layers, from the image inwards; the generator's in reverse.
+        generator_average: momentum of the moving average of the generator's weights; 0 for none.
+        learning_rate: of the generator's Adam.
+        discriminator_learning_rate: of the discriminator's Adam.
+        options: how to train, whatever the model.
+    """
+    config = dict(locals())
+    import keras
+    import numpy as np
+
+    from keras_gen import adversarial, data, evaluation
+
+    run = training.Run(main.name, folder, config, options)
+    labelled = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
+    splits = labelled.unlabelled()
+    network = {"name": "convolutional", "filters": filters}
+    with run.scope():
+        model = adversarial.InfoGAN(
+            splits.event_shape,
+            splits.levels,
+            latent_size=latent_size,
+            num_categories=num_categories,
+            num_continuous=num_continuous,
+            information_weight=information_weight,
+            code_units=code_units,
+            generator_network=network,
+            discriminator_network=network,
+            generator_average=generator_average,
+            seed=seed,
+        )
+        model.compile(
+            run.averaged(keras.optimizers.Adam(learning_rate, beta_1=0.5)),
+            keras.optimizers.Adam(discriminator_learning_rate, beta_1=0.5),
+            jit_compile=run.jit_compile(faster=False),
+        )
+    model = run.fit(model, splits, epochs=epochs)
+
+    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    found = {
+        split: np.concatenate([model.infer(x)["category"] for x in getattr(splits, split)])
+        for split in ("validation", "test")
+    }
+    classes = {split: labelled.labels(split) for split in found}
+    metrics["test"].update(
+        evaluation.cluster_error(found["validation"], classes["validation"], found["test"], classes["test"])
+    )
+    if run.is_chief:
+        # A row for each category, with the same further noise in each column.
+        noise = {
+            name: np.tile(part, (num_categories, *(1,) * (len(part.shape) - 1)))
+            for name, part in model.noise(10, seed).items()
+        }
+        noise["category"] = np.repeat(np.arange(num_categories, dtype=np.int32), 10)
+        rows = model.generate({name: keras.ops.convert_to_tensor(part) for name, part in noise.items()})
+        evaluation.picture(rows.numpy(), model.levels).save(run.folder / "categories.png")
+    return run.finish(
+        model,
+        splits,
+        metrics,
+        protocol="Losses and the bound of the information, in nats, on held-out noise; a category stands for the class "
+        "of the validation example that belongs to it most surely.",
+    )
+
+
+if __name__ == "__main__":
+    main.cli()
