@@ -6,7 +6,8 @@ python -m recipes.adversarial.gan --paper               MNIST, with the paper's 
 python -m recipes.adversarial.gan --paper --model sngan --network convolutional
                                                         MNIST; likewise for the others: one budget for all
 
-python -m recipes.adversarial.gan --model wgan_gp --dataset twenty_five_gaussians --standardize
+python -m recipes.adversarial.gan --dataset twenty_five_gaussians --standardize --hidden-units 128 128 128 \\
+    --latent-size 8 --beta-1 0 --regularizers '{"name": "r1", "weight": 0.3}' --batch-size 250 --epochs 100
                                                         how many of 25 Gaussians are found
 """
 
@@ -38,6 +39,7 @@ def main(
     discriminator_steps: int | None = None,
     generator_average: float = 0.999,
     learning_rate: float = 0.0005,
+    beta_1: float | None = None,
     num_samples: int = 10_000,
     options: training.Options = training.Options(),
 ) -> dict:
@@ -63,6 +65,7 @@ def main(
         discriminator_steps: steps of the discriminator for each step of the generator; by default the paper's.
         generator_average: momentum of the moving average of the generator's weights; 0 for none.
         learning_rate: of both players' optimizer, at the start.
+        beta_1: momentum of Adam, by default that of the paper; WGAN has RMSprop.
         num_samples: samples that are judged.
         options: how to train, whatever the model.
     """
@@ -113,10 +116,11 @@ def main(
             **{name: value for name, value in chosen.items() if value is not None},
         )
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        beta_1, beta_2 = (0.5, 0.999) if model in ("gan", "lsgan") else (0.0, 0.9)
+        betas = {"wgan_gp": (0.5, 0.9), "sngan": (0.0, 0.9)}.get(model, (0.5, 0.999))
+        momentum = betas[0] if beta_1 is None else beta_1
         # With momentum, the paper of WGAN found, a clipped critic does not settle.
         optimizers = [
-            keras.optimizers.RMSprop(rate) if model == "wgan" else keras.optimizers.Adam(rate, beta_1, beta_2)
+            keras.optimizers.RMSprop(rate) if model == "wgan" else keras.optimizers.Adam(rate, momentum, betas[1])
             for _ in range(2)
         ]
         players.compile(

@@ -23,9 +23,9 @@ SMALL = {
 
 def test_networks_of_the_paper():
     model = ConditionalGAN((28, 28, 1))
-    shapes = [weight.shape for weight in model.generator.weights if weight.name == "kernel"]
+    shapes = [tuple(weight.shape) for weight in model.generator.weights if weight.name == "kernel"]
     assert sorted(shapes) == sorted([(100, 200), (10, 1000), (1200, 1200), (1200, 784)])
-    shapes = [weight.shape for weight in model.discriminator.weights if weight.name == "kernel"]
+    shapes = [tuple(weight.shape) for weight in model.discriminator.weights if weight.name == "kernel"]
     assert sorted(shapes) == sorted([(784, 240 * 5), (10, 50 * 5), (240 + 50, 240 * 4), (240, 1)])
 
 
