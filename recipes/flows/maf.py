@@ -7,6 +7,9 @@ python -m recipes.flows.maf --dataset mnist --batch-size 100 --epochs 6 --hidden
     --weight-decay 0 --batch-normalization --logit-margin 1e-6
 python -m recipes.flows.maf --model iaf
 python -m recipes.flows.maf --model mixture_maf
+
+Measured on two cores. breast_cancer, MAF, 50 s of processor time: test log-likelihood 37.80 ± 2.66 nats (a Gaussian
+29.61).
 """
 
 from typing import Literal
