@@ -45,7 +45,7 @@ def critic_step(model, jit_compile: bool):
     model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.Adam(1e-4))
     x = tf.constant(images())
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def step():
         return tf.reduce_mean(model.discriminator_step(x, None, seed=model.next_seed())["discriminator_loss"])
 
