@@ -113,6 +113,7 @@ class TrainingContract:
         copy.set_weights(model.get_weights())
         np.testing.assert_array_equal(self.outputs(copy, 2), self.outputs(model, 2))
 
+    @pytest.mark.slow
     def test_a_file_keeps_weights_optimizers_and_the_next_step(self, training, data, tmp_path):
         model, _, _ = training
         saving.save_model(model, tmp_path / "model.keras")
@@ -137,6 +138,7 @@ class TrainingContract:
         assert all(np.all(np.isfinite(series)) for series in history.values())
         assert history[self.falling_term][-1] < history[self.falling_term][0]
 
+    @pytest.mark.slow
     def test_fit_takes_any_numeric_dtype_data_sets_and_a_batch_of_one(self, training, data):
         model, _, _ = training
         other = data.astype(np.uint8 if model.levels else np.float64)
@@ -419,6 +421,7 @@ class FlowContract:
             model.encode(tf.identity(model.decode(z, condition)), condition), z, atol=self.tolerance
         )
 
+    @pytest.mark.slow
     def test_log_determinants_agree_with_automatic_differentiation(self, flow):
         model, x = flow
         condition, event_ndims = condition_for(model, len(x)), len(model.event_shape)
