@@ -140,7 +140,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
             h = layer(h, below, degrees)
             if index == 0 and self.context_layer is not None:
                 seen = self.context_layer(context)
-                h = tf.reshape(tf.reshape(h, (-1, *tf.unstack(tf.shape(seen)))) + seen, (-1, layer.units))
+                # Not by broadcasting over a further axis, whose sum oneDNN fuses with the product, and then fails.
+                h += tf.tile(seen, [tf.shape(h)[0] // tf.shape(seen)[0], 1])
             h, below = drop(self.activation_function(h)), degrees
         # An output must see lower degrees only.
         y = self.output_layer(h, below, outputs - 1)
