@@ -104,16 +104,16 @@ class AutoregressiveNetwork(keras.layers.Layer):
         for mask, order in enumerate(self.orders):
             random = np.random.default_rng((*self.seed, mask))
             degrees[0].append(np.argsort(order).astype(np.int32) + 1)
-            lowest = 0 if self.context_size else 1
+            lowest = 1
             for layer, units in enumerate(self.hidden_units, start=1):
                 # A unit below the lowest degree of its inputs would be cut off from all of them.
                 drawn = random.integers(lowest, max(lowest, self.entries - 1), size=units, endpoint=True)
+                lowest = int(drawn.min())
                 if self.context_size:
                     # The first entry sees the context through units of degree 0 alone: each layer has its share.
                     drawn[: -(-units // self.entries)] = 0
                 # Hidden units are exchangeable; in order, those with the same inputs lie side by side.
                 degrees[layer].append(np.sort(drawn).astype(np.int32))
-                lowest = int(drawn.min())
         return [np.stack(layer) for layer in degrees]
 
     def call(self, x, context=None, which=0, drop: Callable[[tf.Tensor], tf.Tensor] = tf.identity):
