@@ -2,7 +2,9 @@
 
 python -m recipes.adversarial.gan                       digits, dense generator against maxout discriminator
 python -m recipes.adversarial.gan --model lsgan         or wgan, wgan_gp, sngan
-python -m recipes.adversarial.gan --paper               MNIST, with the paper's networks
+python -m recipes.adversarial.gan --paper               MNIST, dense networks as wide as the paper's generator
+python -m recipes.adversarial.gan --paper --maxout-units 240 240 --dropout 0.5
+                                                        MNIST, with the paper's networks
 python -m recipes.adversarial.gan --paper --model sngan --network convolutional
                                                         MNIST; likewise for the others: one budget for all
 
