@@ -1,6 +1,6 @@
 """GAN (Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661) and what followed it: LSGAN, WGAN, WGAN-GP, SNGAN.
 
-python -m recipes.adversarial.gan                       digits, dense generator against maxout discriminator
+python -m recipes.adversarial.gan                       digits, dense networks
 python -m recipes.adversarial.gan --model lsgan         or wgan, wgan_gp, sngan
 python -m recipes.adversarial.gan --paper               MNIST, dense networks as wide as the paper's generator
 python -m recipes.adversarial.gan --paper --maxout-units 240 240 --dropout 0.5

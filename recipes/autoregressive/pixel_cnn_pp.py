@@ -5,8 +5,8 @@ python -m recipes.autoregressive.pixel_cnn_pp --paper             MNIST with 256
 python -m recipes.autoregressive.pixel_cnn_pp --num-classes 10    digits, given their class
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 76.19 ± 0.76, or 1.718 bits per dimension
-(independent pixels 106.9). MNIST, `--paper --epochs 3`, 243,000 weights, 55 minutes beside other trainings: 560.6 ± 1.4,
-or 1.032 bits per dimension (independent pixels 918.7); samples read as digits.
+(independent pixels 106.9). MNIST, `--paper --epochs 3`, 243,000 weights, 55 minutes beside other trainings: 560.6 ±
+1.4, or 1.032 bits per dimension (independent pixels 918.7); samples read as digits.
 """
 
 from keras_gen import training
