@@ -187,6 +187,7 @@ class TrainingContract:
 
     # Wrong data
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("verb", ["fit", "fit a data set", "log_prob"])
     @pytest.mark.parametrize("fault", ["shape", "nan", "inf", "beyond", "between", "empty", "dtype"])
     def test_wrong_data_gets_one_sentence(self, training, data, verb, fault):
@@ -264,6 +265,7 @@ class ModelContract(TrainingContract):
         with pytest.raises(error, match=f"^{sentence}$"):
             model.sample(**arguments, condition=condition_for(model, 1))
 
+    @pytest.mark.slow
     def test_event_shape_is_enough(self, model):
         plain = type(model)(model.event_shape)
         assert draw(plain, 2, seed=0).shape == (2, *model.event_shape)
