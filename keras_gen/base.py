@@ -101,6 +101,17 @@ class Model(keras.Model):
         """Whether draws move in steps, such as levels, so that rounding leaves a number as it is or moves it far."""
         return self.levels is not None
 
+    # Condition
+
+    @property
+    def vector_size(self) -> int:
+        """Entries of the vector that a condition turns into; 0 for an unconditional model."""
+        return 0 if self.condition_kind is None else self.condition_kind.size
+
+    def condition_vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
+        """Returns a valid condition as vectors of shape `(batch, vector_size)` in the networks' dtype, or None."""
+        return None if condition is None else tf.cast(self.condition_kind.vectors(condition), self.compute_dtype)
+
     # Training
 
     def loss_terms(self, x: tf.Tensor, condition, *, seed: tf.Tensor, training: bool) -> dict[str, tf.Tensor]:

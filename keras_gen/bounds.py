@@ -1,9 +1,13 @@
 """Lower bounds of a likelihood by importance sampling, in memory that does not grow with the number of samples."""
 
+import functools
 import math
 from collections.abc import Callable
 
 import tensorflow as tf
+
+from keras_gen import checks, seeds
+from keras_gen.base import Signature
 
 #: Pairs of an example and a sample that are weighed at once.
 ROWS_AT_ONCE = 5000
@@ -45,3 +49,75 @@ def importance_bound(
     ratio = number * tf.exp(log_sum_of_squares - 2.0 * log_sum)
     standard_error = tf.sqrt(tf.maximum(ratio - 1.0, 0.0) / (number - 1.0))
     return log_sum - tf.math.log(number), standard_error
+
+
+class LikelihoodBound:
+    r"""Gives a model whose likelihood has no closed form a lower bound of it, by importance sampling.
+
+    $$\log p(x) ≥ E[\log \frac{1}{K} \sum_{k=1}^K w_k]$$
+
+    The model provides `log_weights`.
+    """
+
+    def log_weights(self, x: tf.Tensor, condition, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Draws what is not observed, and weighs it.
+
+        Args:
+            x: float32 examples of shape `(batch, *event_shape)`.
+            condition: what they are conditioned on, a valid tensor, or None.
+            num_samples: number of draws for each example, an int32 scalar.
+            seed: int32 tensor of shape (2,).
+
+        Returns:
+            log w in nats, a float32 tensor of shape `(num_samples, batch)`; the mean of w is the likelihood.
+        """
+        raise NotImplementedError
+
+    def log_prob_bound(self, x, num_samples: int = 100, *, condition=None, seed=None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Estimates a lower bound of log p(x) by importance sampling.
+
+        With one sample this is the evidence lower bound; it grows with the number of samples, towards log p(x). The
+        memory it takes does not.
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`.
+            num_samples: K, at least 1.
+            condition: what the examples are conditioned on, for a conditional model.
+            seed: int or pair of ints; the same seed gives the same estimate. None takes the next seed of the
+                model's own stream.
+
+        Returns:
+            Two float32 tensors of shape `(batch,)`, in nats: the estimates, and the Monte Carlo standard error
+            of each, by the delta method: the standard deviation of the w_k divided by √K and their mean. It is
+            NaN for one sample.
+
+        Raises:
+            ValueError: if `x` is not of the expected shape and domain, or `num_samples` is below 1.
+        """
+        x, condition = self.validated(x), self.validated_condition(condition)
+        num_samples = checks.positive_int("num_samples", num_samples)
+        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
+        return self.compiled_bound(x, condition, tf.constant(num_samples), seed)
+
+    @functools.cached_property
+    def compiled_bound(self):
+        """`_log_prob_bound` as a graph."""
+        return tf.function(self._log_prob_bound, autograph=False, reduce_retracing=True)
+
+    def _log_prob_bound(self, x, condition, num_samples, seed):
+        def log_weights(num, seed):
+            return self.log_weights(x, condition, num, seed)
+
+        return importance_bound(log_weights, tf.shape(x)[0], num_samples, seed)
+
+    def bound_signature(self) -> Signature:
+        """Returns `log_prob_bound` as an exported function."""
+        scalar = tf.TensorSpec((), tf.int32)
+        x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
+
+        def log_prob_bound(x, num_samples, seed, condition=None):
+            bound, standard_error = self._log_prob_bound(x, condition, num_samples, seeds.as_pair(seed))
+            return {"log_prob_bound": bound, "standard_error": standard_error}
+
+        inputs = {"x": x, **self.condition_specs(), "num_samples": scalar, "seed": scalar}
+        return Signature(log_prob_bound, inputs, deterministic=False)

@@ -130,11 +130,6 @@ class AdversarialModel(PhasedModel):
         return found(self.input_size, self.event_shape, self.vector_size, **options, **arguments)
 
     @property
-    def vector_size(self) -> int:
-        """Length of the vector that a condition turns into; 0 without one."""
-        return 0 if self.condition_kind is None else self.condition_kind.size
-
-    @property
     def input_size(self) -> int:
         """Length of what the generator makes an example from, its condition apart."""
         return self.latent_size
@@ -157,10 +152,6 @@ class AdversarialModel(PhasedModel):
         one = tfd.Normal(0.0, 1.0) if truncation is None else tfd.TruncatedNormal(0.0, 1.0, -truncation, truncation)
         return {"z": tfd.Sample(one, self.latent_size)}
 
-    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns a valid condition as float32 vectors, or None."""
-        return None if condition is None else self.condition_kind.vectors(condition)
-
     def scaled(self, x: tf.Tensor) -> tf.Tensor:
         """Returns examples as the discriminator sees them, with levels spread over [-1, 1]."""
         return x if self.levels is None else x * (2 / (self.levels - 1)) - 1.0
@@ -178,7 +169,7 @@ class AdversarialModel(PhasedModel):
             float32 tensor of shape `(batch, *event_shape)`, on the scale of the data.
         """
         network = self.generator if network is None else network
-        x = tf.cast(network(self.inputs(noise), self.vectors(condition), training=training), tf.float32)
+        x = tf.cast(network(self.inputs(noise), self.condition_vectors(condition), training=training), tf.float32)
         return x if self.levels is None else (tf.tanh(x) + 1.0) * ((self.levels - 1) / 2)
 
     def logits(self, x: tf.Tensor, condition, *, training: bool, seed=None) -> tf.Tensor:
@@ -197,7 +188,7 @@ class AdversarialModel(PhasedModel):
 
     def said(self, scaled: tf.Tensor, condition, *, training: bool, seed=None) -> tf.Tensor:
         """As `logits`, of scaled examples."""
-        said = self.discriminator(scaled, self.vectors(condition), training=training, seed=seed)
+        said = self.discriminator(scaled, self.condition_vectors(condition), training=training, seed=seed)
         return tf.cast(said[:, 0], tf.float32)
 
     def discriminate(self, x, condition=None) -> tf.Tensor:

@@ -133,7 +133,7 @@ class InfoGAN(AdversarialModel):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        vectors = self.vectors(self.validated_condition(condition))
+        vectors = self.condition_vectors(self.validated_condition(condition))
         logits, means = self.posterior(self.discriminator.all_features(self.scaled(self.validated(x)), vectors))
         return {"category": tf.nn.softmax(logits), "code": means}
 
@@ -158,7 +158,7 @@ class InfoGAN(AdversarialModel):
             "information" and "category_information", of shape `(batch,)`, in nats.
         """
         features = self.discriminator.all_features(
-            self.scaled(fakes), self.vectors(condition), training=training, seed=seed
+            self.scaled(fakes), self.condition_vectors(condition), training=training, seed=seed
         )
         logits, means = self.posterior(features)
         category = math.log(self.num_categories) + tfd.Categorical(logits=logits).log_prob(noise["category"])

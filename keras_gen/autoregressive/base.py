@@ -68,10 +68,6 @@ class AutoregressiveModel(DensityModel):
             return tf.cast(x, self.compute_dtype)[..., tf.newaxis]
         return tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
 
-    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns a valid condition as vectors in the networks' dtype, or None."""
-        return None if condition is None else tf.cast(self.condition_kind.vectors(condition), self.compute_dtype)
-
     # Primitives
 
     def parameters(self, x: tf.Tensor, condition=None, *, seed: tf.Tensor | None = None) -> tf.Tensor:

@@ -270,7 +270,7 @@ class GatedPixelCNN(ImageModel):
         self.conditional = over_levels(self.levels)
 
         common = {"groups": self.channels, "dtype": self.dtype_policy}
-        conditioned = {**common, "condition_size": 0 if self.condition_kind is None else self.condition_kind.size}
+        conditioned = {**common, "condition_size": self.vector_size}
         inputs = self.channels * (self.levels if one_hot else 1)
         self.gated_layers = [GatedLayer(inputs, self.filters, 3, 3, first=True, seed=(seed, 0), **conditioned)]
         for index in range(1, self.num_layers):
@@ -292,7 +292,7 @@ class GatedPixelCNN(ImageModel):
         return self.scaled(x)
 
     def parameters(self, x, condition=None, *, seed=None):
-        vectors = self.vectors(condition)
+        vectors = self.condition_vectors(condition)
         down = across = tf.reverse(self.features(x), (1, 2))
         for layer in self.gated_layers:
             down, across = layer(down, across, vectors)
@@ -303,7 +303,7 @@ class GatedPixelCNN(ImageModel):
 
     def start(self, batch_size, condition=None):
         """The state holds what each layer caches, and the parameters of the present position."""
-        vectors = self.vectors(condition)
+        vectors = self.condition_vectors(condition)
         return {
             "layers": [layer.start(self.columns, batch_size, vectors) for layer in self.gated_layers],
             "head": [layer.start(self.columns, batch_size) for layer in self.head],

@@ -214,7 +214,7 @@ class TransformerAR(AutoregressiveModel):
         tokens = tf.cast(self.first_token, self.compute_dtype)
         if condition is None:
             return tf.repeat(tokens, batch_size, axis=0)
-        return tf.matmul(self.vectors(condition), tokens)
+        return tf.matmul(self.condition_vectors(condition), tokens)
 
     # Primitives
 

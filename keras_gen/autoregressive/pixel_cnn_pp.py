@@ -375,7 +375,7 @@ class PixelCNNPlusPlus(ImageModel):
         maps = tf.reverse(self.inputs(x), (1, 2))
         above = tf.pad(maps[:, 1:], ((0, 0), (0, 1), (0, 0), (0, 0)))
         down, across = self.down_input(above), self.across_input(maps)
-        _, across = self.network(down, across, self.vectors(condition), drop=drop)
+        _, across = self.network(down, across, self.condition_vectors(condition), drop=drop)
         parameters = tf.reverse(self.output_layer(tf.nn.elu(across)), (1, 2))
         return tf.reshape(tf.cast(parameters, tf.float32), (-1, self.num_positions, self.conditional.num_parameters))
 
@@ -384,7 +384,7 @@ class PixelCNNPlusPlus(ImageModel):
         return {
             "down_input": self.down_input.start(self.columns, batch_size),
             "across_input": self.across_input.start(self.columns, batch_size),
-            "network": self.network.start(self.columns, batch_size, self.vectors(condition)),
+            "network": self.network.start(self.columns, batch_size, self.condition_vectors(condition)),
             "across": tf.zeros((batch_size, self.filters), self.compute_dtype),
         }
 

@@ -207,12 +207,12 @@ class RecurrentAR(AutoregressiveModel):
         # The state of a position has seen the entry before it; the first one sees zeros.
         h = tf.pad(x[:-1], ((1, 0), (0, 0), (0, 0)))
         for layer in self.recurrent_layers:
-            h = layer(h, self.vectors(condition))
+            h = layer(h, self.condition_vectors(condition))
         return tf.transpose(tf.cast(self.head(h), tf.float32), (1, 0, 2))
 
     def start(self, batch_size, condition=None):
         """The state holds that of each layer, and the condition as vectors."""
-        vectors = self.vectors(condition)
+        vectors = self.condition_vectors(condition)
         state = {
             "layers": [layer.start(batch_size) for layer in self.recurrent_layers],
             "vectors": () if vectors is None else vectors,

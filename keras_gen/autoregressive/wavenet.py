@@ -275,12 +275,12 @@ class WaveNet(AutoregressiveModel):
 
     def parameters(self, x, condition=None, *, seed=None):
         h = self.input_layer(self.samples(x))
-        return self.parameters_of(self.dilated_layers(h, self.vectors(condition)))
+        return self.parameters_of(self.dilated_layers(h, self.condition_vectors(condition)))
 
     def start(self, batch_size, condition=None):
         """The state holds what the first layer and the queues keep, the gates' offsets, and the next parameters."""
         older, h = self.input_layer.start(batch_size)
-        queues, offsets = self.dilated_layers.start(batch_size, self.vectors(condition))
+        queues, offsets = self.dilated_layers.start(batch_size, self.condition_vectors(condition))
         return self.advance({"queues": queues, "offsets": offsets}, tf.constant(0), older, h)
 
     def parameters_at(self, state, step):

@@ -1,14 +1,12 @@
 """The base of normalizing flows: exact densities of real numbers by change of variables, and bounds for levels."""
 
-import functools
-
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks, domains, seeds
 from keras_gen.base import DensityModel, Signature
-from keras_gen.bounds import importance_bound
+from keras_gen.bounds import LikelihoodBound
 from keras_gen.conditions import one_kind
 from keras_gen.flows.bijectors import Standardization
 from keras_gen.flows.dequantization import DEQUANTIZERS
@@ -29,7 +27,7 @@ class Updates(list):
         self.seed = seed
 
 
-class FlowModel(DensityModel):
+class FlowModel(LikelihoodBound, DensityModel):
     r"""An invertible function f from data to noise of a known density.
 
     $$\log p(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^\top}\right|$$
@@ -75,8 +73,6 @@ class FlowModel(DensityModel):
         self.condition_kind = one_kind(num_classes, condition_size)
         if logit_margin is not None and not 0.0 < logit_margin < 0.5:
             raise ValueError(f"`logit_margin` must be between 0 and 1/2, or None, received {logit_margin}.")
-        #: Entries of the vector that a condition turns into; 0 for an unconditional model.
-        self.vector_size = 0 if self.condition_kind is None else self.condition_kind.size
         found, arguments = checks.part("dequantization", dequantization, DEQUANTIZERS)
         self.dequantizer = None
         if self.levels is not None:
@@ -120,10 +116,6 @@ class FlowModel(DensityModel):
 
     # Densities
 
-    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns a valid condition as vectors in the networks' dtype, or None."""
-        return None if condition is None else tf.cast(self.condition_kind.vectors(condition), self.compute_dtype)
-
     def first_steps(self) -> list[tfb.Bijector]:
         """Returns the bijectors that take real numbers, or levels with noise, to standardised data."""
         event_ndims = len(self.event_shape)
@@ -144,7 +136,7 @@ class FlowModel(DensityModel):
             condition: what the examples are conditioned on, a valid tensor, or None.
             updates: as in `steps`.
         """
-        steps = [*self.first_steps(), *self.steps(self.vectors(condition), updates)]
+        steps = [*self.first_steps(), *self.steps(self.condition_vectors(condition), updates)]
         # The last bijector of a chain is applied first.
         return tfb.Chain(steps[::-1])
 
@@ -182,54 +174,29 @@ class FlowModel(DensityModel):
         Returns:
             float32 tensor of shape `(batch,)`.
         """
-        u, log_density = self.dequantizer.draw(x, self.vectors(condition), noise)
+        u, log_density = self.dequantizer.draw(x, self.condition_vectors(condition), noise)
         return self.distribution(condition, updates).log_prob(x + u) - log_density
 
-    def log_prob_bound(self, x, num_samples: int = 100, *, condition=None, seed=None) -> tuple[tf.Tensor, tf.Tensor]:
-        r"""Estimates a lower bound of the log mass of levels, by importance sampling of the noise.
+    def log_weights(self, x, condition, num_samples, seed):
+        r"""$\log \frac{p(x + u)}{q(u|x)}$ for u drawn from q(u|x)."""
+        batch_size = tf.shape(x)[0]
 
-        $$\log P(x) ≥ E[\log \frac{1}{K} \sum_{k=1}^K \frac{p(x + u_k)}{q(u_k|x)}]$$
+        def repeated(tensor):
+            return tf.tile(tensor, tf.concat([[num_samples], tf.ones(len(tensor.shape) - 1, tf.int32)], axis=0))
 
-        Args:
-            x: examples of shape `(batch, *event_shape)`.
-            num_samples: K, at least 1. With one sample this is the evidence lower bound; it grows with K, towards the
-                log mass. The memory it takes does not.
-            condition: what the examples are conditioned on, for a conditional model.
-            seed: int or pair of ints; the same seed gives the same estimate. None takes the next seed of the
-                model's own stream.
+        rows, given = repeated(x), None if condition is None else repeated(condition)
+        log_weight = self.evidence(rows, given, self.dequantizer.noise(num_samples * batch_size, seed))
+        return tf.reshape(log_weight, (num_samples, batch_size))
 
-        Returns:
-            Two float32 tensors of shape `(batch,)`, in nats: the estimates, and the Monte Carlo standard error of each,
-            by the delta method; it is NaN for one sample.
+    def log_prob_bound(self, x, num_samples: int = 100, *, condition=None, seed=None):
+        """As in `LikelihoodBound`, of the log mass of levels.
 
         Raises:
-            ValueError: if the model is one of real numbers, `x` is not of the expected shape and domain, or
-                `num_samples` is below 1.
+            ValueError: also, if the model is one of real numbers.
         """
         if self.levels is None:
             raise ValueError("`log_prob_bound` needs levels; the density of real numbers is exact: `log_prob`.")
-        x, condition = self.validated(x), self.validated_condition(condition)
-        num_samples = checks.positive_int("num_samples", num_samples)
-        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
-        return self.compiled_bound(x, condition, tf.constant(num_samples), seed)
-
-    @functools.cached_property
-    def compiled_bound(self):
-        """`_log_prob_bound` as a graph."""
-        return tf.function(self._log_prob_bound, autograph=False, reduce_retracing=True)
-
-    def _log_prob_bound(self, x, condition, num_samples, seed):
-        batch_size = tf.shape(x)[0]
-
-        def tiled(tensor, num):
-            return tf.tile(tensor, tf.concat([[num], tf.ones(len(tensor.shape) - 1, tf.int32)], axis=0))
-
-        def log_weights(num, seed):
-            rows, given = tiled(x, num), None if condition is None else tiled(condition, num)
-            log_weight = self.evidence(rows, given, self.dequantizer.noise(num * batch_size, seed))
-            return tf.reshape(log_weight, (num, batch_size))
-
-        return importance_bound(log_weights, batch_size, num_samples, seed)
+        return super().log_prob_bound(x, num_samples, condition=condition, seed=seed)
 
     def logit_log_prob(self, x, condition=None, *, seed=0) -> tf.Tensor:
         """Computes the log density of the logits of levels with noise: the unit of the MAF paper's figures of images.
@@ -270,7 +237,7 @@ class FlowModel(DensityModel):
         x, condition = self.validated(x), self.validated_condition(condition)
         if self.dequantizer is not None:
             u, _ = self.dequantizer.draw(
-                x, self.vectors(condition), self.dequantizer.noise(len(x), seeds.as_pair(self.seed))
+                x, self.condition_vectors(condition), self.dequantizer.noise(len(x), seeds.as_pair(self.seed))
             )
             x += u
         for bijector in self.first_steps()[:-1]:
@@ -283,7 +250,7 @@ class FlowModel(DensityModel):
             )
         self.location.assign(values.mean(axis=0))
         self.scale.assign(deviation)
-        self.start(self.first_steps()[-1].forward(x), self.vectors(condition))
+        self.start(self.first_steps()[-1].forward(x), self.condition_vectors(condition))
 
     def start(self, x: tf.Tensor, condition: tf.Tensor | None):
         """Gives the weights of `steps` that start from data their first values; does nothing unless a model does.
@@ -368,7 +335,6 @@ class FlowModel(DensityModel):
             {name: tf.TensorSpec((None, *self.event_shape), tf.float32, name), **self.condition_specs()}
             for name in ("x", "z")
         )
-        scalar = tf.TensorSpec((), tf.int32)
         found = {
             **super().signatures(),
             "encode": Signature(lambda x, condition=None: {"z": self.encode(x, condition)}, x),
@@ -376,13 +342,5 @@ class FlowModel(DensityModel):
         }
         if self.levels is None:
             return found
-
-        def log_prob_bound(x, num_samples, seed, condition=None):
-            bound, standard_error = self._log_prob_bound(x, condition, num_samples, seeds.as_pair(seed))
-            return {"log_prob_bound": bound, "standard_error": standard_error}
-
         del found["log_prob"]
-        found["log_prob_bound"] = Signature(
-            log_prob_bound, {**x, "num_samples": scalar, "seed": scalar}, deterministic=False
-        )
-        return found
+        return {**found, "log_prob_bound": self.bound_signature()}

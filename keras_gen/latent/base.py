@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks, conditionals, domains, seeds
 from keras_gen.base import GenerativeModel, Signature
-from keras_gen.bounds import importance_bound
+from keras_gen.bounds import LikelihoodBound
 
 tfd = tfp.distributions
 
@@ -43,7 +43,7 @@ def likelihood_of_entries(value, levels: int | None) -> conditionals.Conditional
     return found(**arguments)
 
 
-class LatentVariableModel(GenerativeModel):
+class LatentVariableModel(LikelihoodBound, GenerativeModel):
     r"""A model p(x|z) p(z) with a code z, and a network q(z|x) that approximates its posterior.
 
     $$\log p(x) ≥ E_{q(z|x)}[\log p(x|z) + \log p(z) - \log q(z|x)]$$
@@ -140,10 +140,6 @@ class LatentVariableModel(GenerativeModel):
         entries = self.conditional.log_prob(parameters, x)
         return tf.reduce_sum(entries, axis=tuple(range(-len(self.event_shape), 0)))
 
-    def vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns a valid condition as vectors in the networks' dtype, or None."""
-        return None if condition is None else tf.cast(self.condition_kind.vectors(condition), self.compute_dtype)
-
     # Objective
 
     def training_noise(self, seed: tf.Tensor, batch_size: tf.Tensor) -> tf.Tensor:
@@ -182,48 +178,11 @@ class LatentVariableModel(GenerativeModel):
 
     # Bounds
 
-    def log_prob_bound(self, x, num_samples: int = 100, *, condition=None, seed=None) -> tuple[tf.Tensor, tf.Tensor]:
-        r"""Estimates a lower bound of log p(x) by importance sampling from the posterior.
-
-        $$\log p(x) ≥ E[\log \frac{1}{K} \sum_{k=1}^K w_k], \qquad w_k = \frac{p(x|z_k)\, p(z_k)}{q(z_k|x)}$$
-
-        With one sample this is the evidence lower bound; it grows with K, towards log p(x). The memory it takes
-        does not.
-
-        Args:
-            x: examples of shape `(batch, *event_shape)`.
-            num_samples: K, at least 1.
-            condition: what the examples are conditioned on, for a conditional model.
-            seed: int or pair of ints; the same seed gives the same estimate. None takes the next seed of the
-                model's own stream.
-
-        Returns:
-            Two float32 tensors of shape `(batch,)`, in nats: the estimates, and the Monte Carlo standard error
-            of each, by the delta method: the standard deviation of the w_k divided by √K and their mean. It is
-            NaN for one sample.
-
-        Raises:
-            ValueError: if `x` is not of the expected shape and domain, or `num_samples` is below 1.
-        """
-        x, condition = self.validated(x), self.validated_condition(condition)
-        num_samples = checks.positive_int("num_samples", num_samples)
-        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
-        return self.compiled_bound(x, condition, tf.constant(num_samples), seed)
-
-    @functools.cached_property
-    def compiled_bound(self):
-        """`_log_prob_bound` as a graph."""
-        return tf.function(self._log_prob_bound, autograph=False, reduce_retracing=True)
-
-    def _log_prob_bound(self, x, condition, num_samples, seed):
-        batch_size = tf.shape(x)[0]
-
-        def log_weights(num, seed):
-            noise = seeds.normal((num, batch_size, self.latent_size), seed)
-            reconstruction, divergences = self.evidence(x, condition, noise, "sampled")
-            return reconstruction - tf.add_n(divergences)
-
-        return importance_bound(log_weights, batch_size, num_samples, seed)
+    def log_weights(self, x, condition, num_samples, seed):
+        r"""$\log \frac{p(x|z)\, p(z)}{q(z|x)}$ for codes z drawn from the posterior."""
+        noise = seeds.normal((num_samples, tf.shape(x)[0], self.latent_size), seed)
+        reconstruction, divergences = self.evidence(x, condition, noise, "sampled")
+        return reconstruction - tf.add_n(divergences)
 
     # Latent code and back
 
@@ -319,20 +278,13 @@ class LatentVariableModel(GenerativeModel):
         """Adds `encode`, `decode`, `reconstruct` and `log_prob_bound` to what every model exports."""
         x = {"x": tf.TensorSpec((None, *self.event_shape), tf.float32, "x"), **self.condition_specs()}
         z = {"z": tf.TensorSpec((None, self.latent_size), tf.float32, "z"), **self.condition_specs()}
-        scalar = tf.TensorSpec((), tf.int32)
-
-        def log_prob_bound(x, num_samples, seed, condition=None):
-            bound, standard_error = self._log_prob_bound(x, condition, num_samples, seeds.as_pair(seed))
-            return {"log_prob_bound": bound, "standard_error": standard_error}
 
         return {
             **super().signatures(),
             "encode": Signature(lambda x, condition=None: {"z": self.encode(x, condition)}, x),
             "decode": Signature(lambda z, condition=None: {"x": self.decode(z, condition)}, z),
             "reconstruct": Signature(lambda x, condition=None: {"x": self.reconstruct(x, condition)}, x),
-            "log_prob_bound": Signature(
-                log_prob_bound, {**x, "num_samples": scalar, "seed": scalar}, deterministic=False
-            ),
+            "log_prob_bound": self.bound_signature(),
         }
 
 

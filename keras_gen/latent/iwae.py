@@ -105,7 +105,7 @@ class IWAE(VAE):
             # Next to the weight that log w brings, the second one of its square.
             return tf.identity(z), lambda upstream: weights[0] * upstream
 
-        parameters = tf.cast(self.encoder(self.scaled(x), self.vectors(condition)), tf.float32)
+        parameters = tf.cast(self.encoder(self.scaled(x), self.condition_vectors(condition)), tf.float32)
         z, _ = drawn(self.posterior_of(parameters), noise)
         z = weighted(z)
         # φ acts through z alone.

@@ -119,7 +119,7 @@ class VAE(LatentVariableModel):
             "hidden_units": self.hidden_units,
             "filters": self.filters,
             "activation": activation,
-            "condition_size": 0 if self.condition_kind is None else self.condition_kind.size,
+            "condition_size": self.vector_size,
             **policy,
         }
         outputs, entry_parameters = self.posterior_family.num_parameters, self.conditional.num_parameters
@@ -134,7 +134,7 @@ class VAE(LatentVariableModel):
 
     def posterior_distribution(self, x: tf.Tensor, condition=None) -> tfd.TransformedDistribution:
         """Returns q(z|x), of batch shape `(batch,)`, for float32 examples of shape `(batch, *event_shape)`."""
-        return self.posterior_of(tf.cast(self.encoder(self.scaled(x), self.vectors(condition)), tf.float32))
+        return self.posterior_of(tf.cast(self.encoder(self.scaled(x), self.condition_vectors(condition)), tf.float32))
 
     def posterior_of(self, parameters: tf.Tensor) -> tfd.TransformedDistribution:
         """Returns q(z|x) for what the encoder puts out, inside of what the prior makes possible."""
@@ -144,7 +144,7 @@ class VAE(LatentVariableModel):
         return tfd.TransformedDistribution(posterior.distribution, tfb.Chain([support, posterior.bijector]))
 
     def likelihood_parameters(self, z, condition=None):
-        vectors, leading = self.vectors(condition), tf.shape(z)[:-1]
+        vectors, leading = self.condition_vectors(condition), tf.shape(z)[:-1]
         if vectors is not None:
             vectors = tf.broadcast_to(vectors, tf.concat([leading, vectors.shape[-1:]], axis=0))
             vectors = tf.reshape(vectors, (-1, vectors.shape[-1]))
