@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.layers import SpectralNormalization
-from keras_gen.layers.common import convolution, glorot
+from keras_gen.layers.common import convolution, dense, glorot
 
 
 class EnlargingBlock(keras.layers.Layer):
@@ -89,13 +89,10 @@ def affine(kernel_shape, initializer, dtype, spectral: bool, seed, use_bias: boo
     """Returns a dense layer or a convolution of stride 1, with spectral normalization if asked for."""
     if spectral:
         return SpectralNormalization(kernel_shape, use_bias=use_bias, initializer=initializer, seed=seed, dtype=dtype)
-    options = {"use_bias": use_bias, "kernel_initializer": initializer, "dtype": dtype}
-    if len(kernel_shape) == 2:
-        layer = keras.layers.Dense(kernel_shape[1], **options)
-    else:
-        layer = keras.layers.Conv2D(kernel_shape[-1], kernel_shape[0], padding="same", **options)
-    layer.build((*(None,) * (len(kernel_shape) - 1), kernel_shape[-2]))
-    return layer
+    *size, inputs, outputs = kernel_shape
+    if not size:
+        return dense(inputs, outputs, initializer, dtype, use_bias=use_bias)
+    return convolution(inputs, outputs, size[0], 1, initializer, dtype, use_bias=use_bias)
 
 
 def batch_normalization(shape, dtype) -> keras.layers.BatchNormalization:

@@ -11,10 +11,10 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_gen import checks, seeds
+from keras_gen import checks
 from keras_gen.adversarial.blocks import EnlargingBlock, ShrinkingBlock, affine, batch_normalization
 from keras_gen.layers import Maxout, SpectralNormalization
-from keras_gen.layers.common import convolution, dense, glorot, joined, whole
+from keras_gen.layers.common import convolution, dense, glorot, joined, thinned, whole
 
 #: A strided layer halves the sides longer than this; the generator of DCGAN starts from 4×4.
 SMALLEST_SIDE = 4
@@ -512,10 +512,7 @@ def dropped(h: tf.Tensor, rate: float, training: bool, seed, index: int) -> tf.T
     """Returns features of which a training step has left out a share, drawn for each example."""
     if not training or rate == 0.0:
         return h
-    seed = tf.random.experimental.stateless_fold_in(seed, index)
-    size = h.shape[-1]
-    kept = seeds.replica_rows(lambda rows: seeds.uniform((rows, size), seed), tf.shape(h)[0]) >= rate
-    return h * tf.cast(kept, h.dtype) / (1.0 - rate)
+    return thinned(h, rate, tf.random.experimental.stateless_fold_in(seed, index))
 
 
 def normals(seed: tuple[int, ...]):

@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, seeds
+from keras_gen import checks
 from keras_gen.base import DensityModel
 from keras_gen.conditionals import Conditional
-from keras_gen.layers.common import same_shapes
+from keras_gen.layers.common import same_shapes, thinned
 
 tfd = tfp.distributions
 
@@ -131,20 +131,9 @@ class AutoregressiveModel(DensityModel):
         def drop(h):
             nonlocal seed
             seed, own = tf.unstack(tf.random.split(seed, 2))
-            return self.thinned(h, rate, own)
+            return thinned(h, rate, own)
 
         return drop
-
-    def thinned(self, h: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-        """Sets features to zero at random, and scales up the others.
-
-        Args:
-            h: features, of shape `(batch, ...)`.
-            rate: share that is set to zero.
-            seed: int32 tensor of shape (2,).
-        """
-        uniform = self.replica_rows(lambda rows: seeds.uniform((rows, *h.shape[1:]), seed), tf.shape(h)[0])
-        return tf.where(uniform < rate, tf.zeros_like(h), h / (1.0 - rate))
 
     # Densities
 

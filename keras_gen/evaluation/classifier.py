@@ -5,13 +5,13 @@ is where such networks come from.
 """
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.base import Model, Signature
 from keras_gen.conditions import ClassLabel
+from keras_gen.layers.common import whole
 
 tfd = tfp.distributions
 
@@ -76,8 +76,10 @@ class Classifier(Model):
 
     def layer_options(self, layer: int) -> dict:
         """Returns the data type of a layer, and He et al.'s initial weights from a stream of its own."""
-        stream = np.random.SeedSequence((self.seed, layer)).generate_state(1)[0]
-        return {"kernel_initializer": keras.initializers.HeNormal(int(stream)), "dtype": self.dtype_policy}
+        return {
+            "kernel_initializer": keras.initializers.HeNormal(whole((self.seed, layer))),
+            "dtype": self.dtype_policy,
+        }
 
     @property
     def condition_kind(self):

@@ -6,7 +6,6 @@ https://arxiv.org/abs/1505.05770
 
 import math
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -14,7 +13,7 @@ import tensorflow_probability as tfp
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors_residual import Planar, Radial
-from keras_gen.layers.common import glorot
+from keras_gen.layers.common import dense, glorot
 
 tfb = tfp.bijectors
 
@@ -58,10 +57,9 @@ class PlanarFlow(FlowModel):
         self.layer_parameters.assign(first)
         self.condition_layer = None
         if self.condition_kind is not None:
-            self.condition_layer = keras.layers.Dense(
-                first.size, use_bias=False, kernel_initializer=glorot((seed, 0), 0.1), dtype=self.dtype_policy
+            self.condition_layer = dense(
+                self.vector_size, first.size, glorot((seed, 0), 0.1), self.dtype_policy, use_bias=False
             )
-            self.condition_layer.build((None, self.vector_size))
 
     def get_config(self):
         return {**self.arguments(PlanarFlow), **super().get_config()}

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.layers.common import put, same_shapes
+from keras_gen.layers.common import dense, put, same_shapes, whole
 from keras_gen.layers.masked_dense import MaskedDense
 
 
@@ -83,20 +83,13 @@ class AutoregressiveNetwork(keras.layers.Layer):
             self.direct_layer.build((None, num_inputs))
         self.context_layer = None
         if context_size:
-            self.context_layer = keras.layers.Dense(
-                hidden_units[0],
-                use_bias=False,
-                kernel_initializer=self.initializer(len(hidden_units)),
-                dtype=self.dtype_policy,
-            )
-            self.context_layer.build((None, context_size))
+            initializer = self.initializer(len(hidden_units))
+            self.context_layer = dense(context_size, hidden_units[0], initializer, self.dtype_policy, use_bias=False)
         self.built = True
 
     def initializer(self, index: int, scale: float = 1.0) -> keras.initializers.Initializer:
         """Orthogonal weights, from a stream of their own for each layer."""
-        return keras.initializers.Orthogonal(
-            scale, seed=int(np.random.SeedSequence((*self.seed, index + 1)).generate_state(1)[0])
-        )
+        return keras.initializers.Orthogonal(scale, seed=whole((*self.seed, index + 1)))
 
     def draw_degrees(self) -> list[np.ndarray]:
         """Returns the degrees of the entries and of each hidden layer, each of shape `(num_masks, units)`."""

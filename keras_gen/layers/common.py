@@ -1,10 +1,12 @@
-"""What layers share: products, gates, dense layers, convolutions, loops, writes in loops, and initial weights."""
+"""What layers share: products, loops, writes in loops, gates, dropout, dense layers, convolutions, initial weights."""
 
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_gen import seeds
 
 
 def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -56,18 +58,40 @@ def gated(x: tf.Tensor) -> tf.Tensor:
     return tf.tanh(y) * tf.sigmoid(gate)
 
 
-def dense(inputs: int, units: int, initializer: keras.initializers.Initializer, dtype) -> keras.layers.Dense:
+def thinned(h: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Sets features to zero at random, and scales up the others; all replicas draw for the global batch.
+
+    Args:
+        h: features, of shape `(batch, ...)`.
+        rate: share that is set to zero.
+        seed: int32 tensor of shape (2,).
+    """
+    uniform = seeds.replica_rows(lambda rows: seeds.uniform((rows, *h.shape[1:]), seed), tf.shape(h)[0])
+    return tf.where(uniform < rate, tf.zeros_like(h), h / (1.0 - rate))
+
+
+def dense(
+    inputs: int, units: int, initializer: keras.initializers.Initializer, dtype, *, use_bias: bool = True
+) -> keras.layers.Dense:
     """Returns a dense layer that has its weights."""
-    layer = keras.layers.Dense(units, kernel_initializer=initializer, dtype=dtype)
+    layer = keras.layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
     layer.build((None, inputs))
     return layer
 
 
 def convolution(
-    inputs: int, filters: int, size: int, stride: int, initializer, dtype, kind=keras.layers.Conv2D
+    inputs: int,
+    filters: int,
+    size: int,
+    stride: int,
+    initializer,
+    dtype,
+    kind=keras.layers.Conv2D,
+    *,
+    use_bias: bool = True,
 ) -> keras.layers.Layer:
     """Returns a convolution that has its weights; its output has the size of the input, divided by the stride."""
-    layer = kind(filters, size, stride, "same", kernel_initializer=initializer, dtype=dtype)
+    layer = kind(filters, size, stride, "same", use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
     layer.build((None, None, None, inputs))
     return layer
 

@@ -261,9 +261,6 @@ def test_dropout_is_drawn_in_training_alone(name):
     assert len(np.unique(noisy)) > 100
     np.testing.assert_array_equal(noisy, network(x, training=True, seed=seed))
     assert np.any(noisy != network(x, training=True, seed=seed + 1))
-    h = networks.dropped(tf.ones((2000, 8)), 0.25, True, seed, 0).numpy()
-    assert set(np.unique(h).round(5)) == {0.0, np.float32(1.33333)}
-    assert h.mean() == pytest.approx(1.0, abs=0.03)
 
 
 @pytest.mark.parametrize("size", [(7, 5), (28, 28), (4, 9)])

@@ -88,9 +88,6 @@ def test_dropout_thins_what_training_adds():
     first, again, other = (model.parameters(x, seed=tf.constant([0, seed])) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.all(first != other)
-    h = model.thinned(tf.ones((1000, 20)), 0.5, tf.constant([3, 4])).numpy()
-    assert set(np.unique(h)) == {0.0, 2.0}
-    assert abs(h.mean() - 1.0) < 4 / np.sqrt(20_000)
 
 
 @pytest.mark.parametrize(
