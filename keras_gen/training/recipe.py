@@ -22,6 +22,8 @@ class Options:
     """Compile the training step; by default as measured faster for the model, on one device."""
     ema: float = 0.0
     """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
+    start_from: str | None = None
+    """Run folder or .keras file with weights to start from, those of a model with the same networks."""
     overwrite: bool = False
     """Replace a finished run in the folder."""
 

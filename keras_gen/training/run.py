@@ -139,7 +139,7 @@ class Run:
         monitor: str | None = None,
         patience: int = 0,
     ) -> Model:
-        """Trains the model, from the last checkpoint if there is one.
+        """Trains the model, from the last checkpoint if there is one, else from the weights that the options name.
 
         Args:
             model: compiled model, built in `scope`.
@@ -152,6 +152,8 @@ class Run:
         Returns:
             The trained model, on one device.
         """
+        if self.options.start_from is not None:
+            take_weights(model, self.options.start_from)
         checkpoints = Checkpoints(self.folder / "checkpoints", monitor=monitor, patience=patience, write=self.is_chief)
         checkpoints.restore(model)
         first = checkpoints.state["epoch"]
@@ -296,3 +298,24 @@ class Run:
         ):
             print(f"  {name:14} {what}")
         return report
+
+
+def take_weights(model: Model, path: str):
+    """Gives a model the weights of a saved one, all but the state of its random numbers.
+
+    Args:
+        model: model that is about to be trained.
+        path: `.keras` file of a model with the same networks, or a run's folder that holds it.
+
+    Raises:
+        ValueError: if its weights do not have the shapes of the model's.
+    """
+    saved = saving.load_model(path)
+    ours, theirs = ([weight for weight in each.weights if weight is not each.seed_state] for each in (model, saved))
+    shapes, received = ([tuple(weight.shape) for weight in weights] for weights in (ours, theirs))
+    if shapes != received:
+        raise ValueError(
+            f"`start_from` must name a model with weights of the shapes {shapes}, received {path} with {received}."
+        )
+    for weight, value in zip(ours, theirs, strict=True):
+        weight.assign(value)

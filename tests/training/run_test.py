@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gen import autoregressive, data, training
+from keras_gen import autoregressive, data, saving, training
 
 
 def start(folder, *, epochs, config=(), options=training.Options(), learning_rate=0.01, patience=0, **fit):
@@ -158,3 +158,18 @@ def test_a_run_that_evaluates_models_writes_a_table(tmp_path, capsys):
     assert "0.25 ± 0.125" in capsys.readouterr().out
     with pytest.raises(ValueError, match="holds a finished run; --overwrite replaces it"):
         training.Run("tasks.sample_quality", str(tmp_path / "run"), config, training.Options())
+
+
+def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_path):
+    _, _, model = uninterrupted
+    path = tmp_path / "trained.keras"
+    saving.save_model(model, path)
+    _, continued, splits = start(
+        tmp_path / "run", epochs=1, options=training.Options(start_from=str(path)), learning_rate=1e-9
+    )
+    x = splits.array("test")
+    np.testing.assert_allclose(continued.log_prob(x), model.log_prob(x), rtol=1e-5)
+
+    saving.save_model(autoregressive.MADE((8, 8, 1), (15,), num_masks=2), path)
+    with pytest.raises(ValueError, match="`start_from` must name a model with weights of the shapes"):
+        start(tmp_path / "other", epochs=1, options=training.Options(start_from=str(path)))
