@@ -8,17 +8,16 @@ import importlib
 __version__ = "0.1.0"
 
 _MODULES = ("autoregressive", "latent", "flows", "adversarial", "data", "evaluation", "training", "export", "layers")
+_FUNCTIONS = ("load_model", "save_model")
 
 
 def __getattr__(name: str):
     if name in _MODULES:
         return importlib.import_module(f"keras_gen.{name}")
-    if name == "load_model":
-        from keras_gen.saving import load_model
-
-        return load_model
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module("keras_gen.saving"), name)
     raise AttributeError(f"module 'keras_gen' has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted((*globals(), *_MODULES, "load_model"))
+    return sorted((*globals(), *_MODULES, *_FUNCTIONS))
