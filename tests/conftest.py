@@ -8,7 +8,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 #: A run takes one of this many parts of the slow checks.
-NUM_PARTS = 6
+NUM_PARTS = 10
 
 
 def pytest_addoption(parser):
