@@ -6,6 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_gen.flows.memo import Memo
 from keras_gen.layers import AutoregressiveNetwork
 
 tfb = tfp.bijectors
@@ -123,16 +124,17 @@ class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
         self.network = network
         self.entry_bijector = entry_bijector
         self.context = context
-        self.last = None
+        self.memo = Memo()
 
     def bijector_at(self, y: tf.Tensor) -> tfb.Bijector:
         """Returns the functions of all entries, given the outputs."""
-        # The value and the log-determinant ask for the same one.
-        if self.last is None or self.last[0] is not y:
+
+        def bijector(y):
             rows = tf.cast(tf.reshape(y, (-1, self.network.entries)), self.network.compute_dtype)
             shape = tf.concat([tf.shape(y), [self.network.outputs_per_entry]], axis=0)
-            self.last = (y, self.entry_bijector(tf.reshape(self.network(rows, self.context), shape)))
-        return self.last[1]
+            return self.entry_bijector(tf.reshape(self.network(rows, self.context), shape))
+
+        return self.memo.of(y, bijector)
 
     def _forward(self, x):
         rows, context = tf.reshape(x, (-1, self.network.entries)), self.context

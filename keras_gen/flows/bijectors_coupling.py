@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_gen.flows.memo import Memo
 from keras_gen.layers.common import product
 from keras_gen.layers.triangular import unit_triangular_inverse
 
@@ -36,17 +37,16 @@ class Coupling(tfb.Bijector):
         self.num_first = num_first
         self.keeps_first = keeps_first
         self.bijector_fn = bijector_fn
-        #: The last input and output, each with its parts.
-        self.seen = []
+        self.memo = Memo()
         super().__init__(forward_min_event_ndims=event_ndims, parameters=parameters, name=name)
 
     def _forward(self, x):
         kept, others, bijector = self.parts(x)
-        return self.whole(x, kept, bijector.forward(others), bijector)
+        return self.whole(kept, bijector.forward(others), bijector)
 
     def _inverse(self, y):
         kept, others, bijector = self.parts(y)
-        return self.whole(y, kept, bijector.inverse(others), bijector)
+        return self.whole(kept, bijector.inverse(others), bijector)
 
     def _forward_log_det_jacobian(self, x):
         _, others, bijector = self.parts(x)
@@ -58,20 +58,19 @@ class Coupling(tfb.Bijector):
 
     def parts(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tfb.Bijector]:
         """Returns the kept entries, the others, and their function; the same ones again for the same tensor."""
-        for tensor, parts in self.seen:
-            if tensor is values:
-                return parts
-        first, second = values[..., : self.num_first], values[..., self.num_first :]
-        kept, others = (first, second) if self.keeps_first else (second, first)
-        parts = kept, others, self.bijector_fn(kept)
-        self.seen = [(values, parts)]
-        return parts
 
-    def whole(self, values: tf.Tensor, kept: tf.Tensor, others: tf.Tensor, bijector: tfb.Bijector) -> tf.Tensor:
-        """Returns what `values` turn into, with the entries that were kept and the others' new values."""
-        result = tf.concat([kept, others] if self.keeps_first else [others, kept], axis=-1)
-        self.seen = [(values, self.parts(values)), (result, (kept, others, bijector))]
-        return result
+        def split(values):
+            first, second = values[..., : self.num_first], values[..., self.num_first :]
+            kept, others = (first, second) if self.keeps_first else (second, first)
+            return kept, others, self.bijector_fn(kept)
+
+        return self.memo.of(values, split)
+
+    def whole(self, kept: tf.Tensor, others: tf.Tensor, bijector: tfb.Bijector) -> tf.Tensor:
+        """Returns the tensor that has these parts."""
+        values = tf.concat([kept, others] if self.keeps_first else [others, kept], axis=-1)
+        self.memo.add(values, (kept, others, bijector))
+        return values
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):

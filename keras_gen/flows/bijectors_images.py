@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen.flows.bijectors_coupling import Coupling
+from keras_gen.flows.memo import Memo
 
 tfb = tfp.bijectors
 
@@ -72,21 +73,19 @@ class MaskedCoupling(tfb.Bijector):
         parameters = dict(locals())
         self.mask = mask.astype(np.float32)
         self.networks = networks
-        #: The last input and output, and the t and s of both.
-        self.seen = ()
-        self.found = None
+        self.memo = Memo()
         super().__init__(forward_min_event_ndims=mask.ndim, parameters=parameters, name=name)
 
     def _forward(self, x):
         shift, log_scale = self.shift_and_log_scale(x)
         y = x * tf.exp(log_scale) + shift
-        self.seen = x, y
+        self.memo.add(y, (shift, log_scale))
         return y
 
     def _inverse(self, y):
         shift, log_scale = self.shift_and_log_scale(y)
         x = (y - shift) * tf.exp(-log_scale)
-        self.seen = x, y
+        self.memo.add(x, (shift, log_scale))
         return x
 
     def _forward_log_det_jacobian(self, x):
@@ -101,10 +100,11 @@ class MaskedCoupling(tfb.Bijector):
 
     def shift_and_log_scale(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns t and s, which are 0 for the entries that stay; these are the same in an input and its output."""
-        if not any(tensor is values for tensor in self.seen):
-            self.seen = (values,)
-            self.found = tuple(part * (1.0 - self.mask) for part in self.networks(values * self.mask))
-        return self.found
+
+        def masked(values):
+            return tuple(part * (1.0 - self.mask) for part in self.networks(values * self.mask))
+
+        return self.memo.of(values, masked)
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):

@@ -5,6 +5,8 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_gen.flows.memo import Memo
+
 tfb = tfp.bijectors
 
 
@@ -47,14 +49,14 @@ class RationalQuadratic(tfb.Bijector):
         inner = min_slope + tf.nn.softplus(slopes + math.log(math.expm1(1.0 - min_slope)))
         edge = tf.ones_like(widths[..., :1])
         self.slopes = tf.concat([edge, inner, edge], axis=-1)
-        self.evaluated = None
+        self.memo = Memo()
         super().__init__(forward_min_event_ndims=0, parameters=arguments, name=name)
 
     def _forward(self, x):
-        return self.forward_pair(x)[0]
+        return self.memo.of(x, self.forward_pair)[0]
 
     def _forward_log_det_jacobian(self, x):
-        return self.forward_pair(x)[1]
+        return self.memo.of(x, self.forward_pair)[1]
 
     def _inverse(self, y):
         left, bottom, width, height, slope, next_slope = self.bin_of(y, self.heights)
@@ -68,19 +70,17 @@ class RationalQuadratic(tfb.Bijector):
         return tf.where(tf.abs(y) < self.bound, left + ξ * width, y)
 
     def forward_pair(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns f(x) and log f'(x), which TFP asks for one after the other."""
-        if self.evaluated is None or self.evaluated[0] is not x:
-            left, bottom, width, height, slope, next_slope = self.bin_of(x, self.widths)
-            secant = height / width
-            ξ = (self.inside(x) - left) / width
-            both = ξ * (1.0 - ξ)
-            denominator = secant + (slope + next_slope - 2.0 * secant) * both
-            y = bottom + height * (secant * tf.square(ξ) + slope * both) / denominator
-            numerator = next_slope * tf.square(ξ) + 2.0 * secant * both + slope * tf.square(1.0 - ξ)
-            log_slope = tf.math.log(numerator) + 2.0 * tf.math.log(secant / denominator)
-            within = tf.abs(x) < self.bound
-            self.evaluated = x, (tf.where(within, y, x), tf.where(within, log_slope, 0.0))
-        return self.evaluated[1]
+        """Returns f(x) and log f'(x)."""
+        left, bottom, width, height, slope, next_slope = self.bin_of(x, self.widths)
+        secant = height / width
+        ξ = (self.inside(x) - left) / width
+        both = ξ * (1.0 - ξ)
+        denominator = secant + (slope + next_slope - 2.0 * secant) * both
+        y = bottom + height * (secant * tf.square(ξ) + slope * both) / denominator
+        numerator = next_slope * tf.square(ξ) + 2.0 * secant * both + slope * tf.square(1.0 - ξ)
+        log_slope = tf.math.log(numerator) + 2.0 * tf.math.log(secant / denominator)
+        within = tf.abs(x) < self.bound
+        return tf.where(within, y, x), tf.where(within, log_slope, 0.0)
 
     def inside(self, values: tf.Tensor) -> tf.Tensor:
         """Returns values in [-B, B]: those outside have no part in the result, but gradients that must be finite."""

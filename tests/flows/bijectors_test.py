@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_gen.flows.bijectors import MaskedAutoregressive
 from keras_gen.flows.maf import gated_entries
+from keras_gen.flows.memo import Memo
 from keras_gen.layers import AutoregressiveNetwork
 
 
@@ -13,6 +14,24 @@ def log_det(bijector, z):
         tape.watch(z)
         x = bijector.forward(z)
     return np.linalg.slogdet(tape.batch_jacobian(x, z).numpy().astype(np.float64))
+
+
+def test_a_memo_knows_the_last_two_tensors_and_no_others():
+    memo, computed = Memo(), []
+
+    def compute(tensor):
+        computed.append(tensor)
+        return len(computed)
+
+    x, y = tf.ones(2), tf.zeros(2)
+    assert memo.of(x, compute) == memo.of(x, compute) == 1
+    memo.add(y, "told")
+    assert memo.of(y, compute) == "told"
+    assert memo.of(x, compute) == 1
+    # An equal tensor is another one, and takes the place of the first.
+    assert memo.of(tf.identity(x), compute) == 2
+    assert memo.of(x, compute) == 3
+    assert len(computed) == 3
 
 
 def test_masked_autoregressive_both_ways_with_several_rows_for_each_context():
