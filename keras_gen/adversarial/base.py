@@ -379,9 +379,8 @@ class AdversarialModel(PhasedModel):
             "discriminator",
             lambda: self.discriminator_terms(x, fakes, condition, noise=noise, seed=other, training=True),
         )
-        variables = self.phase_variables()["discriminator"]
         for regularizer in self.regularizer_parts:
-            regularizer.constrain(variables)
+            regularizer.constrain(self.discriminator.trainable_variables)
         for layer in self.discriminator._flatten_layers():
             if isinstance(layer, SpectralNormalization):
                 for variable, value in layer.updates():
@@ -452,9 +451,10 @@ def noise_is_whole(noise: tf.Tensor) -> bool:
 
 def great_circle(start: tf.Tensor, end: tf.Tensor, share: float) -> tf.Tensor:
     """Returns vectors turned from a start towards an end, whose length changes evenly; along a line if parallel."""
-    cosine = tf.reduce_sum(tf.math.l2_normalize(start, -1) * tf.math.l2_normalize(end, -1), -1, keepdims=True)
-    angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))
+    first, last = tf.math.l2_normalize(start, -1), tf.math.l2_normalize(end, -1)
+    angle = tf.acos(tf.clip_by_value(tf.reduce_sum(first * last, -1, keepdims=True), -1.0, 1.0))
     parallel = tf.sin(angle) < 1e-4
     sine = tf.where(parallel, 1.0, tf.sin(angle))
-    turned = (tf.sin((1.0 - share) * angle) * start + tf.sin(share * angle) * end) / sine
-    return tf.where(parallel, start + share * (end - start), turned)
+    direction = (tf.sin((1.0 - share) * angle) * first + tf.sin(share * angle) * last) / sine
+    length = (1.0 - share) * tf.norm(start, axis=-1, keepdims=True) + share * tf.norm(end, axis=-1, keepdims=True)
+    return tf.where(parallel, start + share * (end - start), length * direction)

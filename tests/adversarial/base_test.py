@@ -181,6 +181,9 @@ def test_interpolation_between_two_examples():
     np.testing.assert_allclose(way[:, -1], model.generate(last), atol=1e-5)
     middle = great_circle(tf.constant([[1.0, 0.0]]), tf.constant([[0.0, 1.0]]), 0.5)
     np.testing.assert_allclose(middle, [[0.5**0.5, 0.5**0.5]], rtol=1e-5)
+    # Its length goes evenly from 1 to 3.
+    longer = great_circle(tf.constant([[1.0, 0.0]]), tf.constant([[0.0, 3.0]]), 0.5)
+    np.testing.assert_allclose(longer, [[2.0 * 0.5**0.5, 2.0 * 0.5**0.5]], rtol=1e-5)
     parallel = great_circle(tf.constant([[1.0, 0.0]]), tf.constant([[3.0, 0.0]]), 0.5)
     np.testing.assert_allclose(parallel, [[2.0, 0.0]])
     with pytest.raises(ValueError, match="`num_steps` must be at least 2, received 1"):
@@ -200,6 +203,38 @@ def test_a_category_stays_on_the_way():
 # Networks
 
 
+SMALL = {
+    "dense": {"name": "dense", "hidden_units": [4]},
+    "maxout": {"name": "maxout", "units": [4, 3], "pieces": [2, 3]},
+    "convolutional": {"name": "convolutional", "filters": [3]},
+    "residual": {"name": "residual", "filters": [3]},
+}
+
+
+@pytest.mark.parametrize("number", range(len(losses.OBJECTIVES) * len(regularizers.REGULARIZERS)))
+def test_any_objective_regularizer_and_networks_are_one_call(number):
+    """Each objective with each regularizer, and each of these with each network."""
+    objective, regularizer = divmod(number, len(regularizers.REGULARIZERS))
+    names = [list(options) for options in (networks.GENERATORS, networks.DISCRIMINATORS)]
+    generator, discriminator = (part[(objective + regularizer) % len(part)] for part in names)
+    model = make(
+        IMAGE,
+        9,
+        objective=list(losses.OBJECTIVES)[objective],
+        regularizers=(list(regularizers.REGULARIZERS)[regularizer],),
+        generator_network=SMALL[generator],
+        discriminator_network=SMALL[discriminator],
+    )
+    before = [network.get_weights() for network in (model.generator, model.discriminator)]
+    x = np.random.default_rng(0).integers(0, 9, (BATCH, *IMAGE))
+    # Small steps: a large one of a penalty may leave no unit of a tiny critic alive.
+    logs = compiled(model, rate=1e-3).train_on_batch(x, return_dict=True)
+    assert np.all(np.isfinite(list(logs.values())))
+    for network, start in zip((model.generator, model.discriminator), before, strict=True):
+        assert any(differ(start, network.get_weights())), network.name
+        assert all(np.all(np.isfinite(weight)) for weight in network.get_weights())
+
+
 @pytest.mark.parametrize("num_classes", [None, 3])
 @pytest.mark.parametrize(
     ("generator", "discriminator"),
@@ -207,12 +242,6 @@ def test_a_category_stays_on_the_way():
 )
 def test_networks_go_together(generator, discriminator, num_classes):
     """Every weight of any two networks gets a gradient, through a penalty, too."""
-    small = {
-        "dense": {"hidden_units": [4]},
-        "maxout": {"units": [4, 3], "pieces": [2, 3]},
-        "convolutional": {"filters": [3]},
-        "residual": {"filters": [3]},
-    }
     further = {"convolutional": {"spectral_norm": True, "projection": True}, "dense": {"projection": True}}
     model = make(
         IMAGE,
@@ -220,8 +249,8 @@ def test_networks_go_together(generator, discriminator, num_classes):
         num_classes=num_classes,
         objective="hinge",
         regularizers=("gradient_penalty",),
-        generator_network={"name": generator, **small[generator]},
-        discriminator_network={"name": discriminator, **small[discriminator], **further.get(discriminator, {})},
+        generator_network=SMALL[generator],
+        discriminator_network={**SMALL[discriminator], **further.get(discriminator, {})},
     )
     x = tf.constant(np.random.default_rng(0).integers(0, 9, (BATCH, *IMAGE)), tf.float32)
     y = None if num_classes is None else tf.range(BATCH) % 3

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from contracts import ModelContract
 
 from keras_gen.adversarial import ConditionalGAN
 
@@ -19,6 +20,26 @@ SMALL = {
         "input_dropout": 0.0,
     },
 }
+
+
+class TestContract(ModelContract):
+    """Every argument away from its default: vectors given vectors."""
+
+    falling_term = "discriminator_loss"
+
+    def make_model(self, **changes):
+        options = {"num_classes": None, "condition_size": 3, "name": "players"}
+        return ConditionalGAN((4,), None, **{**SMALL, **options, **changes})
+
+    def make_data(self):
+        return (3.0 + np.random.default_rng(0).standard_normal((32, 4))).astype(np.float32)
+
+    def compile(self, model, **arguments):
+        model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.Adam(5e-3), **arguments)
+        return model
+
+    def optimizers(self, model):
+        return [model.optimizer, model.discriminator_optimizer]
 
 
 def test_networks_of_the_paper():

@@ -124,6 +124,15 @@ def test_each_player_learns_the_bound():
     assert not np.array_equal(q[0], model.code_layers[0].weights[0])
 
 
+def test_clipping_is_of_the_critic_alone():
+    """Q, which learns beside it, has to grow sure of the code."""
+    model = make(objective="wasserstein", regularizers=("weight_clipping",))
+    model.compile(run_eagerly=True)
+    model.train_on_batch(np.zeros((8, 6), np.float32))
+    assert max(np.abs(weight).max() for weight in model.discriminator.get_weights()) == np.float32(0.01)
+    assert all(np.abs(layer.kernel).max() > 0.1 for layer in model.code_layers)
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="`num_categories` must be at least 2, received 1"):
         make(num_categories=1)

@@ -1,0 +1,19 @@
+"""Examples of the documentation run, in the order of the page."""
+
+import pathlib
+import re
+
+import pytest
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the Parzen width")
+@pytest.mark.parametrize("page", ["adversarial_networks.md"])
+def test_examples_run(page):
+    examples = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    assert len(examples) > 5
+    names = {}
+    for example in examples:
+        exec(compile(example, page, "exec"), names)
