@@ -101,6 +101,11 @@ class Normalization(tfb.Bijector):
         return {}
 
 
+def affine(shift: tf.Tensor, log_scale: tf.Tensor) -> tfb.Bijector:
+    r"""Returns the function $x \exp(log\_scale) + shift$ of single entries."""
+    return tfb.Chain([tfb.Shift(shift), tfb.Scale(log_scale=log_scale)])
+
+
 class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
     """Functions of single entries, of which each depends on the outputs for the entries before it.
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_gen.flows.bijectors import affine
 from keras_gen.flows.memo import Memo
 from keras_gen.layers.common import product
 from keras_gen.layers.triangular import unit_triangular_inverse
@@ -75,6 +76,23 @@ class Coupling(tfb.Bijector):
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
         return {}
+
+
+def affine_coupling(
+    num_first: int,
+    keeps_first: bool,
+    network: Callable[..., tuple[tf.Tensor, tf.Tensor]],
+    condition: tf.Tensor | None,
+) -> Coupling:
+    """Returns a coupling that scales and shifts entries by functions of those that it keeps.
+
+    Args:
+        num_first: as in `Coupling`.
+        keeps_first: as in `Coupling`.
+        network: function from the kept entries and the condition to shifts and logarithms of scales, as float32.
+        condition: vectors that examples are conditioned on, of shape `(batch, vector_size)`, or None.
+    """
+    return Coupling(num_first, keeps_first, lambda kept: affine(*network(kept, condition)))
 
 
 class LUProduct(tfb.Bijector):

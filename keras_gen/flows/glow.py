@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import Coupling, LUProduct
+from keras_gen.flows.bijectors_coupling import LUProduct, affine_coupling
 from keras_gen.flows.bijectors_images import at_scale, factored_out
 from keras_gen.flows.networks import CouplingNetwork, check_image
 from keras_gen.flows.normalization import ActNorm
@@ -159,12 +159,8 @@ class Glow(FlowModel):
 
     def coupling(self, index: int, condition: tf.Tensor | None) -> tfb.Bijector:
         """Returns the affine coupling of a step."""
-
-        def affine(kept):
-            shift, log_scale = self.coupling_networks[index](kept, condition)
-            return tfb.Shift(shift)(tfb.Scale(log_scale=log_scale))
-
-        return Coupling(self.event_shape[-1] * 2 ** (index // self.num_steps + 1), False, affine)
+        num_channels = self.event_shape[-1] * 2 ** (index // self.num_steps + 1)
+        return affine_coupling(num_channels, False, self.coupling_networks[index], condition)
 
     def start(self, x, condition):
         """The activation normalizations start from evenly spaced rows."""

@@ -15,7 +15,7 @@ from keras_gen import checks
 from keras_gen.autoregressive import MADE
 from keras_gen.distributions import ModelDistribution
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors import MaskedAutoregressive
+from keras_gen.flows.bijectors import MaskedAutoregressive, affine
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import AutoregressiveNetwork
 
@@ -108,7 +108,7 @@ class MAF(FlowModel):
         Args:
             parameters: float32 tensor of shape `(..., entry_parameters)`.
         """
-        return tfb.Chain([tfb.Shift(parameters[..., 0]), tfb.Scale(log_scale=parameters[..., 1])])
+        return affine(parameters[..., 0], parameters[..., 1])
 
     def layer(self, network: AutoregressiveNetwork, condition: tf.Tensor | None) -> tfb.Bijector:
         """Returns the function of one layer, from data to noise."""

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
+from keras_gen.flows.bijectors_coupling import affine_coupling
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers.common import joined
 
@@ -148,10 +149,6 @@ class RealNVP(FlowModel):
     def steps(self, condition, updates=None):
         steps = self.flattening()
         for index, (permutation, networks) in enumerate(zip(self.permutations, self.coupling_networks, strict=True)):
-            # TFP passes the number of transformed entries, too; the networks were built with it.
-            coupling = tfb.RealNVP(
-                self.num_kept, shift_and_log_scale_fn=lambda x, _, networks=networks: networks(x, condition)
-            )
-            steps += [tfb.Permute(permutation), coupling]
+            steps += [tfb.Permute(permutation), affine_coupling(self.num_kept, True, networks, condition)]
             steps += [layer.bijector(1, updates) for layer in self.normalizations[index : index + 1]]
         return steps + self.unflattening()

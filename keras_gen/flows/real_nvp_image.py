@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import Coupling
+from keras_gen.flows.bijectors_coupling import affine_coupling
 from keras_gen.flows.bijectors_images import MaskedCoupling, at_scale, checkerboard, factored_out
 from keras_gen.flows.networks import check_image, with_condition
 from keras_gen.flows.normalization import BatchNormalization
@@ -161,21 +161,16 @@ class MultiScaleRealNVP(FlowModel):
 
         def couplings(num, make):
             for index in range(num):
-                network = next(networks)
-                yield make(index, lambda kept, network=network: network(kept, condition))
+                yield make(index, next(networks))
                 normalization = next(normalizations, None)
                 if normalization is not None:
                     yield normalization.bijector(3, updates)
 
         def of_pixels(index, network):
-            return MaskedCoupling(checkerboard(shape, index % 2), network)
+            return MaskedCoupling(checkerboard(shape, index % 2), lambda kept: network(kept, condition))
 
         def of_channels(index, network):
-            def affine(kept):
-                shift, log_scale = network(kept)
-                return tfb.Shift(shift)(tfb.Scale(log_scale=log_scale))
-
-            return Coupling(2 * shape[-1], index % 2 == 0, affine)
+            return affine_coupling(2 * shape[-1], index % 2 == 0, network, condition)
 
         if scale == self.num_scales - 1:
             return list(couplings(LAST_TURNS, of_pixels))

@@ -107,6 +107,15 @@ def test_adapt_counts_the_units_of_the_data():
         first.adapt(x * [1.0, 0.0, 1.0])
 
 
+def test_networks_run_once_for_a_density(monkeypatch):
+    model, calls = RealNVP((3,), num_layers=4, hidden_units=(4,)), []
+    for networks in model.coupling_networks:
+        call = networks.call
+        monkeypatch.setattr(networks, "call", lambda x, condition=None, call=call: calls.append(0) or call(x))
+    model.log_prob(np.zeros((2, 3), np.float32))
+    assert len(calls) == 4
+
+
 def test_learns_a_gaussian_up_to_its_entropy():
     covariance = np.array([[2.0, 1.2], [1.2, 1.0]])
     x = np.random.default_rng(0).multivariate_normal([3.0, -1.0], covariance, 4096).astype(np.float32)
