@@ -85,6 +85,14 @@ class FlowModel(LikelihoodBound, DensityModel):
     def get_config(self):
         return {**self.arguments(FlowModel), **super().get_config()}
 
+    def check_two_entries(self):
+        """Raises an error if an example has too few entries for a coupling."""
+        if self.event_size < 2:
+            raise ValueError(
+                "`event_shape` must have at least two entries, since a coupling transforms some entries given the "
+                f"others; received {self.event_shape}."
+            )
+
     @property
     def terms(self) -> tuple[str, ...]:
         """The likelihood of real numbers, or the evidence lower bound of levels."""

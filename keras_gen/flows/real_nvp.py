@@ -110,11 +110,7 @@ class RealNVP(FlowModel):
         **kwargs,
     ):
         super().__init__(event_shape, seed=seed, **kwargs)
-        if self.event_size < 2:
-            raise ValueError(
-                "`event_shape` must have at least two entries, since a coupling transforms some entries given the "
-                f"others; received {self.event_shape}."
-            )
+        self.check_two_entries()
         self.num_layers = checks.positive_int("num_layers", num_layers)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.ordering = checks.choice("ordering", ordering, ("alternate", "random"))

@@ -131,11 +131,7 @@ class NeuralSplineFlow(FlowModel):
         **kwargs,
     ):
         super().__init__(event_shape, **kwargs)
-        if self.event_size < 2:
-            raise ValueError(
-                "`event_shape` must have at least two entries, since a coupling transforms some entries given the "
-                f"others; received {self.event_shape}."
-            )
+        self.check_two_entries()
         self.num_layers = checks.positive_int("num_layers", num_layers)
         self.units = checks.positive_int("units", units)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)
