@@ -3,8 +3,13 @@
 python -m recipes.latent.iwae            digits, 10 samples
 python -m recipes.latent.iwae --paper    binarized MNIST, 50 samples
 
+python -m recipes.latent.iwae --paper --filters 16 32 --hidden-units 256 --epochs 1 --learning-rate 0.0005 \\
+    --num-samples 500 --start-from runs/latent/vae/binarized_mnist
+                                         binarized MNIST, one pass from the weights of the VAE, whose nets these are
+
 Measured on two cores. Digits, 32 s of processor time: test negative log-likelihood at most 16.71 ± 0.28 nats (1,000
-importance samples; the ELBO is -20.14).
+importance samples; the ELBO is -20.14). Binarized MNIST, from the VAE that `recipes.latent.vae --paper` trained for 30
+epochs (at most 86.70), 7 minutes beside another training: at most 86.08 ± 0.22 (500 samples; the ELBO is -94.56).
 """
 
 from typing import Literal

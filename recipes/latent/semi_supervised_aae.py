@@ -4,7 +4,8 @@ python -m recipes.latent.semi_supervised_aae                               digit
 python -m recipes.latent.semi_supervised_aae --paper                       MNIST, 100 labels
 python -m recipes.latent.semi_supervised_aae --paper --num-labels 1000     MNIST, 1,000 labels
 
-Measured on two cores. Digits, 100 labels: test error 5.0 %.
+Measured on two cores. Digits, 100 labels: test error 5.0 %. MNIST, 100 labels, with `--filters --hidden-units 1000 1000
+--discriminator-units 1000 1000 --epochs 20`, 22 minutes beside another training: test error 7.7 % (paper 1.90 %).
 """
 
 from keras_gen import training
