@@ -37,8 +37,10 @@ class TestReals(FlowContract):
         return make(**changes)
 
     def make_deep(self):
-        # The size of the image limits the depth: 22 couplings.
-        return randomise(make(event_shape=(8, 8, 1), num_scales=4, filters=2, num_classes=None), 0.05)
+        # The size of the image limits the depth.
+        model = make(event_shape=(8, 8, 1), num_scales=4, filters=2, num_classes=None)
+        assert len(model.coupling_networks) == 22
+        return randomise(model, 0.05)
 
 
 class TestLevels(ModelContract):
