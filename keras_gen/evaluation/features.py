@@ -208,13 +208,21 @@ def drawn(model: GenerativeModel, num_samples: int, batch_size: int, seed: int) 
         yield model.sample_on_examples(min(batch_size, num_samples - start), seed=(seed, index)).numpy()
 
 
-def as_levels(x: np.ndarray, levels: int | None, event_shape: tuple[int, ...]) -> np.ndarray:
-    """Returns samples of a model of real vectors as what it was trained on: levels with noise in [0, 1) added to them.
+def as_data(x: np.ndarray, own_levels: int | None, levels: int | None, event_shape: tuple[int, ...]) -> np.ndarray:
+    """Returns samples of a model in the shape and on the levels of data.
+
+    Other levels are spread over those of the data. Real vectors of a model, which was trained on levels with noise in
+    [0, 1) added to them, lose that noise.
 
     Args:
         x: samples of shape `(batch, ...)`.
-        levels: number of levels; None leaves the numbers as they are.
+        own_levels: number of levels of the model; None for real numbers.
+        levels: number of levels of the data; None leaves the numbers as they are.
         event_shape: shape of an example of the data.
     """
     x = np.reshape(x, (len(x), *event_shape))
-    return x if levels is None else np.clip(np.floor(x), 0.0, levels - 1.0)
+    if levels is None:
+        return x
+    if own_levels is None:
+        return np.clip(np.floor(x), 0.0, levels - 1.0)
+    return x * ((levels - 1) / (own_levels - 1))

@@ -11,7 +11,7 @@ from keras_gen.base import Model
 from keras_gen.conditions import ClassLabel
 from keras_gen.evaluation import feature_statistics
 from keras_gen.evaluation.classifier import Classifier
-from keras_gen.evaluation.features import FeatureExtractor, Features, as_levels, batches_of, drawn
+from keras_gen.evaluation.features import FeatureExtractor, Features, as_data, batches_of, drawn
 
 
 def sample_quality(
@@ -68,9 +68,8 @@ def sample_quality(
     if isinstance(source, Model):
         samples = drawn(source, num_samples, batch_size, seed)
         shape = source.event_shape if extractor.event_shape is None else extractor.event_shape
-        rounded_to = levels if source.levels is None else None
-        samples = (as_levels(batch, rounded_to, shape) for batch in samples)
-        found = Features.of(samples, extractor, levels=source.levels or levels)
+        samples = (as_data(batch, source.levels, levels, shape) for batch in samples)
+        found = Features.of(samples, extractor, levels=levels or source.levels)
     else:
         found = Features.of(batches_of(source, batch_size), extractor, levels=levels)
     return compared(found, data)
@@ -156,10 +155,9 @@ def classification_accuracy_score(
         batch_size = num_classes * max(1, 500 // num_classes)
         labels = itertools.islice(itertools.cycle(range(num_classes)), num_samples)
         y = np.fromiter(labels, np.int32)
-        rounded_to = levels if source.levels is None else None
         samples = drawn(source, num_samples, batch_size, seed)
-        x = np.concatenate([as_levels(batch, rounded_to, shape) for batch in samples])
-        x = in_unit_interval(x, source.levels or levels)
+        x = np.concatenate([as_data(batch, source.levels, levels, shape) for batch in samples])
+        x = in_unit_interval(x, levels or source.levels)
     else:
         x, y = labelled_images("source", source)
         num_classes = int(max(y.max(), y_test.max())) + 1

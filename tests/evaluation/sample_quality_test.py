@@ -140,6 +140,13 @@ def test_models_of_all_kinds_stand_in_one_table(digits):
         assert found["score"] == pytest.approx(feature_statistics.score(probabilities)[0], rel=1e-4)
 
 
+def test_bits_are_spread_over_the_levels_of_data_whatever_the_extractor(digits):
+    x = digits.array("test")
+    model = autoregressive.MADE((8, 8, 1), (8,), 2)
+    found = evaluation.sample_quality(model, x, pixels, levels=17, num_samples=40)
+    assert found == pytest.approx(evaluation.sample_quality(16 * model.sample(40, seed=(0, 0)), x, pixels))
+
+
 def test_data_are_better_than_noise(digits):
     x = digits.array("train")
     classifier = evaluation.Classifier((8, 8, 1), 10, 17, filters=(8,), num_features=16)
