@@ -3,16 +3,15 @@
 https://arxiv.org/abs/1807.03039
 """
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import LUProduct, affine_coupling
+from keras_gen.flows.bijectors_coupling import affine_coupling
 from keras_gen.flows.bijectors_images import at_scale, factored_out
-from keras_gen.flows.networks import CouplingNetwork, check_image
+from keras_gen.flows.networks import CouplingNetwork, LULayer, check_image
 from keras_gen.flows.normalization import ActNorm
 
 tfb = tfp.bijectors
@@ -22,7 +21,7 @@ tfd = tfp.distributions
 START_ROWS = 512
 
 
-class InvertibleConvolution(keras.layers.Layer):
+class InvertibleConvolution(LULayer):
     """A convolution of 1×1 whose matrix starts as a random rotation, in LU form (section 3.2).
 
     Args:
@@ -32,22 +31,9 @@ class InvertibleConvolution(keras.layers.Layer):
     """
 
     def __init__(self, channels: int, *, seed: tuple[int, ...], **kwargs):
-        super().__init__(**kwargs)
         random = np.random.default_rng(seed)
         rotation, _ = np.linalg.qr(random.standard_normal((channels, channels)))
-        factors, self.permutation = lu_factors(rotation)
-        self.factors = self.add_weight(
-            shape=factors.shape,
-            initializer=lambda *_, **__: tf.constant(factors, tf.float32),
-            dtype="float32",
-            autocast=False,
-            name="factors",
-        )
-        self.built = True
-
-    def bijector(self) -> tfb.Bijector:
-        """Returns the function of images."""
-        return LUProduct(self.factors.value, self.permutation, event_ndims=3)
+        super().__init__(*lu_factors(rotation), event_ndims=3, **kwargs)
 
 
 def lu_factors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

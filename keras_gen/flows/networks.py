@@ -1,9 +1,39 @@
-"""Networks that several flows over images share."""
+"""Layers that several flows share."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
+from keras_gen.flows.bijectors_coupling import LUProduct
 from keras_gen.layers.common import convolution, dense, glorot
+
+tfb = tfp.bijectors
+
+
+class LULayer(keras.layers.Layer):
+    """An invertible linear map of the last axis, in LU form after a fixed reordering.
+
+    Args:
+        factors: what the factors of `LUProduct` start as, of shape `(size, size)`.
+        permutation: order of the entries.
+        event_ndims: number of axes of an event.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, factors: np.ndarray, permutation: np.ndarray, event_ndims: int, **kwargs):
+        super().__init__(**kwargs)
+        self.permutation = permutation
+        self.event_ndims = event_ndims
+        self.factors = self.add_weight(
+            shape=factors.shape, initializer="zeros", dtype="float32", autocast=False, name="factors"
+        )
+        self.factors.assign(factors)
+        self.built = True
+
+    def bijector(self) -> tfb.Bijector:
+        """Returns the function."""
+        return LUProduct(self.factors.value, self.permutation, self.event_ndims)
 
 
 class CouplingNetwork(keras.layers.Layer):

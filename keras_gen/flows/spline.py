@@ -11,18 +11,17 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import Coupling, LUProduct
+from keras_gen.flows.bijectors_coupling import Coupling
 from keras_gen.flows.bijectors_splines import RationalQuadratic
 from keras_gen.flows.maf import MAF
+from keras_gen.flows.networks import LULayer
 from keras_gen.layers.common import dense, glorot, joined
 
 tfb = tfp.bijectors
 
 
-class LULinear(keras.layers.Layer):
-    """An invertible linear map of the entries in LU form, after a fixed random reordering (section 3.2).
-
-    It starts as the reordering alone.
+class LULinear(LULayer):
+    """An invertible linear map of the entries that starts as a random reordering (section 3.2).
 
     Args:
         size: number of entries.
@@ -31,16 +30,7 @@ class LULinear(keras.layers.Layer):
     """
 
     def __init__(self, size: int, seed: tuple[int, ...], **kwargs):
-        super().__init__(**kwargs)
-        self.permutation = np.random.default_rng(seed).permutation(size)
-        self.factors = self.add_weight(
-            shape=(size, size), initializer="zeros", dtype="float32", autocast=False, name="factors"
-        )
-        self.built = True
-
-    def bijector(self) -> tfb.Bijector:
-        """Returns the function of vectors."""
-        return LUProduct(self.factors.value, self.permutation)
+        super().__init__(np.zeros((size, size)), np.random.default_rng(seed).permutation(size), event_ndims=1, **kwargs)
 
 
 class ResidualNetwork(keras.layers.Layer):
