@@ -1,15 +1,17 @@
 """What adversarial models share: two players, each with its own optimizer and its own step."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, domains, seeds
+from keras_gen import checks, seeds
 from keras_gen.adversarial.losses import OBJECTIVES
 from keras_gen.adversarial.networks import DISCRIMINATORS, GENERATORS
 from keras_gen.adversarial.regularizers import REGULARIZERS
 from keras_gen.base import Signature
 from keras_gen.conditions import one_kind
+from keras_gen.interpolation import interpolated
 from keras_gen.layers import SpectralNormalization
 from keras_gen.phases import PhasedModel
 
@@ -257,19 +259,17 @@ class AdversarialModel(PhasedModel):
         """
         if checks.positive_int("num_steps", num_steps) < 2:
             raise ValueError(f"`num_steps` must be at least 2, received {num_steps}.")
-        normal = self.latent_distribution == "normal"
 
-        def between(name, share):
-            start, end = (domains.Reals().validate(noise[name], noise[name].shape[1:], name) for noise in (first, last))
-            if noise_is_whole(first[name]):
-                return first[name]
-            return great_circle(start, end, share) if normal and name == "z" else start + share * (end - start)
+        def way(name):
+            start, end = (np.asarray(noise[name]) for noise in (first, last))
+            if np.issubdtype(start.dtype, np.integer):
+                return np.repeat(start, num_steps, axis=0)
+            spherical = name == "z" and self.latent_distribution == "normal"
+            return np.reshape(interpolated(start, end, num_steps, spherical=spherical), (-1, *start.shape[1:]))
 
-        steps = [
-            self.generate({name: between(name, step / (num_steps - 1)) for name in first}, condition)
-            for step in range(num_steps)
-        ]
-        return tf.stack(steps, axis=1)
+        condition = None if condition is None else np.repeat(np.asarray(condition), num_steps, axis=0)
+        x = self.generate({name: tf.constant(way(name)) for name in first}, condition)
+        return tf.reshape(x, (-1, num_steps, *self.event_shape))
 
     # Objective
 
@@ -442,19 +442,3 @@ class AdversarialModel(PhasedModel):
             return {opinion: self.discriminate(x, condition)}
 
         return {**super().signatures(), "discriminate": Signature(discriminate, {"x": x, **self.condition_specs()})}
-
-
-def noise_is_whole(noise: tf.Tensor) -> bool:
-    """Whether noise holds whole numbers."""
-    return tf.as_dtype(noise.dtype).is_integer
-
-
-def great_circle(start: tf.Tensor, end: tf.Tensor, share: float) -> tf.Tensor:
-    """Returns vectors turned from a start towards an end, whose length changes evenly; along a line if parallel."""
-    first, last = tf.math.l2_normalize(start, -1), tf.math.l2_normalize(end, -1)
-    angle = tf.acos(tf.clip_by_value(tf.reduce_sum(first * last, -1, keepdims=True), -1.0, 1.0))
-    parallel = tf.sin(angle) < 1e-4
-    sine = tf.where(parallel, 1.0, tf.sin(angle))
-    direction = (tf.sin((1.0 - share) * angle) * first + tf.sin(share * angle) * last) / sine
-    length = (1.0 - share) * tf.norm(start, axis=-1, keepdims=True) + share * tf.norm(end, axis=-1, keepdims=True)
-    return tf.where(parallel, start + share * (end - start), length * direction)

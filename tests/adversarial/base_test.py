@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.adversarial import GAN, InfoGAN, losses, networks, regularizers
-from keras_gen.adversarial.base import great_circle
+from keras_gen.interpolation import interpolated
 from keras_gen.layers import SpectralNormalization
 
 BATCH = 6
@@ -179,13 +179,11 @@ def test_interpolation_between_two_examples():
     assert way.shape == (4, 5, 2)
     np.testing.assert_allclose(way[:, 0], model.generate(first), atol=1e-5)
     np.testing.assert_allclose(way[:, -1], model.generate(last), atol=1e-5)
-    middle = great_circle(tf.constant([[1.0, 0.0]]), tf.constant([[0.0, 1.0]]), 0.5)
-    np.testing.assert_allclose(middle, [[0.5**0.5, 0.5**0.5]], rtol=1e-5)
-    # Its length goes evenly from 1 to 3.
-    longer = great_circle(tf.constant([[1.0, 0.0]]), tf.constant([[0.0, 3.0]]), 0.5)
-    np.testing.assert_allclose(longer, [[2.0 * 0.5**0.5, 2.0 * 0.5**0.5]], rtol=1e-5)
-    parallel = great_circle(tf.constant([[1.0, 0.0]]), tf.constant([[3.0, 0.0]]), 0.5)
-    np.testing.assert_allclose(parallel, [[2.0, 0.0]])
+    # Normal noise goes along a great circle, uniform noise along a line.
+    for each, spherical in ((model, True), (make(), False)):
+        noise = interpolated(first["z"], last["z"], 5, spherical=spherical)
+        way = each.interpolate(first, last, 5)
+        np.testing.assert_allclose(way[:, 2], each.generate({"z": tf.constant(noise[:, 2])}), atol=1e-5)
     with pytest.raises(ValueError, match="`num_steps` must be at least 2, received 1"):
         model.interpolate(first, last, 1)
 

@@ -79,21 +79,6 @@ def test_codes_come_in_batches_of_arrays_and_data_sets():
         np.testing.assert_allclose(evaluation.codes(model, examples, batch_size=10), expected, atol=1e-6)
 
 
-def test_a_line_and_a_great_circle():
-    a, b = np.array([[3.0, 0.0]]), np.array([[0.0, 3.0]])
-    line = representation.interpolated(a, b, 4)
-    np.testing.assert_allclose(line[0], [[3, 0], [2, 1], [1, 2], [0, 3]], atol=1e-6)
-    angles = np.radians([0, 30, 60, 90])
-    circle = representation.interpolated(a, b, 4, spherical=True)
-    np.testing.assert_allclose(circle[0], 3 * np.stack([np.cos(angles), np.sin(angles)], axis=1), atol=1e-6)
-    # Parallel codes have no circle between them, nor has the origin.
-    for end in ([[6.0, 0.0]], [[0.0, 0.0]]):
-        np.testing.assert_allclose(
-            representation.interpolated(a, end, 5, spherical=True), representation.interpolated(a, end, 5)
-        )
-    assert representation.interpolated(np.ones((2, 3, 4, 5)), np.zeros((2, 3, 4, 5)), 7).shape == (2, 7, 3, 4, 5)
-
-
 def test_a_traversal_moves_one_entry_by_its_deviation():
     z = np.random.default_rng(0).standard_normal((5000, 4)) * (1.0, 0.1, 3.0, 2.0) + (0.0, 0.0, 10.0, 0.0)
     start = np.array([0.5, 0.6, 0.7, 0.8])
