@@ -7,7 +7,8 @@ python -m recipes.latent.adversarial_autoencoder --prior ring --num-classes 10 -
     --game-learning-rate 1e-3                               digits, a part of the prior for each class
 
 Measured on two cores. Digits, two codes, 53 s of processor time: Parzen-window log-likelihood 12.8 ± 1.2 nats (10,000
-samples; not a likelihood of the model).
+samples; not a likelihood of the model). MNIST with `--epochs 12`, 12 minutes beside another training: 211.9 ± 2.0
+(10,000 samples; paper 340).
 """
 
 from keras_gen import training
