@@ -6,7 +6,8 @@ python -m recipes.latent.vq_vae --paper    MNIST
 Measured on two cores. Digits in 17 levels, 16 codes of 8 numbers, images of 4×4 codes, 95 s beside other work: test
 perplexity 14.0 of 16, squared error 5.9 % of the variance, the prior's 30.36 nats for a code, and a negative
 log-likelihood of at most 96.48 ± 0.94 nats. MNIST with `--epochs 2 --prior-epochs 3`, 8 minutes beside another
-training: perplexity 26.1 of 64, squared error 6.5 % of the variance, 79.8 nats for an image's code, at most 1.528 bits per dimension.
+training: perplexity 26.1 of 64, squared error 6.5 % of the variance, 79.8 nats for an image's code, at most 1.528 bits
+per dimension.
 """
 
 from typing import Literal
