@@ -11,10 +11,14 @@ def __getattr__(name: str):
         from keras_gen.training.run import Run
 
         return Run
-    if name in ("fit_vectors", "true_log_density"):
+    if name in ("EXACT", "compiled", "fit_vectors", "true_log_density"):
         from keras_gen.training import vectors
 
         return getattr(vectors, name)
+    if name == "fit_levels":
+        from keras_gen.training.levels import fit_levels
+
+        return fit_levels
     if name in ("JUDGED", "judged_samples"):
         from keras_gen.training import samples
 

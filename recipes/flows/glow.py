@@ -53,7 +53,7 @@ def main(
     config = dict(locals())
     import keras
 
-    from keras_gen import data, evaluation, flows
+    from keras_gen import data, flows
 
     run = training.Run(main.name, folder, config, options)
     splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization="none")
@@ -72,17 +72,7 @@ def main(
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
         optimizer = keras.optimizers.Adam(rate, global_clipnorm=100.0)
         model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=False))
-    model.adapt(splits.array("train"))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
-
-    metrics = evaluation.likelihood_bounds(model, splits, num_samples)
-    return run.finish(
-        model,
-        splits,
-        metrics,
-        protocol="Lower bounds, with one sample of the noise that is added to levels and with many; "
-        "the epoch was chosen on validation data.",
-    )
+    return training.fit_levels(run, model, splits, epochs=epochs, num_samples=num_samples, patience=patience)
 
 
 if __name__ == "__main__":

@@ -60,8 +60,6 @@ def main(
         options: how to train, whatever the model.
     """
     config = dict(locals())
-    import keras
-
     from keras_gen import data, evaluation, flows
 
     run = training.Run(main.name, folder, config, options)
@@ -79,16 +77,16 @@ def main(
             logit_margin=logit_margin,
             seed=seed,
         )
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, global_clipnorm=5.0)
-        flow.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
-        return flow
+        steps = epochs * max(1, rows // batch_size)
+        return training.compiled(
+            run, flow, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=5.0
+        )
 
     if splits.levels is None:
         flow, metrics = training.fit_vectors(
             run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
         )
-        protocol = "Exact likelihood in the data's units; the epoch was chosen on validation data."
+        protocol = training.EXACT
     else:
         with run.scope():
             flow = build(splits.size("train"))

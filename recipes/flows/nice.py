@@ -61,7 +61,7 @@ def main(
     config = dict(locals())
     import keras
 
-    from keras_gen import data, evaluation, flows
+    from keras_gen import data, flows
 
     run = training.Run(main.name, folder, config, options)
     splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization="none")
@@ -81,17 +81,8 @@ def main(
         model.compile(
             run.averaged(keras.optimizers.Adam(rate, global_clipnorm=5.0)), jit_compile=run.jit_compile(faster=True)
         )
-    if standardize:
-        model.adapt(splits.array("train"))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
-
-    metrics = evaluation.likelihood_bounds(model, splits, num_samples)
-    return run.finish(
-        model,
-        splits,
-        metrics,
-        protocol="Evidence lower bound and importance-weighted bound over the noise; the epoch was chosen on "
-        "validation data.",
+    return training.fit_levels(
+        run, model, splits, epochs=epochs, num_samples=num_samples, patience=patience, adapt=standardize
     )
 
 

@@ -52,8 +52,6 @@ def main(
         options: how to train, whatever the model.
     """
     config = dict(locals())
-    import keras
-
     from keras_gen import data, evaluation, flows
     from keras_gen.files import atomic_file
 
@@ -64,10 +62,8 @@ def main(
 
     def build(rows: int, layers: int = num_layers) -> flows.PlanarFlow:
         flow = family(splits.event_shape, layers, seed=seed)
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
-        flow.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
-        return flow
+        steps = epochs * max(1, rows // batch_size)
+        return training.compiled(run, flow, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay)
 
     trained, metrics = training.fit_vectors(
         run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
@@ -88,13 +84,7 @@ def main(
         if run.is_chief:
             with atomic_file(run.folder / "densities.png") as path:
                 evaluation.density_plot(compared, training.true_log_density(splits), splits.array("test")).save(path)
-    return run.finish(
-        trained,
-        splits,
-        metrics,
-        protocol="Exact likelihood in the data's units; the epoch was chosen on validation data. In the "
-        "cross-validation, where there is one, columns are standardised with the rows that are not left out.",
-    )
+    return run.finish(trained, splits, metrics, protocol=training.EXACT)
 
 
 if __name__ == "__main__":

@@ -57,34 +57,26 @@ def main(
         options: how to train, whatever the model.
     """
     config = dict(locals())
-    import keras
-
     from keras_gen import data, flows
 
     run = training.Run(main.name, folder, config, options)
     splits = data.load(dataset, batch_size=batch_size, seed=seed, columns=columns)
 
-    def build(rows: int) -> keras.Model:
+    def build(rows: int) -> flows.NeuralSplineFlow | flows.MaskedSplineFlow:
         arguments = {"num_bins": num_bins, "bound": bound, "seed": seed}
         if model == "coupling":
             flow = flows.NeuralSplineFlow(splits.event_shape, num_layers, units, num_blocks=num_blocks, **arguments)
         else:
             flow = flows.MaskedSplineFlow(splits.event_shape, num_layers, (units,) * num_blocks, **arguments)
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, global_clipnorm=5.0)
-        flow.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
-        return flow
+        steps = epochs * max(1, rows // batch_size)
+        return training.compiled(
+            run, flow, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=5.0
+        )
 
     flow, metrics = training.fit_vectors(
         run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
     )
-    return run.finish(
-        flow,
-        splits,
-        metrics,
-        protocol="Exact likelihood in the data's units; the epoch was chosen on validation data. In the "
-        "cross-validation, where there is one, columns are standardised with the rows that are not left out.",
-    )
+    return run.finish(flow, splits, metrics, protocol=training.EXACT)
 
 
 if __name__ == "__main__":

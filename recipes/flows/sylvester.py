@@ -55,8 +55,6 @@ def main(
         options: how to train, whatever the model.
     """
     config = dict(locals())
-    import keras
-
     from keras_gen import data, flows
 
     run = training.Run(main.name, folder, config, options)
@@ -64,21 +62,13 @@ def main(
 
     def build(rows: int) -> flows.SylvesterFlow:
         model = flows.SylvesterFlow(splits.event_shape, num_layers, num_reflections=num_reflections, seed=seed)
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
-        model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
-        return model
+        steps = epochs * max(1, rows // batch_size)
+        return training.compiled(run, model, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay)
 
     model, metrics = training.fit_vectors(
         run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
     )
-    return run.finish(
-        model,
-        splits,
-        metrics,
-        protocol="Exact likelihood in the data's units; the epoch was chosen on validation data. In the "
-        "cross-validation, where there is one, columns are standardised with the rows that are not left out.",
-    )
+    return run.finish(model, splits, metrics, protocol=training.EXACT)
 
 
 if __name__ == "__main__":
