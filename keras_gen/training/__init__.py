@@ -15,10 +15,10 @@ def __getattr__(name: str):
         from keras_gen.training import vectors
 
         return getattr(vectors, name)
-    if name == "fit_levels":
-        from keras_gen.training.levels import fit_levels
+    if name in ("fit_levels", "fit_logits"):
+        from keras_gen.training import levels
 
-        return fit_levels
+        return getattr(levels, name)
     if name in ("JUDGED", "judged_samples"):
         from keras_gen.training import samples
 

@@ -60,7 +60,7 @@ def main(
         options: how to train, whatever the model.
     """
     config = dict(locals())
-    from keras_gen import data, evaluation, flows
+    from keras_gen import data, flows
 
     run = training.Run(main.name, folder, config, options)
     splits = data.load(dataset, batch_size=batch_size, seed=seed, columns=columns)
@@ -82,19 +82,14 @@ def main(
             run, flow, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, max_norm=5.0
         )
 
-    if splits.levels is None:
-        flow, metrics = training.fit_vectors(
-            run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
-        )
-        protocol = training.EXACT
-    else:
+    if splits.levels is not None:
         with run.scope():
             flow = build(splits.size("train"))
-        flow = run.fit(flow, splits, epochs=epochs, monitor="val_loss", patience=patience)
-        metrics = evaluation.likelihood_bounds(flow, splits, num_samples=1)
-        metrics["test"].update(evaluation.logit_likelihood(flow, splits.test))
-        protocol = "Bound with uniform noise, and the density of logits; the epoch was chosen on validation data."
-    return run.finish(flow, splits, metrics, protocol=protocol)
+        return training.fit_logits(run, flow, splits, epochs=epochs, patience=patience)
+    flow, metrics = training.fit_vectors(
+        run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
+    )
+    return run.finish(flow, splits, metrics, protocol=training.EXACT)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 python -m recipes.flows.real_nvp                                          breast_cancer
 python -m recipes.flows.real_nvp --paper --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.real_nvp --dataset mnist --batch-size 100 --epochs 5 --hidden-units 512 --num-layers 5
+    --learning-rate 0.001 --weight-decay 0 --batch-normalization --logit-margin 1e-6
 python -m recipes.flows.real_nvp --dataset two_moons --epochs 15 --batch-size 200 --num-layers 8
     --hidden-units 64 64 --weight-decay 0
 
@@ -26,15 +28,17 @@ def main(
     num_layers: int = 6,
     hidden_units: tuple[int, ...] = (32,),
     ordering: str = "alternate",
+    batch_normalization: bool = False,
+    logit_margin: float = 0.05,
     learning_rate: float = 0.003,
     weight_decay: float = 0.3,
     patience: int = 20,
     options: training.Options = training.Options(),
 ) -> dict:
-    """Trains Real NVP on real vectors and evaluates its exact likelihood.
+    """Trains Real NVP on real vectors, or on levels through a logit, and evaluates its likelihood.
 
     Args:
-        dataset: name or path of a set of real vectors; of a toy density, the gap to the truth is reported, too.
+        dataset: name or path of a set of real vectors or of levels; of a toy density, the gap to the truth is reported.
         columns: columns of a table to keep, such as 0:11.
         folds: folds of a cross-validation before the training; 0 for none.
         epochs: passes over the training data, at most.
@@ -44,6 +48,8 @@ def main(
         num_layers: couplings.
         hidden_units: width of each hidden layer of the couplings' networks.
         ordering: alternate or random.
+        batch_normalization: whether each coupling but the last is followed by a batch normalization.
+        logit_margin: part of the unit interval at each of its ends that levels leave free in front of the logit.
         learning_rate: learning rate of AdamW at the start; it falls to 0 along a cosine.
         weight_decay: its weight decay.
         patience: epochs without a better validation likelihood after which training stops.
@@ -56,10 +62,23 @@ def main(
     splits = data.load(dataset, batch_size=batch_size, seed=seed, columns=columns)
 
     def build(rows: int) -> flows.RealNVP:
-        model = flows.RealNVP(splits.event_shape, num_layers, hidden_units, ordering=ordering, seed=seed)
+        model = flows.RealNVP(
+            splits.event_shape,
+            num_layers,
+            hidden_units,
+            ordering=ordering,
+            batch_normalization=batch_normalization,
+            levels=splits.levels,
+            logit_margin=logit_margin,
+            seed=seed,
+        )
         steps = epochs * max(1, rows // batch_size)
         return training.compiled(run, model, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay)
 
+    if splits.levels is not None:
+        with run.scope():
+            model = build(splits.size("train"))
+        return training.fit_logits(run, model, splits, epochs=epochs, patience=patience)
     model, metrics = training.fit_vectors(
         run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
     )
