@@ -65,7 +65,6 @@ def main(
     """
     binarization = binarization or ("none" if model == "real_nvp" else "threshold")
     config = dict(locals())
-    import keras
     import numpy as np
 
     from keras_gen import autoregressive, data, evaluation, flows, latent
@@ -84,10 +83,10 @@ def main(
     def trained(part: training.Run, images: data.Splits):
         splits = images.dequantized(seed) if model == "real_nvp" else images
         with part.scope():
-            network = build(splits)
-            rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-            optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
-            network.compile(part.averaged(optimizer), jit_compile=part.jit_compile(faster=True))
+            steps = epochs * splits.steps_per_epoch
+            network = training.compiled(
+                part, build(splits), steps=steps, learning_rate=learning_rate, weight_decay=weight_decay
+            )
         if model == "real_nvp":
             network.adapt(splits.array("train"))
         return part.fit(network, splits, epochs=epochs, monitor="val_loss", patience=patience), splits

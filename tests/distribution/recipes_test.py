@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 HERE = pathlib.Path(__file__).parent
+#: Seconds after which a process is taken to hang, however busy the machine.
+HANGS = 1500
 FLAGS = {
     "autoregressive.made": ["--epochs", "4", "--batch-size", "128", "--hidden-units", "16"],
     "adversarial.dcgan": ["--epochs", "2", "--batch-size", "128", "--filters", "4", "8", "--latent-size", "4"],
@@ -47,7 +49,7 @@ def start(recipe: str, folder: pathlib.Path, num_workers: int) -> list[subproces
 
 def finish(processes: list[subprocess.Popen], folder: pathlib.Path) -> list[list[np.ndarray]]:
     """Waits for the workers and returns the weights that each ended with."""
-    codes = [process.wait(timeout=300) for process in processes]
+    codes = [process.wait(timeout=HANGS) for process in processes]
     logs = "\n".join(path.read_text()[-3000:] for path in sorted(folder.glob("log-*.txt")))
     assert not any(codes), logs
     weights = []
@@ -78,7 +80,7 @@ def two_workers(tmp_path_factory):
 @pytest.mark.parametrize("model", ["made", "vae", "vq_vae", "dcgan", "gan"])
 def test_two_replicas_equal_one_device(model):
     command = [sys.executable, str(HERE / "mirrored.py"), model]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANGS, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert float(done.stdout.split()[-1]) < 1e-5
 
@@ -96,7 +98,7 @@ def test_killed_workers_end_as_uninterrupted_ones(two_workers, tmp_path):
     expected, _ = two_workers(recipe)
     processes = start(recipe, tmp_path, 2)
     state = tmp_path / "run" / "checkpoints" / "state.json"
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + HANGS
     while not (state.exists() and json.loads(state.read_text())["epoch"] >= 1):
         assert time.monotonic() < deadline, (tmp_path / "log-0.txt").read_text()[-3000:]
         time.sleep(0.02)
