@@ -21,6 +21,10 @@ from keras_gen.layers import AutoregressiveNetwork
 
 tfb = tfp.bijectors
 
+#: Largest |α|. Data hardly come near it; a draw far from them would otherwise feed larger and larger numbers into the
+#: networks of the entries after it, and overflow.
+LARGEST_LOG_SCALE = 5.0
+
 
 class MAF(FlowModel):
     r"""A stack of autoregressive models, each of the noise that the one before it leaves.
@@ -32,7 +36,7 @@ class MAF(FlowModel):
 
     One pass of a MADE gives all $μ_i$ and $α_i$ of data; drawing goes through the entries one after the other, with a
     cache, and costs about one pass as well. The order is reversed from one layer to the next. The flow starts near the
-    identity.
+    identity. α stays between -5 and 5, by a tanh, so that draws far from the data do not overflow.
 
     Example:
 
@@ -108,7 +112,8 @@ class MAF(FlowModel):
         Args:
             parameters: float32 tensor of shape `(..., entry_parameters)`.
         """
-        return affine(parameters[..., 0], parameters[..., 1])
+        shift, log_scale = parameters[..., 0], parameters[..., 1]
+        return affine(shift, LARGEST_LOG_SCALE * tf.tanh(log_scale / LARGEST_LOG_SCALE))
 
     def layer(self, network: AutoregressiveNetwork, condition: tf.Tensor | None) -> tfb.Bijector:
         """Returns the function of one layer, from data to noise."""

@@ -66,12 +66,18 @@ def parameters_of(model, index, x):
     return parameters[..., 0], parameters[..., 1]
 
 
+def bounded(log_scale):
+    return 5.0 * np.tanh(log_scale / 5.0)
+
+
 def test_the_equations_of_the_masked_flow():
     model = randomise(MAF((4,), num_layers=2, hidden_units=(7,)), 1.0)
     x = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     mean, log_scale = parameters_of(model, 0, x)
+    log_scale = bounded(log_scale)
     between = (x - mean) * np.exp(-log_scale)
     second_mean, second_log_scale = parameters_of(model, 1, between)
+    second_log_scale = bounded(second_log_scale)
     expected = (between - second_mean) * np.exp(-second_log_scale)
     np.testing.assert_allclose(model.encode(x), expected, rtol=1e-4, atol=1e-5)
     log_det = model.flow().forward_log_det_jacobian(tf.constant(x), 1)
@@ -109,7 +115,7 @@ def test_draws_with_a_cache_are_those_of_whole_passes():
     x = np.zeros_like(u)
     for index in range(6):
         parameters = model.networks[0](x, condition).numpy()
-        x[:, index] = u[:, index] * np.exp(parameters[:, index, 1]) + parameters[:, index, 0]
+        x[:, index] = u[:, index] * np.exp(bounded(parameters[:, index, 1])) + parameters[:, index, 0]
     np.testing.assert_allclose(model.decode(u, condition), x, rtol=1e-4, atol=1e-5)
 
 
@@ -139,3 +145,11 @@ def test_an_inverse_flow_learns_through_its_loop():
     entropy = 1.0 + np.log(2.0 * np.pi) + 0.5 * np.log(np.linalg.det(covariance))
     fresh = np.random.default_rng(1).multivariate_normal([3.0, -1.0], covariance, 4096)
     assert abs(model.evaluate(fresh, verbose=0, return_dict=True)["nll"] - entropy) < 0.1
+
+
+def test_draws_far_from_the_data_do_not_overflow():
+    """Each entry asks for a scale that grows with the entries before it."""
+    model = randomise(MAF((30,), num_layers=2, hidden_units=(8,), seed=1), 2.0)
+    raw = np.max([np.abs(parameters_of(model, index, 50.0 * np.ones((1, 30)))[1]).max() for index in (0, 1)])
+    assert raw > 88.0  # whose exponential float32 does not hold
+    assert np.all(np.isfinite(model.decode(50.0 * model.noise(100, seed=0)["z"])))
