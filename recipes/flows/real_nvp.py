@@ -9,7 +9,8 @@ python -m recipes.flows.real_nvp --dataset two_moons --epochs 15 --batch-size 20
 
 Measured on two cores. breast_cancer, 63 s: test log-likelihood 35.82 ± 2.77 nats (a Gaussian 29.61). Red wine:
 ten-fold test log-likelihood -9.58 ± 0.16 nats (a mixture of Gaussians -10.44), six minutes of processor time.
-two_moons: 0.028 nats from the true log density on held-out points.
+two_moons: 0.028 nats from the true log density on held-out points. MNIST, 5.5 minutes beside another training: log
+density of logits -1264.1 ± 0.7 nats (paper -1323.2), at most 1.824 bits per dimension; samples are digits made of dots.
 """
 
 from keras_gen import training
