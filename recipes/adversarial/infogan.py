@@ -2,6 +2,10 @@
 
 python -m recipes.adversarial.infogan            digits
 python -m recipes.adversarial.infogan --paper    MNIST, with the paper's code and optimizers, half of its filters
+
+Measured on two cores. MNIST with `--epochs 4`, 7 minutes beside another training: bound of the category's information
+2.297 nats (at most log 10 = 2.303), but the categories are not the classes, their error is 67 % (paper 5 %); samples
+read as digits.
 """
 
 from keras_gen import training
