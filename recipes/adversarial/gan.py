@@ -8,9 +8,12 @@ python -m recipes.adversarial.gan --paper --maxout-units 240 240 --dropout 0.5
 python -m recipes.adversarial.gan --paper --model sngan --network convolutional
                                                         MNIST; likewise for the others: one budget for all
 
-python -m recipes.adversarial.gan --dataset twenty_five_gaussians --standardize --hidden-units 128 128 128 \\
-    --latent-size 8 --beta-1 0 --regularizers '{"name": "r1", "weight": 0.3}' --batch-size 250 --epochs 100
-                                                        how many of 25 Gaussians are found
+python -m recipes.adversarial.gan --dataset twenty_five_gaussians --standardize --hidden-units 256 256 256 \\
+    --latent-size 2 --beta-1 0 --regularizers '{"name": "r1", "weight": 0.1}' --batch-size 500 --epochs 100 \\
+    --learning-rate 0.002 --generator-average 0.99      how many of 25 Gaussians are found
+
+Measured on two cores. 25 Gaussians, 2.5 minutes beside other trainings: all 25 are found, 92.8 % of the samples within
+three standard deviations of one.
 """
 
 from typing import Literal
