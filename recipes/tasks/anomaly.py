@@ -6,10 +6,10 @@ python -m recipes.tasks.anomaly --paper --others usps.npz           MNIST, again
 python -m recipes.tasks.anomaly --paper --model real_nvp --left-out all
 
 Measured on two cores. Digits, MADE, 42 s of processor time: every area at least 0.999, and the log-likelihood tells
-all of the built-in outliers from test digits without an error. MNIST, one digit left out in turn, `--paper --others
-usps.npz --left-out all --mutation-rate 0`, 11 to 21 minutes beside another training, mean area by likelihood: `--model vae
---epochs 5` 0.71, `--epochs 2` 0.70, `--model real_nvp --hidden-units 200 --num-layers 4 --epochs 2` 0.66; against USPS all
-are above 0.998. docs/latent_variables.md has each digit.
+all of the built-in outliers from test digits without an error. MNIST, one digit left out in turn, `--paper --left-out
+all --mutation-rate 0`, 11 to 21 minutes beside another training; mean area by likelihood with `--model vae --epochs 5`
+0.71, `--epochs 2` 0.70, `--model real_nvp --hidden-units 200 --num-layers 4 --epochs 2` 0.66; `--others usps.npz`: at
+least 0.998. docs/latent_variables.md has each digit.
 """
 
 from typing import Literal
