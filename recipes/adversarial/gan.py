@@ -121,13 +121,17 @@ def main(
             seed=seed,
             **{name: value for name, value in chosen.items() if value is not None},
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
+        # One for each player: of the discriminator's steps there may be several for each of the generator's.
+        rates = [
+            keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch * steps)
+            for steps in (1, players.discriminator_steps)
+        ]
         betas = {"wgan_gp": (0.5, 0.9), "sngan": (0.0, 0.9)}.get(model, (0.5, 0.999))
         momentum = betas[0] if beta_1 is None else beta_1
         # With momentum, the paper of WGAN found, a clipped critic does not settle.
         optimizers = [
             keras.optimizers.RMSprop(rate) if model == "wgan" else keras.optimizers.Adam(rate, momentum, betas[1])
-            for _ in range(2)
+            for rate in rates
         ]
         players.compile(
             run.averaged(optimizers[0]), optimizers[1], jit_compile=run.jit_compile(faster=network == "dense")
