@@ -4,8 +4,8 @@ python -m recipes.flows.nice            digits with 17 levels
 python -m recipes.flows.nice --paper    MNIST with 256 levels
 
 Measured on two cores. Digits, 2.5 minutes beside other trainings: test negative log-likelihood at most 115.7 ± 0.9
-nats, 2.608 bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 4 --num-samples 8`, 8 minutes
-beside another training: at most 5.591 bits per dimension, far from converged.
+nats, 2.608 bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 4 --num-samples 8`, 8
+minutes beside another training: at most 5.591 bits per dimension, far from converged.
 """
 
 from keras_gen import training
