@@ -16,6 +16,7 @@ from scipy import stats
 
 import keras_gen
 from keras_gen import export, saving
+from keras_gen.phases import PhasedModel
 
 
 def randomise(model, scale=0.5, seed=0):
@@ -75,6 +76,9 @@ class TrainingContract:
         return model
 
     def optimizers(self, model):
+        """Returns the optimizers whose state a file keeps."""
+        if isinstance(model, PhasedModel):
+            return [model.phase_optimizer(phase) for phase in model.phase_variables()]
         return [model.optimizer]
 
     @pytest.fixture(scope="class")
@@ -298,6 +302,21 @@ class ModelContract(TrainingContract):
         # Rounding may move a number across the border between two levels.
         close = np.isclose(drawn["x"], model.generate(noise, condition), rtol=1e-3, atol=1e-4)
         assert np.mean(close) > 0.95
+
+
+class AdversarialContract(ModelContract):
+    """What holds for two players; here, of small images with three of nine levels."""
+
+    # Two players chase each other: the generator fools a discriminator less and less while that learns.
+    falling_term = "discriminator_loss"
+    event_shape = (5, 4, 1)
+
+    def make_data(self):
+        return np.random.default_rng(0).integers(0, 9, (32, *self.event_shape)) // 4 * 4
+
+    def compile(self, model, **arguments):
+        model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.Adam(5e-3), **arguments)
+        return model
 
 
 class DiscreteDensityContract:

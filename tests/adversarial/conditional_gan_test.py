@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from contracts import ModelContract
+from contracts import AdversarialContract
 
 from keras_gen.adversarial import ConditionalGAN
 
@@ -22,10 +22,8 @@ SMALL = {
 }
 
 
-class TestContract(ModelContract):
+class TestContract(AdversarialContract):
     """Every argument away from its default: vectors given vectors."""
-
-    falling_term = "discriminator_loss"
 
     def make_model(self, **changes):
         options = {"num_classes": None, "condition_size": 3, "name": "players"}
@@ -33,13 +31,6 @@ class TestContract(ModelContract):
 
     def make_data(self):
         return (3.0 + np.random.default_rng(0).standard_normal((32, 4))).astype(np.float32)
-
-    def compile(self, model, **arguments):
-        model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.Adam(5e-3), **arguments)
-        return model
-
-    def optimizers(self, model):
-        return [model.optimizer, model.discriminator_optimizer]
 
 
 def test_networks_of_the_paper():

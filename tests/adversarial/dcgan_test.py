@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ModelContract
+from contracts import AdversarialContract
 
 from keras_gen.adversarial import DCGAN
 
@@ -35,11 +35,9 @@ def equal(before, after):
     return [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
 
 
-class TestContract(ModelContract):
+class TestContract(AdversarialContract):
     """Every argument away from its default."""
 
-    # Two players chase each other: the generator fools a discriminator less and less while that learns.
-    falling_term = "discriminator_loss"
     epochs = 4
 
     def make_model(self, **changes):
@@ -51,9 +49,6 @@ class TestContract(ModelContract):
     def compile(self, model, **arguments):
         model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.RMSprop(2e-3), **arguments)
         return model
-
-    def optimizers(self, model):
-        return [model.optimizer, model.discriminator_optimizer]
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from contracts import ModelContract
+from contracts import AdversarialContract
 
 from keras_gen.adversarial import GAN, LSGAN, WGAN, WGANGP, ConditionalGAN
 
 
-class TestContract(ModelContract):
+class TestContract(AdversarialContract):
     """Every argument away from its default, those of the base included."""
 
-    falling_term = "discriminator_loss"
     epochs = 12
 
     def make_model(self, **changes):
@@ -40,9 +39,6 @@ class TestContract(ModelContract):
     def compile(self, model, **arguments):
         model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.Adam(0.01), **arguments)
         return model
-
-    def optimizers(self, model):
-        return [model.optimizer, model.discriminator_optimizer]
 
     def outputs(self, model, seed):
         # Samples of the average, and those of the generator that is trained.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ModelContract, randomise
+from contracts import AdversarialContract, randomise
 
 from keras_gen.adversarial import InfoGAN
 
@@ -26,16 +26,17 @@ def make(**options):
     return InfoGAN((6,), None, **{**defaults, **options})
 
 
-class TestContract(ModelContract):
+class TestContract(AdversarialContract):
     """Every argument away from its default."""
 
-    falling_term = "discriminator_loss"
     epochs = 10
+
+    event_shape = (4, 4, 1)
 
     def make_model(self, **changes):
         options = {"num_categories": 3, "num_continuous": 1, "information_weight": 0.5, "seed": 4, "name": "players"}
         return InfoGAN(
-            (4, 4, 1),
+            self.event_shape,
             9,
             **{
                 "latent_size": 3,
@@ -47,15 +48,9 @@ class TestContract(ModelContract):
             },
         )
 
-    def make_data(self):
-        return np.random.default_rng(0).integers(0, 9, (32, 4, 4, 1)) // 4 * 4
-
     def compile(self, model, **arguments):
         model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(5e-3), **arguments)
         return model
-
-    def optimizers(self, model):
-        return [model.optimizer, model.discriminator_optimizer]
 
     def outputs(self, model, seed):
         x = model.sample(3, seed=seed)

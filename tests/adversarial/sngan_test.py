@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ModelContract
+from contracts import AdversarialContract
 
 import keras_gen
 from keras_gen import saving
@@ -18,11 +18,10 @@ def make(**options):
     return SNGAN(SHAPE, LEVELS, **{"filters": (3,), "latent_size": 4, "num_classes": 3, **options})
 
 
-class TestContract(ModelContract):
+class TestContract(AdversarialContract):
     """Every argument away from its default; residual networks have tests of their own."""
 
     excluded_arguments = ("residual",)
-    falling_term = "discriminator_loss"
     epochs = 4
 
     def make_model(self, **changes):
@@ -35,9 +34,6 @@ class TestContract(ModelContract):
     def compile(self, model, **arguments):
         model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.RMSprop(5e-3), **arguments)
         return model
-
-    def optimizers(self, model):
-        return [model.optimizer, model.discriminator_optimizer]
 
 
 @pytest.mark.parametrize("residual", [False, True])

@@ -3,15 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from contracts import ModelContract
+from contracts import AdversarialContract
 
 from keras_gen.adversarial import WGANGP
 
 
-class TestContract(ModelContract):
+class TestContract(AdversarialContract):
     """Every argument away from its default."""
 
-    falling_term = "discriminator_loss"
     epochs = 8
 
     def make_model(self, **changes):
@@ -25,17 +24,7 @@ class TestContract(ModelContract):
             "discriminator_network": {"name": "residual", "filters": [3]},
             "name": "players",
         }
-        return WGANGP((5, 4, 1), 9, **{**options, **changes})
-
-    def make_data(self):
-        return np.random.default_rng(0).integers(0, 9, (32, 5, 4, 1)) // 4 * 4
-
-    def compile(self, model, **arguments):
-        model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.Adam(5e-3), **arguments)
-        return model
-
-    def optimizers(self, model):
-        return [model.optimizer, model.discriminator_optimizer]
+        return WGANGP(self.event_shape, 9, **{**options, **changes})
 
 
 def test_a_penalized_linear_critic_finds_the_distance():

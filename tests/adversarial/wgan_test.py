@@ -3,15 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from contracts import ModelContract
+from contracts import AdversarialContract
 
 from keras_gen.adversarial import WGAN
 
 
-class TestContract(ModelContract):
+class TestContract(AdversarialContract):
     """Every argument away from its default."""
 
-    falling_term = "discriminator_loss"
     epochs = 8
 
     def make_model(self, **changes):
@@ -25,17 +24,11 @@ class TestContract(ModelContract):
             "discriminator_network": {"name": "convolutional", "filters": [3], "batch_norm": False},
             "name": "players",
         }
-        return WGAN((5, 4, 1), 9, **{**options, **changes})
-
-    def make_data(self):
-        return np.random.default_rng(0).integers(0, 9, (32, 5, 4, 1)) // 4 * 4
+        return WGAN(self.event_shape, 9, **{**options, **changes})
 
     def compile(self, model, **arguments):
         model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.RMSprop(2e-3), **arguments)
         return model
-
-    def optimizers(self, model):
-        return [model.optimizer, model.discriminator_optimizer]
 
 
 def test_a_clipped_linear_critic_finds_the_distance():

@@ -57,9 +57,6 @@ class TestContract(ModelContract):
         model.compile(*(keras.optimizers.Adam(rate) for rate in (0.02, 0.01, 0.005)), **arguments)
         return model
 
-    def optimizers(self, model):
-        return [model.optimizer, model.discriminator_optimizer, model.generator_optimizer]
-
 
 @pytest.fixture(scope="module")
 def images():

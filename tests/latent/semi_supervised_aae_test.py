@@ -59,9 +59,6 @@ class TestContract(ModelContract):
         model.compile(*(keras.optimizers.Adam(rate) for rate in (0.01, 0.012, 0.005, 0.02)), **arguments)
         return model
 
-    def optimizers(self, model):
-        return [model.optimizer, *(model.phase_optimizer(phase) for phase in list(model.phase_variables())[1:])]
-
 
 @pytest.fixture(scope="module")
 def x():
