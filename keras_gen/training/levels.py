@@ -1,5 +1,7 @@
 """What recipes for flows over levels share: standardisation, training, and bounds of the likelihood."""
 
+from collections.abc import Callable
+
 from keras_gen import evaluation
 from keras_gen.data import Splits
 from keras_gen.flows.base import FlowModel
@@ -42,19 +44,21 @@ def fit_levels(
     )
 
 
-def fit_logits(run: Run, model: FlowModel, splits: Splits, *, epochs: int, patience: int = 0) -> dict:
+def fit_logits(run: Run, splits: Splits, build: Callable[[int], FlowModel], *, epochs: int, patience: int = 0) -> dict:
     """As `fit_levels`, with the evidence lower bound alone, and with the density of logits that papers report.
 
     Args:
         run: the run.
-        model: compiled flow over levels with a `logit_margin`, built in the run's scope.
         splits: levels.
+        build: function from a number of training rows to a new, compiled flow over levels with a `logit_margin`.
         epochs: passes over the training data, at most.
         patience: epochs without a better validation bound after which training stops; 0 never stops.
 
     Returns:
         What `metrics.json` holds.
     """
+    with run.scope():
+        model = build(splits.size("train"))
     model.adapt(splits.array("train"))
     model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
     metrics = evaluation.likelihood_bounds(model, splits, num_samples=1)

@@ -108,9 +108,13 @@ class Run:
             keras.config.set_dtype_policy(policy)
 
     def part(self, name: str) -> "Run":
-        """Returns what trains a further model of the same run, with checkpoints in a subfolder of that name."""
+        """Returns what trains a further model of the same run, with checkpoints in a subfolder of that name.
+
+        The weights to start from are those of the run's own model, not of this one.
+        """
         part = copy.copy(self)
         part.folder = self.folder / name
+        part.options = dataclasses.replace(self.options, start_from=None)
         return part
 
     def jit_compile(self, faster: bool) -> bool:
@@ -152,11 +156,11 @@ class Run:
         Returns:
             The trained model, on one device.
         """
-        if self.options.start_from is not None:
-            take_weights(model, self.options.start_from)
         checkpoints = Checkpoints(self.folder / "checkpoints", monitor=monitor, patience=patience, write=self.is_chief)
         checkpoints.restore(model)
         first = checkpoints.state["epoch"]
+        if self.options.start_from is not None and not first:
+            take_weights(model, self.options.start_from)
         if first:
             print(f"Going on after epoch {first} of the run in {self.folder}.", flush=True)
         callbacks = [StopAtNaN(checkpoints)]

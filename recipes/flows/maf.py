@@ -85,9 +85,7 @@ def main(
         )
 
     if splits.levels is not None:
-        with run.scope():
-            flow = build(splits.size("train"))
-        return training.fit_logits(run, flow, splits, epochs=epochs, patience=patience)
+        return training.fit_logits(run, splits, build, epochs=epochs, patience=patience)
     flow, metrics = training.fit_vectors(
         run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
     )

@@ -77,9 +77,7 @@ def main(
         return training.compiled(run, model, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay)
 
     if splits.levels is not None:
-        with run.scope():
-            model = build(splits.size("train"))
-        return training.fit_logits(run, model, splits, epochs=epochs, patience=patience)
+        return training.fit_logits(run, splits, build, epochs=epochs, patience=patience)
     model, metrics = training.fit_vectors(
         run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
     )

@@ -170,6 +170,11 @@ def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_pa
     x = splits.array("test")
     np.testing.assert_allclose(continued.log_prob(x), model.log_prob(x), rtol=1e-5)
 
+    # Once there is a checkpoint, the other model is not needed any more; and it is nothing to a part of the run.
+    path.unlink()
+    run, _, _ = start(tmp_path / "run", epochs=1, options=training.Options(start_from=str(path)))
+    assert run.part("other").options.start_from is None
+
     saving.save_model(autoregressive.MADE((8, 8, 1), (15,), num_masks=2), path)
     with pytest.raises(ValueError, match="`start_from` must name a model with weights of the shapes"):
         start(tmp_path / "other", epochs=1, options=training.Options(start_from=str(path)))
