@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, seeds
+from keras_gen import checks, domains, seeds
 from keras_gen.adversarial.losses import OBJECTIVES
 from keras_gen.adversarial.networks import DISCRIMINATORS, GENERATORS
 from keras_gen.adversarial.regularizers import REGULARIZERS
@@ -262,6 +262,8 @@ class AdversarialModel(PhasedModel):
 
         def way(name):
             start, end = (np.asarray(noise[name]) for noise in (first, last))
+            domains.Reals().validate(start, start.shape[1:], name)
+            domains.Reals().validate(end, start.shape[1:], name)
             if np.issubdtype(start.dtype, np.integer):
                 return np.repeat(start, num_steps, axis=0)
             spherical = name == "z" and self.latent_distribution == "normal"

@@ -10,7 +10,7 @@ trainings). With `--num-samples 100`, 41 s, it is at most 87.50 ± 0.23. The sam
 
 --paper --prior '{"name": "vamp_prior", "num_components": 200}'                      84.71 ± 0.23
 --paper --epochs 12                                                                  89.19 ± 0.23
---paper --epochs 12 --posterior inverse_autoregressive_flow                          89.03 ± 0.24
+--paper --epochs 12 --posterior inverse_autoregressive_flow                          89.03 ± 0.24 (of an older network)
 --paper --epochs 12 --posterior '{"name": "planar_flow", "num_flows": 10}'           88.53 ± 0.23
 
 and on dense nets, with `--dataset binarized_mnist --latent-size 50 --epochs 60 --num-samples 500`, which overfit:

@@ -186,6 +186,8 @@ def test_interpolation_between_two_examples():
         np.testing.assert_allclose(way[:, 2], each.generate({"z": tf.constant(noise[:, 2])}), atol=1e-5)
     with pytest.raises(ValueError, match="`num_steps` must be at least 2, received 1"):
         model.interpolate(first, last, 1)
+    with pytest.raises(ValueError, match="`z` holds"):
+        model.interpolate(first, {**last, "z": np.nan * last["z"]})
 
 
 def test_a_category_stays_on_the_way():
