@@ -75,7 +75,9 @@ def sample_quality(
     return compared(found, data)
 
 
-def image_features(examples, extractor=None, *, levels: int | None = None, batch_size: int = 500) -> Features:
+def image_features(
+    examples, extractor=None, *, levels: int | None = None, batch_size: int = 500, keep: int = 10_000
+) -> Features:
     """Computes the features of real examples, which `sample_quality` compares samples with.
 
     Args:
@@ -83,11 +85,12 @@ def image_features(examples, extractor=None, *, levels: int | None = None, batch
         extractor: as in `FeatureExtractor.of`.
         levels: number of levels of an entry; None for real numbers.
         batch_size: examples whose features are computed at once.
+        keep: number of examples whose vectors are kept, the first ones; all count in the moments.
 
     Raises:
         ValueError: if there are no examples, or they are not what the extractor takes.
     """
-    return Features.of(batches_of(examples, batch_size), extractor, levels=levels)
+    return Features.of(batches_of(examples, batch_size), extractor, levels=levels, keep=keep)
 
 
 def compared(samples: Features, data: Features) -> dict[str, float]:

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors_coupling import Coupling
-from keras_gen.layers.common import glorot, joined
+from keras_gen.layers.common import dense_network, glorot, joined
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -82,19 +82,11 @@ class NICE(FlowModel):
         """Returns m of a coupling; those at even indices see the entries at odd places."""
         sizes = (self.num_odd, self.event_size - self.num_odd)
         num_inputs, num_outputs = sizes if index % 2 == 0 else sizes[::-1]
-        layers = [
-            keras.layers.Dense(
-                units,
-                activation=self.activation,
-                kernel_initializer=glorot((self.seed, index, place)),
-                dtype=self.dtype_policy,
-            )
-            for place, units in enumerate(self.hidden_units)
-        ]
-        # Small weights: the flow starts near the identity, and yet every weight has a gradient.
-        last = glorot((self.seed, index, len(layers)), scale=0.01)
-        layers.append(keras.layers.Dense(num_outputs, kernel_initializer=last, dtype=self.dtype_policy))
-        return keras.Sequential([keras.Input((num_inputs + self.vector_size,)), *layers])
+        # A small last layer: the flow starts near the identity, and yet every weight has a gradient.
+        scales = [1.0] * len(self.hidden_units) + [0.01]
+        initializers = [glorot((self.seed, index, place), scale) for place, scale in enumerate(scales)]
+        units = (*self.hidden_units, num_outputs)
+        return dense_network(num_inputs + self.vector_size, units, self.activation, initializers, self.dtype_policy)
 
     # Densities
 

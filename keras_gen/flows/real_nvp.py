@@ -13,7 +13,7 @@ from keras_gen import checks
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors_coupling import affine_coupling
 from keras_gen.flows.normalization import BatchNormalization
-from keras_gen.layers.common import joined
+from keras_gen.layers.common import dense_network, joined
 
 tfb = tfp.bijectors
 
@@ -36,19 +36,12 @@ class CouplingNetworks(keras.layers.Layer):
         seeds = np.random.SeedSequence(seed).generate_state(2 * (len(hidden_units) + 1)).tolist()
 
         def network(activation, name):
-            layers = [
-                keras.layers.Dense(
-                    units,
-                    activation=activation,
-                    kernel_initializer=keras.initializers.GlorotUniform(seed=seeds.pop()),
-                    dtype=self.dtype_policy,
-                )
-                for units in hidden_units
-            ]
-            # Small weights: the flow starts near the identity, and yet every weight has a gradient.
-            last = keras.initializers.VarianceScaling(0.01, seed=seeds.pop())
-            layers.append(keras.layers.Dense(num_outputs, kernel_initializer=last, dtype=self.dtype_policy))
-            return keras.Sequential([keras.Input((num_inputs,)), *layers], name=name)
+            initializers = [keras.initializers.GlorotUniform(seed=seeds.pop()) for _ in hidden_units]
+            # A small last layer: the flow starts near the identity, and yet every weight has a gradient.
+            initializers.append(keras.initializers.VarianceScaling(0.01, seed=seeds.pop()))
+            return dense_network(
+                num_inputs, (*hidden_units, num_outputs), activation, initializers, self.dtype_policy, name
+            )
 
         self.scale_network = network("tanh", "scale")
         self.translation_network = network("relu", "translation")

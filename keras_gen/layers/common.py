@@ -79,6 +79,27 @@ def dense(
     return layer
 
 
+def dense_network(
+    inputs: int, units: tuple[int, ...], activation, initializers: list, dtype, name: str | None = None
+) -> keras.Sequential:
+    """Returns dense layers one after the other, the last one linear.
+
+    Args:
+        inputs: length of the input.
+        units: width of each layer.
+        activation: activation of all layers but the last.
+        initializers: initializer of the kernel of each layer.
+        dtype: as in `keras.layers.Layer`.
+        name: as in `keras.layers.Layer`.
+    """
+    activations = [activation] * (len(units) - 1) + [None]
+    layers = [
+        keras.layers.Dense(width, activation=function, kernel_initializer=initializer, dtype=dtype)
+        for width, function, initializer in zip(units, activations, initializers, strict=True)
+    ]
+    return keras.Sequential([keras.Input((inputs,)), *layers], name=name)
+
+
 def convolution(
     inputs: int,
     filters: int,

@@ -89,8 +89,8 @@ def main(
     table = np.array([[digit in digits for digit in range(10)] for digits in TAGS.values()]).T
     labels = {split: images.labels(split).astype(int) for split in ("train", "validation", "test")}
     features = {
-        split: np.asarray(evaluation.image_features(images.array(split), levels=256).vectors, np.float32)
-        for split in labels
+        split: evaluation.image_features(images.array(split), levels=256, keep=len(y)).vectors
+        for split, y in labels.items()
     }
     mean, deviation = features["train"].mean(axis=0), features["train"].std(axis=0) + 1e-3
     features = {split: (x - mean) / deviation for split, x in features.items()}

@@ -1,9 +1,5 @@
 """Categorical codes: what labels change, what their absence leaves, and clusters without any."""
 
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -239,34 +235,6 @@ def test_clusters_are_found_without_any_label(blobs):
     found = evaluation.cluster_error(y[:256], truth[:256], y[256:], truth[256:])
     assert found["error"] < 0.3
     assert y.mean(axis=0).max() < 0.6
-
-
-REPLICAS = """
-import keras, numpy as np, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from keras_gen.latent import SemiSupervisedAAE
-x = np.random.default_rng(0).random((16, 3)).astype(np.float32)
-y = np.array([0, 1, 2, -1, -1, -1, -1, 1] + [-1] * 7 + [2])
-found = []
-for strategy in (tf.distribute.OneDeviceStrategy("CPU:0"), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
-    with strategy.scope():
-        model = SemiSupervisedAAE((3,), 3, 2, None, hidden_units=(5,), discriminator_units=(5,), input_noise=0.2)
-        model.compile(*(keras.optimizers.SGD(0.1) for _ in range(4)))
-    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(8, drop_remainder=True)
-    model.fit(batches, epochs=3, verbose=0)
-    found.append(model.get_weights())
-for one, two in zip(*found, strict=True):
-    np.testing.assert_allclose(two, one, rtol=0, atol=1e-6)
-print("alike")
-"""
-
-
-def test_two_replicas_train_as_one_device():
-    """With labels on one replica, or on none: the mean is over the labelled examples of both."""
-    root = pathlib.Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True, cwd=root, check=False)
-    assert done.stdout.strip().endswith("alike"), done.stderr[-2000:]
 
 
 # Mistakes
