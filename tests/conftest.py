@@ -1,6 +1,7 @@
 """Settings of every test: no GPU, none of the libraries' lines about it, and the slow checks that a run takes."""
 
 import datetime
+import gc
 import os
 import zlib
 
@@ -20,6 +21,11 @@ def pytest_addoption(parser):
         default=str(today),
         help=f"slow checks to run: all, none, or one of {NUM_PARTS} parts; by default the parts take turns by day",
     )
+
+
+def pytest_collection_finish():
+    # What the libraries made when they were imported stays: collections of garbage need not go through it each time.
+    gc.freeze()
 
 
 def pytest_report_header(config):

@@ -372,6 +372,9 @@ class ContinuousDensityContract:
     A test class provides `make_plane`.
     """
 
+    #: Cells along each side of the grid, a multiple of 30.
+    num_cells = 600
+
     def make_plane(self):
         """Returns a model of `event_shape` (2,)."""
         raise NotImplementedError
@@ -383,11 +386,12 @@ class ContinuousDensityContract:
         model = cls().make_plane()
         samples = model.sample(2000, seed=0).numpy()
         centre, half = samples.mean(axis=0), 12.0 * samples.std(axis=0)
-        edges = np.linspace(centre - half, centre + half, 601)
+        edges = np.linspace(centre - half, centre + half, cls.num_cells + 1)
         middle = (edges[1:] + edges[:-1]) / 2.0
         points = np.stack(np.meshgrid(*middle.T, indexing="ij"), axis=-1).reshape(-1, 2)
         masses = np.exp(model.predict(points, batch_size=20_000, verbose=0).astype(np.float64))
-        return model, edges, masses.reshape(600, 600) * np.prod(2.0 * half / 600)
+        masses = masses.reshape(cls.num_cells, cls.num_cells) * np.prod(2.0 * half / cls.num_cells)
+        return model, edges, masses
 
     def test_density_integrates_to_one(self, cells):
         _, _, masses = cells
@@ -396,8 +400,9 @@ class ContinuousDensityContract:
     def test_samples_follow_the_density(self, cells):
         model, edges, masses = cells
         num_samples = 20_000
-        counts, _, _ = np.histogram2d(*model.sample(num_samples, seed=1).numpy().T, bins=list(edges[::20].T))
-        coarse = masses.reshape(30, 20, 30, 20).sum(axis=(1, 3))
+        step = self.num_cells // 30
+        counts, _, _ = np.histogram2d(*model.sample(num_samples, seed=1).numpy().T, bins=list(edges[::step].T))
+        coarse = masses.reshape(30, step, 30, step).sum(axis=(1, 3))
         assert chi_square(counts.ravel(), coarse.ravel() * num_samples) > 1e-4
 
 

@@ -332,7 +332,8 @@ class AdversarialModel(PhasedModel):
         Callbacks that change the learning rate see the generator's optimizer, as `model.optimizer`.
 
         Args:
-            generator_optimizer: optimizer, or its name. None stands for that of the model's paper.
+            generator_optimizer: optimizer, or its name. None stands for the model's own: DCGAN's Adam, or that of
+                its paper.
             discriminator_optimizer: the same, for the discriminator; not the same object.
             jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
                 convolutional ones lose.

@@ -4,7 +4,6 @@ Mehdi Mirza, Simon Osindero (2014), https://arxiv.org/abs/1411.1784
 """
 
 from keras_gen.adversarial.base import AdversarialModel
-from keras_gen.adversarial.gan import descent
 
 #: The paper's networks for MNIST.
 GENERATOR = {"name": "dense", "hidden_units": (1200,), "noise_units": 200, "condition_units": 1000}
@@ -75,7 +74,3 @@ class ConditionalGAN(AdversarialModel):
         )
         if self.condition_kind is None:
             raise ValueError("`num_classes` or `condition_size` must be given; received None for both.")
-
-    def default_optimizers(self):
-        """The paper's gradient descent with a decaying rate; its momentum, which rises to 0.7, stays at 0.5."""
-        return {player: descent() for player in ("generator", "discriminator")}

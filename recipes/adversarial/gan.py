@@ -38,6 +38,7 @@ def main(
     hidden_units: tuple[int, ...] = (200, 200),
     maxout_units: tuple[int, ...] = (),
     dropout: float = 0.0,
+    batch_norm: bool = False,
     filters: tuple[int, ...] = (16, 32),
     latent_size: int = 32,
     objective: str | None = None,
@@ -63,6 +64,7 @@ def main(
         hidden_units: widths of the hidden layers of dense networks.
         maxout_units: units of the maxout layers, of five pieces, of the discriminator, in place of dense ones.
         dropout: share of its hidden units that the dense or maxout discriminator leaves out.
+        batch_norm: whether the dense generator has batch normalization.
         filters: channels of the layers, or blocks, that halve an image, from the image inwards.
         latent_size: length of the noise.
         objective: losses, by default the paper's; JSON such as {"name": "least_squares", "fake": 0.0} names
@@ -86,8 +88,9 @@ def main(
     run = training.Run(main.name, folder, config, options)
     splits = data.load(dataset, batch_size=batch_size, seed=seed, standardize=standardize)
     sizes = {"hidden_units": hidden_units} if network == "dense" else {"filters": filters}
-    discriminator = {"name": network, **sizes}
+    generator, discriminator = {"name": network, **sizes}, {"name": network, **sizes}
     if network == "dense":
+        generator["batch_norm"] = batch_norm
         discriminator["dropout"] = dropout
         if maxout_units:
             pieces = (5,) * len(maxout_units)
@@ -115,7 +118,7 @@ def main(
             splits.levels,
             latent_size=latent_size,
             latent_distribution="normal",
-            generator_network={"name": network, **sizes},
+            generator_network=generator,
             discriminator_network=discriminator,
             generator_average=generator_average,
             seed=seed,

@@ -66,6 +66,7 @@ class TestTwoResolutions(DiscreteDensityContract):
         arguments = {"filters": 6, "num_blocks": 1, "num_resolutions": 2, "num_components": 2}
         return PixelCNNPlusPlus((2, 2, 3), 2, **arguments, **changes)
 
+    @pytest.mark.slow
     def test_export_gives_the_same_masses_and_draws(self, tmp_path):
         model = randomise(self.make_enumerable())
         report = export.litert(model, tmp_path / "model.tflite")

@@ -58,7 +58,7 @@ def test_batches_give_what_the_whole_gives(digits):
 
 def test_only_some_vectors_are_kept_but_all_count(digits):
     x = digits.array("train")
-    found = Features.of(features.batches_of(x, 100), pixels, keep=150)
+    found = evaluation.image_features(x, pixels, batch_size=100, keep=150)
     np.testing.assert_array_equal(found.vectors, x[:150].reshape(150, -1))
     assert found.moments.num == len(x)
     np.testing.assert_allclose(found.moments.mean, x.reshape(len(x), -1).mean(axis=0), rtol=1e-9)
