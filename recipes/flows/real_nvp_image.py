@@ -2,6 +2,10 @@
 
 python -m recipes.flows.real_nvp_image            digits
 python -m recipes.flows.real_nvp_image --paper    MNIST, 8 bits, a narrow net
+
+Measured on two cores. MNIST with `--epochs 2 --num-samples 4`, 15 minutes of training beside others: at most 1.544 bits
+per dimension; samples have the strokes of digits, few are digits. With `--logit-margin 0.05`, the same epochs come to
+2.312.
 """
 
 from keras_gen import training
