@@ -4,9 +4,9 @@ python -m recipes.flows.glow            digits
 python -m recipes.flows.glow --paper    MNIST, 8 bits, a narrow net
 
 Measured on two cores. Digits, 77 s of processor time: test negative log-likelihood at most 92.02 ± 0.74 nats, 2.074
-bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 19 minutes of training
-beside others: at most 1.528 bits per dimension (published: 1.05, after many more epochs); samples have the strokes of
-digits, few are digits. With `--logit-margin 0.05`, the same epochs come to 2.248.
+bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 19 minutes of
+training beside others: at most 1.528 bits per dimension (published: 1.05, after many more epochs); samples have the
+strokes of digits, few are digits. With `--logit-margin 0.05`, the same epochs come to 2.248.
 """
 
 from keras_gen import training
