@@ -13,6 +13,7 @@ DISCRIMINATOR = {
     "pieces": (5, 4),
     "condition_units": 50,
     "condition_pieces": 5,
+    "condition_scale": 10.0,
     "dropout": 0.5,
 }
 

@@ -199,6 +199,8 @@ class MaxoutDiscriminator(Discriminator):
         pieces: affine functions of each unit, for each hidden layer.
         condition_units: units of the maxout layer that the condition goes through.
         condition_pieces: affine functions of each of these.
+        condition_scale: factor of their initial weights. A class enters as one number among zeros; with 10, it weighs
+            from the start about as much as an image does.
         dropout: share of the hidden units that a training step leaves out.
         input_dropout: share of the entries of an example that a training step leaves out.
         seed: seeds of the initial weights.
@@ -214,6 +216,7 @@ class MaxoutDiscriminator(Discriminator):
         pieces=(5, 5),
         condition_units: int = 50,
         condition_pieces: int = 5,
+        condition_scale: float = 1.0,
         dropout: float = 0.5,
         input_dropout: float = 0.2,
         seed: tuple[int, ...],
@@ -231,7 +234,7 @@ class MaxoutDiscriminator(Discriminator):
                 condition_size,
                 condition_units,
                 condition_pieces,
-                initializer=glorot((*seed, 0)),
+                initializer=glorot((*seed, 0), checks.positive("condition_scale", condition_scale)),
                 dtype=self.dtype_policy,
             )
         inputs, self.maxout_layers = math.prod(event_shape), []

@@ -89,6 +89,7 @@ def main(
                 "name": "maxout",
                 "units": (units, units),
                 "pieces": (5, 4),
+                "condition_scale": 10.0,
                 "dropout": dropout,
                 "input_dropout": input_dropout,
             },
