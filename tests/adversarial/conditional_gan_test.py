@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from contracts import AdversarialContract
 
 from keras_gen.adversarial import ConditionalGAN
@@ -63,3 +64,12 @@ def test_a_vector_takes_the_place_of_the_classes():
     assert model.sample(2, condition=np.eye(3)[:2], seed=0).shape == (2, 2)
     with pytest.raises(ValueError, match="`num_classes` or `condition_size` must be given; received None for both"):
         ConditionalGAN((2,), None, num_classes=None)
+
+
+def test_a_class_weighs_as_much_as_an_image_from_the_start():
+    discriminator = ConditionalGAN((28, 28, 1)).discriminator
+    random = np.random.default_rng(0)
+    images = np.where(random.random((50, 784)) < 0.2, random.uniform(-1.0, 1.0, (50, 784)), -1.0).astype(np.float32)
+    of_images = discriminator.maxout_layers[0](images).numpy().std(axis=0).mean()
+    of_classes = discriminator.condition_layer(tf.eye(10)).numpy().std(axis=0).mean()
+    assert 0.5 < of_classes / of_images < 2.0
