@@ -3,8 +3,8 @@
 python -m recipes.adversarial.gan                       digits, dense networks
 python -m recipes.adversarial.gan --model lsgan         or wgan, wgan_gp, sngan
 python -m recipes.adversarial.gan --paper               MNIST, dense networks as wide as the paper's generator
-python -m recipes.adversarial.gan --paper --maxout-units 240 240 --dropout 0.5
-                                                        MNIST, with the paper's networks
+python -m recipes.adversarial.gan --paper --maxout-units 240 240 --dropout 0.5 --batch-norm --learning-rate 0.0002
+                                                        MNIST, with the paper's networks, the generator's normalized
 python -m recipes.adversarial.gan --paper --model sngan --network convolutional
                                                         MNIST; likewise for the others: one budget for all
 
@@ -14,7 +14,9 @@ python -m recipes.adversarial.gan --dataset twenty_five_gaussians --standardize 
 
 Measured on two cores. 25 Gaussians, 2.5 minutes beside other trainings: all 25 are found, 92.8 % of the samples within
 three standard deviations of one. MNIST: docs/adversarial_networks.md has a table of all losses. With the paper's
-networks and `--epochs 6`, 7 minutes beside another training, Parzen-window log-likelihood 57.7 ± 1.6 (paper 225).
+networks as above and `--epochs 12`, 9 minutes of training beside others: Parzen-window log-likelihood 99.3 ± 1.3
+(paper 225); samples read as digits under grain. Without `--batch-norm`, at the recipe's learning rate and 6 epochs, it
+was 57.7.
 """
 
 from typing import Literal
