@@ -4,8 +4,8 @@ python -m recipes.adversarial.conditional_gan            digits, given their cla
 python -m recipes.adversarial.conditional_gan --paper    MNIST, with the paper's networks, the generator's normalized
 
 Measured on two cores. MNIST with `--epochs 15`, 15 minutes beside other trainings: Parzen-window log-likelihood
-86.5 ± 1.5 (paper 132); a classifier trained on 10,000 samples names 72.3 % of the test digits; samples are of their class
-and grainy.
+86.5 ± 1.5 (paper 132); a classifier trained on 10,000 samples names 72.3 % of the test digits; samples are of their
+class, and grainy.
 
 The second experiment of the paper, tags of images, is recipes.adversarial.image_tags.
 """
