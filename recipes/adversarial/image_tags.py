@@ -8,8 +8,8 @@ that each shows, such as "odd", "prime" or "has a loop". Words have vectors that
 the same image, in place of the paper's skip-grams; images have the features of the classifier of digits that comes with
 the package, in place of those of a network of ImageNet. Digits are enlarged to its 28×28 pixels.
 
-Measured on two cores, of as many tags as an image has: MNIST, 6 minutes beside other trainings, 90.1 % are right; digits
-83.3 %. Of the most frequent tags, without a look at the image, 53.5 % and 53.9 % are.
+Measured on two cores, of as many tags as an image has: MNIST, 6 minutes beside other trainings, 90.1 % are right;
+digits, 83.3 %. Of the most frequent tags, without a look at the image, 53.5 % and 53.9 % are.
 """
 
 from keras_gen import training
