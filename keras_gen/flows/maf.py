@@ -134,12 +134,14 @@ class IAF(MAF):
 
     $$x_i = σ_i u_i + (1 - σ_i) m_i, \qquad m_i = f_{m_i}(u_{1:i-1}), \quad σ_i = \mathrm{sigmoid}(f_{s_i}(u_{1:i-1}))$$
 
-    Drawing takes one pass of a MADE for each layer; a density goes through the entries one after the other.
+    Drawing takes one pass of a MADE for each layer; a density goes through the entries one after the other. To learn
+    from data, take a bounded activation such as tanh: what the networks say of one entry enters those of the next, and
+    divisions by σ let it grow.
 
     Example:
 
     ```python
-    model = keras_gen.flows.IAF((8,), num_layers=2)
+    model = keras_gen.flows.IAF((8,), num_layers=2, activation="tanh")
     model.compile(keras.optimizers.Adam(1e-3))
     model.adapt(x_train)
     model.fit(x_train, batch_size=256, epochs=50)

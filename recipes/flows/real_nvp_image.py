@@ -3,9 +3,10 @@
 python -m recipes.flows.real_nvp_image            digits
 python -m recipes.flows.real_nvp_image --paper    MNIST, 8 bits, a narrow net
 
-Measured on two cores. MNIST with `--epochs 2 --num-samples 4`, 15 minutes of training beside others: at most 1.544 bits
-per dimension; samples have the strokes of digits, few are digits. With `--logit-margin 0.05`, the same epochs come to
-2.312.
+Measured on two cores. Digits, 2 minutes: test negative log-likelihood at most 86.46 nats, 1.949 bits per dimension (100
+samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 15 minutes of training beside others: at
+most 1.544 bits per dimension (published: 1.06, after many more epochs); samples have the strokes of digits, few are
+digits. With the usual `--logit-margin 0.05`, these come to 89.93 nats, and to 2.312 bits per dimension.
 """
 
 from keras_gen import training
@@ -17,7 +18,6 @@ from keras_gen import training
     batch_size=64,
     num_scales=3,
     filters=24,
-    logit_margin=1e-6,
     learning_rate=0.001,
     patience=0,
     num_samples=8,
@@ -34,7 +34,7 @@ def main(
     filters: int = 16,
     num_blocks: int = 1,
     batch_normalization: bool = False,
-    logit_margin: float = 0.05,
+    logit_margin: float = 1e-6,
     learning_rate: float = 0.002,
     patience: int = 10,
     num_samples: int = 100,
