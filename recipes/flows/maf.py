@@ -10,8 +10,8 @@ python -m recipes.flows.maf --model mixture_maf
 
 Measured on two cores. breast_cancer, MAF, 50 s of processor time: test log-likelihood 36.99 ± 2.89 nats (a Gaussian
 29.61); MAF MoG: 38.93 ± 2.40; IAF, which is made to be drawn from: 21.92 ± 6.57. MNIST, 7 minutes beside another
-training (before scales were bounded, which moved it by less than 0.01): log density of logits -1256.9 ± 0.7 nats (paper -1300.5), at most 1.811 bits per dimension; most
-samples are digits, and one in ten is noise.
+training (before scales were bounded, which moved it by less than 0.01): log density of logits -1256.9 ± 0.7 nats (paper
+-1300.5), at most 1.811 bits per dimension; most samples are digits, and one in ten is noise.
 """
 
 from typing import Literal
