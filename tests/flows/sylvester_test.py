@@ -54,7 +54,7 @@ def test_no_density_is_above_the_true_one():
     x = density.sample(2048)
     model = SylvesterFlow((2,), 4)
     model.adapt(x)
-    model.compile(keras.optimizers.Adam(0.02))
+    model.compile(keras.optimizers.Adam(0.02), jit_compile=True)
     history = model.fit(x, batch_size=256, epochs=20, verbose=0).history["nll"]
     fresh = density.sample(20_000, seed=1)
     gap = density.log_density(fresh) - model.log_prob(fresh).numpy()
