@@ -13,9 +13,10 @@ DISCRIMINATOR = {
     "pieces": (5, 4),
     "condition_units": 50,
     "condition_pieces": 5,
-    "condition_scale": 10.0,
     "dropout": 0.5,
 }
+#: The same, in which a class, one number among zeros, weighs as much as an image from the start.
+CLASS_DISCRIMINATOR = {**DISCRIMINATOR, "condition_scale": 10.0}
 
 
 class ConditionalGAN(AdversarialModel):
@@ -59,9 +60,11 @@ class ConditionalGAN(AdversarialModel):
         condition_size: int | None = None,
         latent_size: int = 100,
         generator_network=GENERATOR,
-        discriminator_network=DISCRIMINATOR,
+        discriminator_network=None,
         **kwargs,
     ):
+        if discriminator_network is None:
+            discriminator_network = CLASS_DISCRIMINATOR if condition_size is None else DISCRIMINATOR
         super().__init__(
             event_shape,
             levels,
