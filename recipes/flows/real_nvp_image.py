@@ -13,14 +13,7 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist",
-    epochs=6,
-    batch_size=64,
-    num_scales=3,
-    filters=24,
-    learning_rate=0.001,
-    patience=0,
-    num_samples=8,
+    dataset="mnist", epochs=6, batch_size=64, num_scales=3, filters=24, learning_rate=0.001, patience=0, num_samples=8
 )
 def main(
     *,
