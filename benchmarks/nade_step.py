@@ -21,7 +21,7 @@ import tyro
 from timing import best_seconds, bits, train_step
 
 from keras_gen.autoregressive import MADE, NADE
-from keras_gen.base import DensityModel
+from keras_gen.core import DensityModel
 
 SIZE, HIDDEN_UNITS = 784, 500
 

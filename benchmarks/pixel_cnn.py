@@ -23,7 +23,7 @@ from timing import best_seconds, train_step
 
 from keras_gen.autoregressive import PixelCNN
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import Bernoulli
+from keras_gen.distributions.entries import Bernoulli
 
 
 class OrdinaryConvolution(keras.layers.Layer):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.base import GenerativeModel
+from keras_gen.core import GenerativeModel
 
 
 def best_seconds(functions: list[Callable], repetitions: int, warm_up: int = 2) -> np.ndarray:

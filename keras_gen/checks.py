@@ -28,6 +28,21 @@ def positive_ints(name: str, values) -> tuple[int, ...]:
     return tuple(positive_int(name, value) for value in values)
 
 
+def number(name: str, value, *, whole: bool = False) -> int | float:
+    """Returns `value`, a whole or a real number.
+
+    Raises:
+        TypeError: if `value` is no number of that kind.
+        ValueError: if it is NaN.
+    """
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TypeError(f"`{name}` must be a {'whole' if whole else 'real'} number, received {value!r}.")
+    if value != value:
+        raise ValueError(f"`{name}` must be a number, received nan.")
+    return value
+
+
 def rate(name: str, value) -> float:
     """Returns `value`, the share of units to drop, which is at least 0 and less than 1."""
     if not 0.0 <= value < 1.0:
@@ -87,29 +102,29 @@ def choice(name: str, value, options: Iterable[str]) -> str:
     raise ValueError(f"`{name}` {value!r} is unknown; {hint}")
 
 
-def part(name: str, value, options: dict[str, type]) -> tuple[type, dict]:
-    """Returns the class of a part of a model, and its arguments.
+def component(name: str, value, options: dict[str, type]) -> tuple[type, dict]:
+    """Returns the class of a component of a model, and its arguments.
 
     Args:
         name: the argument of the model.
-        value: name of the part, or a dict of its "name" and its arguments.
+        value: name of the component, or a dict of its "name" and its arguments.
         options: name to class.
 
     Raises:
         TypeError: if `value` is neither a string nor a dict.
-        ValueError: if there is no part of that name, or it does not have one of the arguments.
+        ValueError: if there is no component of that name, or it does not have one of the arguments.
     """
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict) or "name" not in value:
         raise TypeError(f'`{name}` must be a name or a dict with the key "name", received {value!r}.')
     arguments = {key: argument for key, argument in value.items() if key != "name"}
-    found = options[choice(name, value["name"], options)]
+    component_class = options[choice(name, value["name"], options)]
     known = [
         parameter.name
-        for parameter in inspect.signature(found).parameters.values()
+        for parameter in inspect.signature(component_class).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY or parameter.default is not parameter.empty
     ]
     for key in arguments:
         choice(f"{name}[{value['name']!r}]", key, known)
-    return found, arguments
+    return component_class, arguments

@@ -149,7 +149,7 @@ def evaluate(
         for name in ("binarization", "audio_length", "columns", "standardize")
         if name in arguments
     }
-    how["labels"] = model.condition_kind is not None
+    how["labels"] = model.condition_space is not None
     splits = data.load(dataset or arguments["dataset"], batch_size=batch_size, **how)
     if hasattr(model, "log_prob"):
         results = evaluation.likelihood(model, getattr(splits, split))

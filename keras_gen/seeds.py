@@ -64,13 +64,15 @@ def normal(shape, seed: tf.Tensor) -> tf.Tensor:
 def replica_rows(draw: Callable[[tf.Tensor], tf.Tensor], batch_size: tf.Tensor):
     """Draws for the global batch of a strategy and returns the rows of this replica.
 
+    Replicas may hold different numbers of rows, as in the last batch of an epoch, or none.
+
     Args:
         draw: function from a number of rows to a tensor, or a structure of tensors, with that many rows.
-        batch_size: number of rows of this replica; all replicas have the same.
+        batch_size: number of rows of this replica.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return draw(batch_size)
-    start = context.replica_id_in_sync_group * batch_size
-    drawn = draw(batch_size * context.num_replicas_in_sync)
-    return tf.nest.map_structure(lambda rows: rows[start : start + batch_size], drawn)
+    sizes = context.all_gather(tf.reshape(batch_size, (1,)), axis=0)
+    start = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])
+    return tf.nest.map_structure(lambda rows: rows[start : start + batch_size], draw(tf.reduce_sum(sizes)))

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gen import checks, seeds
-from keras_gen.domains import Levels, Reals
+from keras_gen.spaces.numbers import Levels, Reals
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])

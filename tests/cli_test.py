@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from keras_gen import cli, saving, training
+from keras_gen import cli, training
 from keras_gen.autoregressive import MADE
+from keras_gen.core import saving
 
 
 def run(monkeypatch, capsys, *arguments):

@@ -15,8 +15,8 @@ from ai_edge_litert.interpreter import Interpreter
 from scipy import stats
 
 import keras_gen
-from keras_gen import export, saving
-from keras_gen.phases import PhasedModel
+from keras_gen import export
+from keras_gen.core import saving
 
 
 def randomise(model, scale=0.5, seed=0):
@@ -29,7 +29,7 @@ def randomise(model, scale=0.5, seed=0):
 
 def condition_for(model, num):
     """Returns conditions of `num` examples, or None for an unconditional model."""
-    return None if model.condition_kind is None else model.condition_kind.examples(num)
+    return None if model.condition_space is None else model.condition_space.examples(num)
 
 
 def draw(model, num, **arguments):
@@ -77,9 +77,7 @@ class TrainingContract:
 
     def optimizers(self, model):
         """Returns the optimizers whose state a file keeps."""
-        if isinstance(model, PhasedModel):
-            return [model.phase_optimizer(phase) for phase in model.phase_variables()]
-        return [model.optimizer]
+        return model.optimizers
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -179,7 +177,7 @@ class TrainingContract:
 
     def test_a_condition_is_given_where_and_only_where_there_is_one(self, training, data):
         model, _, _ = training
-        kind = model.condition_kind
+        kind = model.condition_space
         wrong, sentence = (np.zeros(4, int), "`condition` must be None") if kind is None else (None, "must be given")
         with pytest.raises(ValueError, match=sentence):
             model.fit(data[:4], wrong, verbose=0)
@@ -245,7 +243,7 @@ class ModelContract(TrainingContract):
     def test_samples_follow_the_seed(self, model):
         samples = draw(model, 8, seed=3)
         assert samples.shape == (8, *model.event_shape)
-        assert np.all(model.domain.contains(samples))
+        assert np.all(model.event_space.contains(samples))
         np.testing.assert_array_equal(samples, draw(model, 8, seed=3))
         assert np.any(samples != draw(model, 8, seed=4))
         assert np.any(samples != draw(model, 8, seed=(1, 3)))
@@ -340,7 +338,7 @@ class DiscreteDensityContract:
         entry_values = cls().entry_values(model)
         points = np.array(list(itertools.product(entry_values, repeat=model.event_size)), np.float32)
         # A conditional model is one distribution per condition; the last of three is taken.
-        given = None if model.condition_kind is None else model.condition_kind.examples(3)[2]
+        given = None if model.condition_space is None else model.condition_space.examples(3)[2]
         condition = None if given is None else tf.repeat(given[tf.newaxis], len(points), axis=0)
         log_prob = model.log_prob(points.reshape(-1, *model.event_shape), condition)
         assert log_prob.dtype == tf.float32
@@ -354,7 +352,7 @@ class DiscreteDensityContract:
     def test_samples_follow_log_prob(self, enumerated):
         model, log_prob = enumerated
         num_samples = 20_000
-        given = None if model.condition_kind is None else model.condition_kind.examples(3)[2]
+        given = None if model.condition_space is None else model.condition_space.examples(3)[2]
         condition = None if given is None else tf.repeat(given[tf.newaxis], num_samples, axis=0)
         samples = model.sample(num_samples, condition=condition, seed=11).numpy().reshape(num_samples, -1)
         entry_values = self.entry_values(model)

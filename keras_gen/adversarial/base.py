@@ -5,15 +5,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, domains, seeds
+from keras_gen import checks, seeds, spaces
 from keras_gen.adversarial.losses import OBJECTIVES
-from keras_gen.adversarial.networks import DISCRIMINATORS, GENERATORS
+from keras_gen.adversarial.networks.players import DISCRIMINATORS, GENERATORS
 from keras_gen.adversarial.regularizers import REGULARIZERS
-from keras_gen.base import Signature
-from keras_gen.conditions import one_kind
-from keras_gen.interpolation import interpolated
+from keras_gen.core import Phases, Signature
+from keras_gen.core.interpolation import interpolated
 from keras_gen.layers import SpectralNormalization
-from keras_gen.phases import PhasedModel
+from keras_gen.spaces import class_or_vector
 
 tfd = tfp.distributions
 
@@ -21,7 +20,7 @@ tfd = tfp.distributions
 Part = str | dict
 
 
-class AdversarialModel(PhasedModel):
+class AdversarialModel(Phases):
     """A generator that learns from a discriminator, which learns to tell its examples from the data.
 
     Any objective, any regularizers and any two networks go together; a paper's model is a subclass with the paper's
@@ -76,11 +75,11 @@ class AdversarialModel(PhasedModel):
         **kwargs,
     ):
         # The base names the running means by what the players log.
-        found, arguments = checks.part("objective", objective, OBJECTIVES)
+        found, arguments = checks.component("objective", objective, OBJECTIVES)
         self.game = found(**arguments)
         if isinstance(regularizers, (str, dict)):
             raise TypeError(f"`regularizers` must be a tuple of names or dicts, received {regularizers!r}.")
-        parts = [checks.part("regularizers", each, REGULARIZERS) for each in regularizers]
+        parts = [checks.component("regularizers", each, REGULARIZERS) for each in regularizers]
         self.regularizer_parts = tuple(found(**arguments) for found, arguments in parts)
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
         self.objective = objective
@@ -93,7 +92,7 @@ class AdversarialModel(PhasedModel):
         self.generator_average = checks.rate("generator_average", generator_average)
         self.num_classes = num_classes
         self.condition_size = condition_size
-        self.condition_kind = one_kind(num_classes, condition_size)
+        self.condition_space = class_or_vector(num_classes, condition_size)
         self.build_players()
 
     def get_config(self):
@@ -117,7 +116,7 @@ class AdversarialModel(PhasedModel):
     def build_players(self) -> None:
         """Builds the generator first: Keras puts an optimizer's moving average in place of the first weights."""
         self.generator = self.build_generator("generator")
-        found, arguments = checks.part("discriminator_network", self.discriminator_network, DISCRIMINATORS)
+        found, arguments = checks.component("discriminator_network", self.discriminator_network, DISCRIMINATORS)
         options = {"seed": (self.seed, 1), "dtype": self.dtype_policy, "name": "discriminator"}
         self.discriminator = found(self.event_shape, self.vector_size, **options, **arguments)
         self.average_generator = None
@@ -127,7 +126,7 @@ class AdversarialModel(PhasedModel):
 
     def build_generator(self, name: str) -> keras.layers.Layer:
         """Returns a new generator with the initial weights."""
-        found, arguments = checks.part("generator_network", self.generator_network, GENERATORS)
+        found, arguments = checks.component("generator_network", self.generator_network, GENERATORS)
         options = {"seed": (self.seed, 0), "dtype": self.dtype_policy, "name": name}
         return found(self.input_size, self.event_shape, self.vector_size, **options, **arguments)
 
@@ -262,8 +261,8 @@ class AdversarialModel(PhasedModel):
 
         def way(name):
             start, end = (np.asarray(noise[name]) for noise in (first, last))
-            domains.Reals().validate(start, start.shape[1:], name)
-            domains.Reals().validate(end, start.shape[1:], name)
+            spaces.Reals().validate(start, start.shape[1:], name)
+            spaces.Reals().validate(end, start.shape[1:], name)
             if np.issubdtype(start.dtype, np.integer):
                 return np.repeat(start, num_steps, axis=0)
             spherical = name == "z" and self.latent_distribution == "normal"
@@ -444,4 +443,4 @@ class AdversarialModel(PhasedModel):
         def discriminate(x, condition=None):
             return {opinion: self.discriminate(x, condition)}
 
-        return {**super().signatures(), "discriminate": Signature(discriminate, {"x": x, **self.condition_specs()})}
+        return {**super().signatures(), "discriminate": Signature(discriminate, {"x": x, **self.specs("condition")})}

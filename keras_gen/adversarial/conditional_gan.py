@@ -76,5 +76,5 @@ class ConditionalGAN(AdversarialModel):
             discriminator_network=discriminator_network,
             **kwargs,
         )
-        if self.condition_kind is None:
+        if self.condition_space is None:
             raise ValueError("`num_classes` or `condition_size` must be given; received None for both.")

@@ -13,8 +13,9 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.adversarial.base import AdversarialModel
-from keras_gen.base import Signature
-from keras_gen.layers.common import dense, glorot
+from keras_gen.core import Signature
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot
 
 tfd = tfp.distributions
 
@@ -195,4 +196,4 @@ class InfoGAN(AdversarialModel):
     def signatures(self):
         """Adds `infer` to what every adversarial model exports."""
         x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
-        return {**super().signatures(), "infer": Signature(self.infer, {"x": x, **self.condition_specs()})}
+        return {**super().signatures(), "infer": Signature(self.infer, {"x": x, **self.specs("condition")})}

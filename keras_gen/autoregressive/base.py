@@ -9,9 +9,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.base import DensityModel
-from keras_gen.conditionals import Conditional
-from keras_gen.layers.common import same_shapes, thinned
+from keras_gen.core import DensityModel
+from keras_gen.distributions.entries import Conditional
+from keras_gen.layers.dropout import apply_dropout
+from keras_gen.layers.loops import same_shapes
 
 tfd = tfp.distributions
 
@@ -131,7 +132,7 @@ class AutoregressiveModel(DensityModel):
         def drop(h):
             nonlocal seed
             seed, own = tf.unstack(tf.random.split(seed, 2))
-            return thinned(h, rate, own)
+            return apply_dropout(h, rate, own)
 
         return drop
 
@@ -148,9 +149,9 @@ class AutoregressiveModel(DensityModel):
 
     # Objective
 
-    def loss_terms(self, x, condition, *, seed, training):
+    def loss_terms(self, batch, step):
         """The negative log-likelihood in nats, and in bits per dimension."""
-        nll = -self.log_prob_with_seed(x, condition, seed if training else None)
+        nll = -self.log_prob_with_seed(batch["x"], batch.get("condition"), step.seed if step.training else None)
         return {"loss": nll, **self.likelihood_terms(nll)}
 
     # Sampling
@@ -163,7 +164,7 @@ class AutoregressiveModel(DensityModel):
 
     def generate(self, noise, condition=None):
         condition = self.validated_condition(condition)
-        draw = self.compiled_draw if tf.executing_eagerly() else self.draw
+        draw = self.compiled_positions if tf.executing_eagerly() else self.draw_positions
         return draw(noise, condition)
 
     def impute(self, x, mask, *, condition=None, seed=None) -> tf.Tensor:
@@ -191,13 +192,13 @@ class AutoregressiveModel(DensityModel):
         if np.any(in_order[:, :-1] & ~in_order[:, 1:]):
             raise ValueError("`mask` must mark no entry that comes before a known one in the order.")
         noise = self.noise(x.shape[0], self.next_seed() if seed is None else seed)
-        return self.compiled_draw(noise, condition, x, tf.constant(missing))
+        return self.compiled_positions(noise, condition, x, tf.constant(missing))
 
     @functools.cached_property
-    def compiled_draw(self):
-        """`draw` as a graph, since its loop would crawl operation by operation."""
+    def compiled_positions(self):
+        """`draw_positions` as a graph, since its loop would crawl operation by operation."""
         xla = self.num_positions >= self.xla_positions
-        return tf.function(self.draw, autograph=False, reduce_retracing=not xla, jit_compile=xla)
+        return tf.function(self.draw_positions, autograph=False, reduce_retracing=not xla, jit_compile=xla)
 
     @functools.cached_property
     def compiled_sample(self):
@@ -205,9 +206,9 @@ class AutoregressiveModel(DensityModel):
         if self.num_positions < self.xla_positions:
             return super().compiled_sample
         noise = tf.function(self.noise, autograph=False)
-        return lambda num_samples, condition, seed: self.compiled_draw(noise(num_samples, seed), condition)
+        return lambda num_samples, condition, seed: self.compiled_positions(noise(num_samples, seed), condition)
 
-    def draw(
+    def draw_positions(
         self,
         noise,
         condition=None,
@@ -301,4 +302,4 @@ class ImageModel(AutoregressiveModel):
 
     def scaled(self, x: tf.Tensor) -> tf.Tensor:
         """Returns levels as numbers from -1 to 1, so that 0 marks what lies outside the image."""
-        return tf.cast(2.0 * x / (self.levels - 1) - 1.0, self.compute_dtype)
+        return tf.cast(self.event_space.scaled(x), self.compute_dtype)

@@ -11,12 +11,14 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import ImageModel
-from keras_gen.conditionals import over_levels
-from keras_gen.conditions import one_kind
+from keras_gen.distributions.entries import over_levels
 from keras_gen.layers import MaskedConvolution
-from keras_gen.layers.common import gated, glorot, product
+from keras_gen.layers.dense import matmul
+from keras_gen.layers.gated_activation import gated_activation
+from keras_gen.layers.initializers import glorot
 from keras_gen.layers.masked_convolution import convolved
 from keras_gen.layers.row_convolution import by_entry, by_pixel
+from keras_gen.spaces import class_or_vector
 
 
 class VerticalConvolution(keras.layers.Layer):
@@ -79,7 +81,7 @@ class VerticalConvolution(keras.layers.Layer):
         rows = rows if self.row_itself else last
         width = row.shape[0] - 2 * self.columns
         taps = [rows[i, j : j + width] for i in range(self.shape[0]) for j in range(self.shape[1])]
-        y = product(tf.concat(taps, axis=-1), tf.cast(self.kernel, self.compute_dtype))
+        y = matmul(tf.concat(taps, axis=-1), tf.cast(self.kernel, self.compute_dtype))
         return last, y + tf.cast(self.bias, self.compute_dtype)
 
 
@@ -142,9 +144,9 @@ class GatedLayer(keras.layers.Layer):
             part if isinstance(part, float) else part[:, tf.newaxis, tf.newaxis] for part in self.conditions(vectors)
         )
         seen = self.vertical(down)
-        gates = self.horizontal(across) + product(seen, tf.cast(self.link, self.compute_dtype)) + for_across
+        gates = self.horizontal(across) + matmul(seen, tf.cast(self.link, self.compute_dtype)) + for_across
         y = self.output_layer(gate(gates, self.groups))
-        return gated(seen + for_down), y if self.first else across + y
+        return gated_activation(seen + for_down), y if self.first else across + y
 
     # Sampling
 
@@ -166,7 +168,7 @@ class GatedLayer(keras.layers.Layer):
     def begin_row(self, state, down: tf.Tensor):
         """Takes the row of the vertical stack, `(columns, batch, inputs)`; returns the state and the layer's own."""
         rows, seen = self.vertical.advance(state["vertical"], down)
-        link = product(seen, tf.cast(self.link, self.compute_dtype)) + state["for_across"]
+        link = matmul(seen, tf.cast(self.link, self.compute_dtype)) + state["for_across"]
         state = {
             **state,
             "vertical": rows,
@@ -174,7 +176,7 @@ class GatedLayer(keras.layers.Layer):
             "horizontal": self.horizontal.begin_row(state["horizontal"]),
             "output": self.output_layer.begin_row(state["output"]),
         }
-        return state, gated(seen + state["for_down"])
+        return state, gated_activation(seen + state["for_down"])
 
     def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
         """Takes in the input of an entry, of shape `(batch, inputs / groups)`."""
@@ -183,7 +185,7 @@ class GatedLayer(keras.layers.Layer):
     def output(self, state, entry: tf.Tensor):
         """Returns the state and the output of an entry, of shape `(batch, filters / groups)`."""
         gates = self.horizontal.output(state["horizontal"], entry) + state["link"][entry]
-        part, y = self.output_layer.advance(state["output"], entry, gated(gates))
+        part, y = self.output_layer.advance(state["output"], entry, gated_activation(gates))
         return {**state, "output": part}, y
 
     def advance(self, state, entry: tf.Tensor, x: tf.Tensor):
@@ -195,9 +197,9 @@ class GatedLayer(keras.layers.Layer):
 def gate(x: tf.Tensor, groups: int) -> tf.Tensor:
     """Returns tanh of the first half of each group's features, times the sigmoid of the second half."""
     if groups == 1:
-        return gated(x)
+        return gated_activation(x)
     shape = tf.shape(x)[:-1]
-    y = gated(tf.reshape(x, tf.concat([shape, [groups, x.shape[-1] // groups]], axis=0)))
+    y = gated_activation(tf.reshape(x, tf.concat([shape, [groups, x.shape[-1] // groups]], axis=0)))
     return tf.reshape(y, tf.concat([shape, [x.shape[-1] // 2]], axis=0))
 
 
@@ -266,7 +268,7 @@ class GatedPixelCNN(ImageModel):
         self.one_hot = one_hot
         self.num_classes = num_classes
         self.condition_size = condition_size
-        self.condition_kind = one_kind(num_classes, condition_size)
+        self.condition_space = class_or_vector(num_classes, condition_size)
         self.conditional = over_levels(self.levels)
 
         common = {"groups": self.channels, "dtype": self.dtype_policy}

@@ -12,9 +12,11 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import over_levels
-from keras_gen.conditions import one_kind
-from keras_gen.layers.common import dense, glorot, put, whole
+from keras_gen.distributions.entries import over_levels
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot, initializer_seed
+from keras_gen.layers.loops import set_slice
+from keras_gen.spaces import class_or_vector
 
 #: Positions whose queries are compared with keys at a time, to keep the products small and few of them masked.
 BLOCK = 128
@@ -70,7 +72,7 @@ class CausalAttention(keras.layers.Layer):
     def advance(self, state, step: tf.Tensor, x: tf.Tensor):
         """Takes in the features of a position, of shape `(batch, width)`, and returns the state and the output."""
         query, key, value = self.heads(x)
-        keys, values = put(state[0], step, key), put(state[1], step, value)
+        keys, values = set_slice(state[0], step, key), set_slice(state[1], step, value)
         scores = tf.reduce_sum(keys * query, axis=-1)
         seen = (tf.range(keys.shape[0]) <= step)[:, tf.newaxis, tf.newaxis]
         y = tf.reduce_sum(shares(scores, seen, axis=0)[..., tf.newaxis] * values, axis=0)
@@ -184,7 +186,7 @@ class TransformerAR(AutoregressiveModel):
         units = 4 * width if feedforward_units is None else checks.positive_int("feedforward_units", feedforward_units)
         self.dropout = checks.rate("dropout", dropout)
         self.num_classes = num_classes
-        self.condition_kind = one_kind(num_classes, None)
+        self.condition_space = class_or_vector(num_classes, None)
         self.conditional = over_levels(self.levels)
 
         policy = self.dtype_policy
@@ -192,12 +194,12 @@ class TransformerAR(AutoregressiveModel):
         self.first_token = self.add_weight(
             name="first_token",
             shape=(num_classes or 1, width),
-            initializer=embedding(stddev=0.1, seed=whole((seed, 0))),
+            initializer=embedding(stddev=0.1, seed=initializer_seed((seed, 0))),
         )
         self.position_embedding = self.add_weight(
             name="position_embedding",
             shape=(self.event_size, width),
-            initializer=embedding(stddev=0.1, seed=whole((seed, 1))),
+            initializer=embedding(stddev=0.1, seed=initializer_seed((seed, 1))),
         )
         self.entry_embedding = dense(self.inputs_per_entry, width, glorot((seed, 2)), policy)
         # Blocks add up: with smaller weights, the sum of all has the variance of one at the start.

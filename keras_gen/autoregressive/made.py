@@ -11,8 +11,8 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import Mixture, over_levels, quantile
-from keras_gen.layers import AutoregressiveNetwork
+from keras_gen.distributions.entries import Mixture, over_levels, quantile
+from keras_gen.networks import AutoregressiveNetwork
 
 tfd = tfp.distributions
 
@@ -163,10 +163,10 @@ class MADE(AutoregressiveModel):
             raise ValueError("`impute` must have one ordering; this ensemble's masks have several.")
         return super().impute(x, mask, condition=condition, seed=seed)
 
-    def draw(self, noise, condition=None, known=None, missing=None):
+    def draw_positions(self, noise, condition=None, known=None, missing=None):
         """As in `AutoregressiveModel`; each example of an ensemble gets one of the masks."""
         if self.num_masks == 1:
-            return super().draw(noise, condition, known, missing)
+            return super().draw_positions(noise, condition, known, missing)
         weights = tf.zeros((tf.shape(noise["mask"])[0], self.num_masks))
         if known is not None:
             # A mask is the likelier, the more probable it makes the known entries.
@@ -179,7 +179,7 @@ class MADE(AutoregressiveModel):
             )
         masks = tf.cast(quantile(weights, noise["mask"]), tf.int32)
         state = self.network.start(tf.shape(masks)[0], masks=masks)
-        return super().draw(
+        return super().draw_positions(
             noise, condition, known, missing, orders=tf.gather(self.network.orders.T, masks, axis=1), state=state
         )
 

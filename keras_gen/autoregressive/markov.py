@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import Categorical
+from keras_gen.distributions.entries import Categorical
 
 #: Numbers in the tables of a model, at most.
 MAX_TABLE_SIZE = 2**25

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import over_levels
-from keras_gen.layers.common import block_loop, put
+from keras_gen.distributions.entries import over_levels
+from keras_gen.layers.loops import block_loop, set_slice
 
 
 class NADE(AutoregressiveModel):
@@ -107,10 +107,11 @@ class NADE(AutoregressiveModel):
 
     # Objective
 
-    def loss_terms(self, x, condition, *, seed, training):
+    def loss_terms(self, batch, step):
         """The negative log-likelihood in nats, and in bits per dimension."""
         # Keras compiles what calls this, the steps of training and of evaluation, and nothing else.
         compiled = self.compiled and self.jit_compile
+        x = batch["x"]
         logits = self.logits(x, self.compiled_block_positions if compiled else self.block_positions)
         nll = -tf.reduce_sum(self.conditional.log_prob(logits, tf.reshape(x, (-1, self.event_size))), axis=-1)
         return {"loss": nll, **self.likelihood_terms(nll)}
@@ -176,7 +177,7 @@ def recursion(
             # Added before anything else uses a, so that XLA can do it in place.
             a += added(x[index], kernels[index])
             found = block(x[index + 1], a, kernels[index + 1], output_kernels[index])
-            return a, put(y, index, found)
+            return a, set_slice(y, index, found)
 
         a = tf.repeat(hidden_bias[tf.newaxis], batch_size, axis=0)
         y = tf.zeros(tf.stack((num_blocks, size, batch_size, outputs)))
@@ -202,8 +203,8 @@ def recursion(
                     gradient_a,
                     # The kernel of the block before acts on all blocks from here on.
                     tf.matmul(tf.cast(x[index], tf.float32), gradient_a, transpose_a=True),
-                    put(gradient_kernels, index, kernel + from_later),
-                    put(gradient_output_kernels, index, output_kernel),
+                    set_slice(gradient_kernels, index, kernel + from_later),
+                    set_slice(gradient_output_kernels, index, output_kernel),
                 )
 
             zeros = (tf.zeros_like(values) for values in (a, kernels[0], kernels[1:], output_kernels))

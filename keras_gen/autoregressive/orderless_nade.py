@@ -14,7 +14,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import over_levels
+from keras_gen.distributions.entries import over_levels
 
 tfd = tfp.distributions
 
@@ -194,18 +194,13 @@ class OrderlessNADE(AutoregressiveModel):
 
     # Objective
 
-    def loss_terms(self, x, condition, *, seed, training):
+    def loss_terms(self, batch, step):
         """The negative log-likelihood, averaged over all orderings and estimated from one set of known entries."""
-        size = self.event_size
-        share_seed, entry_seed = tf.unstack(tf.random.split(seed, 2))
-
-        def draw(rows):
-            # If each entry is known with a probability that is itself uniform, any number of known entries, from none
-            # to all of them, is as likely, and all sets of so many.
-            share = seeds.uniform((rows, 1), share_seed)
-            return seeds.uniform((rows, size), entry_seed) < share
-
-        known = self.replica_rows(draw, tf.shape(x)[0])
+        x, size = batch["x"], self.event_size
+        share, entries = step.split(2)
+        # If each entry is known with a probability that is itself uniform, any number of known entries, from none to
+        # all of them, is as likely, and all sets of so many.
+        known = entries.uniform((tf.shape(x)[0], size)) < share.uniform((tf.shape(x)[0], 1))
         log_probs = self.conditional.log_prob(self.parameters(x, known=known), tf.reshape(x, (-1, size)))
         unknown = tf.cast(~known, tf.float32)
         # With all entries known, which the paper leaves out, there is nothing to predict.
@@ -237,12 +232,12 @@ class OrderlessNADE(AutoregressiveModel):
         uniform = seeds.uniform(missing.shape, order_seed).numpy()
         orders = tf.constant(np.argsort(np.where(missing, uniform, -1.0), axis=1).T, tf.int32)
         noise = self.noise(x.shape[0], noise_seed)
-        return self.compiled_draw(noise, condition, x, tf.constant(missing), orders=orders)
+        return self.compiled_positions(noise, condition, x, tf.constant(missing), orders=orders)
 
-    def draw(self, noise, condition=None, known=None, missing=None, *, orders=None):
+    def draw_positions(self, noise, condition=None, known=None, missing=None, *, orders=None):
         """As in `AutoregressiveModel`; without `orders`, each example gets one of the ensemble's."""
         if orders is None:
             chosen = tf.cast(noise["ordering"] * self.num_orderings, tf.int32)
             orders = tf.gather(self.orders.T, chosen, axis=1)
         state = self.start(tf.shape(orders)[1], orders=orders)
-        return super().draw(noise, condition, known, missing, orders=orders, state=state)
+        return super().draw_positions(noise, condition, known, missing, orders=orders, state=state)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import ImageModel
-from keras_gen.conditionals import over_levels
+from keras_gen.distributions.entries import over_levels
 from keras_gen.layers import MaskedConvolution
 
 

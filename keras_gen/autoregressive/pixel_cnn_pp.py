@@ -15,16 +15,13 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import ImageModel
-from keras_gen.conditionals import DiscretizedLogisticMixture
-from keras_gen.conditions import one_kind
+from keras_gen.distributions.entries import DiscretizedLogisticMixture
 from keras_gen.layers import MaskedConvolution
-from keras_gen.layers.common import dense, product, put, same_shapes, uniform
-from keras_gen.layers.shifted_convolution import (
-    AcrossConvolution,
-    AcrossTransposed,
-    DownConvolution,
-    DownTransposed,
-)
+from keras_gen.layers.dense import dense, matmul
+from keras_gen.layers.initializers import uniform
+from keras_gen.layers.loops import same_shapes, set_slice
+from keras_gen.layers.shifted_convolution import AcrossConvolution, AcrossTransposed, DownConvolution, DownTransposed
+from keras_gen.spaces import class_or_vector
 
 
 class GatedBlock(keras.layers.Layer):
@@ -69,7 +66,7 @@ class GatedBlock(keras.layers.Layer):
 
     def linked(self, x: tf.Tensor, link) -> tf.Tensor:
         """Returns what features of another place in the network give to the first convolution."""
-        return product(concat_elu(x), tf.cast(link, self.compute_dtype))
+        return matmul(concat_elu(x), tf.cast(link, self.compute_dtype))
 
     def call(self, down, across, skips=None, vectors=None, *, drop: Callable[[tf.Tensor], tf.Tensor] = tf.identity):
         """Takes and returns maps of both streams, turned by 180°.
@@ -250,7 +247,7 @@ class Resolution(keras.layers.Layer):
 
             def at_lower_resolution():
                 part, pixel = self.coarser.advance(before[0], row // 2, column // 2, shrunk)
-                return part, put(before[1], column // 2, pixel)
+                return part, set_slice(before[1], column // 2, pixel)
 
             # One pixel of four is one of the lower resolution, too.
             exists = (row % 2 == 0) & (column % 2 == 0)
@@ -345,7 +342,7 @@ class PixelCNNPlusPlus(ImageModel):
         self.num_components = checks.positive_int("num_components", num_components)
         self.dropout = checks.rate("dropout", dropout)
         self.num_classes = num_classes
-        self.condition_kind = one_kind(num_classes, None)
+        self.condition_space = class_or_vector(num_classes, None)
         self.conditional = DiscretizedLogisticMixture(self.levels, self.num_components, self.channels)
 
         policy = {"dtype": self.dtype_policy}

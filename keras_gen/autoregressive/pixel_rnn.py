@@ -13,9 +13,11 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import ImageModel
-from keras_gen.conditionals import over_levels
+from keras_gen.distributions.entries import over_levels
 from keras_gen.layers import MaskedConvolution
-from keras_gen.layers.common import glorot, product, put
+from keras_gen.layers.dense import matmul
+from keras_gen.layers.initializers import glorot
+from keras_gen.layers.loops import set_slice
 from keras_gen.layers.recurrence import lstm, scan
 from keras_gen.layers.row_convolution import RowConvolution, by_entry, by_pixel, flat, of_group
 
@@ -89,7 +91,7 @@ class RowLSTMBlock(ResidualLSTM):
     def gates_below(self, hidden: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Returns what a row of states, `(columns, batch, h)`, adds to the gates of the next row."""
         padded = tf.pad(hidden, ((1, 1), (0, 0), (0, 0)))
-        return product(tf.concat([padded[:-2], hidden, padded[2:]], axis=-1), kernel)
+        return matmul(tf.concat([padded[:-2], hidden, padded[2:]], axis=-1), kernel)
 
     def start(self, columns, batch_size):
         return {
@@ -111,7 +113,7 @@ class RowLSTMBlock(ResidualLSTM):
         inputs, gates = self.from_input.advance(state["input"], entry, x)
         hidden, cell = lstm(gates + state["gates"][entry], state["cell_above"][entry], 1)
         output, y = self.upsampling.advance(state["output"], entry, hidden)
-        hidden, cell = put(state["hidden"], entry, hidden), put(state["cell"], entry, cell)
+        hidden, cell = set_slice(state["hidden"], entry, hidden), set_slice(state["cell"], entry, cell)
         return {**state, "input": inputs, "hidden": hidden, "cell": cell, "output": output}, x + y
 
 
@@ -139,7 +141,7 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
             """From `(2 directions, rows, batch, h)` to what it gives to the gates of the next column."""
             above = tf.pad(hidden, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
             neighbours = tf.unstack(tf.concat([hidden, above], axis=-1))
-            return tf.stack([product(*pair) for pair in zip(neighbours, kernels, strict=True)])
+            return tf.stack([matmul(*pair) for pair in zip(neighbours, kernels, strict=True)])
 
         # Outside the image the gates are zero, and with them the cells and the states.
         skewed = tf.stack([skew(left), skew(right)], axis=1)
@@ -162,12 +164,12 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
 
     def begin_row(self, state, row):
         hidden = by_pixel(state["hidden"], self.groups)[1:]
-        gates = product(hidden, self.cast(self.from_state)[self.units :])
+        gates = matmul(hidden, self.cast(self.from_state)[self.units :])
 
         beside, above = tf.split(self.cast(self.from_state_right), 2)
         # The row above is complete, and so is its pass from right to left, which this row adds to its own.
         inputs = self.from_input_right(by_pixel(state["row"], self.groups)[tf.newaxis])[0]
-        inputs += product(by_pixel(state["right"], self.groups), above)
+        inputs += matmul(by_pixel(state["right"], self.groups), above)
         right = lstm_scan(tf.reverse(inputs, [0]), tf.matmul, (beside,), self.units, self.groups)
         right = by_entry(tf.reverse(right, [0]), self.groups) * tf.cast(row > 0, right.dtype)
         return {**state, "gates": by_entry(gates, self.groups), "right": right}
@@ -179,8 +181,11 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
         gates += tf.matmul(left, of_group(self.cast(self.from_state)[: self.units], group, groups))
         hidden, cell = lstm(gates + state["gates"][entry], state["cell"][entry], 1)
         output, y = self.upsampling.advance(state["output"], entry, hidden + state["right"][entry])
-        hidden, cell = put(state["hidden"], entry + groups, hidden), put(state["cell"], entry + groups, cell)
-        row = put(state["row"], entry, x)
+        hidden, cell = (
+            set_slice(state["hidden"], entry + groups, hidden),
+            set_slice(state["cell"], entry + groups, cell),
+        )
+        row = set_slice(state["row"], entry, x)
         return {**state, "input": inputs, "hidden": hidden, "cell": cell, "row": row, "output": output}, x + y
 
 

@@ -12,10 +12,11 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import Mixture, over_levels
-from keras_gen.conditions import one_kind
-from keras_gen.layers.common import dense, glorot, product, whole
+from keras_gen.distributions.entries import Mixture, over_levels
+from keras_gen.layers.dense import dense, matmul
+from keras_gen.layers.initializers import glorot, initializer_seed
 from keras_gen.layers.recurrence import lstm, scan
+from keras_gen.spaces import class_or_vector
 
 
 class RecurrentLayer(keras.layers.Layer):
@@ -37,7 +38,7 @@ class RecurrentLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
         width = self.num_gates * units
-        orthogonal = keras.initializers.Orthogonal(seed=whole((*seed, 1)))
+        orthogonal = keras.initializers.Orthogonal(seed=initializer_seed((*seed, 1)))
         self.kernel = self.add_weight(name="kernel", shape=(inputs, width), initializer=glorot((*seed, 0)))
         self.recurrent_kernel = self.add_weight(name="recurrent_kernel", shape=(units, width), initializer=orthogonal)
         self.bias = self.add_weight(name="bias", shape=(width,), initializer="zeros")
@@ -64,7 +65,7 @@ class RecurrentLayer(keras.layers.Layer):
 
     def gates(self, x: tf.Tensor, vectors: tf.Tensor | None) -> tf.Tensor:
         """Returns what inputs of shape `(..., batch, inputs)` and the condition of each example give to the gates."""
-        gates = product(x, self.cast(self.kernel)) + self.cast(self.bias)
+        gates = matmul(x, self.cast(self.kernel)) + self.cast(self.bias)
         return gates if vectors is None else gates + tf.matmul(vectors, self.cast(self.condition_kernel))
 
     def call(self, x, vectors=None):
@@ -186,7 +187,7 @@ class RecurrentAR(AutoregressiveModel):
         self.cell = checks.choice("cell", cell, tuple(CELLS))
         self.num_components = checks.positive_int("num_components", num_components)
         self.num_classes = num_classes
-        self.condition_kind = one_kind(num_classes, None)
+        self.condition_space = class_or_vector(num_classes, None)
         self.conditional = Mixture(self.num_components) if self.levels is None else over_levels(self.levels)
 
         inputs, policy = self.inputs_per_entry, {"dtype": self.dtype_policy}

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import Mixture
+from keras_gen.distributions.entries import Mixture
 
 tfd = tfp.distributions
 

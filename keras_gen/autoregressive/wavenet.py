@@ -14,11 +14,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import checks, domains
+from keras_gen import checks, spaces
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.conditionals import Categorical, DiscretizedLogisticMixture, Linear, MuLaw, Waveform
-from keras_gen.conditions import one_kind
-from keras_gen.layers.common import dense, gated, glorot, product, uniform
+from keras_gen.distributions.entries import Categorical, DiscretizedLogisticMixture, Linear, MuLaw, Waveform
+from keras_gen.layers.dense import dense, matmul
+from keras_gen.layers.gated_activation import gated_activation
+from keras_gen.layers.initializers import glorot, uniform
+from keras_gen.spaces import class_or_vector
 
 
 class CausalConvolution(keras.layers.Layer):
@@ -114,7 +116,7 @@ class DilatedConvolutions(keras.layers.Layer):
         outputs = []
         for index, (dilation, kernel, offset) in enumerate(zip(self.dilations, kernels, offsets, strict=True)):
             # Both taps in one product; TensorFlow's dilated convolutions are slow on a CPU.
-            outputs.append(gated(product(tf.concat([delayed(h, dilation), h], axis=-1), kernel) + offset))
+            outputs.append(gated_activation(matmul(tf.concat([delayed(h, dilation), h], axis=-1), kernel) + offset))
             h = self.summed(index, h, outputs[-1])
         return tf.concat(outputs, axis=-1)
 
@@ -136,7 +138,7 @@ class DilatedConvolutions(keras.layers.Layer):
         inputs, outputs = [], []
         for index, (kernel_of_layer, offset) in enumerate(zip(tf.unstack(kernel), offsets, strict=True)):
             inputs.append(h)
-            outputs.append(gated(tf.matmul(h, kernel_of_layer) + offset))
+            outputs.append(gated_activation(tf.matmul(h, kernel_of_layer) + offset))
             h = self.summed(index, h, outputs[-1])
         return tf.tensor_scatter_nd_update(queues, slots[:, tf.newaxis], inputs), tf.concat(outputs, axis=-1)
 
@@ -152,7 +154,7 @@ class DilatedConvolutions(keras.layers.Layer):
         """Returns the input of the layer that follows."""
         if index == len(self.residual_kernels):
             return h
-        return h + product(z, self.cast(self.residual_kernels[index])) + self.cast(self.residual_biases[index])
+        return h + matmul(z, self.cast(self.residual_kernels[index])) + self.cast(self.residual_biases[index])
 
     def cast(self, weight) -> tf.Tensor:
         return tf.cast(weight, self.compute_dtype)
@@ -226,7 +228,7 @@ class WaveNet(AutoregressiveModel):
         if not self.dilations:
             raise ValueError("`dilations` must hold that of one layer at least, received ().")
         self.num_classes = num_classes
-        self.condition_kind = one_kind(num_classes, None)
+        self.condition_space = class_or_vector(num_classes, None)
         if encoding == "mu_law":
             self.codes = MuLaw(self.num_codes or 256)
             self.conditional = Waveform(self.codes, Categorical(self.codes.num_codes))
@@ -250,7 +252,7 @@ class WaveNet(AutoregressiveModel):
 
     @property
     def domain(self):
-        return domains.Interval(-1.0, 1.0)
+        return spaces.Interval(-1.0, 1.0)
 
     @property
     def draws_steps(self):

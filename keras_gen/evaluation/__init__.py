@@ -34,8 +34,6 @@ from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
 from keras_gen.evaluation.modes import mode_count as mode_count
 from keras_gen.evaluation.modes import stacked_mode_count as stacked_mode_count
 from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
-from keras_gen.evaluation.pictures import density_plot as density_plot
-from keras_gen.evaluation.pictures import picture as picture
 from keras_gen.evaluation.representation import Probe as Probe
 from keras_gen.evaluation.representation import codes as codes
 from keras_gen.evaluation.representation import interpolations as interpolations
@@ -46,7 +44,9 @@ from keras_gen.evaluation.representation import traversals as traversals
 from keras_gen.evaluation.sample_quality import classification_accuracy_score as classification_accuracy_score
 from keras_gen.evaluation.sample_quality import image_features as image_features
 from keras_gen.evaluation.sample_quality import sample_quality as sample_quality
-from keras_gen.evaluation.sounds import sound_picture as sound_picture
-from keras_gen.evaluation.sounds import write_wav as write_wav
 from keras_gen.evaluation.tags import common_tags as common_tags
 from keras_gen.evaluation.tags import nearest_by_cosine as nearest_by_cosine
+from keras_gen.pictures.plots import density_plot as density_plot
+from keras_gen.pictures.plots import picture as picture
+from keras_gen.pictures.sounds import sound_picture as sound_picture
+from keras_gen.pictures.sounds import write_wav as write_wav

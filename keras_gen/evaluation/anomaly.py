@@ -22,7 +22,7 @@ from scipy import stats
 from sklearn import metrics
 
 from keras_gen import checks, seeds
-from keras_gen.base import Model
+from keras_gen.core import Model
 
 tfd = tfp.distributions
 

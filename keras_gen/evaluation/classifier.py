@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.base import Model, Signature
-from keras_gen.conditions import ClassLabel
-from keras_gen.layers.common import whole
+from keras_gen.core import Model, Signature
+from keras_gen.layers.initializers import initializer_seed
+from keras_gen.spaces import ClassLabel
 
 tfd = tfp.distributions
 
@@ -77,12 +77,12 @@ class Classifier(Model):
     def layer_options(self, layer: int) -> dict:
         """Returns the data type of a layer, and He et al.'s initial weights from a stream of its own."""
         return {
-            "kernel_initializer": keras.initializers.HeNormal(whole((self.seed, layer))),
+            "kernel_initializer": keras.initializers.HeNormal(initializer_seed((self.seed, layer))),
             "dtype": self.dtype_policy,
         }
 
     @property
-    def condition_kind(self):
+    def condition_space(self):
         """The class, which training is told."""
         return ClassLabel(self.num_classes)
 

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import checks, saving
-from keras_gen.base import GenerativeModel
+from keras_gen import checks
+from keras_gen.core import GenerativeModel, saving
 from keras_gen.evaluation.classifier import Classifier
 from keras_gen.evaluation.feature_statistics import Moments
 from keras_gen.evaluation.likelihood import pair

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import seeds
-from keras_gen.base import DensityModel, GenerativeModel
+from keras_gen.core import DensityModel, GenerativeModel
 from keras_gen.data import Splits
 from keras_gen.evaluation.baselines import baselines
 from keras_gen.flows.base import FlowModel

@@ -14,11 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from keras_gen import checks
-from keras_gen.base import GenerativeModel
-from keras_gen.evaluation.figures import new_figure, rendered
+from keras_gen.core import GenerativeModel
+from keras_gen.core.interpolation import interpolated
 from keras_gen.evaluation.likelihood import pair
-from keras_gen.evaluation.pictures import as_images, image_grid
-from keras_gen.interpolation import interpolated
+from keras_gen.pictures.figures import new_figure, rendered
+from keras_gen.pictures.plots import as_images, image_grid
 
 #: Codes, and the label of each.
 Labelled = tuple[np.ndarray, np.ndarray]
@@ -47,7 +47,7 @@ def codes(model: GenerativeModel, examples, *, batch_size: int = 500) -> np.ndar
     """
     if not isinstance(examples, tf.data.Dataset):
         examples = tf.data.Dataset.from_tensor_slices(examples).batch(checks.positive_int("batch_size", batch_size))
-    taken = 1 if model.condition_kind is None else 2
+    taken = 1 if model.condition_space is None else 2
     # One trace, with a free batch size.
     specs = [tf.TensorSpec((None, *spec.shape[1:]), spec.dtype) for spec in pair(examples.element_spec)[:taken]]
     encode = tf.function(lambda *batch: model.encode(*batch), autograph=False, input_signature=specs)

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.evaluation.likelihood import standard_error
-from keras_gen.evaluation.pictures import labelled_rows
+from keras_gen.pictures.plots import labelled_rows
 
 #: Peak signal-to-noise ratio, in decibels, that counts for an image restored without any error.
 MAX_PSNR = 100.0

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 
 from keras_gen import checks
-from keras_gen.base import Model
-from keras_gen.conditions import ClassLabel
+from keras_gen.core import Model
 from keras_gen.evaluation import feature_statistics
 from keras_gen.evaluation.classifier import Classifier
 from keras_gen.evaluation.features import FeatureExtractor, Features, as_data, batches_of, drawn
+from keras_gen.spaces import ClassLabel
 
 
 def sample_quality(
@@ -151,9 +151,9 @@ def classification_accuracy_score(
     x_test, y_test = labelled_images("test", test)
     shape = x_test.shape[1:]
     if isinstance(source, Model):
-        if not isinstance(source.condition_kind, ClassLabel):
+        if not isinstance(source.condition_space, ClassLabel):
             raise ValueError(f"`source` must be a model conditioned on classes; this {type(source).__name__} is not.")
-        num_classes = source.condition_kind.num_classes
+        num_classes = source.condition_space.num_classes
         # A batch of all classes in turn begins with the first one, wherever it is cut.
         batch_size = num_classes * max(1, 500 // num_classes)
         labels = itertools.islice(itertools.cycle(range(num_classes)), num_samples)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.base import DensityModel, Model, Signature
+from keras_gen.core import DensityModel, Model, Signature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +94,8 @@ def compare(
         measure = "largest difference, relative"
         value = difference.max() / max(1.0, np.abs(expected).max())
         bound = tolerance.relative
-    elif not np.all(model.domain.contains(tf.constant(actual))):
-        measure, value, bound = f"share outside {model.domain.expected}", 1.0, 0.0
+    elif not np.all(model.event_space.contains(tf.constant(actual))):
+        measure, value, bound = f"share outside {model.event_space.expected}", 1.0, 0.0
     elif tolerance.parted is not None:
         measure = "share of examples that part"
         parted = difference > tolerance.relative

@@ -15,8 +15,8 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python.convert import ConverterError
 
 from keras_gen import checks
-from keras_gen.base import Model
 from keras_gen.console import hushed
+from keras_gen.core import Model
 from keras_gen.export.agreement import FLOAT32, Agreement, Tolerance, compare, example_inputs
 from keras_gen.export.saved_model import write
 from keras_gen.files import atomic_file

@@ -6,8 +6,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.base import Model
 from keras_gen.console import hushed
+from keras_gen.core import Model
 from keras_gen.export.agreement import FLOAT32, compare, example_inputs
 from keras_gen.files import atomic_folder
 

@@ -4,12 +4,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, domains, seeds
-from keras_gen.base import DensityModel, Signature
-from keras_gen.bounds import LikelihoodBound
-from keras_gen.conditions import one_kind
-from keras_gen.flows.bijectors import Standardization
+from keras_gen import checks, seeds, spaces
+from keras_gen.core import DensityModel, ImportanceBound, Signature
+from keras_gen.flows.bijectors.affine import Standardization
 from keras_gen.flows.dequantization import DEQUANTIZERS
+from keras_gen.spaces import class_or_vector
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -27,7 +26,7 @@ class Updates(list):
         self.seed = seed
 
 
-class FlowModel(LikelihoodBound, DensityModel):
+class FlowModel(ImportanceBound, DensityModel):
     r"""An invertible function f from data to noise of a known density.
 
     $$\log p(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^\top}\right|$$
@@ -70,10 +69,10 @@ class FlowModel(LikelihoodBound, DensityModel):
         self.logit_margin = logit_margin
         self.num_classes = num_classes
         self.condition_size = condition_size
-        self.condition_kind = one_kind(num_classes, condition_size)
+        self.condition_space = class_or_vector(num_classes, condition_size)
         if logit_margin is not None and not 0.0 < logit_margin < 0.5:
             raise ValueError(f"`logit_margin` must be between 0 and 1/2, or None, received {logit_margin}.")
-        found, arguments = checks.part("dequantization", dequantization, DEQUANTIZERS)
+        found, arguments = checks.component("dequantization", dequantization, DEQUANTIZERS)
         self.dequantizer = None
         if self.levels is not None:
             self.dequantizer = found(
@@ -197,7 +196,7 @@ class FlowModel(LikelihoodBound, DensityModel):
         return tf.reshape(log_weight, (num_samples, batch_size))
 
     def log_prob_bound(self, x, num_samples: int = 100, *, condition=None, seed=None):
-        """As in `LikelihoodBound`, of the log mass of levels.
+        """As in `ImportanceBound`, of the log mass of levels.
 
         Raises:
             ValueError: also, if the model is one of real numbers.
@@ -319,7 +318,7 @@ class FlowModel(LikelihoodBound, DensityModel):
         Raises:
             ValueError: if the shape of `z` or one of its values is not the expected one.
         """
-        z = domains.Reals().validate(z, self.event_shape, "z")
+        z = spaces.Reals().validate(z, self.event_shape, "z")
         return self.decoded(z, self.validated_condition(condition))
 
     def decoded(self, z: tf.Tensor, condition) -> tf.Tensor:
@@ -340,7 +339,7 @@ class FlowModel(LikelihoodBound, DensityModel):
     def signatures(self):
         """Adds `encode` and `decode`, and `log_prob_bound` in place of `log_prob` for levels."""
         x, z = (
-            {name: tf.TensorSpec((None, *self.event_shape), tf.float32, name), **self.condition_specs()}
+            {name: tf.TensorSpec((None, *self.event_shape), tf.float32, name), **self.specs("condition")}
             for name in ("x", "z")
         )
         found = {
@@ -351,4 +350,4 @@ class FlowModel(LikelihoodBound, DensityModel):
         if self.levels is None:
             return found
         del found["log_prob"]
-        return {**found, "log_prob_bound": self.bound_signature()}
+        return {**found, "log_prob_bound": self.estimate_signature()}

@@ -7,9 +7,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
-from keras_gen.flows.bijectors_images import MaskedCoupling, checkerboard
+from keras_gen.flows.bijectors.images import MaskedCoupling, checkerboard
 from keras_gen.flows.networks import CouplingNetwork, with_condition
-from keras_gen.layers.common import convolution, dense, glorot, joined
+from keras_gen.layers.append_condition import append_condition
+from keras_gen.layers.convolution import convolution
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot
 
 tfb = tfp.bijectors
 
@@ -120,7 +123,7 @@ class Variational(Dequantizer):
 
         def coupling(index, network):
             mask = checkerboard(self.event_shape, index % 2).reshape(self.image_shape)
-            return MaskedCoupling(mask, lambda z: network(joined(context, z)))
+            return MaskedCoupling(mask, lambda z: network(append_condition(context, z)))
 
         couplings = [coupling(index, network) for index, network in enumerate(self.coupling_networks)]
         return tfb.Chain([tfb.Sigmoid(), *couplings, tfb.Invert(tfb.Sigmoid())])

@@ -13,7 +13,9 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
 from keras_gen.flows.base import FlowModel
-from keras_gen.layers.common import block_loop, dense, glorot, product, same_shapes
+from keras_gen.layers.dense import dense, matmul
+from keras_gen.layers.initializers import glorot
+from keras_gen.layers.loops import block_loop, same_shapes
 
 tfb = tfp.bijectors
 
@@ -89,7 +91,7 @@ class Dynamics(keras.layers.Layer):
                 h, slope = self.activation(h)
             if tangents is not None:
                 kernel = tf.cast(linear.kernel, self.compute_dtype)
-                tangents = product(tangents, kernel) * factor[:, tf.newaxis]
+                tangents = matmul(tangents, kernel) * factor[:, tf.newaxis]
                 tangents = tangents if slope is None else tangents * slope[:, tf.newaxis]
         return tf.cast(h, tf.float32), None if tangents is None else tf.cast(tangents, tf.float32)
 

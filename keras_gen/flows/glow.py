@@ -9,8 +9,8 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import affine_coupling
-from keras_gen.flows.bijectors_images import at_scale, factored_out
+from keras_gen.flows.bijectors.coupling import affine_coupling
+from keras_gen.flows.bijectors.images import at_scale, factored_out
 from keras_gen.flows.networks import CouplingNetwork, LULayer, check_image
 from keras_gen.flows.normalization import ActNorm
 

@@ -13,11 +13,11 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.autoregressive import MADE
-from keras_gen.distributions import ModelDistribution
+from keras_gen.distributions.model import ModelDistribution
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors import MaskedAutoregressive, affine
+from keras_gen.flows.bijectors.affine import MaskedAutoregressive, affine
 from keras_gen.flows.normalization import BatchNormalization
-from keras_gen.layers import AutoregressiveNetwork
+from keras_gen.networks import AutoregressiveNetwork
 
 tfb = tfp.bijectors
 

@@ -5,8 +5,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen.flows.bijectors_coupling import LUProduct
-from keras_gen.layers.common import convolution, dense, glorot
+from keras_gen.flows.bijectors.coupling import LUProduct
+from keras_gen.layers.convolution import convolution
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot
 
 tfb = tfp.bijectors
 

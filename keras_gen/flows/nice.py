@@ -11,8 +11,10 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import Coupling
-from keras_gen.layers.common import dense_network, glorot, joined
+from keras_gen.flows.bijectors.coupling import Coupling
+from keras_gen.layers.append_condition import append_condition
+from keras_gen.layers.dense import dense_network
+from keras_gen.layers.initializers import glorot
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -99,7 +101,7 @@ class NICE(FlowModel):
         """Returns one additive coupling of vectors whose entries at odd places come first."""
 
         def shift(kept):
-            features = joined(tf.cast(kept, self.compute_dtype), condition)
+            features = append_condition(tf.cast(kept, self.compute_dtype), condition)
             return tfb.Shift(tf.cast(self.networks[index](features), tf.float32))
 
         return Coupling(self.num_odd, index % 2 == 0, shift)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen.flows.bijectors import Normalization
+from keras_gen.flows.bijectors.affine import Normalization
 
 tfb = tfp.bijectors
 

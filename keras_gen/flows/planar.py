@@ -12,8 +12,9 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_residual import Planar, Radial
-from keras_gen.layers.common import dense, glorot
+from keras_gen.flows.bijectors.residual import Planar, Radial
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot
 
 tfb = tfp.bijectors
 
@@ -56,7 +57,7 @@ class PlanarFlow(FlowModel):
         self.layer_parameters = self.add_weight(shape=first.shape, name="layer_parameters", autocast=False)
         self.layer_parameters.assign(first)
         self.condition_layer = None
-        if self.condition_kind is not None:
+        if self.condition_space is not None:
             self.condition_layer = dense(
                 self.vector_size, first.size, glorot((seed, 0), 0.1), self.dtype_policy, use_bias=False
             )

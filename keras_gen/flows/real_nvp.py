@@ -11,9 +11,10 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import affine_coupling
+from keras_gen.flows.bijectors.coupling import affine_coupling
 from keras_gen.flows.normalization import BatchNormalization
-from keras_gen.layers.common import dense_network, joined
+from keras_gen.layers.append_condition import append_condition
+from keras_gen.layers.dense import dense_network
 
 tfb = tfp.bijectors
 
@@ -50,7 +51,7 @@ class CouplingNetworks(keras.layers.Layer):
 
     def call(self, x, condition=None):
         """Returns t and s, as float32, of entries of shape `(batch, D)` and vectors that they are conditioned on."""
-        x = joined(tf.cast(x, self.compute_dtype), condition)
+        x = append_condition(tf.cast(x, self.compute_dtype), condition)
         translation = tf.cast(self.translation_network(x), tf.float32)
         return translation, tf.cast(self.factor, tf.float32) * tf.tanh(tf.cast(self.scale_network(x), tf.float32))
 

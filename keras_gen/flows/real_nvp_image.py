@@ -12,12 +12,14 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import affine_coupling
-from keras_gen.flows.bijectors_images import MaskedCoupling, at_scale, checkerboard, factored_out
+from keras_gen.flows.bijectors.coupling import affine_coupling
+from keras_gen.flows.bijectors.images import MaskedCoupling, at_scale, checkerboard, factored_out
 from keras_gen.flows.networks import check_image, with_condition
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import ResidualBlock
-from keras_gen.layers.common import convolution, dense, glorot
+from keras_gen.layers.convolution import convolution
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot
 
 tfb = tfp.bijectors
 

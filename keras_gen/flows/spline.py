@@ -11,11 +11,13 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors_coupling import Coupling
-from keras_gen.flows.bijectors_splines import RationalQuadratic
+from keras_gen.flows.bijectors.coupling import Coupling
+from keras_gen.flows.bijectors.splines import RationalQuadratic
 from keras_gen.flows.maf import MAF
 from keras_gen.flows.networks import LULayer
-from keras_gen.layers.common import dense, glorot, joined
+from keras_gen.layers.append_condition import append_condition
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot
 
 tfb = tfp.bijectors
 
@@ -150,7 +152,7 @@ class NeuralSplineFlow(FlowModel):
         """Returns one coupling, from data to noise."""
 
         def splines(kept):
-            parameters = network(joined(tf.cast(kept, self.compute_dtype), condition))
+            parameters = network(append_condition(tf.cast(kept, self.compute_dtype), condition))
             shape = (-1, self.event_size - self.num_kept, 3 * self.num_bins - 1)
             return RationalQuadratic(tf.reshape(tf.cast(parameters, tf.float32), shape), self.bound)
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.flows.bijectors_residual import Sylvester
+from keras_gen.flows.bijectors.residual import Sylvester
 from keras_gen.flows.planar import PlanarFlow
 
 tfb = tfp.bijectors

@@ -10,18 +10,17 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, domains, seeds
+from keras_gen import checks, seeds, spaces
 from keras_gen.adversarial import losses
-from keras_gen.base import Signature
-from keras_gen.conditions import ClassLabel
+from keras_gen.core import Phases, Signature, weighted_values
 from keras_gen.latent.networks import Decoder, Encoder
-from keras_gen.latent.targets import TARGETS
-from keras_gen.phases import PhasedModel, with_weights
+from keras_gen.latent.priors.samplers import TARGETS
+from keras_gen.spaces import ClassLabel
 
 tfd = tfp.distributions
 
 
-class MatchedAutoencoder(PhasedModel):
+class MatchedAutoencoder(Phases):
     """An autoencoder whose codes are trained to look, to discriminators, like draws from a fixed distribution.
 
     A subclass provides `code_size`, `codes`, `prior_codes`, `noise_distributions` and `logits`, and calls
@@ -69,7 +68,7 @@ class MatchedAutoencoder(PhasedModel):
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.prior = prior
-        target, arguments = checks.part("prior", prior, TARGETS)
+        target, arguments = checks.component("prior", prior, TARGETS)
         self.target = target(self.latent_size, **arguments)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.filters = checks.positive_ints("filters", filters)
@@ -171,7 +170,7 @@ class MatchedAutoencoder(PhasedModel):
         Raises:
             ValueError: if `z` is not of the expected shape or not finite.
         """
-        decoded = self.decoded(domains.Reals().validate(z, (self.code_size,), "z"))
+        decoded = self.decoded(spaces.Reals().validate(z, (self.code_size,), "z"))
         return decoded if self.levels is None else (self.levels - 1.0) * tf.sigmoid(decoded)
 
     def reconstruct(self, x) -> tf.Tensor:
@@ -251,7 +250,7 @@ class MatchedAutoencoder(PhasedModel):
 
     def with_sum(self, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the terms, and as "loss" the sum of the phases' losses."""
-        losses_of_phases = [with_weights(terms[f"{phase}_loss"]) for phase in self.phase_variables()]
+        losses_of_phases = [weighted_values(terms[f"{phase}_loss"]) for phase in self.phase_variables()]
         return {"loss": tf.add_n(losses_of_phases), **terms}
 
     # Training
@@ -410,7 +409,7 @@ class AdversarialAutoencoder(MatchedAutoencoder):
                     f"`prior` must have one part for each of {num_classes} classes with `num_classes`, "
                     f"received {prior!r}, which has {self.target.num_parts or 'none'}."
                 )
-            self.condition_kind = ClassLabel(self.num_classes, unknown=True)
+            self.condition_space = ClassLabel(self.num_classes, unknown=True)
         self.build_networks(self.latent_size, [(self.latent_size, 0 if num_classes is None else num_classes + 1)])
 
     @property

@@ -11,12 +11,13 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_gen import checks, domains, seeds
-from keras_gen.base import Model, Signature
-from keras_gen.conditionals import Normal
+from keras_gen import checks, seeds, spaces
+from keras_gen.core import Model, Signature
+from keras_gen.distributions.entries import Normal
 from keras_gen.latent.base import likelihood_of_entries
 from keras_gen.latent.networks import Decoder, Encoder
-from keras_gen.layers.common import dense, glorot
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot
 
 
 class Autoencoder(Model):
@@ -148,7 +149,7 @@ class Autoencoder(Model):
         Raises:
             ValueError: if `z` is not of the expected shape or not finite.
         """
-        return self.mean(self.parameters(domains.Reals().validate(z, (self.latent_size,), "z")))
+        return self.mean(self.parameters(spaces.Reals().validate(z, (self.latent_size,), "z")))
 
     def reconstruct(self, x) -> tf.Tensor:
         """Returns `decode(encode(x))`, of the shape of `x`."""
@@ -363,7 +364,7 @@ class DenoisingAutoencoder(Autoencoder):
             **kwargs,
         )
         self.corruption = corruption
-        found, arguments = checks.part("corruption", corruption, CORRUPTIONS)
+        found, arguments = checks.component("corruption", corruption, CORRUPTIONS)
         if found is SaltAndPepper and self.levels is None:
             raise ValueError("`corruption` 'salt_and_pepper' needs levels; received real numbers.")
         self.corrupts = found(**arguments)

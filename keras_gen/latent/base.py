@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, conditionals, domains, seeds
-from keras_gen.base import GenerativeModel, Signature
-from keras_gen.bounds import LikelihoodBound
+from keras_gen import checks, conditionals, seeds, spaces
+from keras_gen.core import GenerativeModel, ImportanceBound, Signature
 
 tfd = tfp.distributions
 
@@ -34,7 +33,7 @@ def likelihood_of_entries(value, levels: int | None) -> conditionals.Conditional
         ValueError: if it names none, or one that does not suit the levels.
     """
     default = {None: "normal", 2: "bernoulli"}.get(levels, "discretized_logistic")
-    found, arguments = checks.part("likelihood", default if value is None else value, LIKELIHOODS)
+    found, arguments = checks.component("likelihood", default if value is None else value, LIKELIHOODS)
     suits = {None: (conditionals.Normal,), 2: (conditionals.Bernoulli, conditionals.Categorical)}
     if found not in suits.get(levels, (conditionals.Categorical, conditionals.DiscretizedLogistic)):
         raise ValueError(f"`likelihood` {value!r} does not suit entries with {levels or 'no'} levels.")
@@ -43,7 +42,7 @@ def likelihood_of_entries(value, levels: int | None) -> conditionals.Conditional
     return found(**arguments)
 
 
-class LatentVariableModel(LikelihoodBound, GenerativeModel):
+class LatentVariableModel(ImportanceBound, GenerativeModel):
     r"""A model p(x|z) p(z) with a code z, and a network q(z|x) that approximates its posterior.
 
     $$\log p(x) ≥ E_{q(z|x)}[\log p(x|z) + \log p(z) - \log q(z|x)]$$
@@ -213,7 +212,7 @@ class LatentVariableModel(LikelihoodBound, GenerativeModel):
         Raises:
             ValueError: if `z` is not of the expected shape or not finite.
         """
-        z = domains.Reals().validate(z, (self.latent_size,), "z")
+        z = spaces.Reals().validate(z, (self.latent_size,), "z")
         return self.conditional.mean(self.likelihood_parameters(z, self.validated_condition(condition)))
 
     def reconstruct(self, x, condition=None) -> tf.Tensor:
@@ -276,15 +275,15 @@ class LatentVariableModel(LikelihoodBound, GenerativeModel):
 
     def signatures(self):
         """Adds `encode`, `decode`, `reconstruct` and `log_prob_bound` to what every model exports."""
-        x = {"x": tf.TensorSpec((None, *self.event_shape), tf.float32, "x"), **self.condition_specs()}
-        z = {"z": tf.TensorSpec((None, self.latent_size), tf.float32, "z"), **self.condition_specs()}
+        x = {"x": tf.TensorSpec((None, *self.event_shape), tf.float32, "x"), **self.specs("condition")}
+        z = {"z": tf.TensorSpec((None, self.latent_size), tf.float32, "z"), **self.specs("condition")}
 
         return {
             **super().signatures(),
             "encode": Signature(lambda x, condition=None: {"z": self.encode(x, condition)}, x),
             "decode": Signature(lambda z, condition=None: {"x": self.decode(z, condition)}, z),
             "reconstruct": Signature(lambda x, condition=None: {"x": self.reconstruct(x, condition)}, x),
-            "log_prob_bound": self.bound_signature(),
+            "log_prob_bound": self.estimate_signature(),
         }
 
 

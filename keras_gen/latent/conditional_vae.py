@@ -6,8 +6,8 @@ The prior that the condition leaves alone: Diederik P. Kingma, Danilo J. Rezende
 Semi-supervised Learning with Deep Generative Models, https://arxiv.org/abs/1406.5298
 """
 
-from keras_gen.conditions import one_kind
 from keras_gen.latent.vae import VAE
+from keras_gen.spaces import class_or_vector
 
 
 class ConditionalVAE(VAE):
@@ -52,7 +52,7 @@ class ConditionalVAE(VAE):
         if num_classes is None and condition_size is None:
             raise ValueError("`num_classes` or `condition_size` must be given, received neither.")
         # The networks, which the constructor above builds, depend on it.
-        self.condition_kind = one_kind(num_classes, condition_size)
+        self.condition_space = class_or_vector(num_classes, condition_size)
         super().__init__(event_shape, latent_size, levels, **kwargs)
         self.num_classes = num_classes
         self.condition_size = condition_size

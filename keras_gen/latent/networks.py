@@ -6,7 +6,10 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_gen.layers.common import convolution, dense, glorot, joined
+from keras_gen.layers.append_condition import append_condition
+from keras_gen.layers.convolution import convolution
+from keras_gen.layers.dense import dense
+from keras_gen.layers.initializers import glorot
 
 
 class Encoder(keras.layers.Layer):
@@ -59,7 +62,7 @@ class Encoder(keras.layers.Layer):
         h = tf.cast(x, self.compute_dtype)
         for layer in self.convolutions:
             h = self.activation_function(layer(h))
-        h = joined(tf.reshape(h, (-1, math.prod(h.shape[1:]))), condition)
+        h = append_condition(tf.reshape(h, (-1, math.prod(h.shape[1:]))), condition)
         for layer in self.dense_layers[:-1]:
             h = self.activation_function(layer(h))
         return self.dense_layers[-1](h)
@@ -113,7 +116,7 @@ class Decoder(keras.layers.Layer):
 
     def call(self, z, condition=None):
         """Takes codes of shape `(batch, latent_size)`; returns shape `(batch, *event_shape, entry_parameters)`."""
-        h = joined(tf.cast(z, self.compute_dtype), condition)
+        h = append_condition(tf.cast(z, self.compute_dtype), condition)
         for layer in self.dense_layers[:-1]:
             h = self.activation_function(layer(h))
         h = tf.reshape(self.dense_layers[-1](h), (-1, *self.smallest))

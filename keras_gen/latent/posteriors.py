@@ -10,11 +10,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.flows.bijectors import MaskedAutoregressive
-from keras_gen.flows.bijectors_residual import Planar, Radial, Sylvester
+from keras_gen.flows.bijectors.affine import MaskedAutoregressive
+from keras_gen.flows.bijectors.residual import Planar, Radial, Sylvester
 from keras_gen.flows.maf import IAF, gated_entries
-from keras_gen.layers import AutoregressiveNetwork
 from keras_gen.layers.triangular import filled_triangle
+from keras_gen.networks import AutoregressiveNetwork
 
 tfb = tfp.bijectors
 tfd = tfp.distributions

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, domains
-from keras_gen.base import DensityModel, Signature
+from keras_gen import checks, spaces
+from keras_gen.core import DensityModel, Signature
 
 tfd = tfp.distributions
 
@@ -133,7 +133,7 @@ class ProbabilisticPCA(DensityModel):
 
     def decode(self, z) -> tf.Tensor:
         """Returns the mean of p(x|z), of shape `(batch, *event_shape)`, for codes `(batch, latent_size)`."""
-        z = domains.Reals().validate(z, (self.latent_size,), "z")
+        z = spaces.Reals().validate(z, (self.latent_size,), "z")
         return tf.reshape(tf.matmul(z, self.loadings, transpose_b=True) + self.mean, (-1, *self.event_shape))
 
     def reconstruct(self, x) -> tf.Tensor:

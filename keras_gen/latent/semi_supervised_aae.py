@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.base import Signature
-from keras_gen.conditions import ClassLabel
+from keras_gen.core import Signature
 from keras_gen.latent.adversarial_autoencoder import MatchedAutoencoder
+from keras_gen.spaces import ClassLabel
 
 tfd = tfp.distributions
 
@@ -203,7 +203,7 @@ class SemiSupervisedAAE(ClusteringAAE):
             seed=seed,
             **kwargs,
         )
-        self.condition_kind = ClassLabel(self.num_classes, unknown=True)
+        self.condition_space = ClassLabel(self.num_classes, unknown=True)
 
     @property
     def num_classes(self) -> int:

@@ -13,7 +13,7 @@ from keras_gen import checks
 from keras_gen.latent.base import LatentVariableModel, divergence
 from keras_gen.latent.networks import Decoder, Encoder
 from keras_gen.latent.posteriors import POSTERIORS, drawn
-from keras_gen.latent.priors import PRIORS
+from keras_gen.latent.priors.densities import PRIORS
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -107,13 +107,13 @@ class VAE(LatentVariableModel):
         self.activation = activation
 
         policy = {"dtype": self.dtype_policy}
-        found, arguments = checks.part("posterior", posterior, POSTERIORS)
+        found, arguments = checks.component("posterior", posterior, POSTERIORS)
         self.posterior_family = found(self.latent_size, seed=(seed, 2), **arguments, **policy)
-        found, arguments = checks.part("prior", prior, PRIORS)
+        found, arguments = checks.component("prior", prior, PRIORS)
         self.prior_family = found(
             self.latent_size, self.event_shape, self.levels, seed=(seed, 3), **arguments, **policy
         )
-        if self.prior_family.needs_posterior and self.condition_kind is not None:
+        if self.prior_family.needs_posterior and self.condition_space is not None:
             raise ValueError(f"`prior` {prior!r} needs an unconditional model.")
         networks = {
             "hidden_units": self.hidden_units,

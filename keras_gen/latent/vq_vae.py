@@ -12,13 +12,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, domains
+from keras_gen import checks, spaces
 from keras_gen.autoregressive import GatedPixelCNN
-from keras_gen.base import GenerativeModel, Signature
+from keras_gen.core import GenerativeModel, Signature
 from keras_gen.latent.base import likelihood_of_entries
 from keras_gen.latent.networks import halved
 from keras_gen.layers import ResidualBlock, VectorQuantizer
-from keras_gen.layers.common import convolution, glorot, whole
+from keras_gen.layers.convolution import convolution
+from keras_gen.layers.initializers import glorot, initializer_seed
 
 tfd = tfp.distributions
 
@@ -250,7 +251,7 @@ class VQVAE(GenerativeModel):
             (*self.code_shape, 1),
             self.num_codes,
             one_hot=self.num_codes > 2,
-            seed=whole((seed, 3)),
+            seed=initializer_seed((seed, 3)),
             dtype=self.dtype_policy,
             **arguments,
         )
@@ -296,7 +297,7 @@ class VQVAE(GenerativeModel):
         Raises:
             ValueError: if `codes` is not of the expected shape or holds another number.
         """
-        codes = domains.Levels(self.num_codes).validate(codes, self.code_shape, "codes")
+        codes = spaces.Levels(self.num_codes).validate(codes, self.code_shape, "codes")
         return self.conditional.mean(self.parameters(self.quantizer(tf.cast(codes, tf.int32))))
 
     def reconstruct(self, x) -> tf.Tensor:
@@ -338,7 +339,7 @@ class VQVAE(GenerativeModel):
             z = self.vectors(x)
             codes = self.quantizer.nearest(z)
             terms = self.terms_of(x, z, codes)
-            loss = self.scaled_loss(terms["loss"], self.optimizer)
+            loss = self.objective(terms["loss"], self.optimizer)
         weights = self.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         self.quantizer.update(z, codes, seed)

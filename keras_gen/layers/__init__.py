@@ -1,6 +1,5 @@
 """Building blocks that two models or more share."""
 
-from keras_gen.layers.autoregressive_network import AutoregressiveNetwork as AutoregressiveNetwork
 from keras_gen.layers.masked_convolution import MaskedConvolution as MaskedConvolution
 from keras_gen.layers.masked_dense import MaskedDense as MaskedDense
 from keras_gen.layers.maxout import Maxout as Maxout
@@ -8,3 +7,4 @@ from keras_gen.layers.residual_block import ResidualBlock as ResidualBlock
 from keras_gen.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from keras_gen.layers.triangular import unit_triangular_inverse as unit_triangular_inverse
 from keras_gen.layers.vector_quantizer import VectorQuantizer as VectorQuantizer
+from keras_gen.networks.autoregressive import AutoregressiveNetwork as AutoregressiveNetwork

@@ -11,7 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.layers.common import product, put, uniform
+from keras_gen.layers.dense import matmul
+from keras_gen.layers.initializers import uniform
+from keras_gen.layers.loops import set_slice
 from keras_gen.layers.row_convolution import by_entry, by_pixel, flat, groups_of, of_group
 
 
@@ -90,7 +92,7 @@ class MaskedConvolution(keras.layers.Layer):
         kernel, bias = self.weights_in_use()
         rows, columns = self.rows, self.columns
         if columns == 0:
-            return tf.nn.bias_add(product(maps, kernel), bias)
+            return tf.nn.bias_add(matmul(maps, kernel), bias)
         width = 2 * columns + 1 if rows else columns + 1
         kernel = tf.pad(kernel, ((0, (width - self.row_taps) * self.inputs), (0, 0)))
         if rows:
@@ -125,7 +127,7 @@ class MaskedConvolution(keras.layers.Layer):
         rows = tf.concat([state["rows"][1:], by_pixel(state["row"], self.groups)[tf.newaxis]], axis=0)
         columns = rows.shape[1] - 2 * self.columns
         taps = [rows[i, j : j + columns] for i in range(self.rows) for j in range(2 * self.columns + 1)]
-        above = product(tf.concat(taps, axis=-1), tf.cast(self.above, self.compute_dtype))
+        above = matmul(tf.concat(taps, axis=-1), tf.cast(self.above, self.compute_dtype))
         return {"rows": rows, "row": row, "above": by_entry(above, self.groups)}
 
     def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
@@ -133,7 +135,7 @@ class MaskedConvolution(keras.layers.Layer):
         if self.columns == 0 and self.groups == 1:
             return {"row": x[tf.newaxis]}
         entry = entry + self.columns * self.groups if self.columns else entry % self.groups
-        return {**state, "row": put(state["row"], entry, x)}
+        return {**state, "row": set_slice(state["row"], entry, x)}
 
     def output(self, state, entry: tf.Tensor) -> tf.Tensor:
         """Returns the output of an entry, of shape `(batch, filters / groups)`.

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_gen.layers.common import dense
+from keras_gen.layers.dense import dense
 
 
 class Maxout(keras.layers.Layer):

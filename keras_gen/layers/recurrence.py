@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_gen.layers.common import block_loop, put, same_shapes
+from keras_gen.layers.loops import block_loop, same_shapes, set_slice
 
 Tensors = tuple[tf.Tensor, ...]
 
@@ -53,8 +53,8 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
         def forward(index, outputs, *values):
             state, starts = values[:num_states], values[num_states:]
             found, *after = block(inputs[index], state, weights)
-            starts = (put(part, index, value) for part, value in zip(starts, state, strict=True))
-            return put(outputs, index, found), *after, *starts
+            starts = (set_slice(part, index, value) for part, value in zip(starts, state, strict=True))
+            return set_slice(outputs, index, found), *after, *starts
 
         first = (room(state[0], num_blocks, size), *state, *(room(part, num_blocks) for part in state))
         outputs, *values = block_loop(num_blocks, forward, first)
@@ -73,7 +73,7 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
                     total + tf.cast(part, total.dtype)
                     for total, part in zip(gradients[num_states:], into_weights, strict=True)
                 )
-                return put(gradient_inputs, index, into_inputs), *into_state, *sums
+                return set_slice(gradient_inputs, index, into_inputs), *into_state, *sums
 
             # Sums over all blocks, of 16-bit numbers too, are in 32 bits.
             sums = (tf.zeros_like(part, tf.float32) for part in weights)

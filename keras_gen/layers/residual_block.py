@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from keras_gen.layers.common import convolution, glorot
+from keras_gen.layers.convolution import convolution
+from keras_gen.layers.initializers import glorot
 
 
 class ResidualBlock(keras.layers.Layer):

@@ -13,7 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.layers.common import glorot, product, put
+from keras_gen.layers.dense import matmul
+from keras_gen.layers.initializers import glorot
+from keras_gen.layers.loops import set_slice
 
 
 class RowConvolution(keras.layers.Layer):
@@ -48,7 +50,7 @@ class RowConvolution(keras.layers.Layer):
         kernel, bias = self.weights_in_use()
         padded = tf.pad(maps, ((0, 0), (self.width - 1, 0), (0, 0), (0, 0)))
         taps = [padded[:, tap : tap + maps.shape[1]] for tap in range(self.width)]
-        return product(tf.concat(taps, axis=-1), kernel) + bias
+        return matmul(tf.concat(taps, axis=-1), kernel) + bias
 
     def start(self, columns: int, batch_size: tf.Tensor):
         """Returns the inputs of a row so far, after a padding; where an output needs one input alone, none."""
@@ -66,7 +68,7 @@ class RowConvolution(keras.layers.Layer):
         kernel, bias = self.weights_in_use()
         group = entry % self.groups
         if self.width * self.groups > 1:
-            inputs = put(inputs, entry + (self.width - 1) * self.groups, x)
+            inputs = set_slice(inputs, entry + (self.width - 1) * self.groups, x)
             x = flat(tf.gather(inputs, entry - group + tf.range(self.width * self.groups)))
         return inputs, tf.matmul(x, of_group(kernel, group, self.groups)) + of_group(bias, group, self.groups)
 

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.layers.common import product, put, uniform
+from keras_gen.layers.dense import matmul
+from keras_gen.layers.initializers import uniform
+from keras_gen.layers.loops import set_slice
 from keras_gen.layers.masked_convolution import convolved
 
 
@@ -82,7 +84,7 @@ class DownConvolution(ShiftedConvolution):
         taps = columns[:, np.newaxis] + np.concatenate([np.arange(3), np.arange(3) + row.shape[0]])
         taps = tf.transpose(tf.gather(tf.concat([above, row], axis=0), taps), (0, 2, 1, 3))
         taps = tf.reshape(taps, (len(columns), -1, 6 * self.shape[2]))
-        return row, self.with_bias(product(taps, self.kernel_in_use()))
+        return row, self.with_bias(matmul(taps, self.kernel_in_use()))
 
 
 class AcrossConvolution(ShiftedConvolution):
@@ -103,14 +105,14 @@ class AcrossConvolution(ShiftedConvolution):
         row, columns = state["row"], state["row"].shape[0] - 1
         taps = [row[tap : tap + columns : self.stride] for tap in range(2)]
         kernel, _ = tf.split(self.kernel_in_use(), 2)
-        return {"row": row, "above": self.with_bias(product(tf.concat(taps, axis=-1), kernel)) + given}
+        return {"row": row, "above": self.with_bias(matmul(tf.concat(taps, axis=-1), kernel)) + given}
 
     def advance(self, state, column: tf.Tensor, x: tf.Tensor):
         """Takes in a pixel and returns the state and the output, which means nothing where the stride skips it."""
         _, kernel = tf.split(self.kernel_in_use(), 2)
         y = tf.matmul(tf.concat([tf.gather(state["row"], column), x], axis=-1), kernel)
         y += tf.gather(state["above"], column // self.stride if self.stride > 1 else column)
-        return {**state, "row": put(state["row"], column + 1, x)}, y
+        return {**state, "row": set_slice(state["row"], column + 1, x)}, y
 
 
 class TransposedConvolution(keras.layers.Layer):
@@ -159,9 +161,9 @@ class DownTransposed(TransposedConvolution):
         kernel, bias = self.weights_in_use()
         before, own, after = tf.unstack(kernel[row % 2])
         following = tf.pad(coarse[1:], ((0, 1), (0, 0), (0, 0)))
-        odd = product(tf.concat([coarse, following], axis=-1), tf.concat([after, before], axis=0))
+        odd = matmul(tf.concat([coarse, following], axis=-1), tf.concat([after, before], axis=0))
         columns, _, filters = coarse.shape
-        y = tf.stack([product(coarse, own), odd], axis=1)
+        y = tf.stack([matmul(coarse, own), odd], axis=1)
         return tf.reshape(y, (2 * columns, -1, filters)) + bias
 
 

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen import seeds
-from keras_gen.layers.common import uniform
+from keras_gen.layers.initializers import uniform
 
 
 class VectorQuantizer(keras.layers.Layer):

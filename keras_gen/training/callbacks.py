@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import evaluation
-from keras_gen.base import Model
+from keras_gen.core import Model
 from keras_gen.files import atomic_file
 
 

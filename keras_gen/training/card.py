@@ -2,7 +2,7 @@
 
 import inspect
 
-from keras_gen.base import Model
+from keras_gen.core import Model
 
 
 def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: dict) -> str:

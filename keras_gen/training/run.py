@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 import keras_gen
-from keras_gen import evaluation, export, saving
-from keras_gen.base import Model
+from keras_gen import evaluation, export
 from keras_gen.console import markdown_table
+from keras_gen.core import Model, saving
 from keras_gen.data import Splits
 from keras_gen.files import atomic_file
 from keras_gen.training.callbacks import Checkpoints, SampleGrid, StopAtNaN

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_gen import evaluation
-from keras_gen.base import GenerativeModel
+from keras_gen.core import GenerativeModel
 from keras_gen.data import Splits, toy
 
 #: What these figures are, for a report.

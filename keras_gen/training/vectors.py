@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_gen import evaluation
-from keras_gen.base import DensityModel
+from keras_gen.core import DensityModel
 from keras_gen.data import Splits, toy
 from keras_gen.files import atomic_file
 from keras_gen.flows.base import FlowModel

@@ -39,7 +39,8 @@ def main(
     import keras
     import numpy as np
 
-    from keras_gen import data, evaluation, saving
+    from keras_gen import data, evaluation
+    from keras_gen.core import saving
 
     run = training.Run(main.name, folder, config, options)
     splits = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)

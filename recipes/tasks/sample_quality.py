@@ -55,7 +55,7 @@ def main(
 
     import keras_gen
     from keras_gen import data, evaluation
-    from keras_gen.conditions import ClassLabel
+    from keras_gen.spaces import ClassLabel
 
     run = training.Run(main.name, folder, config, options)
     loaded = {path: keras_gen.load_model(path) for path in models}
@@ -97,7 +97,7 @@ def main(
         rows[name] = evaluation.sample_quality(
             source, features, levels=splits.levels, num_samples=num_samples, seed=seed
         )
-        kind = getattr(source, "condition_kind", None)
+        kind = getattr(source, "condition_space", None)
         if accuracy_score and (name == "training data" or isinstance(kind, ClassLabel)):
             source = (train, splits.labels("train")) if name == "training data" else source
             found = evaluation.classification_accuracy_score(

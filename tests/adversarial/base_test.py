@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.adversarial import GAN, InfoGAN, losses, networks, regularizers
-from keras_gen.interpolation import interpolated
+from keras_gen.core.interpolation import interpolated
 from keras_gen.layers import SpectralNormalization
 
 BATCH = 6

@@ -42,7 +42,7 @@ class TestContract(AdversarialContract):
 
     def outputs(self, model, seed):
         # Samples of the average, and those of the generator that is trained.
-        condition = model.condition_kind.examples(3)
+        condition = model.condition_space.examples(3)
         own = model.fakes(model.noise(3, seed), condition, training=False)
         return np.concatenate([model.sample(3, condition=condition, seed=seed), own])
 
@@ -51,7 +51,7 @@ class TestContract(AdversarialContract):
     def test_mixed_precision_trains(self, data, policy):
         model = self.compile(self.make_model(dtype=policy), run_eagerly=True)
         for _ in range(2):
-            logs = model.train_on_batch(data[:8], model.condition_kind.examples(8), return_dict=True)
+            logs = model.train_on_batch(data[:8], model.condition_space.examples(8), return_dict=True)
             assert np.all(np.isfinite(list(logs.values())))
         assert all(np.all(np.isfinite(weight)) for weight in model.get_weights())
         assert self.outputs(model, 0).dtype == np.float32

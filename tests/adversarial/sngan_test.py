@@ -7,8 +7,8 @@ import tensorflow as tf
 from contracts import AdversarialContract
 
 import keras_gen
-from keras_gen import saving
 from keras_gen.adversarial import SNGAN
+from keras_gen.core import saving
 from keras_gen.layers import SpectralNormalization
 
 SHAPE, LEVELS = (5, 4, 1), 9

@@ -8,7 +8,7 @@ from contracts import AutoregressiveContract, DiscreteDensityContract, ModelCont
 
 from keras_gen import export
 from keras_gen.autoregressive import WaveNet
-from keras_gen.conditionals import Linear, MuLaw
+from keras_gen.distributions.entries import Linear, MuLaw
 
 
 class SoundContract(DiscreteDensityContract, AutoregressiveContract):

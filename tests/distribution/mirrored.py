@@ -76,7 +76,7 @@ def trained(make_model, strategy) -> list[np.ndarray]:
     with strategy.scope():
         model = make_model()
     before = model.get_weights()
-    columns = bits if model.condition_kind is None else (bits, labels)
+    columns = bits if model.condition_space is None else (bits, labels)
     data = tf.data.Dataset.from_tensor_slices(columns).batch(8, drop_remainder=True)
     model.fit(data, epochs=3, verbose=0)
     after = model.get_weights()

@@ -9,7 +9,7 @@ import tensorflow as tf
 from contracts import FlowContract, ModelContract, randomise
 
 from keras_gen.flows import MultiScaleRealNVP
-from keras_gen.flows.bijectors_images import checkerboard
+from keras_gen.flows.bijectors.images import checkerboard
 
 
 def make(**changes):

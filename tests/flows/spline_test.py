@@ -8,7 +8,7 @@ import tensorflow as tf
 from contracts import ContinuousDensityContract, FlowContract, ModelContract, condition_for, randomise
 
 from keras_gen.flows import MaskedSplineFlow, NeuralSplineFlow
-from keras_gen.flows.bijectors_splines import RationalQuadratic
+from keras_gen.flows.bijectors.splines import RationalQuadratic
 
 
 class Contracts(ModelContract, FlowContract, ContinuousDensityContract):

@@ -145,7 +145,7 @@ def test_corruptions_follow_their_distribution(corruption, levels):
     seen = model.corrupted(x, tf.constant([0, 1])).numpy()
     np.testing.assert_array_equal(seen, model.corrupted(x, tf.constant([0, 1])))
     assert np.any(seen != model.corrupted(x, tf.constant([0, 2])))
-    assert np.all(model.domain.contains(tf.constant(seen)))
+    assert np.all(model.event_space.contains(tf.constant(seen)))
     if levels is None:
         np.testing.assert_allclose([seen.mean(), seen.std()], [5.0, 0.3], atol=0.005)
     elif "scale" in corruption:

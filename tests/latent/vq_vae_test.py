@@ -9,7 +9,7 @@ import tensorflow as tf
 from contracts import ModelContract, assert_same_weights, chi_square, randomise, values
 
 import keras_gen
-from keras_gen import saving
+from keras_gen.core import saving
 from keras_gen.latent import VQVAE
 
 SMALL = {

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gen import autoregressive, data, saving, training
+from keras_gen import autoregressive, data, training
+from keras_gen.core import saving
 
 
 def start(folder, *, epochs, config=(), options=training.Options(), learning_rate=0.01, patience=0, **fit):

@@ -1,0 +1,451 @@
+"""The base of every model: its spaces, its training step, its checks and its signatures."""
+
+import contextlib
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterator
+
+import keras
+import tensorflow as tf
+
+from keras_gen import checks, seeds
+from keras_gen.core.inputs import Inputs, named_columns
+from keras_gen.core.signatures import Signature
+from keras_gen.core.step import Step, over_replicas
+from keras_gen.spaces import Numbers, Space, levels_or_reals
+
+
+class Model(keras.Model):
+    """What every model is: networks that learn from data.
+
+    A subclass builds its networks in its constructor and provides
+
+    - `spaces`: what each column of a batch holds,
+    - `loss_terms(batch, step)`: what training minimises,
+    - `preview(batch)`: what a picture of it shows,
+    - `signatures()`: what export writes;
+
+    training, evaluation, seeds, saving and export follow.
+
+    Args:
+        seed: whole number from which all randomness of the model starts.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
+    """
+
+    #: Names of the tensors that `loss_terms` returns; each is logged under its name.
+    terms: tuple[str, ...] = ("loss",)
+
+    #: Whether the loss is a mean over examples, so that these can have weights.
+    takes_sample_weight: bool = True
+
+    #: What `log_prob` and `log_prob_bound` tell of the likelihood: "exact", "lower bound", "upper bound" or
+    #: "estimate"; None for a model that tells nothing of it.
+    likelihood_kind: str | None = None
+
+    #: What its card tells a user to try first.
+    usage: str
+
+    def __new__(cls, *args, **kwargs):
+        model = super().__new__(cls, *args, **kwargs)
+        # The arguments that the constructor's `**kwargs` pass on to its bases belong to the configuration, too.
+        named = inspect.signature(cls.__init__).parameters
+        model._passed_on = tuple(name for name in kwargs if name not in named)
+        return model
+
+    def __init__(self, *, seed: int = 0, **kwargs):
+        # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
+        super().__init__(autocast=False, **kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        # Keras saves the weights of a model, and a generator's state only when it is one of them.
+        self.seed_state = self.seed_generator.state
+        self.term_metrics = [keras.metrics.Mean(name=name) for name in self.terms]
+        # Networks are built in the constructor; Keras would otherwise save an unbuilt model without its weights.
+        self.built = True
+
+    def get_config(self) -> dict:
+        """Returns the arguments that the model was made with, each an attribute of the same name."""
+        config = super().get_config()
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
+        passed_on = [name for name in self._passed_on if name not in config]
+        return {**config, **{name: getattr(self, name) for name in (*named, *passed_on)}}
+
+    # Spaces
+
+    @property
+    def spaces(self) -> dict[str, Space]:
+        """What each column of a batch holds, by name; the first one is what `fit` calls x, the second one y."""
+        raise NotImplementedError
+
+    # Training
+
+    def loss_terms(self, batch: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Computes what training minimises and what it logs.
+
+        Args:
+            batch: valid columns by name, each of shape `(batch, *space.shape)`.
+            step: the step's randomness, and where what is learned without a gradient goes.
+
+        Returns:
+            The `terms` by name, each of shape `(batch,)`, a scalar, or a pair of values and weights; the mean of
+            "loss" is minimised.
+        """
+        raise NotImplementedError
+
+    def compile(self, optimizer="adam", *, jit_compile: bool = False, **kwargs):
+        """As `keras.Model.compile`, without a loss: the model has its own.
+
+        Args:
+            optimizer: optimizer, or its name.
+            jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
+                convolutional ones lose.
+            **kwargs: further arguments of `keras.Model.compile`.
+        """
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        # Built now, a checkpoint can be restored into it before the first step.
+        self.optimizer.build(self.trainable_variables)
+
+    def compile_from_config(self, config: dict):
+        """Compiles as `get_compile_config` says; loading calls it before it restores the optimizer's state."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running mean of each term."""
+        return self.term_metrics
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """The optimizers that the model was compiled with."""
+        return [self.optimizer]
+
+    def train_step(self, data) -> dict[str, tf.Tensor]:
+        """One step of training; `data` is a batch in any form that `fit` takes."""
+        batch, sample_weight = self.unpack(data)
+        iteration = self.optimizer.iterations.value
+        step = Step(self.next_seed(), training=True, sample_weight=sample_weight, iteration=iteration)
+        return self.logged(self.take_step(batch, step), step)
+
+    def take_step(self, batch: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Takes a step of gradient descent on the loss, applies the step's updates, and returns its terms."""
+        terms = self.descend(lambda: self.loss_terms(batch, step), step, self.optimizer, self.trainable_variables)
+        step.apply()
+        return terms
+
+    def descend(
+        self,
+        compute_terms: Callable[[], dict[str, tf.Tensor]],
+        step: Step,
+        optimizer: keras.optimizers.Optimizer,
+        variables: list[keras.Variable],
+        *,
+        loss: str = "loss",
+        learned: list[keras.Variable] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Moves variables along the gradient of a term, and returns all terms.
+
+        Args:
+            compute_terms: function that returns terms by name, in one forward pass.
+            step: the step.
+            optimizer: optimizer of the variables.
+            variables: what is moved.
+            loss: name of the term whose mean is minimised.
+            learned: variables that layers of Keras may assign in the forward pass; by default all that no gradient
+                moves.
+        """
+        learned = self.non_trainable_variables if learned is None else learned
+        with tf.GradientTape() as tape:
+            terms = step.record(compute_terms, learned)
+            objective = self.objective_share(terms[loss], step, optimizer)
+        optimizer.apply(tape.gradient(objective, variables), variables)
+        return terms
+
+    def objective_share(self, loss, step: Step, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+        """Returns this replica's share of the number to differentiate.
+
+        That number is the mean of the loss over the global batch, by the examples' weights, and the regularisation. The
+        gradients of replicas are added up; under float16 the optimizer scales the loss further.
+
+        Args:
+            loss: tensor of shape `(batch,)`, a pair of such values and weights, or a scalar.
+            step: the step.
+            optimizer: optimizer of the gradient.
+        """
+        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        values, weights = term_and_weights(loss, step)
+        if values.shape.rank == 0:
+            share = values / num_replicas
+        elif weights is None and num_replicas == 1:
+            share = tf.reduce_mean(values)
+        else:
+            weights = tf.ones_like(values) if weights is None else weights
+            total = over_replicas(tf.reduce_sum(weights))
+            share = tf.math.divide_no_nan(tf.reduce_sum(values * weights), total)
+        return optimizer.scale_loss(share + sum(self.losses) / num_replicas)
+
+    def test_step(self, data) -> dict[str, tf.Tensor]:
+        """Evaluates the terms on a batch, with the same randomness at every call."""
+        batch, sample_weight = self.unpack(data)
+        step = Step(seeds.as_pair(self.seed), training=False, sample_weight=sample_weight)
+        return self.logged(step.record(lambda: self.loss_terms(batch, step), []), step)
+
+    def predict_step(self, data):
+        """Applies the model to a batch in any form that `fit` takes; columns that `call` does not need may lack."""
+        batch, _ = self.unpack(data, complete=False)
+        return self(*(batch[name] for name in inspect.signature(self.call).parameters if name in batch))
+
+    def next_seed(self) -> tf.Tensor:
+        """Returns the next seed, int32 of shape (2,), of the stream that is saved with the model.
+
+        All replicas of a strategy get the same seed: they draw the noise of the global batch and keep their own
+        rows (`Step.rows`), so that any number of devices computes what one would.
+        """
+        return tf.cast(self.seed_generator.next(), tf.int32)
+
+    def logged(self, terms: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Adds the terms of a batch, by the examples' weights, to the running means and returns these."""
+        logs = {}
+        for metric in self.term_metrics:
+            values, weights = term_and_weights(terms[metric.name], step)
+            metric.update_state(values, None if values.shape.rank == 0 else weights)
+            logs[metric.name] = metric.result()
+        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras averages the logs of workers over their first axis.
+            logs = {name: value[tf.newaxis] for name, value in logs.items()}
+        return logs
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: the networks are built, and Keras' trial run fails on several workers."""
+
+    # Checks
+
+    def input_checks(self, name: str | None = None, *, complete: bool = True) -> Inputs:
+        """Returns the checks of what the model is given.
+
+        Args:
+            name: what errors call the first column.
+            complete: whether every column has to be there.
+        """
+        takes_weights = self.takes_sample_weight
+        return Inputs(self.spaces, type(self).__name__, takes_weights=takes_weights, name=name, complete=complete)
+
+    def unpack(self, data, *, complete: bool = True) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
+        """Splits what a data set yields into valid columns by name, and the weights of the examples or None."""
+        columns, sample_weight = named_columns(self.spaces, data, model=type(self).__name__, complete=complete)
+        if sample_weight is not None:
+            self.input_checks().check_weights_are_taken()
+            sample_weight = tf.cast(sample_weight, tf.float32)
+        return {name: self.spaces[name].validate(column, name) for name, column in columns.items()}, sample_weight
+
+    def fit(
+        self, x=None, y=None, *args, validation_data=None, sample_weight=None, class_weight=None, **kwargs
+    ) -> keras.callbacks.History:
+        """As `keras.Model.fit`; `x` holds the first column of the batches, and `y` the second one.
+
+        Args:
+            x: array, list or data frame; columns by name; or a `tf.data.Dataset`, a `PyDataset` or a generator of
+                batches in any of these forms, or of tuples.
+            y: array of the second column, such as what the examples are conditioned on.
+            *args: further arguments of `keras.Model.fit`.
+            validation_data: the same for validation, columns as a tuple.
+            sample_weight: weight of each example: in the loss, its gradient and all figures, weight 2 in a batch is the
+                example twice in it.
+            class_weight: weight of each class, for a model that is conditioned on one.
+            **kwargs: further arguments of `keras.Model.fit`.
+
+        Raises:
+            TypeError: if a dtype is not the expected one.
+            ValueError: if a column is missing or unknown, a shape or a value is not the expected one, or examples
+                are given weights where the loss is no mean over them.
+        """
+        if isinstance(x, tf.data.Dataset):
+            # A data set is shuffled by its maker; Keras would warn that it does not.
+            kwargs.setdefault("shuffle", False)
+        x, y, sample_weight = self.input_checks().checked(x, y, sample_weight, class_weight)
+        if validation_data is not None:
+            validation_data = self.checked_validation(validation_data)
+        with plain_errors():
+            return super().fit(x, y, *args, validation_data=validation_data, sample_weight=sample_weight, **kwargs)
+
+    def checked_validation(self, data):
+        """Returns validation data, in any form that `fit` takes, with its checks."""
+        data = data if isinstance(data, (tuple, list)) else (data,)
+        x, y, sample_weight = self.input_checks("validation_data").checked(*data)
+        # Keras takes what is no tuple of arrays as it is.
+        return (x, y, sample_weight) if tf.is_tensor(x) or isinstance(x, dict) else x
+
+    def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
+        """As `keras.Model.evaluate`, with the checks and the weights of `fit`."""
+        # Keras calls it for validation within `fit`, with data that are checked.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            x, y, sample_weight = self.input_checks().checked(x, y, sample_weight)
+        with plain_errors():
+            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """As `keras.Model.predict`, with the checks of `fit`; columns by name or in a data set where there are several.
+
+        Returns:
+            What `call` returns for all examples, as NumPy arrays.
+        """
+        x, y, _ = self.input_checks(complete=False).checked(x)
+        with plain_errors():
+            return super().predict(x if y is None else by_name(self.spaces, x, y), *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """As `keras.Model.train_on_batch`, with the checks and the weights of `fit`."""
+        x, y, sample_weight = self.input_checks().checked(x, y, sample_weight, class_weight)
+        return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """As `keras.Model.test_on_batch`, with the checks and the weights of `fit`."""
+        x, y, sample_weight = self.input_checks().checked(x, y, sample_weight)
+        return super().test_on_batch(x, y, sample_weight, return_dict=return_dict)
+
+    def predict_on_batch(self, x):
+        """As `keras.Model.predict_on_batch`, with the checks of `predict`."""
+        x, y, _ = self.input_checks(complete=False).checked(x)
+        return super().predict_on_batch(x if y is None else by_name(self.spaces, x, y))
+
+    # Export and pictures
+
+    def signatures(self) -> dict[str, Signature]:
+        """Returns what export writes: name to `Signature`, for the verbs that the model has, the main one first."""
+        return {}
+
+    def specs(self, *names: str) -> dict[str, tf.TensorSpec]:
+        """Returns the inputs of a signature that are columns: name to `tf.TensorSpec`, of those that the model has."""
+        return {name: self.spaces[name].spec(name) for name in names if name in self.spaces}
+
+    def example_input(self, name: str, spec: tf.TensorSpec, num: int, seed: int) -> tf.Tensor:
+        """Returns `num` values that an input of a signature may have, to compare exports on.
+
+        Args:
+            name: the input's name; a column has examples of its space.
+            spec: its shape and dtype; whole numbers are given for integers, and standard normal ones for anything else,
+                such as a latent code.
+            num: number of examples.
+            seed: seed of random values.
+        """
+        if name in self.spaces:
+            return self.spaces[name].examples(num, (seed, 1))
+        if name == "num_samples":
+            return tf.constant(num, spec.dtype)
+        shape = [num if size is None else size for size in spec.shape]
+        if spec.dtype.is_integer:
+            return tf.random.stateless_uniform(shape, (seed, 1), maxval=1 << 30, dtype=spec.dtype)
+        return tf.random.stateless_normal(shape, (seed, 2), dtype=spec.dtype)
+
+    def preview(self, batch: dict[str, tf.Tensor], *, seed) -> dict[str, tuple[Space, tf.Tensor]]:
+        """Returns what a picture of the model shows: rows by name, such as "input", "output" and "target".
+
+        Args:
+            batch: columns of examples of the data.
+            seed: int or pair of ints; the same seed gives the same picture.
+
+        Returns:
+            Name to space and values of each row, as many values as the batch holds.
+        """
+        raise NotImplementedError
+
+
+class EventModel(Model):
+    """A model of examples of one shape, which may be conditioned on something.
+
+    Its batches hold "x", the examples, and "condition" where there is one.
+
+    Args:
+        event_shape: shape of one example, without the batch.
+        levels: number of levels of a discrete entry; examples are whole numbers `0..levels-1`. None stands for
+            real numbers.
+        seed: whole number from which all randomness of the model starts.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
+    """
+
+    #: What the model is conditioned on; None for an unconditional model.
+    condition_space: Space | None = None
+
+    def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        self.event_shape = checks.event_shape(event_shape)
+        self.levels = checks.levels(levels, allow_none=True)
+
+    @property
+    def spaces(self):
+        condition = {} if self.condition_space is None else {"condition": self.condition_space}
+        return {"x": self.event_space, **condition}
+
+    @property
+    def event_space(self) -> Numbers:
+        """The space of an example."""
+        return levels_or_reals(self.event_shape, self.levels)
+
+    @property
+    def event_size(self) -> int:
+        """Number of entries of one example."""
+        return math.prod(self.event_shape)
+
+    @property
+    def draws_steps(self) -> bool:
+        """Whether draws move in steps, such as levels, so that rounding leaves a number as it is or moves it far."""
+        return self.levels is not None
+
+    # Condition
+
+    @property
+    def vector_size(self) -> int:
+        """Entries of the vector that a condition turns into; 0 for an unconditional model."""
+        return 0 if self.condition_space is None else self.condition_space.vector_size
+
+    def condition_vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
+        """Returns a valid condition as vectors of shape `(batch, vector_size)` in the networks' dtype, or None."""
+        return None if condition is None else tf.cast(self.condition_space.vectors(condition), self.compute_dtype)
+
+    # Checks
+
+    def validated(self, x, name: str = "x") -> tf.Tensor:
+        """Returns `x` as float32 examples, or raises a sentence that says what is wrong with them."""
+        return self.event_space.validate(x, name)
+
+    def validated_condition(self, condition) -> tf.Tensor | None:
+        """Returns the condition as a tensor, or None for an unconditional model.
+
+        Raises:
+            TypeError: if its dtype is not the expected one.
+            ValueError: if there is one and the model is unconditional, or none and it is conditional, or if its
+                shape or a value is not the expected one.
+        """
+        if self.condition_space is None:
+            if condition is not None:
+                raise ValueError(f"`condition` must be None: this {type(self).__name__} is not conditional.")
+            return None
+        if condition is None:
+            raise ValueError(f"`condition` must be given: this {type(self).__name__} is conditional.")
+        return self.condition_space.validate(condition, "condition")
+
+
+def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Returns the values of a term, and the weights of its mean: its own, times those of the examples."""
+    values, weights = term if isinstance(term, tuple) else (term, None)
+    if step.sample_weight is None or weights is None:
+        return values, step.sample_weight if weights is None else weights
+    return values, weights * step.sample_weight
+
+
+def by_name(columns, *values) -> dict:
+    """Returns columns by name."""
+    return dict(zip(columns, values, strict=False))
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turns the error of a guarded data set into a ValueError with its sentence alone."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r"assertion failed: \[(`\w+` holds .*? expected .*?\.)\]", error.message)
+        if found is None:
+            raise
+        raise ValueError(found[1]) from None

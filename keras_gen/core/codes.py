@@ -1,0 +1,105 @@
+"""Models with a code: from an example to its code, and back."""
+
+import tensorflow as tf
+
+from keras_gen import spaces
+from keras_gen.core.signatures import Signature
+
+
+class Codes:
+    """Gives a model of examples `encode` and `decode`, and `reconstruct` where that is not the same as doing nothing.
+
+    The model provides
+
+    - `code_space`: what a code is, and `code_name`, what signatures call it,
+    - `code_of(x, condition)`: the code of valid examples,
+    - `mean_of(z, condition)`: the examples that valid codes stand for.
+    """
+
+    #: What signatures and errors call a code.
+    code_name: str = "z"
+
+    #: Whether the examples that codes stand for are others than those that were encoded.
+    reconstructs: bool = True
+
+    #: Whether codes depend on what examples are conditioned on.
+    codes_take_condition: bool = True
+
+    @property
+    def code_space(self) -> spaces.Numbers:
+        """The space of a code."""
+        raise NotImplementedError
+
+    def code_of(self, x: tf.Tensor, condition) -> tf.Tensor:
+        """Returns the codes of valid examples, of shape `(batch, *code_space.shape)`."""
+        raise NotImplementedError
+
+    def mean_of(self, z: tf.Tensor, condition) -> tf.Tensor:
+        """Returns the examples that valid codes stand for, of shape `(batch, *event_shape)`."""
+        raise NotImplementedError
+
+    def code_condition(self, condition):
+        """Returns the valid condition that codes depend on, or None."""
+        return self.validated_condition(condition) if self.codes_take_condition else None
+
+    def encode(self, x, condition=None) -> tf.Tensor:
+        """Returns the codes of examples.
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`.
+            condition: what they are conditioned on, for a conditional model.
+
+        Returns:
+            Tensor of shape `(batch, *code_space.shape)`.
+
+        Raises:
+            ValueError: if the shape of `x` or one of its values is not the expected one.
+        """
+        x = self.validated(x)
+        return self.code_of(x, self.code_condition(condition))
+
+    def decode(self, z, condition=None) -> tf.Tensor:
+        """Returns the examples that codes stand for.
+
+        Args:
+            z: codes of shape `(batch, *code_space.shape)`.
+            condition: what the examples are conditioned on, for a conditional model.
+
+        Returns:
+            float32 tensor of shape `(batch, *event_shape)`.
+
+        Raises:
+            ValueError: if the shape of `z` or one of its values is not the expected one.
+        """
+        z = self.code_space.validate(z, self.code_name)
+        return self.mean_of(z, self.code_condition(condition))
+
+    def reconstruct(self, x, condition=None) -> tf.Tensor:
+        """Returns `decode(encode(x))`, of the shape of `x`."""
+        return self.decode(self.encode(x, condition), condition)
+
+    def signatures(self):
+        """Adds `encode` and `decode`, and `reconstruct`."""
+        condition = self.specs("condition") if self.codes_take_condition else {}
+        x = {**self.specs("x"), **condition}
+        z = {self.code_name: self.code_space.spec(self.code_name), **condition}
+
+        def encode(x, condition=None):
+            return {self.code_name: self.encode(x, condition)}
+
+        def decode(condition=None, **code):
+            return {"x": self.decode(code[self.code_name], condition)}
+
+        def reconstruct(x, condition=None):
+            return {"x": self.reconstruct(x, condition)}
+
+        verbs = {"encode": Signature(encode, x), "decode": Signature(decode, z)}
+        if self.reconstructs:
+            verbs["reconstruct"] = Signature(reconstruct, x)
+        return {**super().signatures(), **verbs}
+
+    def example_input(self, name, spec, num, seed):
+        """Adds codes."""
+        if name == self.code_name and name not in self.spaces and isinstance(self.code_space, spaces.Levels):
+            return tf.cast(self.code_space.examples(num, (seed, 1)), spec.dtype)
+        return super().example_input(name, spec, num, seed)

@@ -1,0 +1,115 @@
+"""Training in phases: a training step is made of steps of several optimizers, each on layers of its own choice."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from keras_gen.core.step import Step
+
+
+class Phases:
+    """A model that is trained in phases, such as one for each of two players.
+
+    Each phase has a name, a loss, an optimizer, and layers, which another phase may have, too. A subclass provides
+    `phase_layers`, a `compile` that passes its optimizers on to `compile_phases`, and a `take_step` that calls
+    `take_phase` for one phase after another.
+
+    The optimizer of the first phase is `model.optimizer`: callbacks that change the learning rate see it, and the
+    moving average of the weights, where there is one, is of the variables of this phase, which have to be the first
+    ones of the model. The optimizer of another phase is the attribute `<phase>_optimizer`.
+    """
+
+    #: The loss is a game or a sum of several losses, no mean over examples.
+    takes_sample_weight = False
+
+    def phase_layers(self) -> dict[str, list[keras.layers.Layer]]:
+        """Returns the layers that each phase trains, by the name of the phase."""
+        raise NotImplementedError
+
+    def phase_variables(self) -> dict[str, list[keras.Variable]]:
+        """Returns the variables that the gradient of each phase moves, by the name of the phase."""
+        return {
+            phase: [variable for layer in layers for variable in layer.trainable_variables]
+            for phase, layers in self.phase_layers().items()
+        }
+
+    def compile_phases(self, optimizers: dict[str, keras.optimizers.Optimizer], *, jit_compile: bool, **kwargs):
+        """As `keras.Model.compile`, with an optimizer for each phase.
+
+        Args:
+            optimizers: name of each phase to its optimizer, or the optimizer's name.
+            jit_compile: whether to compile the training step with XLA.
+            **kwargs: further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: if two phases are given one optimizer.
+        """
+        optimizers = {phase: keras.optimizers.get(optimizer) for phase, optimizer in optimizers.items()}
+        first, *others = optimizers
+        for index, phase in enumerate(others, 1):
+            for earlier in list(optimizers)[:index]:
+                if optimizers[phase] is optimizers[earlier]:
+                    raise ValueError(
+                        f"`{phase}_optimizer` must be an optimizer of its own, received the one of the {earlier}."
+                    )
+        # What follows in Keras and in the base concerns `optimizer`, that of the first phase.
+        keras.Model.compile(self, optimizer=optimizers[first], jit_compile=jit_compile, **kwargs)
+        scaled = keras.optimizers.LossScaleOptimizer
+        for phase in others:
+            if isinstance(self.optimizer, scaled) and not isinstance(optimizers[phase], scaled):
+                optimizers[phase] = scaled(optimizers[phase])
+            setattr(self, f"{phase}_optimizer", optimizers[phase])
+        # Built now, a checkpoint can be restored into them before the first step.
+        for phase, variables in self.phase_variables().items():
+            self.phase_optimizer(phase).build(variables)
+
+    def phase_optimizer(self, phase: str) -> keras.optimizers.Optimizer:
+        """Returns the optimizer of a phase."""
+        first = next(iter(self.phase_layers()))
+        return self.optimizer if phase == first else getattr(self, f"{phase}_optimizer")
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """The optimizers of all phases."""
+        return [self.phase_optimizer(phase) for phase in self.phase_layers()]
+
+    def get_compile_config(self) -> dict:
+        """Returns the arguments of `compile`, serialized."""
+        config = super().get_compile_config()
+        if config:
+            del config["optimizer"]
+            for phase in self.phase_layers():
+                config[f"{phase}_optimizer"] = keras.saving.serialize_keras_object(self.phase_optimizer(phase))
+        return config
+
+    def take_phase(
+        self, phase: str, compute_terms: Callable[[], dict[str, tf.Tensor]], step: Step
+    ) -> dict[str, tf.Tensor]:
+        """One step of the optimizer of a phase; leaves all layers but those of the phase as they are.
+
+        Args:
+            phase: name of the phase.
+            compute_terms: function that returns terms by name; the mean of "<phase>_loss" is minimised. A term may be
+                a pair of values and weights, whose mean is weighted.
+            step: the step, whose updates are applied.
+
+        Returns:
+            The terms.
+        """
+        learned = [variable for layer in self.phase_layers()[phase] for variable in layer.non_trainable_variables]
+        optimizer, variables = self.phase_optimizer(phase), self.phase_variables()[phase]
+        terms = self.descend(compute_terms, step, optimizer, variables, loss=f"{phase}_loss", learned=learned)
+        step.apply()
+        return terms
+
+
+def weighted_values(term: tf.Tensor | tuple[tf.Tensor, tf.Tensor], step: Step) -> tf.Tensor:
+    """Returns a term, or what has the weighted mean of a pair of a term and its weights as its mean.
+
+    Both means are over the global batch of a strategy. Without any weight, all is 0.
+    """
+    if not isinstance(term, tuple):
+        return term
+    values, weights = term
+    return tf.math.divide_no_nan(values * weights, step.mean(weights))

@@ -1,0 +1,24 @@
+"""Verbs as exported functions."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A verb as an exported function.
+
+    Attributes:
+        function: takes one keyword argument per input and returns a dict of named tensors.
+        inputs: name to `tf.TensorSpec`, with a free first axis where there is a batch.
+        deterministic: whether the output is a function of the inputs alone, without random operations; these
+            are the signatures that LiteRT can run.
+        defaults: values of the inputs that a caller may leave out, scalars by name.
+    """
+
+    function: Callable[..., dict[str, tf.Tensor]]
+    inputs: dict[str, tf.TensorSpec]
+    deterministic: bool = True
+    defaults: dict[str, int | float] = dataclasses.field(default_factory=dict)

@@ -1,0 +1,140 @@
+"""One step: its randomness, the weights of its examples, and what it leaves behind."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from keras_gen import seeds
+
+
+class Step:
+    r"""One step of training, or one batch of an evaluation.
+
+    A forward pass never changes a variable. What a step changes besides following a gradient (statistics of the data,
+    the vector of a spectral norm, a codebook, a moving average, persistent chains, a pool of images) is handed to
+    `update`, and the model applies it once the optimizer has moved the weights.
+
+    Under a strategy every replica holds some rows of the global batch. All replicas draw the noise of the global batch
+    and keep their own rows (`rows`); means and sums go over the global batch (`mean`, `total`). So any number of
+    replicas, which may hold different numbers of rows, or none, computes what one device would. A value given to
+    `update` must be that of the global batch, the same on every replica.
+
+    Attributes:
+        seed: int32 tensor of shape (2,), from which all randomness of the step comes.
+        training: whether this is a step of training.
+        sample_weight: float32 tensor of shape `(batch,)`, the weight of each example; None where all weigh the same.
+        iteration: number of steps of training before this one, an int64 scalar.
+    """
+
+    def __init__(self, seed: tf.Tensor, *, training: bool, sample_weight: tf.Tensor | None = None, iteration=0):
+        self.seed = seed
+        self.training = training
+        self.sample_weight = sample_weight
+        self.iteration = iteration
+        self._updates: dict[int, tuple[keras.Variable, tf.Tensor | Callable[[], tf.Tensor]]] = {}
+
+    # Randomness
+
+    def split(self, num: int) -> list["Step"]:
+        """Returns steps that share everything with this one but the seed: each has one of its own."""
+        return [self._with_seed(seed) for seed in tf.unstack(tf.random.split(self.seed, num))]
+
+    def fold(self, number) -> "Step":
+        """Returns a step that shares everything with this one but the seed, which depends on a number, too."""
+        return self._with_seed(tf.random.experimental.stateless_fold_in(self.seed, number))
+
+    def rows(self, draw: Callable[[tf.Tensor], tf.Tensor], batch_size: tf.Tensor):
+        """Draws for the global batch and returns the rows of this replica: see `seeds.replica_rows`."""
+        return seeds.replica_rows(draw, batch_size)
+
+    def uniform(self, shape) -> tf.Tensor:
+        """Returns float32 numbers from 0 to 1, of a shape whose first axis is the batch."""
+        return self.rows(lambda rows: seeds.uniform((rows, *shape[1:]), self.seed), shape[0])
+
+    def normal(self, shape) -> tf.Tensor:
+        """Returns float32 standard normal numbers, of a shape whose first axis is the batch."""
+        return self.rows(lambda rows: seeds.normal((rows, *shape[1:]), self.seed), shape[0])
+
+    # The global batch
+
+    def total(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the sum of a tensor over all replicas."""
+        return over_replicas(values)
+
+    def mean(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the mean over all examples of the global batch, by their weights; the first axis is the batch."""
+        shape = tf.concat([tf.shape(values)[:1], tf.ones(len(values.shape) - 1, tf.int32)], axis=0)
+        weights = tf.cast(tf.reshape(self.example_weights(tf.shape(values)[0]), shape), values.dtype)
+        total = tf.reduce_sum(values * weights, axis=0)
+        return tf.math.divide_no_nan(self.total(total), tf.cast(self.total_weight(weights), values.dtype))
+
+    def gather(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the rows of all replicas, in their order."""
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return values
+        return context.all_gather(values, axis=0)
+
+    def example_weights(self, batch_size: tf.Tensor) -> tf.Tensor:
+        """Returns the weight of each example of this replica, of shape `(batch,)`."""
+        return tf.ones((batch_size,)) if self.sample_weight is None else self.sample_weight
+
+    def total_weight(self, weights: tf.Tensor) -> tf.Tensor:
+        """Returns the sum of weights over the global batch."""
+        return self.total(tf.reduce_sum(weights))
+
+    # What the step leaves behind
+
+    def update(self, variable: keras.Variable, value: tf.Tensor | Callable[[], tf.Tensor]) -> None:
+        """Gives a variable a value when the step is done.
+
+        Args:
+            variable: a variable that no gradient moves. The last value it is given in a step counts.
+            value: its value, the same on all replicas; or a function that computes it once the optimizer has moved
+                the weights.
+        """
+        self._updates[id(variable)] = (variable, value)
+
+    def silent(self) -> "Step":
+        """Returns a step of the same seed whose updates are forgotten: for passes that nothing is to learn from."""
+        return Step(self.seed, training=self.training, sample_weight=self.sample_weight, iteration=self.iteration)
+
+    def record(self, compute: Callable[[], dict], variables: list[keras.Variable]) -> dict:
+        """Returns what a function computes, and turns what it assigns to variables into updates.
+
+        Layers of Keras, such as batch normalization, assign their statistics in a forward pass. Here, the assignments
+        wait like all updates; those to other variables than the given ones are forgotten.
+
+        Args:
+            compute: function without arguments.
+            variables: the variables that may change.
+        """
+        with keras.StatelessScope() as scope:
+            found = compute()
+        for variable in variables:
+            value = scope.get_current_value(variable)
+            if value is not None:
+                self.update(variable, value)
+        return found
+
+    def apply(self) -> None:
+        """Gives all variables their new values."""
+        # All values first: none may depend on what another update has changed.
+        values = [(variable, value() if callable(value) else value) for variable, value in self._updates.values()]
+        for variable, value in values:
+            variable.assign(value)
+        self._updates.clear()
+
+    def _with_seed(self, seed: tf.Tensor) -> "Step":
+        step = Step(seed, training=self.training, sample_weight=self.sample_weight, iteration=self.iteration)
+        step._updates = self._updates
+        return step
+
+
+def over_replicas(values: tf.Tensor) -> tf.Tensor:
+    """Returns the sum of a tensor over the replicas of a strategy."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)

@@ -1,0 +1,1 @@
+"""Bijectors that TensorFlow Probability lacks."""

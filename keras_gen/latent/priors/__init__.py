@@ -1,0 +1,1 @@
+"""Priors of codes: densities for variational models, samplers for adversarial ones."""

@@ -1,0 +1,20 @@
+"""Convolutions with their weights."""
+
+import keras
+
+
+def convolution(
+    inputs: int,
+    filters: int,
+    size: int,
+    stride: int,
+    initializer,
+    dtype,
+    kind=keras.layers.Conv2D,
+    *,
+    use_bias: bool = True,
+) -> keras.layers.Layer:
+    """Returns a convolution that has its weights; its output has the size of the input, divided by the stride."""
+    layer = kind(filters, size, stride, "same", use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
+    layer.build((None, None, None, inputs))
+    return layer

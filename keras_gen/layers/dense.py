@@ -1,0 +1,42 @@
+"""Dense layers with their weights, and products along the last axis."""
+
+import keras
+import tensorflow as tf
+
+
+def matmul(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Returns the matrix product along the last axis of a tensor of any rank."""
+    shape = (*(-1 if size is None else size for size in x.shape[:-1]), kernel.shape[1])
+    if shape.count(-1) > 1:
+        shape = tf.concat([tf.shape(x)[:-1], kernel.shape[1:]], axis=0)
+    return tf.reshape(tf.matmul(tf.reshape(x, (-1, kernel.shape[0])), kernel), shape)
+
+
+def dense(
+    inputs: int, units: int, initializer: keras.initializers.Initializer, dtype, *, use_bias: bool = True
+) -> keras.layers.Dense:
+    """Returns a dense layer that has its weights."""
+    layer = keras.layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
+    layer.build((None, inputs))
+    return layer
+
+
+def dense_network(
+    inputs: int, units: tuple[int, ...], activation, initializers: list, dtype, name: str | None = None
+) -> keras.Sequential:
+    """Returns dense layers one after the other, the last one linear.
+
+    Args:
+        inputs: length of the input.
+        units: width of each layer.
+        activation: activation of all layers but the last.
+        initializers: initializer of the kernel of each layer.
+        dtype: as in `keras.layers.Layer`.
+        name: as in `keras.layers.Layer`.
+    """
+    activations = [activation] * (len(units) - 1) + [None]
+    layers = [
+        keras.layers.Dense(width, activation=function, kernel_initializer=initializer, dtype=dtype)
+        for width, function, initializer in zip(units, activations, initializers, strict=True)
+    ]
+    return keras.Sequential([keras.Input((inputs,)), *layers], name=name)

@@ -1,0 +1,40 @@
+"""Loops over blocks of steps or positions, in the form that XLA and LiteRT accept."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def block_loop(num_blocks: int, body: Callable, values: tuple, *, backwards: bool = False) -> tuple:
+    """Goes over blocks, of steps or of positions, in a loop that XLA and LiteRT take.
+
+    Args:
+        num_blocks: number of blocks.
+        body: function from the index of a block and the values so far to the values after it.
+        values: values before the first block.
+        backwards: whether the last block comes first.
+
+    Returns:
+        The values after all blocks.
+    """
+    first, stride = (num_blocks - 1, -1) if backwards else (0, 1)
+    # XLA needs the number of iterations for a gradient.
+    return tf.while_loop(
+        lambda index, *_: (index >= 0) & (index < num_blocks),
+        lambda index, *values: (index + stride, *body(index, *values)),
+        (tf.constant(first), *values),
+        maximum_iterations=num_blocks,
+        parallel_iterations=1,
+    )[1:]
+
+
+def same_shapes(new, old):
+    """Returns the structure `new`, which a loop needs to have the static shapes of `old`."""
+    for ours, theirs in zip(tf.nest.flatten(new), tf.nest.flatten(old), strict=True):
+        ours.set_shape(theirs.shape)
+    return new
+
+
+def set_slice(tensor: tf.Tensor, index: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """Returns the tensor with one slice of its first axis replaced."""
+    return tf.tensor_scatter_nd_update(tensor, [[index]], value[tf.newaxis])

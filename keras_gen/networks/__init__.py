@@ -1,0 +1,3 @@
+"""Networks that several families share."""
+
+from keras_gen.networks.autoregressive import AutoregressiveNetwork as AutoregressiveNetwork

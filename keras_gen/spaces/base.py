@@ -1,0 +1,124 @@
+"""What one column of a batch may hold: its shape, its dtype, and the values that belong to it."""
+
+import numpy as np
+import tensorflow as tf
+
+
+class Space:
+    """A set of values, checked in the same way in arrays and inside graphs.
+
+    A subclass is a frozen dataclass. It provides `shape`, `dtype`, `expected`, `contains` and `examples`.
+
+    Attributes:
+        shape: shape of one value, without the batch.
+        dtype: dtype that a valid tensor has.
+    """
+
+    shape: tuple[int, ...]
+    dtype: tf.DType = tf.float32
+
+    #: Length of the vectors that `vectors` returns; None where a value has no natural vector.
+    vector_size: int | None = None
+
+    @property
+    def expected(self) -> str:
+        """What the values are, as an error says it."""
+        raise NotImplementedError
+
+    def contains(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns whether each entry of a tensor of the space's dtype is a valid value."""
+        raise NotImplementedError
+
+    def examples(self, num: int, seed=(0, 0)) -> tf.Tensor:
+        """Returns `num` valid values, to compare exports on and to draw pictures of.
+
+        Args:
+            num: how many.
+            seed: pair of ints, for spaces whose examples are random.
+        """
+        raise NotImplementedError
+
+    def vectors(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns valid values as float32 vectors of shape `(batch, vector_size)`."""
+        raise ValueError(f"{type(self).__name__} has no vectors; a network of its own must embed it.")
+
+    # What is the same for every space
+
+    def spec(self, name: str) -> tf.TensorSpec:
+        """Returns shape and dtype of a batch, with a free first axis."""
+        return tf.TensorSpec((None, *self.shape), self.dtype, name)
+
+    def accepts(self, dtype: tf.DType) -> bool:
+        """Returns whether values of this dtype can be converted to the space's own."""
+        return dtype.is_floating or dtype.is_integer or dtype.is_bool
+
+    #: What a dtype has to hold, as an error says it.
+    kind: str = "numbers"
+
+    def check_spec(self, dtype, shape, name: str) -> None:
+        """Raises an error if a dtype or a shape is wrong.
+
+        Raises:
+            TypeError: if the dtype is not one that the space accepts.
+            ValueError: if the shape is not `(batch, *shape)`.
+        """
+        try:
+            known = tf.as_dtype(dtype)
+        except TypeError:
+            known = None
+        if known is None or not self.accepts(known):
+            raise TypeError(f"`{name}` must hold {self.kind}, received dtype {getattr(dtype, 'name', dtype)}.")
+        if not tf.TensorShape((None, *self.shape)).is_compatible_with(shape):
+            axes = ", ".join(["batch", *map(str, self.shape)]) if self.shape else "batch,"
+            raise ValueError(f"`{name}` must have shape ({axes}), received {tuple(shape)}.")
+
+    def validate(self, values, name: str) -> tf.Tensor:
+        """Returns values as a tensor of the space's dtype.
+
+        Args:
+            values: array, list, data frame or tensor of shape `(batch, *shape)`. The values of a symbolic tensor
+                cannot be seen: only its shape and dtype are checked.
+            name: what errors call the values.
+
+        Raises:
+            TypeError: if the dtype is not one that the space accepts.
+            ValueError: if the shape, or a value, is not the expected one.
+        """
+        if not tf.is_tensor(values):
+            values = as_array(values)
+        self.check_spec(values.dtype, values.shape, name)
+        values = self.cast(values)
+        if tf.executing_eagerly() and isinstance(values, tf.__internal__.EagerTensor):
+            if values.shape[0] == 0:
+                raise ValueError(f"`{name}` holds no examples; at least one is expected.")
+            outside = tf.boolean_mask(values, ~self.contains(values))
+            if tf.size(outside):
+                raise ValueError(f"`{name}` holds the value {self.shown(outside[0])}; expected {self.expected}.")
+        return values
+
+    def guard(self, values: tf.Tensor, name: str) -> tf.Tensor:
+        """Returns a tensor unchanged, in a graph that fails with the sentence of `validate` at a wrong value."""
+        cast = self.cast(values)
+        inside = self.contains(cast)
+        value = tf.strings.reduce_join(self.as_string(tf.boolean_mask(cast, ~inside)[:1]))
+        sentence = tf.strings.join([f"`{name}` holds the value ", value, f"; expected {self.expected}."])
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(inside), [sentence])]):
+            return tf.identity(values)
+
+    def cast(self, values) -> tf.Tensor:
+        """Returns values in the space's dtype."""
+        return tf.cast(values, self.dtype)
+
+    def as_string(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns values as an error shows them."""
+        return tf.strings.as_string(values, shortest=True) if self.dtype.is_floating else tf.strings.as_string(values)
+
+    def shown(self, value: tf.Tensor) -> str:
+        """Returns one value as an error shows it."""
+        return f"{value.numpy():g}" if self.dtype.is_floating else str(value.numpy())
+
+
+def as_array(values) -> np.ndarray:
+    """Returns an array, a list, or a data frame as an array."""
+    return values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+

@@ -1,0 +1,134 @@
+"""Numbers: whole levels, real numbers, an interval of them, and sound."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from keras_gen import seeds
+from keras_gen.spaces.base import Space
+
+
+class Numbers(Space):
+    """Arrays of numbers, which can be brought to another scale and back."""
+
+    @property
+    def vector_size(self) -> int | None:
+        """Number of entries, for values that are vectors."""
+        return self.shape[0] if len(self.shape) == 1 else None
+
+    def vectors(self, values):
+        """Returns the values themselves, which have to be vectors."""
+        return values if len(self.shape) == 1 else super().vectors(values)
+
+    def scaled(self, values: tf.Tensor, low: float = -1.0, high: float = 1.0) -> tf.Tensor:
+        """Returns float32 values, the least possible one as `low` and the greatest as `high`.
+
+        Real numbers, which have no least and no greatest one, stay as they are.
+        """
+        raise NotImplementedError
+
+    def unscaled(self, scaled: tf.Tensor, low: float = -1.0, high: float = 1.0) -> tf.Tensor:
+        """Returns the inverse of `scaled`; between levels where `scaled` is."""
+        raise NotImplementedError
+
+    def nearest(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the values of the space that are nearest to given numbers."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Levels(Numbers):
+    """Whole numbers from 0 to `num_levels - 1`, such as those of pixels; float32 in a model."""
+
+    shape: tuple[int, ...]
+    num_levels: int
+
+    @property
+    def expected(self):
+        return f"whole levels from 0 to {self.num_levels - 1}"
+
+    def contains(self, values):
+        return (values >= 0) & (values <= self.num_levels - 1) & (values == tf.floor(values))
+
+    def examples(self, num, seed=(0, 0)):
+        levels = tf.random.stateless_uniform((num, *self.shape), seed, maxval=self.num_levels, dtype=tf.int32)
+        return tf.cast(levels, tf.float32)
+
+    def scaled(self, values, low=-1.0, high=1.0):
+        return low + values * ((high - low) / (self.num_levels - 1))
+
+    def unscaled(self, scaled, low=-1.0, high=1.0):
+        return (scaled - low) * ((self.num_levels - 1) / (high - low))
+
+    def nearest(self, values):
+        return tf.clip_by_value(tf.round(values), 0.0, self.num_levels - 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reals(Numbers):
+    """Finite real numbers, in any unit."""
+
+    shape: tuple[int, ...]
+
+    expected = "finite real numbers"
+
+    def contains(self, values):
+        return tf.math.is_finite(values)
+
+    def examples(self, num, seed=(0, 0)):
+        return seeds.normal((num, *self.shape), seed)
+
+    def scaled(self, values, low=-1.0, high=1.0):
+        return values
+
+    def unscaled(self, scaled, low=-1.0, high=1.0):
+        return scaled
+
+    def nearest(self, values):
+        return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval(Numbers):
+    """Real numbers from `low` to `high`."""
+
+    shape: tuple[int, ...]
+    low: float
+    high: float
+
+    @property
+    def expected(self):
+        return f"real numbers from {self.low:g} to {self.high:g}"
+
+    def contains(self, values):
+        return (values >= self.low) & (values <= self.high)
+
+    def examples(self, num, seed=(0, 0)):
+        return self.low + (self.high - self.low) * seeds.uniform((num, *self.shape), seed)
+
+    def scaled(self, values, low=-1.0, high=1.0):
+        return low + (values - self.low) * ((high - low) / (self.high - self.low))
+
+    def unscaled(self, scaled, low=-1.0, high=1.0):
+        return self.low + (scaled - low) * ((self.high - self.low) / (high - low))
+
+    def nearest(self, values):
+        return tf.clip_by_value(values, self.low, self.high)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sound(Interval):
+    """Amplitudes of sound, from -1 to 1.
+
+    Attributes:
+        sample_rate: samples in a second, in hertz; None where it is not known.
+    """
+
+    low: float = -1.0
+    high: float = 1.0
+    sample_rate: int | None = None
+
+
+def levels_or_reals(shape: tuple[int, ...], num_levels: int | None) -> Numbers:
+    """Returns the space of levels, or of real numbers where there is no number of levels."""
+    return Reals(shape) if num_levels is None else Levels(shape, num_levels)
