@@ -1,6 +1,5 @@
 """What people give to `fit`, `evaluate` and `predict`: columns by name, checked wherever they come from."""
 
-import types
 from collections.abc import Callable, Iterator, Mapping
 
 import keras
@@ -76,11 +75,14 @@ class Inputs:
         weigh = self.weighing(class_weight)
         if sample_weight is not None:
             self.check_weights_are_taken()
-        if isinstance(x, tf.data.Dataset):
-            return self.checked_dataset(x, weigh), None, None
-        if isinstance(x, keras.utils.PyDataset):
-            return CheckedPyDataset(x, lambda element: self.checked_element(element, weigh)), None, None
-        if isinstance(x, (types.GeneratorType, Iterator)):
+        if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
+            for name, value in {"y": y, "sample_weight": sample_weight}.items():
+                if value is not None:
+                    raise ValueError(f"`{name}` must be None: a {type(x).__name__} of batches holds it; received one.")
+            if isinstance(x, tf.data.Dataset):
+                return self.checked_dataset(x, weigh), None, None
+            if isinstance(x, keras.utils.PyDataset):
+                return CheckedPyDataset(x, lambda element: self.checked_element(element, weigh)), None, None
             return (self.checked_element(element, weigh) for element in x), None, None
         if isinstance(x, tf.distribute.DistributedDataset):
             return x, y, sample_weight
@@ -96,7 +98,7 @@ class Inputs:
             self.check_weights_are_taken()
         columns = {name: self.spaces[name].validate(value, self.shown_names[name]) for name, value in columns.items()}
         sizes = {self.shown_names[name]: len(value) for name, value in columns.items()}
-        if self.complete and len(self.spaces) > 1 and self.paired and len(set(sizes.values())) > 1:
+        if len(set(sizes.values())) > 1:
             raise ValueError(f"columns must be equally long, received {sizes}.")
         if sample_weight is not None:
             sample_weight = validated_weights(sample_weight, next(iter(sizes.values())))
@@ -106,9 +108,6 @@ class Inputs:
         if isinstance(keras.utils.unpack_x_y_sample_weight(element)[0], Mapping):
             return columns, None, sample_weight
         return columns[first], columns.get(others[0]) if others else None, sample_weight
-
-    #: Whether an example is one row of every column.
-    paired = True
 
     def checked_element(self, element, weigh) -> tuple:
         """Returns one batch of a generator, its values checked, as NumPy arrays."""
