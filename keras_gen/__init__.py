@@ -15,7 +15,7 @@ def __getattr__(name: str):
     if name in _MODULES:
         return importlib.import_module(f"keras_gen.{name}")
     if name in _FUNCTIONS:
-        return getattr(importlib.import_module("keras_gen.saving"), name)
+        return getattr(importlib.import_module("keras_gen.core.saving"), name)
     raise AttributeError(f"module 'keras_gen' has no attribute {name!r}")
 
 

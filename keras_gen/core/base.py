@@ -368,9 +368,10 @@ class EventModel(Model):
     condition_space: Space | None = None
 
     def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
-        super().__init__(seed=seed, **kwargs)
+        # First, since the terms of a model may depend on them.
         self.event_shape = checks.event_shape(event_shape)
         self.levels = checks.levels(levels, allow_none=True)
+        super().__init__(seed=seed, **kwargs)
 
     @property
     def spaces(self):

@@ -7,4 +7,3 @@ from keras_gen.layers.residual_block import ResidualBlock as ResidualBlock
 from keras_gen.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from keras_gen.layers.triangular import unit_triangular_inverse as unit_triangular_inverse
 from keras_gen.layers.vector_quantizer import VectorQuantizer as VectorQuantizer
-from keras_gen.networks.autoregressive import AutoregressiveNetwork as AutoregressiveNetwork
