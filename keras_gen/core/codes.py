@@ -7,26 +7,26 @@ from keras_gen.core.signatures import Signature
 
 
 class Codes:
-    """Gives a model of examples `encode` and `decode`, and `reconstruct` where that is not the same as doing nothing.
+    """Gives a model of examples `encode` and `decode`, and `reconstruct` unless decoding inverts encoding.
 
     The model provides
 
-    - `code_space`: what a code is, and `code_name`, what signatures call it,
-    - `code_of(x, condition)`: the code of valid examples,
+    - `code_space`: what a code is, and `code_name`: what signatures and errors call it,
+    - `code_of(x, condition)`: the codes of valid examples,
     - `mean_of(z, condition)`: the examples that valid codes stand for.
     """
 
     #: What signatures and errors call a code.
     code_name: str = "z"
 
-    #: Whether the examples that codes stand for are others than those that were encoded.
+    #: Whether `decode(encode(x))` differs from x, so that it is worth exporting.
     reconstructs: bool = True
 
-    #: Whether codes depend on what examples are conditioned on.
+    #: Whether a conditional model encodes and decodes given the condition.
     codes_take_condition: bool = True
 
     @property
-    def code_space(self) -> spaces.Numbers:
+    def code_space(self) -> spaces.Space:
         """The space of a code."""
         raise NotImplementedError
 
@@ -35,12 +35,20 @@ class Codes:
         raise NotImplementedError
 
     def mean_of(self, z: tf.Tensor, condition) -> tf.Tensor:
-        """Returns the examples that valid codes stand for, of shape `(batch, *event_shape)`."""
+        """Returns the examples that valid codes stand for, float32 of shape `(batch, *event_shape)`."""
         raise NotImplementedError
 
-    def code_condition(self, condition):
-        """Returns the valid condition that codes depend on, or None."""
-        return self.validated_condition(condition) if self.codes_take_condition else None
+    def code_condition(self, condition) -> tf.Tensor | None:
+        """Returns what codes are conditioned on, a valid tensor, or None.
+
+        Raises:
+            ValueError: if there is a condition and codes do not depend on it, or as in `validated_condition`.
+        """
+        if self.codes_take_condition:
+            return self.validated_condition(condition)
+        if condition is not None:
+            raise ValueError(f"`condition` must be None: codes of {type(self).__name__} do not depend on it.")
+        return None
 
     def encode(self, x, condition=None) -> tf.Tensor:
         """Returns the codes of examples.
@@ -66,7 +74,8 @@ class Codes:
             condition: what the examples are conditioned on, for a conditional model.
 
         Returns:
-            float32 tensor of shape `(batch, *event_shape)`.
+            float32 tensor of shape `(batch, *event_shape)`. A mean over levels lies between them; for two levels it
+            is a probability.
 
         Raises:
             ValueError: if the shape of `z` or one of its values is not the expected one.
@@ -100,6 +109,6 @@ class Codes:
 
     def example_input(self, name, spec, num, seed):
         """Adds codes."""
-        if name == self.code_name and name not in self.spaces and isinstance(self.code_space, spaces.Levels):
+        if name == self.code_name:
             return tf.cast(self.code_space.examples(num, (seed, 1)), spec.dtype)
         return super().example_input(name, spec, num, seed)
