@@ -142,7 +142,6 @@ class Model(keras.Model):
         variables: list[keras.Variable],
         *,
         loss: str = "loss",
-        learned: list[keras.Variable] | None = None,
     ) -> dict[str, tf.Tensor]:
         """Moves variables along the gradient of a term, and returns all terms.
 
@@ -152,12 +151,9 @@ class Model(keras.Model):
             optimizer: optimizer of the variables.
             variables: what is moved.
             loss: name of the term whose mean is minimised.
-            learned: variables that layers of Keras may assign in the forward pass; by default all that no gradient
-                moves.
         """
-        learned = self.non_trainable_variables if learned is None else learned
         with tf.GradientTape() as tape:
-            terms = step.record(compute_terms, learned)
+            terms = step.record(compute_terms, self.non_trainable_variables)
             objective = self.objective_share(terms[loss], step, optimizer)
         optimizer.apply(tape.gradient(objective, variables), variables)
         return terms

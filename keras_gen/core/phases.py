@@ -1,4 +1,4 @@
-"""Training in phases: a training step is made of steps of several optimizers, each on layers of its own choice."""
+"""Training in phases: a training step consists of steps of several optimizers, each on its own layers."""
 
 from collections.abc import Callable
 
@@ -9,18 +9,18 @@ from keras_gen.core.step import Step
 
 
 class Phases:
-    """A model that is trained in phases, such as one for each of two players.
+    """Trains a model in phases, such as one for each of two players.
 
-    Each phase has a name, a loss, an optimizer, and layers, which another phase may have, too. A subclass provides
-    `phase_layers`, a `compile` that passes its optimizers on to `compile_phases`, and a `take_step` that calls
+    A phase has a name, a loss, an optimizer, and the layers that it trains; two phases may share layers. The model
+    provides `phase_layers`, a `compile` that passes its optimizers on to `compile_phases`, and a `take_step` that calls
     `take_phase` for one phase after another.
 
-    The optimizer of the first phase is `model.optimizer`: callbacks that change the learning rate see it, and the
-    moving average of the weights, where there is one, is of the variables of this phase, which have to be the first
-    ones of the model. The optimizer of another phase is the attribute `<phase>_optimizer`.
+    The optimizer of the first phase is `model.optimizer`, which callbacks that change the learning rate see. If it
+    keeps a moving average of the weights, this is the average of the first phase's variables, which the model has to
+    create before all others. The optimizer of another phase is the attribute `<phase>_optimizer`.
     """
 
-    #: The loss is a game or a sum of several losses, no mean over examples.
+    #: The losses of several phases are not one mean over examples.
     takes_sample_weight = False
 
     def phase_layers(self) -> dict[str, list[keras.layers.Layer]]:
@@ -86,22 +86,29 @@ class Phases:
     def take_phase(
         self, phase: str, compute_terms: Callable[[], dict[str, tf.Tensor]], step: Step
     ) -> dict[str, tf.Tensor]:
-        """One step of the optimizer of a phase; leaves all layers but those of the phase as they are.
+        """Takes a step of the optimizer of a phase, and leaves the layers of the other phases as they are.
 
         Args:
             phase: name of the phase.
             compute_terms: function that returns terms by name; the mean of "<phase>_loss" is minimised. A term may be
                 a pair of values and weights, whose mean is weighted.
-            step: the step, whose updates are applied.
+            step: the step. Its updates are applied, except those to layers that only other phases have.
 
         Returns:
             The terms.
         """
-        learned = [variable for layer in self.phase_layers()[phase] for variable in layer.non_trainable_variables]
-        optimizer, variables = self.phase_optimizer(phase), self.phase_variables()[phase]
-        terms = self.descend(compute_terms, step, optimizer, variables, loss=f"{phase}_loss", learned=learned)
+        variables = self.phase_variables()[phase]
+        terms = self.descend(compute_terms, step, self.phase_optimizer(phase), variables, loss=f"{phase}_loss")
+        step.forget(self.variables_of_others(phase))
         step.apply()
         return terms
+
+    def variables_of_others(self, phase: str) -> list[keras.Variable]:
+        """Returns the variables of all layers that other phases have and this one has not."""
+        layers = self.phase_layers()
+        own = {id(variable) for layer in layers.pop(phase) for variable in layer.variables}
+        others = [variable for each in layers.values() for layer in each for variable in layer.variables]
+        return [variable for variable in others if id(variable) not in own]
 
 
 def weighted_values(term: tf.Tensor | tuple[tf.Tensor, tf.Tensor], step: Step) -> tf.Tensor:

@@ -90,31 +90,39 @@ class Step:
         """Gives a variable a value when the step is done.
 
         Args:
-            variable: a variable that no gradient moves. The last value it is given in a step counts.
+            variable: the variable. The last value it is given in a step counts.
             value: its value, the same on all replicas; or a function that computes it once the optimizer has moved
                 the weights.
         """
         self._updates[id(variable)] = (variable, value)
 
+    def forget(self, variables: list[keras.Variable]) -> None:
+        """Leaves variables as they are, whatever value they were given."""
+        for variable in variables:
+            self._updates.pop(id(variable), None)
+
     def silent(self) -> "Step":
-        """Returns a step of the same seed whose updates are forgotten: for passes that nothing is to learn from."""
+        """Returns a step of the same seed whose updates are forgotten, for passes that leave nothing behind."""
         return Step(self.seed, training=self.training, sample_weight=self.sample_weight, iteration=self.iteration)
 
     def record(self, compute: Callable[[], dict], variables: list[keras.Variable]) -> dict:
         """Returns what a function computes, and turns what it assigns to variables into updates.
 
         Layers of Keras, such as batch normalization, assign their statistics in a forward pass. Here, the assignments
-        wait like all updates; those to other variables than the given ones are forgotten.
+        wait like all updates; those to other variables than the given ones are forgotten. The function sees the values
+        that earlier passes of the step have given to the variables.
 
         Args:
             compute: function without arguments.
             variables: the variables that may change.
         """
-        with keras.StatelessScope() as scope:
+        updates = [self._updates[id(variable)] for variable in variables if id(variable) in self._updates]
+        with keras.StatelessScope([(variable, value) for variable, value in updates if not callable(value)]) as scope:
+            before = dict(scope.state_mapping)
             found = compute()
         for variable in variables:
             value = scope.get_current_value(variable)
-            if value is not None:
+            if value is not before.get(id(variable)):
                 self.update(variable, value)
         return found
 
