@@ -7,7 +7,10 @@ import importlib
 
 __version__ = "0.1.0"
 
-_MODULES = ("autoregressive", "latent", "flows", "adversarial", "data", "evaluation", "training", "export", "layers")
+_MODULES = (
+    *("autoregressive", "latent", "flows", "adversarial"),
+    *("spaces", "layers", "data", "pictures", "evaluation", "training", "export"),
+)
 _FUNCTIONS = ("load_model", "save_model")
 
 

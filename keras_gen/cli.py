@@ -99,7 +99,7 @@ def sample(
     import numpy as np
 
     import keras_gen
-    from keras_gen import evaluation
+    from keras_gen import pictures, spaces
     from keras_gen.files import atomic_file
 
     model = keras_gen.load_model(folder)
@@ -113,9 +113,10 @@ def sample(
         if output.suffix == ".npy":
             np.save(path, x)
         elif output.suffix == ".wav":
-            evaluation.write_wav(path, x, sample_rate)
+            pictures.write_wav(path, x, sample_rate)
         else:
-            evaluation.picture(x, model.levels, sample_rate=sample_rate).save(path)
+            sound = spaces.Sound(model.event_shape, sample_rate=sample_rate)
+            pictures.picture(model.event_space if sample_rate is None else sound, x).save(path)
     print(f"{output}: {num_samples} samples of shape {tuple(model.event_shape)} from {folder}")
 
 

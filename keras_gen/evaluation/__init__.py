@@ -1,4 +1,4 @@
-"""Judging models: likelihoods, samples, codes, baselines, pictures."""
+"""Judging models: likelihoods, samples, codes, baselines."""
 
 from keras_gen.evaluation import restoration as restoration
 from keras_gen.evaluation.anomaly import AUROC as AUROC
@@ -46,7 +46,3 @@ from keras_gen.evaluation.sample_quality import image_features as image_features
 from keras_gen.evaluation.sample_quality import sample_quality as sample_quality
 from keras_gen.evaluation.tags import common_tags as common_tags
 from keras_gen.evaluation.tags import nearest_by_cosine as nearest_by_cosine
-from keras_gen.pictures.plots import density_plot as density_plot
-from keras_gen.pictures.plots import picture as picture
-from keras_gen.pictures.sounds import sound_picture as sound_picture
-from keras_gen.pictures.sounds import write_wav as write_wav

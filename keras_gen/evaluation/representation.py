@@ -17,8 +17,8 @@ from keras_gen import checks
 from keras_gen.core import GenerativeModel
 from keras_gen.core.interpolation import interpolated
 from keras_gen.evaluation.likelihood import pair
+from keras_gen.pictures import as_images, image_grid
 from keras_gen.pictures.figures import new_figure, rendered
-from keras_gen.pictures.plots import as_images, image_grid
 
 #: Codes, and the label of each.
 Labelled = tuple[np.ndarray, np.ndarray]
@@ -247,7 +247,7 @@ def traversals(
         A picture.
     """
     decoded = decode(model, traversal_codes(z, start, num_entries, span, num_steps))
-    return image_grid(as_images(decoded), model.levels, columns=num_steps)
+    return image_grid(as_images(decoded), model.event_space, columns=num_steps)
 
 
 def traversal_codes(z, start, num_entries: int, span: float, num_steps: int) -> np.ndarray:
@@ -282,7 +282,7 @@ def interpolations(
     ways = interpolated(codes(model, first), codes(model, last), num_steps, spherical=spherical)
     decoded = decode(model, ways.reshape(-1, *ways.shape[2:])).reshape(*ways.shape[:2], *model.event_shape)
     rows = np.concatenate([np.asarray(first)[:, np.newaxis], decoded, np.asarray(last)[:, np.newaxis]], axis=1)
-    return image_grid(as_images(rows.reshape(-1, *model.event_shape)), model.levels, columns=num_steps + 2)
+    return image_grid(as_images(rows.reshape(-1, *model.event_shape)), model.event_space, columns=num_steps + 2)
 
 
 def latent_map(z: np.ndarray, labels: np.ndarray, *, classes: Iterable[str] | None = None) -> PIL.Image.Image:

@@ -19,7 +19,8 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.evaluation.likelihood import standard_error
-from keras_gen.pictures.plots import labelled_rows
+from keras_gen.pictures import labelled_rows
+from keras_gen.spaces import Levels
 
 #: Peak signal-to-noise ratio, in decibels, that counts for an image restored without any error.
 MAX_PSNR = 100.0
@@ -216,7 +217,7 @@ def before_after(rows: Mapping[str, np.ndarray], levels: int, *, num: int = 10) 
     for name, x in rows.items():
         factor = math.ceil(height / x.shape[1])
         same_size[name] = x.repeat(factor, axis=1).repeat(factor, axis=2)
-    return labelled_rows(same_size, levels)
+    return labelled_rows(same_size, Levels(next(iter(same_size.values())).shape[1:], levels))
 
 
 def images(name: str, x) -> np.ndarray:

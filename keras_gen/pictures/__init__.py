@@ -1,1 +1,9 @@
-"""Pictures of examples and of densities."""
+"""Pictures: of examples, of what a model makes of them, of densities; and sound to look at and to listen to."""
+
+from keras_gen.pictures.grids import as_images as as_images
+from keras_gen.pictures.grids import image_grid as image_grid
+from keras_gen.pictures.plots import density_plot as density_plot
+from keras_gen.pictures.rows import labelled_rows as labelled_rows
+from keras_gen.pictures.rows import picture as picture
+from keras_gen.pictures.rows import preview as preview
+from keras_gen.pictures.sounds import write_wav as write_wav

@@ -1,6 +1,7 @@
 """Sound to look at, and to listen to."""
 
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 import PIL.Image
@@ -13,27 +14,24 @@ from keras_gen.pictures.figures import new_figure, rendered
 DYNAMIC_RANGE = 80.0
 
 
-def sound_picture(
-    x: np.ndarray, sample_rate: int, data: np.ndarray | None = None, *, num_sounds: int = 4
-) -> PIL.Image.Image:
-    """Draws the first few sounds: the waveform of each, and its spectrogram below.
+def sound_picture(rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sounds: int = 4) -> PIL.Image.Image:
+    """Draws the first few sounds of each row: the waveform of each, and its spectrogram below.
 
     Args:
-        x: amplitudes from -1 to 1, of shape `(num, samples)`.
+        rows: name to amplitudes from -1 to 1, of shape `(num, samples)`.
         sample_rate: samples in a second.
-        data: recordings to set above them.
-        num_sounds: how many of each.
+        num_sounds: how many of each row.
     """
-    rows = [("sample", x[:num_sounds])] if data is None else [("data", data[:num_sounds]), ("sample", x[:num_sounds])]
-    columns = max(len(sounds) for _, sounds in rows)
+    rows = {name: sounds[:num_sounds] for name, sounds in rows.items()}
+    columns = max(map(len, rows.values()))
     figure, axes = new_figure(2 * len(rows), columns, 2.4)
     axes = np.array(axes).reshape(len(rows), 2, columns)
-    for (title, sounds), (waveforms, spectrograms) in zip(rows, axes, strict=True):
+    for (name, sounds), (waveforms, spectrograms) in zip(rows.items(), axes, strict=True):
         for axis in (*waveforms[len(sounds) :], *spectrograms[len(sounds) :]):
             axis.set_axis_off()
         for index, sound in enumerate(sounds):
             draw_sound(waveforms[index], spectrograms[index], np.asarray(sound, np.float64), sample_rate)
-            waveforms[index].set_title(f"{title} {index}", fontsize=8)
+            waveforms[index].set_title(f"{name} {index}", fontsize=8)
     return rendered(figure)
 
 
@@ -63,15 +61,15 @@ def draw_sound(waveform, spectrogram, sound: np.ndarray, sample_rate: int) -> No
         axis.tick_params(labelsize=6)
 
 
-def write_wav(path: pathlib.Path, x: np.ndarray, sample_rate: int, *, gap_seconds: float = 0.25) -> None:
+def write_wav(path: pathlib.Path, values: np.ndarray, sample_rate: int, *, gap_seconds: float = 0.25) -> None:
     """Writes sounds, one after the other with silence between them, as a WAV file of 16 bits.
 
     Args:
         path: the file.
-        x: amplitudes from -1 to 1, of shape `(num, samples)`; those beyond are cut off.
+        values: amplitudes from -1 to 1, of shape `(num, samples)`; those beyond are cut off.
         sample_rate: samples in a second.
         gap_seconds: length of the silence after each sound.
     """
-    gap = np.zeros((len(x), round(gap_seconds * sample_rate)))
-    sound = np.concatenate([np.asarray(x, np.float64), gap], axis=1).ravel()
+    gap = np.zeros((len(values), round(gap_seconds * sample_rate)))
+    sound = np.concatenate([np.asarray(values, np.float64), gap], axis=1).ravel()
     wavfile.write(path, sample_rate, np.clip(np.round(32768.0 * sound), -32768, 32767).astype(np.int16))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_gen import evaluation
+from keras_gen import evaluation, pictures
 from keras_gen.core import DensityModel
 from keras_gen.data import Splits, toy
 from keras_gen.files import atomic_file
@@ -110,7 +110,7 @@ def fit_vectors(
         metrics["test"]["gap_to_truth"] = metrics["test"]["nll"] + float(truth(splits.array("test")).mean())
     if splits.event_shape == (2,) and run.is_chief:
         with atomic_file(run.folder / "density.png") as path:
-            evaluation.density_plot(model, truth, splits.array("test")).save(path)
+            pictures.density_plot(model, truth, splits.array("test")).save(path)
     return model, metrics
 
 

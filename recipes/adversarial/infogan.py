@@ -62,7 +62,7 @@ def main(
     import keras
     import numpy as np
 
-    from keras_gen import adversarial, data, evaluation
+    from keras_gen import adversarial, data, evaluation, pictures
 
     run = training.Run(main.name, folder, config, options)
     labelled = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
@@ -106,7 +106,7 @@ def main(
         }
         noise["category"] = np.repeat(np.arange(num_categories, dtype=np.int32), 10)
         rows = model.generate({name: keras.ops.convert_to_tensor(part) for name, part in noise.items()})
-        evaluation.picture(rows.numpy(), model.levels).save(run.folder / "categories.png")
+        pictures.picture(model.event_space, rows.numpy()).save(run.folder / "categories.png")
     return run.finish(
         model,
         splits,

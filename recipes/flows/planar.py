@@ -55,7 +55,7 @@ def main(
         options: how to train, whatever the model.
     """
     config = dict(locals())
-    from keras_gen import data, evaluation, flows
+    from keras_gen import data, flows, pictures
     from keras_gen.files import atomic_file
 
     run = training.Run(main.name, folder, config, options)
@@ -86,7 +86,7 @@ def main(
             metrics[f"{layers} layers"] = figures["test"]
         if run.is_chief:
             with atomic_file(run.folder / "densities.png") as path:
-                evaluation.density_plot(compared, training.true_log_density(splits), splits.array("test")).save(path)
+                pictures.density_plot(compared, training.true_log_density(splits), splits.array("test")).save(path)
     return run.finish(trained, splits, metrics, protocol=training.EXACT)
 
 

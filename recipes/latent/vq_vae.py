@@ -79,7 +79,7 @@ def main(
     import keras
     import numpy as np
 
-    from keras_gen import data, evaluation, latent
+    from keras_gen import data, evaluation, latent, pictures
     from keras_gen.evaluation import restoration
 
     run = training.Run(main.name, folder, config, options)
@@ -133,7 +133,7 @@ def main(
         shown = {"data": x[:10], "reconstructed": model.reconstruct(x[:10]).numpy()}
         restoration.before_after(shown, splits.levels).save(run.folder / "reconstructions.png")
         drawn = model.code_prior.sample(100, seed=seed).numpy()[..., 0]
-        evaluation.picture(model.decode(drawn).numpy(), splits.levels).save(run.folder / "mean_samples.png")
+        pictures.picture(model.event_space, model.decode(drawn).numpy()).save(run.folder / "mean_samples.png")
     return run.finish(
         model,
         splits,

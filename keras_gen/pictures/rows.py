@@ -1,0 +1,129 @@
+"""Pictures of examples, chosen by their space: one row in the way that suits it, several rows under their names."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import PIL.Image
+
+from keras_gen.pictures.figures import new_figure, rendered
+from keras_gen.pictures.grids import as_images, as_pixels, image_grid, tiled, value_range
+from keras_gen.pictures.plots import histograms, scatter_plot
+from keras_gen.pictures.sounds import sound_picture
+from keras_gen.spaces import Levels, Numbers, Sound, Space
+
+#: Name to space and values, as `Model.preview` returns them.
+Rows = Mapping[str, tuple[Space, np.ndarray]]
+
+
+def picture(space: Space, values: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image:
+    """Draws examples in the way that suits their space.
+
+    Args:
+        space: space of the examples.
+        values: examples of shape `(num, *space.shape)`.
+        data: real examples to set beside sound and real vectors.
+
+    Returns:
+        Waveforms and spectrograms of sound whose sample rate is known; a grid of images; for other levels one row of
+        pixels per example; for real vectors of two entries a scatter plot, and for other real numbers the histogram of
+        each entry.
+
+    Raises:
+        ValueError: if the space does not hold numbers.
+    """
+    check_numbers(space)
+    values = np.asarray(values)
+    if is_audible(space):
+        rows = {"sample": values} if data is None else {"data": data, "sample": values}
+        return sound_picture(rows, space.sample_rate)
+    if len(space.shape) == 3 and space.shape[-1] in (1, 3):
+        return image_grid(values, space)
+    values = values.reshape(len(values), -1)
+    if isinstance(space, Levels):
+        return image_grid(values[np.newaxis, ..., np.newaxis], space)
+    data = None if data is None else np.reshape(data, (len(data), -1))
+    if values.shape[-1] != 2:
+        return histograms(values, data)
+    return scatter_plot({"samples": values} if data is None else {"data": data[: len(values)], "samples": values})
+
+
+def preview(rows: Rows, data: np.ndarray | None = None, *, num_columns: int = 10) -> PIL.Image.Image:
+    """Draws what a model shows of itself.
+
+    Args:
+        rows: what `Model.preview` returns: name to space and values, such as "samples" alone, or "input", "output" and
+            "target".
+        data: real examples to set beside one row of sound or of real vectors.
+        num_columns: how many examples are shown of each of several rows.
+
+    Returns:
+        The picture of one row: see `picture`. Of several rows, sounds and points of the plane are drawn as they are
+        alone, and anything else as rows of pixels; each row has its name.
+
+    Raises:
+        ValueError: if a space does not hold numbers.
+    """
+    if len(rows) == 1:
+        (row,) = rows.values()
+        return picture(*row, data)
+    spaces = [space for space, _ in rows.values()]
+    for space in spaces:
+        check_numbers(space)
+    values = {name: np.asarray(values) for name, (_, values) in rows.items()}
+    if len(set(spaces)) == 1 and is_audible(spaces[0]):
+        return sound_picture(values, spaces[0].sample_rate)
+    if all(space.shape == (2,) and not isinstance(space, Levels) for space in spaces):
+        return scatter_plot(values)
+    return stacked_rows({name: (space, values[name][:num_columns]) for name, (space, _) in rows.items()})
+
+
+def labelled_rows(rows: Mapping[str, np.ndarray], space: Numbers) -> PIL.Image.Image:
+    """Arranges examples in rows that have names.
+
+    Args:
+        rows: name to examples of shape `(num, *space.shape)`, as many in each row.
+        space: space of the examples. Real numbers are stretched, all rows alike.
+
+    Returns:
+        A picture with one row per name, in their order.
+    """
+    return stacked_rows({name: (space, values) for name, values in rows.items()})
+
+
+def stacked_rows(rows: Rows) -> PIL.Image.Image:
+    """Arranges rows below each other; rows of one space in the same colours, all magnified to about the same size."""
+    images = {name: as_images(values) for name, (_, values) in rows.items()}
+    ranges = {}
+    for space in {space for space, _ in rows.values()}:
+        ranges[space] = value_range(space, np.concatenate([images[n].ravel() for n in rows if rows[n][0] == space]))
+    pixels = {name: as_pixels(images[name], *ranges[space]) for name, (space, _) in rows.items()}
+    shape = np.max([row.shape[1:] for row in pixels.values()], axis=0)
+    whole = np.concatenate([fitted(row, *shape) for row in pixels.values()])
+    num = len(whole) // len(rows)
+    grid = np.asarray(tiled(whole, num, min_size=100 * num))
+    figure, (axis,) = new_figure(1, 1, 0.9 * len(rows), aspect=grid.shape[1] / grid.shape[0])
+    axis.imshow(grid, cmap="gray", vmin=0, vmax=255)
+    axis.set_yticks((np.arange(len(rows)) + 0.5) * grid.shape[0] / len(rows), list(rows), fontsize=8)
+    axis.set_xticks([])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    return rendered(figure)
+
+
+def fitted(pixels: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
+    """Returns images of bytes magnified by a whole factor, with grey around them, to a given size."""
+    factor = min(height // pixels.shape[1], width // pixels.shape[2])
+    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2).repeat(channels // pixels.shape[3], axis=3)
+    around = [(free // 2, free - free // 2) for free in (height - pixels.shape[1], width - pixels.shape[2])]
+    return np.pad(pixels, ((0, 0), *around, (0, 0)), constant_values=128)
+
+
+def is_audible(space: Space) -> bool:
+    """Whether a space holds sound whose sample rate is known."""
+    return isinstance(space, Sound) and space.sample_rate is not None
+
+
+def check_numbers(space: Space) -> None:
+    """Raises ValueError if a space does not hold numbers, which are all that is drawn."""
+    if not isinstance(space, Numbers):
+        raise ValueError(f"`space` must hold numbers to be drawn, received {space}.")
