@@ -1,21 +1,65 @@
-"""What recipes share: flags, strategies, and the run folder with its checkpoints, logs and results."""
+"""What recipes share: arguments, strategies, protocols, and the run folder with checkpoints, logs and results.
+
+A recipe is a function of a `Run` and of keyword arguments, single ones and groups of those that recipes share:
+
+```python
+@training.recipe(dataset="binarized_mnist", epochs=30)          # values of --paper
+def main(
+    run: "training.Run",
+    *,
+    data: training.Images = training.Images("digits", binarization="threshold"),
+    schedule: training.Schedule = training.Schedule(epochs=150, batch_size=100, learning_rate=0.1, patience=20),
+    hidden_units: int = 500,
+) -> dict:
+    ...
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
+    with run.scope():
+        model = autoregressive.NADE(splits.event_shape, hidden_units, splits.levels, seed=run.seed)
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=True)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+    return run.finish(model, splits, evaluation.likelihoods(model, splits), protocol=training.EXACT)
+```
+
+`main(epochs=2, folder="runs/mine")` and `python -m recipes.autoregressive.nade --epochs 2 --folder runs/mine` are the
+same run. A further model of a run, such as the prior of codes, is trained by a stage of it: `run.stage("prior")`.
+"""
 
 import importlib
 
-from keras_gen.training.recipe import Options as Options
-from keras_gen.training.recipe import part as part
+from keras_gen.training.arguments import Examples as Examples
+from keras_gen.training.arguments import FixedSchedule as FixedSchedule
+from keras_gen.training.arguments import Images as Images
+from keras_gen.training.arguments import Options as Options
+from keras_gen.training.arguments import Schedule as Schedule
+from keras_gen.training.arguments import Sounds as Sounds
+from keras_gen.training.arguments import Vectors as Vectors
+from keras_gen.training.arguments import VectorSchedule as VectorSchedule
+from keras_gen.training.recipe import component as component
+from keras_gen.training.recipe import component as part  # noqa: F401
 from keras_gen.training.recipe import recipe as recipe
 
+#: Names that come with TensorFlow: the flags of a recipe are parsed before it is loaded.
 _PLACES = {
     "Run": "run",
-    **dict.fromkeys(("EXACT", "compiled", "fit_vectors", "true_log_density"), "vectors"),
-    **dict.fromkeys(("fit_levels", "fit_logits"), "levels"),
-    **dict.fromkeys(("JUDGED", "judged_samples"), "samples"),
+    **dict.fromkeys(
+        (
+            "BOUNDS",
+            "EXACT",
+            "JUDGED",
+            "compiled",
+            "VECTORS",
+            "fit_levels",
+            "fit_logits",
+            "fit_vectors",
+            "judged_samples",
+            "true_log_density",
+        ),
+        "protocols",
+    ),
 }
 
 
 def __getattr__(name: str):
-    # The flags of a recipe are parsed before TensorFlow is loaded.
     if name in _PLACES:
         return getattr(importlib.import_module(f"keras_gen.training.{_PLACES[name]}"), name)
     raise AttributeError(f"module 'keras_gen.training' has no attribute {name!r}")

@@ -1,16 +1,17 @@
-"""What happens after each batch and epoch: checkpoints, early stopping, logs, sample grids."""
+"""What happens after each batch and epoch: checkpoints, early stopping, logs, pictures."""
 
 import csv
 import json
 import math
 import pathlib
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import evaluation
+from keras_gen import pictures
 from keras_gen.core import Model
 from keras_gen.files import atomic_file
 
@@ -120,37 +121,67 @@ class StopAtNaN(keras.callbacks.Callback):
                     if latest
                     else "no checkpoint was saved"
                 )
+                # Several steps may have been taken at once.
+                first = batch + 2 - self.model.steps_per_execution
+                steps = f"at step {first}" if first == batch + 1 else f"in steps {first} to {batch + 1}"
                 raise ArithmeticError(
-                    f"{name} became {float(np.mean(value))} at step {batch + 1} of epoch {self.epoch + 1}; {kept}; "
+                    f"{name} became {float(np.mean(value))} {steps} of epoch {self.epoch + 1}; {kept}; "
                     "try a smaller learning rate or gradient clipping."
                 )
 
 
-class SampleGrid(keras.callbacks.Callback):
-    """Draws a picture of what the model makes, always of the same noise, into `samples/` and TensorBoard.
+class Previews(keras.callbacks.Callback):
+    """Draws pictures of what the model makes, always of the same noise, into `samples/` and TensorBoard.
+
+    All of them together take at most 5 % of the time of the training, the first one aside: each is drawn once so much
+    time has passed that it stays so, if it takes as long as the one before it.
 
     Args:
         folder: run folder.
-        examples: as many examples of the data as a picture shows, for a model that draws none of its own.
-        every: epochs between pictures.
-        sample_rate: samples in a second, for sound.
+        batch: what the pictures show the model with, columns by name.
+        every: epochs between pictures, at least.
+        clock: function that returns the time in seconds.
     """
 
-    def __init__(self, folder: pathlib.Path, examples: tf.Tensor, *, every: int, sample_rate: int | None = None):
+    #: Share of the training's time that pictures take, at most.
+    SHARE = 0.05
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        batch: dict[str, tf.Tensor],
+        *,
+        every: int,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         super().__init__()
         self.folder = pathlib.Path(folder)
+        self.batch = batch
         self.every = every
-        self.examples = examples
-        self.sample_rate = sample_rate
+        self.clock = clock
+        self.costs = []
         self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "samples"))
 
+    def on_train_begin(self, logs=None):
+        self.started = self.clock()
+
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every:
-            return
-        x = self.model.pictured(self.examples, seed=0).numpy()
-        picture = evaluation.picture(x, self.model.levels, sample_rate=self.sample_rate)
-        with atomic_file(self.folder / "samples" / f"epoch-{epoch + 1:05d}.png") as path:
+        if (epoch + 1) % self.every == 0 and self.affordable():
+            started = self.clock()
+            self.draw(epoch + 1)
+            self.costs.append(self.clock() - started)
+
+    def affordable(self) -> bool:
+        """Whether one more picture leaves all of them within their share of the training's time."""
+        spent = sum(self.costs)
+        training = self.clock() - self.started - spent
+        return not self.costs or spent + self.costs[-1] <= self.SHARE * training
+
+    def draw(self, epoch: int):
+        """Draws the picture of an epoch."""
+        picture = pictures.preview(self.model.preview(self.batch, seed=0))
+        with atomic_file(self.folder / "samples" / f"epoch-{epoch:05d}.png") as path:
             picture.save(path, format="PNG")
-        with self.writer.as_default(step=epoch + 1):
+        with self.writer.as_default(step=epoch):
             tf.summary.image("samples", np.asarray(picture.convert("RGB"))[np.newaxis])
             self.writer.flush()

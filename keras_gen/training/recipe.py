@@ -5,42 +5,37 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
-from typing import Literal
 
 from keras_gen.console import load_tensorflow, plain_exit
+from keras_gen.training.arguments import Options, flat, replaced
 
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How to train, whatever the model."""
-
-    strategy: Literal["auto", "one", "mirrored", "multi_worker", "tpu"] = "auto"
-    """Devices to train on; auto takes several workers if TF_CONFIG names them, else all GPUs, else one device."""
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Data type policy of the networks; densities are float32 in any case."""
-    xla: bool | None = None
-    """Compile the training step; by default as measured faster for the model, on one device."""
-    ema: float = 0.0
-    """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
-    start_from: str | None = None
-    """Run folder or .keras file with weights to start from, those of a model with the same networks."""
-    overwrite: bool = False
-    """Replace a finished run in the folder."""
+#: What every recipe takes beside its own arguments.
+SHARED_HELP = """
+    seed: seed of everything random.
+    folder: folder of the run; by default runs/<family>/<recipe>/<data set>, with the model's name before the data set
+        where a recipe has several.
+    paper: use the paper's value for each flag that is not given.
+"""
 
 
 class Recipe:
     """A recipe's `main`, callable from Python and from the command line.
 
     Args:
-        main: function of keyword arguments with defaults.
-        paper: values of those that make the paper's experiment.
+        main: function of a `Run`, and of keyword arguments with defaults, single ones or groups such as
+            `training.Schedule`.
+        options: how to train, unless told otherwise.
+        paper: values, of arguments or fields of groups, that make the paper's experiment.
     """
 
-    def __init__(self, main: Callable, paper: dict):
-        unknown = set(paper) - set(inspect.signature(main).parameters)
+    def __init__(self, main: Callable, options: Options, paper: dict):
+        self.main = main
+        _, *self.parameters = inspect.signature(main).parameters.values()
+        own = {parameter.name: parameter.default for parameter in self.parameters}
+        self.defaults = {**own, "seed": 0, "folder": None, "options": options}
+        unknown = set(paper) - set(self.defaults) - set(flat(self.defaults))
         if unknown:
             raise TypeError(f"`paper` must name arguments of main, received {', '.join(sorted(unknown))}.")
-        self.main = main
         self.paper = paper
         self.__doc__ = main.__doc__
 
@@ -52,8 +47,21 @@ class Recipe:
         return module.removeprefix("recipes.")
 
     def __call__(self, *, paper: bool = False, **arguments):
-        """Runs the recipe; with `paper`, arguments that are not given take the paper's values."""
-        return self.main(**{**(self.paper if paper else {}), **arguments})
+        """Runs the recipe.
+
+        Args:
+            paper: whether arguments that are not given take the paper's values.
+            **arguments: arguments of main, or fields of its groups; "seed", "folder", and "options" or its fields.
+        """
+        from keras_gen.training.run import Run
+
+        defaults = replaced(self.defaults, self.paper) if paper else self.defaults
+        arguments = replaced(defaults, arguments)
+        options = arguments.pop("options")
+        config = {**flat(arguments), "options": dataclasses.asdict(options)}
+        run = Run(self.name, arguments.pop("folder"), config, options)
+        del arguments["seed"]
+        return self.main(run, **arguments)
 
     def cli(self, arguments: list[str] | None = None) -> None:
         """Runs the recipe with flags from the command line, and exits with a sentence at a mistake."""
@@ -61,48 +69,63 @@ class Recipe:
 
         arguments = sys.argv[1:] if arguments is None else arguments
         with plain_exit():
-            tyro.cli(
+            chosen = tyro.cli(
                 self.with_flags("--paper" in arguments),
                 args=arguments,
                 prog=f"python -m recipes.{self.name}",
                 description=inspect.getdoc(inspect.getmodule(self.main)) or self.main.__doc__,
                 config=(tyro.conf.OmitArgPrefixes,),
             )
+            load_tensorflow()
+            self(**chosen)
 
-    def with_flags(self, paper: bool) -> Callable:
-        """Returns `main` with its defaults for the command line, and a flag `--paper`."""
-        signature = inspect.signature(self.main)
-        defaults = self.paper if paper else {}
-        parameters = [
-            parameter.replace(default=defaults.get(name, parameter.default), kind=inspect.Parameter.KEYWORD_ONLY)
-            for name, parameter in signature.parameters.items()
-        ]
-        flag = inspect.Parameter("paper", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
+    def with_flags(self, paper: bool) -> Callable[..., dict]:
+        """Returns a function that returns its arguments: those of the recipe, and whether they are the paper's."""
+        defaults = replaced(self.defaults, self.paper) if paper else self.defaults
+        types = {parameter.name: parameter.annotation for parameter in self.parameters}
+        types |= {"seed": int, "folder": str | None, "options": Options}
 
         def main(*, paper: bool = False, **arguments):
-            load_tensorflow()
-            return self.main(**arguments)
+            return arguments
 
-        main.__signature__ = signature.replace(parameters=[*parameters, flag])
-        main.__annotations__ = {**self.main.__annotations__, "paper": bool}
-        main.__doc__ = (
-            f"{inspect.cleandoc(self.main.__doc__)}\n    paper: use the paper's value for each flag that is not given."
-        )
+        parameters = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation)
+            for name, annotation in types.items()
+        ]
+        flag = inspect.Parameter("paper", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
+        main.__signature__ = inspect.Signature([*parameters, flag])
+        main.__annotations__ = {**types, "paper": bool}
+        help_text = inspect.cleandoc(self.main.__doc__)
+        main.__doc__ = help_text + ("" if "\nArgs:\n" in help_text else "\n\nArgs:") + SHARED_HELP
         return main
 
 
-def recipe(**paper) -> Callable[[Callable], Recipe]:
-    """Decorates the `main` of a recipe; the keywords are the paper's values of its arguments."""
-    return lambda main: Recipe(main, paper)
+def recipe(*, options: Options | None = None, **paper) -> Callable[[Callable], Recipe]:
+    """Decorates the `main` of a recipe.
+
+    Args:
+        options: how to train, unless told otherwise; None takes the defaults.
+        **paper: the paper's values of arguments of main, or of fields of its groups.
+    """
+
+    def decorate(main):
+        if next(iter(inspect.signature(main).parameters)) != "run":
+            # Recipes that make their own `Run`; goes with the last of them.
+            from keras_gen.training._old_recipe import Recipe as OldRecipe
+
+            return OldRecipe(main, paper)
+        return Recipe(main, options or Options(), paper)
+
+    return decorate
 
 
-def part(text: str) -> str | dict:
-    """Returns what a flag says of a part of a model, such as a prior: its name, or the JSON of its name and arguments.
+def component(text: str | None) -> str | dict | None:
+    """Returns what a flag says of a component of a model, such as a prior: its name, or the JSON of name and arguments.
 
     Raises:
         ValueError: if `text` begins as JSON and is none.
     """
-    if not text.startswith("{"):
+    if text is None or not text.startswith("{"):
         return text
     try:
         return json.loads(text)

@@ -19,21 +19,26 @@ import numpy as np
 import tensorflow as tf
 
 import keras_gen
-from keras_gen import evaluation, export
+from keras_gen import export, pictures
 from keras_gen.console import markdown_table
 from keras_gen.core import Model, saving
+from keras_gen.core.inputs import named_columns
 from keras_gen.data import Splits
 from keras_gen.files import atomic_file
-from keras_gen.training.callbacks import Checkpoints, SampleGrid, StopAtNaN
+from keras_gen.spaces import Sound
+from keras_gen.training.arguments import Options
+from keras_gen.training.callbacks import Checkpoints, Previews, StopAtNaN
 from keras_gen.training.card import model_card
-from keras_gen.training.recipe import Options
 from keras_gen.training.strategy import choose_strategy, is_chief
 
 #: Arguments that may change when a run goes on.
 FREE_ARGUMENTS = ("folder", "options", "epochs")
 
-#: Number of sounds that are drawn, where there are 64 or 100 images.
+#: Number of sounds that are shown, where there are 64 or 100 other examples.
 NUM_SOUNDS = 10
+
+#: Training steps that are taken at once, at most.
+MOST_STEPS = 25
 
 
 class Run:
@@ -41,7 +46,8 @@ class Run:
 
     Args:
         name: family and model, such as "autoregressive.made".
-        folder: folder of the run; None takes `runs/<family>/<model>/<data set>`.
+        folder: folder of the run; None takes `runs/<family>/<recipe>/<data set>`, with the "model" before the data set
+            where the arguments name one.
         config: the recipe's arguments, among them "dataset" and "seed".
         options: how to train.
 
@@ -56,10 +62,11 @@ class Run:
         self.name = name
         self.config = json.loads(json.dumps(config, default=dataclasses.asdict))
         self.options = options
-        dataset = pathlib.PurePath(config["dataset"]).stem
-        self.folder = pathlib.Path(folder or pathlib.Path("runs", *name.split("."), dataset))
+        self.seed = config["seed"]
+        place = (*name.split("."), *([config["model"]] if "model" in config else []))
+        self.folder = pathlib.Path(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
         self.started = time.monotonic()
-        keras.utils.set_random_seed(config["seed"])
+        keras.utils.set_random_seed(self.seed)
         self.open_folder()
 
     def open_folder(self):
@@ -107,32 +114,67 @@ class Run:
         finally:
             keras.config.set_dtype_policy(policy)
 
-    def part(self, name: str) -> "Run":
-        """Returns what trains a further model of the same run, with checkpoints in a subfolder of that name.
+    def stage(self, name: str) -> "Run":
+        """Returns what trains a further model of the same run, such as the prior of another model's codes.
 
-        The weights to start from are those of the run's own model, not of this one.
-        """
-        part = copy.copy(self)
-        part.folder = self.folder / name
-        part.options = dataclasses.replace(self.options, start_from=None)
-        return part
-
-    def jit_compile(self, faster: bool) -> bool:
-        """Whether to compile the training step.
+        It has a subfolder of its own for checkpoints, curve and pictures. So a run that is killed in one of its stages
+        goes on there: the stages before it find themselves finished. The weights that `--start-from` names are those of
+        the run's own model, not of a stage's.
 
         Args:
-            faster: whether that was measured to be faster for the model on one device.
+            name: name of the subfolder.
         """
+        stage = copy.copy(self)
+        stage.folder = self.folder / name
+        stage.options = dataclasses.replace(self.options, start_from=None)
+        return stage
+
+    part = stage
+
+    def compile(self, model: Model, *optimizers: keras.optimizers.Optimizer, xla: bool) -> Model:
+        """Compiles a model, with a moving average of the weights where the options ask for one.
+
+        Args:
+            model: model, built in `scope`.
+            *optimizers: its optimizers, in the order in which its `compile` takes them. The first one keeps the moving
+                average.
+            xla: whether to compile the training step unless the options say otherwise: whether that was measured to be
+                faster on one device. Several replicas do without.
+
+        Returns:
+            The same model.
+        """
+        model.compile(self.averaged(optimizers[0]), *optimizers[1:], jit_compile=self.jit_compile(xla))
+        return model
+
+    def jit_compile(self, faster: bool) -> bool:
         if self.options.xla is None:
             return faster and self.strategy.num_replicas_in_sync == 1
         return self.options.xla
 
     def averaged(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-        """Returns the optimizer, which keeps a moving average of the weights if the options ask for one."""
         if self.options.ema:
             optimizer.use_ema = True
             optimizer.ema_momentum = self.options.ema
         return optimizer
+
+    @contextlib.contextmanager
+    def several_steps(self, model: Model, steps_per_epoch: int) -> Iterator[None]:
+        """Has a model take several training steps at once on one device, which saves the time between them.
+
+        Their number divides that of an epoch: nothing else changes by it.
+
+        Args:
+            model: compiled model.
+            steps_per_epoch: training steps in an epoch.
+        """
+        most = min(MOST_STEPS, steps_per_epoch) if self.strategy.num_replicas_in_sync == 1 else 1
+        number = next(number for number in range(most, 0, -1) if steps_per_epoch % number == 0)
+        set_steps_at_once(model, number)
+        try:
+            yield
+        finally:
+            set_steps_at_once(model, 1)
 
     def fit(
         self,
@@ -167,24 +209,22 @@ class Run:
         if self.options.ema:
             callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.is_chief:
-            # Of sound, only a few examples are shown.
-            num_samples, rate = (64, None) if splits.sample_rate is None else (NUM_SOUNDS, splits.sample_rate)
-            every = max(1, epochs // 8)
-            examples = splits.examples("validation", num_samples)
-            callbacks.append(SampleGrid(self.folder, examples, every=every, sample_rate=rate))
+            batch = example_batch(model, splits, "validation", 64)
+            callbacks.append(Previews(self.folder, batch, every=max(1, epochs // 8)))
             callbacks.append(keras.callbacks.TensorBoard(self.folder / "tensorboard", write_graph=False))
         # Last, so that a checkpoint is written when all else of the epoch is done.
         callbacks.append(checkpoints)
         if first < epochs and not checkpoints.finished:
-            model.fit(
-                splits.train_from(first),
-                steps_per_epoch=splits.steps_per_epoch,
-                validation_data=splits.validation,
-                initial_epoch=first,
-                epochs=epochs,
-                callbacks=callbacks,
-                verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
-            )
+            with self.several_steps(model, splits.steps_per_epoch):
+                model.fit(
+                    splits.train_from(first),
+                    steps_per_epoch=splits.steps_per_epoch,
+                    validation_data=splits.validation,
+                    initial_epoch=first,
+                    epochs=epochs,
+                    callbacks=callbacks,
+                    verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
+                )
         # The chief may still be writing the last checkpoint.
         self.wait_for_all()
         if monitor is not None:
@@ -218,7 +258,7 @@ class Run:
             **metrics,
             "dataset": splits.description(),
             "protocol": protocol,
-            "seed": self.config["seed"],
+            "seed": self.seed,
             **more,
             "duration_seconds": round(time.monotonic() - self.started, 1),
             "date": datetime.date.today().isoformat(),
@@ -267,19 +307,21 @@ class Run:
             splits,
             metrics,
             protocol=protocol,
+            likelihood=model.likelihood_kind,
             **self.training,
             num_weights=int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
         )
         if not self.is_chief:
             return report
-        num_samples = 100 if splits.sample_rate is None else NUM_SOUNDS
-        x = model.pictured(splits.examples("test", num_samples), seed=self.config["seed"]).numpy()
-        data = splits.sources["test"].array
+        rows = model.preview(example_batch(model, splits, "test", 100), seed=self.seed)
         with atomic_file(self.folder / "samples.png") as path:
-            evaluation.picture(x, model.levels, data, sample_rate=splits.sample_rate).save(path)
-        if splits.sample_rate is not None:
+            pictures.preview(rows, data=splits.sources["test"].array).save(path)
+        # The last row is what the model makes.
+        space, values = list(rows.values())[-1]
+        audible = isinstance(space, Sound) and space.sample_rate is not None
+        if audible:
             with atomic_file(self.folder / "samples.wav") as path:
-                evaluation.write_wav(path, x, splits.sample_rate)
+                pictures.write_wav(path, np.asarray(values), space.sample_rate)
         saving.save_model(model, self.folder / "model.keras")
         export.saved_model(model, self.folder / "saved_model")
         export.litert(model, self.folder / "model.tflite")
@@ -294,7 +336,7 @@ class Run:
         for name, what in (
             ("metrics.json", "all figures"),
             ("samples.png", "a picture of what it makes"),
-            *([] if splits.sample_rate is None else [("samples.wav", "samples to listen to")]),
+            *([("samples.wav", "samples to listen to")] if audible else []),
             ("README.md", "the model card"),
             ("model.keras", "keras_gen.load_model"),
             ("saved_model/", "for TF Serving"),
@@ -302,6 +344,29 @@ class Run:
         ):
             print(f"  {name:14} {what}")
         return report
+
+
+def set_steps_at_once(model: Model, number: int):
+    """Sets how many training steps a call of TensorFlow takes."""
+    model.steps_per_execution = number
+    # Keras makes these functions anew when it needs them.
+    model.train_function = model.test_function = None
+
+
+def example_batch(model: Model, splits: Splits, split: str, num: int) -> dict[str, tf.Tensor]:
+    """Returns the first examples of a split as a batch of the model, from the start again where there are fewer.
+
+    Args:
+        model: the model.
+        splits: its data.
+        split: "train", "validation" or "test".
+        num: number of examples; of sound, only a few are taken.
+    """
+    num = num if splits.sample_rate is None else NUM_SOUNDS
+    positions = tf.range(num, dtype=tf.int64) % splits.size(split)
+    batch = splits.batch(split, positions, tf.constant([splits.seed, 1]))
+    columns, _ = named_columns(model.spaces, batch, model=type(model).__name__)
+    return {name: model.spaces[name].validate(column, name) for name, column in columns.items()}
 
 
 def take_weights(model: Model, path: str):

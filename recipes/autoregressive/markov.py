@@ -12,34 +12,24 @@ from keras_gen import training
 
 @training.recipe(dataset="binarized_mnist", order=9)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    binarization: str = "threshold",
+    data: training.Examples = training.Examples("digits", binarization="threshold"),
     order: int = 2,
     smoothing: float = 0.5,
-    seed: int = 0,
-    folder: str | None = None,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Counts, and evaluates the exact likelihood beside two baselines.
 
     Args:
-        dataset: name or path of a data set.
-        binarization: how grey levels become bits: threshold, static, dynamic, or none to model the levels.
         order: entries that each entry depends on; 0 makes them independent.
         smoothing: pseudo-count added to every count.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
-    from keras_gen import autoregressive, data, evaluation
+    from keras_gen import autoregressive, evaluation
 
-    run = training.Run(main.name, folder, config, options)
     # One batch of everything: an epoch of several leaves out an incomplete last one.
-    splits = data.load(dataset, batch_size=1_000_000, seed=seed, binarization=binarization)
+    splits = data.load(batch_size=1_000_000, seed=run.seed)
     with run.scope():
-        model = autoregressive.MarkovChain(splits.event_shape, order, splits.levels, smoothing=smoothing, seed=seed)
+        model = autoregressive.MarkovChain(splits.event_shape, order, splits.levels, smoothing=smoothing, seed=run.seed)
         model.compile()
     model = run.fit(model, splits, epochs=1)
 

@@ -13,45 +13,28 @@ from keras_gen import training
 
 @training.recipe(dataset="binarized_mnist", epochs=120, num_orderings=16, weight_decay=0.02)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    binarization: str = "threshold",
-    epochs: int = 150,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    schedule: training.Schedule = training.Schedule(epochs=150, batch_size=100, learning_rate=0.002, patience=30),
     hidden_units: tuple[int, ...] = (500, 500),
     num_orderings: int = 4,
     activation: str = "relu",
-    learning_rate: float = 0.002,
     weight_decay: float = 0.3,
-    patience: int = 30,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains OrderlessNADE and evaluates the exact likelihood of the ensemble beside two baselines.
 
     Args:
-        dataset: name or path of a data set.
-        binarization: how grey levels become bits: threshold, static, dynamic, or none to model the levels.
-        epochs: passes over the training data, at most.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         hidden_units: width of each hidden layer.
         num_orderings: orderings in the ensemble.
         activation: activation of the hidden layers.
-        learning_rate: learning rate of AdamW at the start; it falls to 0 along a cosine.
-        weight_decay: its weight decay, of all weights but the biases.
-        patience: epochs without a better validation loss after which training stops.
-        options: how to train, whatever the model.
+        weight_decay: weight decay of AdamW, of all weights but the biases.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import autoregressive, data, evaluation
+    from keras_gen import autoregressive, evaluation
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = autoregressive.OrderlessNADE(
             splits.event_shape,
@@ -59,13 +42,12 @@ def main(
             splits.levels,
             num_orderings=num_orderings,
             activation=activation,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+        optimizer = keras.optimizers.AdamW(schedule.rate(splits.steps_per_epoch), weight_decay=weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
-        model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=False))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+        run.compile(model, optimizer, xla=False)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     # The validation loss, an estimate, costs one pass; the likelihood costs one for each entry and ordering.
     metrics = {"test": {**evaluation.likelihood(model, splits.test), **evaluation.baselines(splits)}}

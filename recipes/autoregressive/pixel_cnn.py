@@ -13,43 +13,26 @@ from keras_gen import training
 
 @training.recipe(dataset="binarized_mnist", filters=32, num_blocks=10, epochs=7)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    binarization: str = "threshold",
-    epochs: int = 30,
-    batch_size: int = 16,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Images = training.Images("digits", binarization="threshold"),
+    schedule: training.Schedule = training.Schedule(epochs=30, batch_size=16, learning_rate=0.003, patience=10),
     filters: int = 16,
     num_blocks: int = 4,
     head_filters: int = 32,
-    learning_rate: float = 0.003,
-    patience: int = 10,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains PixelCNN and evaluates its exact likelihood beside two baselines.
 
     Args:
-        dataset: name or path of a data set of images.
-        binarization: how grey levels become bits: threshold, static, dynamic, or none to model the levels.
-        epochs: passes over the training data, at most.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         filters: features within a residual block; between blocks there are twice as many.
         num_blocks: number of residual blocks.
         head_filters: features of the last convolutions.
-        learning_rate: learning rate of Adam at the start; it falls to 0 along a cosine.
-        patience: epochs without a better validation likelihood after which training stops.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import autoregressive, data, evaluation
+    from keras_gen import autoregressive, evaluation
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = autoregressive.PixelCNN(
             splits.event_shape,
@@ -57,14 +40,11 @@ def main(
             filters=filters,
             num_blocks=num_blocks,
             head_filters=head_filters,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=False))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
-
-    metrics = evaluation.likelihoods(model, splits)
-    return run.finish(model, splits, metrics, protocol="Exact likelihood; the epoch was chosen on validation data.")
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=False)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+    return run.finish(model, splits, evaluation.likelihoods(model, splits), protocol=training.EXACT)
 
 
 if __name__ == "__main__":

@@ -18,48 +18,28 @@ from keras_gen import training
 
 @training.recipe(dataset="binarized_mnist", units=16, num_layers=1, head_units=32, epochs=15)
 def main(
+    run: "training.Run",
     *,
     model: Literal["row_lstm", "diagonal_bilstm"] = "row_lstm",
-    dataset: str = "digits",
-    binarization: str = "threshold",
-    epochs: int = 15,
-    batch_size: int = 16,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Images = training.Images("digits", binarization="threshold"),
+    schedule: training.Schedule = training.Schedule(epochs=15, batch_size=16, learning_rate=0.003, patience=10),
     units: int = 24,
     num_layers: int = 1,
     head_units: int = 48,
-    learning_rate: float = 0.003,
-    patience: int = 10,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a PixelRNN and evaluates its exact likelihood beside two baselines.
 
     Args:
         model: row_lstm or diagonal_bilstm.
-        dataset: name or path of a data set of images.
-        binarization: how grey levels become bits: threshold, static, dynamic, or none to model the levels.
-        epochs: passes over the training data, at most.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<recipe>/<model>/<data set>.
         units: units of each LSTM.
         num_layers: number of residual LSTMs.
         head_units: features between the two last convolutions.
-        learning_rate: learning rate of Adam at the start; it falls to 0 along a cosine.
-        patience: epochs without a better validation likelihood after which training stops.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
-    import pathlib
-
     import keras
 
-    from keras_gen import autoregressive, data, evaluation
+    from keras_gen import autoregressive, evaluation
 
-    folder = folder or str(pathlib.Path("runs", *main.name.split("."), model, pathlib.PurePath(dataset).stem))
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     model_class = {"row_lstm": autoregressive.RowLSTM, "diagonal_bilstm": autoregressive.DiagonalBiLSTM}[model]
     with run.scope():
         network = model_class(
@@ -68,15 +48,11 @@ def main(
             units=units,
             num_layers=num_layers,
             head_units=head_units,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        network.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=True))
-    network = run.fit(network, splits, epochs=epochs, monitor="val_loss", patience=patience)
-
-    metrics = evaluation.likelihoods(network, splits)
-    protocol = "Exact likelihood; the epoch was chosen on validation data."
-    return run.finish(network, splits, metrics, protocol=protocol)
+        run.compile(network, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=True)
+    network = run.fit(network, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+    return run.finish(network, splits, evaluation.likelihoods(network, splits), protocol=training.EXACT)
 
 
 if __name__ == "__main__":

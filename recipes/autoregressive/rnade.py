@@ -13,6 +13,8 @@ Measured on two cores; exact test log-likelihoods in nats, of standardised data.
 housing -5.49 ± 0.24 (-0.64).
 """
 
+from typing import Literal
+
 from keras_gen import training
 
 
@@ -25,65 +27,48 @@ from keras_gen import training
     num_components=10,
     component="gaussian",
     learning_rate=0.01,
-    weight_decay=None,
+    weight_decay=0.0,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "breast_cancer",
-    columns: str | None = None,
-    folds: int = 0,
-    epochs: int = 200,
-    batch_size: int = 32,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Vectors = training.Vectors("breast_cancer"),
+    schedule: training.VectorSchedule = training.VectorSchedule(
+        epochs=200, batch_size=32, learning_rate=0.02, patience=30, weight_decay=0.1
+    ),
     hidden_units: int = 100,
     num_components: int = 2,
-    component: str = "laplace",
-    learning_rate: float = 0.02,
-    weight_decay: float | None = 0.1,
-    patience: int = 30,
-    options: training.Options = training.Options(),
+    component: Literal["gaussian", "laplace"] = "laplace",
 ) -> dict:
     """Trains RNADE on standardised real vectors and evaluates its exact likelihood.
 
     Args:
-        dataset: name or path of a set of real vectors.
-        columns: columns of a table to keep, such as 0:11.
-        folds: folds of a cross-validation before the training; 0 for none.
-        epochs: passes over the training data, at most.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         hidden_units: number of hidden units.
         num_components: components of each conditional's mixture.
-        component: their distribution, gaussian or laplace.
-        learning_rate: learning rate of SGD with momentum at the start; it falls to 0 along a cosine.
-        weight_decay: its weight decay, of the weight matrices alone; None for none.
-        patience: epochs without a better validation likelihood after which training stops.
-        options: how to train, whatever the model.
+        component: their distribution.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import autoregressive, data
+    from keras_gen import autoregressive
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, columns=columns, standardize=True)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed, standardize=True)
 
-    def build(rows: int) -> autoregressive.RNADE:
-        model = autoregressive.RNADE(splits.event_shape, hidden_units, num_components, component=component, seed=seed)
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * max(1, rows // batch_size))
+    def build(steps_per_epoch: int) -> autoregressive.RNADE:
+        model = autoregressive.RNADE(
+            splits.event_shape, hidden_units, num_components, component=component, seed=run.seed
+        )
         # Gradient descent, as in the paper: it was measured to generalise better than Adam.
         optimizer = keras.optimizers.SGD(
-            schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay, global_clipnorm=5.0
+            schedule.rate(steps_per_epoch),
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=schedule.weight_decay,
+            global_clipnorm=5.0,
         )
         optimizer.exclude_from_weight_decay(var_names=["bias", "factors"])
-        model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=True))
-        return model
+        return run.compile(model, optimizer, xla=True)
 
-    model, metrics = training.fit_vectors(
-        run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
-    )
+    model, metrics = training.fit_vectors(run, splits, build, schedule)
     return run.finish(
         model,
         splits,

@@ -25,13 +25,10 @@ from keras_gen import training
     dilations=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512) * 2,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "tones",
-    audio_length: int | None = None,
-    epochs: int = 12,
-    batch_size: int = 4,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Sounds = training.Sounds("tones"),
+    schedule: training.Schedule = training.Schedule(epochs=12, batch_size=4, learning_rate=0.006, patience=10),
     encoding: Literal["mu_law", "linear"] = "mu_law",
     num_codes: int | None = None,
     num_components: int = 10,
@@ -39,19 +36,10 @@ def main(
     skip_filters: int = 64,
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128),
     num_classes: int | None = 8,
-    learning_rate: float = 0.006,
-    patience: int = 10,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains WaveNet and evaluates the exact likelihood of codes beside two baselines.
 
     Args:
-        dataset: name or path of a data set of sound.
-        audio_length: samples of an example; by default as many as the longest recording has.
-        epochs: passes over the training data, at most.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         encoding: mu_law, with a categorical distribution, or linear, with a mixture of logistic distributions.
         num_codes: number of codes; by default 256 for mu_law and 65,536 for linear.
         num_components: logistic distributions in the mixture.
@@ -59,21 +47,14 @@ def main(
         skip_filters: features of the sum over all layers, and after it.
         dilations: samples between the taps of each gated layer.
         num_classes: number of classes to condition on; None for none, as for recordings without labels.
-        learning_rate: learning rate of Adam at the start; it falls to 0 along a cosine.
-        patience: epochs without a better validation likelihood after which training stops.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import math
 
     import keras
 
-    from keras_gen import autoregressive, data, evaluation
+    from keras_gen import autoregressive, evaluation
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(
-        dataset, batch_size=batch_size, seed=seed, audio_length=audio_length, labels=num_classes is not None
-    )
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=num_classes is not None)
     with run.scope():
         model = autoregressive.WaveNet(
             splits.event_shape,
@@ -84,11 +65,10 @@ def main(
             skip_filters=skip_filters,
             dilations=dilations,
             num_classes=num_classes,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=True))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=True)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     metrics = {split: evaluation.likelihood(model, getattr(splits, split)) for split in ("validation", "test")}
     codes = [model.codes.encode(splits.array(split)).numpy() for split in ("train", "test")]

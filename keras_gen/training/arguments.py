@@ -1,0 +1,176 @@
+"""Arguments that recipes share: which data, how long to train and how fast, and on what.
+
+A recipe takes these in groups, such as `data: training.Images = training.Images("digits")`. On the command line, in
+`config.json` and in calls from Python, the fields of a group have names of their own: `--dataset mnist`.
+"""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Which data; a subclass says how they can be read, by arguments of `keras_gen.data.load`."""
+
+    dataset: str
+    """Name or path of a data set."""
+
+    def load(self, **arguments):
+        """Returns the `Splits`.
+
+        Args:
+            **arguments: further arguments of `keras_gen.data.load`, such as `batch_size` and `seed`.
+        """
+        from keras_gen import data
+
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return data.load(fields.pop("dataset"), **fields, **arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class Images(Dataset):
+    """A set of images."""
+
+    binarization: Literal["none", "threshold", "static", "dynamic"] = "none"
+    """How grey levels become bits: 1 from the middle level on, drawn once, or drawn anew in each epoch; or none, to
+    model the levels."""
+    image_size: tuple[int, int] | None = None
+    """Height and width that the images of a folder are brought to; by default all must have one size."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Vectors(Dataset):
+    """A set of real vectors."""
+
+    columns: str | None = None
+    """Columns of a table to keep, such as 0:11 or 0,2,5."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples(Vectors, Images):
+    """A set of images or of vectors."""
+
+    standardize: bool = False
+    """Bring each column of real vectors to mean 0 and variance 1; likelihoods are then of such rows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sounds(Dataset):
+    """A set of sounds."""
+
+    audio_length: int | None = None
+    """Samples of an example: longer recordings are cut, and silence follows shorter ones; by default as many as the
+    longest has."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedSchedule:
+    """How long to train, to the last epoch, and how fast."""
+
+    epochs: int
+    """Passes over the training data, at most."""
+    batch_size: int
+    """Examples in a training step, those of all devices together."""
+    learning_rate: float
+    """Highest learning rate of the optimizer; it falls to 0 along a cosine."""
+
+    def rate(self, steps_per_epoch: int, learning_rate: float | None = None):
+        """Returns the learning rate as a function of the training step: a half cosine that ends at 0.
+
+        Args:
+            steps_per_epoch: training steps in an epoch.
+            learning_rate: learning rate at the start; by default the schedule's.
+        """
+        import keras
+
+        start = self.learning_rate if learning_rate is None else learning_rate
+        return keras.optimizers.schedules.CosineDecay(start, self.epochs * steps_per_epoch)
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule(FixedSchedule):
+    """How long to train, until validation data say that it is enough, and how fast."""
+
+    patience: int = 0
+    """Epochs without a better validation loss after which training stops; 0 never stops. The best epoch is the
+    result in any case."""
+
+
+@dataclasses.dataclass(frozen=True)
+class VectorSchedule(Schedule):
+    """How to train a density of real vectors."""
+
+    weight_decay: float = 0.0
+    """Share of the weights, per unit of learning rate, that each step takes away."""
+    folds: int = 0
+    """Folds of a cross-validation before the training; 0 for none."""
+
+    def adamw(self, steps_per_epoch: int, *, max_norm: float | None = None):
+        """Returns the optimizer AdamW with the schedule's learning rate and weight decay.
+
+        Args:
+            steps_per_epoch: training steps in an epoch.
+            max_norm: norm that the gradient of all weights is clipped to; None for no bound.
+        """
+        import keras
+
+        rate = self.rate(steps_per_epoch)
+        return keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, global_clipnorm=max_norm)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to train, whatever the model."""
+
+    strategy: Literal["auto", "one", "mirrored", "multi_worker", "tpu"] = "auto"
+    """Devices to train on; auto takes several workers if TF_CONFIG names them, else all GPUs, else one device."""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Data type policy of the networks; densities are float32 in any case."""
+    xla: bool | None = None
+    """Compile the training step; by default as measured faster for the model, on one device."""
+    ema: float = 0.0
+    """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
+    start_from: str | None = None
+    """Run folder or .keras file with weights to start from, those of a model with the same networks."""
+    overwrite: bool = False
+    """Replace a finished run in the folder."""
+
+
+def is_group(value) -> bool:
+    """Returns whether an argument is a group of arguments."""
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def fields_of(group) -> dict:
+    """Returns the fields of a group by name."""
+    return {field.name: getattr(group, field.name) for field in dataclasses.fields(group)}
+
+
+def flat(arguments: dict) -> dict:
+    """Returns arguments with the fields of each group in its place."""
+    return {
+        name: value
+        for key, argument in arguments.items()
+        for name, value in (fields_of(argument) if is_group(argument) else {key: argument}).items()
+    }
+
+
+def replaced(arguments: dict, values: dict) -> dict:
+    """Returns arguments of which some, or fields of some groups, have other values.
+
+    Args:
+        arguments: name to value.
+        values: name of an argument, or of a field of a group, to its value.
+
+    Raises:
+        TypeError: if there is no such argument.
+    """
+    arguments = {name: values.get(name, argument) for name, argument in arguments.items()}
+    unknown = sorted(set(values) - set(arguments) - set(flat(arguments)))
+    if unknown:
+        raise TypeError(f"`{unknown[0]}` is no argument; expected one of {', '.join(flat(arguments))}.")
+    for name, argument in arguments.items():
+        if is_group(argument):
+            fields = {field: values[field] for field in fields_of(argument) if field in values}
+            arguments[name] = dataclasses.replace(argument, **fields)
+    return arguments

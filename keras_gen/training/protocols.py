@@ -1,0 +1,194 @@
+"""How models of a kind are trained and judged: flows of vectors, flows of levels, and models that only draw.
+
+A protocol is what several recipes do in the same way, from the first epoch to the figures. Each has a sentence that
+says in a report how its figures came about.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from keras_gen import evaluation, pictures
+from keras_gen.core import DensityModel, GenerativeModel
+from keras_gen.data import Splits, toy
+from keras_gen.files import atomic_file
+from keras_gen.flows.base import FlowModel
+from keras_gen.training.arguments import Schedule, VectorSchedule
+from keras_gen.training.run import Run
+
+#: Of `evaluation.likelihoods`.
+EXACT = "Exact likelihood; the epoch was chosen on validation data."
+
+#: Of `evaluation.likelihood_bounds`.
+BOUNDS = "ELBO and importance-weighted bound; the epoch was chosen on validation data."
+
+#: Of `fit_vectors`.
+VECTORS = (
+    "Exact likelihood in the data's units; the epoch was chosen on validation data. In the cross-validation, where "
+    "there is one, columns are standardised with the rows that are not left out."
+)
+
+#: Of `judged_samples`.
+JUDGED = (
+    "Losses of the players on held-out data; of levels, Parzen windows whose width was chosen on validation data, "
+    "levels in [0, 1]; of a mixture of Gaussians, the modes that samples lie at."
+)
+
+
+def fit_vectors(
+    run: Run, splits: Splits, build: Callable[[int], DensityModel], schedule: VectorSchedule
+) -> tuple[DensityModel, dict[str, dict[str, float]]]:
+    """Trains a density on real vectors and evaluates its exact likelihood.
+
+    On two-dimensional vectors the run's folder gets a picture of the density, `density.png`, too.
+
+    Args:
+        run: the run; its folder holds the checkpoints.
+        splits: real vectors.
+        build: function from the number of training steps in an epoch to a new, compiled model.
+        schedule: how long to train; its folds are those of a cross-validation before the training.
+
+    Returns:
+        The trained model, and figures by split: of "validation" and "test" the likelihood; of "test" the baselines
+        and, on a toy density, the mean "gap_to_truth" of the log density, too; of "cross_validation", where there is
+        one, the mean log-likelihood of standardised rows, and its standard error.
+
+    Raises:
+        ValueError: if the data are levels.
+    """
+    if splits.levels is not None:
+        raise ValueError(f"`dataset` must hold real vectors; {splits.name} holds {splits.levels} levels.")
+
+    def fit_fold(train: np.ndarray, valid: np.ndarray) -> DensityModel:
+        steps = max(1, len(train) // schedule.batch_size)
+        with run.scope():
+            model = build(steps)
+        patience = schedule.patience or schedule.epochs
+        stop = keras.callbacks.EarlyStopping("val_loss", 0, patience, restore_best_weights=True)
+        arguments = {"batch_size": schedule.batch_size, "epochs": schedule.epochs, "callbacks": [stop], "verbose": 0}
+        with run.several_steps(model, steps):
+            model.fit(train, validation_data=(valid,), **arguments)
+        print(f"fold: {len(model.history.epoch)} epochs, validation nll {stop.best:.3f}", flush=True)
+        return model
+
+    metrics = {}
+    if schedule.folds:
+        rows = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
+        found = evaluation.cross_validate(fit_fold, rows, num_folds=schedule.folds, seed=run.seed)
+        metrics["cross_validation"] = {"log_likelihood": found.mean, "standard_error": found.standard_error}
+
+    model = fit_built(run, splits, build, schedule)
+    for split in ("validation", "test"):
+        metrics[split] = evaluation.likelihood(model, getattr(splits, split))
+    metrics["test"].update(evaluation.baselines(splits))
+    truth = true_log_density(splits)
+    if truth is not None:
+        metrics["test"]["gap_to_truth"] = metrics["test"]["nll"] + float(truth(splits.array("test")).mean())
+    if splits.event_shape == (2,) and run.is_chief:
+        with atomic_file(run.folder / "density.png") as path:
+            pictures.density_plot(model, truth, splits.array("test")).save(path)
+    return model, metrics
+
+
+def true_log_density(splits: Splits) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Returns the function from points to the log density that they were drawn from; None where it is not known."""
+    if splits.name not in toy.NAMES:
+        return None
+    density = toy.get(splits.name)
+    if splits.scale is None:
+        return density.log_density
+    mean, deviation = splits.scale
+    return lambda points: density.log_density(points * deviation + mean) + np.log(deviation).sum()
+
+
+def fit_levels(
+    run: Run, model: FlowModel, splits: Splits, schedule: Schedule, *, num_samples: int, adapt: bool = True
+) -> dict:
+    """Trains a flow on levels, evaluates two lower bounds of its likelihood, and writes the results.
+
+    Args:
+        run: the run.
+        model: compiled flow over levels, built in the run's scope.
+        splits: levels.
+        schedule: how long to train.
+        num_samples: importance samples of each test example.
+        adapt: whether the training data's standardisation is the flow's first step.
+
+    Returns:
+        What `metrics.json` holds.
+    """
+    if adapt:
+        model.adapt(splits.array("train"))
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+    return run.finish(
+        model,
+        splits,
+        evaluation.likelihood_bounds(model, splits, num_samples),
+        protocol="Lower bounds, with one sample of the noise that is added to levels and with many; "
+        "the epoch was chosen on validation data.",
+    )
+
+
+def fit_logits(run: Run, splits: Splits, build: Callable[[int], FlowModel], schedule: Schedule) -> dict:
+    """As `fit_levels`, with the evidence lower bound alone, and with the density of logits that papers report.
+
+    Args:
+        run: the run.
+        splits: levels.
+        build: function from the number of training steps in an epoch to a new, compiled flow over levels with a
+            `logit_margin`.
+        schedule: how long to train.
+
+    Returns:
+        What `metrics.json` holds.
+    """
+    model = fit_built(run, splits, build, schedule)
+    metrics = evaluation.likelihood_bounds(model, splits, num_samples=1)
+    metrics["test"].update(evaluation.logit_likelihood(model, splits.test))
+    return run.finish(
+        model,
+        splits,
+        metrics,
+        protocol="Bound with uniform noise, and the density of logits; the epoch was chosen on validation data.",
+    )
+
+
+def fit_built(run: Run, splits: Splits, build: Callable[[int], DensityModel], schedule: Schedule) -> DensityModel:
+    """Builds a density, a flow with the training data's standardisation as its first step, and trains it."""
+    with run.scope():
+        model = build(splits.steps_per_epoch)
+    if isinstance(model, FlowModel):
+        model.adapt(splits.array("train"))
+    return run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+
+
+def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, seed: int) -> dict[str, float]:
+    """Judges samples by the modes that they find, if the data are a mixture of known Gaussians, or by Parzen windows.
+
+    Args:
+        model: trained model; a conditional one draws all conditions in turn.
+        splits: its data.
+        num_samples: samples to draw.
+        seed: seed of the samples.
+
+    Returns:
+        What `evaluation.mode_count` returns, or `evaluation.parzen_log_likelihood`; nothing for other real vectors.
+    """
+    centres = getattr(toy.get(splits.name), "centres", None) if splits.name in toy.NAMES else None
+    if centres is None and splits.levels is None:
+        return {}
+    sizes = [len(chunk) for chunk in np.array_split(np.arange(num_samples), -(-num_samples // 1000))]
+    x = np.concatenate([model.sample_on_examples(num, seed=(seed, index)) for index, num in enumerate(sizes)])
+    if centres is not None:
+        mean, deviation = (0.0, 1.0) if splits.scale is None else splits.scale
+        return evaluation.mode_count(x * deviation + mean, centres, toy.get(splits.name).noise)
+    highest = splits.levels - 1.0
+    test, validation = splits.array("test") / highest, splits.array("validation") / highest
+    return evaluation.parzen_log_likelihood(x / highest, test, validation)
+
+
+def compiled(run: Run, model, *, steps: int, learning_rate: float, weight_decay: float):
+    """For recipes that have not moved."""
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return run.compile(model, keras.optimizers.AdamW(rate, weight_decay=weight_decay), xla=True)
