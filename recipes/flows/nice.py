@@ -20,12 +20,10 @@ from keras_gen import training
     num_samples=20,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    epochs: int = 60,
-    batch_size: int = 50,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Images = training.Images("digits"),
+    schedule: training.Schedule = training.Schedule(epochs=60, batch_size=50, learning_rate=0.002),
     num_layers: int = 4,
     hidden_units: tuple[int, ...] = (200, 200),
     prior: str = "logistic",
@@ -33,19 +31,11 @@ def main(
     dequantization: str = "uniform",
     logit_margin: float | None = None,
     standardize: bool = True,
-    learning_rate: float = 0.002,
-    patience: int = 0,
     num_samples: int = 100,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains NICE on images with grey levels, and evaluates lower bounds of its likelihood.
 
     Args:
-        dataset: name or path of a data set.
-        epochs: passes over the training data, at most; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         num_layers: couplings.
         hidden_units: width of each hidden layer of the couplings' networks.
         prior: logistic or gaussian.
@@ -54,18 +44,13 @@ def main(
         logit_margin: part of the unit interval at each of its ends that levels leave free in front of a logit; by
             default, as in the paper, there is no logit.
         standardize: whether each entry starts with mean 0 and variance 1; the paper has its scaling learn that.
-        learning_rate: learning rate of Adam at the start.
-        patience: epochs without a better validation bound after which training stops; 0 never stops.
         num_samples: importance samples of each test example.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import data, flows
+    from keras_gen import flows
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization="none")
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = flows.NICE(
             splits.event_shape,
@@ -74,17 +59,13 @@ def main(
             prior=prior,
             activation=activation,
             levels=splits.levels,
-            dequantization=training.part(dequantization),
+            dequantization=training.component(dequantization),
             logit_margin=logit_margin,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(
-            run.averaged(keras.optimizers.Adam(rate, global_clipnorm=5.0)), jit_compile=run.jit_compile(faster=True)
-        )
-    return training.fit_levels(
-        run, model, splits, epochs=epochs, num_samples=num_samples, patience=patience, adapt=standardize
-    )
+        optimizer = keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch), global_clipnorm=5.0)
+        run.compile(model, optimizer, xla=True)
+    return training.fit_levels(run, model, splits, schedule, num_samples=num_samples, adapt=standardize)
 
 
 if __name__ == "__main__":

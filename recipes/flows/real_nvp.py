@@ -18,51 +18,32 @@ from keras_gen import training
 
 @training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "breast_cancer",
-    columns: str | None = None,
-    folds: int = 0,
-    epochs: int = 60,
-    batch_size: int = 32,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Examples = training.Examples("breast_cancer"),
+    schedule: training.VectorSchedule = training.VectorSchedule(
+        epochs=60, batch_size=32, learning_rate=0.003, patience=20, weight_decay=0.3
+    ),
     num_layers: int = 6,
     hidden_units: tuple[int, ...] = (32,),
     ordering: str = "alternate",
     batch_normalization: bool = False,
     logit_margin: float = 0.05,
-    learning_rate: float = 0.003,
-    weight_decay: float = 0.3,
-    patience: int = 20,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains Real NVP on real vectors, or on levels through a logit, and evaluates its likelihood.
 
     Args:
-        dataset: name or path of a set of real vectors or of levels; of a toy density, the gap to the truth is reported.
-        columns: columns of a table to keep, such as 0:11.
-        folds: folds of a cross-validation before the training; 0 for none.
-        epochs: passes over the training data, at most.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         num_layers: couplings.
         hidden_units: width of each hidden layer of the couplings' networks.
         ordering: alternate or random.
         batch_normalization: whether each coupling but the last is followed by a batch normalization.
         logit_margin: part of the unit interval at each of its ends that levels leave free in front of the logit.
-        learning_rate: learning rate of AdamW at the start; it falls to 0 along a cosine.
-        weight_decay: its weight decay.
-        patience: epochs without a better validation likelihood after which training stops.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
-    from keras_gen import data, flows
+    from keras_gen import flows
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, columns=columns)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
 
-    def build(rows: int) -> flows.RealNVP:
+    def build(steps_per_epoch: int) -> flows.RealNVP:
         model = flows.RealNVP(
             splits.event_shape,
             num_layers,
@@ -71,17 +52,14 @@ def main(
             batch_normalization=batch_normalization,
             levels=splits.levels,
             logit_margin=logit_margin,
-            seed=seed,
+            seed=run.seed,
         )
-        steps = epochs * max(1, rows // batch_size)
-        return training.compiled(run, model, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay)
+        return run.compile(model, schedule.adamw(steps_per_epoch), xla=True)
 
     if splits.levels is not None:
-        return training.fit_logits(run, splits, build, epochs=epochs, patience=patience)
-    model, metrics = training.fit_vectors(
-        run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
-    )
-    return run.finish(model, splits, metrics, protocol=training.EXACT)
+        return training.fit_logits(run, splits, build, schedule)
+    model, metrics = training.fit_vectors(run, splits, build, schedule)
+    return run.finish(model, splits, metrics, protocol=training.VECTORS)
 
 
 if __name__ == "__main__":

@@ -16,49 +16,34 @@ from keras_gen import training
     dataset="mnist", epochs=6, batch_size=64, num_scales=3, filters=24, learning_rate=0.001, patience=0, num_samples=8
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
+    data: training.Images = training.Images("digits"),
+    schedule: training.Schedule = training.Schedule(epochs=30, batch_size=32, learning_rate=0.002, patience=10),
     dequantization: str = "uniform",
-    epochs: int = 30,
-    batch_size: int = 32,
-    seed: int = 0,
-    folder: str | None = None,
     num_scales: int = 2,
     filters: int = 16,
     num_blocks: int = 1,
     batch_normalization: bool = False,
     logit_margin: float = 1e-6,
-    learning_rate: float = 0.002,
-    patience: int = 10,
     num_samples: int = 100,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains Real NVP on the levels of images and evaluates two lower bounds of its likelihood.
 
     Args:
-        dataset: name or path of a data set of images.
         dequantization: name of the distribution of the noise that makes levels real numbers, or JSON.
-        epochs: passes over the training data, at most; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         num_scales: scales.
         filters: channels within the couplings' networks at the first scale; each further one has twice as many.
         num_blocks: residual blocks of these networks.
         batch_normalization: whether each coupling but the last is followed by a batch normalization.
         logit_margin: distance of the lowest and the highest level from 0 and 1, before the logit.
-        learning_rate: of Adam, at the start.
-        patience: epochs without a better validation bound after which training stops; 0 never stops.
         num_samples: importance samples of each test example.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import data, flows
+    from keras_gen import flows
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization="none")
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = flows.MultiScaleRealNVP(
             splits.event_shape,
@@ -67,14 +52,13 @@ def main(
             filters=filters,
             num_blocks=num_blocks,
             batch_normalization=batch_normalization,
-            dequantization=training.part(dequantization),
+            dequantization=training.component(dequantization),
             logit_margin=logit_margin,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        optimizer = keras.optimizers.Adam(rate, global_clipnorm=100.0)
-        model.compile(run.averaged(optimizer), jit_compile=run.jit_compile(faster=False))
-    return training.fit_levels(run, model, splits, epochs=epochs, num_samples=num_samples, patience=patience)
+        optimizer = keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch), global_clipnorm=100.0)
+        run.compile(model, optimizer, xla=False)
+    return training.fit_levels(run, model, splits, schedule, num_samples=num_samples)
 
 
 if __name__ == "__main__":

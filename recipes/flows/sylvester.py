@@ -24,53 +24,31 @@ from keras_gen import training
     learning_rate=0.003,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "two_moons",
-    columns: str | None = None,
-    folds: int = 0,
-    epochs: int = 30,
-    batch_size: int = 200,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Vectors = training.Vectors("two_moons"),
+    schedule: training.VectorSchedule = training.VectorSchedule(
+        epochs=30, batch_size=200, learning_rate=0.01, patience=10
+    ),
     num_layers: int = 16,
     num_reflections: int | None = None,
-    learning_rate: float = 0.01,
-    weight_decay: float = 0.0,
-    patience: int = 10,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a Sylvester flow on real vectors and evaluates its exact likelihood.
 
     Args:
-        dataset: name or path of a set of real vectors; of a toy density, the gap to the truth is reported, too.
-        columns: columns of a table to keep, such as 0:11.
-        folds: folds of a cross-validation before the training; 0 for none.
-        epochs: passes over the training data, at most.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         num_layers: functions from noise to data.
         num_reflections: reflections that each rotation is made of; by default as many as there are columns.
-        learning_rate: learning rate of AdamW at the start; it falls to 0 along a cosine.
-        weight_decay: its weight decay.
-        patience: epochs without a better validation likelihood after which training stops.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
-    from keras_gen import data, flows
+    from keras_gen import flows
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, columns=columns)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
 
-    def build(rows: int) -> flows.SylvesterFlow:
-        model = flows.SylvesterFlow(splits.event_shape, num_layers, num_reflections=num_reflections, seed=seed)
-        steps = epochs * max(1, rows // batch_size)
-        return training.compiled(run, model, steps=steps, learning_rate=learning_rate, weight_decay=weight_decay)
+    def build(steps_per_epoch: int) -> flows.SylvesterFlow:
+        model = flows.SylvesterFlow(splits.event_shape, num_layers, num_reflections=num_reflections, seed=run.seed)
+        return run.compile(model, schedule.adamw(steps_per_epoch), xla=True)
 
-    model, metrics = training.fit_vectors(
-        run, splits, build, epochs=epochs, batch_size=batch_size, folds=folds, patience=patience, seed=seed
-    )
-    return run.finish(model, splits, metrics, protocol=training.EXACT)
+    model, metrics = training.fit_vectors(run, splits, build, schedule)
+    return run.finish(model, splits, metrics, protocol=training.VECTORS)
 
 
 if __name__ == "__main__":
