@@ -25,12 +25,11 @@ from keras_gen import training
     game_learning_rate=5e-4,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    epochs: int = 150,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Examples = training.Examples("digits"),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=150, batch_size=100, learning_rate=0.001),
+    game_learning_rate: float = 0.0005,
     latent_size: int = 2,
     prior: str = "normal",
     num_classes: int | None = None,
@@ -38,19 +37,11 @@ def main(
     filters: tuple[int, ...] = (),
     discriminator_units: tuple[int, ...] = (200, 200),
     input_noise: float = 0.0,
-    learning_rate: float = 0.001,
-    game_learning_rate: float = 0.0005,
     num_samples: int = 10_000,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains an adversarial autoencoder and evaluates the Parzen-window log-likelihood of its samples.
 
     Args:
-        dataset: name or path of a data set.
-        epochs: passes over the training data; the learning rates fall to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         latent_size: entries of the code.
         prior: name of the distribution of the code: normal, uniform, or for two entries ring or swiss_roll; or JSON
             such as {"name": "normal", "scale": 5.0}.
@@ -59,48 +50,43 @@ def main(
         filters: channels of the convolutions in front of them.
         discriminator_units: widths of the hidden layers of the discriminator.
         input_noise: standard deviation of noise on what the encoder sees, where levels are spread over [0, 1].
-        learning_rate: of Adam on the reconstruction, at the start.
         game_learning_rate: of Adam on the discriminator, and on the encoder against it, at the start.
         num_samples: samples that have a Parzen window.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
     import numpy as np
 
-    from keras_gen import data, evaluation, latent
+    from keras_gen import evaluation, latent
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, labels=num_classes is not None)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=num_classes is not None)
     with run.scope():
         model = latent.AdversarialAutoencoder(
             splits.event_shape,
             latent_size,
             splits.levels,
-            prior=training.part(prior),
+            prior=training.component(prior),
             num_classes=num_classes,
             hidden_units=hidden_units,
             filters=filters,
             discriminator_units=discriminator_units,
             input_noise=input_noise,
-            seed=seed,
+            seed=run.seed,
         )
-        steps = epochs * splits.steps_per_epoch
-        rate, game_rate = (
-            keras.optimizers.schedules.CosineDecay(r, steps) for r in (learning_rate, game_learning_rate)
-        )
-        model.compile(
-            run.averaged(keras.optimizers.Adam(rate)),
+        rate = schedule.rate(splits.steps_per_epoch)
+        game_rate = schedule.rate(splits.steps_per_epoch, game_learning_rate)
+        run.compile(
+            model,
+            keras.optimizers.Adam(rate),
             keras.optimizers.Adam(game_rate, beta_1=0.5),
             keras.optimizers.Adam(game_rate, beta_1=0.5),
-            jit_compile=run.jit_compile(faster=not filters),
+            xla=not filters,
         )
-    model = run.fit(model, splits, epochs=epochs)
+    model = run.fit(model, splits, epochs=schedule.epochs)
 
     metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
     # Windows are around the decoder's output, where the levels are spread over [0, 1].
     highest = 1.0 if splits.levels is None else splits.levels - 1.0
-    codes = np.array_split(model.prior_codes(model.noise(num_samples, seed), None), max(1, num_samples // 1000))
+    codes = np.array_split(model.prior_codes(model.noise(num_samples, run.seed), None), max(1, num_samples // 1000))
     samples = np.concatenate([model.decode(part) for part in codes])
     metrics["test"].update(
         evaluation.parzen_log_likelihood(

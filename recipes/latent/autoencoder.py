@@ -13,54 +13,37 @@ from keras_gen import training
 
 @training.recipe(dataset="mnist", hidden_units=(512, 256), latent_size=64, epochs=30, classifier_steps=3000)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    binarization: str = "none",
-    epochs: int = 50,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Examples = training.Examples("digits"),
+    schedule: training.Schedule = training.Schedule(epochs=50, batch_size=100, learning_rate=0.002),
     latent_size: int = 32,
     hidden_units: tuple[int, ...] = (200, 200),
     filters: tuple[int, ...] = (),
     activation: str = "silu",
     likelihood: str | None = None,
-    learning_rate: float = 0.002,
-    patience: int = 0,
     num_labels: int = 100,
     classifier_steps: int = 500,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains an autoencoder without labels, and classifiers that start from its encoder or from nothing.
 
     Args:
-        dataset: name or path of a data set with labels.
-        binarization: how grey levels become bits: threshold, static, or none to model the levels.
-        epochs: passes over the training data, at most; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
         filters: channels of the convolutions in front of them.
         activation: activation of the hidden layers.
         likelihood: distribution of an entry given the code; none for cross-entropy of bits and squared error of levels.
-        learning_rate: of Adam, at the start.
-        patience: epochs without a better validation loss after which training stops; 0 never stops.
         num_labels: labels that the classifiers with few labels get, as many of each class.
         classifier_steps: training steps of each classifier.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
     import numpy as np
     import tensorflow as tf
 
-    from keras_gen import data, latent
+    from keras_gen import latent
     from keras_gen.evaluation import restoration
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         untrained = latent.Autoencoder(
             splits.event_shape,
@@ -69,24 +52,21 @@ def main(
             hidden_units=hidden_units,
             filters=filters,
             activation=activation,
-            likelihood=None if likelihood is None else training.part(likelihood),
-            seed=seed,
+            likelihood=training.component(likelihood),
+            seed=run.seed,
         )
         model = type(untrained).from_config(untrained.get_config())
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=not filters))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=not filters)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     metrics = {
         split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
     }
-    labels = {
-        split: source.gather(np.arange(source.num_examples))[1].numpy()
-        for split, source in data.load(dataset, binarization=binarization, labels=True).sources.items()
-    }
+    labelled = data.load(labels=True)
+    labels = {split: labelled.labels(split) for split in ("train", "test")}
     x, y, x_test = splits.array("train"), labels["train"], splits.array("test")
     classes = np.unique(y)
-    order = np.random.default_rng(seed).permutation(len(y))
+    order = np.random.default_rng(run.seed).permutation(len(y))
     few = np.concatenate([order[y[order] == label][: num_labels // len(classes)] for label in classes])
 
     def classification_error(start, rows, frozen):
@@ -94,8 +74,8 @@ def main(
         classifier = start.classifier(len(classes), frozen=frozen)
         rate = keras.optimizers.schedules.CosineDecay(0.01 if frozen else 0.001, classifier_steps)
         classifier.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-        examples = tf.data.Dataset.from_tensor_slices((x[rows], y[rows])).shuffle(len(rows), seed=seed).repeat()
-        classifier.fit(examples.batch(batch_size), steps_per_epoch=classifier_steps, shuffle=False, verbose=0)
+        examples = tf.data.Dataset.from_tensor_slices((x[rows], y[rows])).shuffle(len(rows), seed=run.seed).repeat()
+        classifier.fit(examples.batch(schedule.batch_size), steps_per_epoch=classifier_steps, shuffle=False, verbose=0)
         return 1.0 - classifier.evaluate(x_test, labels["test"], verbose=0)[1]
 
     for amount, rows in (("few", few), ("all", order)):

@@ -14,71 +14,53 @@ from keras_gen import training
 
 @training.recipe(dataset="mnist", filters=(32, 64), hidden_units=(256,), latent_size=128, epochs=20)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    binarization: str = "none",
-    epochs: int = 150,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Images = training.Images("digits"),
+    schedule: training.Schedule = training.Schedule(epochs=150, batch_size=100, learning_rate=0.002, patience=20),
     corruption: str = '{"name": "gaussian", "scale": 0.3}',
     latent_size: int = 64,
     hidden_units: tuple[int, ...] = (400, 400),
     filters: tuple[int, ...] = (),
     activation: str = "silu",
     likelihood: str | None = None,
-    learning_rate: float = 0.002,
-    patience: int = 20,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a denoising autoencoder, restores corrupted test images and compares them with the clean ones.
 
     Args:
-        dataset: name or path of a set of images.
-        binarization: how grey levels become bits: threshold, static, or none to model the levels.
-        epochs: passes over the training data, at most; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         corruption: gaussian, masking or salt_and_pepper, or JSON of the name and the noise's scale or rate.
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
         filters: channels of the convolutions in front of them.
         activation: activation of the hidden layers.
         likelihood: distribution of an entry given the code; none for cross-entropy of bits and squared error of levels.
-        learning_rate: of Adam, at the start.
-        patience: epochs without a better validation loss after which training stops; 0 never stops.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
     import tensorflow as tf
 
-    from keras_gen import data, latent
+    from keras_gen import latent
     from keras_gen.evaluation import restoration
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = latent.DenoisingAutoencoder(
             splits.event_shape,
             latent_size,
             splits.levels,
-            corruption=training.part(corruption),
+            corruption=training.component(corruption),
             hidden_units=hidden_units,
             filters=filters,
             activation=activation,
-            likelihood=None if likelihood is None else training.part(likelihood),
-            seed=seed,
+            likelihood=training.component(likelihood),
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=not filters))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=not filters)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     metrics = {}
     for split in ("validation", "test"):
         clean = splits.array(split)
-        seen = model.corrupted(tf.cast(clean, tf.float32), tf.constant([seed, 0])).numpy()
+        seen = model.corrupted(tf.cast(clean, tf.float32), tf.constant([run.seed, 0])).numpy()
         images = {"clean": clean, "corrupted": seen, "denoised": model.predict(seen, verbose=0)}
         found = restoration.quality(clean, {name: images[name] for name in ("corrupted", "denoised")}, splits.levels)
         metrics[split] = {

@@ -16,51 +16,38 @@ from keras_gen import training
     dataset="mnist", filters=(16, 32), hidden_units=(256,), discriminator_units=(256,), epochs=100, latent_size=10
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
+    data: training.Examples = training.Examples("digits"),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=200, batch_size=150, learning_rate=0.001),
+    game_learning_rate: float = 0.0005,
     num_labels: int = 100,
     labels_per_batch: int = 50,
-    epochs: int = 200,
-    batch_size: int = 150,
-    seed: int = 0,
-    folder: str | None = None,
     num_classes: int = 10,
     latent_size: int = 4,
     hidden_units: tuple[int, ...] = (200, 200),
     filters: tuple[int, ...] = (),
     discriminator_units: tuple[int, ...] = (200, 200),
     input_noise: float = 0.3,
-    learning_rate: float = 0.001,
-    game_learning_rate: float = 0.0005,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a semi-supervised adversarial autoencoder and evaluates the error of its classifier.
 
     Args:
-        dataset: name or path of a data set with labels.
         num_labels: training examples that keep their label, as many of each class.
         labels_per_batch: how many of them are in a training step.
-        epochs: passes over the training data; the learning rates fall to zero over them.
-        batch_size: examples in a training step, the labelled ones among them.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         num_classes: number of classes.
         latent_size: entries of the style z.
         hidden_units: widths of the dense hidden layers of the encoder.
         filters: channels of the convolutions in front of them.
         discriminator_units: widths of the hidden layers of both discriminators.
         input_noise: standard deviation of noise on what the encoder sees, where levels are spread over [0, 1].
-        learning_rate: of Adam on the reconstruction and on the labels, at the start.
         game_learning_rate: of Adam on the discriminators, and on the encoder against them, at the start.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import data, latent
+    from keras_gen import latent
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     splits = data.few_labels(splits, num_labels, labels_per_batch)
     with run.scope():
         model = latent.SemiSupervisedAAE(
@@ -72,20 +59,19 @@ def main(
             filters=filters,
             discriminator_units=discriminator_units,
             input_noise=input_noise,
-            seed=seed,
+            seed=run.seed,
         )
-        steps = epochs * splits.steps_per_epoch
-        rate, game_rate = (
-            keras.optimizers.schedules.CosineDecay(r, steps) for r in (learning_rate, game_learning_rate)
-        )
-        model.compile(
-            run.averaged(keras.optimizers.Adam(rate)),
+        rate = schedule.rate(splits.steps_per_epoch)
+        game_rate = schedule.rate(splits.steps_per_epoch, game_learning_rate)
+        run.compile(
+            model,
+            keras.optimizers.Adam(rate),
             keras.optimizers.Adam(game_rate, beta_1=0.5),
             keras.optimizers.Adam(game_rate, beta_1=0.5),
             keras.optimizers.Adam(rate),
-            jit_compile=run.jit_compile(faster=not filters),
+            xla=not filters,
         )
-    model = run.fit(model, splits, epochs=epochs)
+    model = run.fit(model, splits, epochs=schedule.epochs)
 
     metrics = {
         split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")

@@ -42,13 +42,10 @@ from keras_gen import training
     num_samples=5000,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    binarization: str = "threshold",
-    epochs: int = 100,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    schedule: training.Schedule = training.Schedule(epochs=100, batch_size=100, learning_rate=0.002),
     latent_size: int = 10,
     hidden_units: tuple[int, ...] = (200, 200),
     filters: tuple[int, ...] = (),
@@ -60,20 +57,11 @@ def main(
     warm_up_epochs: int = 0,
     free_nats: float = 0.0,
     activation: str = "silu",
-    learning_rate: float = 0.002,
-    patience: int = 0,
     num_samples: int = 1000,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a VAE and evaluates two lower bounds of its likelihood: the ELBO, and one by importance sampling.
 
     Args:
-        dataset: name or path of a data set.
-        binarization: how grey levels become bits: threshold, static, dynamic, or none to model the levels.
-        epochs: passes over the training data, at most; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
         filters: channels of the convolutions in front of them.
@@ -85,18 +73,13 @@ def main(
         warm_up_epochs: epochs over which that weight grows from 0.
         free_nats: divergence that costs nothing.
         activation: activation of the hidden layers.
-        learning_rate: of Adam, at the start.
-        patience: epochs without a better validation bound after which training stops; 0 never stops.
         num_samples: importance samples of each test example.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import data, evaluation, latent
+    from keras_gen import evaluation, latent
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = latent.VAE(
             splits.event_shape,
@@ -104,24 +87,21 @@ def main(
             splits.levels,
             hidden_units=hidden_units,
             filters=filters,
-            likelihood=None if likelihood is None else training.part(likelihood),
-            prior=training.part(prior),
-            posterior=training.part(posterior),
+            likelihood=training.component(likelihood),
+            prior=training.component(prior),
+            posterior=training.component(posterior),
             estimator=estimator,
             beta=beta,
             warm_up_steps=warm_up_epochs * splits.steps_per_epoch,
             free_nats=free_nats,
             activation=activation,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=not filters))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=not filters)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     metrics = evaluation.likelihood_bounds(model, splits, num_samples)
-    return run.finish(
-        model, splits, metrics, protocol="ELBO and importance-weighted bound; the epoch was chosen on validation data."
-    )
+    return run.finish(model, splits, metrics, protocol=training.BOUNDS)
 
 
 if __name__ == "__main__":

@@ -27,13 +27,10 @@ from keras_gen import training
     prior_layers=8,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    binarization: str = "none",
-    epochs: int = 40,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Images = training.Images("digits"),
+    schedule: training.Schedule = training.Schedule(epochs=40, batch_size=100, learning_rate=0.003),
     num_codes: int = 16,
     code_size: int = 8,
     filters: tuple[int, ...] = (32,),
@@ -42,23 +39,14 @@ def main(
     beta: float = 0.25,
     codebook: Literal["ema", "gradient"] = "ema",
     likelihood: str | None = None,
-    learning_rate: float = 0.003,
-    patience: int = 0,
     prior_epochs: int = 20,
     prior_filters: int = 16,
     prior_layers: int = 4,
     prior_learning_rate: float = 0.003,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a VQ-VAE and then the prior of its codes, and evaluates both.
 
     Args:
-        dataset: name or path of a set of images.
-        binarization: how grey levels become bits: threshold, static, or none to model the levels.
-        epochs: passes of the autoencoder over the training data; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         num_codes: vectors in the codebook.
         code_size: entries of a vector.
         filters: channels of each convolution of the encoder with stride 2.
@@ -67,23 +55,18 @@ def main(
         beta: weight of the commitment of the encoder to its codes.
         codebook: ema for moving averages, or gradient.
         likelihood: distribution of an entry given the code, by the levels if none is named.
-        learning_rate: of Adam, at the start.
-        patience: epochs without a better validation loss after which training stops; 0 never stops.
         prior_epochs: passes of the prior over the codes, at most; its best one on validation data is taken.
         prior_filters: features of the prior's stacks.
         prior_layers: layers of the prior.
         prior_learning_rate: of the prior's Adam, at the start.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
     import numpy as np
 
-    from keras_gen import data, evaluation, latent, pictures
+    from keras_gen import evaluation, latent, pictures
     from keras_gen.evaluation import restoration
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = latent.VQVAE(
             splits.event_shape,
@@ -95,30 +78,26 @@ def main(
             residual_filters=residual_filters,
             beta=beta,
             codebook=codebook,
-            likelihood=None if likelihood is None else training.part(likelihood),
+            likelihood=training.component(likelihood),
             prior={"filters": prior_filters, "num_layers": prior_layers, "head_filters": 2 * prior_filters},
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=False))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=False)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
-    rate = keras.optimizers.schedules.CosineDecay(prior_learning_rate, prior_epochs * splits.steps_per_epoch)
-    best = keras.callbacks.EarlyStopping("val_loss", patience=prior_epochs, restore_best_weights=True)
-    history = model.fit_prior(
-        splits.array("train"),
-        optimizer=keras.optimizers.Adam(rate),
-        validation_data=splits.array("validation"),
-        batch_size=batch_size,
-        epochs=prior_epochs,
-        callbacks=[best],
-        verbose=2 if run.is_chief else 0,
+    stage = run.stage("prior")
+    code_images = splits.changed(
+        lambda x, _: model.code_images(x), event_shape=(*model.code_shape, 1), levels=model.num_codes
     )
+    rate = keras.optimizers.schedules.CosineDecay(prior_learning_rate, prior_epochs * code_images.steps_per_epoch)
+    with stage.scope():
+        prior = stage.compile(model.new_prior(), keras.optimizers.Adam(rate), xla=False)
+    model.take_prior(stage.fit(prior, code_images, epochs=prior_epochs, monitor="val_loss"))
 
     metrics = {}
     for split in ("validation", "test"):
         x = splits.array(split)
-        codes = model.coded(x)
+        codes = model.code_images(x)
         shares = np.bincount(codes.ravel(), minlength=num_codes) / codes.size
         used = shares[shares > 0]
         error = np.mean((model.predict(x, verbose=0) - x) ** 2)
@@ -128,11 +107,11 @@ def main(
             "perplexity": float(np.exp(-np.sum(used * np.log(used)))),
             "squared_error_over_variance": float(error / np.var(x)),
         }
-    metrics["test"]["prior_epoch"] = int(np.argmin(history.history["val_loss"])) + 1
+    metrics["test"]["prior_epoch"] = stage.training["best_epoch"]
     if run.is_chief:
         shown = {"data": x[:10], "reconstructed": model.reconstruct(x[:10]).numpy()}
         restoration.before_after(shown, splits.levels).save(run.folder / "reconstructions.png")
-        drawn = model.code_prior.sample(100, seed=seed).numpy()[..., 0]
+        drawn = model.code_prior.sample(100, seed=run.seed).numpy()[..., 0]
         pictures.picture(model.event_space, model.decode(drawn).numpy()).save(run.folder / "mean_samples.png")
     return run.finish(
         model,
