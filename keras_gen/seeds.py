@@ -61,6 +61,12 @@ def normal(shape, seed: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_normal(shape, seed, alg="philox")
 
 
+def replica_context() -> tf.distribute.ReplicaContext | None:
+    """Returns the context of one of several replicas; None where there is only one, or outside of a step."""
+    context = tf.distribute.get_replica_context()
+    return None if context is None or context.num_replicas_in_sync == 1 else context
+
+
 def replica_rows(draw: Callable[[tf.Tensor], tf.Tensor], batch_size: tf.Tensor):
     """Draws for the global batch of a strategy and returns the rows of this replica.
 
@@ -70,8 +76,8 @@ def replica_rows(draw: Callable[[tf.Tensor], tf.Tensor], batch_size: tf.Tensor):
         draw: function from a number of rows to a tensor, or a structure of tensors, with that many rows.
         batch_size: number of rows of this replica.
     """
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = replica_context()
+    if context is None:
         return draw(batch_size)
     sizes = context.all_gather(tf.reshape(batch_size, (1,)), axis=0)
     start = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])

@@ -124,7 +124,7 @@ class Model(keras.Model):
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One step of training; `data` is a batch in any form that `fit` takes."""
         batch, sample_weight = self.unpack(data)
-        iteration = self.optimizer.iterations.value
+        iteration = tf.convert_to_tensor(self.optimizer.iterations)
         step = Step(self.next_seed(), training=True, sample_weight=sample_weight, iteration=iteration)
         return self.logged(self.take_step(batch, step), step)
 
@@ -228,12 +228,12 @@ class Model(keras.Model):
         return Inputs(self.spaces, type(self).__name__, takes_weights=takes_weights, name=name, complete=complete)
 
     def unpack(self, data, *, complete: bool = True) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
-        """Splits what a data set yields into valid columns by name, and the weights of the examples or None."""
+        """Splits what a data set yields, which `fit` has checked, into columns by name and the weights or None."""
         columns, sample_weight = named_columns(self.spaces, data, model=type(self).__name__, complete=complete)
         if sample_weight is not None:
             self.input_checks().check_weights_are_taken()
             sample_weight = tf.cast(sample_weight, tf.float32)
-        return {name: self.spaces[name].validate(column, name) for name, column in columns.items()}, sample_weight
+        return {name: self.spaces[name].converted(column, name) for name, column in columns.items()}, sample_weight
 
     def fit(
         self, x=None, y=None, *args, validation_data=None, sample_weight=None, class_weight=None, **kwargs
@@ -241,8 +241,8 @@ class Model(keras.Model):
         """As `keras.Model.fit`; `x` holds the first column of the batches, and `y` the second one.
 
         Args:
-            x: array, list or data frame; columns by name; or a `tf.data.Dataset`, a `PyDataset` or a generator of
-                batches in any of these forms, or of tuples.
+            x: array, list or data frame; a dict of columns by name, which may hold "sample_weight", too; or a
+                `tf.data.Dataset`, a `PyDataset` or a generator of batches in any of these forms, or of tuples.
             y: array of the second column, such as what the examples are conditioned on.
             *args: further arguments of `keras.Model.fit`.
             validation_data: the same for validation, columns as a tuple.
@@ -259,51 +259,42 @@ class Model(keras.Model):
         if isinstance(x, tf.data.Dataset):
             # A data set is shuffled by its maker; Keras would warn that it does not.
             kwargs.setdefault("shuffle", False)
-        x, y, sample_weight = self.input_checks().checked(x, y, sample_weight, class_weight)
+        x = self.input_checks().checked(x, y, sample_weight, class_weight)
         if validation_data is not None:
-            validation_data = self.checked_validation(validation_data)
+            columns = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
+            validation_data = self.input_checks("validation_data").checked(*columns)
         with plain_errors():
-            return super().fit(x, y, *args, validation_data=validation_data, sample_weight=sample_weight, **kwargs)
-
-    def checked_validation(self, data):
-        """Returns validation data, in any form that `fit` takes, with its checks."""
-        data = data if isinstance(data, (tuple, list)) else (data,)
-        x, y, sample_weight = self.input_checks("validation_data").checked(*data)
-        # Keras takes what is no tuple of arrays as it is.
-        return (x, y, sample_weight) if tf.is_tensor(x) or isinstance(x, dict) else x
+            return super().fit(x, None, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`, with the checks and the weights of `fit`."""
         # Keras calls it for validation within `fit`, with data that are checked.
         if not kwargs.get("_use_cached_eval_dataset"):
-            x, y, sample_weight = self.input_checks().checked(x, y, sample_weight)
+            x = self.input_checks().checked(x, y, sample_weight)
         with plain_errors():
-            return super().evaluate(x, y, *args, sample_weight=sample_weight, **kwargs)
+            return super().evaluate(x, None, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
-        """As `keras.Model.predict`, with the checks of `fit`; columns by name or in a data set where there are several.
+        """As `keras.Model.predict`, with the checks of `fit`; several columns come by name or as a tuple.
 
         Returns:
             What `call` returns for all examples, as NumPy arrays.
         """
-        x, y, _ = self.input_checks(complete=False).checked(x)
         with plain_errors():
-            return super().predict(x if y is None else by_name(self.spaces, x, y), *args, **kwargs)
+            return super().predict(self.input_checks(complete=False).checked(x), *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """As `keras.Model.train_on_batch`, with the checks and the weights of `fit`."""
-        x, y, sample_weight = self.input_checks().checked(x, y, sample_weight, class_weight)
-        return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
+        x = self.input_checks().checked(x, y, sample_weight, class_weight)
+        return super().train_on_batch(x, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """As `keras.Model.test_on_batch`, with the checks and the weights of `fit`."""
-        x, y, sample_weight = self.input_checks().checked(x, y, sample_weight)
-        return super().test_on_batch(x, y, sample_weight, return_dict=return_dict)
+        return super().test_on_batch(self.input_checks().checked(x, y, sample_weight), return_dict=return_dict)
 
     def predict_on_batch(self, x):
         """As `keras.Model.predict_on_batch`, with the checks of `predict`."""
-        x, y, _ = self.input_checks(complete=False).checked(x)
-        return super().predict_on_batch(x if y is None else by_name(self.spaces, x, y))
+        return super().predict_on_batch(self.input_checks(complete=False).checked(x))
 
     # Export and pictures
 
@@ -429,11 +420,6 @@ def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:
     if step.sample_weight is None or weights is None:
         return values, step.sample_weight if weights is None else weights
     return values, weights * step.sample_weight
-
-
-def by_name(columns, *values) -> dict:
-    """Returns columns by name."""
-    return dict(zip(columns, values, strict=False))
 
 
 @contextlib.contextmanager

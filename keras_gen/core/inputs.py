@@ -1,5 +1,6 @@
 """What people give to `fit`, `evaluate` and `predict`: columns by name, checked wherever they come from."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
 import keras
@@ -7,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.spaces import ClassLabel, Space
-from keras_gen.spaces.base import as_array
 
 Spaces = Mapping[str, Space]
 
@@ -31,6 +31,7 @@ def named_columns(spaces: Spaces, data, *, model: str, complete: bool = True) ->
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     first, *others = spaces
     columns = dict(x) if isinstance(x, Mapping) else {first: x}
+    sample_weight = columns.pop("sample_weight", sample_weight)
     if y is not None:
         if not others:
             raise ValueError(f"`condition` must be None: this {model} is not conditional.")
@@ -45,8 +46,25 @@ def named_columns(spaces: Spaces, data, *, model: str, complete: bool = True) ->
     return {name: columns[name] for name in spaces if columns.get(name) is not None}, sample_weight
 
 
+@dataclasses.dataclass(frozen=True)
+class ExampleWeights(Space):
+    """Weights of examples."""
+
+    shape = ()
+    expected = "finite numbers of at least 0"
+
+    def contains(self, values):
+        return tf.math.is_finite(values) & (values >= 0.0)
+
+
+WEIGHTS = ExampleWeights()
+
+
 class Inputs:
     """Checks what a model is given, in whatever form it comes, with the same sentences.
+
+    Keras gets columns by name, the weights of the examples among them: given weights without a second column, it
+    would drop them.
 
     Args:
         spaces: name to space of each column.
@@ -61,92 +79,77 @@ class Inputs:
         self.model = model
         self.takes_weights = takes_weights
         self.complete = complete
-        self.shown_names = {column: column for column in spaces}
+        self.shown_names = {column: column for column in (*spaces, "sample_weight")}
         if name is not None:
             self.shown_names[next(iter(spaces))] = name
 
-    def checked(self, x, y=None, sample_weight=None, class_weight=None) -> tuple:
-        """Returns x, y and weights as Keras takes them: arrays validated, everything else with the checks inside.
+    def checked(self, x, y=None, sample_weight=None, class_weight=None):
+        """Returns what `keras.Model.fit` takes as its first argument, with all checks done or inside.
+
+        Returns:
+            Valid tensors by name, or batches of them.
 
         Raises:
             TypeError: if a dtype is not the expected one.
             ValueError: if a column is missing or unknown, or a shape or a value is not the expected one.
         """
         weigh = self.weighing(class_weight)
-        if sample_weight is not None:
-            self.check_weights_are_taken()
         if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
             for name, value in {"y": y, "sample_weight": sample_weight}.items():
                 if value is not None:
                     raise ValueError(f"`{name}` must be None: a {type(x).__name__} of batches holds it; received one.")
             if isinstance(x, tf.data.Dataset):
-                return self.checked_dataset(x, weigh), None, None
+                return self.checked_dataset(x, weigh)
             if isinstance(x, keras.utils.PyDataset):
-                return CheckedPyDataset(x, lambda element: self.checked_element(element, weigh)), None, None
-            return (self.checked_element(element, weigh) for element in x), None, None
+                return CheckedPyDataset(x, lambda element: self.checked_element(element, weigh))
+            return (self.checked_element(element, weigh) for element in x)
         if isinstance(x, tf.distribute.DistributedDataset):
-            return x, y, sample_weight
-        element = x if isinstance(x, tuple) else (x,)
-        if y is not None or sample_weight is not None:
-            element = (element[0], element[1] if len(element) > 1 else y, sample_weight)
-        return self.validated(element, weigh)
+            return x
+        given = x if isinstance(x, tuple) else (x,)
+        return self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
 
-    def validated(self, element, weigh) -> tuple:
-        """Returns the columns and weights of one element, all values checked."""
+    def columns(self, element) -> dict:
+        """Returns what an element holds, by name, with the weights of its examples where it has some."""
         columns, sample_weight = named_columns(self.spaces, element, model=self.model, complete=self.complete)
-        if sample_weight is not None:
-            self.check_weights_are_taken()
-        columns = {name: self.spaces[name].validate(value, self.shown_names[name]) for name, value in columns.items()}
+        if sample_weight is None:
+            return columns
+        self.check_weights_are_taken()
+        return {**columns, "sample_weight": sample_weight}
+
+    def space(self, name: str) -> Space:
+        """Returns the space of a column, or of the weights."""
+        return WEIGHTS if name == "sample_weight" else self.spaces[name]
+
+    def validated(self, element, weigh) -> dict[str, tf.Tensor]:
+        """Returns the columns and the weights of one element by name, all values checked."""
+        columns = {
+            name: self.space(name).validate(value, self.shown_names[name])
+            for name, value in self.columns(element).items()
+        }
         sizes = {self.shown_names[name]: len(value) for name, value in columns.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"columns must be equally long, received {sizes}.")
-        if sample_weight is not None:
-            sample_weight = validated_weights(sample_weight, next(iter(sizes.values())))
-        if weigh is not None:
-            sample_weight = weigh(columns, sample_weight)
-        first, *others = self.spaces
-        if isinstance(keras.utils.unpack_x_y_sample_weight(element)[0], Mapping):
-            return columns, None, sample_weight
-        return columns[first], columns.get(others[0]) if others else None, sample_weight
+        return columns if weigh is None else weigh(columns)
 
-    def checked_element(self, element, weigh) -> tuple:
+    def checked_element(self, element, weigh) -> tuple[dict[str, np.ndarray]]:
         """Returns one batch of a generator, its values checked, as NumPy arrays."""
         element = element if isinstance(element, tuple) else (element,)
-        x, y, sample_weight = self.validated(element, weigh)
-        found = (x,) if y is None and sample_weight is None else (x, y, sample_weight)
-        found = found[:2] if len(found) == 3 and sample_weight is None else found
-        return tf.nest.map_structure(lambda part: part.numpy() if tf.is_tensor(part) else part, found)
+        return ({name: column.numpy() for name, column in self.validated(element, weigh).items()},)
 
     def checked_dataset(self, dataset: tf.data.Dataset, weigh) -> tf.data.Dataset:
         """Returns a data set that checks every batch in its graph; its specification is checked now."""
-        spec = dataset.element_spec
-        columns, sample_weight = named_columns(self.spaces, spec, model=self.model, complete=self.complete)
-        if sample_weight is not None:
-            self.check_weights_are_taken()
-        for name, column in columns.items():
-            self.spaces[name].check_spec(column.dtype, column.shape, self.shown_names[name])
+        for name, spec in self.columns(dataset.element_spec).items():
+            self.space(name).check_spec(spec.dtype, spec.shape, self.shown_names[name])
         if dataset.cardinality() == 0:
-            raise ValueError(
-                f"`{self.shown_names[next(iter(self.spaces))]}` holds no examples; at least one is expected."
-            )
+            first = self.shown_names[next(iter(self.spaces))]
+            raise ValueError(f"`{first}` holds no examples; at least one is expected.")
 
         @tf.autograph.experimental.do_not_convert
         def guard(*element):
-            # A data set of dicts passes its only part on as it is.
-            data = element if len(element) > 1 else element[0]
-            x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-            columns, _ = named_columns(self.spaces, data, model=self.model, complete=self.complete)
-            columns = {n: self.spaces[n].guard(column, self.shown_names[n]) for n, column in columns.items()}
-            first, *others = self.spaces
-            x = columns if isinstance(x, Mapping) else columns[first]
-            y = None if y is None else columns[others[0]]
-            if weigh is not None:
-                weights = weigh(columns, weights)
-            parts = [part for part in (x, y, weights) if part is not None]
-            if weights is not None and y is None:
-                # Keras finds the weights in the third place; without labels, the second one holds nothing.
-                return {**columns} if isinstance(x, Mapping) else {first: x}, None, weights
-            return tuple(parts) if len(parts) > 1 else parts[0]
+            # A data set of dicts passes its only entry on as it is.
+            columns = self.columns(element if len(element) > 1 else element[0])
+            columns = {n: self.space(n).guard(column, self.shown_names[n]) for n, column in columns.items()}
+            return columns if weigh is None else weigh(columns)
 
         return dataset.map(guard, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
@@ -157,8 +160,8 @@ class Inputs:
                 f"`sample_weight` must be None: the loss of {self.model} is not a mean over examples; received one."
             )
 
-    def weighing(self, class_weight) -> Callable[[dict, tf.Tensor | None], tf.Tensor] | None:
-        """Returns the function from columns, and weights or None, to weights that count classes, too."""
+    def weighing(self, class_weight) -> Callable[[dict], dict] | None:
+        """Returns the function that gives columns by name the weights of their classes, times those they have."""
         if class_weight is None:
             return None
         self.check_weights_are_taken()
@@ -170,29 +173,13 @@ class Inputs:
         if outside:
             raise ValueError(f"`class_weight` holds the class {outside[0]!r}; expected {space.expected}.")
         table = [float(class_weight.get(label, 1.0)) for label in range(space.lowest, space.num_classes)]
-        table = validated_weights(table, len(table), name="class_weight")
+        table = WEIGHTS.validate(table, "class_weight")
 
-        def weigh(columns, sample_weight):
+        def weigh(columns):
             weights = tf.gather(table, tf.cast(columns[labels[0]], tf.int32) - space.lowest)
-            return weights if sample_weight is None else weights * tf.cast(sample_weight, tf.float32)
+            return {**columns, "sample_weight": weights * tf.cast(columns.get("sample_weight", 1.0), tf.float32)}
 
         return weigh
-
-
-def validated_weights(weights, num_examples: int, *, name: str = "sample_weight") -> tf.Tensor:
-    """Returns the weights of examples as a float32 tensor of shape `(num_examples,)`.
-
-    Raises:
-        ValueError: if the shape is another one, or a weight is negative or not finite.
-    """
-    weights = tf.cast(weights if tf.is_tensor(weights) else as_array(weights), tf.float32)
-    if weights.shape != (num_examples,):
-        raise ValueError(f"`{name}` must have shape ({num_examples},), received {tuple(weights.shape)}.")
-    values = np.asarray(weights)
-    wrong = values[~(np.isfinite(values) & (values >= 0.0))]
-    if len(wrong):
-        raise ValueError(f"`{name}` holds the value {wrong[0]:g}; expected finite numbers of at least 0.")
-    return weights
 
 
 class CheckedPyDataset(keras.utils.PyDataset):

@@ -71,10 +71,8 @@ class Step:
 
     def gather(self, values: tf.Tensor) -> tf.Tensor:
         """Returns the rows of all replicas, in their order."""
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
-            return values
-        return context.all_gather(values, axis=0)
+        context = seeds.replica_context()
+        return values if context is None else context.all_gather(values, axis=0)
 
     def example_weights(self, batch_size: tf.Tensor) -> tf.Tensor:
         """Returns the weight of each example of this replica, of shape `(batch,)`."""
@@ -142,7 +140,5 @@ class Step:
 
 def over_replicas(values: tf.Tensor) -> tf.Tensor:
     """Returns the sum of a tensor over the replicas of a strategy."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return values
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+    context = seeds.replica_context()
+    return values if context is None else context.all_reduce(tf.distribute.ReduceOp.SUM, values)

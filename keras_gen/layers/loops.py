@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_gen import seeds
+
 
 def block_loop(num_blocks: int, body: Callable, values: tuple, *, backwards: bool = False) -> tuple:
     """Goes over blocks, of steps or of positions, in a loop that XLA and LiteRT take.
@@ -37,4 +39,9 @@ def same_shapes(new, old):
 
 def set_slice(tensor: tf.Tensor, index: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """Returns the tensor with one slice of its first axis replaced."""
-    return tf.tensor_scatter_nd_update(tensor, [[index]], value[tf.newaxis])
+    indices, value = tf.reshape(index, (1, 1)), value[tf.newaxis]
+    if seeds.replica_context() is not None:
+        # A replica may hold no row of a batch, and TensorFlow refuses to write to a tensor without entries.
+        rows = tf.minimum(tf.size(value), 1)
+        indices, value = indices[:rows], value[:rows]
+    return tf.tensor_scatter_nd_update(tensor, indices, value)

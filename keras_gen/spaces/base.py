@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_gen import seeds
+
 
 class Space:
     """A set of values, checked in the same way in arrays and inside graphs.
@@ -72,6 +74,13 @@ class Space:
             axes = ", ".join(["batch", *map(str, self.shape)]) if self.shape else "batch,"
             raise ValueError(f"`{name}` must have shape ({axes}), received {tuple(shape)}.")
 
+    def converted(self, values, name: str) -> tf.Tensor:
+        """Returns values as a tensor of the space's dtype, with its shape and dtype checked as in `validate`."""
+        if not tf.is_tensor(values):
+            values = as_array(values)
+        self.check_spec(values.dtype, values.shape, name)
+        return self.cast(values)
+
     def validate(self, values, name: str) -> tf.Tensor:
         """Returns values as a tensor of the space's dtype.
 
@@ -84,12 +93,10 @@ class Space:
             TypeError: if the dtype is not one that the space accepts.
             ValueError: if the shape, or a value, is not the expected one.
         """
-        if not tf.is_tensor(values):
-            values = as_array(values)
-        self.check_spec(values.dtype, values.shape, name)
-        values = self.cast(values)
+        values = self.converted(values, name)
         if tf.executing_eagerly() and isinstance(values, tf.__internal__.EagerTensor):
-            if values.shape[0] == 0:
+            # A replica of a strategy may hold no row of a batch.
+            if values.shape[0] == 0 and seeds.replica_context() is None:
                 raise ValueError(f"`{name}` holds no examples; at least one is expected.")
             outside = tf.boolean_mask(values, ~self.contains(values))
             if tf.size(outside):
@@ -121,4 +128,3 @@ class Space:
 def as_array(values) -> np.ndarray:
     """Returns an array, a list, or a data frame as an array."""
     return values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
-

@@ -1,0 +1,85 @@
+"""What leaves the laptop: SavedModels and LiteRT files."""
+
+import inspect
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from contracts.helpers import Contract, traced
+from keras_gen import export
+
+
+def call_verb(model, name: str, inputs: dict) -> list:
+    """Calls the verb that a signature is named after.
+
+    Args:
+        model: the model.
+        name: name of the signature.
+        inputs: inputs of the signature.
+
+    Returns:
+        The outputs of the signature, in its order.
+    """
+    verb, inputs = getattr(model, name), dict(inputs)
+    if name == "sample":
+        condition = inputs.get("condition")
+        num_samples = int(inputs.pop("num_samples", 0 if condition is None else len(condition)))
+        inputs.update({key: inputs[key].numpy().item() for key in model.sampling_options()})
+        return [verb(num_samples, **inputs)]
+    if name == "generate":
+        noise = {key: inputs.pop(key) for key in model.noise_distributions()}
+        return [verb(noise, *inputs.values())]
+    if "num_samples" in inputs:
+        inputs["num_samples"] = int(inputs["num_samples"])
+    known = inspect.signature(verb).parameters
+    return tf.nest.flatten(verb(*inputs.values()) if not set(inputs) <= set(known) else verb(**inputs))
+
+
+class ExportContract(Contract):
+    """An exported signature computes what the verb of its name does."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def exported(cls, model, tmp_path_factory):
+        """The model as a SavedModel and as a LiteRT file, and the report on the latter."""
+        folder = tmp_path_factory.mktemp("exported")
+        with traced():
+            served = export.saved_model(model, folder / "served")
+            report = export.litert(model, folder / "model.tflite")
+        return served, folder / "model.tflite", report
+
+    def inputs_of(self, model, name, num, seed):
+        """Returns inputs that a signature may meet."""
+        inputs = model.signatures()[name].inputs
+        return {key: model.example_input(key, spec, num, seed) for key, spec in inputs.items()}
+
+    def test_a_saved_model_holds_the_verbs(self, model, exported):
+        served, _, _ = exported
+        loaded = tf.saved_model.load(str(served)).signatures
+        assert set(loaded) == {*model.signatures(), "serving_default"}
+        for name, signature in model.signatures().items():
+            inputs = self.inputs_of(model, name, 5, 7)
+            found = loaded[name](**inputs)
+            with traced():
+                expected = call_verb(model, name, inputs)
+            names = signature.function(**inputs).keys()
+            for output, value in zip(names, expected, strict=True):
+                np.testing.assert_allclose(found[output], value, rtol=1e-4, atol=1e-4, err_msg=f"{name} {output}")
+
+    def test_a_litert_file_holds_the_deterministic_verbs(self, model, exported):
+        _, file, report = exported
+        interpreter = Interpreter(str(file))
+        deterministic = {name for name, signature in model.signatures().items() if signature.deterministic}
+        assert deterministic
+        assert set(interpreter.get_signature_list()) == set(report) == deterministic
+        for name in deterministic:
+            inputs = self.inputs_of(model, name, 16, 9)
+            found = interpreter.get_signature_runner(name)(**{key: value.numpy() for key, value in inputs.items()})
+            for output, value in zip(
+                model.signatures()[name].function(**inputs), call_verb(model, name, inputs), strict=True
+            ):
+                # Rounding may move a number across the border between two levels.
+                close = np.isclose(found[output], value, rtol=1e-3, atol=1e-4)
+                assert np.mean(close) > 0.95, f"{name} {output}"

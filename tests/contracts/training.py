@@ -1,0 +1,154 @@
+"""What every model promises, whether or not it draws examples."""
+
+import inspect
+import itertools
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_gen
+from contracts.exports import ExportContract
+from contracts.helpers import assert_same_weights, batch_for, randomise, rows_of, traced, values
+from contracts.replicas import ReplicasContract
+from contracts.sample_weight import SampleWeightContract
+from contracts.wrong_data import WrongDataContract
+from keras_gen.core import Phases, saving
+
+
+class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract, ExportContract):
+    """What every model promises, whether or not it draws examples.
+
+    A test class provides `make_model`, `make_data` and `outputs`.
+    """
+
+    #: The term that training brings down, and the epochs that it may take.
+    falling_term = "loss"
+    epochs = 15
+    #: Arguments that exclude one that the class tests; another class has to test them.
+    excluded_arguments: tuple[str, ...] = ()
+
+    def make_model(self, **changes):
+        """Returns a small model in which no argument has its default value, unless `changes` says so."""
+        raise NotImplementedError
+
+    def make_data(self) -> np.ndarray | dict[str, np.ndarray]:
+        """Returns at least 32 examples that a model can learn something from: one column, or columns by name."""
+        raise NotImplementedError
+
+    def outputs(self, model, seed: int) -> tf.Tensor:
+        """Returns float32 outputs that show every weight of a model, the same for the same seed."""
+        raise NotImplementedError
+
+    def compile(self, model, **arguments):
+        """Compiles a model for training on so few examples."""
+        model.compile(keras.optimizers.Adam(0.02), **arguments)
+        return model
+
+    def compile_with_sgd(self, model):
+        """Compiles a model so that its weights after a step show the gradient itself."""
+        num_optimizers = len(model.phase_layers()) if isinstance(model, Phases) else 1
+        model.compile(*(keras.optimizers.SGD(0.05) for _ in range(num_optimizers)), run_eagerly=True)
+        return model
+
+    def optimizers(self, model):
+        """Returns the optimizers whose state a file keeps."""
+        return model.optimizers
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def data(cls):
+        return cls().make_data()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def model(cls):
+        """A model whose weights are not those that it starts with; no test changes it."""
+        return randomise(cls().make_model())
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def batch(cls, model, data):
+        """All examples, by name."""
+        return batch_for(model, data)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def training(cls, batch):
+        """A model that was trained, its weights before and its history; a test may train it further."""
+        model = cls().compile(cls().make_model())
+        before = values(model.trainable_weights)
+        validation = rows_of(batch, slice(8))
+        with traced():
+            history = model.fit(batch, validation_data=validation, batch_size=8, epochs=cls.epochs, verbose=0).history
+        return model, before, history
+
+    # Saving
+
+    def test_every_argument_is_tested_with_another_value_than_its_default(self, model):
+        parameters = inspect.signature(type(model).__init__).parameters.values()
+        config = model.get_config()
+        same = [p.name for p in parameters if p.name in config and config[p.name] == p.default]
+        assert same == list(self.excluded_arguments)
+
+    def test_config_makes_the_same_model(self, model):
+        config = json.loads(json.dumps(model.get_config()))
+        copy = type(model).from_config(config)
+        assert copy.get_config() == model.get_config()
+        copy.set_weights(model.get_weights())
+        np.testing.assert_array_equal(self.outputs(copy, 2), self.outputs(model, 2))
+
+    def test_a_file_keeps_weights_optimizers_and_the_next_step(self, training, batch, tmp_path):
+        model, _, _ = training
+        saving.save_model(model, tmp_path / "model.keras")
+        copy = keras_gen.load_model(tmp_path / "model.keras")
+        assert type(copy) is type(model)
+        assert_same_weights(copy.weights, model.weights)
+        for ours, theirs in zip(self.optimizers(copy), self.optimizers(model), strict=True):
+            assert ours.iterations > 0
+            assert_same_weights(ours.variables, theirs.variables)
+        np.testing.assert_array_equal(self.outputs(copy, 2), self.outputs(model, 2))
+
+        for each in (copy, model):
+            each.train_on_batch(rows_of(batch, slice(8)))
+        assert_same_weights(copy.weights, model.weights, atol=1e-6)
+
+    # Training
+
+    def test_training_reaches_every_weight_and_brings_the_loss_down(self, training):
+        model, before, history = training
+        for weight, start in zip(model.trainable_weights, before, strict=True):
+            assert np.any(weight.numpy() != start), weight.path
+        assert all(np.all(np.isfinite(series)) for series in history.values())
+        assert history[self.falling_term][-1] < history[self.falling_term][0]
+        assert f"val_{self.falling_term}" in history
+
+    def test_fit_takes_any_numeric_dtype_data_sets_and_a_batch_of_one(self, model, batch):
+        other = {
+            name: column.astype(np.float64 if column.dtype.kind == "f" else np.int64) for name, column in batch.items()
+        }
+        columns = tuple(batch.values())
+        batches = tf.data.Dataset.from_tensor_slices(rows_of(batch, slice(6))).batch(4)
+        learner = self.compile(self.make_model(), run_eagerly=True)
+        first = columns[0][:1], None if len(columns) == 1 else columns[1][:1]
+        histories = [
+            learner.fit(*first, epochs=2, verbose=0),
+            learner.fit(rows_of(other, slice(4)), validation_data=tuple(column[:3] for column in columns), verbose=0),
+            learner.fit(batches, validation_data=batches, verbose=0),
+        ]
+        for series in itertools.chain.from_iterable(history.history.values() for history in histories):
+            assert np.all(np.isfinite(series))
+        assert f"val_{self.falling_term}" in histories[-1].history
+        assert np.isfinite(learner.evaluate(batches, verbose=0, return_dict=True)[self.falling_term])
+
+    @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+    def test_mixed_precision_trains(self, batch, policy):
+        model = self.compile(self.make_model(dtype=policy), run_eagerly=True)
+        assert model.dtype_policy.name == policy
+        for _ in range(2):
+            logs = model.train_on_batch(rows_of(batch, slice(8)), return_dict=True)
+            assert np.all(np.isfinite(list(logs.values())))
+        assert all(np.all(np.isfinite(weight)) for weight in values(model.weights))
+        assert self.outputs(model, 0).dtype == tf.float32
