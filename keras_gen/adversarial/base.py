@@ -1,60 +1,55 @@
-"""What adversarial models share: two players, each with its own optimizer and its own step."""
+"""What adversarial networks share: a generator that turns noise into examples, and its discriminator."""
+
+import math
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, seeds, spaces
+from keras_gen import checks
 from keras_gen.adversarial.losses import OBJECTIVES
-from keras_gen.adversarial.networks.players import DISCRIMINATORS, GENERATORS
+from keras_gen.adversarial.networks import DISCRIMINATORS, GENERATORS
 from keras_gen.adversarial.regularizers import REGULARIZERS
-from keras_gen.core import Phases, Signature
+from keras_gen.adversarial.two_player import TwoPlayer
+from keras_gen.core import NoiseDriven, Signature, Step
 from keras_gen.core.interpolation import interpolated
-from keras_gen.layers import SpectralNormalization
-from keras_gen.spaces import class_or_vector
+from keras_gen.spaces import Reals, class_or_vector
 
 tfd = tfp.distributions
 
-#: The generator and the discriminator; each may also be a dict of its name and its arguments.
-Part = str | dict
+#: Name of a component, such as a network, or a dict of its name and its arguments.
+Component = str | dict
 
 
-class AdversarialModel(Phases):
-    """A generator that learns from a discriminator, which learns to tell its examples from the data.
+class AdversarialModel(TwoPlayer, NoiseDriven):
+    """A generator that turns noise into examples, and a discriminator that learns to tell them from the data.
 
-    Any objective, any regularizers and any two networks go together; a paper's model is a subclass with the paper's
-    choices as its defaults, or with another objective in `discriminator_terms` and `generator_terms`.
+    Any objective, any regularizers and any two networks go together. The model of a paper is a subclass with the
+    paper's choices as its defaults, or with another objective in `discriminator_terms` and `generator_terms`.
 
-    Each training step is `discriminator_steps` steps of the discriminator, followed by one of the generator. All of
-    them see the whole batch of data, and each has noise of its own. A player's weights, the moving statistics of its
-    batch normalization included, change in its own step only.
-
-    Logged are the loss of each player; the mean opinion that the discriminator has of data and of generated examples,
-    a probability of being real or, where the objective defines none, a score; with a regularizer that adds to the
-    discriminator's loss this "penalty"; and as "loss" the sum of the losses, which tells that one of them is not finite
-    but not how good the samples are.
+    Beside the losses of `TwoPlayer`, this logs the discriminator's mean prediction for data and for generated examples,
+    a probability of being real or, where the objective defines none, a score; and as "penalty", where there is a
+    regularizer with one, what is added to the discriminator's loss.
 
     Args:
         event_shape: shape of one example.
         levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
         latent_size: length of the noise z.
-        latent_distribution: of each entry of z: "uniform", between -1 and 1, or "normal".
+        latent_distribution: distribution of each entry of z: "uniform", between -1 and 1, or "normal".
         generator_network: a name in `networks.GENERATORS`, or a dict of "name" and arguments.
         discriminator_network: a name in `networks.DISCRIMINATORS`, or such a dict.
         objective: losses of both players: a name in `losses.OBJECTIVES`, or such a dict.
-        regularizers: what the discriminator is regularized by: names in `regularizers.REGULARIZERS`, or such dicts.
+        regularizers: how the discriminator is regularized: names in `regularizers.REGULARIZERS`, or such dicts.
         discriminator_steps: steps of the discriminator for each step of the generator.
         generator_average: momentum of a moving average of the generator's weights, such as 0.999, which samples and
-            exports are then drawn with; 0 for none. Of the first steps, when less is known, more is forgotten.
+            exports are drawn with; 0 for none. In the first steps the momentum is smaller: the average of n steps has
+            at most (1 + n) / (10 + n).
         num_classes: number of classes that examples are conditioned on; None for no classes.
         condition_size: length of the vector that examples are conditioned on; None for no vector.
-        seed: as in `GenerativeModel`; also chooses the initial weights.
-        **kwargs: as in `GenerativeModel`.
+        seed: as in `Model`; also chooses the initial weights.
+        **kwargs: as in `Model`.
     """
-
-    #: Arguments of the base that a subclass chooses by itself.
-    chosen: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -63,10 +58,10 @@ class AdversarialModel(Phases):
         *,
         latent_size: int = 100,
         latent_distribution: str = "uniform",
-        generator_network: Part = "dense",
-        discriminator_network: Part = "dense",
-        objective: Part = "non_saturating",
-        regularizers: tuple[Part, ...] = (),
+        generator_network: Component = "dense",
+        discriminator_network: Component = "dense",
+        objective: Component = "non_saturating",
+        regularizers: tuple[Component, ...] = (),
         discriminator_steps: int = 1,
         generator_average: float = 0.0,
         num_classes: int | None = None,
@@ -74,13 +69,13 @@ class AdversarialModel(Phases):
         seed: int = 0,
         **kwargs,
     ):
-        # The base names the running means by what the players log.
-        found, arguments = checks.component("objective", objective, OBJECTIVES)
-        self.game = found(**arguments)
+        # The base makes a running mean for each term, and these depend on the objective and the regularizers.
+        component_class, arguments = checks.component("objective", objective, OBJECTIVES)
+        self.player_losses = component_class(**arguments)
         if isinstance(regularizers, (str, dict)):
             raise TypeError(f"`regularizers` must be a tuple of names or dicts, received {regularizers!r}.")
-        parts = [checks.component("regularizers", each, REGULARIZERS) for each in regularizers]
-        self.regularizer_parts = tuple(found(**arguments) for found, arguments in parts)
+        components = [checks.component("regularizers", each, REGULARIZERS) for each in regularizers]
+        self.regularizer_components = tuple(component_class(**arguments) for component_class, arguments in components)
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
         self.objective = objective
         self.regularizers = tuple(regularizers)
@@ -93,32 +88,28 @@ class AdversarialModel(Phases):
         self.num_classes = num_classes
         self.condition_size = condition_size
         self.condition_space = class_or_vector(num_classes, condition_size)
-        self.build_players()
-
-    def get_config(self):
-        base = self.arguments(AdversarialModel)
-        return {**{name: base[name] for name in base if name not in self.chosen}, **super().get_config()}
+        self.build_networks()
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The losses, what the discriminator thinks, and the penalty if there is one."""
-        opinion = self.game.opinion_name
+        """The losses, the discriminator's predictions, and the penalty if there is one."""
+        prediction = self.player_losses.prediction_name
         penalty = ("penalty",) if self.has_penalty else ()
-        return ("loss", "generator_loss", "discriminator_loss", f"real_{opinion}", f"fake_{opinion}", *penalty)
+        return (*super().terms, f"real_{prediction}", f"fake_{prediction}", *penalty)
 
     @property
     def has_penalty(self) -> bool:
         """Whether a regularizer adds to the discriminator's loss."""
-        return any(regularizer.has_penalty for regularizer in self.regularizer_parts)
+        return any(regularizer.has_penalty for regularizer in self.regularizer_components)
 
     # Networks
 
-    def build_players(self) -> None:
-        """Builds the generator first: Keras puts an optimizer's moving average in place of the first weights."""
+    def build_networks(self) -> None:
+        """Builds the networks of both players, and the generator's average."""
         self.generator = self.build_generator("generator")
-        found, arguments = checks.component("discriminator_network", self.discriminator_network, DISCRIMINATORS)
         options = {"seed": (self.seed, 1), "dtype": self.dtype_policy, "name": "discriminator"}
-        self.discriminator = found(self.event_shape, self.vector_size, **options, **arguments)
+        network, arguments = checks.component("discriminator_network", self.discriminator_network, DISCRIMINATORS)
+        self.discriminator = network(self.event_shape, self.vector_size, **options, **arguments)
         self.average_generator = None
         if self.generator_average:
             self.average_generator = self.build_generator("average_generator")
@@ -126,74 +117,117 @@ class AdversarialModel(Phases):
 
     def build_generator(self, name: str) -> keras.layers.Layer:
         """Returns a new generator with the initial weights."""
-        found, arguments = checks.component("generator_network", self.generator_network, GENERATORS)
         options = {"seed": (self.seed, 0), "dtype": self.dtype_policy, "name": name}
-        return found(self.input_size, self.event_shape, self.vector_size, **options, **arguments)
+        network, arguments = checks.component("generator_network", self.generator_network, GENERATORS)
+        return network(self.input_size, self.event_shape, self.vector_size, **options, **arguments)
 
     @property
     def input_size(self) -> int:
-        """Length of what the generator makes an example from, its condition apart."""
+        """Length of the vectors that the generator turns into examples, without their condition."""
         return self.latent_size
 
     def inputs(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns what the generator makes examples from, of shape `(batch, input_size)`."""
+        """Returns the vectors that the generator turns into examples, of shape `(batch, input_size)`."""
         return noise["z"]
+
+    # Noise
+
+    def noise_distributions(self) -> dict[str, tfd.Distribution]:
+        entry = tfd.Uniform(-1.0, 1.0) if self.latent_distribution == "uniform" else tfd.Normal(0.0, 1.0)
+        return {"z": tfd.Sample(entry, self.latent_size)}
+
+    def sampling_options(self):
+        """The truncation: the largest absolute value of an entry of z. Examples vary less, and are often better."""
+        return {"truncation": 1.0 if self.latent_distribution == "uniform" else math.inf}
+
+    def validated_options(self, options):
+        validated = super().validated_options(options)
+        if "truncation" in options:
+            checks.positive("truncation", options["truncation"])
+            if self.latent_distribution == "uniform":
+                checks.share("truncation", options["truncation"])
+        return validated
+
+    def noise(self, num_samples, seed, *, truncation=None):
+        """Draws the random numbers that `generate` turns into examples.
+
+        Args:
+            num_samples: number of examples.
+            seed: int or pair of ints; the same seed gives the same noise.
+            truncation: largest absolute value of an entry of z, greater than 0; at most 1 where z is uniform. Each
+                entry keeps its quantile. None for no truncation.
+
+        Returns:
+            Name to tensor of shape `(num_samples, ...)`.
+
+        Raises:
+            ValueError: if the truncation is not the expected one.
+        """
+        noise = super().noise(num_samples, seed)
+        if truncation is None:
+            return noise
+        if not tf.is_tensor(truncation):
+            truncation = self.validated_options({"truncation": truncation})["truncation"]
+        return {**noise, "z": self.truncated(noise["z"], truncation)}
+
+    def truncated(self, z: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+        """Returns draws of z as draws of its truncated distribution, each entry at its old quantile."""
+        if self.latent_distribution == "uniform":
+            return truncation * z
+        # The quantile of |z| is erf(|z| / √2); rounded, it may be 1, whose inverse is infinite.
+        quantile = tf.math.erf(tf.abs(z) / math.sqrt(2.0)) * tf.math.erf(truncation / math.sqrt(2.0))
+        size = math.sqrt(2.0) * tf.math.erfinv(quantile)
+        size = tf.minimum(size, tf.minimum(tf.abs(z), truncation))
+        return tf.where(tf.math.is_inf(truncation), z, tf.sign(z) * size)
 
     # The players
 
-    def noise_distributions(self, truncation: float | None = None) -> dict[str, tfd.Distribution]:
-        """Returns the distribution of the noise, by its name.
+    def fakes(self, batch, step):
+        """Returns as many examples as the batch holds, as "x", and the noise that they were made from."""
+        noise = step.rows(lambda rows: self.noise(rows, step.seed), tf.shape(batch["x"])[0])
+        return {"x": self.unrounded(noise, batch.get("condition"), step), **noise}
 
-        Args:
-            truncation: largest absolute value of an entry of z; None for no bound.
-        """
-        if self.latent_distribution == "uniform":
-            bound = 1.0 if truncation is None else truncation
-            return {"z": tfd.Sample(tfd.Uniform(-bound, bound), self.latent_size)}
-        one = tfd.Normal(0.0, 1.0) if truncation is None else tfd.TruncatedNormal(0.0, 1.0, -truncation, truncation)
-        return {"z": tfd.Sample(one, self.latent_size)}
-
-    def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples as the discriminator sees them, with levels spread over [-1, 1]."""
-        return x if self.levels is None else x * (2 / (self.levels - 1)) - 1.0
-
-    def fakes(self, noise: dict[str, tf.Tensor], condition, *, training: bool, network=None) -> tf.Tensor:
-        """Generates examples that the generator can be trained through, not rounded to levels.
+    def unrounded(self, noise: dict[str, tf.Tensor], condition, step: Step | None = None, *, network=None) -> tf.Tensor:
+        """Generates examples that the generator can be trained through.
 
         Args:
             noise: what `noise` returned.
-            condition: what the examples are conditioned on, or None.
-            training: whether batch normalization uses the batch's statistics.
+            condition: what the examples are conditioned on, a valid tensor, or None.
+            step: the step; None outside of training and evaluation.
             network: the network to use; by default the one that is trained.
 
         Returns:
-            float32 tensor of shape `(batch, *event_shape)`, on the scale of the data.
+            float32 tensor of shape `(batch, *event_shape)`, on the scale of the data but not rounded to levels.
         """
         network = self.generator if network is None else network
-        x = tf.cast(network(self.inputs(noise), self.condition_vectors(condition), training=training), tf.float32)
-        return x if self.levels is None else (tf.tanh(x) + 1.0) * ((self.levels - 1) / 2)
+        x = tf.cast(network(self.inputs(noise), self.condition_vectors(condition), step=step), tf.float32)
+        return x if self.levels is None else self.event_space.unscaled(tf.tanh(x))
 
-    def logits(self, x: tf.Tensor, condition, *, training: bool, seed=None) -> tf.Tensor:
-        """Computes what the discriminator says of examples: a logit that they come from the data, or another score.
+    def generate(self, noise, condition=None):
+        condition = self.validated_condition(condition)
+        network = self.generator if self.average_generator is None else self.average_generator
+        return self.event_space.nearest(self.unrounded(noise, condition, network=network))
+
+    def logits(self, x: tf.Tensor, condition, step: Step | None = None) -> tf.Tensor:
+        """Computes the discriminator's logits, or scores, of examples.
 
         Args:
-            x: float32 examples of shape `(batch, *event_shape)`, generated ones between the levels.
-            condition: what they are conditioned on, or None.
-            training: whether batch normalization uses the batch's statistics, and dropout leaves units out.
-            seed: int32 tensor of shape (2,), for a training step.
+            x: float32 examples of shape `(batch, *event_shape)`, rounded to levels or not.
+            condition: what they are conditioned on, a valid tensor, or None.
+            step: the step; None outside of training and evaluation.
 
         Returns:
             float32 tensor of shape `(batch,)`.
         """
-        return self.said(self.scaled(x), condition, training=training, seed=seed)
+        return self.logits_of_scaled(self.event_space.scaled(x), condition, step)
 
-    def said(self, scaled: tf.Tensor, condition, *, training: bool, seed=None) -> tf.Tensor:
-        """As `logits`, of scaled examples."""
-        said = self.discriminator(scaled, self.condition_vectors(condition), training=training, seed=seed)
-        return tf.cast(said[:, 0], tf.float32)
+    def logits_of_scaled(self, scaled: tf.Tensor, condition, step: Step | None = None) -> tf.Tensor:
+        """As `logits`, of examples on the scale of the networks."""
+        logits = self.discriminator(scaled, self.condition_vectors(condition), step=step)
+        return tf.cast(logits[:, 0], tf.float32)
 
     def discriminate(self, x, condition=None) -> tf.Tensor:
-        """Computes how real examples are in the discriminator's opinion.
+        """Computes how real examples are, as the discriminator predicts.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -207,42 +241,17 @@ class AdversarialModel(Phases):
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
         condition = self.validated_condition(condition)
-        return self.game.opinion(self.logits(self.validated(x), condition, training=False))
+        return self.player_losses.prediction(self.logits(self.validated(x), condition))
 
     def call(self, x, condition=None):
-        """The discriminator's opinion, so that `model.predict(x)` returns it."""
+        """The discriminator's prediction, so that `model.predict(x)` returns it."""
         return self.discriminate(x, condition)
-
-    # Sampling
-
-    def generate(self, noise, condition=None):
-        condition = self.validated_condition(condition)
-        network = self.generator if self.average_generator is None else self.average_generator
-        fakes = self.fakes(noise, condition, training=False, network=network)
-        return fakes if self.levels is None else tf.round(fakes)
-
-    def truncated_noise(self, num_samples: int, truncation: float, seed) -> dict[str, tf.Tensor]:
-        """Draws noise for `generate` that keeps to the middle: such examples vary less, and are often better.
-
-        Args:
-            num_samples: number of examples, at least 1.
-            truncation: largest absolute value of an entry of z, greater than 0; at most 1 where z is uniform.
-            seed: int or pair of ints; the same seed gives the same noise.
-
-        Returns:
-            Name to tensor of shape `(num_samples, ...)`.
-        """
-        num_samples = checks.positive_int("num_samples", num_samples)
-        checks.positive("truncation", truncation)
-        if self.latent_distribution == "uniform":
-            checks.share("truncation", truncation)
-        return seeds.draws(self.noise_distributions(truncation), num_samples, seeds.as_pair(seed))
 
     def interpolate(self, first, last, num_steps: int = 8, condition=None) -> tf.Tensor:
         """Generates the examples on the way from one noise to another.
 
-        Uniform noise goes along a line; normal noise along a great circle, on which its length is that of noise. What
-        is a whole number, such as a category, stays what it is first.
+        Uniform noise moves along a line; normal noise along a great circle, on which its length is that of noise.
+        Whole numbers, such as a category, keep their first value.
 
         Args:
             first: what `noise` returned.
@@ -261,8 +270,8 @@ class AdversarialModel(Phases):
 
         def way(name):
             start, end = (np.asarray(noise[name]) for noise in (first, last))
-            spaces.Reals().validate(start, start.shape[1:], name)
-            spaces.Reals().validate(end, start.shape[1:], name)
+            for values in (start, end):
+                Reals(start.shape[1:]).validate(values, name)
             if np.issubdtype(start.dtype, np.integer):
                 return np.repeat(start, num_steps, axis=0)
             spherical = name == "z" and self.latent_distribution == "normal"
@@ -274,173 +283,59 @@ class AdversarialModel(Phases):
 
     # Objective
 
-    def discriminator_terms(self, x, fakes, condition, *, noise, seed, training: bool) -> dict[str, tf.Tensor]:
-        """Computes what the discriminator minimises, "discriminator_loss", and what is logged beside it.
+    def discriminator_terms(self, batch, fakes, step):
+        condition = batch.get("condition")
+        x, fake_x = (self.event_space.scaled(columns["x"]) for columns in (batch, fakes))
 
-        Args:
-            x: float32 examples of the data, of shape `(batch, *event_shape)`.
-            fakes: generated examples of the same shape.
-            condition: what they are conditioned on, or None.
-            noise: what the generated examples were made from.
-            seed: int32 tensor of shape (2,).
-            training: whether this is a training step.
+        def critic(x, step):
+            return self.logits_of_scaled(x, condition, step)
 
-        Returns:
-            Terms by name, each of shape `(batch,)`.
-        """
-        x, fakes = self.scaled(x), self.scaled(fakes)
-
-        def critic(x, seed):
-            return self.said(x, condition, training=training, seed=seed)
-
-        said_seed, *seeds_ = tf.unstack(tf.random.split(seed, 1 + len(self.regularizer_parts)))
-        first, second = tf.unstack(tf.random.split(said_seed, 2))
-        real_said, fake_said = critic(x, first), critic(fakes, second)
-        loss = self.game.discriminator(real_said, fake_said)
+        own, *penalty_steps = step.split(1 + len(self.regularizer_components))
+        first, second = own.split(2)
+        real, fake = critic(x, first), critic(fake_x, second)
+        loss = self.player_losses.discriminator(real, fake)
+        prediction = self.player_losses.prediction_name
         terms = {
-            f"real_{self.game.opinion_name}": self.game.opinion(real_said),
-            f"fake_{self.game.opinion_name}": self.game.opinion(fake_said),
+            f"real_{prediction}": self.player_losses.prediction(real),
+            f"fake_{prediction}": self.player_losses.prediction(fake),
         }
         if self.has_penalty:
-            # The scope keeps what a penalty looks at out of the moving statistics.
-            with keras.StatelessScope():
-                terms["penalty"] = tf.add_n(
-                    [
-                        part.penalty(critic, x, fakes, part_seed)
-                        for part, part_seed in zip(self.regularizer_parts, seeds_, strict=True)
-                        if part.has_penalty
-                    ]
-                )
+            # What a penalty looks at does not enter moving statistics.
+            terms["penalty"] = tf.add_n(
+                [
+                    regularizer.penalty(critic, x, fake_x, penalty_step.silent())
+                    for regularizer, penalty_step in zip(self.regularizer_components, penalty_steps, strict=True)
+                    if regularizer.has_penalty
+                ]
+            )
             loss += terms["penalty"]
+        for regularizer in self.regularizer_components:
+            regularizer.bound(self.discriminator.trainable_variables, step)
         return {"discriminator_loss": loss, **terms}
 
-    def generator_terms(self, fakes, condition, *, noise, seed, training: bool) -> dict[str, tf.Tensor]:
-        """Computes what the generator minimises, "generator_loss"; arguments as in `discriminator_terms`."""
-        said = self.logits(fakes, condition, training=training, seed=seed)
-        return {"generator_loss": self.game.generator(said)}
+    def generator_terms(self, batch, fakes, step):
+        logits = self.logits(fakes["x"], batch.get("condition"), step)
+        return {"generator_loss": self.player_losses.generator(logits)}
 
     # Training
 
-    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """Returns the optimizer of each player that `compile` takes unless it is given another one."""
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in ("generator", "discriminator")}
-
-    def compile(self, generator_optimizer=None, discriminator_optimizer=None, *, jit_compile: bool = False, **kwargs):
-        """As `keras.Model.compile`, with an optimizer for each player.
-
-        Callbacks that change the learning rate see the generator's optimizer, as `model.optimizer`.
-
-        Args:
-            generator_optimizer: optimizer, or its name. None stands for the model's own: DCGAN's Adam, or that of
-                its paper.
-            discriminator_optimizer: the same, for the discriminator; not the same object.
-            jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
-                convolutional ones lose.
-            **kwargs: further arguments of `keras.Model.compile`.
-
-        Raises:
-            ValueError: if both players are given one optimizer.
-        """
-        given = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
-        defaults = self.default_optimizers()
-        optimizers = {player: defaults[player] if given[player] is None else given[player] for player in given}
-        self.compile_phases(optimizers, jit_compile=jit_compile, **kwargs)
-
-    def phase_variables(self):
-        return {
-            "generator": self.generator.trainable_variables,
-            "discriminator": self.discriminator.trainable_variables,
-        }
-
-    def train_step(self, data):
-        """Steps of the discriminator, then one of the generator; `data` is `x` or `(x, condition)`."""
-        x, condition = self.unpack(data)
-        *critic_seeds, last = tf.unstack(tf.random.split(self.next_seed(), self.discriminator_steps + 1))
-        for seed in critic_seeds:
-            terms = self.discriminator_step(x, condition, seed=seed)
-        terms.update(self.generator_step(tf.shape(x)[0], condition, seed=last))
-        return self.logged(self.with_sum(terms))
-
-    def discriminator_step(self, x, condition, *, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One step of the discriminator's optimizer; leaves the generator as it is.
-
-        Args:
-            x: float32 examples of shape `(batch, *event_shape)`.
-            condition: what they are conditioned on, or None.
-            seed: int32 tensor of shape (2,), from which the generator's noise is drawn.
-
-        Returns:
-            What `discriminator_terms` returned.
-        """
-        noise = self.step_noise(tf.shape(x)[0], seed)
-        # The scope discards the update of the generator's moving statistics.
-        with keras.StatelessScope():
-            fakes = self.fakes(noise, condition, training=True)
-        other = tf.random.experimental.stateless_fold_in(seed, 1)
-        terms = self.take_step(
-            "discriminator",
-            lambda: self.discriminator_terms(x, fakes, condition, noise=noise, seed=other, training=True),
-        )
-        for regularizer in self.regularizer_parts:
-            regularizer.constrain(self.discriminator.trainable_variables)
-        for layer in self.discriminator._flatten_layers():
-            if isinstance(layer, SpectralNormalization):
-                for variable, value in layer.updates():
-                    variable.assign(value)
-        return terms
-
-    def generator_step(self, batch_size: tf.Tensor, condition, *, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One step of the generator's optimizer; leaves the discriminator as it is.
-
-        Args:
-            batch_size: number of examples to generate.
-            condition: what they are conditioned on, or None.
-            seed: int32 tensor of shape (2,), from which the noise is drawn.
-
-        Returns:
-            What `generator_terms` returned.
-        """
-        noise = self.step_noise(batch_size, seed)
-        other = tf.random.experimental.stateless_fold_in(seed, 1)
-
-        def terms():
-            fakes = self.fakes(noise, condition, training=True)
-            # The scope discards the update of the discriminator's moving statistics.
-            with keras.StatelessScope():
-                return self.generator_terms(fakes, condition, noise=noise, seed=other, training=True)
-
-        found = self.take_step("generator", terms)
+    def take_generator_step(self, batch, step):
+        """As in `TwoPlayer`; the average follows the generator."""
+        terms = super().take_generator_step(batch, step)
         if self.average_generator is not None:
-            steps = tf.cast(self.optimizer.iterations, tf.float32)
-            momentum = tf.minimum(self.generator_average, (1.0 + steps) / (10.0 + steps))
+            num_steps = tf.cast(step.iteration, tf.float32) + 1.0
+            momentum = tf.minimum(self.generator_average, (1.0 + num_steps) / (10.0 + num_steps))
             for average, weight in zip(self.average_generator.weights, self.generator.weights, strict=True):
-                average.assign(momentum * average.value + (1.0 - momentum) * weight.value)
-        return found
-
-    def step_noise(self, batch_size: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Draws noise for this replica's part of the batch."""
-        return self.replica_rows(lambda rows: self.noise(rows, seed), batch_size)
-
-    def loss_terms(self, x, condition, *, seed, training):
-        """The terms of both players on the same generated examples, without a step of either."""
-        noise = self.step_noise(tf.shape(x)[0], seed)
-        fakes = self.fakes(noise, condition, training=training)
-        options = {"noise": noise, "seed": tf.random.experimental.stateless_fold_in(seed, 1), "training": training}
-        terms = self.discriminator_terms(x, fakes, condition, **options)
-        return self.with_sum({**terms, **self.generator_terms(fakes, condition, **options)})
-
-    def with_sum(self, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns the terms, and as "loss" the sum of the players' losses."""
-        return {"loss": terms["generator_loss"] + terms["discriminator_loss"], **terms}
+                step.update(average, momentum * average.value + (1.0 - momentum) * weight.value)
+            step.apply()
+        return terms
 
     # Export
 
     def signatures(self):
         """Adds `discriminate` to what every model exports."""
-        x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
-        opinion = self.game.opinion_name
 
         def discriminate(x, condition=None):
-            return {opinion: self.discriminate(x, condition)}
+            return {self.player_losses.prediction_name: self.discriminate(x, condition)}
 
-        return {**super().signatures(), "discriminate": Signature(discriminate, {"x": x, **self.specs("condition")})}
+        return {**super().signatures(), "discriminate": Signature(discriminate, self.specs("x", "condition"))}

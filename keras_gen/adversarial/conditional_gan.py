@@ -15,12 +15,12 @@ DISCRIMINATOR = {
     "condition_pieces": 5,
     "dropout": 0.5,
 }
-#: The same, in which a class, one number among zeros, weighs as much as an image from the start.
+#: The same for classes: each is one number among zeros, and weighs as much as an image from the start.
 CLASS_DISCRIMINATOR = {**DISCRIMINATOR, "condition_scale": 10.0}
 
 
 class ConditionalGAN(AdversarialModel):
-    r"""Both players see what an example is conditioned on, y.
+    r"""Two players that both see what an example is conditioned on, y.
 
     $$\min_G \max_D E[\log D(x|y)] + E[\log(1 - D(G(z|y)|y))]$$
 

@@ -17,10 +17,10 @@ class DCGAN(AdversarialModel):
     $$L_D = -\log D(x) - \log(1 - D(G(z))), \qquad L_G = -\log D(G(z))$$
 
     All convolutions are 5×5. G projects z onto a small image and doubles it layer by layer, with batch
-    normalization and ReLU, up to a tanh; D halves the image layer by layer, with batch normalization (but at its
-    input) and LeakyReLU of slope 0.2, down to one logit. The sides of an image may have any length: a layer of D
-    halves a side longer than 4, rounding up, and the mirrored layer of G undoes exactly that. A class joins z, as a
-    one-hot vector, and the image that D sees, as one plane for each class (`networks.ConvolutionalDiscriminator`).
+    normalization and ReLU, up to a tanh; D halves the image layer by layer, with batch normalization (except in its
+    first layer) and LeakyReLU of slope 0.2, down to one logit. The sides of an image may have any length: a layer of D
+    halves a side longer than 4, rounding up, and the mirrored layer of G undoes exactly that. A class is appended to z
+    as a one-hot vector, and to the image that D sees as one plane for each class.
 
     With `filters=(128, 256, 512, 1024)` and 64×64 pixels, G is the network of the paper's figure 1.
 
@@ -41,11 +41,9 @@ class DCGAN(AdversarialModel):
         filters: channels of each strided layer of D from the image inwards, and of G in reverse. None takes 64, 128,
             256, …, as many as bring both sides down to 4.
         objective: losses of the players, as in `AdversarialModel`.
-        seed: as in `GenerativeModel`; also chooses the initial weights.
-        **kwargs: as in `AdversarialModel`, but for the networks.
+        seed: as in `AdversarialModel`.
+        **kwargs: as in `AdversarialModel`, except the networks.
     """
-
-    chosen = ("generator_network", "discriminator_network")
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ class GAN(AdversarialModel):
     The optimizers are the family's Adam: gradient descent at a rate of 0.1, as in the authors' code, ends in NaN within
     250 steps on MNIST.
 
-    Any other objective, any regularizers and any other networks can be asked for, too.
+    The objective, the regularizers and the networks can be replaced by any others.
 
     Example:
 

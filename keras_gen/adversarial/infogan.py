@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.adversarial.base import AdversarialModel
-from keras_gen.core import Signature
+from keras_gen.core import Signature, Step
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 
@@ -21,13 +21,13 @@ tfd = tfp.distributions
 
 
 class InfoGAN(AdversarialModel):
-    r"""A part of the noise, the code c, has to be read off the generated example.
+    r"""A generator from whose examples a part of the noise, the code c, can be read off.
 
     $$\min_{G, Q} \max_D V(D, G) - λ L_I(G, Q), \qquad L_I(G, Q) = E[\log Q(c|G(z, c))] + H(c) ≤ I(c; G(z, c))$$
 
-    c is a category, all alike likely, and numbers that are uniform between -1 and 1. Q shares the features of D and
-    adds a hidden layer; of the category it returns probabilities, of each number the mean of a normal distribution of
-    variance 1. So no part of the bound exceeds the entropy of its part of the code.
+    c is a category, all of them equally probable, and numbers that are uniform between -1 and 1. Q shares the features
+    of D and adds a hidden layer. It returns the probability of each category, and the mean of a normal distribution of
+    variance 1 for each number, so that the bound never exceeds the entropy of the code.
 
     Example:
 
@@ -43,7 +43,7 @@ class InfoGAN(AdversarialModel):
     Args:
         event_shape: shape of one example; for the default networks (height, width, channels).
         levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
-        latent_size: length of z, the noise that has no meaning.
+        latent_size: length of z, the noise that is not part of the code.
         num_categories: categories of the code.
         num_continuous: numbers of the code.
         information_weight: λ.
@@ -82,12 +82,12 @@ class InfoGAN(AdversarialModel):
 
     @property
     def terms(self):
-        """Adds the bound, and the category's part of it, in nats."""
+        """Adds the bound, and the category's share of it, in nats."""
         return (*super().terms, "information", "category_information")
 
-    def build_players(self):
+    def build_networks(self):
         """Builds Q, too."""
-        super().build_players()
+        super().build_networks()
         widths = (self.discriminator.num_features, self.code_units, self.num_categories + self.num_continuous)
         self.code_layers = [
             dense(inputs, units, glorot((self.seed, 2, index)), self.dtype_policy)
@@ -107,18 +107,22 @@ class InfoGAN(AdversarialModel):
             codes["code"] = tfd.Sample(tfd.Uniform(-1.0, 1.0), self.num_continuous)
         return codes
 
-    def noise_distributions(self, truncation=None):
-        return {**super().noise_distributions(truncation), **self.code_distributions()}
+    def noise_distributions(self):
+        return {**super().noise_distributions(), **self.code_distributions()}
 
     def inputs(self, noise):
-        parts = [noise["z"], tf.one_hot(noise["category"], self.num_categories)]
-        return tf.concat([*parts, noise["code"]] if self.num_continuous else parts, axis=-1)
+        vectors = [noise["z"], tf.one_hot(noise["category"], self.num_categories)]
+        return tf.concat([*vectors, noise["code"]] if self.num_continuous else vectors, axis=-1)
 
     def posterior(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns, of features of the discriminator, the logits of Q's categories and the means of its numbers."""
+        """Returns the logits of Q's categories and the means of its numbers, from features of the discriminator."""
         hidden, outputs = self.code_layers
         h = outputs(tf.nn.leaky_relu(hidden(features), 0.1))
         return tuple(tf.split(tf.cast(h, tf.float32), (self.num_categories, self.num_continuous), axis=-1))
+
+    def features(self, x: tf.Tensor, condition, step: Step | None = None) -> tf.Tensor:
+        """Returns the discriminator's features of examples on the scale of the data."""
+        return self.discriminator.features(self.event_space.scaled(x), self.condition_vectors(condition), step=step)
 
     def infer(self, x, condition=None) -> dict[str, tf.Tensor]:
         """Returns Q(c|x) of examples.
@@ -134,55 +138,49 @@ class InfoGAN(AdversarialModel):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        vectors = self.condition_vectors(self.validated_condition(condition))
-        logits, means = self.posterior(self.discriminator.all_features(self.scaled(self.validated(x)), vectors))
+        condition = self.validated_condition(condition)
+        logits, means = self.posterior(self.features(self.validated(x), condition))
         return {"category": tf.nn.softmax(logits), "code": means}
 
     # Objective
 
-    def phase_variables(self):
-        phases = super().phase_variables()
-        code_variables = [variable for layer in self.code_layers for variable in layer.trainable_variables]
-        return {**phases, "discriminator": phases["discriminator"] + code_variables}
+    def phase_layers(self):
+        """Q learns in the discriminator's step."""
+        phases = super().phase_layers()
+        return {**phases, "discriminator": [*phases["discriminator"], *self.code_layers]}
 
-    def information(self, fakes, condition, *, noise, seed, training: bool) -> dict[str, tf.Tensor]:
-        """Computes the bound of the mutual information of the code and the example, and the category's part of it.
+    def information(self, fakes: dict[str, tf.Tensor], condition, step: Step | None = None) -> dict[str, tf.Tensor]:
+        """Computes the bound of the mutual information of the code and the example.
 
         Args:
-            fakes: generated examples of shape `(batch, *event_shape)`.
-            condition: what they are conditioned on, or None.
-            noise: what they were made from.
-            seed: int32 tensor of shape (2,), of the dropout.
-            training: whether this is a training step.
+            fakes: generated examples "x", and the noise that they were made from.
+            condition: what they are conditioned on, a valid tensor, or None.
+            step: the step; None outside of training and evaluation.
 
         Returns:
-            "information" and "category_information", of shape `(batch,)`, in nats.
+            "information", and the category's share of it, "category_information", of shape `(batch,)`, in nats.
         """
-        features = self.discriminator.all_features(
-            self.scaled(fakes), self.condition_vectors(condition), training=training, seed=seed
-        )
-        logits, means = self.posterior(features)
-        category = math.log(self.num_categories) + tfd.Categorical(logits=logits).log_prob(noise["category"])
+        logits, means = self.posterior(self.features(fakes["x"], condition, step))
+        category = math.log(self.num_categories) + tfd.Categorical(logits=logits).log_prob(fakes["category"])
         total = category
         if self.num_continuous:
             # The entropy of a uniform number between -1 and 1 is log 2.
-            log_prob = tfd.Normal(means, 1.0).log_prob(noise["code"])
+            log_prob = tfd.Normal(means, 1.0).log_prob(fakes["code"])
             total += tf.reduce_sum(math.log(2.0) + log_prob, axis=-1)
         return {"information": total, "category_information": category}
 
-    def discriminator_terms(self, x, fakes, condition, *, noise, seed, training):
-        """Q learns in the discriminator's step."""
-        terms = super().discriminator_terms(x, fakes, condition, noise=noise, seed=seed, training=training)
-        with keras.StatelessScope():
-            found = self.information(fakes, condition, noise=noise, seed=seed, training=training)
-        loss = terms["discriminator_loss"] - self.information_weight * found["information"]
-        return {**terms, **found, "discriminator_loss": loss}
+    def discriminator_terms(self, batch, fakes, step):
+        """Adds the bound, whose pass does not enter moving statistics."""
+        terms = super().discriminator_terms(batch, fakes, step)
+        bound = self.information(fakes, batch.get("condition"), step.silent())
+        loss = terms["discriminator_loss"] - self.information_weight * bound["information"]
+        return {**terms, **bound, "discriminator_loss": loss}
 
-    def generator_terms(self, fakes, condition, *, noise, seed, training):
-        """The bound that is logged is the generator's, after the discriminator's step."""
-        terms = super().generator_terms(fakes, condition, noise=noise, seed=seed, training=training)
-        found = self.information(fakes, condition, noise=noise, seed=seed, training=training)
-        return {**found, "generator_loss": terms["generator_loss"] - self.information_weight * found["information"]}
+    def generator_terms(self, batch, fakes, step):
+        """Adds the bound; the logged one is the generator's, after the discriminator's step."""
+        terms = super().generator_terms(batch, fakes, step)
+        bound = self.information(fakes, batch.get("condition"), step)
+        return {**bound, "generator_loss": terms["generator_loss"] - self.information_weight * bound["information"]}
 
     def default_optimizers(self):
         """Adam with beta_1 0.5; the generator learns five times as fast."""
@@ -195,5 +193,4 @@ class InfoGAN(AdversarialModel):
 
     def signatures(self):
         """Adds `infer` to what every adversarial model exports."""
-        x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
-        return {**super().signatures(), "infer": Signature(self.infer, {"x": x, **self.specs("condition")})}
+        return {**super().signatures(), "infer": Signature(self.infer, self.specs("x", "condition"))}

@@ -1,15 +1,15 @@
-"""The losses of the two players, functions of what the discriminator says of examples.
+"""The losses of the two players, functions of the discriminator's logits.
 
-a is what the discriminator returns for an example of the data x, ã for a generated one, G(z). Every loss has one entry
-per example. Those of the original game are in nats: there a is a logit, and D(x) = σ(a) the probability that x comes
-from the data.
+a is the discriminator's output for an example of the data x, ã for a generated one, G(z). Every loss has one entry
+per example. Those of Goodfellow et al. are in nats: there a is a logit, and D(x) = σ(a) the probability that x comes
+from the data. For the other objectives, a is a score.
 """
 
 import tensorflow as tf
 
 
 def discriminator_cross_entropy(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    r"""The discriminator's negative log-likelihood of telling data from generated examples.
+    r"""The negative log-likelihood of a discriminator that tells data from generated examples.
 
     $$-\log D(x) - \log(1 - D(G(z)))$$
 
@@ -43,7 +43,7 @@ def non_saturating(fake_logits: tf.Tensor) -> tf.Tensor:
 
 
 def minimax(fake_logits: tf.Tensor) -> tf.Tensor:
-    r"""The generator's part of the zero-sum game of equation 1 of Goodfellow et al. (2014).
+    r"""The generator's loss in the zero-sum game of equation 1 of Goodfellow et al. (2014).
 
     $$\log(1 - D(G(z)))$$
 
@@ -57,22 +57,22 @@ def minimax(fake_logits: tf.Tensor) -> tf.Tensor:
 
 
 class Objective:
-    """The losses of both players; each takes float32 tensors of shape `(batch,)` and returns one."""
+    """The losses of both players; each takes float32 logits of shape `(batch,)` and returns as many losses."""
 
-    #: What `opinion` returns: a "probability" of coming from the data, or a "score" that has no unit.
-    opinion_name = "score"
+    #: What `prediction` returns: a "probability" of coming from the data, or a "score" that has no unit.
+    prediction_name = "score"
 
     def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """Returns what the discriminator minimises, given what it says of data and of generated examples."""
+        """Returns what the discriminator minimises, given its logits of data and of generated examples."""
         raise NotImplementedError
 
     def generator(self, fake: tf.Tensor) -> tf.Tensor:
-        """Returns what the generator minimises, given what the discriminator says of its examples."""
+        """Returns what the generator minimises, given the discriminator's logits of generated examples."""
         raise NotImplementedError
 
-    def opinion(self, said: tf.Tensor) -> tf.Tensor:
-        """Returns how real examples are, given what the discriminator says of them."""
-        return said
+    def prediction(self, logits: tf.Tensor) -> tf.Tensor:
+        """Returns how real examples are, given the discriminator's logits."""
+        return logits
 
 
 class NonSaturating(Objective):
@@ -81,7 +81,7 @@ class NonSaturating(Objective):
     $$L_D = -\log σ(a) - \log(1 - σ(ã)), \qquad L_G = -\log σ(ã)$$
     """
 
-    opinion_name = "probability"
+    prediction_name = "probability"
 
     def discriminator(self, real, fake):
         return discriminator_cross_entropy(real, fake)
@@ -89,12 +89,12 @@ class NonSaturating(Objective):
     def generator(self, fake):
         return non_saturating(fake)
 
-    def opinion(self, said):
-        return tf.sigmoid(said)
+    def prediction(self, logits):
+        return tf.sigmoid(logits)
 
 
 class Minimax(NonSaturating):
-    r"""Goodfellow et al. (2014), equation 1: one value, for which the players fight.
+    r"""Goodfellow et al. (2014), equation 1: one value, which one player raises and the other lowers.
 
     $$L_D = -\log σ(a) - \log(1 - σ(ã)), \qquad L_G = \log(1 - σ(ã))$$
     """
@@ -108,17 +108,17 @@ class LeastSquares(Objective):
 
     $$L_D = \tfrac{1}{2} (a - b)^2 + \tfrac{1}{2} (ã - a_0)^2, \qquad L_G = \tfrac{1}{2} (ã - c)^2$$
 
-    The best discriminator says a_0 plus b - a_0 times the probability of coming from the data, so that this is read
-    off it. With (a_0, b, c) = (-1, 1, 0) the generator minimises Pearson's χ² divergence; (0, 1, 1) is the paper's
-    other choice.
+    The output of the best discriminator is a_0 plus b - a_0 times the probability of coming from the data, which can
+    therefore be read off it. With (a_0, b, c) = (-1, 1, 0) the generator minimises Pearson's χ² divergence; (0, 1, 1)
+    is the paper's other choice.
 
     Args:
         fake: label a_0 of generated examples.
         real: label b of data.
-        wanted: c, what the generator wants to be said of its examples.
+        wanted: c, the output that the generator wants for its examples.
     """
 
-    opinion_name = "probability"
+    prediction_name = "probability"
 
     def __init__(self, fake: float = -1.0, real: float = 1.0, wanted: float = 0.0):
         if not real > fake:
@@ -132,9 +132,9 @@ class LeastSquares(Objective):
     def generator(self, fake):
         return 0.5 * tf.square(fake - self.labels[2])
 
-    def opinion(self, said):
+    def prediction(self, logits):
         fake_label, real_label, _ = self.labels
-        return tf.clip_by_value((said - fake_label) / (real_label - fake_label), 0.0, 1.0)
+        return tf.clip_by_value((logits - fake_label) / (real_label - fake_label), 0.0, 1.0)
 
 
 class Wasserstein(Objective):
@@ -165,7 +165,7 @@ class Hinge(Objective):
         return -fake
 
 
-#: The games that a model can be asked for by name.
+#: The objectives that a model can be asked for by name.
 OBJECTIVES = {
     "minimax": Minimax,
     "non_saturating": NonSaturating,

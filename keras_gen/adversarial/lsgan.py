@@ -8,7 +8,7 @@ from keras_gen.adversarial.base import AdversarialModel
 
 
 class LSGAN(AdversarialModel):
-    r"""Least squares in place of the cross-entropy: examples far on the right side of the border are pulled back, too.
+    r"""Least squares in place of the cross-entropy, so that examples far on the right side are pulled back, too.
 
     $$L_D = \tfrac{1}{2} (D(x) - b)^2 + \tfrac{1}{2} (D(G(z)) - a)^2, \qquad L_G = \tfrac{1}{2} (D(G(z)) - c)^2$$
 

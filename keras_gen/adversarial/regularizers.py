@@ -1,17 +1,19 @@
 """What keeps a discriminator from changing too fast: penalties beside its loss, and bounds of its weights.
 
-A critic is what a penalty is of: a function `critic(x, seed)` from examples of shape `(batch, *event_shape)`, and the
-seed of its dropout, to what the discriminator says of them, float32 of shape `(batch,)`.
+A penalty is computed of a critic: a function `critic(x, step)` from examples of shape `(batch, *event_shape)`, and the
+step whose dropout it has, to the discriminator's logits, float32 of shape `(batch,)`.
 """
 
+import functools
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
-from keras_gen import checks, seeds
+from keras_gen import checks
+from keras_gen.core import Step
 
-Critic = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Critic = Callable[[tf.Tensor, Step], tf.Tensor]
 
 
 class Regularizer:
@@ -20,19 +22,19 @@ class Regularizer:
     #: Whether it adds to the loss.
     has_penalty = True
 
-    def penalty(self, critic: Critic, x: tf.Tensor, fakes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def penalty(self, critic: Critic, x: tf.Tensor, fakes: tf.Tensor, step: Step) -> tf.Tensor:
         """Returns what is added to the discriminator's loss, of shape `(batch,)`.
 
         Args:
             critic: the discriminator.
             x: float32 examples of the data, of shape `(batch, *event_shape)`, on the scale of the networks.
             fakes: as many generated ones.
-            seed: int32 tensor of shape (2,).
+            step: the step, for its randomness.
         """
         raise NotImplementedError
 
-    def constrain(self, variables: list[keras.Variable]) -> None:
-        """Moves the discriminator's variables, after its step, to where they may be."""
+    def bound(self, variables: list[keras.Variable], step: Step) -> None:
+        """Has the step move the discriminator's variables to where they may be, once the optimizer has moved them."""
 
 
 class GradientPenalty(Regularizer):
@@ -51,10 +53,9 @@ class GradientPenalty(Regularizer):
         self.weight = checks.positive("weight", weight)
         self.target = checks.not_negative("target", target)
 
-    def penalty(self, critic, x, fakes, seed):
-        mixing, dropout = tf.unstack(tf.random.split(seed, 2))
-        shape = (1,) * (len(x.shape) - 1)
-        share = seeds.replica_rows(lambda rows: seeds.uniform((rows, *shape), mixing), tf.shape(x)[0])
+    def penalty(self, critic, x, fakes, step):
+        mixing, dropout = step.split(2)
+        share = mixing.uniform((tf.shape(x)[0], *(1 for _ in x.shape[1:])))
         squares = squared_gradients(critic, share * x + (1.0 - share) * fakes, dropout)
         # A root has no finite derivative at zero; the maximum cuts the gradient off before it.
         norms = tf.sqrt(tf.maximum(squares, 1e-12))
@@ -73,21 +74,21 @@ class R1(Regularizer):
     def __init__(self, weight: float = 10.0):
         self.weight = checks.positive("weight", weight)
 
-    def penalty(self, critic, x, fakes, seed):
-        return 0.5 * self.weight * squared_gradients(critic, x, seed)
+    def penalty(self, critic, x, fakes, step):
+        return 0.5 * self.weight * squared_gradients(critic, x, step)
 
 
 class Consistency(Regularizer):
-    r"""Zhang et al. (2020), https://arxiv.org/abs/1910.12027: the same opinion of an example and of a changed one.
+    r"""Zhang et al. (2020), https://arxiv.org/abs/1910.12027: the same prediction for an example and a changed one.
 
     $$λ (f(x) - f(T(x)))^2$$
 
-    T moves an image by up to `shift` pixels along each side, filling what comes into view with the nearest pixels, and
-    adds normal noise; it is drawn for each example.
+    T is drawn for each example: it moves an image by up to `shift` pixels along each side, fills what comes into view
+    with the nearest pixels, and adds normal noise.
 
     Args:
         weight: λ.
-        shift: largest number of pixels that an image is moved by; other examples are not moved.
+        shift: largest number of pixels that an image is moved by; examples that are not images stay where they are.
         noise: standard deviation of the noise, where levels are spread over [-1, 1].
     """
 
@@ -96,27 +97,24 @@ class Consistency(Regularizer):
         self.shift = int(checks.not_negative("shift", shift))
         self.noise = checks.not_negative("noise", noise)
 
-    def penalty(self, critic, x, fakes, seed):
-        moving, adding, dropout = tf.unstack(tf.random.split(seed, 3))
+    def penalty(self, critic, x, fakes, step):
+        moving, adding, dropout = step.split(3)
         changed = x
         if len(x.shape) == 4 and self.shift:
             changed = shifted(x, self.shift, moving)
         if self.noise:
-            shape = x.shape[1:]
-            changed += self.noise * seeds.replica_rows(
-                lambda rows: seeds.normal((rows, *shape), adding), tf.shape(x)[0]
-            )
-        # One seed: what dropout leaves out is not what differs.
+            changed += self.noise * adding.normal((tf.shape(x)[0], *x.shape[1:]))
+        # One seed, so that both passes have the same dropout.
         return self.weight * tf.square(critic(x, dropout) - critic(changed, dropout))
 
 
 class ConsistencyTerm(Regularizer):
-    r"""Wei et al. (2018), https://arxiv.org/abs/1803.01541: the same opinion whatever dropout leaves out.
+    r"""Wei et al. (2018), https://arxiv.org/abs/1803.01541: the same prediction whatever dropout leaves out.
 
     $$λ \max(0, |f'(x) - f''(x)| - M)$$
 
-    where f' and f'' are the critic with two draws of its dropout. The paper's further term in the hidden features, of a
-    tenth of the weight, is left out. A discriminator without dropout is not affected.
+    where f' and f'' are the critic with two draws of its dropout. The paper's further term in the hidden features, with
+    a tenth of the weight, is left out. Without dropout, the penalty is 0.
 
     Args:
         weight: λ.
@@ -127,8 +125,8 @@ class ConsistencyTerm(Regularizer):
         self.weight = checks.positive("weight", weight)
         self.margin = checks.not_negative("margin", margin)
 
-    def penalty(self, critic, x, fakes, seed):
-        first, second = tf.unstack(tf.random.split(seed, 2))
+    def penalty(self, critic, x, fakes, step):
+        first, second = step.split(2)
         return self.weight * tf.nn.relu(tf.abs(critic(x, first) - critic(x, second)) - self.margin)
 
 
@@ -144,9 +142,13 @@ class WeightClipping(Regularizer):
     def __init__(self, limit: float = 0.01):
         self.limit = checks.positive("limit", limit)
 
-    def constrain(self, variables):
+    def bound(self, variables, step):
         for variable in variables:
-            variable.assign(tf.clip_by_value(variable.value, -self.limit, self.limit))
+            step.update(variable, functools.partial(self.clipped, variable))
+
+    def clipped(self, variable: keras.Variable) -> tf.Tensor:
+        """Returns the nearest value within the bounds."""
+        return tf.clip_by_value(variable.value, -self.limit, self.limit)
 
 
 #: The regularizers that a model can be asked for by name.
@@ -159,22 +161,22 @@ REGULARIZERS = {
 }
 
 
-def squared_gradients(critic: Critic, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def squared_gradients(critic: Critic, x: tf.Tensor, step: Step) -> tf.Tensor:
     """Returns the squared length of the gradient of a critic at each example, of shape `(batch,)`."""
     x = tf.identity(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
         # Each output depends on its own example, so that the gradient of the sum holds that of each.
-        total = tf.reduce_sum(critic(x, seed))
+        total = tf.reduce_sum(critic(x, step))
     gradients = tf.cast(tape.gradient(total, x, unconnected_gradients="zero"), tf.float32)
     return tf.reduce_sum(tf.square(gradients), axis=tuple(range(1, len(x.shape))))
 
 
-def shifted(images: tf.Tensor, largest: int, seed: tf.Tensor) -> tf.Tensor:
-    """Returns each image moved by a draw of up to so many pixels, down and to the right, its borders repeated."""
+def shifted(images: tf.Tensor, largest: int, step: Step) -> tf.Tensor:
+    """Returns each image moved down and to the right by a draw of up to so many pixels, its borders repeated."""
     _, height, width, _ = images.shape
-    offsets = seeds.replica_rows(
-        lambda rows: tf.random.stateless_uniform((rows, 2), seed, -largest, largest + 1, tf.int32, alg="philox"),
+    offsets = step.rows(
+        lambda rows: tf.random.stateless_uniform((rows, 2), step.seed, -largest, largest + 1, tf.int32, alg="philox"),
         tf.shape(images)[0],
     )
     rows = tf.clip_by_value(tf.range(height) - offsets[:, :1], 0, height - 1)

@@ -8,7 +8,7 @@ import keras
 
 from keras_gen.adversarial.base import AdversarialModel
 
-#: Networks of the player that is normalized: the plain one, and "residual" for the one of residual blocks.
+#: The normalized discriminator, of strided convolutions or of residual blocks.
 PLAIN = {"name": "convolutional", "batch_norm": False, "spectral_norm": True, "projection": True}
 RESIDUAL = {"name": "residual", "spectral_norm": True}
 
@@ -19,8 +19,8 @@ class SNGAN(AdversarialModel):
     $$\bar W = W / σ(W), \qquad L_D = \max(0, 1 - D(x)) + \max(0, 1 + D(G(z))), \qquad L_G = -D(G(z))$$
 
     where σ(W) is the largest singular value, by one step of the power iteration in each training step
-    (`layers.SpectralNormalization`). A class y joins in a projection, $D(x, y) = y^\top V φ(x) + ψ(φ(x))$; in G, it
-    joins the noise, where the paper has batch normalization for each class.
+    (`layers.SpectralNormalization`). A class y enters D by a projection, $D(x, y) = y^\top V φ(x) + ψ(φ(x))$; in G, it
+    is appended to the noise, where the paper has batch normalization for each class.
 
     Example:
 
@@ -40,10 +40,8 @@ class SNGAN(AdversarialModel):
         latent_distribution: as in `AdversarialModel`.
         objective: as in `AdversarialModel`.
         discriminator_steps: steps of the discriminator for each step of the generator.
-        **kwargs: as in `AdversarialModel`, but for the networks.
+        **kwargs: as in `AdversarialModel`, except the networks.
     """
-
-    chosen = ("generator_network", "discriminator_network")
 
     def __init__(
         self,

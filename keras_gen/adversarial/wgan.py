@@ -9,11 +9,12 @@ from keras_gen.adversarial.base import AdversarialModel
 
 
 class WGAN(AdversarialModel):
-    r"""A critic f, kept Lipschitz by bounds of its weights, that estimates the distance of the generator from the data.
+    r"""A critic f, kept Lipschitz by clipping its weights, estimates the distance of generated examples from the data.
 
     $$W(p_{data}, p_G) ∝ \max_{|w_i| ≤ c} E[f_w(x)] - E[f_w(G(z))]$$
 
-    The critic takes several steps for each of the generator, and each is followed by clipping every weight to [-c, c].
+    The critic takes several steps for each step of the generator, and after each of them every weight is clipped to
+    [-c, c].
 
     Example:
 
@@ -62,5 +63,5 @@ class WGAN(AdversarialModel):
         )
 
     def default_optimizers(self):
-        """The paper's RMSprop: momentum makes a critic that is not stationary worse."""
+        """The paper's RMSprop: with momentum, the training of the critic is unstable."""
         return {player: keras.optimizers.RMSprop(5e-5) for player in ("generator", "discriminator")}

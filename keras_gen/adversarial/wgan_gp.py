@@ -13,12 +13,12 @@ CRITIC = {"name": "convolutional", "batch_norm": False}
 
 
 class WGANGP(AdversarialModel):
-    r"""A Wasserstein critic whose gradient is pulled to length 1 between data and generated examples.
+    r"""A Wasserstein critic whose gradient is pulled towards length 1 between data and generated examples.
 
     $$L_D = f(G(z)) - f(x) + λ (‖∇_{\hat x} f(\hat x)‖_2 - 1)^2, \qquad L_G = -f(G(z))$$
     $$\hat x = ε x + (1 - ε) G(z), \qquad ε ∼ U(0, 1)$$
 
-    The critic has no batch normalization: the penalty is of each example's own gradient.
+    The critic has no batch normalization, since the penalty is on the gradient of each example by itself.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""A dense layer, or a convolution, that stretches no direction by more than one."""
+"""A dense layer, or a convolution, whose kernel is divided by its spectral norm."""
 
 import keras
 import numpy as np
@@ -13,8 +13,8 @@ class SpectralNormalization(keras.layers.Layer):
     $$\bar W = W / σ(W), \qquad σ(W) ≈ v^\top W u, \qquad v = W u / ‖W u‖, \qquad u = W^\top v / ‖W^\top v‖$$
 
     where W has a row for each number that the layer sees: a convolution's kernel is one matrix. A pass takes one step
-    of the power iteration from the vector u that is stored, and stores nothing: it is a function of the weights. The
-    training step moves u, as `updates` says. No gradient flows through u and v.
+    of the power iteration from the stored vector u, and is a function of the weights. A step of training stores the
+    next u once the optimizer has moved the kernel. No gradient flows through u and v.
 
     Args:
         kernel_shape: `(inputs, units)` for a dense layer, `(height, width, inputs, filters)` for a convolution.
@@ -68,12 +68,10 @@ class SpectralNormalization(keras.layers.Layer):
         left, right = self.singular_vectors()
         return tf.reduce_sum(left * tf.linalg.matvec(self.matrix(), right))
 
-    def updates(self) -> list[tuple[keras.Variable, tf.Tensor]]:
-        """Returns the stored vector, and what a training step makes of it once the kernel has moved."""
-        return [(self.vector, self.singular_vectors()[1])]
-
-    def call(self, x):
-        """Takes shape `(batch, inputs)`, or `(batch, height, width, inputs)`."""
+    def call(self, x, step=None):
+        """Takes shape `(batch, inputs)`, or `(batch, height, width, inputs)`, and moves u in a step of training."""
+        if step is not None and step.training:
+            step.update(self.vector, lambda: self.singular_vectors()[1])
         # A kernel of zeros stays one.
         kernel = tf.math.divide_no_nan(self.kernel.value, self.spectral_norm())
         kernel = tf.cast(kernel, self.compute_dtype)

@@ -1,4 +1,23 @@
-"""Networks of both players."""
+"""Networks of the two players, by kind: dense, maxout, convolutional and residual.
 
-from keras_gen.adversarial.networks.players import DISCRIMINATORS as DISCRIMINATORS
-from keras_gen.adversarial.networks.players import GENERATORS as GENERATORS
+A generator maps noise, and condition vectors if there are any, to examples before a tanh. A discriminator maps
+examples, whose levels are spread over [-1, 1], and condition vectors to one number. Any generator plays against any
+discriminator.
+"""
+
+from keras_gen.adversarial.networks.convolutional import ConvolutionalDiscriminator as ConvolutionalDiscriminator
+from keras_gen.adversarial.networks.convolutional import ConvolutionalGenerator as ConvolutionalGenerator
+from keras_gen.adversarial.networks.dense import DenseDiscriminator as DenseDiscriminator
+from keras_gen.adversarial.networks.dense import DenseGenerator as DenseGenerator
+from keras_gen.adversarial.networks.maxout import MaxoutDiscriminator as MaxoutDiscriminator
+from keras_gen.adversarial.networks.residual import ResidualDiscriminator as ResidualDiscriminator
+from keras_gen.adversarial.networks.residual import ResidualGenerator as ResidualGenerator
+
+#: The networks that a model can be asked for by name.
+GENERATORS = {"dense": DenseGenerator, "convolutional": ConvolutionalGenerator, "residual": ResidualGenerator}
+DISCRIMINATORS = {
+    "dense": DenseDiscriminator,
+    "maxout": MaxoutDiscriminator,
+    "convolutional": ConvolutionalDiscriminator,
+    "residual": ResidualDiscriminator,
+}

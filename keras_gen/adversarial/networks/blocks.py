@@ -1,118 +1,112 @@
-"""Residual blocks that enlarge or shrink images, and the layers that networks of both players are made of."""
+"""What the networks of both players are built from: layers, dropout, and the sizes of images between strided layers."""
+
+import math
 
 import keras
 import tensorflow as tf
 
+from keras_gen import checks
 from keras_gen.layers import SpectralNormalization
 from keras_gen.layers.convolution import convolution
-from keras_gen.layers.dense import dense
-from keras_gen.layers.initializers import glorot
+from keras_gen.layers.dropout import apply_dropout
+
+#: A strided layer halves the sides that are longer than this; the generator of DCGAN starts from 4×4.
+SMALLEST_SIDE = 4
 
 
-class EnlargingBlock(keras.layers.Layer):
-    """Two 3×3 convolutions, each after batch normalization and ReLU, beside a shortcut; doubles an image.
+class Dense(keras.layers.Dense):
+    """As in Keras; takes a step, as normalized layers do, and leaves nothing behind."""
 
-    Args:
-        inputs: channels of the input.
-        outputs: channels of the output.
-        size: height and width of the output.
-        seed: seeds of the initial weights.
-        **kwargs: as in `keras.layers.Layer`.
-    """
-
-    def __init__(self, inputs: int, outputs: int, size: tuple[int, int], *, seed: tuple[int, ...], **kwargs):
-        super().__init__(**kwargs)
-        self.size = size
-        policy = self.dtype_policy
-        self.first_norm = batch_normalization((None, None, None, inputs), policy)
-        self.first = convolution(inputs, outputs, 3, 1, glorot((*seed, 0), 2**0.5), policy)
-        self.second_norm = batch_normalization((None, None, None, outputs), policy)
-        self.second = convolution(outputs, outputs, 3, 1, glorot((*seed, 1), 2**0.5), policy)
-        self.shortcut = convolution(inputs, outputs, 1, 1, glorot((*seed, 2)), policy)
-        self.built = True
-
-    def call(self, x, *, training=False):
-        y = tf.nn.relu(self.first_norm(x, training=training))
-        y = self.first(doubled(y, self.size))
-        y = self.second(tf.nn.relu(self.second_norm(y, training=training)))
-        # A 1×1 convolution before the enlargement is the same as after it, at a quarter of the cost.
-        return doubled(self.shortcut(x), self.size) + y
+    def call(self, x, step=None):
+        return super().call(x)
 
 
-class ShrinkingBlock(keras.layers.Layer):
-    """Two 3×3 convolutions, each after a ReLU, and an average over neighbours, beside a shortcut.
+class Conv2D(keras.layers.Conv2D):
+    """As in Keras; takes a step, as normalized layers do, and leaves nothing behind."""
+
+    def call(self, x, step=None):
+        return super().call(x)
+
+
+def affine(
+    kernel_shape: tuple[int, ...],
+    initializer,
+    dtype,
+    spectral_norm: bool,
+    seed: tuple[int, ...],
+    *,
+    stride: int | tuple[int, int] = 1,
+    use_bias: bool = True,
+) -> keras.layers.Layer:
+    """Returns a layer of a discriminator: a function of features and of a step.
 
     Args:
-        inputs: channels of the input.
-        outputs: channels of the output.
-        strides: factors by which height and width shrink; a block that changes nothing of the shape has no layer in
-            its shortcut.
-        first: whether the input is the image itself, which goes without ReLU.
-        spectral_norm: whether all layers have spectral normalization.
-        seed: seeds of the initial weights.
-        **kwargs: as in `keras.layers.Layer`.
+        kernel_shape: `(inputs, units)` for a dense layer, `(size, size, inputs, filters)` for a convolution.
+        initializer: initial kernel.
+        dtype: as in `keras.layers.Layer`.
+        spectral_norm: whether the layer has spectral normalization.
+        seed: seeds of the power iteration's first vector.
+        stride: stride of a convolution.
+        use_bias: whether there is a bias.
     """
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        strides: tuple[int, int],
-        *,
-        first: bool,
-        spectral_norm: bool,
-        seed: tuple[int, ...],
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.strides = strides
-        self.is_first = first
-
-        def layer(size, channels, place, scale):
-            initializer = glorot((*seed, place), scale)
-            return affine(
-                (size, size, channels, outputs), initializer, self.dtype_policy, spectral_norm, (*seed, place)
-            )
-
-        self.first = layer(3, inputs, 0, 2**0.5)
-        self.second = layer(3, outputs, 1, 2**0.5)
-        self.shortcut = None if strides == (1, 1) and inputs == outputs else layer(1, inputs, 2, 1.0)
-        self.built = True
-
-    def call(self, x):
-        y = self.first(x if self.is_first else tf.nn.relu(x))
-        y = averaged(self.second(tf.nn.relu(y)), self.strides)
-        # Averaging before a 1×1 convolution is the same as after it, at a quarter of the cost.
-        x = averaged(x, self.strides)
-        return (x if self.shortcut is None else self.shortcut(x)) + y
-
-
-def affine(kernel_shape, initializer, dtype, spectral: bool, seed, use_bias: bool = True) -> keras.layers.Layer:
-    """Returns a dense layer or a convolution of stride 1, with spectral normalization if asked for."""
-    if spectral:
-        return SpectralNormalization(kernel_shape, use_bias=use_bias, initializer=initializer, seed=seed, dtype=dtype)
-    *size, inputs, outputs = kernel_shape
-    if not size:
-        return dense(inputs, outputs, initializer, dtype, use_bias=use_bias)
-    return convolution(inputs, outputs, size[0], 1, initializer, dtype, use_bias=use_bias)
-
-
-def batch_normalization(shape, dtype) -> keras.layers.BatchNormalization:
-    """Statistics of the global batch, whatever the number of devices, and moving ones over some ten batches."""
-    layer = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True, dtype=dtype)
-    if shape is not None:
-        layer.build(shape)
+    if spectral_norm:
+        options = {"stride": stride, "use_bias": use_bias, "initializer": initializer}
+        return SpectralNormalization(kernel_shape, seed=seed, dtype=dtype, **options)
+    *sizes, inputs, outputs = kernel_shape
+    if sizes:
+        return convolution(inputs, outputs, sizes[0], stride, initializer, dtype, Conv2D, use_bias=use_bias)
+    layer = Dense(outputs, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
+    layer.build((None, inputs))
     return layer
 
 
-def doubled(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Returns images with each pixel repeated along the sides that have to grow, cut to a size."""
-    for axis, side in ((1, size[0]), (2, size[1])):
-        if images.shape[axis] != side:
-            images = tf.repeat(images, 2, axis=axis)
-    return images[:, : size[0], : size[1]]
+def training_dropout(h: tf.Tensor, rate: float, step, index: int) -> tf.Tensor:
+    """Returns features of which a step of training sets a share to zero, drawn for each example.
+
+    Args:
+        h: features of shape `(batch, ...)`.
+        rate: the share.
+        step: the step, or None.
+        index: number of the layer, so that each draws its own.
+    """
+    if step is None or not step.training or rate == 0.0:
+        return h
+    return apply_dropout(h, rate, step.fold(index).seed)
 
 
-def averaged(images: tf.Tensor, strides: tuple[int, int]) -> tf.Tensor:
-    """Returns images made smaller by averages over neighbours."""
-    return images if strides == (1, 1) else tf.nn.avg_pool2d(images, strides, strides, "SAME")
+def strided_sizes(event_shape: tuple[int, ...], filters) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
+    """Returns the channels of strided layers, and the height and width before each of them and after the last.
+
+    Args:
+        event_shape: height, width and channels of an image.
+        filters: channels of each layer; None takes 64, 128, 256, …, as many as bring both sides down to 4.
+
+    Raises:
+        ValueError: if the examples are not images, or `filters` is empty.
+    """
+    if len(event_shape) != 3:
+        raise ValueError(f"`event_shape` must be (height, width, channels), received {event_shape}.")
+    filters = None if filters is None else checks.positive_ints("filters", filters)
+    if filters == ():
+        raise ValueError("`filters` must have at least one entry, received ().")
+    sides = event_shape[:2]
+    filters = filters or tuple(64 * 2**layer for layer in range(max(1, *map(halvings, sides))))
+    sizes = [tuple(sides)]
+    for _ in filters:
+        sizes.append(tuple(halved(side) for side in sizes[-1]))
+    return filters, sizes
+
+
+def halved(side: int) -> int:
+    """Returns the length of a side after a strided layer."""
+    return math.ceil(side / 2) if side > SMALLEST_SIDE else side
+
+
+def halvings(side: int) -> int:
+    """Returns how many strided layers bring a side down to `SMALLEST_SIDE`."""
+    return 0 if side <= SMALLEST_SIDE else 1 + halvings(halved(side))
+
+
+def strides_between(size: tuple[int, int], half: tuple[int, int]) -> tuple[int, int]:
+    """Returns the strides of the layer between an image's size and the next smaller one."""
+    return tuple(1 if a == b else 2 for a, b in zip(size, half, strict=True))

@@ -1,0 +1,127 @@
+"""Two players: the order of their steps, whatever they are made of and whatever they generate from."""
+
+import keras
+import tensorflow as tf
+
+from keras_gen.core import Phases, Step, weighted_values
+
+
+class TwoPlayer(Phases):
+    """A generator that learns from a discriminator, which learns to tell generated examples from data.
+
+    The model has the networks `generator` and `discriminator`, built in this order, and provides
+
+    - `fakes(batch, step)`: what the generator makes for a batch,
+    - `discriminator_terms(batch, fakes, step)` and `generator_terms(batch, fakes, step)`: what each player minimises.
+
+    Each step of training is `discriminator_steps` steps of the discriminator, followed by one of the generator. All of
+    them see the whole batch, and each has randomness of its own. A player's variables, its moving statistics included,
+    change in its own step only.
+
+    Logged are the loss of each player, and as "loss" their sum, which tells that one of them is not finite but not how
+    good the generator is. A model that logs more adds it to `terms`.
+    """
+
+    terms = ("loss", "generator_loss", "discriminator_loss")
+
+    #: Steps of the discriminator for each step of the generator.
+    discriminator_steps: int = 1
+
+    generator: keras.layers.Layer
+    discriminator: keras.layers.Layer
+
+    # Objective
+
+    def fakes(self, batch: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Generates examples for a batch.
+
+        Args:
+            batch: valid columns by name.
+            step: the step, whose randomness the examples have.
+
+        Returns:
+            Generated columns by name, and all else that the terms of a player need to know of them, such as noise.
+        """
+        raise NotImplementedError
+
+    def discriminator_terms(self, batch, fakes: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Computes what the discriminator minimises, "discriminator_loss", and what is logged beside it.
+
+        Args:
+            batch: valid columns by name.
+            fakes: what `fakes` returned for the batch; no gradient flows through it.
+            step: the step.
+
+        Returns:
+            Terms by name, as in `loss_terms`.
+        """
+        raise NotImplementedError
+
+    def generator_terms(self, batch, fakes: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Computes what the generator minimises, "generator_loss", through `fakes`; as in `discriminator_terms`."""
+        raise NotImplementedError
+
+    def loss_terms(self, batch, step):
+        """The terms of both players on the same generated examples, without a step of either."""
+        fakes, others = self.fakes(batch, step), step.fold(1)
+        terms = self.discriminator_terms(batch, fakes, others)
+        return self.with_sum({**terms, **self.generator_terms(batch, fakes, others)}, step)
+
+    def with_sum(self, terms: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Returns the terms, and as "loss" the sum of the players' losses."""
+        losses = [weighted_values(terms[f"{player}_loss"], step) for player in ("generator", "discriminator")]
+        return {"loss": losses[0] + losses[1], **terms}
+
+    # Training
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Returns the optimizer of each player that `compile` takes unless it is given another one."""
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in ("generator", "discriminator")}
+
+    def compile(self, generator_optimizer=None, discriminator_optimizer=None, *, jit_compile: bool = False, **kwargs):
+        """As `keras.Model.compile`, with an optimizer for each player.
+
+        Callbacks that change the learning rate see the generator's optimizer, as `model.optimizer`.
+
+        Args:
+            generator_optimizer: optimizer, or its name. None stands for the model's own: DCGAN's Adam, or that of
+                its paper.
+            discriminator_optimizer: the same for the discriminator; not the same object.
+            jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
+                convolutional ones lose.
+            **kwargs: further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: if both players are given one optimizer.
+        """
+        given = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
+        defaults = self.default_optimizers()
+        optimizers = {player: defaults[player] if given[player] is None else given[player] for player in given}
+        self.compile_phases(optimizers, jit_compile=jit_compile, **kwargs)
+
+    def phase_layers(self):
+        return {"generator": [self.generator], "discriminator": [self.discriminator]}
+
+    def take_step(self, batch, step):
+        """Takes steps of the discriminator, then one of the generator."""
+        *discriminator_steps, last = step.split(self.discriminator_steps + 1)
+        for each in discriminator_steps:
+            terms = self.take_discriminator_step(batch, each)
+        return self.with_sum({**terms, **self.take_generator_step(batch, last)}, step)
+
+    def take_discriminator_step(self, batch: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Takes a step of the discriminator's optimizer, and returns what `discriminator_terms` returned."""
+
+        def terms():
+            fakes = tf.nest.map_structure(tf.stop_gradient, self.fakes(batch, step))
+            return self.discriminator_terms(batch, fakes, step.fold(1))
+
+        return self.take_phase("discriminator", terms, step)
+
+    def take_generator_step(self, batch: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
+        """Takes a step of the generator's optimizer, and returns what `generator_terms` returned."""
+
+        def terms():
+            return self.generator_terms(batch, self.fakes(batch, step), step.fold(1))
+
+        return self.take_phase("generator", terms, step)
