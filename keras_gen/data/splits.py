@@ -1,12 +1,14 @@
 """Train, validation and test pipelines over examples held in memory or read from files."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
+from keras_gen.data.columns import Column
+from keras_gen.spaces import Levels, Reals, Sound, Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,34 +17,44 @@ class Source:
 
     Attributes:
         num_examples: how many there are.
-        gather: function from an int64 tensor of indices to the examples (and labels) at them.
-        array: the examples as one array, or None if they do not fit in memory.
+        gather: function from an int64 tensor of indices to the columns, by name, of the examples at them.
+        arrays: the columns, by name, that are held in memory.
     """
 
     num_examples: int
-    gather: Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
-    array: np.ndarray | None = None
+    gather: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+    arrays: dict[str, np.ndarray]
 
     @classmethod
-    def from_arrays(cls, x: np.ndarray, y: np.ndarray | None = None) -> "Source":
-        """Returns the source of the rows of `x` and, if given, of `y`."""
+    def from_columns(cls, columns: Mapping[str, Column]) -> "Source":
+        """Returns the source of columns of one length, by name."""
+        arrays = {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
         # On the CPU even where there is a GPU: the pipeline gathers there.
         with tf.device("CPU"):
-            columns = tuple(tf.constant(column) for column in (x, y) if column is not None)
-        return cls(len(x), lambda indices: tuple(tf.gather(column, indices) for column in columns), x)
+            tensors = {name: tf.constant(array) for name, array in arrays.items()}
+
+        def gather(indices):
+            return {
+                name: tf.gather(tensors[name], indices) if name in tensors else column.gather(indices)
+                for name, column in columns.items()
+            }
+
+        return cls(len(next(iter(columns.values()))), gather, arrays)
 
 
 @dataclasses.dataclass(frozen=True)
 class Splits:
     """A data set in three parts, each a `tf.data.Dataset` of batches.
 
+    A batch of a set whose only column is "x" is a tensor; one of "x" and "condition" is a pair of these. A set may have
+    columns of other names, such as "source" and "target": then a batch is a dict.
+
     The order of the training examples, and a dynamic binarization, are functions of the seed and of the epoch's
     number alone. A run that resumes at some epoch therefore sees the batches that it would have seen.
 
     Attributes:
         name: name or path of the set.
-        event_shape: shape of one example.
-        levels: number of levels of an entry, None for real numbers.
+        spaces: name to space of each column that batches have.
         binarization: how grey levels became bits: "none", "threshold", "static" or "dynamic".
         batch_size: examples in a batch; of all replicas and workers together.
         seed: seed of the order of the training examples.
@@ -50,12 +62,10 @@ class Splits:
         shard: (index, count); every pipeline yields the examples whose position is `index` modulo `count`.
         num_levels_before: number of levels before a dynamic binarization.
         scale: mean and standard deviation by which real vectors were standardised, or None.
-        sample_rate: samples of sound in a second; None where examples are no sound.
     """
 
     name: str
-    event_shape: tuple[int, ...]
-    levels: int | None
+    spaces: dict[str, Space]
     binarization: str
     batch_size: int
     seed: int
@@ -63,7 +73,36 @@ class Splits:
     shard: tuple[int, int] = (0, 1)
     num_levels_before: int | None = None
     scale: tuple[np.ndarray, np.ndarray] | None = None
-    sample_rate: int | None = None
+
+    # Spaces
+
+    @property
+    def event_space(self) -> Space:
+        """The space of the column "x".
+
+        Raises:
+            ValueError: if there is no such column.
+        """
+        if "x" not in self.spaces:
+            raise ValueError(f"{self.name} has no column `x`; it has {', '.join(self.spaces)}.")
+        return self.spaces["x"]
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.event_space.shape
+
+    @property
+    def levels(self) -> int | None:
+        """Number of levels of an entry; None for real numbers and sound."""
+        return self.event_space.num_levels if isinstance(self.event_space, Levels) else None
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Samples of sound in a second; None where examples are no sound."""
+        return self.event_space.sample_rate if isinstance(self.event_space, Sound) else None
+
+    # Batches
 
     @property
     def steps_per_epoch(self) -> int:
@@ -72,6 +111,7 @@ class Splits:
 
     @property
     def train_batch_size(self) -> int:
+        """Examples in a training batch, at most as many as there are."""
         return min(self.batch_size, self.size("train"))
 
     def size(self, split: str) -> int:
@@ -106,23 +146,12 @@ class Splits:
         """All test batches, in order; the last may be smaller."""
         return self.in_order("test")
 
-    def array(self, split: str) -> np.ndarray:
-        """Returns the examples of a split as one array.
-
-        Raises:
-            ValueError: if they do not fit in memory, or are binarized anew in each epoch.
-        """
-        array = self.sources[split].array
-        if array is None or self.num_levels_before:
-            raise ValueError(f"`split` {split!r} of {self.name} cannot be had as one array.")
-        return array[self.shard[0] :: self.shard[1]]
-
-    def examples(self, split: str, num: int) -> tf.Tensor:
-        """Returns the first examples of a split, from the start again where it has fewer than `num`."""
-        batch = self.batch(split, tf.range(num, dtype=tf.int64) % self.size(split), tf.constant([self.seed, 1]))
-        return batch[0] if isinstance(batch, tuple) else batch
+    def examples(self, split: str, num: int) -> dict[str, tf.Tensor]:
+        """Returns the columns of the first examples of a split, from the start again where it has fewer than `num`."""
+        return self.columns(split, tf.range(num, dtype=tf.int64) % self.size(split), tf.constant([self.seed, 1]))
 
     def train_batch(self, epoch: tf.Tensor, step: tf.Tensor):
+        """Returns the batch of a step of an epoch."""
         epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
         positions = step * self.train_batch_size + tf.range(self.train_batch_size, dtype=tf.int64)
         # A permutation that is computed entry by entry needs no buffer and can be entered at any point.
@@ -130,6 +159,7 @@ class Splits:
         return self.batch("train", positions, tf.random.experimental.stateless_fold_in(epoch_seed, step))
 
     def in_order(self, split: str) -> tf.data.Dataset:
+        """Returns all batches of a split, in order."""
         positions = tf.data.Dataset.range(self.size(split)).batch(self.batch_size)
         seed = tf.constant([self.seed, 1])
         return positions.map(
@@ -138,13 +168,49 @@ class Splits:
         ).prefetch(tf.data.AUTOTUNE)
 
     def batch(self, split: str, positions: tf.Tensor, seed: tf.Tensor):
+        """Returns the examples at positions of this shard, in the form that a model's `fit` takes."""
+        columns = self.columns(split, positions, seed)
+        if columns.keys() == {"x"}:
+            return columns["x"]
+        return (columns["x"], columns["condition"]) if columns.keys() == {"x", "condition"} else columns
+
+    def columns(self, split: str, positions: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the columns, by name, of the examples at positions of this shard."""
         index, count = self.shard
-        x, *labels = self.sources[split].gather(index + count * positions)
+        found = self.sources[split].gather(index + count * positions)
         if self.num_levels_before:
-            grey = tf.cast(x, tf.float32) / (self.num_levels_before - 1)
-            x = tf.cast(seeds.uniform(tf.shape(x), seed) < grey, tf.uint8)
-        x = tf.ensure_shape(x, (positions.shape[0], *self.event_shape))
-        return (x, *labels) if labels else x
+            grey = tf.cast(found["x"], tf.float32) / (self.num_levels_before - 1)
+            found["x"] = tf.cast(seeds.uniform(tf.shape(grey), seed) < grey, tf.uint8)
+        num = positions.shape[0]
+        return {name: tf.ensure_shape(found[name], (num, *space.shape)) for name, space in self.spaces.items()}
+
+    # Arrays
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether examples are held in memory and are the same in each epoch, so that `array` returns them."""
+        return all("x" in source.arrays for source in self.sources.values()) and not self.num_levels_before
+
+    def array(self, split: str, name: str = "x") -> np.ndarray:
+        """Returns a column of a split as one array.
+
+        Args:
+            split: "train", "validation" or "test".
+            name: name of the column.
+
+        Raises:
+            ValueError: if it does not fit in memory, or is binarized anew in each epoch.
+        """
+        array = self.sources[split].arrays.get(name)
+        if array is None or (name == "x" and self.num_levels_before):
+            raise ValueError(f"`split` {split!r} of {self.name} cannot be had as one array.")
+        return array[self.shard[0] :: self.shard[1]]
+
+    def labels(self, split: str) -> np.ndarray | None:
+        """Returns the label of each example of a split, or None if the set was loaded without labels."""
+        return self.array(split, "condition") if "condition" in self.spaces else None
+
+    # Sets made of this one
 
     def binarized(self, how: str) -> "Splits":
         """Returns the set with grey levels turned into bits.
@@ -162,19 +228,20 @@ class Splits:
             return self
         if self.levels is None:
             raise ValueError(f"`binarization` must be 'none' for the real-valued set {self.name!r}, received {how!r}.")
+        bits = Levels(self.event_shape, 2)
         if how == "dynamic":
-            return dataclasses.replace(self, levels=2, binarization=how, num_levels_before=self.levels)
-        sources = {}
-        for number, (split, source) in enumerate(self.sources.items()):
-            if source.array is None:
-                raise ValueError(
-                    f"`binarization` {how!r} needs the whole set in memory; use 'dynamic' for {self.name}."
-                )
-            grey = source.array / (self.levels - 1)
-            bits = grey >= 0.5 if how == "threshold" else np.random.default_rng(number).random(grey.shape) < grey
-            labels = source.gather(np.arange(source.num_examples))[1:]
-            sources[split] = Source.from_arrays(bits.astype(np.uint8), *(label.numpy() for label in labels))
-        return dataclasses.replace(self, levels=2, binarization=how, sources=sources)
+            spaces = {**self.spaces, "x": bits}
+            return dataclasses.replace(self, spaces=spaces, binarization=how, num_levels_before=self.levels)
+        if not self.in_memory:
+            raise ValueError(f"`binarization` {how!r} needs the whole set in memory; use 'dynamic' for {self.name}.")
+        highest = self.levels - 1
+
+        def binarize(x, number):
+            grey = x / highest
+            ones = grey >= 0.5 if how == "threshold" else np.random.default_rng(number).random(grey.shape) < grey
+            return ones.astype(np.uint8)
+
+        return dataclasses.replace(self.with_examples(binarize, bits), binarization=how)
 
     def cropped(self, height: int, width: int) -> "Splits":
         """Returns the set with images cut to their centre.
@@ -186,19 +253,16 @@ class Splits:
         Raises:
             ValueError: if the examples are not images held in memory of at least this size.
         """
-        arrays = {split: source.array for split, source in self.sources.items()}
-        if len(self.event_shape) != 3 or any(array is None for array in arrays.values()):
+        if len(self.event_shape) != 3 or not self.in_memory:
             raise ValueError(f"`cropped` needs images in memory; {self.name} has examples of shape {self.event_shape}.")
         size = np.array(self.event_shape[:2])
         if height < 1 or width < 1 or height > size[0] or width > size[1]:
             raise ValueError(f"`height` and `width` must be from 1 to {tuple(size)}, received {(height, width)}.")
         top, left = (size - (height, width)) // 2
-        sources = {}
-        for split, source in self.sources.items():
-            labels = source.gather(np.arange(source.num_examples))[1:]
-            patch = np.ascontiguousarray(arrays[split][:, top : top + height, left : left + width])
-            sources[split] = Source.from_arrays(patch, *(label.numpy() for label in labels))
-        return dataclasses.replace(self, event_shape=(height, width, self.event_shape[2]), sources=sources)
+        space = dataclasses.replace(self.event_space, shape=(height, width, self.event_shape[2]))
+        return self.with_examples(
+            lambda x, _: np.ascontiguousarray(x[:, top : top + height, left : left + width]), space
+        )
 
     def resized(self, height: int, width: int, levels: int) -> "Splits":
         """Returns the set with images of another size and number of levels, by bilinear interpolation.
@@ -219,7 +283,7 @@ class Splits:
             large = tf.image.resize(x, (height, width), antialias=True).numpy()
             return np.clip(np.round(factor * large), 0, levels - 1).astype(np.uint8 if levels <= 256 else np.int32)
 
-        return self.changed(resize, event_shape=(height, width, self.event_shape[2]), levels=levels)
+        return self.changed(resize, Levels((height, width, self.event_shape[2]), levels))
 
     def dequantized(self, seed: int = 0) -> "Splits":
         """Returns the set with levels turned into real vectors: uniform noise from [0, 1) is added to each level.
@@ -239,24 +303,21 @@ class Splits:
             noise = np.random.default_rng((seed, number)).random(x.shape, np.float32)
             return (x + noise).reshape(len(x), -1)
 
-        return self.changed(dequantize, event_shape=(int(np.prod(self.event_shape)),), levels=None)
+        return self.changed(dequantize, Reals((int(np.prod(self.event_shape)),)))
 
-    def changed(self, function: Callable[[np.ndarray, int], np.ndarray], **fields) -> "Splits":
-        """Returns the set with a function applied to the examples of each split; labels stay as they are.
+    def changed(self, function: Callable[[np.ndarray, int], np.ndarray], space: Space | None = None) -> "Splits":
+        """Returns the set with a function applied to the examples of each split; other columns stay as they are.
 
         The result holds the examples of this shard alone, as a set of its own.
 
         Args:
             function: from an array of examples, and the number of their split (from 0), to an array of as many.
-            **fields: attributes that change, such as `event_shape`.
+            space: space of the results; None stands for that of the examples.
 
         Raises:
             ValueError: if the examples are not held in memory, or are binarized anew in each epoch.
         """
-        sources = {}
-        for number, split in enumerate(self.sources):
-            sources[split] = Source.from_arrays(function(self.array(split), number), self.labels(split))
-        return dataclasses.replace(self, sources=sources, shard=(0, 1), **fields)
+        return self.own_shard().with_examples(function, self.event_space if space is None else space)
 
     def selected(self, keep: Callable[[np.ndarray], np.ndarray]) -> "Splits":
         """Returns the set with some of its classes, without labels.
@@ -267,39 +328,58 @@ class Splits:
         Raises:
             ValueError: if the set has no labels, a split is left without examples, or as in `changed`.
         """
+        if "condition" not in self.spaces:
+            raise ValueError(f"`selected` needs labels; {self.name} was loaded without them.")
         sources = {}
         for split in self.sources:
-            labels = self.labels(split)
-            if labels is None:
-                raise ValueError(f"`selected` needs labels; {self.name} was loaded without them.")
-            x = self.array(split)[keep(labels)]
+            x = self.array(split)[keep(self.labels(split))]
             if not len(x):
                 raise ValueError(f"`keep` must leave an example of the {split} split of {self.name}; it leaves none.")
-            sources[split] = Source.from_arrays(x)
-        return dataclasses.replace(self, sources=sources, shard=(0, 1))
+            sources[split] = Source.from_columns({"x": x})
+        return dataclasses.replace(self.unlabelled(), sources=sources, shard=(0, 1))
 
     def unlabelled(self) -> "Splits":
         """Returns the set without its labels."""
-        sources = {split: Source.from_arrays(self.array(split)) for split in self.sources}
+        return dataclasses.replace(self, spaces={name: s for name, s in self.spaces.items() if name != "condition"})
+
+    def own_shard(self) -> "Splits":
+        """Returns the examples of this shard as a set of its own.
+
+        Raises:
+            ValueError: if they are not held in memory, or are binarized anew in each epoch.
+        """
+        sources = {
+            split: Source.from_columns({name: self.array(split, name) for name in self.spaces})
+            for split in self.sources
+        }
         return dataclasses.replace(self, sources=sources, shard=(0, 1))
 
-    def labels(self, split: str) -> np.ndarray | None:
-        """Returns the label of each example of a split, or None if the set was loaded without labels."""
-        source = self.sources[split]
-        columns = source.gather(tf.zeros((1,), tf.int64))
-        if len(columns) == 1:
-            return None
-        index, count = self.shard
-        return source.gather(tf.range(index, source.num_examples, count))[1].numpy()
+    def with_examples(self, function: Callable[[np.ndarray, int], np.ndarray], space: Space) -> "Splits":
+        """As `changed`, but all shards together, of which this one stays the same."""
+        sources = {
+            split: Source.from_columns({**source.arrays, "x": function(source.arrays["x"], number)})
+            for number, (split, source) in enumerate(self.sources.items())
+        }
+        return dataclasses.replace(self, spaces={**self.spaces, "x": space}, sources=sources)
 
     def description(self) -> dict:
         """Returns what a report says of the data; only sound has a "sample_rate"."""
-        description = {
+        examples = (
+            described(self.event_space)
+            if "x" in self.spaces
+            else {"columns": {name: described(space) for name, space in self.spaces.items()}}
+        )
+        return {
             "name": self.name,
             "binarization": self.binarization,
-            "event_shape": list(self.event_shape),
-            "levels": self.levels,
+            **examples,
             "standardized": self.scale is not None,
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
-        return description if self.sample_rate is None else {**description, "sample_rate": self.sample_rate}
+
+
+def described(space: Space) -> dict:
+    """Returns what a report says of a column."""
+    levels = space.num_levels if isinstance(space, Levels) else None
+    sound = {"sample_rate": space.sample_rate} if isinstance(space, Sound) else {}
+    return {"event_shape": list(space.shape), "levels": levels, **sound}

@@ -14,7 +14,7 @@ def baselines(splits: Splits) -> dict[str, float]:
         and, on bits, "nll_mixture_of_bernoullis" with 32 components, too. There are none on sound, since the likelihood
         of a model of sound is that of its codes: see `markov_chain`.
     """
-    if splits.num_levels_before or splits.sample_rate or splits.sources["train"].array is None:
+    if splits.sample_rate or not splits.in_memory:
         return {}
     train, test = splits.array("train"), splits.array("test")
     if splits.levels is None:

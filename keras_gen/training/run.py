@@ -315,7 +315,7 @@ class Run:
             return report
         rows = model.preview(example_batch(model, splits, "test", 100), seed=self.seed)
         with atomic_file(self.folder / "samples.png") as path:
-            pictures.preview(rows, data=splits.sources["test"].array).save(path)
+            pictures.preview(rows, data=splits.sources["test"].arrays.get("x")).save(path)
         # The last row is what the model makes.
         space, values = list(rows.values())[-1]
         audible = isinstance(space, Sound) and space.sample_rate is not None

@@ -82,7 +82,7 @@ def main(
     import keras
     import numpy as np
 
-    from keras_gen import adversarial, data, evaluation
+    from keras_gen import adversarial, data, evaluation, spaces
     from keras_gen.data.splits import Source
 
     run = training.Run(main.name, folder, config, options)
@@ -102,8 +102,9 @@ def main(
     sources = {}
     for split, truth in labels.items():
         image, tag = np.nonzero(table[truth])
-        sources[split] = Source.from_arrays(words[tag], features[split][image])
-    splits = dataclasses.replace(images, event_shape=(word_size,), levels=None, sources=sources)
+        sources[split] = Source.from_columns({"x": words[tag], "condition": features[split][image]})
+    columns = {"x": spaces.Reals((word_size,)), "condition": spaces.Reals(features["train"].shape[1:])}
+    splits = dataclasses.replace(images, spaces=columns, sources=sources)
     with run.scope():
         model = adversarial.ConditionalGAN(
             (word_size,),

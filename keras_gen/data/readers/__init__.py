@@ -1,0 +1,1 @@
+"""Readers: from a name or a path to the columns of a set."""

@@ -1,0 +1,56 @@
+"""Folders of images or of sounds, whose subfolders are splits and classes."""
+
+import pathlib
+
+import numpy as np
+
+from keras_gen.data.columns import Reading
+from keras_gen.data.readers.images import IMAGE_SUFFIXES, read_images
+from keras_gen.data.readers.sounds import read_sounds
+
+#: Split to the names that its subfolder may have.
+SPLIT_NAMES = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
+
+
+def read_folder(folder: pathlib.Path, *, image_size, audio_length: int | None) -> Reading:
+    """Reads a folder of images or of WAV files; where every file lies in a subfolder, these are the classes.
+
+    Args:
+        folder: the folder.
+        image_size: as in `data.load`.
+        audio_length: as in `data.load`.
+
+    Raises:
+        ValueError: if there are no files, or of both kinds.
+    """
+    sounds, images = (files_by_split(folder, suffixes) for suffixes in ((".wav",), IMAGE_SUFFIXES))
+    if not sounds and not images:
+        raise ValueError(f"`name`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) and no .wav file.")
+    if sounds and images:
+        raise ValueError(f"`name`: the folder {folder} holds both images and WAV files; one of them is expected.")
+    files = sounds or images
+    paths = {split: list(found) for split, found in files.items()}
+    reading = read_sounds(paths, audio_length) if sounds else read_images(paths, image_size)
+    classes = sorted({name for found in files.values() for name in found.values()})
+    if "" in classes:
+        return reading
+    labels = {split: np.array([classes.index(name) for name in found.values()]) for split, found in files.items()}
+    return reading.labelled(labels, len(classes))
+
+
+def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[pathlib.Path, str]]:
+    """Finds the files with one of the suffixes, and for each the name of the subfolder that it lies in.
+
+    Files right in the folder, or in one of its subfolders `train`, `val` and `test`, lie in none, which is "".
+    """
+    roots = {split: [folder / name for name in names] for split, names in SPLIT_NAMES.items()}
+    if not (folder / "train").is_dir():
+        roots = {"all": [folder]}
+    files = {}
+    for split, found in roots.items():
+        for root in found:
+            for path in sorted(root.rglob("*")):
+                if path.suffix.lower() in suffixes:
+                    subfolder = path.parent.relative_to(root)
+                    files.setdefault(split, {})[path] = "/".join(subfolder.parts)
+    return files

@@ -1,0 +1,113 @@
+"""Images from files, held in memory where they fit."""
+
+import math
+import pathlib
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.data import columns
+from keras_gen.spaces import Levels
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+
+
+class ImageFiles:
+    """Images that are read from their files whenever they are needed.
+
+    Args:
+        paths: paths of the files, an array of strings.
+        shape: height, width and channels of the images.
+        resized: whether the images are brought to that size; otherwise they must have it.
+    """
+
+    def __init__(self, paths: np.ndarray, shape: tuple[int, int, int], *, resized: bool):
+        self.paths = paths
+        self.path_tensor = tf.constant(paths)
+        self.shape = shape
+        self.resized = resized
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, rows):
+        return ImageFiles(self.paths[rows], self.shape, resized=self.resized)
+
+    def gather(self, indices):
+        return tf.map_fn(
+            self.decoded, tf.gather(self.path_tensor, indices), fn_output_signature=tf.TensorSpec(self.shape, tf.uint8)
+        )
+
+    def decoded(self, path: tf.Tensor) -> tf.Tensor:
+        """Reads one image."""
+        image = tf.io.decode_image(tf.io.read_file(path), channels=self.shape[-1], expand_animations=False)
+        if self.resized:
+            image = tf.cast(tf.round(tf.image.resize(image, self.shape[:2], antialias=True)), tf.uint8)
+        return image
+
+    def in_memory(self) -> np.ndarray:
+        """Returns all images as one array."""
+        return np.stack([self.decoded(path).numpy() for path in self.path_tensor])
+
+
+def read_images(paths: dict[str, list[pathlib.Path]], image_size) -> columns.Reading:
+    """Reads images, or finds out how to read them later.
+
+    Args:
+        paths: split to the paths of its images.
+        image_size: as in `data.load`.
+
+    Raises:
+        ValueError: if images have several sizes and no `image_size` is given, or a file is no image.
+    """
+    first = next(iter(paths.values()))[0]
+    channels = tf.io.decode_image(tf.io.read_file(str(first)), expand_animations=False).shape[-1]
+    size = common_size(paths) if image_size is None else checked_size(image_size)
+    shape = (*size, channels)
+    found = {
+        split: {"x": ImageFiles(np.array(list(map(str, files))), shape, resized=image_size is not None)}
+        for split, files in paths.items()
+    }
+    if math.prod(shape) * sum(map(len, paths.values())) <= columns.MEMORY_LIMIT:
+        found = {split: {"x": images["x"].in_memory()} for split, images in found.items()}
+    return columns.Reading(found, {"x": Levels(shape, 256)}, options=("image_size",))
+
+
+def checked_size(image_size) -> tuple[int, int]:
+    """Returns height and width as whole numbers; one number stands for a square.
+
+    Raises:
+        TypeError: if `image_size` is neither a whole number nor a pair of them.
+        ValueError: if there are not two numbers, or one is smaller than 1.
+    """
+    if isinstance(image_size, (int, np.integer)):
+        image_size = (image_size, image_size)
+    size = checks.positive_ints("image_size", image_size)
+    if len(size) != 2:
+        raise ValueError(f"`image_size` must be a whole number or (height, width), received {image_size}.")
+    return size
+
+
+def common_size(paths: dict[str, list[pathlib.Path]]) -> tuple[int, int]:
+    """Returns height and width of all images, from the first bytes of each file.
+
+    Raises:
+        ValueError: if they have several sizes, or a file is no image.
+    """
+    first = common = None
+    for path in (path for files in paths.values() for path in files):
+        try:
+            with PIL.Image.open(path) as image:
+                size = (image.height, image.width)
+        except (OSError, PIL.Image.DecompressionBombError) as error:
+            raise ValueError(f"`name`: {path} is not a readable image ({error}).") from None
+        if common is None:
+            first, common = path, size
+        if size != common:
+            raise ValueError(
+                "`image_size` must be given, a height and width to bring all images to, such as 64 or (48, 64): "
+                f"{path} has {size}, but {first} has {common}."
+            )
+    return common

@@ -1,0 +1,106 @@
+"""Sets made of others: with only a few labels, and with grey images stacked as the channels of one image."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.data.splits import Source, Splits
+from keras_gen.spaces import ClassLabel, Tokens
+
+#: Label of examples whose class is not known.
+UNKNOWN = -1
+
+
+def few_labels(splits: Splits, num_labels: int, per_batch: int) -> Splits:
+    """Returns the set with only a few training labels; that of every other training example is -1.
+
+    As many examples of each class keep their label, chosen by the set's seed. They take the first places of each
+    training batch, in a random order, and the examples whose place that is wait for another epoch.
+
+    Args:
+        splits: data set with labels.
+        num_labels: number of training examples that keep their label, a multiple of the number of classes.
+        per_batch: how many of them each batch holds, fewer than its size.
+
+    Raises:
+        ValueError: if there are no labels, or not as many of a class, or `per_batch` is not smaller than a batch.
+    """
+    checks.positive_int("num_labels", num_labels)
+    checks.positive_int("per_batch", per_batch)
+    if "condition" not in splits.spaces:
+        raise ValueError(f"`splits` must have labels: load {splits.name} with `labels=True`.")
+    if per_batch >= splits.train_batch_size:
+        raise ValueError(f"`per_batch` must be below the batch size {splits.train_batch_size}, received {per_batch}.")
+    train = splits.sources["train"]
+    labels = train.arrays["condition"]
+    classes = np.unique(labels)
+    if num_labels % len(classes):
+        raise ValueError(f"`num_labels` must be a multiple of the {len(classes)} classes, received {num_labels}.")
+    each = num_labels // len(classes)
+    if each > min(np.sum(labels == label) for label in classes):
+        raise ValueError(f"`num_labels` must leave each class enough examples, received {num_labels}.")
+    random = np.random.default_rng((splits.seed, num_labels))
+    kept = tf.constant(
+        np.concatenate([random.choice(np.flatnonzero(labels == label), each, False) for label in classes])
+    )
+
+    def gather(indices):
+        # A batch comes in a random order: its indices choose among the labelled examples, too.
+        first = tf.gather(kept, indices[:per_batch] % num_labels)
+        found = train.gather(tf.concat([first, tf.cast(indices[per_batch:], first.dtype)], axis=0))
+        place = tf.range(tf.shape(indices)[0])
+        return {**found, "condition": tf.where(place < per_batch, tf.cast(found["condition"], tf.int32), UNKNOWN)}
+
+    # Which label an example has depends on its place in a batch: they cannot be had as one array.
+    arrays = {name: array for name, array in train.arrays.items() if name != "condition"}
+    source = dataclasses.replace(train, gather=gather, arrays=arrays)
+    space = ClassLabel(splits.spaces["condition"].num_classes, unknown=True)
+    return dataclasses.replace(
+        splits,
+        spaces={**splits.spaces, "condition": space},
+        sources={**splits.sources, "train": source},
+    )
+
+
+def stacked(splits: Splits, *, num_channels: int = 3, num_examples: int | None = None, seed: int = 0) -> Splits:
+    """Returns a set of images whose channels are grey images drawn at random.
+
+    It has very many modes, all of which are known: three of ten digits have 1,000 combinations, which
+    `evaluation.stacked_mode_count` counts.
+
+    Example:
+
+    ```python
+    splits = data.stacked(data.load("mnist"))        # examples of shape (28, 28, 3)
+    ```
+
+    Args:
+        splits: a set of grey images held in memory.
+        num_channels: images in a stack.
+        num_examples: stacks in each split; None makes as many as there are images.
+        seed: seed of the choice.
+
+    Returns:
+        The set, whose labels, where `splits` has labels, have shape `(num, num_channels)`.
+
+    Raises:
+        ValueError: if the examples are not grey images held in memory.
+    """
+    if len(splits.event_shape) != 3 or splits.event_shape[-1] != 1:
+        raise ValueError(f"`splits` must hold grey images; {splits.name} has examples of shape {splits.event_shape}.")
+    num_channels = checks.positive_int("num_channels", num_channels)
+    spaces = {"x": dataclasses.replace(splits.event_space, shape=(*splits.event_shape[:2], num_channels))}
+    if "condition" in splits.spaces:
+        spaces["condition"] = Tokens(num_channels, splits.spaces["condition"].num_classes)
+    sources = {}
+    for number, split in enumerate(splits.sources):
+        x = splits.array(split)
+        num = len(x) if num_examples is None else checks.positive_int("num_examples", num_examples)
+        rows = np.random.default_rng((seed, number)).integers(len(x), size=(num, num_channels))
+        columns = {"x": np.stack([x[rows[:, channel], ..., 0] for channel in range(num_channels)], axis=-1)}
+        if "condition" in splits.spaces:
+            columns["condition"] = splits.labels(split)[rows]
+        sources[split] = Source.from_columns(columns)
+    return dataclasses.replace(splits, name=f"{splits.name}-stacked", spaces=spaces, sources=sources, shard=(0, 1))
