@@ -74,12 +74,16 @@ class Space:
             axes = ", ".join(["batch", *map(str, self.shape)]) if self.shape else "batch,"
             raise ValueError(f"`{name}` must have shape ({axes}), received {tuple(shape)}.")
 
-    def converted(self, values, name: str) -> tf.Tensor:
-        """Returns values as a tensor of the space's dtype, with its shape and dtype checked as in `validate`."""
+    def tensor(self, values, name: str) -> tf.Tensor:
+        """Returns values as a tensor of their own dtype, their shape and dtype checked as in `validate`."""
         if not tf.is_tensor(values):
             values = as_array(values)
         self.check_spec(values.dtype, values.shape, name)
-        return self.cast(values)
+        return tf.convert_to_tensor(values)
+
+    def converted(self, values, name: str) -> tf.Tensor:
+        """Returns values as a tensor of the space's dtype, their shape and dtype checked as in `validate`."""
+        return self.cast(self.tensor(values, name))
 
     def validate(self, values, name: str) -> tf.Tensor:
         """Returns values as a tensor of the space's dtype.
@@ -93,24 +97,32 @@ class Space:
             TypeError: if the dtype is not one that the space accepts.
             ValueError: if the shape, or a value, is not the expected one.
         """
-        values = self.converted(values, name)
+        values = self.tensor(values, name)
         if tf.executing_eagerly() and isinstance(values, tf.__internal__.EagerTensor):
             # A replica of a strategy may hold no row of a batch.
             if values.shape[0] == 0 and seeds.replica_context() is None:
                 raise ValueError(f"`{name}` holds no examples; at least one is expected.")
-            outside = tf.boolean_mask(values, ~self.contains(values))
-            if tf.size(outside):
-                raise ValueError(f"`{name}` holds the value {self.shown(outside[0])}; expected {self.expected}.")
-        return values
+            wrong = self.wrong(values)
+            if tf.size(wrong):
+                raise ValueError(f"`{name}` holds the value {self.shown(wrong[0])}; expected {self.expected}.")
+        return self.cast(values)
 
     def guard(self, values: tf.Tensor, name: str) -> tf.Tensor:
         """Returns a tensor unchanged, in a graph that fails with the sentence of `validate` at a wrong value."""
+        wrong = self.wrong(values)
+        value = tf.strings.reduce_join(self.as_string(wrong[:1]))
+        sentence = tf.strings.join([f"`{name}` holds the value ", value, f"; expected {self.expected}."])
+        with tf.control_dependencies([tf.debugging.Assert(tf.equal(tf.size(wrong), 0), [sentence])]):
+            return tf.identity(values)
+
+    def wrong(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the entries of a tensor, of any dtype that the space accepts, that are not valid."""
         cast = self.cast(values)
         inside = self.contains(cast)
-        value = tf.strings.reduce_join(self.as_string(tf.boolean_mask(cast, ~inside)[:1]))
-        sentence = tf.strings.join([f"`{name}` holds the value ", value, f"; expected {self.expected}."])
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(inside), [sentence])]):
-            return tf.identity(values)
+        if not self.dtype.is_integer:
+            return tf.boolean_mask(cast, ~inside)
+        # Whole numbers that are too large wrap around when they are converted.
+        return tf.boolean_mask(values, ~(inside & (tf.cast(cast, values.dtype) == values)))
 
     def cast(self, values) -> tf.Tensor:
         """Returns values in the space's dtype."""

@@ -52,14 +52,14 @@ class Text(Space):
     def accepts(self, dtype):
         return dtype == tf.string
 
-    def converted(self, values, name):
+    def tensor(self, values, name):
         if not tf.is_tensor(values):
             values = as_array(values)
             others = [value for value in values.flat if not isinstance(value, (str, bytes))]
             if others:
                 raise TypeError(f"`{name}` must hold strings, received {others[0]!r}.")
             values = tf.constant(values.astype(object))
-        return super().converted(values, name)
+        return super().tensor(values, name)
 
     def cast(self, values):
         return values
