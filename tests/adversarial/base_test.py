@@ -6,8 +6,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
+from keras_gen import seeds
 from keras_gen.adversarial import GAN, InfoGAN, losses, networks, regularizers
+from keras_gen.core import Step
 from keras_gen.core.interpolation import interpolated
 from keras_gen.layers import SpectralNormalization
 
@@ -24,6 +27,10 @@ def make(event_shape=(2,), levels=None, **options):
 def compiled(model, rate=0.05):
     model.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate), run_eagerly=True)
     return model
+
+
+def training_step(seed=(1, 2)):
+    return Step(seeds.as_pair(seed), training=True)
 
 
 def points(num=BATCH):
@@ -54,16 +61,16 @@ def test_a_step_of_one_player_leaves_the_other(objective):
             generator_average=0.5,
         )
     )
-    seed = tf.constant([1, 2])
+    batch = {"x": tf.constant(points())}
     generator = [*model.generator.get_weights(), *model.average_generator.get_weights()]
     discriminator = model.discriminator.get_weights()
-    model.discriminator_step(tf.constant(points()), None, seed=seed)
+    model.take_discriminator_step(batch, training_step())
     assert_equal(generator, [*model.generator.get_weights(), *model.average_generator.get_weights()])
     # All but the vector of a kernel with one column, and a last bias that shifts data and fakes alike.
     changed = differ(discriminator, model.discriminator.get_weights())
     assert sum(changed) >= len(changed) - 2
     discriminator = model.discriminator.get_weights()
-    model.generator_step(tf.constant(BATCH), None, seed=seed)
+    model.take_generator_step(batch, training_step())
     assert_equal(discriminator, model.discriminator.get_weights())
     # A bias before batch normalization moves only by rounding.
     moved = differ(generator, [*model.generator.get_weights(), *model.average_generator.get_weights()])
@@ -74,20 +81,20 @@ def test_a_step_of_one_player_leaves_the_other(objective):
 def test_steps_descend_the_losses_of_the_objective(objective):
     rate, seed = 0.1, tf.constant([1, 2])
     model = compiled(make(objective=objective), rate)
-    x, noise, game = tf.constant(points()), model.noise(BATCH, seed), losses.OBJECTIVES[objective]()
+    x, noise, player_losses = tf.constant(points()), model.noise(BATCH, seed), losses.OBJECTIVES[objective]()
     for player, take_step in (
-        ("discriminator", lambda: model.discriminator_step(x, None, seed=seed)),
-        ("generator", lambda: model.generator_step(tf.constant(BATCH), None, seed=seed)),
+        ("discriminator", model.take_discriminator_step),
+        ("generator", model.take_generator_step),
     ):
         variables = getattr(model, player).trainable_variables
         with tf.GradientTape() as tape:
             real = model.discriminator(x)[:, 0]
             fake = model.discriminator(model.generator(noise["z"]))[:, 0]
-            said = (real, fake) if player == "discriminator" else (fake,)
-            loss = tf.reduce_mean(getattr(game, player)(*said))
+            logits = (real, fake) if player == "discriminator" else (fake,)
+            loss = tf.reduce_mean(getattr(player_losses, player)(*logits))
         gradients = tape.gradient(loss, variables)
         before = [variable.numpy() for variable in variables]
-        take_step()
+        take_step({"x": x}, training_step(seed))
         for variable, start, gradient in zip(variables, before, gradients, strict=True):
             np.testing.assert_allclose(variable, start - rate * gradient.numpy(), rtol=1e-4, atol=1e-6)
 
@@ -95,8 +102,8 @@ def test_steps_descend_the_losses_of_the_objective(objective):
 def test_steps_of_the_discriminator_for_one_of_the_generator():
     model = compiled(make(discriminator_steps=3))
     seen = []
-    fakes = model.fakes
-    model.fakes = lambda noise, *args, **options: seen.append(noise["z"].numpy()) or fakes(noise, *args, **options)
+    unrounded = model.unrounded
+    model.unrounded = lambda noise, *arguments: seen.append(noise["z"].numpy()) or unrounded(noise, *arguments)
     for _ in range(2):
         model.train_on_batch(points())
     assert int(model.optimizer.iterations) == 2
@@ -123,7 +130,7 @@ def test_a_forward_pass_moves_no_spectral_vector_and_a_step_does():
     model.evaluate(points(), verbose=0)
     model.sample(4, seed=0)
     assert_equal(before, [layer.vector.numpy() for layer in layers])
-    take_step = tf.function(lambda: model.discriminator_step(tf.constant(points()), None, seed=tf.constant([1, 2])))
+    take_step = tf.function(lambda: model.take_discriminator_step({"x": tf.constant(points())}, training_step()))
     for _ in range(40):
         take_step()
     for layer in layers:
@@ -147,9 +154,9 @@ def test_samples_come_from_the_average():
     for a, b in zip(expected, model.average_generator.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     noise = model.noise(5, 0)
-    averaged = model.fakes(noise, None, training=False, network=model.average_generator)
+    averaged = model.unrounded(noise, None, network=model.average_generator)
     np.testing.assert_array_equal(model.generate(noise), averaged)
-    assert np.any(model.generate(noise) != model.fakes(noise, None, training=False))
+    assert np.any(model.generate(noise) != model.unrounded(noise, None))
     assert not set(map(id, model.average_generator.weights)) & set(map(id, model.trainable_weights))
 
 
@@ -157,19 +164,50 @@ def test_samples_come_from_the_average():
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
-def test_truncated_noise_keeps_to_the_middle(distribution):
+def test_truncated_noise_keeps_its_quantiles(distribution):
     model = make(latent_distribution=distribution)
-    plain, cut = model.noise(5000, 0)["z"].numpy(), model.truncated_noise(5000, 0.5, 0)["z"].numpy()
+    plain, cut = model.noise(5000, 0)["z"].numpy(), model.noise(5000, 0, truncation=0.5)["z"].numpy()
     assert np.abs(plain).max() > 0.99
     assert 0.49 < np.abs(cut).max() <= 0.5
-    # Numbers from -1/2 to 1/2 that are nearly uniform.
-    assert cut.std() == pytest.approx(0.5 / 3**0.5, rel=0.05)
-    np.testing.assert_array_equal(cut, model.truncated_noise(5000, 0.5, 0)["z"])
+    whole, part = stats.uniform(-1.0, 2.0), stats.uniform(-0.5, 1.0)
+    if distribution == "normal":
+        whole, part = stats.norm(), stats.truncnorm(-0.5, 0.5)
+    np.testing.assert_allclose(part.cdf(cut), whole.cdf(plain), atol=1e-4)
 
 
-def test_truncation_beyond_uniform_noise():
+@pytest.mark.parametrize(("distribution", "none"), [("uniform", 1.0), ("normal", np.inf)])
+def test_truncation_is_a_sampling_option_whose_default_is_none(distribution, none):
+    model = make(latent_distribution=distribution)
+    assert model.sampling_options() == {"truncation": none}
+    noise = model.noise(50, 3)
+    np.testing.assert_array_equal(model.noise(50, 3, truncation=none)["z"], noise["z"])
+    np.testing.assert_array_equal(model.sample(50, seed=3), model.sample(50, seed=3, truncation=none))
+    np.testing.assert_allclose(model.sample(50, seed=3), model.generate(noise), atol=1e-6)
+    cut = model.generate(model.noise(50, 3, truncation=0.3))
+    np.testing.assert_allclose(model.sample(50, seed=3, truncation=0.3), cut, atol=1e-6)
+    sample = model.signatures()["sample"]
+    assert sample.defaults == {"truncation": none}
+    np.testing.assert_allclose(
+        sample.function(num_samples=50, seed=3, truncation=tf.constant(0.3))["x"], cut, atol=1e-6
+    )
+    # Far out, where quantiles are rounded to 1, noise stays finite.
+    far = tf.constant([-9.0, -5.0, 0.0, 5.0, 9.0])
+    for truncation in (0.1, 4.0, 8.0):
+        if distribution == "normal":
+            found = model.truncated(far, tf.constant(truncation)).numpy()
+            assert np.all(np.abs(found) <= truncation)
+            np.testing.assert_array_equal(np.sign(found), np.sign(far))
+
+
+@pytest.mark.parametrize("verb", ["noise", "sample"])
+def test_wrong_truncation(verb):
+    call = getattr(make(), verb)
     with pytest.raises(ValueError, match=r"`truncation` must be from 0 to 1, received 1\.5"):
-        make().truncated_noise(3, 1.5, 0)
+        call(3, seed=0, truncation=1.5)
+    with pytest.raises(ValueError, match=r"`truncation` must be greater than 0, received 0"):
+        call(3, seed=0, truncation=0.0)
+    with pytest.raises(TypeError, match=r"`truncation` must be a real number, received 'much'"):
+        call(3, seed=0, truncation="much")
 
 
 def test_interpolation_between_two_examples():
@@ -255,7 +293,7 @@ def test_networks_go_together(generator, discriminator, num_classes):
     x = tf.constant(np.random.default_rng(0).integers(0, 9, (BATCH, *IMAGE)), tf.float32)
     y = None if num_classes is None else tf.range(BATCH) % 3
     with tf.GradientTape(persistent=True) as tape:
-        terms = model.loss_terms(x, y, seed=tf.constant([1, 2]), training=True)
+        terms = model.loss_terms({"x": x, "condition": y}, training_step())
     for network, loss in ((model.generator, "generator_loss"), (model.discriminator, "discriminator_loss")):
         for weight in network.trainable_variables:
             # Both examples of a pair are moved alike by the last bias, within the hinges.
@@ -266,9 +304,9 @@ def test_networks_go_together(generator, discriminator, num_classes):
     if num_classes is not None:
         noise = model.noise(1, 0)
         noise = {name: tf.repeat(part, 3, axis=0) for name, part in noise.items()}
-        fakes = model.fakes(noise, tf.range(3), training=False)
-        said = model.logits(tf.repeat(x[:1], 3, axis=0), tf.range(3), training=False)
-        for change in (np.ptp(fakes, axis=0).max(), np.ptp(said)):
+        fakes = model.unrounded(noise, tf.range(3))
+        logits = model.logits(tf.repeat(x[:1], 3, axis=0), tf.range(3))
+        for change in (np.ptp(fakes, axis=0).max(), np.ptp(logits)):
             assert change > 1e-6, "a class makes no difference"
 
 
@@ -276,7 +314,7 @@ def test_a_projection_is_its_formula():
     """f(x, y) = y^T V φ(x) + ψ(φ(x))."""
     network = networks.DenseDiscriminator((2,), 3, hidden_units=(4,), projection=True, seed=(0,))
     x, y = points(3), np.eye(3, dtype=np.float32)
-    features = network.features(tf.constant(x), None, training=False, seed=None)
+    features = network.features(tf.constant(x), y)
     expected = network.head(features)[:, 0] + tf.reduce_sum(network.projection.kernel * features, axis=-1)
     np.testing.assert_allclose(network(x, y)[:, 0], expected, rtol=1e-5, atol=1e-6)
 
@@ -284,12 +322,14 @@ def test_a_projection_is_its_formula():
 @pytest.mark.parametrize("name", ["dense", "maxout"])
 def test_dropout_is_drawn_in_training_alone(name):
     network = networks.DISCRIMINATORS[name]((2,), 0, seed=(0,), dropout=0.5)
-    x, seed = np.ones((400, 2), np.float32), tf.constant([1, 2])
-    np.testing.assert_array_equal(network(x), np.repeat(network(x)[:1], 400, axis=0))
-    noisy = network(x, training=True, seed=seed).numpy()
+    x = np.ones((400, 2), np.float32)
+    evaluation = Step(seeds.as_pair(1), training=False)
+    for step in (None, evaluation):
+        np.testing.assert_array_equal(network(x, step=step), np.repeat(network(x)[:1], 400, axis=0))
+    noisy = network(x, step=training_step()).numpy()
     assert len(np.unique(noisy)) > 100
-    np.testing.assert_array_equal(noisy, network(x, training=True, seed=seed))
-    assert np.any(noisy != network(x, training=True, seed=seed + 1))
+    np.testing.assert_array_equal(noisy, network(x, step=training_step()))
+    assert np.any(noisy != network(x, step=training_step((1, 3))))
 
 
 @pytest.mark.parametrize("size", [(7, 5), (28, 28), (4, 9)])

@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 from contracts import AdversarialContract
 
+from keras_gen import seeds
 from keras_gen.adversarial import DCGAN
+from keras_gen.core import Step
 
 SHAPE = (7, 5, 2)
 LEVELS = 17
@@ -56,63 +58,62 @@ def images():
     return np.random.default_rng(0).integers(0, LEVELS, (BATCH, *SHAPE)).astype(np.float32)
 
 
-@pytest.fixture
-def seed():
-    return tf.constant([3, 4], tf.int32)
+def training_step():
+    return Step(seeds.as_pair((3, 4)), training=True)
 
 
 # The players
 
 
-def test_discriminator_step_changes_the_discriminator_alone(images, seed):
+def test_discriminator_step_changes_the_discriminator_alone(images):
     model = compiled()
     generator, discriminator = values(model.generator), values(model.discriminator)
-    model.discriminator_step(tf.constant(images), None, seed=seed)
+    model.take_discriminator_step({"x": tf.constant(images)}, training_step())
     assert all(equal(generator, values(model.generator)))
     # Moving statistics are among the weights.
     assert not any(equal(discriminator, values(model.discriminator)))
 
 
-def test_generator_step_changes_the_generator_alone(seed):
+def test_generator_step_changes_the_generator_alone(images):
     model = compiled()
     generator, discriminator = values(model.generator), values(model.discriminator)
-    model.generator_step(tf.constant(BATCH), None, seed=seed)
+    model.take_generator_step({"x": tf.constant(images)}, training_step())
     assert not any(equal(generator, values(model.generator)))
     assert all(equal(discriminator, values(model.discriminator)))
 
 
-def test_steps_descend_the_losses_of_the_paper(images, seed):
+def test_steps_descend_the_losses_of_the_paper(images):
     """With plain gradient descent a step is the rate times the gradient of the player's mean loss."""
     rate = 0.1
     model = make()
     model.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate))
-    noise = model.noise(BATCH, seed)
+    x, noise = tf.constant(images), model.noise(BATCH, (3, 4))
     for player, take_step in (
-        ("discriminator", lambda: model.discriminator_step(tf.constant(images), None, seed=seed)),
-        ("generator", lambda: model.generator_step(tf.constant(BATCH), None, seed=seed)),
+        ("discriminator", model.take_discriminator_step),
+        ("generator", model.take_generator_step),
     ):
         variables = getattr(model, player).trainable_variables
-        with keras.StatelessScope(), tf.GradientTape() as tape:
-            fakes = model.fakes(noise, None, training=True)
-            real = tf.sigmoid(model.logits(tf.constant(images), None, training=True))
-            fake = tf.sigmoid(model.logits(fakes, None, training=True))
+        with tf.GradientTape() as tape:
+            fakes = model.unrounded(noise, None, training_step())
+            real = tf.sigmoid(model.logits(x, None, training_step()))
+            fake = tf.sigmoid(model.logits(fakes, None, training_step()))
             loss = -tf.math.log(fake)
             if player == "discriminator":
                 loss = -tf.math.log(real) - tf.math.log(1.0 - fake)
             loss = tf.reduce_sum(loss) / BATCH
         gradients = tape.gradient(loss, variables)
         before = [variable.numpy() for variable in variables]
-        take_step()
+        take_step({"x": x}, training_step())
         for variable, start, gradient in zip(variables, before, gradients, strict=True):
             np.testing.assert_allclose(
                 variable, start - rate * gradient.numpy(), rtol=1e-5, atol=1e-6, err_msg=variable.path
             )
 
 
-def test_every_weight_gets_a_gradient(images, seed):
+def test_every_weight_gets_a_gradient(images):
     model = make()
     with tf.GradientTape(persistent=True) as tape:
-        terms = model.loss_terms(tf.constant(images), None, seed=seed, training=True)
+        terms = model.loss_terms({"x": tf.constant(images)}, training_step())
     for network, loss in ((model.generator, "generator_loss"), (model.discriminator, "discriminator_loss")):
         for weight in network.trainable_variables:
             assert np.any(tape.gradient(terms[loss], weight)), weight.path
@@ -193,8 +194,8 @@ def test_scale_covers_the_levels(levels):
 def test_any_size(shape, first):
     """The default depth brings both sides down to 4 or less, and the generator back up to exactly the size."""
     model = DCGAN(shape, latent_size=3)
-    flatten = next(layer for layer in model.discriminator.layers if isinstance(layer, keras.layers.Flatten))
-    assert flatten.input.shape[1:3] == first
+    assert model.generator.smallest[:2] == first
+    assert model.discriminator.head.kernel.shape[0] == math.prod(model.generator.smallest)
     samples = model.sample(2, seed=0).numpy()
     assert samples.shape == (2, *shape)
     assert model.discriminate(samples).shape == (2,)
@@ -203,8 +204,12 @@ def test_any_size(shape, first):
 def test_paper_networks():
     """Figure 1 of the paper: 1024 channels at 4×4, up to 3 at 64×64."""
     model = DCGAN((64, 64, 3), filters=(128, 256, 512, 1024))
-    shapes = [layer.output.shape[1:] for layer in model.generator.layers if layer.name.startswith("conv")]
-    assert model.generator.layers[1].output.shape[1:] == (4, 4, 1024)
+    assert model.generator.smallest == (4, 4, 1024)
+    transposed = [layer for layer in model.generator.layers if layer.name.startswith("conv")]
+    x, shapes = tf.zeros((1, *model.generator.smallest)), []
+    for layer in transposed:
+        x = layer(x)
+        shapes.append(x.shape[1:])
     assert shapes == [(8, 8, 512), (16, 16, 256), (32, 32, 128), (64, 64, 3)]
     kernels = [weight.numpy() for weight in model.weights if weight.name == "kernel"]
     for kernel in kernels:
@@ -251,13 +256,13 @@ def test_both_players_see_the_class(images):
     assert first.kernel.shape[0] == 6 + 3
     assert last.kernel.shape[2] == 2 + 3
     labels = np.array([0, 1, 2, 2])
-    discriminator.layers[0] = lambda x: last(seen.setdefault("planes", x))
+    discriminator.layers[0] = lambda x, step: last(seen.setdefault("planes", x), step=step)
     model.discriminate(images[:4], labels)
     planes = seen["planes"].numpy()[..., 2:]
     np.testing.assert_array_equal(planes, np.broadcast_to(np.eye(3)[labels][:, None, None], (4, 7, 5, 3)))
     discriminator.layers[0] = last
     noise = {"z": tf.repeat(model.noise(1, 0)["z"], 3, axis=0)}
-    fakes = model.fakes(noise, tf.range(3), training=False)
+    fakes = model.unrounded(noise, tf.range(3))
     assert np.all(np.ptp(fakes, axis=0).max() > 1e-4)
     assert model.sample(2, condition=[1, 2], seed=0).shape == (2, *SHAPE)
     model.compile(run_eagerly=True)

@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 from contracts import AdversarialContract, randomise
 
+from keras_gen import seeds
 from keras_gen.adversarial import InfoGAN
+from keras_gen.core import Step
 
 #: Entropy of four categories and two uniform numbers between -1 and 1.
 ENTROPY = math.log(4.0) + 2.0 * math.log(2.0)
@@ -57,15 +59,14 @@ class TestContract(AdversarialContract):
         return np.concatenate([tf.reshape(x, (3, -1)), *model.infer(x).values()], axis=1)
 
 
-def bound_of(model, noise, fakes):
-    return model.information(fakes, None, noise=noise, seed=None, training=False)
+def bound_of(model, noise):
+    return model.information({"x": model.unrounded(noise, None), **noise}, None)
 
 
 def test_the_bound_is_its_formula():
     model = randomise(make())
     noise = model.noise(50, 0)
-    fakes = model.fakes(noise, None, training=False)
-    found, code = bound_of(model, noise, fakes), model.infer(fakes)
+    found, code = bound_of(model, noise), model.infer(model.unrounded(noise, None))
     category = np.log(4.0 * code["category"].numpy()[np.arange(50), noise["category"]])
     np.testing.assert_allclose(found["category_information"], category, rtol=1e-4, atol=1e-5)
     errors = np.sum((noise["code"] - code["code"]) ** 2, axis=1)
@@ -78,11 +79,11 @@ def test_the_bound_never_exceeds_the_entropy():
     for seed in range(5):
         model = randomise(make(), scale=30.0, seed=seed)
         noise = model.noise(200, seed)
-        found = bound_of(model, noise, model.fakes(noise, None, training=False))
+        found = bound_of(model, noise)
         assert np.max(found["information"]) <= ENTROPY
         assert np.max(found["category_information"]) <= math.log(4.0) + 1e-6
     model.posterior = lambda features: (1e4 * tf.one_hot(noise["category"], 4), noise["code"])
-    found = bound_of(model, noise, model.fakes(noise, None, training=False))
+    found = bound_of(model, noise)
     np.testing.assert_allclose(found["category_information"], math.log(4.0), rtol=1e-6)
     assert np.max(found["information"]) <= ENTROPY
 
@@ -104,18 +105,19 @@ def test_each_player_learns_the_bound():
     model = make(information_weight=2.0)
     model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), run_eagerly=True)
     q = [weight.numpy() for layer in model.code_layers for weight in layer.weights]
-    model.generator_step(tf.constant(8), None, seed=tf.constant([1, 2]))
+    batch = {"x": tf.zeros((8, 6))}
+    model.take_generator_step(batch, Step(seeds.as_pair((1, 2)), training=True))
     assert all(
         np.array_equal(a, b) for a, b in zip(q, [w for la in model.code_layers for w in la.weights], strict=True)
     )
-    x = tf.zeros((8, 6))
     plain = make(information_weight=0.0)
     plain.set_weights(model.get_weights())
-    found, without = (m.loss_terms(x, None, seed=tf.constant([1, 2]), training=False) for m in (model, plain))
+    step = Step(seeds.as_pair((1, 2)), training=False)
+    found, without = (each.loss_terms(batch, step) for each in (model, plain))
     for player in ("generator_loss", "discriminator_loss"):
         expected = np.mean(without[player]) - 2.0 * np.mean(found["information"])
         assert np.mean(found[player]) == pytest.approx(expected, rel=1e-4)
-    model.discriminator_step(x, None, seed=tf.constant([1, 2]))
+    model.take_discriminator_step(batch, Step(seeds.as_pair((1, 2)), training=True))
     assert not np.array_equal(q[0], model.code_layers[0].weights[0])
 
 

@@ -69,7 +69,7 @@ REAL, FAKE = np.array([-1.5, 0.0, 0.5, 3.0]), np.array([-2.0, 0.25, 1.0, -0.5])
 
 
 @pytest.mark.parametrize(
-    ("objective", "discriminator", "generator", "opinion"),
+    ("objective", "discriminator", "generator", "prediction"),
     [
         (
             losses.NonSaturating(),
@@ -100,23 +100,23 @@ REAL, FAKE = np.array([-1.5, 0.0, 0.5, 3.0]), np.array([-2.0, 0.25, 1.0, -0.5])
     ],
     ids=["non_saturating", "minimax", "least_squares", "least_squares_01", "wasserstein", "hinge"],
 )
-def test_objectives_on_numbers_computed_by_hand(objective, discriminator, generator, opinion):
+def test_objectives_on_numbers_computed_by_hand(objective, discriminator, generator, prediction):
     real, fake = tf.constant(REAL, tf.float32), tf.constant(FAKE, tf.float32)
     np.testing.assert_allclose(objective.discriminator(real, fake), discriminator, atol=2e-6)
     np.testing.assert_allclose(objective.generator(fake), generator, atol=2e-6)
-    np.testing.assert_allclose(objective.opinion(fake), opinion, atol=2e-6)
+    np.testing.assert_allclose(objective.prediction(fake), prediction, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ["non_saturating", "minimax", "least_squares"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_the_opinion_of_the_best_discriminator_is_the_probability_of_data(name, share):
-    """Where a share of what it sees is data, the loss is smallest at the number whose opinion is that share."""
+def test_the_prediction_of_the_best_discriminator_is_the_probability_of_data(name, share):
+    """Where a share of what it sees is data, the loss is smallest at the logit whose prediction is that share."""
     objective = losses.OBJECTIVES[name]()
-    said = tf.constant(np.linspace(-4.0, 4.0, 8001), tf.float32)
-    ones = tf.ones_like(said)
-    loss = share * objective.discriminator(said, ones) + (1.0 - share) * objective.discriminator(ones, said)
-    best = said[int(np.argmin(loss))]
-    assert float(objective.opinion(best)) == pytest.approx(share, abs=2e-3)
+    logits = tf.constant(np.linspace(-4.0, 4.0, 8001), tf.float32)
+    ones = tf.ones_like(logits)
+    loss = share * objective.discriminator(logits, ones) + (1.0 - share) * objective.discriminator(ones, logits)
+    best = logits[int(np.argmin(loss))]
+    assert float(objective.prediction(best)) == pytest.approx(share, abs=2e-3)
 
 
 def test_least_squares_needs_two_labels():

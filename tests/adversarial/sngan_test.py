@@ -44,24 +44,23 @@ def test_every_layer_of_the_discriminator_has_norm_one(residual):
     assert len(layers) == len(kernels) == (7 if residual else 3)
     for layer in layers:
         for _ in range(40):
-            for variable, value in layer.updates():
-                variable.assign(value)
+            layer.vector.assign(layer.singular_vectors()[1])
         matrix = layer.kernel.numpy().reshape(-1, layer.kernel.shape[-1]) / float(layer.spectral_norm())
         assert np.linalg.svd(matrix, compute_uv=False)[0] == pytest.approx(1.0, rel=0.01)
     assert not any(isinstance(layer, SpectralNormalization) for layer in model.generator._flatten_layers())
 
 
 def test_classes_are_projected_alone():
-    """A class adds a linear function of the features: of all classes' numbers, the differences are those of V."""
+    """A class adds a linear function of the features: the logits of two classes differ by the difference of V."""
     model = make(residual=True)
     x = tf.constant(np.random.default_rng(0).integers(0, LEVELS, (4, *SHAPE)), tf.float32)
-    features = model.discriminator.all_features(model.scaled(x))
-    said = [model.logits(x, tf.fill(4, y), training=False) for y in range(3)]
+    features = model.discriminator.features(model.event_space.scaled(x))
+    logits = [model.logits(x, tf.fill(4, y)) for y in range(3)]
     projection = model.discriminator.projection
     directions = projection.kernel / projection.spectral_norm()
     for y in range(1, 3):
         expected = tf.linalg.matvec(features, directions[y] - directions[0])
-        np.testing.assert_allclose(said[y] - said[0], expected, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(logits[y] - logits[0], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_a_residual_model_trains_and_comes_back_from_a_file(tmp_path):

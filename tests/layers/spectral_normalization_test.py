@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gen import seeds
+from keras_gen.core import Step
 from keras_gen.layers import SpectralNormalization
 
 
@@ -14,9 +16,11 @@ def make(shape, **options):
 
 
 def take_updates(layer, times):
+    x = tf.zeros((1, *(5 for _ in layer.kernel.shape[:-2]), layer.kernel.shape[-2]))
     for _ in range(times):
-        for variable, value in layer.updates():
-            variable.assign(value)
+        step = Step(seeds.as_pair(0), training=True)
+        layer(x, step=step)
+        step.apply()
 
 
 @pytest.mark.parametrize("shape", [(20, 8), (5, 30), (3, 3, 6, 10), (6, 1)])
@@ -46,12 +50,27 @@ def test_a_pass_is_affine_and_changes_no_weight():
     layer = make((20, 8))
     layer.bias.assign(np.arange(8.0))
     before = layer.get_weights()
-    first, second = layer(x), layer(x)
-    np.testing.assert_array_equal(first, second)
+    training, evaluation = (Step(seeds.as_pair(0), training=training) for training in (True, False))
+    first = layer(x)
+    for step in (None, training.silent(), evaluation):
+        np.testing.assert_array_equal(first, layer(x, step=step))
+    for step in (training, evaluation):
+        step.apply()
     for a, b in zip(before, layer.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     expected = x @ layer.kernel.numpy() / float(layer.spectral_norm()) + np.arange(8.0)
     np.testing.assert_allclose(first, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_step_of_training_moves_the_vector_once_the_kernel_has_moved():
+    layer, step = make((20, 8)), Step(seeds.as_pair(0), training=True)
+    for _ in range(2):
+        layer(tf.ones((3, 20)), step=step)
+    layer.kernel.assign_add(np.random.default_rng(0).standard_normal((20, 8)))
+    left = layer.kernel.numpy() @ layer.vector.numpy()
+    right = layer.kernel.numpy().T @ (left / np.linalg.norm(left))
+    step.apply()
+    np.testing.assert_allclose(layer.vector, right / np.linalg.norm(right), rtol=1e-4, atol=1e-5)
 
 
 def test_a_convolution_is_that_of_the_divided_kernel():
