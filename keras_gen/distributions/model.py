@@ -9,10 +9,10 @@ tfd = tfp.distributions
 
 
 class ModelDistribution(tfd.Distribution):
-    """A density model over real vectors as a distribution.
+    """A density model of real numbers as a distribution.
 
     Args:
-        model: density model of real numbers.
+        model: the model, without a condition.
     """
 
     def __init__(self, model: DensityModel):
@@ -38,8 +38,8 @@ class ModelDistribution(tfd.Distribution):
         return tf.constant((), tf.int32)
 
     def _log_prob(self, z):
-        shape = tf.shape(z)[:-1]
-        return tf.reshape(self.model.log_prob(tf.reshape(z, (-1, *self.model.event_shape))), shape)
+        batch_shape = tf.shape(z)[: -len(self.model.event_shape)]
+        return tf.reshape(self.model.log_prob(tf.reshape(z, (-1, *self.model.event_shape))), batch_shape)
 
     def _sample_n(self, n, seed=None):
         return self.model.generate(self.model.noise(n, tfp.random.sanitize_seed(seed)))

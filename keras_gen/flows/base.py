@@ -4,53 +4,44 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, seeds, spaces
-from keras_gen.core import DensityModel, ImportanceBound, Signature
-from keras_gen.flows.bijectors.affine import Standardization
+from keras_gen import checks, seeds
+from keras_gen.core import Codes, DensityModel, ImportanceBound, Step
+from keras_gen.flows.bijectors import Standardization
 from keras_gen.flows.dequantization import DEQUANTIZERS
-from keras_gen.spaces import class_or_vector
+from keras_gen.spaces import Reals, class_or_vector
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
 
-class Updates(list):
-    """What a pass over training data leaves behind: pairs of a variable and the value that it has after the step.
-
-    Args:
-        seed: int32 tensor of shape (2,), the randomness of the step.
-    """
-
-    def __init__(self, seed: tf.Tensor):
-        super().__init__()
-        self.seed = seed
-
-
-class FlowModel(ImportanceBound, DensityModel):
+class FlowModel(Codes, ImportanceBound, DensityModel):
     r"""An invertible function f from data to noise of a known density.
 
     $$\log p(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^\top}\right|$$
 
-    Real numbers come as they are, in any unit; `adapt` makes their standardisation the first step of f. Levels, such as
-    those of pixels, get noise added that makes them real numbers, $u ∼ q(u|x)$ in [0, 1), which bounds their mass from
-    below (Theis et al., 2015, https://arxiv.org/abs/1511.01844; Ho et al., 2019, https://arxiv.org/abs/1902.00275):
+    Real numbers may be in any unit: `adapt` makes their standardisation the first step of f. Levels, such as those of
+    pixels, become real numbers by added noise, $u ∼ q(u|x)$ in [0, 1), which bounds their mass from below (Theis et
+    al., 2015, https://arxiv.org/abs/1511.01844; Ho et al., 2019, https://arxiv.org/abs/1902.00275):
 
     $$\log P(x) = \log ∫ p(x + u)\, du ≥ E_{q(u|x)}[\log p(x + u) - \log q(u|x)]$$
 
-    So a model of levels has `log_prob_bound` in place of `log_prob`. A subclass builds its networks in its constructor
-    and provides `steps`; densities, codes, sampling and exports follow.
+    A model of levels therefore has `log_prob_bound` in place of `log_prob`. The code of an example is its noise f(x).
+    A subclass builds its networks in its constructor and provides `steps`; densities, codes, samples and exports
+    follow.
 
     Args:
         event_shape: shape of one example.
         levels: number of levels of an entry; None for real numbers.
         dequantization: q(u|x), for levels: "uniform" or "variational", or a dict of the name and the arguments of the
             class in `flows.dequantization`.
-        logit_margin: α; levels, as $y ∈ (0, 1)$, enter as the logit of $α + (1 - 2α) y$. None takes $y - 1/2$.
+        logit_margin: α; levels, scaled to $y ∈ (0, 1)$, enter as the logit of $α + (1 - 2α) y$. None takes $y - 1/2$.
         num_classes: number of classes that examples are conditioned on; None for no classes.
         condition_size: length of the vector that examples are conditioned on; None for no vector.
         seed: as in `GenerativeModel`; also chooses the initial weights.
         **kwargs: as in `GenerativeModel`.
     """
+
+    reconstructs = False
 
     def __init__(
         self,
@@ -72,17 +63,14 @@ class FlowModel(ImportanceBound, DensityModel):
         self.condition_space = class_or_vector(num_classes, condition_size)
         if logit_margin is not None and not 0.0 < logit_margin < 0.5:
             raise ValueError(f"`logit_margin` must be between 0 and 1/2, or None, received {logit_margin}.")
-        found, arguments = checks.component("dequantization", dequantization, DEQUANTIZERS)
+        component_class, arguments = checks.component("dequantization", dequantization, DEQUANTIZERS)
         self.dequantizer = None
         if self.levels is not None:
-            self.dequantizer = found(
-                self.event_shape, self.levels, self.vector_size, seed=(seed, 999), dtype=self.dtype_policy, **arguments
+            self.dequantizer = component_class(
+                self.event_space, self.vector_size, seed=(seed, 999), dtype=self.dtype_policy, **arguments
             )
         self.location = self.add_weight(shape=self.event_shape, initializer="zeros", trainable=False, name="location")
         self.scale = self.add_weight(shape=self.event_shape, initializer="ones", trainable=False, name="scale")
-
-    def get_config(self):
-        return {**self.arguments(FlowModel), **super().get_config()}
 
     def check_two_entries(self):
         """Raises an error if an example has too few entries for a coupling."""
@@ -94,37 +82,42 @@ class FlowModel(ImportanceBound, DensityModel):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The likelihood of real numbers, or the evidence lower bound of levels."""
+        """The loss, then the likelihood of real numbers or the evidence lower bound of levels."""
         return ("loss", "nll" if self.levels is None else "elbo", "bits_per_dim")
+
+    @property
+    def likelihood_kind(self) -> str:
+        """The density of real numbers is exact; the mass of levels has a lower bound."""
+        return "exact" if self.levels is None else "lower bound"
 
     # Primitives
 
-    def steps(self, condition: tf.Tensor | None, updates: Updates | None = None) -> list[tfb.Bijector]:
-        """Returns the bijectors that f applies to standardised data, the first one first.
+    def steps(self, condition: tf.Tensor | None, step: Step | None = None) -> list[tfb.Bijector]:
+        """Returns the bijectors that f applies to standardised data, in their order.
 
         Args:
             condition: vectors of shape `(batch, vector_size)` in the networks' dtype, or None.
-            updates: in a training step a list, to which a step that learns statistics of the data adds what its
-                variables become, with the seed for steps that draw; otherwise None.
+            step: the training step, for bijectors that take statistics of its batch or draw random numbers; None
+                outside of training.
         """
         raise NotImplementedError
 
     def base_distribution(self) -> tfd.Distribution:
-        """Returns the distribution of the noise: standard normal."""
+        """Returns the distribution of the noise, which is standard normal unless a subclass says otherwise."""
         return tfd.Sample(tfd.Normal(0.0, 1.0), self.event_shape)
 
     def flattening(self) -> list[tfb.Bijector]:
-        """Returns the step, if there is any to take, from the shape of an example to a vector of all its entries."""
+        """Returns the reshaping of an example to a vector, as a list that is empty where it is one already."""
         return [] if len(self.event_shape) == 1 else [tfb.Reshape((self.event_size,), self.event_shape)]
 
     def unflattening(self) -> list[tfb.Bijector]:
-        """Returns the step back from such a vector."""
-        return [tfb.Invert(step) for step in self.flattening()]
+        """Returns the reshaping of such a vector to an example."""
+        return [tfb.Invert(bijector) for bijector in self.flattening()]
 
     # Densities
 
     def first_steps(self) -> list[tfb.Bijector]:
-        """Returns the bijectors that take real numbers, or levels with noise, to standardised data."""
+        """Returns the bijectors from real numbers, or levels with noise, to standardised data."""
         event_ndims = len(self.event_shape)
         standardization = Standardization(self.location.value, self.scale.value, event_ndims)
         if self.levels is None:
@@ -136,20 +129,20 @@ class FlowModel(ImportanceBound, DensityModel):
         inward = Standardization(-self.logit_margin * stretch, stretch, event_ndims)
         return [inward, tfb.Invert(tfb.Sigmoid()), standardization]
 
-    def flow(self, condition=None, updates: Updates | None = None) -> tfb.Bijector:
+    def flow(self, condition=None, step: Step | None = None) -> tfb.Bijector:
         """Returns f, the bijector from real numbers, or levels with noise, to noise.
 
         Args:
             condition: what the examples are conditioned on, a valid tensor, or None.
-            updates: as in `steps`.
+            step: as in `steps`.
         """
-        steps = [*self.first_steps(), *self.steps(self.condition_vectors(condition), updates)]
-        # The last bijector of a chain is applied first.
-        return tfb.Chain(steps[::-1])
+        bijectors = [*self.first_steps(), *self.steps(self.condition_vectors(condition), step)]
+        # A chain applies its last bijector first.
+        return tfb.Chain(bijectors[::-1])
 
-    def distribution(self, condition=None, updates: Updates | None = None) -> tfd.Distribution:
-        """Returns the distribution of real numbers, or of levels with noise; arguments are as in `flow`."""
-        return tfd.TransformedDistribution(self.base_distribution(), tfb.Invert(self.flow(condition, updates)))
+    def distribution(self, condition=None, step: Step | None = None) -> tfd.Distribution:
+        """Returns the distribution of real numbers, or of levels with noise; the arguments are those of `flow`."""
+        return tfd.TransformedDistribution(self.base_distribution(), tfb.Invert(self.flow(condition, step)))
 
     def log_prob(self, x, condition=None):
         """As in `DensityModel`.
@@ -167,35 +160,34 @@ class FlowModel(ImportanceBound, DensityModel):
         if self.levels is None:
             return self.log_prob(x, condition)
         x, condition = self.validated(x), self.validated_condition(condition)
-        return self.evidence(x, condition, self.dequantizer.noise(tf.shape(x)[0], seeds.as_pair(self.seed)))
+        return self.elbo(x, condition, seeds.uniform(tf.shape(x), seeds.as_pair(self.seed)))
 
-    def evidence(self, x: tf.Tensor, condition, noise: tf.Tensor, updates: Updates | None = None) -> tf.Tensor:
-        """Computes log p(x + u) - log q(u|x), in nats.
+    def elbo(self, x: tf.Tensor, condition, uniform: tf.Tensor, step: Step | None = None) -> tf.Tensor:
+        """Computes log p(x + u) - log q(u|x) of one u for each example, in nats.
 
         Args:
             x: float32 levels of shape `(batch, *event_shape)`.
             condition: what they are conditioned on, a valid tensor, or None.
-            noise: what the dequantizer makes u from, with as many rows.
-            updates: as in `steps`.
+            uniform: numbers in [0, 1) of the shape of `x`, from which the dequantizer makes u.
+            step: as in `steps`.
 
         Returns:
             float32 tensor of shape `(batch,)`.
         """
-        u, log_density = self.dequantizer.draw(x, self.condition_vectors(condition), noise)
-        return self.distribution(condition, updates).log_prob(x + u) - log_density
+        u, log_density = self.dequantizer.draw(x, self.condition_vectors(condition), uniform)
+        return self.distribution(condition, step).log_prob(x + u) - log_density
 
     def log_weights(self, x, condition, num_samples, seed):
-        r"""$\log \frac{p(x + u)}{q(u|x)}$ for u drawn from q(u|x)."""
-        batch_size = tf.shape(x)[0]
+        r"""Computes $\log \frac{p(x + u)}{q(u|x)}$ for u drawn from q(u|x)."""
 
         def repeated(tensor):
             return tf.tile(tensor, tf.concat([[num_samples], tf.ones(len(tensor.shape) - 1, tf.int32)], axis=0))
 
-        rows, given = repeated(x), None if condition is None else repeated(condition)
-        log_weight = self.evidence(rows, given, self.dequantizer.noise(num_samples * batch_size, seed))
-        return tf.reshape(log_weight, (num_samples, batch_size))
+        rows, row_conditions = repeated(x), None if condition is None else repeated(condition)
+        log_weights = self.elbo(rows, row_conditions, seeds.uniform(tf.shape(rows), seed))
+        return tf.reshape(log_weights, (num_samples, tf.shape(x)[0]))
 
-    def log_prob_bound(self, x, num_samples: int = 100, *, condition=None, seed=None):
+    def log_prob_bound(self, x, condition=None, num_samples: int = 100, *, seed=None):
         """As in `ImportanceBound`, of the log mass of levels.
 
         Raises:
@@ -203,7 +195,7 @@ class FlowModel(ImportanceBound, DensityModel):
         """
         if self.levels is None:
             raise ValueError("`log_prob_bound` needs levels; the density of real numbers is exact: `log_prob`.")
-        return super().log_prob_bound(x, num_samples, condition=condition, seed=seed)
+        return super().log_prob_bound(x, condition, num_samples, seed=seed)
 
     def logit_log_prob(self, x, condition=None, *, seed=0) -> tf.Tensor:
         """Computes the log density of the logits of levels with noise: the unit of the MAF paper's figures of images.
@@ -232,20 +224,18 @@ class FlowModel(ImportanceBound, DensityModel):
     # Objective
 
     def adapt(self, x, condition=None):
-        """Makes the standardisation of examples the first step of the flow, and starts what else starts from data.
+        """Makes the standardisation of examples the first step of the flow, and sets all weights that start from data.
 
         Args:
-            x: examples of shape `(rows, *event_shape)`, as many as represent the data.
+            x: examples of shape `(rows, *event_shape)` that represent the data.
             condition: what they are conditioned on, for a conditional model.
 
         Raises:
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
         """
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated(x), self.condition_vectors(self.validated_condition(condition))
         if self.dequantizer is not None:
-            u, _ = self.dequantizer.draw(
-                x, self.condition_vectors(condition), self.dequantizer.noise(len(x), seeds.as_pair(self.seed))
-            )
+            u, _ = self.dequantizer.draw(x, condition, seeds.uniform(tf.shape(x), seeds.as_pair(self.seed)))
             x += u
         for bijector in self.first_steps()[:-1]:
             x = bijector.forward(x)
@@ -257,97 +247,52 @@ class FlowModel(ImportanceBound, DensityModel):
             )
         self.location.assign(values.mean(axis=0))
         self.scale.assign(deviation)
-        self.start(self.first_steps()[-1].forward(x), self.condition_vectors(condition))
+        self.start(self.first_steps()[-1].forward(x), condition)
 
     def start(self, x: tf.Tensor, condition: tf.Tensor | None):
-        """Gives the weights of `steps` that start from data their first values; does nothing unless a model does.
+        """Sets the weights that start from data; most models have none.
 
         Args:
             x: standardised data of shape `(rows, *event_shape)`.
             condition: vectors as in `steps`, or None.
         """
 
-    def loss_terms(self, x, condition, *, seed, training):
+    def loss_terms(self, batch, step):
         """The negative log-likelihood, or the evidence lower bound of levels, in nats, and in bits per dimension."""
-        updates = Updates(seed) if training else None
+        x, condition = batch["x"], batch.get("condition")
+        training_step = step if step.training else None
         if self.levels is None:
-            log_prob = self.distribution(condition, updates).log_prob(x)
+            log_prob = self.distribution(condition, training_step).log_prob(x)
         else:
-            noise = self.replica_rows(lambda rows: self.dequantizer.noise(rows, seed), tf.shape(x)[0])
-            log_prob = self.evidence(x, condition, noise, updates)
-        terms = self.likelihood_terms(-log_prob)
-        return {"loss": -log_prob, "elbo": log_prob, **terms, "updates": updates}
+            uniform = step.uniform((tf.shape(x)[0], *self.event_shape))
+            log_prob = self.elbo(x, condition, uniform, training_step)
+        return {"loss": -log_prob, "elbo": log_prob, **self.likelihood_terms(-log_prob)}
 
-    def train_step(self, data):
-        """As in `Model`; afterwards, steps that learn statistics of the data get those of the batch."""
-        terms = self.gradient_step(*self.unpack(data))
-        for variable, value in terms["updates"]:
-            variable.assign(value)
-        return self.logged(terms)
+    # Codes and samples
 
-    # Codes
+    @property
+    def code_space(self):
+        return Reals(self.event_shape)
 
-    def encode(self, x, condition=None) -> tf.Tensor:
-        """Computes the noise that examples are made from, f(x); of levels, f(x + 1/2).
+    def code_of(self, x, condition):
+        """Returns f(x), or f(x + 1/2) of levels."""
+        return self.flow(condition).forward(x if self.levels is None else x + 0.5)
 
-        Args:
-            x: examples of shape `(batch, *event_shape)`.
-            condition: what they are conditioned on, for a conditional model.
-
-        Returns:
-            float32 tensor of the same shape.
-
-        Raises:
-            ValueError: if the shape of `x` or one of its values is not the expected one.
-        """
-        x = self.validated(x)
-        if self.levels is not None:
-            x += 0.5
-        return self.flow(self.validated_condition(condition)).forward(x)
-
-    def decode(self, z, condition=None) -> tf.Tensor:
-        """Computes the examples that are made from noise, the inverse of `encode`.
-
-        Args:
-            z: noise of shape `(batch, *event_shape)`.
-            condition: what the examples are conditioned on, for a conditional model.
-
-        Returns:
-            float32 tensor of the same shape; whole numbers for a model of levels.
-
-        Raises:
-            ValueError: if the shape of `z` or one of its values is not the expected one.
-        """
-        z = spaces.Reals().validate(z, self.event_shape, "z")
-        return self.decoded(z, self.validated_condition(condition))
-
-    def decoded(self, z: tf.Tensor, condition) -> tf.Tensor:
-        """Returns the examples of valid noise."""
+    def mean_of(self, z, condition):
+        """Returns the inverse of f, rounded down to levels."""
         x = self.flow(condition).inverse(z)
-        return x if self.levels is None else tf.clip_by_value(tf.floor(x), 0.0, self.levels - 1.0)
-
-    # Sampling
+        return x if self.levels is None else self.event_space.nearest(tf.floor(x))
 
     def noise_distributions(self):
         return {"z": self.base_distribution()}
 
     def generate(self, noise, condition=None):
-        return self.decoded(noise["z"], self.validated_condition(condition))
+        return self.mean_of(noise["z"], self.validated_condition(condition))
 
     # Export
 
     def signatures(self):
-        """Adds `encode` and `decode`, and `log_prob_bound` in place of `log_prob` for levels."""
-        x, z = (
-            {name: tf.TensorSpec((None, *self.event_shape), tf.float32, name), **self.specs("condition")}
-            for name in ("x", "z")
-        )
-        found = {
-            **super().signatures(),
-            "encode": Signature(lambda x, condition=None: {"z": self.encode(x, condition)}, x),
-            "decode": Signature(lambda z, condition=None: {"x": self.decode(z, condition)}, z),
-        }
-        if self.levels is None:
-            return found
-        del found["log_prob"]
-        return {**found, "log_prob_bound": self.estimate_signature()}
+        """Leaves `log_prob` for real numbers, and `log_prob_bound` for levels."""
+        signatures = super().signatures()
+        del signatures["log_prob_bound" if self.levels is None else "log_prob"]
+        return signatures

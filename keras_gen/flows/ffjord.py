@@ -11,8 +11,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, seeds
+from keras_gen import checks
+from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
+from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense, matmul
 from keras_gen.layers.initializers import glorot
 from keras_gen.layers.loops import block_loop, same_shapes
@@ -40,7 +42,7 @@ class Dynamics(keras.layers.Layer):
 
     $$\mathrm{layer}(h) = (W h + b) ⊙ \mathrm{sigmoid}(V (t, c) + d) + U (t, c)$$
 
-    It propagates directions along with z, which gives products with the Jacobian of f.
+    It passes directions on along with z, which gives their products with the Jacobian of f.
 
     Args:
         size: entries of z.
@@ -81,11 +83,11 @@ class Dynamics(keras.layers.Layer):
         """
         h = tf.cast(z, self.compute_dtype)
         time = tf.cast(tf.ones_like(z[:, :1]) * time, self.compute_dtype)
-        given = time if condition is None else tf.concat([time, tf.cast(condition, self.compute_dtype)], axis=-1)
+        context = append_condition(time, condition)
         tangents = None if directions is None else tf.cast(directions, self.compute_dtype)
         for index, (linear, gate, shift) in enumerate(zip(self.linear_layers, self.gates, self.shifts, strict=True)):
-            factor = tf.sigmoid(gate(given))
-            h = linear(h) * factor + shift(given)
+            factor = tf.sigmoid(gate(context))
+            h = linear(h) * factor + shift(context)
             slope = None
             if index < len(self.linear_layers) - 1:
                 h, slope = self.activation(h)
@@ -103,9 +105,9 @@ class ContinuousFlow(FlowModel):
     $$\log p(x) = \log p_Z(z(0)) - \int_0^1 \operatorname{Tr} \frac{∂f}{∂z(t)} dt, \qquad
       \operatorname{Tr} \frac{∂f}{∂z} = E_ε[ε^\top \frac{∂f}{∂z} ε]$$
 
-    Runge and Kutta's method of fourth order with a fixed number of steps solves both equations at once, so that
-    densities are those of the differential equation up to an error of order num_steps⁻⁴, and so is the inverse.
-    Hutchinson's estimate, the last equation, is for training alone: every other density takes the trace itself.
+    The fourth-order Runge-Kutta method with a fixed number of steps solves both differential equations together, with
+    an error of order num_steps⁻⁴ in densities and in the inverse. Hutchinson's estimate, the last equation, is for
+    training alone: every other density takes the exact trace.
 
     Example:
 
@@ -120,10 +122,10 @@ class ContinuousFlow(FlowModel):
 
     Args:
         event_shape: shape of one example.
-        hidden_units: width of each hidden layer of f, which takes z, t and, where there is one, the condition.
+        hidden_units: width of each hidden layer of f, a network of z, t and, if there is one, the condition.
         num_steps: number of steps from noise to data.
         trace: "exact", at the cost of as many passes of f as an example has entries, or "hutchinson", where a training
-            step draws ε, of -1 and 1, for each example.
+            step draws an ε of entries -1 and 1 for each example.
         activation: "softplus" or "tanh".
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
@@ -151,41 +153,44 @@ class ContinuousFlow(FlowModel):
 
     # Densities
 
-    def steps(self, condition, updates=None):
+    def steps(self, condition, step=None):
         def velocity(time, z, directions=None):
-            """Returns f and, behind it, the products of its Jacobian with directions."""
-            moved, products = self.dynamics(z, time, condition, directions)
-            return moved if directions is None else tf.concat([moved[:, tf.newaxis], products], axis=1)
+            """Returns f, with the products of its Jacobian with directions stacked after it."""
+            derivative, products = self.dynamics(z, time, condition, directions)
+            return derivative if directions is None else tf.concat([derivative[:, tf.newaxis], products], axis=1)
 
         def with_trace(velocity, shape, _):
-            directions = self.directions(shape[0], updates)
+            directions = self.directions(shape[0], step)
 
             def augmented(time, state):
-                found = velocity(time, state[0], directions=directions)
-                # Of each entry, since TFP sums over them.
-                return found[:, 0], tf.reduce_sum(directions * found[:, 1:], axis=1)
+                stacked = velocity(time, state[0], directions=directions)
+                # One summand of the trace for each entry, since TFP sums over them.
+                return stacked[:, 0], tf.reduce_sum(directions * stacked[:, 1:], axis=1)
 
             return augmented
 
         flow = tfb.FFJORD(velocity, self.solve, with_trace)
         return [*self.flattening(), tfb.Invert(flow), *self.unflattening()]
 
-    def directions(self, batch_size: tf.Tensor, updates) -> tf.Tensor:
-        """Returns what the Jacobian is multiplied with on both sides: all unit vectors or, in training, one ε a row.
+    def directions(self, batch_size: tf.Tensor, step: Step | None) -> tf.Tensor:
+        """Returns the vectors that the Jacobian is multiplied by on both sides.
 
         Args:
             batch_size: number of examples.
-            updates: as in `steps`.
+            step: as in `steps`.
+
+        Returns:
+            All unit vectors, of shape `(1, size, size)`; for Hutchinson's estimate, one ε for each example, of shape
+            `(batch, 1, size)`.
         """
-        if updates is None or self.trace == "exact":
+        if step is None or self.trace == "exact":
             return tf.eye(self.event_size)[tf.newaxis]
-        # Another stream than that of the noise of levels.
-        seed = tf.random.experimental.stateless_fold_in(updates.seed, 1)
-        uniform = self.replica_rows(lambda rows: seeds.uniform((rows, 1, self.event_size), seed), batch_size)
+        # Not the stream of the noise of levels.
+        uniform = step.fold(1).uniform((batch_size, 1, self.event_size))
         return tf.where(uniform < 0.5, -1.0, 1.0)
 
     def solve(self, ode_fn, initial_time, initial_state, solution_times) -> types.SimpleNamespace:
-        """Solves a differential equation with fixed steps, as one of TFP's solvers does.
+        """Solves a differential equation with fixed steps; the interface is that of TFP's solvers.
 
         Args:
             ode_fn: function from the time and the state to the derivative of the state.
@@ -196,21 +201,21 @@ class ContinuousFlow(FlowModel):
         Returns:
             The state at that time, with a leading axis, as `states`.
         """
-        step = (solution_times[0] - initial_time) / self.num_steps
+        duration = (solution_times[0] - initial_time) / self.num_steps
 
-        def after(state, derivative, duration):
+        def moved(state, derivative, duration):
             return tuple(value + duration * slope for value, slope in zip(state, derivative, strict=True))
 
         def advance(index, *state):
-            time = initial_time + step * tf.cast(index, tf.float32)
+            time, half = initial_time + duration * tf.cast(index, tf.float32), 0.5 * duration
             first = ode_fn(time, state)
-            second = ode_fn(time + 0.5 * step, after(state, first, 0.5 * step))
-            third = ode_fn(time + 0.5 * step, after(state, second, 0.5 * step))
-            last = ode_fn(time + step, after(state, third, step))
+            second = ode_fn(time + half, moved(state, first, half))
+            third = ode_fn(time + half, moved(state, second, half))
+            last = ode_fn(time + duration, moved(state, third, duration))
             mean = tuple(
                 (a + 2.0 * b + 2.0 * c + d) / 6.0 for a, b, c, d in zip(first, second, third, last, strict=True)
             )
-            return same_shapes(after(state, mean, step), state)
+            return same_shapes(moved(state, mean, duration), state)
 
         final = block_loop(self.num_steps, advance, tuple(initial_state))
         return types.SimpleNamespace(states=tuple(value[tf.newaxis] for value in final))

@@ -7,17 +7,17 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks
+from keras_gen import checks, seeds
+from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors.coupling import affine_coupling
-from keras_gen.flows.bijectors.images import at_scale, factored_out
+from keras_gen.flows.bijectors import affine_coupling, on_second_half, on_squeezed
 from keras_gen.flows.networks import CouplingNetwork, LULayer, check_image
 from keras_gen.flows.normalization import ActNorm
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-#: Examples that the activation normalizations start from, at most.
+#: Largest number of examples that the activation normalizations start from.
 START_ROWS = 512
 
 
@@ -37,7 +37,7 @@ class InvertibleConvolution(LULayer):
 
 
 def lu_factors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    r"""Factors a matrix, up to the signs of its columns, as a permutation, a lower and an upper triangular matrix.
+    r"""Factors a matrix, up to the signs of its columns, into a permutation and two triangular matrices.
 
     Returns:
         L below the diagonal, the logarithms of U's diagonal on it and the rest of U above, and an order π of the rows,
@@ -63,8 +63,8 @@ class Glow(FlowModel):
 
     $$y_{ij} = s ⊙ x_{ij} + b, \qquad y_{ij} = W x_{ij}, \qquad y_a = s(x_b) ⊙ x_a + t(x_b), \quad y_b = x_b$$
 
-    At each of L scales the image is squeezed, 2×2 pixels becoming one of four times the channels, and K steps are
-    taken; after all scales but the last, half of the channels are noise already. Couplings start as the identity.
+    At each of L scales, the image is squeezed, which turns 2×2 pixels into one with four times the channels; K steps
+    follow; and at every scale but the last, half of the channels become noise. Couplings start as the identity.
 
     Example:
 
@@ -74,18 +74,18 @@ class Glow(FlowModel):
     model.adapt(x_train)                                   # levels 0..255; starts the activation normalizations
     model.fit(x_train, batch_size=64, epochs=10)
     model.log_prob_bound(x_test)                           # nats, with a standard error
-    model.sample(16, seed=0)                               # at the temperature
-    noise = model.noise(16, seed=0)                        # drawn at the temperature, too
-    model.generate({"z": noise["z"] * 0.5 / 0.8})          # at another one
+    model.sample(16, seed=0)                               # at that temperature
+    model.sample(16, seed=0, temperature=0.5)              # at another one
     ```
 
     Args:
-        event_shape: (height, width, channels) of an image; the sizes are divisible by 2 ** `num_levels`.
+        event_shape: (height, width, channels) of an image; height and width are divisible by 2 ** `num_scales`.
         levels: as in `FlowModel`.
-        num_levels: L, the number of scales.
+        num_scales: L, the number of scales.
         num_steps: K, the number of steps at each scale.
         filters: channels within the networks of the couplings.
-        temperature: standard deviation of the noise that samples are drawn from; the density is that of 1 (section 4).
+        temperature: standard deviation of the noise of samples, unless `sample` is given another one; the density is
+            that of temperature 1 (section 4).
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -95,7 +95,7 @@ class Glow(FlowModel):
         event_shape,
         levels: int | None = 256,
         *,
-        num_levels: int = 2,
+        num_scales: int = 2,
         num_steps: int = 8,
         filters: int = 64,
         temperature: float = 1.0,
@@ -103,45 +103,49 @@ class Glow(FlowModel):
         **kwargs,
     ):
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
-        self.num_levels = checks.positive_int("num_levels", num_levels)
+        self.num_scales = checks.positive_int("num_scales", num_scales)
         self.num_steps = checks.positive_int("num_steps", num_steps)
         self.filters = checks.positive_int("filters", filters)
         self.temperature = checks.positive("temperature", temperature)
-        check_image(self.event_shape, self.num_levels, f"`num_levels={num_levels}`")
+        check_image(self.event_shape, self.num_scales, self.num_scales)
 
         self.normalizations, self.convolutions, self.coupling_networks = [], [], []
-        for level in range(self.num_levels):
-            # Squeezing takes four times the channels, and factoring out leaves half of them.
-            channels = self.event_shape[-1] * 2 ** (level + 2)
+        for scale in range(self.num_scales):
+            # A squeeze quadruples the channels, and the next scale gets half of them.
+            channels = self.event_shape[-1] * 2 ** (scale + 2)
             for step in range(self.num_steps):
                 self.normalizations.append(ActNorm(channels))
-                self.convolutions.append(InvertibleConvolution(channels, seed=(seed, level, step, 0)))
+                self.convolutions.append(InvertibleConvolution(channels, seed=(seed, scale, step, 0)))
                 self.coupling_networks.append(
                     CouplingNetwork(
                         channels // 2,
                         self.filters,
                         channels // 2,
                         vector_size=self.vector_size,
-                        seed=(seed, level, step, 1),
+                        seed=(seed, scale, step, 1),
                         dtype=self.dtype_policy,
                     )
                 )
 
     # Densities
 
-    def steps(self, condition, updates=None, start=False):
+    def steps(self, condition, step=None):
+        return self.steps_with([layer.bijector(3) for layer in self.normalizations], condition)
+
+    def steps_with(self, normalizations: list[tfb.Bijector], condition: tf.Tensor | None) -> list[tfb.Bijector]:
+        """Returns what `steps` does, with the given activation normalizations."""
         inner = []
-        for level in reversed(range(self.num_levels)):
-            steps = []
-            for index in range(level * self.num_steps, (level + 1) * self.num_steps):
-                steps += [
-                    self.normalizations[index].bijector(3, start),
+        for scale in reversed(range(self.num_scales)):
+            bijectors = []
+            for index in range(scale * self.num_steps, (scale + 1) * self.num_steps):
+                bijectors += [
+                    normalizations[index],
                     self.convolutions[index].bijector(),
                     self.coupling(index, condition),
                 ]
-            scale = at_scale([*steps, *inner])
-            inner = [factored_out(scale, self.event_shape[-1] * 2 ** (level + 1))]
-        return [scale]
+            squeezed = on_squeezed([*bijectors, *inner])
+            inner = [on_second_half(squeezed, self.event_shape[-1] * 2 ** (scale + 1))]
+        return [squeezed]
 
     def coupling(self, index: int, condition: tf.Tensor | None) -> tfb.Bijector:
         """Returns the affine coupling of a step."""
@@ -149,13 +153,19 @@ class Glow(FlowModel):
         return affine_coupling(num_channels, False, self.coupling_networks[index], condition)
 
     def start(self, x, condition):
-        """The activation normalizations start from evenly spaced rows."""
+        """Starts the activation normalizations from evenly spaced rows."""
         stride = -(-len(x) // START_ROWS)
-        condition = None if condition is None else condition[::stride]
-        (flow,) = self.steps(condition, start=True)
+        step = Step(seeds.as_pair(self.seed), training=True)
+        normalizations = [layer.start_bijector(3, step) for layer in self.normalizations]
+        (flow,) = self.steps_with(normalizations, None if condition is None else condition[::stride])
         flow.forward(x[::stride])
+        step.apply()
 
     # Sampling
 
-    def noise_distributions(self):
-        return {"z": tfd.Sample(tfd.Normal(0.0, self.temperature), self.event_shape)}
+    def sampling_options(self):
+        return {"temperature": float(self.temperature)}
+
+    def noise_distributions(self, temperature=None):
+        scale = self.temperature if temperature is None else temperature
+        return {"z": tfd.Sample(tfd.Normal(0.0, scale), self.event_shape)}

@@ -15,28 +15,28 @@ from keras_gen import checks
 from keras_gen.autoregressive import MADE
 from keras_gen.distributions.model import ModelDistribution
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors.affine import MaskedAutoregressive, affine
+from keras_gen.flows.bijectors import MaskedAutoregressive, affine
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.networks import AutoregressiveNetwork
 
 tfb = tfp.bijectors
 
-#: Largest |α|. Data hardly come near it; a draw far from them would otherwise feed larger and larger numbers into the
-#: networks of the entries after it, and overflow.
+#: Largest |α|. Data hardly come near it; without a bound, a draw far from the data would feed larger and larger numbers
+#: into the networks of the entries after it, and overflow.
 LARGEST_LOG_SCALE = 5.0
 
 
 class MAF(FlowModel):
-    r"""A stack of autoregressive models, each of the noise that the one before it leaves.
+    r"""A stack of autoregressive models, each of the noise of the one before it.
 
-    Each layer takes an entry from all entries before it in the order (equations 3 to 5 of the paper):
+    In each layer, an entry depends on all entries before it in the order (equations 3 to 5 of the paper):
 
     $$x_i = u_i \exp α_i + μ_i, \qquad μ_i = f_{μ_i}(x_{1:i-1}), \quad α_i = f_{α_i}(x_{1:i-1})$$
     $$u_i = (x_i - μ_i) \exp(-α_i), \qquad \log \left|\det \frac{∂u}{∂x^\top}\right| = -\sum_i α_i$$
 
-    One pass of a MADE gives all $μ_i$ and $α_i$ of data; drawing goes through the entries one after the other, with a
-    cache, and costs about one pass as well. The order is reversed from one layer to the next. The flow starts near the
-    identity. α stays between -5 and 5, by a tanh, so that draws far from the data do not overflow.
+    One pass of a MADE gives all $μ_i$ and $α_i$ of data. Sampling goes through the entries one after the other, with a
+    cache, and costs about one pass as well. Each layer reverses the order of the one before. The flow starts near the
+    identity. A tanh keeps α between -5 and 5, so that samples far from the data do not overflow.
 
     Example:
 
@@ -59,10 +59,10 @@ class MAF(FlowModel):
         **kwargs: as in `FlowModel`.
     """
 
-    #: Parameters of the function of one entry.
+    #: Number of parameters of the function of one entry.
     entry_parameters = 2
 
-    #: Constants that those parameters start near.
+    #: What those parameters are at the start, but for small weights.
     initial_parameters: tuple[float, ...] = (0.0, 0.0)
 
     def __init__(
@@ -101,13 +101,10 @@ class MAF(FlowModel):
         num_normalizations = self.num_layers - 1 if batch_normalization else 0
         self.normalizations = [BatchNormalization(self.event_size) for _ in range(num_normalizations)]
 
-    def get_config(self):
-        return {**self.arguments(MAF), **super().get_config()}
-
     # Densities
 
     def entry_bijector(self, parameters: tf.Tensor) -> tfb.Bijector:
-        """Returns the functions of single entries: from noise to data.
+        """Returns the functions of single entries, from noise to data.
 
         Args:
             parameters: float32 tensor of shape `(..., entry_parameters)`.
@@ -119,24 +116,24 @@ class MAF(FlowModel):
         """Returns the function of one layer, from data to noise."""
         return tfb.Invert(MaskedAutoregressive(network, self.entry_bijector, condition))
 
-    def steps(self, condition, updates=None):
-        steps = self.flattening()
+    def steps(self, condition, step=None):
+        bijectors = self.flattening()
         for index, network in enumerate(self.networks):
-            steps.append(self.layer(network, condition))
-            steps += [layer.bijector(1, updates) for layer in self.normalizations[index : index + 1]]
-        return steps + self.unflattening()
+            bijectors.append(self.layer(network, condition))
+            bijectors += [layer.bijector(1, step) for layer in self.normalizations[index : index + 1]]
+        return bijectors + self.unflattening()
 
 
 class IAF(MAF):
-    r"""The same functions the other way round: fast to draw from, and slow to evaluate at given data.
+    r"""The same functions in the other direction: fast to sample from, and slow to evaluate on given data.
 
-    Each layer takes an entry of the data from the noise before it (equations 9 and 10 of the paper of Kingma et al.):
+    In each layer, an entry of the data depends on the noise before it (equations 9 and 10 of Kingma et al.):
 
     $$x_i = σ_i u_i + (1 - σ_i) m_i, \qquad m_i = f_{m_i}(u_{1:i-1}), \quad σ_i = \mathrm{sigmoid}(f_{s_i}(u_{1:i-1}))$$
 
-    Drawing takes one pass of a MADE for each layer; a density goes through the entries one after the other. To learn
-    from data, take a bounded activation such as tanh: what the networks say of one entry enters those of the next, and
-    divisions by σ let it grow.
+    Sampling takes one pass of a MADE for each layer; a density goes through the entries one after the other. To train
+    on data, take a bounded activation such as tanh: the noise of one entry is an input for the next, and divisions by σ
+    let it grow.
 
     Example:
 
@@ -153,11 +150,11 @@ class IAF(MAF):
         **kwargs: as in `MAF`.
     """
 
-    #: σ starts at sigmoid(2), as the paper has it.
+    #: σ starts at sigmoid(2), as in the paper.
     initial_parameters = (0.0, 2.0)
 
     def entry_bijector(self, parameters):
-        """Returns the inverse of the gated functions, which `layer` takes from data to noise."""
+        """Returns the functions of single entries, from data to noise."""
         return tfb.Invert(gated_entries(parameters))
 
     def layer(self, network, condition):
@@ -165,7 +162,7 @@ class IAF(MAF):
 
 
 class MixtureMAF(MAF):
-    r"""A MAF whose noise is that of a MADE with mixtures of Gaussians as conditionals: MAF MoG (section 3.4).
+    r"""A MAF whose noise comes from a MADE with mixtures of Gaussians as conditionals: MAF MoG (section 3.4).
 
     $$\log p(x) = \log p_{MoG}(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^\top}\right|$$
 
@@ -174,17 +171,20 @@ class MixtureMAF(MAF):
     ```python
     model = keras_gen.flows.MixtureMAF((8,), num_components=10)
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.adapt(x_train)
     model.fit(x_train, batch_size=256, epochs=50)
     ```
 
     Args:
-        *args: as in `MAF`.
-        num_components: Gaussians in the conditional of an entry.
+        event_shape: as in `MAF`.
+        num_layers: as in `MAF`.
+        hidden_units: as in `MAF`; also of the MADE.
+        num_components: number of Gaussians in the conditional of an entry.
         **kwargs: as in `MAF`.
     """
 
-    def __init__(self, *args, num_components: int = 10, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, event_shape, num_layers: int = 5, hidden_units=(64, 64), *, num_components: int = 10, **kwargs):
+        super().__init__(event_shape, num_layers, hidden_units, **kwargs)
         self.num_components = checks.positive_int("num_components", num_components)
         self.mixtures = MADE(
             self.event_shape,
@@ -206,7 +206,7 @@ class MixtureMAF(MAF):
         return self.mixtures.noise_distributions()
 
     def generate(self, noise, condition=None):
-        return self.decoded(self.mixtures.generate(noise), self.validated_condition(condition))
+        return self.mean_of(self.mixtures.generate(noise), self.validated_condition(condition))
 
 
 def gated_entries(parameters: tf.Tensor) -> tfb.Bijector:

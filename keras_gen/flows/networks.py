@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen.flows.bijectors.coupling import LUProduct
+from keras_gen.flows.bijectors import LUProduct
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
@@ -17,7 +17,7 @@ class LULayer(keras.layers.Layer):
     """An invertible linear map of the last axis, in LU form after a fixed reordering.
 
     Args:
-        factors: what the factors of `LUProduct` start as, of shape `(size, size)`.
+        factors: initial factors of `LUProduct`, of shape `(size, size)`.
         permutation: order of the entries.
         event_ndims: number of axes of an event.
         **kwargs: as in `keras.layers.Layer`.
@@ -48,7 +48,7 @@ class CouplingNetwork(keras.layers.Layer):
         inputs: number of channels of the input.
         filters: number of channels between the convolutions.
         outputs: number of channels of t, and of log s.
-        size: rows and columns that the first convolution and the last one see.
+        size: height and width of the first and the last convolution.
         vector_size: entries of the vector that examples are conditioned on; 0 for none.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
@@ -75,28 +75,29 @@ class CouplingNetwork(keras.layers.Layer):
 
     def call(self, x, condition=None):
         """Returns t and log s, as float32, of features of shape `(batch, height, width, inputs)`."""
-        h = with_condition(self.first(tf.cast(x, self.compute_dtype)), self.projection, condition)
+        h = add_condition(self.first(tf.cast(x, self.compute_dtype)), self.projection, condition)
         shift, h = tf.split(tf.cast(self.last(tf.nn.relu(self.second(tf.nn.relu(h)))), tf.float32), 2, axis=-1)
         return shift, 2.0 * tf.tanh(0.5 * h)
 
 
-def with_condition(h: tf.Tensor, projection: keras.layers.Dense | None, condition: tf.Tensor | None) -> tf.Tensor:
-    """Returns the features of images plus, at every position, a projection of what they are conditioned on."""
+def add_condition(h: tf.Tensor, projection: keras.layers.Dense | None, condition: tf.Tensor | None) -> tf.Tensor:
+    """Returns the features of images with a projection of their condition added at every position."""
     return h if projection is None else h + projection(condition)[:, tf.newaxis, tf.newaxis]
 
 
-def check_image(event_shape: tuple[int, ...], squeezes: int, name: str):
-    """Raises an error unless an image can be squeezed several times.
+def check_image(event_shape: tuple[int, ...], num_squeezes: int, num_scales: int):
+    """Raises an error unless examples are images that can be squeezed several times.
 
     Args:
         event_shape: shape of an example.
-        squeezes: times that its height and width are divided by two.
-        name: the argument, with its value, that asks for that many.
+        num_squeezes: how often height and width are divided by two.
+        num_scales: the argument that asks for so many squeezes.
     """
-    factor = 2**squeezes
+    factor = 2**num_squeezes
     if len(event_shape) != 3:
         raise ValueError(f"`event_shape` must be (height, width, channels), received {event_shape}.")
     if event_shape[0] % factor or event_shape[1] % factor:
         raise ValueError(
-            f"`event_shape` must have a height and width divisible by {factor} with {name}, received {event_shape}."
+            f"`event_shape` must have a height and width divisible by {factor} with `num_scales={num_scales}`, "
+            f"received {event_shape}."
         )

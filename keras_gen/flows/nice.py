@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors.coupling import Coupling
+from keras_gen.flows.bijectors import Coupling
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense_network
 from keras_gen.layers.initializers import glorot
@@ -23,13 +23,13 @@ tfd = tfp.distributions
 class NICE(FlowModel):
     r"""A flow of additive couplings, which keep volume, and one scaling of each entry.
 
-    A coupling adds to one half of the entries, in turn those at odd and those at even places, a function m of the
-    other half (equations 9 and 10 of the paper):
+    A coupling adds to one half of the entries a function m of the other half (equations 9 and 10 of the paper); the
+    entries at odd places and those at even places take turns:
 
     $$y_{I_1} = x_{I_1}, \qquad y_{I_2} = x_{I_2} + m(x_{I_1})$$
 
-    After the last one, each entry is multiplied by a factor of its own (section 3.3), and the noise has independent
-    entries, of a logistic or a Gaussian distribution (section 3.4):
+    After the last coupling, each entry is multiplied by a factor of its own (section 3.3). The entries of the noise are
+    independent, with a logistic or a Gaussian distribution (section 3.4):
 
     $$\log p_X(x) = \sum_{i=1}^D \left[\log p_{H_i}(f_i(x)) + \log |S_{ii}|\right], \qquad S_{ii} = \exp(s_i)$$
 
@@ -51,7 +51,7 @@ class NICE(FlowModel):
         hidden_units: width of each hidden layer of the networks m.
         prior: distribution of an entry of the noise: "logistic" or "gaussian".
         activation: activation of the hidden layers.
-        **kwargs: as in `FlowModel`. The paper has levels enter as they are, with `logit_margin=None`.
+        **kwargs: as in `FlowModel`. In the paper, levels enter without a logit: `logit_margin=None`.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class NICE(FlowModel):
         )
 
     def make_network(self, index: int) -> keras.Sequential:
-        """Returns m of a coupling; those at even indices see the entries at odd places."""
+        """Returns m of a coupling, a function of the entries at odd places where the index is even."""
         sizes = (self.num_odd, self.event_size - self.num_odd)
         num_inputs, num_outputs = sizes if index % 2 == 0 else sizes[::-1]
         # A small last layer: the flow starts near the identity, and yet every weight has a gradient.
@@ -93,12 +93,12 @@ class NICE(FlowModel):
     # Densities
 
     def base_distribution(self):
-        """Returns the prior, which is also what is sampled."""
+        """Returns the prior."""
         family = tfd.Logistic if self.prior == "logistic" else tfd.Normal
         return tfd.Sample(family(0.0, 1.0), self.event_shape)
 
     def coupling(self, index: int, condition: tf.Tensor | None) -> tfb.Bijector:
-        """Returns one additive coupling of vectors whose entries at odd places come first."""
+        """Returns an additive coupling of vectors in which the entries at odd places come first."""
 
         def shift(kept):
             features = append_condition(tf.cast(kept, self.compute_dtype), condition)
@@ -106,7 +106,7 @@ class NICE(FlowModel):
 
         return Coupling(self.num_odd, index % 2 == 0, shift)
 
-    def steps(self, condition, updates=None):
+    def steps(self, condition, step=None):
         couplings = [self.coupling(index, condition) for index in range(self.num_layers)]
         ordered = [tfb.Permute(self.order), *couplings, tfb.Permute(np.argsort(self.order))]
         scaling = tfb.ScaleMatvecDiag(tf.exp(self.log_scale.value))

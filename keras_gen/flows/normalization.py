@@ -1,22 +1,23 @@
-"""Invertible layers that bring the features of a flow to a common location and scale."""
+"""Invertible layers that give the features of a flow a common location and scale."""
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen.flows.bijectors.affine import Normalization
+from keras_gen.core import Step
+from keras_gen.flows.bijectors import Normalization
 
 tfb = tfp.bijectors
 
 
 class BatchNormalization(keras.layers.Layer):
-    r"""Standardises each feature with the statistics of the batch, then scales and shifts it.
+    r"""Standardises each feature by the statistics of the batch, then scales and shifts it.
 
     $$y = \exp(γ) \frac{x - \tilde μ}{\sqrt{\tilde σ^2 + ε}} + β$$
 
-    A training step normalises with the mean and variance of its batch, over all replicas; any other pass with running
-    means of these, so that it is one fixed, invertible function (Dinh et al., 2016, section 3.7; Papamakarios et al.,
-    2017, section 3.4, whose γ and β these are).
+    A training step takes the mean and variance of its batch, over all replicas and by the weights of the examples. Any
+    other pass takes running means of these, so that it is one fixed, invertible function (Dinh et al., 2016, section
+    3.7; Papamakarios et al., 2017, section 3.4, which has γ and β).
 
     Args:
         features: number of features, the last axis.
@@ -36,31 +37,28 @@ class BatchNormalization(keras.layers.Layer):
         self.variance = self.add_weight(initializer="ones", trainable=False, name="variance", **weights)
         self.built = True
 
-    def bijector(self, event_ndims: int, updates: list | None = None) -> tfb.Bijector:
+    def bijector(self, event_ndims: int, step: Step | None = None) -> tfb.Bijector:
         """Returns the function.
 
         Args:
             event_ndims: number of axes of an event, of which the last one holds the features.
-            updates: in a training step a list, to which what the running means become is added; otherwise None.
+            step: the training step, which gives the statistics of the batch and takes the running means; None
+                outside of training.
         """
 
-        def moments(x):
-            if updates is None:
-                return self.mean.value, self.variance.value
-            axes = tuple(range(len(x.shape) - 1))
-            mean, square = tf.reduce_mean(x, axis=axes), tf.reduce_mean(tf.square(x), axis=axes)
-            context = tf.distribute.get_replica_context()
-            if context is not None and context.num_replicas_in_sync > 1:
-                mean, square = context.all_reduce("MEAN", [mean, square])
-            return mean, tf.maximum(square - tf.square(mean), 0.0)
+        def running_moments(_):
+            return self.mean.value, self.variance.value
 
-        def observe(mean, variance):
-            if updates is not None:
-                for weight, value in ((self.mean, mean), (self.variance, variance)):
-                    running = self.momentum * weight.value + (1.0 - self.momentum) * value
-                    updates.append((weight, tf.stop_gradient(running)))
+        def batch_moments(x):
+            positions = tuple(range(1, len(x.shape) - 1))
+            mean = step.mean(tf.reduce_mean(x, axis=positions))
+            variance = step.mean(tf.reduce_mean(tf.square(x - mean), axis=positions))
+            for weight, value in ((self.mean, mean), (self.variance, variance)):
+                step.update(weight, self.momentum * weight.value + (1.0 - self.momentum) * value)
+            return mean, variance
 
-        return Normalization(moments, observe, self.log_scale.value, self.shift.value, self.epsilon, event_ndims)
+        moments = running_moments if step is None else batch_moments
+        return Normalization(moments, self.log_scale.value, self.shift.value, self.epsilon, event_ndims)
 
 
 class ActNorm(keras.layers.Layer):
@@ -68,8 +66,7 @@ class ActNorm(keras.layers.Layer):
 
     $$y = \exp(log\_scale) ⊙ x + shift$$
 
-    The weights are those of any layer; only their start is made of data, such that every feature of it has mean 0 and
-    variance 1.
+    Both are ordinary weights. Only their start comes from data, whose features it gives mean 0 and variance 1.
 
     Args:
         features: number of features, the last axis.
@@ -85,25 +82,27 @@ class ActNorm(keras.layers.Layer):
         self.shift = self.add_weight(initializer="zeros", name="shift", **weights)
         self.built = True
 
-    def bijector(self, event_ndims: int, start: bool = False) -> tfb.Bijector:
+    def bijector(self, event_ndims: int) -> tfb.Bijector:
         """Returns the function.
 
         Args:
             event_ndims: number of axes of an event, of which the last one holds the features.
-            start: whether the function is that of the start for what it is applied to; a forward pass, which is not
-                traced, then sets the weights to it.
         """
-        if not start:
-            return Normalization(
-                lambda _: (0.0, 1.0), lambda *_: None, self.log_scale.value, self.shift.value, 0.0, event_ndims
-            )
+        return Normalization(lambda _: (0.0, 1.0), self.log_scale.value, self.shift.value, 0.0, event_ndims)
 
-        def observe(mean, variance):
-            log_scale = -0.5 * tf.math.log(variance + self.epsilon)
-            self.log_scale.assign(log_scale)
-            self.shift.assign(-mean * tf.exp(log_scale))
+    def start_bijector(self, event_ndims: int, step: Step) -> tfb.Bijector:
+        """Returns the function that the layer starts with, given the examples that it is first applied to.
+
+        Args:
+            event_ndims: as in `bijector`.
+            step: takes the weights of that function.
+        """
 
         def moments(x):
-            return tf.nn.moments(x, axes=tuple(range(len(x.shape) - 1)))
+            mean, variance = tf.nn.moments(x, axes=tuple(range(len(x.shape) - 1)))
+            log_scale = -0.5 * tf.math.log(variance + self.epsilon)
+            step.update(self.log_scale, log_scale)
+            step.update(self.shift, -mean * tf.exp(log_scale))
+            return mean, variance
 
-        return Normalization(moments, observe, 0.0, 0.0, self.epsilon, event_ndims)
+        return Normalization(moments, 0.0, 0.0, self.epsilon, event_ndims)

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors.residual import Planar, Radial
+from keras_gen.flows.bijectors import Planar, Radial
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 
@@ -28,9 +28,9 @@ class PlanarFlow(FlowModel):
     $$x = f_K ∘ … ∘ f_1(z_0), \qquad f_k(z) = z + u_k \tanh(w_k^\top z + b_k)$$
     $$\log p(x) = \log p_Z(z_0) - \sum_k \log |1 + u_k^\top w_k \tanh'(w_k^\top z_{k-1} + b_k)|$$
 
-    Each expands or contracts the space across a plane. Noise to data is the paper's direction; the density of data
-    takes the inverse, which Newton's method finds along the one direction in which a function acts. With a condition,
-    every parameter of every function depends on it linearly. The flow starts near the identity.
+    Each expands or contracts space across a plane. The paper's direction is from noise to data. The density of data
+    takes the inverse, which Newton's method finds, since a function moves points along one direction only. All
+    parameters of all functions depend on a condition, if there is one, linearly. The flow starts near the identity.
 
     Example:
 
@@ -45,7 +45,7 @@ class PlanarFlow(FlowModel):
 
     Args:
         event_shape: shape of one example.
-        num_layers: K.
+        num_layers: K, the number of functions.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -62,16 +62,13 @@ class PlanarFlow(FlowModel):
                 self.vector_size, first.size, glorot((seed, 0), 0.1), self.dtype_policy, use_bias=False
             )
 
-    def get_config(self):
-        return {**self.arguments(PlanarFlow), **super().get_config()}
-
     # Primitives
 
     def first_parameters(self, random: np.random.Generator) -> np.ndarray:
-        """Returns the parameters that a function starts with."""
+        """Returns the initial parameters of a function."""
         normal = random.standard_normal(self.event_size)
         w = normal / np.linalg.norm(normal)
-        # The u that is corrected to 0, and a little more.
+        # Close to the u whose correction makes û = 0.
         u = SOFTPLUS_ONE * w + 0.01 * random.standard_normal(self.event_size)
         return np.concatenate([u, w, random.standard_normal(1)])
 
@@ -79,13 +76,13 @@ class PlanarFlow(FlowModel):
         """Returns a function from noise to data.
 
         Args:
-            parameters: float32 tensor of the shape of `first_parameters`, or of one row of that shape for each example.
+            parameters: float32 tensor of the shape of `first_parameters`, or with one such row for each example.
         """
         return Planar.from_parameters(parameters)
 
     # Densities
 
-    def steps(self, condition, updates=None):
+    def steps(self, condition, step=None):
         parameters = tf.convert_to_tensor(self.layer_parameters)
         if condition is not None:
             shape = (-1, *self.layer_parameters.shape)
@@ -99,13 +96,14 @@ class RadialFlow(PlanarFlow):
 
     $$f_k(z) = z + β_k h(α_k, r) (z - c_k), \qquad h(α, r) = \frac{1}{α + r}, \quad r = \|z - c_k\|$$
 
-    Each expands or contracts the space around a point; the inverse is closed.
+    Each expands or contracts space around a point; the inverse has a closed form.
 
     Example:
 
     ```python
     model = keras_gen.flows.RadialFlow((2,), num_layers=32)
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.adapt(x_train)
     model.fit(x_train, batch_size=256, epochs=50)
     ```
 
@@ -116,7 +114,7 @@ class RadialFlow(PlanarFlow):
 
     def first_parameters(self, random):
         centre = random.standard_normal(self.event_size)
-        # α = 1, and a β that is corrected to about 0.
+        # α = 1, and close to the β whose correction makes β̂ = 0.
         return np.concatenate([centre, [SOFTPLUS_ONE], SOFTPLUS_ONE + 0.01 * random.standard_normal(1)])
 
     def layer(self, parameters):

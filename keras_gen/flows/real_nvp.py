@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors.coupling import affine_coupling
+from keras_gen.flows.bijectors import affine_coupling
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense_network
@@ -20,19 +20,21 @@ tfb = tfp.bijectors
 
 
 class CouplingNetworks(keras.layers.Layer):
-    """The functions s and t of one affine coupling: two networks that see the entries that stay as they are.
+    """The functions s and t of one affine coupling: two networks of the kept entries.
 
-    s ends in a tanh times a learned factor per entry, which bounds how far one coupling stretches.
+    s ends in a tanh times a learned factor for each entry, which bounds how far one coupling stretches.
 
     Args:
-        num_inputs: number of entries that stay as they are, and of those of a condition.
+        num_inputs: number of kept entries, plus those of a condition.
         num_outputs: number of entries that are scaled and translated.
         hidden_units: width of each hidden layer, tanh for s and ReLU for t.
-        seed: whole number, from which the weights are drawn.
+        seed: seeds of the initial weights.
         **kwargs: `dtype`, as in `keras.layers.Layer`.
     """
 
-    def __init__(self, num_inputs: int, num_outputs: int, hidden_units: tuple[int, ...], seed: int, **kwargs):
+    def __init__(
+        self, num_inputs: int, num_outputs: int, hidden_units: tuple[int, ...], seed: tuple[int, ...], **kwargs
+    ):
         super().__init__(**kwargs)
         seeds = np.random.SeedSequence(seed).generate_state(2 * (len(hidden_units) + 1)).tolist()
 
@@ -50,7 +52,7 @@ class CouplingNetworks(keras.layers.Layer):
         self.built = True
 
     def call(self, x, condition=None):
-        """Returns t and s, as float32, of entries of shape `(batch, D)` and vectors that they are conditioned on."""
+        """Returns t and s, as float32, of kept entries of shape `(batch, d)` and their condition vectors, or None."""
         x = append_condition(tf.cast(x, self.compute_dtype), condition)
         translation = tf.cast(self.translation_network(x), tf.float32)
         return translation, tf.cast(self.factor, tf.float32) * tf.tanh(tf.cast(self.scale_network(x), tf.float32))
@@ -59,8 +61,8 @@ class CouplingNetworks(keras.layers.Layer):
 class RealNVP(FlowModel):
     r"""A flow of affine couplings from data to standard normal noise.
 
-    A coupling keeps the first d of the D entries and scales and translates the others by functions of these
-    (equations 4 to 8 of the paper); the order of the entries changes from one coupling to the next.
+    A coupling keeps the first d of the D entries, and scales and translates the others by functions of these (equations
+    4 to 8 of the paper); the order of the entries changes from one coupling to the next.
 
     $$y_{1:d} = x_{1:d}, \qquad y_{d+1:D} = x_{d+1:D} ⊙ \exp(s(x_{1:d})) + t(x_{1:d})$$
     $$\log p_X(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^T}\right|,
@@ -85,8 +87,8 @@ class RealNVP(FlowModel):
         event_shape: shape of one example, with at least two entries.
         num_layers: number of couplings.
         hidden_units: width of each hidden layer of the networks s and t.
-        ordering: "alternate", where the two halves of the entries take turns, or "random", where each pair of
-            turns has halves of its own.
+        ordering: "alternate", where the two halves of the entries take turns, or "random", where every two couplings
+            split the entries into other halves.
         batch_normalization: whether each coupling but the last is followed by a batch normalization (section 3.7).
         seed: as in `FlowModel`; also draws the random orderings.
         **kwargs: as in `FlowModel`.
@@ -126,7 +128,7 @@ class RealNVP(FlowModel):
         self.normalizations = [BatchNormalization(self.event_size) for _ in range(num_normalizations)]
 
     def draw_permutations(self) -> list[np.ndarray]:
-        """Returns the order into which the entries are brought before each coupling."""
+        """Returns the order of the entries before each coupling."""
         random = np.random.default_rng(self.seed)
         swap = np.roll(np.arange(self.event_size), -self.num_kept)
         permutations = [swap] * self.num_layers
@@ -136,9 +138,9 @@ class RealNVP(FlowModel):
 
     # Densities
 
-    def steps(self, condition, updates=None):
-        steps = self.flattening()
+    def steps(self, condition, step=None):
+        bijectors = self.flattening()
         for index, (permutation, networks) in enumerate(zip(self.permutations, self.coupling_networks, strict=True)):
-            steps += [tfb.Permute(permutation), affine_coupling(self.num_kept, True, networks, condition)]
-            steps += [layer.bijector(1, updates) for layer in self.normalizations[index : index + 1]]
-        return steps + self.unflattening()
+            bijectors += [tfb.Permute(permutation), affine_coupling(self.num_kept, True, networks, condition)]
+            bijectors += [layer.bijector(1, step) for layer in self.normalizations[index : index + 1]]
+        return bijectors + self.unflattening()

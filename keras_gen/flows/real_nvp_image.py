@@ -11,10 +11,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
+from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors.coupling import affine_coupling
-from keras_gen.flows.bijectors.images import MaskedCoupling, at_scale, checkerboard, factored_out
-from keras_gen.flows.networks import check_image, with_condition
+from keras_gen.flows.bijectors import MaskedCoupling, affine_coupling, checkerboard, on_second_half, on_squeezed
+from keras_gen.flows.networks import add_condition, check_image
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import ResidualBlock
 from keras_gen.layers.convolution import convolution
@@ -23,17 +23,17 @@ from keras_gen.layers.initializers import glorot
 
 tfb = tfp.bijectors
 
-#: Couplings of each kind at a scale, and of the only kind at the last one.
+#: Number of couplings of each kind at a scale, and of the only kind at the last scale.
 TURNS, LAST_TURNS = 3, 4
 
 
 class ResidualNetwork(keras.layers.Layer):
     """The functions s and t of one affine coupling: a convolutional residual network with two heads in one.
 
-    s ends in a tanh times a learned factor per channel, which bounds how far one coupling stretches.
+    s ends in a tanh times a learned factor for each channel, which bounds how far one coupling stretches.
 
     Args:
-        inputs: number of channels that the network sees.
+        inputs: number of channels of the input.
         outputs: number of channels of s, and of t.
         filters: number of channels within.
         num_blocks: number of residual blocks.
@@ -67,7 +67,7 @@ class ResidualNetwork(keras.layers.Layer):
 
     def call(self, x, condition=None):
         """Returns t and s, as float32, of images of shape `(batch, height, width, inputs)`."""
-        h = with_condition(self.first(tf.cast(x, self.compute_dtype)), self.projection, condition)
+        h = add_condition(self.first(tf.cast(x, self.compute_dtype)), self.projection, condition)
         for block in self.blocks:
             h = block(h)
         shift, h = tf.split(tf.cast(self.last(tf.nn.relu(h)), tf.float32), 2, axis=-1)
@@ -77,15 +77,14 @@ class ResidualNetwork(keras.layers.Layer):
 class MultiScaleRealNVP(FlowModel):
     r"""A flow of affine couplings of pixels and of channels from images to standard normal noise.
 
-    A coupling keeps the entries that a mask b marks, and scales and shifts the others by functions of these (equation 9
-    of the paper):
+    A coupling keeps the entries that a mask b marks, and scales and shifts the others by functions of the kept ones
+    (equation 9 of the paper):
 
     $$y = b ⊙ x + (1 - b) ⊙ (x ⊙ \exp(s(b ⊙ x)) + t(b ⊙ x))$$
 
-    At each scale there are three couplings whose mask is a checkerboard; then the image is squeezed, 2×2 pixels
-    becoming one of four times the channels; there are three couplings whose mask is half of the channels; and half of
-    the channels leave to the noise. The last scale has four couplings with checkerboards (section 3.6). The flow starts
-    near the identity.
+    Each scale begins with three couplings whose mask is a checkerboard. A squeeze then turns 2×2 pixels into one with
+    four times the channels, three couplings whose mask is half of the channels follow, and half of the channels become
+    noise. The last scale has four couplings with checkerboards (section 3.6). The flow starts near the identity.
 
     Example:
 
@@ -99,11 +98,11 @@ class MultiScaleRealNVP(FlowModel):
     ```
 
     Args:
-        event_shape: (height, width, channels) of an image; the sizes are divisible by 2 ** (`num_scales` - 1).
+        event_shape: (height, width, channels) of an image; height and width are divisible by 2 ** (`num_scales` - 1).
         levels: as in `FlowModel`.
         num_scales: number of scales.
-        filters: channels within the networks s and t of the first scale; the next one has twice as many.
-        num_blocks: residual blocks of these networks.
+        filters: channels within the networks s and t of the first scale; they double from scale to scale.
+        num_blocks: number of residual blocks in each of these networks.
         batch_normalization: whether each coupling but the last is followed by a batch normalization (section 3.7).
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
@@ -126,13 +125,13 @@ class MultiScaleRealNVP(FlowModel):
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)
         self.batch_normalization = batch_normalization
-        check_image(self.event_shape, self.num_scales - 1, f"`num_scales={num_scales}`")
+        check_image(self.event_shape, self.num_scales - 1, self.num_scales)
 
         self.coupling_networks, self.normalizations = [], []
         for scale in range(self.num_scales):
             last = scale == self.num_scales - 1
             channels = self.event_shape[-1] * 2**scale
-            # A mask over pixels leaves the channels as many as they are; the others are halves of four times as many.
+            # A checkerboard keeps the number of channels; after a squeeze there are four times as many, in two halves.
             sizes = [channels] * LAST_TURNS if last else [channels] * TURNS + [2 * channels] * TURNS
             for index, size in enumerate(sizes):
                 network = ResidualNetwork(
@@ -151,13 +150,18 @@ class MultiScaleRealNVP(FlowModel):
 
     # Densities
 
-    def steps(self, condition, updates=None):
-        return self.scale_steps(0, iter(self.coupling_networks), iter(self.normalizations), condition, updates)
+    def steps(self, condition, step=None):
+        return self.scale_steps(0, iter(self.coupling_networks), iter(self.normalizations), condition, step)
 
     def scale_steps(
-        self, scale: int, networks: Iterator, normalizations: Iterator, condition: tf.Tensor | None, updates
+        self,
+        scale: int,
+        networks: Iterator,
+        normalizations: Iterator,
+        condition: tf.Tensor | None,
+        step: Step | None,
     ) -> list[tfb.Bijector]:
-        """Returns the bijectors of a scale, and of those after it, of which each takes the next networks."""
+        """Returns the bijectors of a scale and of all scales after it; each takes the next of the networks."""
         height, width, channels = self.event_shape
         shape = (height // 2**scale, width // 2**scale, channels * 2**scale)
 
@@ -166,7 +170,7 @@ class MultiScaleRealNVP(FlowModel):
                 yield make(index, next(networks))
                 normalization = next(normalizations, None)
                 if normalization is not None:
-                    yield normalization.bijector(3, updates)
+                    yield normalization.bijector(3, step)
 
         def of_pixels(index, network):
             return MaskedCoupling(checkerboard(shape, index % 2), lambda kept: network(kept, condition))
@@ -176,7 +180,7 @@ class MultiScaleRealNVP(FlowModel):
 
         if scale == self.num_scales - 1:
             return list(couplings(LAST_TURNS, of_pixels))
-        pixels, of_halves = list(couplings(TURNS, of_pixels)), list(couplings(TURNS, of_channels))
-        inner = self.scale_steps(scale + 1, networks, normalizations, condition, updates)
-        rest = factored_out(tfb.Chain(inner[::-1]), 4 * shape[-1])
-        return [*pixels, at_scale([*of_halves, rest])]
+        by_pixels, by_channels = list(couplings(TURNS, of_pixels)), list(couplings(TURNS, of_channels))
+        inner = self.scale_steps(scale + 1, networks, normalizations, condition, step)
+        rest = on_second_half(tfb.Chain(inner[::-1]), 4 * shape[-1])
+        return [*by_pixels, on_squeezed([*by_channels, rest])]

@@ -11,8 +11,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
-from keras_gen.flows.bijectors.coupling import Coupling
-from keras_gen.flows.bijectors.splines import RationalQuadratic
+from keras_gen.flows.bijectors import Coupling, RationalQuadratic
 from keras_gen.flows.maf import MAF
 from keras_gen.flows.networks import LULayer
 from keras_gen.layers.append_condition import append_condition
@@ -79,14 +78,14 @@ class ResidualNetwork(keras.layers.Layer):
 class NeuralSplineFlow(FlowModel):
     r"""A flow of rational-quadratic splines, as couplings, from data to standard normal noise: RQ-NSF (C).
 
-    A coupling keeps one half of the entries and moves each entry of the other half by a monotonic spline, of which
-    widths and heights of the K bins and slopes at the knots are functions of the first half (section 3.1):
+    A coupling keeps one half of the entries and moves each entry of the other half by a monotonic spline. The widths
+    and heights of its K bins and the slopes at its knots are functions of the first half (section 3.1):
 
     $$θ = NN(x_{1:d-1}), \qquad y_i = g_{θ_i}(x_i) \ \text{for}\ i ≥ d, \qquad y_{1:d-1} = x_{1:d-1}$$
     $$\log \left|\det \frac{∂y}{∂x^\top}\right| = \sum_{i ≥ d} \log g_{θ_i}'(x_i)$$
 
-    `RationalQuadratic` says what g is: a spline on [-B, B], and the identity outside. A linear map in LU form, which
-    starts as a random reordering, precedes each coupling. Up to the reorderings, f starts near the identity.
+    `RationalQuadratic` defines g: a spline on [-B, B], and the identity outside. Before each coupling there is a linear
+    map in LU form, which starts as a random reordering. Apart from the reorderings, f starts near the identity.
 
     Example:
 
@@ -103,9 +102,9 @@ class NeuralSplineFlow(FlowModel):
         event_shape: shape of one example, with at least two entries.
         num_layers: number of couplings.
         units: width of the couplings' networks.
-        num_blocks: residual blocks in each of them.
+        num_blocks: number of residual blocks in each network.
         num_bins: K.
-        bound: B, in standard deviations of the data where the model was adapted.
+        bound: B, in standard deviations of the data if the model was adapted.
         activation: activation of the networks.
         **kwargs: as in `FlowModel`.
     """
@@ -158,21 +157,21 @@ class NeuralSplineFlow(FlowModel):
 
         return Coupling(self.num_kept, True, splines)
 
-    def steps(self, condition, updates=None):
-        steps = self.flattening()
+    def steps(self, condition, step=None):
+        bijectors = self.flattening()
         for linear, network in zip(self.linear_layers, self.networks, strict=True):
-            steps += [linear.bijector(), self.coupling(network, condition)]
-        return steps + self.unflattening()
+            bijectors += [linear.bijector(), self.coupling(network, condition)]
+        return bijectors + self.unflattening()
 
 
 class MaskedSplineFlow(MAF):
-    r"""The same splines, each of which depends on all entries before it: RQ-NSF (AR).
+    r"""The same splines in autoregressive form, where each depends on all entries before it: RQ-NSF (AR).
 
     $$u_i = g_{θ_i}(x_i), \qquad θ_i = NN_i(x_{1:i-1}), \qquad
       \log \left|\det \frac{∂u}{∂x^\top}\right| = \sum_i \log g_{θ_i}'(x_i)$$
 
-    One pass of a MADE gives all parameters for data; drawing goes through the entries one after the other. As in the
-    coupling form, a linear map in LU form precedes each layer.
+    One pass of a MADE gives all parameters for data; sampling goes through the entries one after the other. As in the
+    coupling form, there is a linear map in LU form before each layer.
 
     Example:
 
@@ -184,15 +183,26 @@ class MaskedSplineFlow(MAF):
     ```
 
     Args:
-        *args: as in `MAF`.
+        event_shape: as in `MAF`.
+        num_layers: as in `MAF`.
+        hidden_units: as in `MAF`.
         num_bins: as in `NeuralSplineFlow`.
         bound: as in `NeuralSplineFlow`.
         **kwargs: as in `MAF`.
     """
 
-    def __init__(self, *args, num_bins: int = 8, bound: float = 3.0, **kwargs):
+    def __init__(
+        self,
+        event_shape,
+        num_layers: int = 5,
+        hidden_units=(64, 64),
+        *,
+        num_bins: int = 8,
+        bound: float = 3.0,
+        **kwargs,
+    ):
         self.num_bins, self.bound = checked_spline(num_bins, bound)
-        super().__init__(*args, **kwargs)
+        super().__init__(event_shape, num_layers, hidden_units, **kwargs)
         self.linear_layers = [LULinear(self.event_size, (self.seed, index, 1)) for index in range(self.num_layers)]
 
     @property
@@ -211,12 +221,12 @@ class MaskedSplineFlow(MAF):
 
     def layer(self, network, condition):
         index = self.networks.index(network)
-        # The last bijector of a chain is applied first.
+        # A chain applies its last bijector first.
         return tfb.Chain([super().layer(network, condition), self.linear_layers[index].bijector()])
 
 
 def checked_spline(num_bins: int, bound: float) -> tuple[int, float]:
-    """Returns the arguments of a spline, or raises the sentence that says what is wrong with them."""
+    """Returns the arguments of a spline, or raises an error that says what is wrong with them."""
     num_bins = checks.positive_int("num_bins", num_bins)
     if not 2 <= num_bins <= 100:
         raise ValueError(f"`num_bins` must be between 2 and 100, received {num_bins}.")

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.flows.bijectors.residual import Sylvester
+from keras_gen.flows.bijectors import Sylvester
 from keras_gen.flows.planar import PlanarFlow
 
 tfb = tfp.bijectors
@@ -22,9 +22,9 @@ class SylvesterFlow(PlanarFlow):
       \tilde R_k R_k)|$$
 
     $R_k$ and $\tilde R_k$ are upper triangular, so that the determinant is a product, and $Q_k$ is a product of
-    Householder reflections. Where a planar function has one hidden unit, these have one for each entry. The density of
-    data takes the inverse, found entry by entry; with a condition, every parameter depends on it linearly. The flow
-    starts near the identity.
+    Householder reflections. A planar function has one hidden unit, a Sylvester function one for each entry. The density
+    of data takes the inverse, which is found entry by entry. All parameters depend on a condition, if there is one,
+    linearly. The flow starts near the identity.
 
     Example:
 
@@ -38,9 +38,9 @@ class SylvesterFlow(PlanarFlow):
 
     Args:
         event_shape: shape of one example.
-        num_layers: K.
-        num_reflections: number of reflections in each $Q_k$; None takes as many as an example has entries, which any
-            rotation can be made of.
+        num_layers: K, the number of functions.
+        num_reflections: number of reflections in each $Q_k$; None takes as many as an example has entries, enough for
+            any rotation.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -64,7 +64,7 @@ class SylvesterFlow(PlanarFlow):
         size = self.event_size
         above = size * (size - 1) // 2
         b, inner_diagonal = random.standard_normal((2, size))
-        # R is close to 0: nothing is added.
+        # R starts close to 0, and f close to the identity.
         outer_diagonal, outer = 0.01 * random.standard_normal(size), 0.01 * random.standard_normal(above)
         inner = random.standard_normal(above) / size**0.5
         vectors = random.standard_normal(self.reflections * size)

@@ -1,4 +1,4 @@
-"""Bijectors of images: squeezes, couplings by a mask, and scales that leave half of their channels to the noise."""
+"""Bijectors of images: squeezes, couplings by a mask, and bijectors of some of the channels."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ tfb = tfp.bijectors
 class Squeeze(tfb.Bijector):
     """Turns each square of 2×2 pixels into one pixel of four times the channels (Dinh et al., 2016, section 3.6).
 
-    It takes images of shape `(batch, height, width, channels)`, with an even height and width.
+    Images have the shape `(batch, height, width, channels)`, with an even height and width.
     """
 
     def __init__(self, name: str = "squeeze"):
@@ -29,7 +29,7 @@ class Squeeze(tfb.Bijector):
         return tf.nn.depth_to_space(y, 2)
 
     def _forward_log_det_jacobian(self, x):
-        # Pixels only move.
+        # Entries only move.
         return tf.zeros(())
 
     def _forward_event_shape(self, shape):
@@ -52,7 +52,7 @@ class Squeeze(tfb.Bijector):
 
 
 class MaskedCoupling(tfb.Bijector):
-    r"""Keeps the entries that a mask marks, and scales and shifts the others by functions of these.
+    r"""Keeps the entries that a mask marks, and scales and shifts the others by functions of the kept ones.
 
     $$f(x) = b ⊙ x + (1 - b) ⊙ (x ⊙ \exp(s(b ⊙ x)) + t(b ⊙ x)), \qquad \log |\det f'| = \sum_i (1 - b_i)\, s_i$$
 
@@ -60,7 +60,7 @@ class MaskedCoupling(tfb.Bijector):
     its log-determinant.
 
     Args:
-        mask: b, of the shape of an event: 1 for entries that stay as they are, and 0 for the others.
+        mask: b, of the shape of an event: 1 for entries that are kept, and 0 for the others.
         networks: function from b ⊙ x to t and s, float32 of the shape of x.
     """
 
@@ -99,10 +99,11 @@ class MaskedCoupling(tfb.Bijector):
         return tf.reduce_sum(log_scale, axis=tuple(range(-self.mask.ndim, 0)))
 
     def shift_and_log_scale(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns t and s, which are 0 for the entries that stay; these are the same in an input and its output."""
+        """Returns t and s, with 0 for kept entries; an input and its output, which share these, give the same."""
 
         def masked(values):
-            return tuple(part * (1.0 - self.mask) for part in self.networks(values * self.mask))
+            shift, log_scale = self.networks(values * self.mask)
+            return shift * (1.0 - self.mask), log_scale * (1.0 - self.mask)
 
         return self.memo.of(values, masked)
 
@@ -112,30 +113,30 @@ class MaskedCoupling(tfb.Bijector):
 
 
 def checkerboard(event_shape: tuple[int, ...], start: int) -> np.ndarray:
-    """Returns a mask of ones and zeros that take turns.
+    """Returns a mask of alternating ones and zeros.
 
     Args:
-        event_shape: shape of an image, whose channels have the same mask, or of anything else, whose entries take turns
-            along the first two axes.
-        start: what the first entry has, 0 or 1.
+        event_shape: shape of an image, where all channels have the same mask, or of anything else, where entries
+            alternate along the first two axes.
+        start: the first entry, 0 or 1.
     """
     places = sum(np.indices(event_shape)[: min(2, len(event_shape))])
     return (places + start) % 2
 
 
-def factored_out(inner: tfb.Bijector, channels: int) -> tfb.Bijector:
-    """Returns the bijector that applies another one to the second half of the channels and leaves the first as it is.
+def on_second_half(inner: tfb.Bijector, channels: int) -> tfb.Bijector:
+    """Returns the bijector that keeps the first half of the channels and applies another one to the second half.
 
-    What is left is noise already (Dinh et al., 2016, section 3.6).
+    The first half has become noise and leaves the flow: it is factored out (Dinh et al., 2016, section 3.6).
 
     Args:
-        inner: bijector of images, from and to the same shape.
-        channels: number of channels of both halves.
+        inner: bijector of images that keeps their shape.
+        channels: number of channels of both halves together.
     """
     return Coupling(channels // 2, True, lambda _: inner, event_ndims=3)
 
 
-def at_scale(steps: list[tfb.Bijector]) -> tfb.Bijector:
-    """Returns the bijector that applies steps, the first one first, to a squeezed image."""
+def on_squeezed(steps: list[tfb.Bijector]) -> tfb.Bijector:
+    """Returns the bijector that applies steps, in their order, to the squeezed image."""
     squeeze = Squeeze()
     return tfb.Chain([tfb.Invert(squeeze), *steps[::-1], squeeze])

@@ -8,10 +8,10 @@ from keras_gen.layers.triangular import filled_triangle
 
 tfb = tfp.bijectors
 
-#: Steps of Newton's method after which float32 gets no better, for slopes from 1e-7 to 1e5.
+#: Steps of Newton's method after which the root gets no better in float32, for slopes from 1e-7 to 1e5.
 NEWTON_STEPS = 16
 
-#: Bound of the diagonals of R and R̃; a tanh is rounded to 1, and then no function of an entry would grow.
+#: Bound of the diagonals of R and R̃: a tanh may be rounded to 1, and f would then not be invertible.
 MAX_DIAGONAL = 0.999
 
 
@@ -26,7 +26,7 @@ class Planar(tfb.Bijector):
 
     $$y + w^\top \hat u \tanh y = w^\top z' + b, \qquad z = z' - \hat u \tanh y$$
 
-    and the function of y on the left grows.
+    where the left side is an increasing function of y.
 
     Args:
         u: direction, of shape `(..., size)`.
@@ -40,7 +40,7 @@ class Planar(tfb.Bijector):
         square = tf.reduce_sum(tf.square(w), axis=-1, keepdims=True)
         # Without a plane, w = 0, there is nothing to correct.
         self.u = u + (tf.nn.softplus(inner) - 1.0 - inner) * tf.math.divide_no_nan(w, square)
-        #: 1 + w·û, which is rounded less than w·û where that is close to -1.
+        #: 1 + w·û, which keeps more digits than w·û where that is close to -1.
         self.slope = tf.where(square > 0.0, tf.nn.softplus(inner), 1.0)[..., 0]
         self.w = w
         self.b = b
@@ -146,8 +146,8 @@ class Sylvester(tfb.Bijector):
     $$\log |\det f'(z)| = \sum_i \log |1 + R_{ii} \tilde R_{ii} (1 - \tanh^2(\tilde R Q^\top z + b)_i)|$$
 
     R and $\tilde R$ are upper triangular and Q is a product of Householder reflections (section 4.2 of the paper).
-    With $R_{ii} \tilde R_{ii} > -1$ f is invertible: from the last entry of $Q^\top f(z)$ to the first, each entry of
-    $Q^\top z$ is the root of a growing function of one number, as in `Planar`.
+    With $R_{ii} \tilde R_{ii} > -1$ f is invertible: from the last entry to the first, each entry of $Q^\top z$ is the
+    root of an increasing function of one number, as in `Planar`.
 
     Args:
         reflections: v_1 to v_H, of shape `(..., H, size)`.
@@ -178,8 +178,8 @@ class Sylvester(tfb.Bijector):
         """Returns the bijector of any real numbers.
 
         Args:
-            parameters: tensor of shape `(..., num_parameters)`: b, what the diagonals of R and R̃ are the tanh of,
-                what is above these, and v_1 to v_H.
+            parameters: tensor of shape `(..., num_parameters)`: b, the diagonals of R and R̃ before a tanh, the entries
+                above these, and v_1 to v_H.
             size: D.
             num_reflections: H.
         """
@@ -195,17 +195,17 @@ class Sylvester(tfb.Bijector):
         return cls(reflections, outer, inner, b)
 
     def _forward(self, z):
-        return z + self.turned(tf.linalg.matvec(self.outer, tf.tanh(self.heights(self.turned_back(z)))))
+        return z + self.rotated(tf.linalg.matvec(self.outer, tf.tanh(self.heights(self.rotated_back(z)))))
 
     def _forward_log_det_jacobian(self, z):
-        tanh = tf.tanh(self.heights(self.turned_back(z)))
+        tanh = tf.tanh(self.heights(self.rotated_back(z)))
         return tf.reduce_sum(tf.math.log(tanh_slope(tanh, self.slope)), axis=-1)
 
     def _inverse(self, x):
-        x = self.turned_back(x)
+        x = self.rotated_back(x)
 
         def solve(index, z, tanh):
-            """Finds one entry of Qᵀz and of the tanh; those behind it are there, and the others are 0 so far."""
+            """Finds one entry of Qᵀz and of the tanh; those after it are known, and those before it still 0."""
             outer, inner = (tf.gather(matrix, index, axis=-2) for matrix in (self.outer, self.inner))
             outer_diagonal, inner_diagonal, slope, known, offset = (
                 tf.gather(vector, index, axis=-1)
@@ -213,24 +213,24 @@ class Sylvester(tfb.Bijector):
             )
             rest = known - tf.reduce_sum(outer * tanh, axis=-1)
             offset += tf.reduce_sum(inner * z, axis=-1)
-            found = tf.tanh(tanh_root(inner_diagonal * rest + offset, slope))
+            root = tf.tanh(tanh_root(inner_diagonal * rest + offset, slope))
             place = tf.one_hot(index, x.shape[-1])
-            z += place * (rest - outer_diagonal * found)[..., tf.newaxis]
-            return z, tanh + place * found[..., tf.newaxis]
+            z += place * (rest - outer_diagonal * root)[..., tf.newaxis]
+            return z, tanh + place * root[..., tf.newaxis]
 
         z, _ = block_loop(x.shape[-1], solve, (tf.zeros_like(x), tf.zeros_like(x)), backwards=True)
-        return self.turned(z)
+        return self.rotated(z)
 
     def heights(self, z: tf.Tensor) -> tf.Tensor:
         return tf.linalg.matvec(self.inner, z) + self.b
 
-    def turned(self, z: tf.Tensor) -> tf.Tensor:
+    def rotated(self, z: tf.Tensor) -> tf.Tensor:
         """Returns Q z."""
         for index in reversed(range(self.reflections.shape[-2])):
             z = reflected(z, self.reflections[..., index, :])
         return z
 
-    def turned_back(self, z: tf.Tensor) -> tf.Tensor:
+    def rotated_back(self, z: tf.Tensor) -> tf.Tensor:
         """Returns Qᵀ z."""
         for index in range(self.reflections.shape[-2]):
             z = reflected(z, self.reflections[..., index, :])
@@ -243,28 +243,28 @@ class Sylvester(tfb.Bijector):
 
 
 def reflected(z: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
-    """Returns z on the other side of the plane through the origin whose normal is v; as it is for v = 0."""
+    """Returns z reflected at the plane through the origin with normal v; z itself for v = 0."""
     along = tf.reduce_sum(z * v, axis=-1, keepdims=True)
     return z - 2.0 * v * tf.math.divide_no_nan(along, tf.reduce_sum(tf.square(v), axis=-1, keepdims=True))
 
 
 def tanh_slope(tanh: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-    """Returns the derivative of y + (slope - 1) tanh y, which is positive, where the tanh is given."""
+    """Returns the derivative of y + (slope - 1) tanh y, which is positive, given tanh y."""
     return slope * (1.0 - tf.square(tanh)) + tf.square(tanh)
 
 
 def tanh_root(target: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-    """Solves y + (slope - 1) tanh y = target for y, with exact gradients of first order.
+    """Solves y + (slope - 1) tanh y = target for y, with exact first-order gradients.
 
-    The left side is odd and, on the positive half, concave where the slope at 0 is above 1 and convex below. Newton's
-    method therefore comes to the root from one side, without a step too far, if it starts there.
+    The left side is odd and, for positive y, concave if its slope at 0 is above 1 and convex if it is below. Newton's
+    method therefore approaches the root from one side and never overshoots, if it starts on that side.
 
     Args:
         target: numbers of any shape.
-        slope: positive numbers, of a shape that broadcasts with it: the derivative of the left side at 0.
+        slope: positive numbers of a shape that broadcasts with the target: the derivative of the left side at 0.
     """
     distance, fixed = tf.abs(tf.stop_gradient(target)), tf.stop_gradient(slope)
-    # Bounds of the root, of which tanh y ≤ 1 gives one and tanh y ≤ y the other.
+    # Bounds of the root: one from tanh y ≤ 1, the other from tanh y ≤ y.
     bounds = distance - (fixed - 1.0), distance / tf.maximum(fixed, 1e-30)
     start = tf.where(fixed > 1.0, tf.maximum(*bounds), tf.minimum(*bounds))
 
@@ -275,7 +275,7 @@ def tanh_root(target: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
 
     (y,) = block_loop(NEWTON_STEPS, step, (start,))
     y = tf.stop_gradient(tf.sign(target) * y)
-    # A last step, which the gradients go through.
+    # The gradients go through one last step.
     tanh = tf.tanh(y)
     derivative = tf.maximum(tanh_slope(tanh, fixed), 1e-7)
     return y - (y + (slope - 1.0) * tanh - target) / derivative

@@ -19,12 +19,12 @@ class RationalQuadratic(tfb.Bijector):
     $$f(x) = y^{(k)} + \frac{h^{(k)} (s^{(k)} ξ^2 + δ^{(k)} ξ (1 - ξ))}
       {s^{(k)} + (δ^{(k+1)} + δ^{(k)} - 2 s^{(k)}) ξ (1 - ξ)}$$
 
-    The slopes at -B and B are 1. The inverse is the root of a quadratic equation (equation 29), in the form that does
-    not cancel. Bins are found by comparisons alone, which XLA fuses and LiteRT has.
+    The slopes at -B and B are 1. The inverse is the root of a quadratic equation (equation 29), in the form without
+    cancellation. Bins are found by comparisons alone, which XLA fuses and LiteRT has.
 
     Args:
-        parameters: float32 tensor of shape `(..., 3 K - 1)`, for each entry: K logits of widths, K logits of heights,
-            and the K - 1 inner slopes before a softplus, shifted so that zeros make the identity.
+        parameters: float32 tensor of shape `(..., 3 K - 1)`, for each entry K logits of widths, K logits of heights,
+            and K - 1 inner slopes before a softplus; they are shifted so that zeros make the identity.
         bound: B, positive.
         min_bin: smallest width and height of a bin, as a share of [-B, B].
         min_slope: smallest slope at a knot.
@@ -83,26 +83,26 @@ class RationalQuadratic(tfb.Bijector):
         return tf.where(within, y, x), tf.where(within, log_slope, 0.0)
 
     def inside(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns values in [-B, B]: those outside have no part in the result, but gradients that must be finite."""
+        """Clips values to [-B, B]: those outside do not affect the result, but their gradients must be finite."""
         return tf.clip_by_value(values, -self.bound, self.bound)
 
     def bin_of(self, values: tf.Tensor, sizes: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns where the bin of each value begins, on both axes, its width and height, and the slopes at its ends.
+        """Returns the left and lower end of each value's bin, its width and height, and the slopes at both ends.
 
         Args:
             values: x or y.
-            sizes: of the bins, along the same axis.
+            sizes: widths of the bins for x, heights for y.
         """
         knots = tf.stop_gradient(tf.cumsum(sizes, axis=-1)[..., :-1] - self.bound)
         passed = tf.cast(values[..., tf.newaxis] >= knots, sizes.dtype)
         edge = tf.ones_like(passed[..., :1])
-        first, last = tf.concat([edge, passed], axis=-1), tf.concat([passed, tf.zeros_like(edge)], axis=-1)
-        found = first - last
+        began, ended = tf.concat([edge, passed], axis=-1), tf.concat([passed, tf.zeros_like(edge)], axis=-1)
+        is_bin = began - ended
         width, height, slope, next_slope = (
-            tf.reduce_sum(found * each, axis=-1)
+            tf.reduce_sum(is_bin * each, axis=-1)
             for each in (self.widths, self.heights, self.slopes[..., :-1], self.slopes[..., 1:])
         )
-        left, bottom = (tf.reduce_sum(last * each, axis=-1) - self.bound for each in (self.widths, self.heights))
+        left, bottom = (tf.reduce_sum(ended * each, axis=-1) - self.bound for each in (self.widths, self.heights))
         return left, bottom, width, height, slope, next_slope
 
     @classmethod

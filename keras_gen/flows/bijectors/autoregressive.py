@@ -1,0 +1,56 @@
+"""Functions of one entry after the other."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_gen.flows.bijectors.memo import Memo
+from keras_gen.networks import AutoregressiveNetwork
+
+tfb = tfp.bijectors
+
+
+class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
+    """Functions of single entries, each of which depends on the outputs for the entries before it.
+
+    As TFP's, except that the forward direction takes the entries one after the other with a cache. All of them together
+    then cost about one pass of the network, rather than one pass each.
+
+    Args:
+        network: `AutoregressiveNetwork` with one mask.
+        entry_bijector: function from parameters, of shape `(..., outputs_per_entry)`, to a bijector of scalars.
+        context: a further input of the network, of shape `(batch, context_size)`; None for none. Examples may then have
+            the shape `(..., batch, entries)`.
+    """
+
+    def __init__(
+        self,
+        network: AutoregressiveNetwork,
+        entry_bijector: Callable[[tf.Tensor], tfb.Bijector],
+        context: tf.Tensor | None = None,
+    ):
+        super().__init__(bijector_fn=self.bijector_at)
+        self.network = network
+        self.entry_bijector = entry_bijector
+        self.context = context
+        self.memo = Memo()
+
+    def bijector_at(self, y: tf.Tensor) -> tfb.Bijector:
+        """Returns the functions of all entries, given the outputs."""
+
+        def bijector(y):
+            rows = tf.cast(tf.reshape(y, (-1, self.network.entries)), self.network.compute_dtype)
+            shape = tf.concat([tf.shape(y), [self.network.outputs_per_entry]], axis=0)
+            return self.entry_bijector(tf.reshape(self.network(rows, self.context), shape))
+
+        return self.memo.of(y, bijector)
+
+    def _forward(self, x):
+        rows, context = tf.reshape(x, (-1, self.network.entries)), self.context
+        if context is not None and len(x.shape) > 2:
+            context = tf.tile(context, [tf.shape(rows)[0] // tf.shape(context)[0], 1])
+        y = self.network.in_turn(
+            lambda parameters, entry: self.entry_bijector(parameters).forward(entry), rows, context
+        )
+        return tf.reshape(y, tf.shape(x))
