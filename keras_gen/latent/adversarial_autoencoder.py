@@ -8,46 +8,44 @@ from collections.abc import Callable
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
-from keras_gen import checks, seeds, spaces
+from keras_gen import checks
 from keras_gen.adversarial import losses
-from keras_gen.core import Phases, Signature, weighted_values
+from keras_gen.core import Codes, NoiseDriven, Phases, Step, weighted_values
 from keras_gen.latent.networks import Decoder, Encoder
-from keras_gen.latent.priors.samplers import TARGETS
-from keras_gen.spaces import ClassLabel
-
-tfd = tfp.distributions
+from keras_gen.latent.priors.samplers import SAMPLERS
+from keras_gen.spaces import ClassLabel, Reals
 
 
-class MatchedAutoencoder(Phases):
-    """An autoencoder whose codes are trained to look, to discriminators, like draws from a fixed distribution.
+class MatchedAutoencoder(Phases, Codes, NoiseDriven):
+    """An autoencoder whose codes are trained to look, to discriminators, like draws from a fixed prior.
 
     A subclass provides `code_size`, `codes`, `prior_codes`, `noise_distributions` and `logits`, and calls
     `build_networks` at the end of its constructor.
 
-    Each training step is a step of the autoencoder on its reconstruction, one of the discriminators, and one of the
-    encoder, which plays the generator. Logged are the loss of each of these phases, and as "loss" their sum, which
-    tells that one of them is not finite but not how good the model is.
+    Each training step consists of a step of the autoencoder on its reconstruction, one of the discriminators, and one
+    of the encoder, which plays the generator. The loss of each of these phases is logged, and as "loss" their sum: it
+    shows when one of them is not finite, but not how good the model is.
 
     Args:
         event_shape: shape of one example.
         latent_size: entries of z.
-        levels: number of levels of an entry, which networks see spread over [0, 1]; None for real numbers.
-        prior: distribution of z: a name in `keras_gen.latent.targets.TARGETS`, or a dict of "name" and arguments.
+        levels: number of levels of an entry, which networks see scaled to [0, 1]; None for real numbers.
+        prior: distribution of z: "normal", "uniform", "ring", "swiss_roll" or "model", or a dict of the name and the
+            arguments of the class in `latent.priors.samplers`, such as `{"name": "normal", "scale": 5.0}`.
         hidden_units: width of each dense hidden layer of the encoder; the decoder has them in reverse.
         filters: channels of each convolution of the encoder, in front of its dense layers; each halves height and
             width, and the decoder mirrors them. They need `event_shape` (height, width, channels).
         discriminator_units: width of each hidden layer of a discriminator.
         activation: activation of all hidden layers.
         reconstruction: what the autoencoder minimises, summed over the entries of an example: "squared_error", half
-            the squared difference, where levels are spread over [0, 1]; or "cross_entropy", for levels alone.
-        input_noise: standard deviation of normal noise on what the encoder sees in training.
-        seed: as in `GenerativeModel`; also chooses the initial weights.
-        **kwargs: as in `GenerativeModel`.
+            the squared difference, where levels are scaled to [0, 1]; or "cross_entropy", for levels alone.
+        input_noise: standard deviation of normal noise that is added to the encoder's input in training.
+        **kwargs: as in `GenerativeModel`; `seed` also chooses the initial weights.
     """
 
     terms = ("loss", "reconstruction_loss", "discriminator_loss", "generator_loss")
+    codes_take_condition = False
 
     def __init__(
         self,
@@ -55,21 +53,20 @@ class MatchedAutoencoder(Phases):
         latent_size: int,
         levels: int | None,
         *,
-        prior,
-        hidden_units,
-        filters,
-        discriminator_units,
-        activation,
-        reconstruction: str,
-        input_noise: float,
-        seed: int,
+        prior="normal",
+        hidden_units=(1000, 1000),
+        filters=(),
+        discriminator_units=(1000, 1000),
+        activation="relu",
+        reconstruction: str = "squared_error",
+        input_noise: float = 0.0,
         **kwargs,
     ):
-        super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        super().__init__(event_shape, levels=levels, **kwargs)
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.prior = prior
-        target, arguments = checks.component("prior", prior, TARGETS)
-        self.target = target(self.latent_size, **arguments)
+        sampler_class, arguments = checks.component("prior", prior, SAMPLERS)
+        self.prior_sampler = sampler_class(self.latent_size, **arguments)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.filters = checks.positive_ints("filters", filters)
         self.discriminator_units = checks.positive_ints("discriminator_units", discriminator_units)
@@ -83,9 +80,9 @@ class MatchedAutoencoder(Phases):
         """Builds all networks.
 
         Args:
-            outputs: numbers that the encoder returns.
-            discriminators: entries of the part of a code that each discriminator sees, and of the vector that it
-                sees beside it.
+            outputs: numbers that the encoder puts out.
+            discriminators: for each discriminator, the number of entries of a code that it sees, and the length of
+                the vector that it sees beside them.
         """
         options = {"activation": self.activation, "dtype": self.dtype_policy}
         mirrored = {"hidden_units": self.hidden_units, "filters": self.filters, **options}
@@ -104,7 +101,7 @@ class MatchedAutoencoder(Phases):
             for index, (size, condition_size) in enumerate(discriminators)
         ]
 
-    # Codes
+    # Primitives
 
     @property
     def code_size(self) -> int:
@@ -112,7 +109,7 @@ class MatchedAutoencoder(Phases):
         raise NotImplementedError
 
     def codes(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns the encoder's codes, float32 of shape `(batch, code_size)`, of scaled examples."""
+        """Returns the encoder's codes of scaled examples, float32 of shape `(batch, code_size)`."""
         raise NotImplementedError
 
     def prior_codes(self, noise: dict[str, tf.Tensor], condition) -> tf.Tensor:
@@ -139,119 +136,87 @@ class MatchedAutoencoder(Phases):
         """
         raise NotImplementedError
 
-    def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples as networks see them: levels go from 0 to 1."""
-        return x if self.levels is None else x / (self.levels - 1.0)
+    # Codes
 
-    def decoded(self, codes: tf.Tensor) -> tf.Tensor:
-        """Returns what the decoder makes of codes, of shape `(batch, *event_shape)`; logits if there are levels."""
+    @property
+    def code_space(self):
+        return Reals((self.code_size,))
+
+    def code_of(self, x, condition):
+        return self.codes(self.event_space.scaled(x, 0.0, 1.0))
+
+    def mean_of(self, z, condition):
+        return self.event_space.unscaled(self.scaled_outputs(self.decoder_outputs(z)), 0.0, 1.0)
+
+    def decoder_outputs(self, codes: tf.Tensor) -> tf.Tensor:
+        """Returns what the decoder puts out, of shape `(batch, *event_shape)`; logits if there are levels."""
         return tf.cast(self.decoder(codes)[..., 0], tf.float32)
 
-    def encode(self, x) -> tf.Tensor:
-        """Returns codes of shape `(batch, code_size)`.
-
-        Args:
-            x: examples of shape `(batch, *event_shape)`.
-
-        Raises:
-            ValueError: if `x` is not of the expected shape and domain.
-        """
-        return self.codes(self.scaled(self.validated(x)))
-
-    def decode(self, z) -> tf.Tensor:
-        """Returns the examples that codes stand for.
-
-        Args:
-            z: codes of shape `(batch, code_size)`.
-
-        Returns:
-            float32 tensor of shape `(batch, *event_shape)`, in levels but not whole ones.
-
-        Raises:
-            ValueError: if `z` is not of the expected shape or not finite.
-        """
-        decoded = self.decoded(spaces.Reals().validate(z, (self.code_size,), "z"))
-        return decoded if self.levels is None else (self.levels - 1.0) * tf.sigmoid(decoded)
-
-    def reconstruct(self, x) -> tf.Tensor:
-        """Returns `decode(encode(x))`, of the shape of `x`."""
-        return self.decode(self.encode(x))
+    def scaled_outputs(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Returns scaled examples from what the decoder puts out."""
+        return outputs if self.levels is None else tf.sigmoid(outputs)
 
     def call(self, x):
         """The reconstruction, so that `model.predict(x)` returns it."""
         return self.reconstruct(x)
 
-    def predict_step(self, data):
-        """Reconstructs a batch; labels, where it has some, are not needed."""
-        return self(keras.utils.unpack_x_y_sample_weight(data)[0])
-
     # Sampling
 
     def generate(self, noise, condition=None):
-        x = self.decode(self.prior_codes(noise, self.validated_condition(condition)))
-        return x if self.levels is None else tf.round(x)
+        codes = self.prior_codes(noise, self.validated_condition(condition))
+        return self.event_space.nearest(self.mean_of(codes, None))
 
     # Objective
 
-    def objectives(
-        self, x: tf.Tensor, condition, *, seed: tf.Tensor, training: bool
-    ) -> dict[str, Callable[[], dict[str, tf.Tensor]]]:
-        """Returns the phases of a step, in order, each as a function that computes its terms.
-
-        Args:
-            x: float32 examples of shape `(batch, *event_shape)`.
-            condition: their labels, or None.
-            seed: int32 tensor of shape (2,), the step's randomness.
-            training: whether this is a training step.
-        """
-        clean, inputs = self.scaled(x), self.inputs(x, seed, training)
-        noise = self.replica_rows(lambda rows: self.noise(rows, seed), tf.shape(x)[0])
-        drawn = self.prior_codes(noise, condition)
+    def objectives(self, batch: dict[str, tf.Tensor], step: Step) -> dict[str, Callable[[], dict[str, tf.Tensor]]]:
+        """Returns the phases of a step, in order, each as a function that computes its terms."""
+        x, condition = batch["x"], batch.get("condition")
+        clean, inputs = self.event_space.scaled(x, 0.0, 1.0), self.encoder_inputs(x, step)
+        noise = step.rows(lambda rows: self.noise(rows, step.seed), tf.shape(x)[0])
+        draws = self.prior_codes(noise, condition)
         return {
             "reconstruction": lambda: self.reconstruction_terms(inputs, clean),
-            "discriminator": lambda: self.discriminator_terms(drawn, self.codes(inputs), condition),
+            "discriminator": lambda: self.discriminator_terms(draws, self.codes(inputs), condition),
             "generator": lambda: self.generator_terms(self.codes(inputs), condition),
         }
 
-    def inputs(self, x: tf.Tensor, seed: tf.Tensor, training: bool) -> tf.Tensor:
-        """Returns what the encoder sees: scaled examples, in training with noise."""
-        if not training or self.input_noise == 0.0:
-            return self.scaled(x)
-        # The noise of the prior has the seed itself.
-        seed = tf.random.experimental.stateless_fold_in(seed, 1)
-        return self.scaled(x) + self.input_noise * self.replica_rows(
-            lambda rows: seeds.normal((rows, *self.event_shape), seed), tf.shape(x)[0]
-        )
+    def encoder_inputs(self, x: tf.Tensor, step: Step) -> tf.Tensor:
+        """Returns what the encoder sees: scaled examples, with noise in training."""
+        scaled = self.event_space.scaled(x, 0.0, 1.0)
+        if not step.training or self.input_noise == 0.0:
+            return scaled
+        # The noise of the prior has the step's own seed.
+        return scaled + self.input_noise * step.fold(1).normal((tf.shape(x)[0], *self.event_shape))
 
     def reconstruction_terms(self, inputs: tf.Tensor, clean: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the error of the reconstruction, of shape `(batch,)`, from scaled examples with noise and without."""
-        decoded = self.decoded(self.codes(inputs))
+        outputs = self.decoder_outputs(self.codes(inputs))
         if self.reconstruction == "cross_entropy":
-            error = tf.nn.sigmoid_cross_entropy_with_logits(clean, decoded)
+            error = tf.nn.sigmoid_cross_entropy_with_logits(clean, outputs)
         else:
-            error = 0.5 * tf.square(clean - (decoded if self.levels is None else tf.sigmoid(decoded)))
+            error = 0.5 * tf.square(clean - self.scaled_outputs(outputs))
         return {"reconstruction_loss": tf.reduce_sum(error, axis=tuple(range(1, 1 + len(self.event_shape))))}
 
-    def discriminator_terms(self, drawn: tf.Tensor, codes: tf.Tensor, condition) -> dict[str, tf.Tensor]:
-        """Returns what the discriminators minimise, of shape `(batch,)`, on draws of the prior and on codes."""
-        loss = losses.discriminator_cross_entropy(self.logits(drawn, condition), self.logits(codes, condition))
+    def discriminator_terms(self, draws: tf.Tensor, codes: tf.Tensor, condition) -> dict[str, tf.Tensor]:
+        """Returns what the discriminators minimise, of shape `(batch,)`, on draws from the prior and on codes."""
+        loss = losses.discriminator_cross_entropy(self.logits(draws, condition), self.logits(codes, condition))
         return {"discriminator_loss": tf.reduce_sum(loss, axis=-1)}
 
     def generator_terms(self, codes: tf.Tensor, condition) -> dict[str, tf.Tensor]:
-        """Returns what the encoder minimises to have its codes taken for draws of the prior, of shape `(batch,)`."""
+        """Returns what the encoder minimises so that its codes pass for draws from the prior, of shape `(batch,)`."""
         return {"generator_loss": tf.reduce_sum(losses.non_saturating(self.logits(codes, condition)), axis=-1)}
 
-    def loss_terms(self, x, condition, *, seed, training):
-        """The terms of all phases, without a step of any."""
+    def loss_terms(self, batch, step):
+        """The terms of all phases."""
         terms = {}
-        for compute in self.objectives(x, condition, seed=seed, training=training).values():
-            terms.update(compute())
-        return self.with_sum(terms)
+        for compute_terms in self.objectives(batch, step).values():
+            terms.update(compute_terms())
+        return self.with_sum(terms, step)
 
-    def with_sum(self, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def with_sum(self, terms: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
         """Returns the terms, and as "loss" the sum of the phases' losses."""
-        losses_of_phases = [weighted_values(terms[f"{phase}_loss"]) for phase in self.phase_variables()]
-        return {"loss": tf.add_n(losses_of_phases), **terms}
+        phase_losses = [weighted_values(terms[f"{phase}_loss"], step) for phase in self.phase_layers()]
+        return {"loss": tf.add_n(phase_losses), **terms}
 
     # Training
 
@@ -281,45 +246,38 @@ class MatchedAutoencoder(Phases):
         Raises:
             ValueError: if two phases are given one optimizer.
         """
-        optimizers = self.optimizers(reconstruction_optimizer, discriminator_optimizer, generator_optimizer)
-        self.compile_phases(optimizers, jit_compile=jit_compile, **kwargs)
+        given = {
+            "reconstruction": reconstruction_optimizer,
+            "discriminator": discriminator_optimizer,
+            "generator": generator_optimizer,
+        }
+        self.compile_phases(self.with_defaults(given), jit_compile=jit_compile, **kwargs)
 
-    def optimizers(self, reconstruction, discriminator, generator) -> dict:
-        """Returns the optimizer of each phase, with the defaults of `compile` in place of None."""
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Returns a new optimizer for each phase, which `compile` takes where it is given none."""
         return {
-            "reconstruction": reconstruction or keras.optimizers.Adam(3e-4),
-            "discriminator": discriminator or keras.optimizers.Adam(1e-3, beta_1=0.5),
-            "generator": generator or keras.optimizers.Adam(1e-3, beta_1=0.5),
+            "reconstruction": keras.optimizers.Adam(3e-4),
+            "discriminator": keras.optimizers.Adam(1e-3, beta_1=0.5),
+            "generator": keras.optimizers.Adam(1e-3, beta_1=0.5),
         }
 
-    def phase_variables(self):
-        encoder = self.encoder.trainable_variables
+    def with_defaults(self, given: dict) -> dict:
+        """Returns the given optimizer of each phase, or its default where that is None."""
+        return {phase: given[phase] or default for phase, default in self.default_optimizers().items()}
+
+    def phase_layers(self):
         return {
-            "reconstruction": encoder + self.decoder.trainable_variables,
-            "discriminator": [variable for network in self.discriminators for variable in network.trainable_variables],
-            "generator": encoder,
+            "reconstruction": [self.encoder, self.decoder],
+            "discriminator": self.discriminators,
+            "generator": [self.encoder],
         }
 
-    def train_step(self, data):
-        """A step of each phase; `data` is `x` or `(x, condition)`."""
-        x, condition = self.unpack(data)
+    def take_step(self, batch, step):
+        """A step of each phase."""
         terms = {}
-        for phase, compute in self.objectives(x, condition, seed=self.next_seed(), training=True).items():
-            terms.update(self.take_step(phase, compute))
-        return self.logged(self.with_sum(terms))
-
-    # Export
-
-    def signatures(self):
-        """Adds `encode`, `decode` and `reconstruct` to what every model exports."""
-        x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
-        z = tf.TensorSpec((None, self.code_size), tf.float32, "z")
-        return {
-            **super().signatures(),
-            "encode": Signature(lambda x: {"z": self.encode(x)}, {"x": x}),
-            "decode": Signature(lambda z: {"x": self.decode(z)}, {"z": z}),
-            "reconstruct": Signature(lambda x: {"x": self.reconstruct(x)}, {"x": x}),
-        }
+        for phase, compute_terms in self.objectives(batch, step).items():
+            terms.update(self.take_phase(phase, compute_terms, step))
+        return self.with_sum(terms, step)
 
 
 class AdversarialAutoencoder(MatchedAutoencoder):
@@ -328,16 +286,16 @@ class AdversarialAutoencoder(MatchedAutoencoder):
     $$q(z) = E_{p_d(x)}[q(z|x)], \qquad z = E(x), \qquad \hat x = D(z)$$
 
     A training step minimises in turn the reconstruction error of E and D, the cross-entropy of the discriminator A
-    that tells draws of the prior from codes, and the loss of the encoder that A takes its codes for such draws:
+    that tells draws from the prior from codes, and the loss of the encoder, whose codes A is to take for such draws:
 
     $$\tfrac{1}{2} \|x - D(E(x))\|^2, \qquad -\log A(z_p) - \log(1 - A(E(x))), \qquad -\log A(E(x))$$
 
-    With A at its optimum, the second one is $\log 4 - 2 JSD(p(z) \| q(z))$: the game takes the place of the
-    divergence in the loss of a VAE, and of the prior it needs draws alone.
+    With A at its optimum, the second one is $\log 4 - 2 JSD(p(z) \| q(z))$. The game takes the place of the divergence
+    in the loss of a VAE, and the prior need only be drawn from.
 
     With `num_classes`, examples come with labels from 0 on, or -1 for those whose label is unknown (section 2.3 of the
-    paper). A sees the label beside the code, one-hot with one more class for unknown, and the prior is drawn from
-    the label's part, or, if it is unknown, from all: each class gets its region of the prior.
+    paper). A sees the label beside the code, one-hot with one more class for unknown. The prior is drawn from the mode
+    of the label or, if it is unknown, from all modes: each class gets its region of the prior.
 
     Example:
 
@@ -357,18 +315,10 @@ class AdversarialAutoencoder(MatchedAutoencoder):
     Args:
         event_shape: shape of one example.
         latent_size: entries of z.
-        levels: number of levels of an entry, which networks see spread over [0, 1]; None for real numbers.
-        prior: distribution of z: "normal", "uniform", "ring" or "swiss_roll", or a dict of "name" and the arguments
-            of the class in `keras_gen.latent.targets`, such as `{"name": "normal", "scale": 5.0}`.
-        num_classes: number of classes, each of which takes one part of the prior; None for no labels.
-        hidden_units: as in `MatchedAutoencoder`, and so on.
-        filters: channels of convolutions in front of the encoder's dense layers.
-        discriminator_units: width of each hidden layer of the discriminator.
-        activation: activation of all hidden layers.
-        reconstruction: "squared_error" or "cross_entropy".
-        input_noise: standard deviation of normal noise on what the encoder sees in training.
-        seed: as in `GenerativeModel`; also chooses the initial weights.
-        **kwargs: as in `GenerativeModel`.
+        levels: number of levels of an entry, which networks see scaled to [0, 1]; None for real numbers.
+        num_classes: number of classes, each of which takes one mode of the prior; None for no labels.
+        **kwargs: as in `MatchedAutoencoder`: `prior`, `hidden_units`, `filters`, `discriminator_units`, `activation`,
+            `reconstruction`, `input_noise`, `seed`, `name` and `dtype`.
     """
 
     def __init__(
@@ -377,37 +327,16 @@ class AdversarialAutoencoder(MatchedAutoencoder):
         latent_size: int = 8,
         levels: int | None = 256,
         *,
-        prior="normal",
         num_classes: int | None = None,
-        hidden_units=(1000, 1000),
-        filters=(),
-        discriminator_units=(1000, 1000),
-        activation="relu",
-        reconstruction: str = "squared_error",
-        input_noise: float = 0.0,
-        seed: int = 0,
         **kwargs,
     ):
-        super().__init__(
-            event_shape,
-            latent_size,
-            levels,
-            prior=prior,
-            hidden_units=hidden_units,
-            filters=filters,
-            discriminator_units=discriminator_units,
-            activation=activation,
-            reconstruction=reconstruction,
-            input_noise=input_noise,
-            seed=seed,
-            **kwargs,
-        )
+        super().__init__(event_shape, latent_size, levels, **kwargs)
         self.num_classes = None if num_classes is None else checks.positive_int("num_classes", num_classes)
         if num_classes is not None:
-            if self.target.num_parts != num_classes:
+            if self.prior_sampler.num_modes != num_classes:
                 raise ValueError(
-                    f"`prior` must have one part for each of {num_classes} classes with `num_classes`, "
-                    f"received {prior!r}, which has {self.target.num_parts or 'none'}."
+                    f"`prior` must have one mode for each of {num_classes} classes with `num_classes`, "
+                    f"received {self.prior!r}, which has {self.prior_sampler.num_modes or 'none'}."
                 )
             self.condition_space = ClassLabel(self.num_classes, unknown=True)
         self.build_networks(self.latent_size, [(self.latent_size, 0 if num_classes is None else num_classes + 1)])
@@ -417,14 +346,14 @@ class AdversarialAutoencoder(MatchedAutoencoder):
         return self.latent_size
 
     def noise_distributions(self):
-        """What a code of the prior is made from."""
-        return self.target.noise_distributions()
+        """The noise that a code of the prior is made from."""
+        return self.prior_sampler.noise_distributions()
 
     def codes(self, inputs):
         return tf.cast(self.encoder(inputs), tf.float32)
 
     def prior_codes(self, noise, condition):
-        return self.target.codes(noise, condition)
+        return self.prior_sampler.codes(noise, condition)
 
     def logits(self, codes, condition):
         if condition is not None:

@@ -1,4 +1,4 @@
-"""The base of models with a code: bounds of the likelihood, from what noise makes of an example."""
+"""The base of models with a latent code: the evidence lower bound, and what follows from encoder and decoder."""
 
 import functools
 import math
@@ -7,20 +7,22 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, conditionals, seeds, spaces
-from keras_gen.core import GenerativeModel, ImportanceBound, Signature
+from keras_gen import checks, seeds
+from keras_gen.core import Codes, ImportanceBound, NoiseDriven, Step
+from keras_gen.distributions import entries
+from keras_gen.spaces import Reals
 
 tfd = tfp.distributions
 
 LIKELIHOODS = {
-    "bernoulli": conditionals.Bernoulli,
-    "categorical": conditionals.Categorical,
-    "discretized_logistic": conditionals.DiscretizedLogistic,
-    "normal": conditionals.Normal,
+    "bernoulli": entries.Bernoulli,
+    "categorical": entries.Categorical,
+    "discretized_logistic": entries.DiscretizedLogistic,
+    "normal": entries.Normal,
 }
 
 
-def likelihood_of_entries(value, levels: int | None) -> conditionals.Conditional:
+def likelihood_of_entries(value, levels: int | None) -> entries.Conditional:
     """Returns the distribution of an entry that the argument `likelihood` names.
 
     Args:
@@ -29,31 +31,33 @@ def likelihood_of_entries(value, levels: int | None) -> conditionals.Conditional
         levels: number of levels of an entry; None for real numbers.
 
     Raises:
-        TypeError: if `value` is neither.
-        ValueError: if it names none, or one that does not suit the levels.
+        TypeError: if `value` is neither a name nor a dict nor None.
+        ValueError: if there is no such distribution, or it does not suit the levels.
     """
     default = {None: "normal", 2: "bernoulli"}.get(levels, "discretized_logistic")
-    found, arguments = checks.component("likelihood", default if value is None else value, LIKELIHOODS)
-    suits = {None: (conditionals.Normal,), 2: (conditionals.Bernoulli, conditionals.Categorical)}
-    if found not in suits.get(levels, (conditionals.Categorical, conditionals.DiscretizedLogistic)):
+    component_class, arguments = checks.component("likelihood", default if value is None else value, LIKELIHOODS)
+    suits = {None: (entries.Normal,), 2: (entries.Bernoulli, entries.Categorical)}
+    if component_class not in suits.get(levels, (entries.Categorical, entries.DiscretizedLogistic)):
         raise ValueError(f"`likelihood` {value!r} does not suit entries with {levels or 'no'} levels.")
-    if found in (conditionals.Categorical, conditionals.DiscretizedLogistic):
+    if component_class in (entries.Categorical, entries.DiscretizedLogistic):
         arguments["levels"] = levels
-    return found(**arguments)
+    return component_class(**arguments)
 
 
-class LatentVariableModel(ImportanceBound, GenerativeModel):
+class LatentVariableModel(ImportanceBound, Codes, NoiseDriven):
     r"""A model p(x|z) p(z) with a code z, and a network q(z|x) that approximates its posterior.
 
     $$\log p(x) ≥ E_{q(z|x)}[\log p(x|z) + \log p(z) - \log q(z|x)]$$
 
-    A subclass provides `evidence`, `code`, `codes_of` and `likelihood_parameters`; the loss and tighter bounds of the
-    likelihood, reconstruction, sampling, imputation and the exports follow.
+    A subclass provides `evidence`, `posterior_codes`, `prior_codes` and `likelihood_parameters`; the loss, tighter
+    bounds of the likelihood, reconstruction, sampling, imputation and exports follow.
 
     Args:
         event_shape: shape of one example.
         levels: number of levels of an entry; None for real numbers.
-        likelihood: distribution of an entry given the code: see `likelihood_of_entries`.
+        likelihood: distribution of an entry given z: "bernoulli", "categorical", "discretized_logistic" or "normal",
+            or a dict such as `{"name": "normal", "scale": 0.1}`. None chooses by the levels: Bernoulli for two, a
+            logistic rounded to the nearest level for more, and normal for real numbers.
         estimator: "analytic" takes the divergence from the prior in closed form, where there is one; "sampled"
             estimates it with the same z as the reconstruction.
         beta: weight of the divergence in the loss.
@@ -65,7 +69,7 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
 
     terms = ("loss", "elbo", "reconstruction", "kl", "bits_per_dim")
 
-    #: Entries of the noise that one example is encoded with, and of a whole code.
+    #: Entries of a code, and of the noise that encodes one example.
     latent_size: int
 
     def __init__(
@@ -92,7 +96,7 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
     # Primitives
 
     def evidence(self, x: tf.Tensor, condition, noise: tf.Tensor, estimator: str) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Computes the parts of the evidence lower bound.
+        """Computes the two sides of the evidence lower bound.
 
         Args:
             x: float32 examples of shape `(batch, *event_shape)`.
@@ -101,17 +105,17 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
             estimator: as in the constructor.
 
         Returns:
-            log p(x|z), and for each layer of codes its divergence, or log q(z|x) - log p(z), which broadcasts to it;
-            of shape `(..., batch)`, in nats.
+            log p(x|z), of shape `(..., batch)` in nats; and for each layer of codes its divergence, or
+            log q(z|x) - log p(z), of a shape that broadcasts to it.
         """
         raise NotImplementedError
 
-    def codes_of(self, x: tf.Tensor, condition, noise: tf.Tensor) -> tf.Tensor:
-        """Returns codes drawn from q(z|x), of the shape of the noise; noise 0 is the centre."""
+    def posterior_codes(self, x: tf.Tensor, condition, noise: tf.Tensor) -> tf.Tensor:
+        """Returns codes drawn from q(z|x), of the shape of the noise; noise 0 gives the centre."""
         raise NotImplementedError
 
-    def code(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns codes of the prior, of shape `(num, latent_size)`, from the noise other than the likelihood's."""
+    def prior_codes(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns codes drawn from p(z), of shape `(num, latent_size)`, from draws of `noise_distributions`."""
         raise NotImplementedError
 
     def likelihood_parameters(self, z: tf.Tensor, condition=None) -> tf.Tensor:
@@ -126,31 +130,25 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
         """
         raise NotImplementedError
 
-    def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples for networks: levels go from 0 to 1."""
-        return x if self.levels is None else x / (self.levels - 1.0)
-
     def log_likelihood(self, x: tf.Tensor, z: tf.Tensor, condition=None) -> tf.Tensor:
         """Returns log p(x|z) in nats, of shape `(..., batch)`, for codes of shape `(..., batch, latent_size)`."""
         return self.log_likelihood_of(x, self.likelihood_parameters(z, condition))
 
     def log_likelihood_of(self, x: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
-        """Returns log p(x|z) in nats, of shape `(..., batch)`, given the parameters that z leads to."""
-        entries = self.conditional.log_prob(parameters, x)
-        return tf.reduce_sum(entries, axis=tuple(range(-len(self.event_shape), 0)))
+        """Returns log p(x|z) in nats, of shape `(..., batch)`, given what `likelihood_parameters` returned."""
+        log_probs = self.conditional.log_prob(parameters, x)
+        return tf.reduce_sum(log_probs, axis=tuple(range(-len(self.event_shape), 0)))
 
     # Objective
 
-    def training_noise(self, seed: tf.Tensor, batch_size: tf.Tensor) -> tf.Tensor:
-        """Returns standard normal numbers of shape `(batch, latent_size)`, alike for any number of replicas."""
-        return self.replica_rows(lambda rows: seeds.normal((rows, self.latent_size), seed), batch_size)
-
-    def loss_terms(self, x, condition, *, seed, training):
-        """The evidence lower bound in nats, its two parts, and the bound in bits per dimension."""
-        noise = self.training_noise(seed, tf.shape(x)[0])
-        reconstruction, divergences = self.evidence(x, condition, noise, self.estimator)
+    def loss_terms(self, batch, step):
+        """The evidence lower bound in nats, its two sides, and the bound in bits per dimension."""
+        x = batch["x"]
+        noise = step.normal((tf.shape(x)[0], self.latent_size))
+        reconstruction, divergences = self.evidence(x, batch.get("condition"), noise, self.estimator)
         kl = tf.add_n(divergences)
-        loss = -reconstruction + self.weight(training) * tf.add_n([self.charged(part) for part in divergences])
+        cost = tf.add_n([self.with_free_bits(divergence, step) for divergence in divergences])
+        loss = -reconstruction + self.divergence_weight(step) * cost
         return self.bound_terms(loss, reconstruction - kl, reconstruction, kl)
 
     def bound_terms(self, loss, elbo, reconstruction, kl) -> dict[str, tf.Tensor]:
@@ -158,24 +156,19 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
         bits_per_dim = -elbo / (self.event_size * math.log(2.0))
         return {"loss": loss, "elbo": elbo, "reconstruction": reconstruction, "kl": kl, "bits_per_dim": bits_per_dim}
 
-    def weight(self, training: bool) -> tf.Tensor | float:
-        """Returns the weight of the divergence in the loss."""
-        if not training or self.warm_up_steps == 0:
+    def divergence_weight(self, step: Step) -> tf.Tensor | float:
+        """Returns the weight of the divergence in the loss, which grows while training warms up."""
+        if not step.training or self.warm_up_steps == 0:
             return self.beta
-        steps = tf.cast(self.optimizer.iterations, tf.float32) + 1.0
-        return self.beta * tf.minimum(1.0, steps / self.warm_up_steps)
+        return self.beta * tf.minimum(1.0, (tf.cast(step.iteration, tf.float32) + 1.0) / self.warm_up_steps)
 
-    def charged(self, kl: tf.Tensor) -> tf.Tensor:
-        """Returns what a divergence costs: its mean over the batch, but at least the free nats."""
+    def with_free_bits(self, kl: tf.Tensor, step: Step) -> tf.Tensor:
+        """Returns what a divergence costs: itself if its mean over the batch exceeds the free nats, else these."""
         if self.free_nats == 0.0:
             return kl
-        mean = tf.reduce_mean(kl)
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            mean = context.all_reduce("MEAN", tf.stop_gradient(mean))
-        return tf.where(mean > self.free_nats, kl, self.free_nats)
+        return tf.where(step.mean(kl) > self.free_nats, kl, self.free_nats)
 
-    # Bounds
+    # Bound
 
     def log_weights(self, x, condition, num_samples, seed):
         r"""$\log \frac{p(x|z)\, p(z)}{q(z|x)}$ for codes z drawn from the posterior."""
@@ -183,41 +176,19 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
         reconstruction, divergences = self.evidence(x, condition, noise, "sampled")
         return reconstruction - tf.add_n(divergences)
 
-    # Latent code and back
+    # Codes
 
-    def encode(self, x, condition=None) -> tf.Tensor:
-        """Returns the centre of the posterior, of shape `(batch, latent_size)`: the code that noise 0 gives.
+    @property
+    def code_space(self):
+        return Reals((self.latent_size,))
 
-        Args:
-            x: examples of shape `(batch, *event_shape)`.
-            condition: what they are conditioned on, for a conditional model.
+    def code_of(self, x, condition):
+        """The centre of the posterior: the code that noise 0 gives."""
+        return self.posterior_codes(x, condition, tf.zeros((tf.shape(x)[0], self.latent_size)))
 
-        Raises:
-            ValueError: if `x` is not of the expected shape and domain.
-        """
-        x = self.validated(x)
-        return self.codes_of(x, self.validated_condition(condition), tf.zeros((tf.shape(x)[0], self.latent_size)))
-
-    def decode(self, z, condition=None) -> tf.Tensor:
-        """Returns the mean of the likelihood.
-
-        Args:
-            z: codes of shape `(batch, latent_size)`.
-            condition: what the examples are conditioned on, for a conditional model.
-
-        Returns:
-            float32 tensor of shape `(batch, *event_shape)`, in levels but not whole ones: for two levels it holds
-            probabilities.
-
-        Raises:
-            ValueError: if `z` is not of the expected shape or not finite.
-        """
-        z = spaces.Reals().validate(z, (self.latent_size,), "z")
-        return self.conditional.mean(self.likelihood_parameters(z, self.validated_condition(condition)))
-
-    def reconstruct(self, x, condition=None) -> tf.Tensor:
-        """Returns `decode(encode(x))`: the mean image at the centre of the posterior, of the shape of `x`."""
-        return self.decode(self.encode(x, condition), condition)
+    def mean_of(self, z, condition):
+        """The mean of the likelihood."""
+        return self.conditional.mean(self.likelihood_parameters(z, condition))
 
     def call(self, x, condition=None):
         """The reconstruction, so that `model.predict(x)` returns it."""
@@ -226,13 +197,14 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
     def impute(self, x, mask, *, num_steps: int = 100, condition=None, seed=None) -> tf.Tensor:
         """Draws missing entries by drawing, in turn, a code given all entries and the missing ones given the code.
 
-        Where the posterior is exact, this is Gibbs sampling of the missing entries given the others, which the draws
-        follow after many steps (Rezende, Mohamed, Wierstra, 2014, https://arxiv.org/abs/1401.4082, section 6.4).
+        Where the posterior is exact, this is Gibbs sampling: after many steps, the draws follow the distribution of the
+        missing entries given the others (Rezende, Mohamed, Wierstra, 2014, https://arxiv.org/abs/1401.4082, section
+        6.4).
 
         Args:
-            x: examples of shape `(batch, *event_shape)`; missing entries hold what to start from, in the domain.
+            x: examples of shape `(batch, *event_shape)`; missing entries hold what to start from, valid like all.
             mask: nonzero where an entry is missing, of a shape that broadcasts to `x`.
-            num_steps: number of turns, at least 1.
+            num_steps: number of steps, at least 1.
             condition: what the examples are conditioned on, for a conditional model.
             seed: int or pair of ints; None takes the next seed of the model's own stream.
 
@@ -240,7 +212,7 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
             `x` with its missing entries drawn.
 
         Raises:
-            ValueError: if `x` is not of the expected shape and domain, or `num_steps` is below 1.
+            ValueError: if the shape of `x` or one of its values is not the expected one, or `num_steps` is below 1.
         """
         x, condition = self.validated(x), self.validated_condition(condition)
         num_steps = checks.positive_int("num_steps", num_steps)
@@ -256,35 +228,21 @@ class LatentVariableModel(ImportanceBound, GenerativeModel):
     def _impute(self, x, missing, condition, num_steps, seed):
         batch_size = tf.shape(x)[0]
 
-        def turn(step, values):
-            code_seed, entry_seed = tf.unstack(tf.random.split(tf.random.experimental.stateless_fold_in(seed, step), 2))
-            z = self.codes_of(values, condition, seeds.normal((batch_size, self.latent_size), code_seed))
+        def gibbs_step(index, x):
+            fold = tf.random.experimental.stateless_fold_in(seed, index)
+            code_seed, entry_seed = tf.unstack(tf.random.split(fold, 2))
+            z = self.posterior_codes(x, condition, seeds.normal((batch_size, self.latent_size), code_seed))
             noise = seeds.draws(self.conditional.noise_of(self.event_shape), batch_size, entry_seed)
-            drawn = self.conditional.draw(self.likelihood_parameters(z, condition), noise)
-            return step + 1, tf.where(missing, drawn, values)
+            draws = self.conditional.draw(self.likelihood_parameters(z, condition), noise)
+            return index + 1, tf.where(missing, draws, x)
 
-        return tf.while_loop(lambda step, _: step < num_steps, turn, (0, x), parallel_iterations=1)[1]
+        return tf.while_loop(lambda index, _: index < num_steps, gibbs_step, (0, x), parallel_iterations=1)[1]
 
     # Sampling
 
     def generate(self, noise, condition=None):
-        parameters = self.likelihood_parameters(self.code(noise), self.validated_condition(condition))
+        parameters = self.likelihood_parameters(self.prior_codes(noise), self.validated_condition(condition))
         return self.conditional.draw(parameters, noise)
-
-    # Export
-
-    def signatures(self):
-        """Adds `encode`, `decode`, `reconstruct` and `log_prob_bound` to what every model exports."""
-        x = {"x": tf.TensorSpec((None, *self.event_shape), tf.float32, "x"), **self.specs("condition")}
-        z = {"z": tf.TensorSpec((None, self.latent_size), tf.float32, "z"), **self.specs("condition")}
-
-        return {
-            **super().signatures(),
-            "encode": Signature(lambda x, condition=None: {"z": self.encode(x, condition)}, x),
-            "decode": Signature(lambda z, condition=None: {"x": self.decode(z, condition)}, z),
-            "reconstruct": Signature(lambda x, condition=None: {"x": self.reconstruct(x, condition)}, x),
-            "log_prob_bound": self.estimate_signature(),
-        }
 
 
 def divergence(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tensor | None:

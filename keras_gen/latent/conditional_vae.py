@@ -2,8 +2,8 @@
 
 Kihyuk Sohn, Honglak Lee, Xinchen Yan (2015), Learning Structured Output Representation using Deep Conditional
 Generative Models, https://papers.nips.cc/paper/5775
-The prior that the condition leaves alone: Diederik P. Kingma, Danilo J. Rezende, Shakir Mohamed, Max Welling (2014),
-Semi-supervised Learning with Deep Generative Models, https://arxiv.org/abs/1406.5298
+A prior that does not depend on the condition: Diederik P. Kingma, Danilo J. Rezende, Shakir Mohamed, Max Welling
+(2014), Semi-supervised Learning with Deep Generative Models, https://arxiv.org/abs/1406.5298
 """
 
 from keras_gen.latent.vae import VAE
@@ -15,7 +15,7 @@ class ConditionalVAE(VAE):
 
     $$\log p_θ(x|y) ≥ E_{q_φ(z|x,y)}[\log p_θ(x|z, y)] - KL(q_φ(z|x, y) \| p(z))$$
 
-    The code z then holds what y leaves open, such as the style of a digit of class y.
+    The code z holds what y leaves open, such as the style of a digit of class y.
 
     Example:
 
@@ -56,6 +56,3 @@ class ConditionalVAE(VAE):
         super().__init__(event_shape, latent_size, levels, **kwargs)
         self.num_classes = num_classes
         self.condition_size = condition_size
-
-    def get_config(self):
-        return {**super().get_config(), **self.arguments(VAE)}

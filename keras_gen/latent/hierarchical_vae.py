@@ -12,13 +12,13 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.latent.base import LatentVariableModel, divergence
-from keras_gen.latent.networks import Decoder, Encoder, dense_stack
-from keras_gen.latent.posteriors import Diagonal, drawn, standard_normal
+from keras_gen.latent.networks import Decoder, Encoder, dense_layers
+from keras_gen.latent.posteriors import Diagonal, draw_with_log_prob, standard_normal
 
 tfd = tfp.distributions
 
 
-class Level(keras.layers.Layer):
+class CodeLayer(keras.layers.Layer):
     """One layer of codes: its prior given the features from above, its posterior, and the features it hands down.
 
     Args:
@@ -37,9 +37,9 @@ class Level(keras.layers.Layer):
         policy = self.dtype_policy
         self.family = Diagonal(latent_size, seed=seed, dtype=policy)
         outputs = self.family.num_parameters
-        self.prior_network = dense_stack((features_above, outputs), (*seed, 0), policy) if features_above else []
-        self.posterior_network = dense_stack((units + features_above, units, outputs), (*seed, 1), policy)
-        self.downward_network = dense_stack((latent_size + features_above, units), (*seed, 2), policy)
+        self.prior_network = dense_layers((features_above, outputs), (*seed, 0), policy) if features_above else []
+        self.posterior_network = dense_layers((units + features_above, units, outputs), (*seed, 1), policy)
+        self.downward_network = dense_layers((latent_size + features_above, units), (*seed, 2), policy)
         self.built = True
 
     def prior(self, above: tf.Tensor | None) -> tfd.Distribution:
@@ -87,14 +87,8 @@ class HierarchicalVAE(LatentVariableModel):
         units: features of each layer, on the way up and on the way down.
         hidden_units: width of each dense hidden layer between x and the features of the lowest layer.
         filters: channels of each convolution in front of them: see `VAE`.
-        likelihood: as in `VAE`.
-        estimator: as in `VAE`.
-        beta: as in `VAE`.
-        warm_up_steps: as in `VAE`.
-        free_nats: as in `VAE`, for each layer.
         activation: activation of the hidden layers.
-        seed: as in `GenerativeModel`; also chooses the initial weights.
-        **kwargs: as in `GenerativeModel`.
+        **kwargs: as in `VAE`; `free_nats` count for each layer.
 
     Raises:
         ValueError: if there are not as many `units` as `latent_sizes`.
@@ -109,26 +103,10 @@ class HierarchicalVAE(LatentVariableModel):
         units=(256, 128),
         hidden_units=(256,),
         filters=(),
-        likelihood=None,
-        estimator: str = "analytic",
-        beta: float = 1.0,
-        warm_up_steps: int = 0,
-        free_nats: float = 0.0,
         activation="silu",
-        seed: int = 0,
         **kwargs,
     ):
-        super().__init__(
-            event_shape,
-            levels,
-            likelihood=likelihood,
-            estimator=estimator,
-            beta=beta,
-            warm_up_steps=warm_up_steps,
-            free_nats=free_nats,
-            seed=seed,
-            **kwargs,
-        )
+        super().__init__(event_shape, levels, **kwargs)
         self.latent_sizes = checks.positive_ints("latent_sizes", latent_sizes)
         self.units = checks.positive_ints("units", units)
         if len(self.units) != len(self.latent_sizes) or not self.units:
@@ -141,27 +119,27 @@ class HierarchicalVAE(LatentVariableModel):
 
         policy = {"dtype": self.dtype_policy}
         networks = {"hidden_units": self.hidden_units, "filters": self.filters, "activation": activation, **policy}
-        self.encoder = Encoder(self.event_shape, self.units[0], seed=(seed, 0), **networks)
-        self.upward_layers = dense_stack(self.units, (seed, 1), self.dtype_policy)
+        self.encoder = Encoder(self.event_shape, self.units[0], seed=(self.seed, 0), **networks)
+        self.upward_layers = dense_layers(self.units, (self.seed, 1), self.dtype_policy)
         self.code_layers = [
-            Level(size, units, above, activation=activation, seed=(seed, 2, index), **policy)
+            CodeLayer(size, units, above, activation=activation, seed=(self.seed, 2, index), **policy)
             for index, (size, units, above) in enumerate(
                 zip(self.latent_sizes, self.units, (*self.units[1:], 0), strict=True)
             )
         ]
         self.decoder = Decoder(
-            self.units[0], self.event_shape, self.conditional.num_parameters, seed=(seed, 3), **networks
+            self.units[0], self.event_shape, self.conditional.num_parameters, seed=(self.seed, 3), **networks
         )
 
     # Densities
 
     def split(self, codes: tf.Tensor) -> list[tf.Tensor]:
-        """Returns the part of each layer, the lowest first, of a tensor of shape `(..., latent_size)`."""
+        """Splits a tensor of shape `(..., latent_size)` into what belongs to each layer, the lowest first."""
         return tf.split(codes, self.latent_sizes, axis=-1)
 
     def upward(self, x: tf.Tensor) -> list[tf.Tensor]:
         """Returns the features of examples for each layer, the lowest first."""
-        features = [self.activation_function(self.encoder(self.scaled(x)))]
+        features = [self.activation_function(self.encoder(self.event_space.scaled(x, 0.0, 1.0)))]
         for layer in self.upward_layers:
             features.append(self.activation_function(layer(features[-1])))
         return features
@@ -187,10 +165,10 @@ class HierarchicalVAE(LatentVariableModel):
             divergence of each layer, the top first.
         """
         above, codes, divergences = None, [], []
-        parts = zip(self.code_layers, self.upward(x), self.split(noise), strict=True)
-        for layer, up, part in reversed(list(parts)):
+        layers = zip(self.code_layers, self.upward(x), self.split(noise), strict=True)
+        for layer, up, layer_noise in reversed(list(layers)):
             prior, posterior = layer.prior(above), layer.posterior(up, above)
-            z, log_posterior = drawn(posterior, part)
+            z, log_posterior = draw_with_log_prob(posterior, layer_noise)
             kl = divergence(posterior, prior) if estimator == "analytic" else log_posterior - prior.log_prob(z)
             above = layer.down(z, above)
             codes.append(z)
@@ -201,7 +179,7 @@ class HierarchicalVAE(LatentVariableModel):
         _, features, divergences = self.downward(x, noise, estimator)
         return self.log_likelihood_of(x, self.likelihood_of(features)), divergences
 
-    def codes_of(self, x, condition, noise):
+    def posterior_codes(self, x, condition, noise):
         return self.downward(x, noise, "sampled")[0]
 
     # Sampling
@@ -210,9 +188,9 @@ class HierarchicalVAE(LatentVariableModel):
         """Standard normal numbers for the codes of all layers, and for each entry what draws it from the likelihood."""
         return {"code": standard_normal(self.latent_size), **self.conditional.noise_of(self.event_shape)}
 
-    def code(self, noise):
+    def prior_codes(self, noise):
         above, codes = None, []
-        for layer, part in zip(reversed(self.code_layers), reversed(self.split(noise["code"])), strict=True):
-            codes.append(layer.prior(above).bijector.forward(part))
+        for layer, layer_noise in zip(reversed(self.code_layers), reversed(self.split(noise["code"])), strict=True):
+            codes.append(layer.prior(above).bijector.forward(layer_noise))
             above = layer.down(codes[-1], above)
         return tf.concat(codes[::-1], axis=-1)

@@ -9,8 +9,8 @@ import math
 
 import tensorflow as tf
 
-from keras_gen import checks, seeds
-from keras_gen.latent.posteriors import drawn
+from keras_gen import checks
+from keras_gen.latent.posteriors import draw_with_log_prob
 from keras_gen.latent.vae import VAE
 
 
@@ -20,8 +20,8 @@ class IWAE(VAE):
     $$\log p_θ(x) ≥ L_K = E[\log \frac{1}{K} \sum_{k=1}^K w_k], \qquad w_k = \frac{p_θ(x|z_k)\, p(z_k)}{q_φ(z_k|x)},
     \qquad z_k = f_φ(ε_k, x)$$
 
-    The gradient is $\sum_k \tilde w_k ∇ \log w_k$, with $\tilde w_k = w_k / \sum_j w_j$. As K grows, its signal for φ
-    drowns in noise; the doubly reparameterized one, of the same mean, does not:
+    The gradient is $\sum_k \tilde w_k ∇ \log w_k$, with $\tilde w_k = w_k / \sum_j w_j$. As K grows, the signal for φ
+    drowns in its noise. The doubly reparameterized gradient has the same mean and avoids that:
 
     $$∇_φ L_K = E[\sum_k \tilde w_k^2 \frac{∂ \log w_k}{∂ z_k} \frac{∂ z_k}{∂ φ}]$$
 
@@ -62,21 +62,15 @@ class IWAE(VAE):
             if getattr(self, name) != value:
                 raise ValueError(f"`{name}` must be {value} in an IWAE, received {getattr(self, name)}.")
 
-    def get_config(self):
-        return {**super().get_config(), **self.arguments(VAE)}
-
     # Objective
 
-    def loss_terms(self, x, condition, *, seed, training):
-        """The importance weighted bound L_K and, from the same samples, the evidence lower bound and its parts.
+    def loss_terms(self, batch, step):
+        """The importance weighted bound L_K and, from the same samples, the evidence lower bound and its two sides.
 
         Bits per dimension are those of L_K.
         """
-
-        def draw(rows):
-            return seeds.normal((rows, self.num_samples, self.latent_size), seed)
-
-        noise = tf.transpose(self.replica_rows(draw, tf.shape(x)[0]), (1, 0, 2))
+        x, condition = batch["x"], batch.get("condition")
+        noise = tf.transpose(step.normal((tf.shape(x)[0], self.num_samples, self.latent_size)), (1, 0, 2))
         weights = []
         if self.gradient == "reparameterized":
             reconstruction, (kl,) = self.evidence(x, condition, noise, "sampled")
@@ -96,17 +90,17 @@ class IWAE(VAE):
             x: float32 examples of shape `(batch, *event_shape)`.
             condition: what they are conditioned on, or None.
             noise: standard normal numbers of shape `(num_samples, batch, latent_size)`.
-            weights: a list that will hold, before the gradient is taken, the normalized weights, of shape
+            weights: a list that holds, by the time the gradient is taken, the normalized weights, of shape
                 `(num_samples, batch, 1)`.
         """
 
         @tf.custom_gradient
         def weighted(z):
-            # Next to the weight that log w brings, the second one of its square.
+            # The gradient of log w brings the first of the two factors, this the second.
             return tf.identity(z), lambda upstream: weights[0] * upstream
 
-        parameters = tf.cast(self.encoder(self.scaled(x), self.condition_vectors(condition)), tf.float32)
-        z, _ = drawn(self.posterior_of(parameters), noise)
+        parameters = self.posterior_parameters(x, condition)
+        z, _ = draw_with_log_prob(self.posterior_of(parameters), noise)
         z = weighted(z)
         # φ acts through z alone.
         log_posterior = self.posterior_of(tf.stop_gradient(parameters)).log_prob(z)

@@ -1,4 +1,4 @@
-"""The networks of latent-variable models: from an example to a code, and back."""
+"""The networks of latent-variable models: from an example, or a code, to a vector, and from a code to an example."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ from keras_gen.layers.initializers import glorot
 
 
 class Encoder(keras.layers.Layer):
-    """Convolutions, then dense layers, from scaled examples to a vector.
+    """Convolutions, then dense layers, from scaled examples to a vector; without convolutions, from codes too.
 
     Args:
         event_shape: shape of an example.
@@ -21,7 +21,7 @@ class Encoder(keras.layers.Layer):
         hidden_units: width of each dense hidden layer; without any, and without filters, the network is affine.
         filters: channels of each convolution in front of them; each halves height and width.
         activation: activation of the hidden layers.
-        condition_size: entries of a vector that joins the features in front of the dense layers; 0 for none.
+        condition_size: entries of a vector that is appended to the features in front of the dense layers; 0 for none.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
 
@@ -47,14 +47,14 @@ class Encoder(keras.layers.Layer):
         self.convolutions = []
         shape = event_shape
         if filters:
-            sizes = halved(event_shape, len(filters))
+            sizes = halved_sizes(event_shape, len(filters))
         for depth, channels in enumerate(filters):
             self.convolutions.append(
                 convolution(shape[-1], channels, 4, 2, glorot((*seed, 0, depth)), self.dtype_policy)
             )
             shape = (*sizes[depth + 1], channels)
         widths = (math.prod(shape) + condition_size, *hidden_units, outputs)
-        self.dense_layers = dense_stack(widths, (*seed, 1), self.dtype_policy)
+        self.dense_layers = dense_layers(widths, (*seed, 1), self.dtype_policy)
         self.built = True
 
     def call(self, x, condition=None):
@@ -78,7 +78,7 @@ class Decoder(keras.layers.Layer):
         hidden_units: as in `Encoder`; the decoder has them in reverse.
         filters: as in `Encoder`.
         activation: activation of the hidden layers.
-        condition_size: entries of a vector that joins the code; 0 for none.
+        condition_size: entries of a vector that is appended to the code; 0 for none.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -100,10 +100,10 @@ class Decoder(keras.layers.Layer):
         self.event_shape = event_shape
         self.entry_parameters = entry_parameters
         self.activation_function = keras.activations.get(activation)
-        self.sizes = halved(event_shape, len(filters)) if filters else None
+        self.sizes = halved_sizes(event_shape, len(filters)) if filters else None
         self.smallest = (*self.sizes[-1], filters[-1]) if filters else (*event_shape, entry_parameters)
         widths = (latent_size + condition_size, *hidden_units[::-1], math.prod(self.smallest))
-        self.dense_layers = dense_stack(widths, (*seed, 0), self.dtype_policy)
+        self.dense_layers = dense_layers(widths, (*seed, 0), self.dtype_policy)
         self.convolutions = []
         channels = event_shape[-1] * entry_parameters
         for depth in reversed(range(len(filters))):
@@ -126,7 +126,7 @@ class Decoder(keras.layers.Layer):
         return tf.reshape(h, (-1, *self.event_shape, self.entry_parameters))
 
 
-def dense_stack(widths: tuple[int, ...], seed: tuple[int, ...], dtype) -> list[keras.layers.Dense]:
+def dense_layers(widths: tuple[int, ...], seed: tuple[int, ...], dtype) -> list[keras.layers.Dense]:
     """Returns dense layers from each width to the next."""
     return [
         dense(inputs, units, glorot((*seed, index)), dtype)
@@ -134,7 +134,7 @@ def dense_stack(widths: tuple[int, ...], seed: tuple[int, ...], dtype) -> list[k
     ]
 
 
-def halved(event_shape: tuple[int, ...], times: int) -> list[tuple[int, int]]:
+def halved_sizes(event_shape: tuple[int, ...], times: int) -> list[tuple[int, int]]:
     """Returns height and width of an image, and what remains after each convolution of stride 2."""
     if len(event_shape) != 3:
         raise ValueError(f"`event_shape` must be (height, width, channels) with `filters`, received {event_shape}.")

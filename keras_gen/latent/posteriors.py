@@ -1,7 +1,7 @@
-"""Approximate posteriors q(z|x): from the numbers of an encoder to a distribution of codes.
+"""Approximate posteriors q(z|x): from the output of an encoder to a distribution of codes.
 
-Each is a normal distribution of ε that a function x has its parameters for turns into z; so z can be drawn with noise
-from outside, and log q(z|x) is known at what was drawn.
+Each turns standard normal noise ε into z, by a function whose parameters depend on x. So z can be drawn with noise from
+outside, and log q(z|x) is known at the codes that are drawn.
 """
 
 import keras
@@ -10,8 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.flows.bijectors.affine import MaskedAutoregressive
-from keras_gen.flows.bijectors.residual import Planar, Radial, Sylvester
+from keras_gen.flows.bijectors import MaskedAutoregressive, Planar, Radial, Sylvester
 from keras_gen.flows.maf import IAF, gated_entries
 from keras_gen.layers.triangular import filled_triangle
 from keras_gen.networks import AutoregressiveNetwork
@@ -32,7 +31,7 @@ class Posterior(keras.layers.Layer):
         **kwargs: as in `keras.layers.Layer`.
 
     Attributes:
-        num_parameters: how many numbers an encoder must provide.
+        num_parameters: how many numbers an encoder must put out.
     """
 
     num_parameters: int
@@ -80,7 +79,7 @@ class FullCovariance(Posterior):
 
 
 class ResidualFlow(Posterior):
-    """Diagonal, then functions that add something to z, all of whose parameters depend on x.
+    """Diagonal, then functions that add something to z; all their parameters depend on x.
 
     A subclass provides `flow`.
 
@@ -210,7 +209,7 @@ class InverseAutoregressiveFlow(Posterior):
         context = parameters[..., 2 * self.latent_size :]
         bijectors = [affine(parameters[..., : 2 * self.latent_size])]
         for network in self.networks:
-            # From what an entry becomes back to what it was is the direction that goes through the entries in turn.
+            # The inverse is the direction that goes through the entries one after the other.
             steps = MaskedAutoregressive(network, lambda parameters: tfb.Invert(gated_entries(parameters)), context)
             bijectors.append(tfb.Invert(steps))
         return self.transformed(bijectors)
@@ -237,8 +236,8 @@ def affine(parameters: tf.Tensor) -> tfb.Bijector:
     return tfb.Chain([tfb.Shift(mean), tfb.ScaleMatvecDiag(MIN_SCALE + tf.nn.softplus(scale))])
 
 
-def drawn(posterior: tfd.TransformedDistribution, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turns noise into codes.
+def draw_with_log_prob(posterior: tfd.TransformedDistribution, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turns noise into codes, and computes their log density.
 
     Args:
         posterior: q(z|x), of batch shape `(batch,)`.

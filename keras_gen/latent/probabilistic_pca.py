@@ -4,18 +4,18 @@ Michael E. Tipping, Christopher M. Bishop (1999), Probabilistic Principal Compon
 https://doi.org/10.1111/1467-9868.00196
 """
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, spaces
-from keras_gen.core import DensityModel, Signature
+from keras_gen import checks
+from keras_gen.core import Codes, DensityModel, EpochSolver
+from keras_gen.spaces import Reals
 
 tfd = tfp.distributions
 
 
-class ProbabilisticPCA(DensityModel):
+class ProbabilisticPCA(EpochSolver, Codes, DensityModel):
     r"""A linear decoder with one noise level for all entries: the yardstick of bounds.
 
     $$p(z) = N(0, I), \qquad p(x|z) = N(W z + μ, σ^2 I), \qquad p(x) = N(μ, W W^\top + σ^2 I)$$
@@ -25,8 +25,8 @@ class ProbabilisticPCA(DensityModel):
 
     $$W = U_q (Λ_q - σ^2 I)^{1/2}, \qquad σ^2 = \frac{1}{d - q} \sum_{j > q} λ_j$$
 
-    `fit` adds up the moments of the data, and solves at the end of each epoch; one epoch is enough, whatever the
-    optimizer. A VAE without hidden layers has the same optimum.
+    `fit` adds up the moments of the data and solves at the end of each epoch. One epoch is enough, and an optimizer has
+    nothing to do. A VAE without hidden layers has the same optimum.
 
     Example:
 
@@ -63,8 +63,8 @@ class ProbabilisticPCA(DensityModel):
         # Columns: the eigenvectors of the covariance of x, and the standard deviation of x along each.
         self.basis = self.add_weight(name="basis", shape=(size, size), initializer="identity", **float32)
         self.deviations = self.add_weight(name="deviations", shape=(size,), initializer="ones", **float32)
-        # Replicas of a strategy each add up their share of the examples.
-        sums = {"initializer": "zeros", "aggregation": "sum", **float64}
+        # All replicas of a strategy compute the same sums.
+        sums = {"initializer": "zeros", "aggregation": "only_first_replica", **float64}
         self.count = self.add_weight(name="count", shape=(), **sums)
         self.sum = self.add_weight(name="sum", shape=(size,), **sums)
         self.sum_of_products = self.add_weight(name="sum_of_products", shape=(size, size), **sums)
@@ -99,20 +99,21 @@ class ProbabilisticPCA(DensityModel):
         mean = tf.matmul(self.centred(x), self.loadings) / diagonal
         return tfd.MultivariateNormalDiag(mean, self.scale / tf.sqrt(diagonal) * tf.ones_like(mean))
 
-    # Objective
+    # Fitting
 
-    def fit(self, x=None, y=None, *args, callbacks=None, **kwargs):
-        """As `GenerativeModel.fit`; every epoch adds up anew, and solves when it ends."""
-        return super().fit(x, y, *args, callbacks=[Solve(), *(callbacks or ())], **kwargs)
+    def statistics(self):
+        return [self.count, self.sum, self.sum_of_products]
 
-    def train_step(self, data):
-        """Adds the moments of a batch, and evaluates it with the solution of the epoch before."""
-        x, condition = self.unpack(data)
-        rows = tf.cast(tf.reshape(x, (-1, self.event_size)), tf.float64)
-        self.count.assign_add(tf.cast(tf.shape(rows)[0], tf.float64))
-        self.sum.assign_add(tf.reduce_sum(rows, axis=0))
-        self.sum_of_products.assign_add(tf.matmul(rows, rows, transpose_a=True))
-        return self.logged(self.loss_terms(x, condition, seed=None, training=False))
+    def accumulate(self, batch, step):
+        """Adds the moments of a batch."""
+        rows = tf.cast(tf.reshape(batch["x"], (-1, self.event_size)), tf.float64)
+        weights = tf.cast(step.example_weights(tf.shape(rows)[0]), tf.float64)
+        weighted = weights[:, tf.newaxis] * rows
+        step.update(self.count, self.count + step.total(tf.reduce_sum(weights)))
+        step.update(self.sum, self.sum + step.total(tf.reduce_sum(weighted, axis=0)))
+        step.update(
+            self.sum_of_products, self.sum_of_products + step.total(tf.matmul(weighted, rows, transpose_a=True))
+        )
 
     def solve(self):
         """Sets the parameters to those of the greatest likelihood, given the moments."""
@@ -125,20 +126,19 @@ class ProbabilisticPCA(DensityModel):
         self.basis.assign(vectors[:, ::-1])
         self.deviations.assign(np.sqrt(values))
 
-    # Latent code and back
+    # Codes
 
-    def encode(self, x) -> tf.Tensor:
-        """Returns the mean of p(z|x), of shape `(batch, latent_size)`, for examples `(batch, *event_shape)`."""
-        return self.posterior(self.validated(x)).mean()
+    @property
+    def code_space(self):
+        return Reals((self.latent_size,))
 
-    def decode(self, z) -> tf.Tensor:
-        """Returns the mean of p(x|z), of shape `(batch, *event_shape)`, for codes `(batch, latent_size)`."""
-        z = spaces.Reals().validate(z, (self.latent_size,), "z")
+    def code_of(self, x, condition):
+        """The mean of p(z|x)."""
+        return self.posterior(x).mean()
+
+    def mean_of(self, z, condition):
+        """The mean of p(x|z)."""
         return tf.reshape(tf.matmul(z, self.loadings, transpose_b=True) + self.mean, (-1, *self.event_shape))
-
-    def reconstruct(self, x) -> tf.Tensor:
-        """Returns `decode(encode(x))`, of the shape of `x`."""
-        return self.decode(self.encode(x))
 
     # Sampling
 
@@ -149,32 +149,4 @@ class ProbabilisticPCA(DensityModel):
 
     def generate(self, noise, condition=None):
         self.validated_condition(condition)
-        return self.decode(noise["z"]) + self.scale * noise["normal"]
-
-    # Export
-
-    def signatures(self):
-        """Adds `encode`, `decode` and `reconstruct` to what every density exports."""
-        x = {"x": tf.TensorSpec((None, *self.event_shape), tf.float32, "x")}
-        z = {"z": tf.TensorSpec((None, self.latent_size), tf.float32, "z")}
-        return {
-            **super().signatures(),
-            "encode": Signature(lambda x: {"z": self.encode(x)}, x),
-            "decode": Signature(lambda z: {"x": self.decode(z)}, z),
-            "reconstruct": Signature(lambda x: {"x": self.reconstruct(x)}, x),
-        }
-
-
-class Solve(keras.callbacks.Callback):
-    """Forgets the moments when an epoch begins, and solves when it has ended."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        for moment in (self.model.count, self.model.sum, self.model.sum_of_products):
-            moment.assign(tf.zeros_like(moment))
-
-    def on_test_begin(self, logs=None):
-        # Validation comes before the end of the epoch.
-        self.model.solve()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.model.solve()
+        return self.mean_of(noise["z"], None) + self.scale * noise["normal"]

@@ -40,49 +40,12 @@ class ClusteringAAE(MatchedAutoencoder):
         event_shape: shape of one example.
         num_clusters: number K of clusters.
         latent_size: entries of z.
-        levels: number of levels of an entry, which networks see spread over [0, 1]; None for real numbers.
-        prior: distribution of z, as in `AdversarialAutoencoder`.
-        hidden_units: as in `MatchedAutoencoder`, and so on.
-        filters: channels of convolutions in front of the encoder's dense layers.
-        discriminator_units: width of each hidden layer of both discriminators.
-        activation: activation of all hidden layers.
-        reconstruction: "squared_error" or "cross_entropy".
-        input_noise: standard deviation of normal noise on what the encoder sees in training.
-        seed: as in `GenerativeModel`; also chooses the initial weights.
-        **kwargs: as in `GenerativeModel`.
+        levels: number of levels of an entry, which networks see scaled to [0, 1]; None for real numbers.
+        **kwargs: as in `AdversarialAutoencoder`, without `num_classes`.
     """
 
-    def __init__(
-        self,
-        event_shape,
-        num_clusters: int = 16,
-        latent_size: int = 10,
-        levels: int | None = 256,
-        *,
-        prior="normal",
-        hidden_units=(1000, 1000),
-        filters=(),
-        discriminator_units=(1000, 1000),
-        activation="relu",
-        reconstruction: str = "squared_error",
-        input_noise: float = 0.0,
-        seed: int = 0,
-        **kwargs,
-    ):
-        super().__init__(
-            event_shape,
-            latent_size,
-            levels,
-            prior=prior,
-            hidden_units=hidden_units,
-            filters=filters,
-            discriminator_units=discriminator_units,
-            activation=activation,
-            reconstruction=reconstruction,
-            input_noise=input_noise,
-            seed=seed,
-            **kwargs,
-        )
+    def __init__(self, event_shape, num_clusters: int = 16, latent_size: int = 10, levels: int | None = 256, **kwargs):
+        super().__init__(event_shape, latent_size, levels, **kwargs)
         self.num_clusters = checks.positive_int("num_clusters", num_clusters)
         self.build_networks(self.code_size, [(self.num_clusters, 0), (self.latent_size, 0)])
 
@@ -92,7 +55,7 @@ class ClusteringAAE(MatchedAutoencoder):
 
     def noise_distributions(self):
         """The number that draws the cluster, and what z is made from."""
-        return {"cluster": tfd.Uniform(), **self.target.noise_distributions()}
+        return {"cluster": tfd.Uniform(), **self.prior_sampler.noise_distributions()}
 
     def cluster_logits(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the logits of y, float32 of shape `(batch, num_clusters)`, of scaled examples."""
@@ -106,11 +69,11 @@ class ClusteringAAE(MatchedAutoencoder):
         cluster = tf.minimum(tf.cast(noise["cluster"] * self.num_clusters, tf.int32), self.num_clusters - 1)
         if condition is not None:
             cluster = tf.where(condition < 0, cluster, condition)
-        return tf.concat([tf.one_hot(cluster, self.num_clusters), self.target.codes(noise)], axis=-1)
+        return tf.concat([tf.one_hot(cluster, self.num_clusters), self.prior_sampler.codes(noise)], axis=-1)
 
     def logits(self, codes, condition):
-        parts = tf.split(codes, [self.num_clusters, self.latent_size], axis=-1)
-        logits = [network(part) for network, part in zip(self.discriminators, parts, strict=True)]
+        cluster_and_style = tf.split(codes, [self.num_clusters, self.latent_size], axis=-1)
+        logits = [network(code) for network, code in zip(self.discriminators, cluster_and_style, strict=True)]
         return tf.cast(tf.concat(logits, axis=-1), tf.float32)
 
     def classify(self, x) -> tf.Tensor:
@@ -120,14 +83,13 @@ class ClusteringAAE(MatchedAutoencoder):
             x: examples of shape `(batch, *event_shape)`.
 
         Raises:
-            ValueError: if `x` is not of the expected shape and domain.
+            ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        return tf.nn.softmax(self.cluster_logits(self.scaled(self.validated(x))))
+        return tf.nn.softmax(self.cluster_logits(self.event_space.scaled(self.validated(x), 0.0, 1.0)))
 
     def signatures(self):
         """Adds `classify`."""
-        x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
-        classify = Signature(lambda x: {"probabilities": self.classify(x)}, {"x": x})
+        classify = Signature(lambda x: {"probabilities": self.classify(x)}, self.specs("x"))
         return {**super().signatures(), "classify": classify}
 
 
@@ -157,52 +119,14 @@ class SemiSupervisedAAE(ClusteringAAE):
         event_shape: shape of one example.
         num_classes: number of classes.
         latent_size: entries of z.
-        levels: number of levels of an entry, which networks see spread over [0, 1]; None for real numbers.
-        prior: distribution of z, as in `AdversarialAutoencoder`.
-        hidden_units: as in `MatchedAutoencoder`, and so on.
-        filters: channels of convolutions in front of the encoder's dense layers.
-        discriminator_units: width of each hidden layer of both discriminators.
-        activation: activation of all hidden layers.
-        reconstruction: "squared_error" or "cross_entropy".
-        input_noise: standard deviation of normal noise on what the encoder sees in training.
-        seed: as in `GenerativeModel`; also chooses the initial weights.
-        **kwargs: as in `GenerativeModel`.
+        levels: number of levels of an entry, which networks see scaled to [0, 1]; None for real numbers.
+        **kwargs: as in `AdversarialAutoencoder`.
     """
 
     terms = (*ClusteringAAE.terms, "classification_loss", "error")
 
-    def __init__(
-        self,
-        event_shape,
-        num_classes: int = 10,
-        latent_size: int = 10,
-        levels: int | None = 256,
-        *,
-        prior="normal",
-        hidden_units=(1000, 1000),
-        filters=(),
-        discriminator_units=(1000, 1000),
-        activation="relu",
-        reconstruction: str = "squared_error",
-        input_noise: float = 0.0,
-        seed: int = 0,
-        **kwargs,
-    ):
-        super().__init__(
-            event_shape,
-            checks.positive_int("num_classes", num_classes),
-            latent_size,
-            levels,
-            prior=prior,
-            hidden_units=hidden_units,
-            filters=filters,
-            discriminator_units=discriminator_units,
-            activation=activation,
-            reconstruction=reconstruction,
-            input_noise=input_noise,
-            seed=seed,
-            **kwargs,
-        )
+    def __init__(self, event_shape, num_classes: int = 10, latent_size: int = 10, levels: int | None = 256, **kwargs):
+        super().__init__(event_shape, checks.positive_int("num_classes", num_classes), latent_size, levels, **kwargs)
         self.condition_space = ClassLabel(self.num_classes, unknown=True)
 
     @property
@@ -210,11 +134,11 @@ class SemiSupervisedAAE(ClusteringAAE):
         """Number of classes, which the clusters are."""
         return self.num_clusters
 
-    def objectives(self, x, condition, *, seed, training):
-        inputs = self.inputs(x, seed, training)
+    def objectives(self, batch, step):
+        inputs = self.encoder_inputs(batch["x"], step)
         return {
-            **super().objectives(x, condition, seed=seed, training=training),
-            "classification": lambda: self.classification_terms(inputs, condition),
+            **super().objectives(batch, step),
+            "classification": lambda: self.classification_terms(inputs, batch["condition"]),
         }
 
     def classification_terms(self, inputs: tf.Tensor, labels: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
@@ -245,7 +169,7 @@ class SemiSupervisedAAE(ClusteringAAE):
         jit_compile: bool = False,
         **kwargs,
     ):
-        """As `MatchedAutoencoder.compile`.
+        """As `MatchedAutoencoder.compile`, with an optimizer for one more phase.
 
         Args:
             reconstruction_optimizer: optimizer of encoder and decoder.
@@ -256,11 +180,16 @@ class SemiSupervisedAAE(ClusteringAAE):
             jit_compile: whether to compile the training step with XLA.
             **kwargs: further arguments of `keras.Model.compile`.
         """
-        optimizers = {
-            **self.optimizers(reconstruction_optimizer, discriminator_optimizer, generator_optimizer),
-            "classification": classification_optimizer or keras.optimizers.Adam(2e-3),
+        given = {
+            "reconstruction": reconstruction_optimizer,
+            "discriminator": discriminator_optimizer,
+            "generator": generator_optimizer,
+            "classification": classification_optimizer,
         }
-        self.compile_phases(optimizers, jit_compile=jit_compile, **kwargs)
+        self.compile_phases(self.with_defaults(given), jit_compile=jit_compile, **kwargs)
 
-    def phase_variables(self):
-        return {**super().phase_variables(), "classification": self.encoder.trainable_variables}
+    def default_optimizers(self):
+        return {**super().default_optimizers(), "classification": keras.optimizers.Adam(2e-3)}
+
+    def phase_layers(self):
+        return {**super().phase_layers(), "classification": [self.encoder]}

@@ -12,8 +12,8 @@ import tensorflow_probability as tfp
 from keras_gen import checks
 from keras_gen.latent.base import LatentVariableModel, divergence
 from keras_gen.latent.networks import Decoder, Encoder
-from keras_gen.latent.posteriors import POSTERIORS, drawn
-from keras_gen.latent.priors.densities import PRIORS
+from keras_gen.latent.posteriors import POSTERIORS, draw_with_log_prob
+from keras_gen.latent.priors.densities import DENSITIES
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -25,12 +25,13 @@ class VAE(LatentVariableModel):
     $$p(z) = N(0, I), \qquad q_φ(z|x) = N(μ(x), \mathrm{diag}\, σ^2(x))$$
     $$\log p_θ(x) ≥ L(θ, φ; x) = E_{q_φ(z|x)}[\log p_θ(x|z)] - KL(q_φ(z|x) \| p(z))$$
 
-    One z = μ + σ ⊙ ε, with ε ~ N(0, I), estimates the expectation, and the KL either in closed form or too:
+    One z = μ + σ ⊙ ε, with ε ~ N(0, I), estimates the expectation. The KL is taken in closed form, or estimated with
+    the same z (the paper's estimators B and A):
 
     $$L^A = \log p_θ(x, z) - \log q_φ(z|x), \qquad L^B = \log p_θ(x|z) - KL(q_φ(z|x) \| p(z))$$
 
-    Other priors and posteriors take the place of these two; a KL without a closed form is estimated. Given z, the
-    entries of x are independent, from a distribution whose parameters the decoder puts out.
+    Other priors and posteriors can take the place of these two; a KL without a closed form is estimated. Given z, the
+    entries of x are independent; the decoder computes the parameters of their distributions.
 
     Example:
 
@@ -51,22 +52,14 @@ class VAE(LatentVariableModel):
             any, and without filters, both networks are affine.
         filters: channels of each convolution of the encoder, in front of its dense layers; each halves height
             and width, and the decoder mirrors them. They need `event_shape` (height, width, channels).
-        likelihood: distribution of an entry given z: "bernoulli", "categorical", "discretized_logistic" or "normal",
-            or a dict such as `{"name": "normal", "scale": 0.1}`. None chooses by the levels: Bernoulli for two, a
-            logistic rounded to the nearest level for more, and normal for real numbers.
         prior: p(z): "standard_normal", "laplace", "student_t", "uniform_cube", "gaussian_mixture", "vamp_prior" or
-            "model", or a dict of the name and the arguments of the class in `latent.priors`, such as
+            "model", or a dict of the name and the arguments of the class in `latent.priors.densities`, such as
             `{"name": "model", "model": "flows.RealNVP"}`.
         posterior: q(z|x): "diagonal", "full_covariance", "planar_flow", "radial_flow", "sylvester_flow" or
             "inverse_autoregressive_flow", or a dict of the name and the arguments of the class in `latent.posteriors`.
-        estimator: "analytic" takes the KL in closed form, where there is one (the paper's estimator B), "sampled"
-            estimates it with the same z as the reconstruction (estimator A).
-        beta: weight of the KL in the loss.
-        warm_up_steps: training steps over which this weight grows from 0.
-        free_nats: KL, in nats on average over a batch, that costs nothing (free bits).
         activation: activation of the hidden layers.
-        seed: as in `GenerativeModel`; also chooses the initial weights.
-        **kwargs: as in `GenerativeModel`.
+        **kwargs: as in `LatentVariableModel`: `likelihood`, `estimator`, `beta`, `warm_up_steps`, `free_nats`, `seed`,
+            which also chooses the initial weights, `name` and `dtype`.
     """
 
     def __init__(
@@ -77,28 +70,12 @@ class VAE(LatentVariableModel):
         *,
         hidden_units=(200, 200),
         filters=(),
-        likelihood=None,
         prior="standard_normal",
         posterior="diagonal",
-        estimator: str = "analytic",
-        beta: float = 1.0,
-        warm_up_steps: int = 0,
-        free_nats: float = 0.0,
         activation="silu",
-        seed: int = 0,
         **kwargs,
     ):
-        super().__init__(
-            event_shape,
-            levels,
-            likelihood=likelihood,
-            estimator=estimator,
-            beta=beta,
-            warm_up_steps=warm_up_steps,
-            free_nats=free_nats,
-            seed=seed,
-            **kwargs,
-        )
+        super().__init__(event_shape, levels, **kwargs)
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.filters = checks.positive_ints("filters", filters)
@@ -107,12 +84,10 @@ class VAE(LatentVariableModel):
         self.activation = activation
 
         policy = {"dtype": self.dtype_policy}
-        found, arguments = checks.component("posterior", posterior, POSTERIORS)
-        self.posterior_family = found(self.latent_size, seed=(seed, 2), **arguments, **policy)
-        found, arguments = checks.component("prior", prior, PRIORS)
-        self.prior_family = found(
-            self.latent_size, self.event_shape, self.levels, seed=(seed, 3), **arguments, **policy
-        )
+        posterior_class, arguments = checks.component("posterior", posterior, POSTERIORS)
+        self.posterior_family = posterior_class(self.latent_size, seed=(self.seed, 2), **arguments, **policy)
+        prior_class, arguments = checks.component("prior", prior, DENSITIES)
+        self.prior_family = prior_class(self.latent_size, self.event_space, seed=(self.seed, 3), **arguments, **policy)
         if self.prior_family.needs_posterior and self.condition_space is not None:
             raise ValueError(f"`prior` {prior!r} needs an unconditional model.")
         networks = {
@@ -123,8 +98,8 @@ class VAE(LatentVariableModel):
             **policy,
         }
         outputs, entry_parameters = self.posterior_family.num_parameters, self.conditional.num_parameters
-        self.encoder = Encoder(self.event_shape, outputs, seed=(seed, 0), **networks)
-        self.decoder = Decoder(self.latent_size, self.event_shape, entry_parameters, seed=(seed, 1), **networks)
+        self.encoder = Encoder(self.event_shape, outputs, seed=(self.seed, 0), **networks)
+        self.decoder = Decoder(self.latent_size, self.event_shape, entry_parameters, seed=(self.seed, 1), **networks)
 
     # Densities
 
@@ -134,10 +109,15 @@ class VAE(LatentVariableModel):
 
     def posterior_distribution(self, x: tf.Tensor, condition=None) -> tfd.TransformedDistribution:
         """Returns q(z|x), of batch shape `(batch,)`, for float32 examples of shape `(batch, *event_shape)`."""
-        return self.posterior_of(tf.cast(self.encoder(self.scaled(x), self.condition_vectors(condition)), tf.float32))
+        return self.posterior_of(self.posterior_parameters(x, condition))
+
+    def posterior_parameters(self, x: tf.Tensor, condition=None) -> tf.Tensor:
+        """Returns what the encoder computes, float32 of shape `(batch, posterior_family.num_parameters)`."""
+        scaled = self.event_space.scaled(x, 0.0, 1.0)
+        return tf.cast(self.encoder(scaled, self.condition_vectors(condition)), tf.float32)
 
     def posterior_of(self, parameters: tf.Tensor) -> tfd.TransformedDistribution:
-        """Returns q(z|x) for what the encoder puts out, inside of what the prior makes possible."""
+        """Returns q(z|x) given its parameters, on the codes that the prior allows."""
         posterior, support = self.posterior_family.distribution(parameters), self.prior_family.support()
         if support is None:
             return posterior
@@ -151,15 +131,13 @@ class VAE(LatentVariableModel):
         parameters = tf.cast(self.decoder(tf.reshape(z, (-1, self.latent_size)), vectors), tf.float32)
         return tf.reshape(parameters, tf.concat([leading, tf.shape(parameters)[1:]], axis=0))
 
-    # Objective
-
     def evidence(self, x, condition, noise, estimator):
         prior, posterior = self.prior_distribution(), self.posterior_distribution(x, condition)
-        z, log_posterior = drawn(posterior, noise)
+        z, log_posterior = draw_with_log_prob(posterior, noise)
         kl = divergence(posterior, prior) if estimator == "analytic" else None
         return self.log_likelihood(x, z, condition), [log_posterior - prior.log_prob(z) if kl is None else kl]
 
-    def codes_of(self, x, condition, noise):
+    def posterior_codes(self, x, condition, noise):
         return self.posterior_distribution(x, condition).bijector.forward(noise)
 
     # Sampling
@@ -168,5 +146,5 @@ class VAE(LatentVariableModel):
         """The code z, and for each entry the random numbers that draw it from the likelihood."""
         return {"z": self.prior_distribution(), **self.conditional.noise_of(self.event_shape)}
 
-    def code(self, noise):
+    def prior_codes(self, noise):
         return noise["z"]

@@ -10,20 +10,18 @@ import math
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
-from keras_gen import checks, spaces
+from keras_gen import checks
 from keras_gen.autoregressive import GatedPixelCNN
-from keras_gen.core import GenerativeModel, Signature
+from keras_gen.core import Codes, Estimates, NoiseDriven, Signature
 from keras_gen.latent.base import likelihood_of_entries
-from keras_gen.latent.networks import halved
+from keras_gen.latent.networks import halved_sizes
 from keras_gen.layers import ResidualBlock, VectorQuantizer
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.initializers import glorot, initializer_seed
+from keras_gen.spaces import Levels
 
-tfd = tfp.distributions
-
-#: Examples that `fit_prior` encodes at once.
+#: Examples that are encoded at once to fit the prior.
 ROWS_AT_ONCE = 1000
 
 
@@ -109,7 +107,7 @@ class Decoder(keras.layers.Layer):
         policy = self.dtype_policy
         self.event_shape = event_shape
         self.entry_parameters = entry_parameters
-        self.sizes = halved(event_shape, len(filters))
+        self.sizes = halved_sizes(event_shape, len(filters))
         self.input_layer = convolution(code_size, filters[-1], 3, 1, glorot((*seed, 0)), policy)
         self.blocks = [
             ResidualBlock(filters[-1], residual_filters, seed=(*seed, 1, index), dtype=policy)
@@ -140,7 +138,14 @@ class Decoder(keras.layers.Layer):
         return tf.reshape(h, (-1, *self.event_shape, self.entry_parameters))
 
 
-class VQVAE(GenerativeModel):
+class CodeIndices(Levels):
+    """Arrays of the numbers of codes, which signatures take as int32."""
+
+    def spec(self, name):
+        return tf.TensorSpec((None, *self.shape), tf.int32, name)
+
+
+class VQVAE(Estimates, Codes, NoiseDriven):
     r"""A latent-variable model p(x|k) p(k) whose code k is a small image of whole numbers from 0 to K - 1.
 
     The encoder puts out a vector $z_e(x)$ at each position of the code, which is rounded to the nearest one of the
@@ -148,12 +153,13 @@ class VQVAE(GenerativeModel):
 
     $$L = -\log p(x|z_q(x)) + \|\operatorname{sg}[z_e(x)] - e\|^2 + β \|z_e(x) - \operatorname{sg}[e]\|^2$$
 
-    with sg the stop of the gradient, and squared distances summed over all positions. The encoder's gradient is the one
-    at $z_q$, copied straight through. A "gradient" codebook learns by the second term; an "ema" codebook has no second
-    term and follows the moving average of the vectors that are rounded to it (appendix A.1).
+    where sg stops the gradient, and squared distances are summed over all positions. The encoder's gradient is that at
+    $z_q$, copied straight through. A "gradient" codebook learns by the second term. An "ema" codebook has no second
+    term, and follows the moving average of the vectors that are rounded to it (appendix A.1).
 
-    The second stage fits the prior p(k), a Gated PixelCNN, to the codes of the data, which `fit` leaves as it is:
-    call `fit_prior` when `fit` is done. Samples are then draws from p(k), and from p(x|k). As q(k|x) is one point,
+    `fit` trains encoder, decoder and codebook, and leaves the prior p(k), a Gated PixelCNN, as it is. `fit_prior` is
+    the second stage: it fits the prior to the codes of the data. Samples are then draws from p(k), and from p(x|k). As
+    q(k|x) is one point,
 
     $$\log p(x) = \log \sum_k p(k)\, p(x|k) ≥ \log p(x|z_q(x)) + \log p(k(x))$$
 
@@ -184,10 +190,11 @@ class VQVAE(GenerativeModel):
             for never.
         likelihood: distribution of an entry given the code: see `VAE`.
         prior: arguments of the `GatedPixelCNN` over codes, such as `{"filters": 32, "num_layers": 8}`.
-        seed: as in `GenerativeModel`; also draws the initial weights.
+        seed: as in `GenerativeModel`; also chooses the initial weights.
         **kwargs: as in `GenerativeModel`.
     """
 
+    code_name = "codes"
     terms = ("loss", "reconstruction", "commitment", "perplexity", "bits_per_dim")
 
     def __init__(
@@ -227,7 +234,7 @@ class VQVAE(GenerativeModel):
         self.conditional = likelihood_of_entries(likelihood, self.levels)
         self.prior = prior
 
-        self.code_shape = halved(self.event_shape, len(self.filters))[-1]
+        self.code_shape = halved_sizes(self.event_shape, len(self.filters))[-1]
         networks = {
             "filters": self.filters,
             "residual_blocks": self.residual_blocks,
@@ -255,15 +262,26 @@ class VQVAE(GenerativeModel):
             dtype=self.dtype_policy,
             **arguments,
         )
-        # It learns in `fit_prior` alone.
+        # It learns in the second stage alone.
         self.code_prior.trainable = False
 
-    # Code and back
+    # Codes
+
+    @property
+    def code_space(self):
+        return CodeIndices(self.code_shape, self.num_codes)
+
+    def code_of(self, x, condition):
+        """Whole numbers, int32."""
+        return self.quantizer.nearest(self.vectors(x))
+
+    def mean_of(self, z, condition):
+        """The mean of the likelihood."""
+        return self.conditional.mean(self.parameters(self.quantizer(tf.cast(z, tf.int32))))
 
     def vectors(self, x: tf.Tensor) -> tf.Tensor:
         """Returns z_e(x), float32 of shape `(batch, *code_shape, code_size)`, for valid examples."""
-        x = x if self.levels is None else x / (self.levels - 1.0)
-        return tf.cast(self.encoder(x), tf.float32)
+        return tf.cast(self.encoder(self.event_space.scaled(x, 0.0, 1.0)), tf.float32)
 
     def parameters(self, z: tf.Tensor) -> tf.Tensor:
         """Returns the parameters of p(x|z), float32 of shape `(batch, *event_shape, parameters of an entry)`."""
@@ -273,50 +291,23 @@ class VQVAE(GenerativeModel):
         """Returns log p(x|z) in nats, of shape `(batch,)`."""
         return tf.reduce_sum(self.conditional.log_prob(self.parameters(z), x), axis=(1, 2, 3))
 
-    def encode(self, x) -> tf.Tensor:
-        """Returns codes, int32 of shape `(batch, *code_shape)`, whole numbers `0..num_codes-1`.
-
-        Args:
-            x: examples of shape `(batch, *event_shape)`.
-
-        Raises:
-            ValueError: if `x` is not of the expected shape and domain.
-        """
-        return self.quantizer.nearest(self.vectors(self.validated(x)))
-
-    def decode(self, codes) -> tf.Tensor:
-        """Returns the mean of the likelihood.
-
-        Args:
-            codes: whole numbers `0..num_codes-1` of shape `(batch, *code_shape)`.
-
-        Returns:
-            float32 tensor of shape `(batch, *event_shape)`, in levels but not whole ones: for two levels it holds
-            probabilities.
-
-        Raises:
-            ValueError: if `codes` is not of the expected shape or holds another number.
-        """
-        codes = spaces.Levels(self.num_codes).validate(codes, self.code_shape, "codes")
-        return self.conditional.mean(self.parameters(self.quantizer(tf.cast(codes, tf.int32))))
-
-    def reconstruct(self, x) -> tf.Tensor:
-        """Returns `decode(encode(x))`, of the shape of `x`."""
-        return self.decode(self.encode(x))
-
     def call(self, x):
         """The reconstruction, so that `model.predict(x)` returns it."""
         return self.reconstruct(x)
 
     # Objective
 
-    def loss_terms(self, x, condition, *, seed, training):
+    def loss_terms(self, batch, step):
         """The loss, log p(x|z_q(x)) in nats and in bits per dimension, ‖z_e - e‖², and the codes' perplexity."""
+        x = batch["x"]
         z = self.vectors(x)
-        return self.terms_of(x, z, self.quantizer.nearest(z))
+        codes = self.quantizer.nearest(z)
+        if step.training:
+            self.quantizer.learn(z, codes, step)
+        return {**self.terms_of(x, z, codes), "perplexity": self.quantizer.perplexity(codes, step)}
 
     def terms_of(self, x: tf.Tensor, z: tf.Tensor, codes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """As `loss_terms`, given z_e(x) and its codes."""
+        """Returns the terms of each example, given z_e(x) and its codes."""
         e = self.quantizer(codes)
         reconstruction = self.log_likelihood(x, z + tf.stop_gradient(e - z))
         commitment = tf.reduce_sum(tf.square(z - tf.stop_gradient(e)), axis=(1, 2, 3))
@@ -327,23 +318,8 @@ class VQVAE(GenerativeModel):
             "loss": loss,
             "reconstruction": reconstruction,
             "commitment": commitment,
-            "perplexity": self.quantizer.perplexity(codes),
             "bits_per_dim": -reconstruction / (self.event_size * math.log(2.0)),
         }
-
-    def train_step(self, data):
-        """A step of gradient descent, then the codebook's own."""
-        x, _ = self.unpack(data)
-        seed = self.next_seed()
-        with tf.GradientTape() as tape:
-            z = self.vectors(x)
-            codes = self.quantizer.nearest(z)
-            terms = self.terms_of(x, z, codes)
-            loss = self.objective(terms["loss"], self.optimizer)
-        weights = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        self.quantizer.update(z, codes, seed)
-        return self.logged(terms)
 
     # The second stage
 
@@ -363,71 +339,75 @@ class VQVAE(GenerativeModel):
             The history, in which "nll" is the negative log mass of a code in nats.
 
         Raises:
-            ValueError: if `x` is not of the expected shape and domain.
+            ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        self.code_prior.trainable = True
-        try:
-            self.code_prior.compile(optimizer, jit_compile=jit_compile)
-            if validation_data is not None:
-                validation_data = self.coded(validation_data, "validation_data")
-                if not isinstance(validation_data, tf.data.Dataset):
-                    validation_data = (validation_data,)
-            return self.code_prior.fit(self.coded(x), validation_data=validation_data, **kwargs)
-        finally:
-            self.code_prior.trainable = False
+        prior = self.new_prior()
+        prior.compile(optimizer, jit_compile=jit_compile)
+        if validation_data is not None:
+            validation_data = self.code_images(validation_data, "validation_data")
+        history = prior.fit(self.code_images(x), validation_data=validation_data, **kwargs)
+        self.take_prior(prior)
+        return history
 
-    def coded(self, x, name: str = "x"):
-        """Returns codes as examples of the prior, of shape `(num, *code_shape, 1)`: an array, or a data set."""
-        x = self.guarded(x, name)
+    def new_prior(self) -> GatedPixelCNN:
+        """Returns a copy of the prior, a model of its own that can be compiled and fitted to `code_images`."""
+        prior = GatedPixelCNN.from_config(self.code_prior.get_config())
+        prior.trainable = True
+        prior.set_weights(self.code_prior.get_weights())
+        return prior
+
+    def take_prior(self, prior: GatedPixelCNN) -> None:
+        """Gives the prior the weights of a copy that was fitted."""
+        self.code_prior.set_weights(prior.get_weights())
+
+    def code_images(self, x, name: str = "x"):
+        """Encodes examples as examples of the prior: images of one channel, whose levels are codes.
+
+        Args:
+            x: examples of shape `(num, *event_shape)`, or a data set of batches of them.
+            name: what errors call them.
+
+        Returns:
+            int32 array of shape `(num, *code_shape, 1)`, or a data set of batches of that shape.
+
+        Raises:
+            ValueError: if the shape of `x` or one of its values is not the expected one.
+        """
         if isinstance(x, tf.data.Dataset):
-            return x.map(self.code_images)
-        return np.concatenate(
-            [self.compiled_codes(x[start : start + ROWS_AT_ONCE]).numpy() for start in range(0, len(x), ROWS_AT_ONCE)]
-        )
+            return self.input_checks(name).checked(x).map(lambda columns: self._code_images(columns["x"]))
+        x = self.validated(x, name)
+        batches = (x[start : start + ROWS_AT_ONCE] for start in range(0, len(x), ROWS_AT_ONCE))
+        return np.concatenate([self.compiled_code_images(batch).numpy() for batch in batches])
 
     @functools.cached_property
-    def compiled_codes(self):
-        """`code_images` as a graph."""
-        return tf.function(self.code_images, autograph=False, reduce_retracing=True)
+    def compiled_code_images(self):
+        """`_code_images` as a graph."""
+        return tf.function(self._code_images, autograph=False, reduce_retracing=True)
 
     @tf.autograph.experimental.do_not_convert
-    def code_images(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns codes as images of one channel."""
+    def _code_images(self, x):
         return tf.expand_dims(self.encode(x), -1)
 
     # Bound
 
-    def log_prob_bound(self, x, num_samples: int = 1, *, condition=None, seed=None) -> tuple[tf.Tensor, tf.Tensor]:
-        r"""Computes a lower bound of log p(x), the joint mass of an example and its code.
+    def estimate_log_prob(self, x, condition, num_samples, seed):
+        r"""The joint mass of an example and its code, a lower bound, and an error of 0.
 
-        $$\log p(x) ≥ \log p(x|z_q(x)) + \log p(k(x))$$
-
-        Args:
-            x: examples of shape `(batch, *event_shape)`.
-            num_samples: at least 1. The posterior is one point, so that any number of samples gives the same bound.
-            condition: None.
-            seed: None or any seed, as nothing is random.
-
-        Returns:
-            Two float32 tensors of shape `(batch,)`, in nats: the bounds, and their Monte Carlo standard errors, 0.
-
-        Raises:
-            ValueError: if `x` is not of the expected shape and domain, or `num_samples` is below 1.
+        The posterior is one point, so that neither the number of samples nor the seed matters.
         """
-        checks.positive_int("num_samples", num_samples)
-        self.validated_condition(condition)
-        bound = self.compiled_bound(self.validated(x))
+        codes = self.code_of(x, condition)
+        code_images = tf.expand_dims(tf.cast(codes, tf.float32), -1)
+        bound = self.log_likelihood(x, self.quantizer(codes)) + self.code_prior.log_prob(code_images)
         return bound, tf.zeros_like(bound)
 
-    @functools.cached_property
-    def compiled_bound(self):
-        """`_log_prob_bound` as a graph."""
-        return tf.function(self._log_prob_bound, autograph=False, reduce_retracing=True)
+    def estimate_signature(self):
+        """Returns `log_prob_bound`, a function of the examples alone."""
 
-    def _log_prob_bound(self, x):
-        codes = self.quantizer.nearest(self.vectors(x))
-        code_images = tf.expand_dims(tf.cast(codes, tf.float32), -1)
-        return self.log_likelihood(x, self.quantizer(codes)) + self.code_prior.log_prob(code_images)
+        def log_prob_bound(x):
+            bound, standard_error = self.estimate_log_prob(x, None, None, None)
+            return {"log_prob_bound": bound, "standard_error": standard_error}
+
+        return Signature(log_prob_bound, self.specs("x"))
 
     # Sampling
 
@@ -442,23 +422,3 @@ class VQVAE(GenerativeModel):
         self.validated_condition(condition)
         codes = tf.cast(self.code_prior.generate({"uniform": noise["code"]})[..., 0], tf.int32)
         return self.conditional.draw(self.parameters(self.quantizer(codes)), noise)
-
-    # Export
-
-    def signatures(self):
-        """Adds `encode`, `decode`, `reconstruct` and `log_prob_bound` to what every model exports."""
-        x = {"x": tf.TensorSpec((None, *self.event_shape), tf.float32, "x")}
-        codes = {"codes": tf.TensorSpec((None, *self.code_shape), tf.int32, "codes")}
-        return {
-            **super().signatures(),
-            "encode": Signature(lambda x: {"codes": self.encode(x)}, x),
-            "decode": Signature(lambda codes: {"x": self.decode(codes)}, codes),
-            "reconstruct": Signature(lambda x: {"x": self.reconstruct(x)}, x),
-            "log_prob_bound": Signature(lambda x: {"log_prob_bound": self._log_prob_bound(x)}, x),
-        }
-
-    def example_input(self, name, spec, num, seed):
-        """Adds codes."""
-        if name == "codes":
-            return super().example_input(name, spec, num, seed) % self.num_codes
-        return super().example_input(name, spec, num, seed)

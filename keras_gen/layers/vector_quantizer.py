@@ -1,9 +1,9 @@
-"""The codebook of VQ-VAE: vectors that others are rounded to, and how they learn."""
+"""The codebook of a VQ-VAE: vectors that others are rounded to, and how they learn."""
 
 import keras
 import tensorflow as tf
 
-from keras_gen import seeds
+from keras_gen.core.step import Step
 from keras_gen.layers.initializers import uniform
 
 
@@ -13,11 +13,11 @@ class VectorQuantizer(keras.layers.Layer):
     $$k = \operatorname{argmin}_j \|z - e_j\|^2$$
 
     The codebook learns by gradient descent, or as an online k-means: with $n_i$ the number of vectors of a batch that
-    are rounded to $e_i$ and $s_i$ their sum, `update` computes
+    are rounded to $e_i$ and $s_i$ their sum, `learn` computes
 
     $$N_i ← γ N_i + (1 - γ) n_i, \qquad m_i ← γ m_i + (1 - γ) s_i, \qquad e_i = m_i / N_i$$
 
-    A code to which nothing was rounded for `restart_after` steps is moved to a vector of the batch.
+    A code to which nothing has been rounded for `restart_after` steps is moved to a vector of the batch.
 
     Args:
         num_codes: number K of codes.
@@ -60,7 +60,7 @@ class VectorQuantizer(keras.layers.Layer):
         self.built = True
 
     def state(self, name: str, shape: tuple[int, ...], initializer: str) -> keras.Variable:
-        """Returns a weight that `update` moves."""
+        """Returns a weight that `learn` moves."""
         return self.add_weight(
             name=name, shape=shape, initializer=initializer, trainable=False, aggregation="only_first_replica"
         )
@@ -86,29 +86,39 @@ class VectorQuantizer(keras.layers.Layer):
 
     # Learning
 
-    def uses(self, codes: tf.Tensor) -> tf.Tensor:
-        """Returns how often each code occurs, float32 of shape `(num_codes,)`, over all replicas."""
-        return over_replicas(tf.math.bincount(tf.reshape(codes, (-1,)), minlength=self.num_codes, dtype=tf.float32))
-
-    def perplexity(self, codes: tf.Tensor) -> tf.Tensor:
-        """Returns the exponential of the entropy of the codes of a batch: how many of them are in use, from 1 to K."""
-        shares = self.uses(codes)
-        shares /= tf.reduce_sum(shares)
-        return tf.exp(-tf.reduce_sum(tf.math.xlogy(shares, shares)))
-
-    def update(self, z: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> None:
-        """Moves the codebook after a batch; under a strategy, of the vectors of all replicas.
+    def uses(self, codes: tf.Tensor, step: Step) -> tf.Tensor:
+        """Returns how often each code of the global batch occurs, by the weights of the examples.
 
         Args:
-            z: float32 vectors of shape `(..., code_size)`.
-            codes: their codes, of shape `(...)`.
-            seed: int32 tensor of shape (2,), which chooses the vectors that unused codes are moved to.
+            codes: int32 tensor whose first axis is the batch.
+            step: the step.
+
+        Returns:
+            float32 tensor of shape `(num_codes,)`.
         """
+        weights = vector_weights(codes, step)
+        return step.total(tf.math.unsorted_segment_sum(weights, tf.reshape(codes, (-1,)), self.num_codes))
+
+    def perplexity(self, codes: tf.Tensor, step: Step) -> tf.Tensor:
+        """Returns the exponential of the entropy of the codes of a batch: how many of them are in use, from 1 to K."""
+        uses = self.uses(codes, step)
+        shares = tf.math.divide_no_nan(uses, tf.reduce_sum(uses))
+        return tf.exp(-tf.reduce_sum(tf.math.xlogy(shares, shares)))
+
+    def learn(self, z: tf.Tensor, codes: tf.Tensor, step: Step) -> None:
+        """Moves the codebook when the step is done, after the vectors of the global batch.
+
+        Args:
+            z: float32 vectors of shape `(batch, ..., code_size)`.
+            codes: their codes, of shape `(batch, ...)`.
+            step: the step, whose seed chooses the vectors that unused codes are moved to.
+        """
+        uses, weights = self.uses(codes, step), vector_weights(codes, step)
         z, codes = tf.reshape(z, (-1, z.shape[-1])), tf.reshape(codes, (-1,))
-        uses = self.uses(codes)
         used = uses > 0.0
         if self.decay is not None:
-            new = over_replicas(tf.math.unsorted_segment_sum(z, codes, self.num_codes))
+            weighted = weights[:, tf.newaxis] * z
+            new = step.total(tf.math.unsorted_segment_sum(weighted, codes, self.num_codes))
             counts = self.decay * self.counts + (1.0 - self.decay) * uses
             sums = self.decay * self.sums + (1.0 - self.decay) * new
             # Without a vector, both shrink by the same factor, at last to zero, and their ratio stays.
@@ -116,34 +126,32 @@ class VectorQuantizer(keras.layers.Layer):
         if self.restart_after is not None:
             ages = tf.where(used, 0.0, self.ages + 1.0)
             dead = ages >= self.restart_after
-            self.ages.assign(tf.where(dead, 0.0, ages))
-            chosen = self.chosen(z, seed)
+            chosen = self.chosen(z, weights, step)
+            step.update(self.ages, tf.where(dead, 0.0, ages))
             if self.decay is None:
-                codebook = tf.convert_to_tensor(self.codebook)
+                # The codes that live go where the optimizer moves them.
+                step.update(self.codebook, lambda: tf.where(dead[:, tf.newaxis], chosen, self.codebook))
             else:
                 counts = tf.where(dead, 1.0, counts)
                 sums = tf.where(dead[:, tf.newaxis], chosen, sums)
-            codebook = tf.where(dead[:, tf.newaxis], chosen, codebook)
+                codebook = tf.where(dead[:, tf.newaxis], chosen, codebook)
         if self.decay is not None:
-            self.counts.assign(counts)
-            self.sums.assign(sums)
-        if self.decay is not None or self.restart_after is not None:
-            self.codebook.assign(codebook)
+            step.update(self.counts, counts)
+            step.update(self.sums, sums)
+            step.update(self.codebook, codebook)
 
-    def chosen(self, z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draws one of the vectors of all replicas for each code; all of them differ if there are enough."""
-        context = tf.distribute.get_replica_context()
-        replica, rows = context.replica_id_in_sync_group, tf.shape(z)[0]
-        everywhere = rows * context.num_replicas_in_sync
-        keys = seeds.uniform([everywhere], seed)
-        order = tf.argsort(keys)
-        picks = tf.gather(order, tf.range(self.num_codes) % everywhere) - replica * rows
-        here = (picks >= 0) & (picks < rows)
-        own = tf.gather(z, tf.clip_by_value(picks, 0, rows - 1))
-        return over_replicas(tf.where(here[:, tf.newaxis], own, 0.0))
+    def chosen(self, z: tf.Tensor, weights: tf.Tensor, step: Step) -> tf.Tensor:
+        """Draws a vector of the global batch for each code; all of them differ if there are enough."""
+        # Vectors without weight come last.
+        keys = tf.where(weights > 0.0, step.uniform((tf.shape(z)[0],)), 2.0)
+        ranks = tf.math.invert_permutation(tf.argsort(step.gather(keys)))
+        ranks = step.rows(lambda _: ranks, tf.shape(z)[0])
+        first = tf.math.unsorted_segment_sum(z, tf.where(ranks < self.num_codes, ranks, -1), self.num_codes)
+        num_vectors = step.total(tf.math.count_nonzero(weights, dtype=tf.int32))
+        return tf.gather(step.total(first), tf.range(self.num_codes) % tf.maximum(num_vectors, 1))
 
 
-def over_replicas(x: tf.Tensor) -> tf.Tensor:
-    """Returns the sum over the replicas of a strategy."""
-    context = tf.distribute.get_replica_context()
-    return x if context.num_replicas_in_sync == 1 else context.all_reduce("SUM", x)
+def vector_weights(codes: tf.Tensor, step: Step) -> tf.Tensor:
+    """Returns the weight of the example that each vector belongs to, of shape `(number of codes,)`."""
+    weights = step.example_weights(tf.shape(codes)[0])
+    return tf.repeat(weights, tf.size(codes) // tf.maximum(tf.shape(codes)[0], 1))

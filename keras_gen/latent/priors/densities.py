@@ -1,4 +1,4 @@
-"""Priors p(z) of latent-variable models: from fixed ones to mixtures, and to any density model of the library."""
+"""Priors whose density is evaluated and learned: fixed ones, mixtures, and any density model of the library."""
 
 from collections.abc import Callable
 
@@ -11,37 +11,34 @@ from keras_gen.core import DensityModel
 from keras_gen.distributions.model import ModelDistribution
 from keras_gen.latent.posteriors import MIN_SCALE, standard_normal
 from keras_gen.layers.initializers import initializer_seed
+from keras_gen.spaces import Levels, Numbers
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
 
 class Prior(keras.layers.Layer):
-    """A distribution of codes.
+    """A distribution of codes, with a density.
 
     Args:
         latent_size: entries of a code.
-        event_shape: shape of an example.
-        levels: number of levels of an entry of an example; None for real numbers.
+        event_space: the space of an example.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
-
-    Attributes:
-        needs_posterior: whether the density of the posterior is a part of it.
     """
 
+    #: Whether the density of the posterior is a part of the prior's own.
     needs_posterior = False
 
-    def __init__(self, latent_size: int, event_shape: tuple[int, ...], levels: int | None, *, seed, **kwargs):
+    def __init__(self, latent_size: int, event_space: Numbers, *, seed: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
         self.latent_size = latent_size
-        self.event_shape = event_shape
-        self.levels = levels
+        self.event_space = event_space
         self.seed = seed
         self.built = True
 
     def support(self) -> tfb.Bijector | None:
-        """Returns a bijector from all real vectors to the codes that are possible; None if all are."""
+        """Returns a bijector from real vectors to the codes that are possible; None if all vectors are."""
         return None
 
     def distribution(self, posterior: Callable[[tf.Tensor], tfd.Distribution]) -> tfd.Distribution:
@@ -93,7 +90,7 @@ class StudentT(Prior):
 
 
 class UniformCube(Prior):
-    """All codes with entries from -1 to 1, alike; the posterior is squeezed into the cube."""
+    """All codes with entries from -1 to 1, equally likely; the posterior is squeezed into the cube."""
 
     def support(self):
         return tfb.Sigmoid(-1.0, 1.0)
@@ -132,7 +129,7 @@ class VampPrior(Prior):
 
     Args:
         num_components: K.
-        initial_mean: mean of the pseudo-inputs at the start; levels go from 0 to 1 here.
+        initial_mean: mean of the initial pseudo-inputs, where levels are scaled to [0, 1].
         initial_deviation: their standard deviation.
         **kwargs: as in `Prior`.
     """
@@ -153,7 +150,7 @@ class VampPrior(Prior):
         self.initial_deviation = initial_deviation
         self.pseudo_inputs = self.add_weight(
             name="pseudo_inputs",
-            shape=(self.num_components, *self.event_shape),
+            shape=(self.num_components, *self.event_space.shape),
             initializer=keras.initializers.RandomNormal(
                 initial_mean, initial_deviation, seed=initializer_seed(self.seed)
             ),
@@ -162,8 +159,8 @@ class VampPrior(Prior):
 
     def distribution(self, posterior):
         inputs = tf.convert_to_tensor(self.pseudo_inputs)
-        if self.levels is not None:
-            inputs = (self.levels - 1.0) * tf.clip_by_value(inputs, 0.0, 1.0)
+        if isinstance(self.event_space, Levels):
+            inputs = self.event_space.unscaled(tf.clip_by_value(inputs, 0.0, 1.0), 0.0, 1.0)
         return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(self.num_components)), posterior(inputs))
 
 
@@ -172,14 +169,14 @@ class ModelPrior(Prior):
 
     Args:
         model: family and class, such as "flows.RealNVP" or "autoregressive.RNADE".
-        **kwargs: as in `Prior`; further ones are arguments of the model.
+        arguments: the model's arguments, without `event_shape`, `seed` and `dtype`.
+        **kwargs: as in `Prior`.
     """
 
-    def __init__(self, *args, model: str = "flows.RealNVP", seed, dtype=None, arguments: dict | None = None):
-        super().__init__(*args, seed=seed, dtype=dtype)
-        self.model = density_of_codes(
-            model, self.latent_size, **(arguments or {}), seed=initializer_seed(seed), dtype=self.dtype_policy
-        )
+    def __init__(self, *args, model: str = "flows.RealNVP", arguments: dict | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        seed = initializer_seed(self.seed)
+        self.model = density_of_codes(model, self.latent_size, **(arguments or {}), seed=seed, dtype=self.dtype_policy)
 
     def distribution(self, posterior):
         return ModelDistribution(self.model)
@@ -197,14 +194,15 @@ def density_of_codes(name: str, latent_size: int, **arguments) -> DensityModel:
         ValueError: if there is no density model of that name.
     """
     families = {"autoregressive": autoregressive, "flows": flows}
-    family, _, kind = name.partition(".")
-    found = getattr(families[checks.choice("model", family, families)], kind, None)
-    if found is None or not issubclass(found, DensityModel):
+    family, _, class_name = name.partition(".")
+    model_class = getattr(families[checks.choice("model", family, families)], class_name, None)
+    if model_class is None or not issubclass(model_class, DensityModel):
         raise ValueError(f"`model` must name a density model such as flows.RealNVP, received {name!r}.")
-    return found((latent_size,), **arguments)
+    return model_class((latent_size,), **arguments)
 
 
-PRIORS = {
+#: The priors that a model can be asked for by name.
+DENSITIES = {
     "standard_normal": StandardNormal,
     "laplace": Laplace,
     "student_t": StudentT,

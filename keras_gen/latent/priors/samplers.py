@@ -1,4 +1,4 @@
-"""Fixed distributions of codes that can be drawn from: what an adversarial autoencoder fits its codes to."""
+"""Priors that are only drawn from, and stay as they are: what an adversarial autoencoder fits its codes to."""
 
 import math
 
@@ -12,17 +12,17 @@ from keras_gen.latent.priors.densities import density_of_codes
 tfd = tfp.distributions
 
 
-class Target(keras.layers.Layer):
-    """A distribution of codes, with parts of which each may stand for one label.
+class Sampler(keras.layers.Layer):
+    """A distribution of codes that can be drawn from, as a whole or, where it has modes, from one of them.
 
-    A code is a function of noise alone, and of a label where there is one.
+    A code is a function of noise alone, and of the label of its mode where there is one.
 
     Args:
         latent_size: entries of a code.
     """
 
-    #: Number of parts that a code can be drawn from; None if there are no parts.
-    num_parts: int | None = None
+    #: Number of modes that a code can be drawn from; None if there are none.
+    num_modes: int | None = None
 
     def __init__(self, latent_size: int):
         super().__init__(trainable=False)
@@ -38,8 +38,8 @@ class Target(keras.layers.Layer):
 
         Args:
             noise: draws of the `noise_distributions`, `num` of each.
-            labels: int32 tensor of shape `(num,)`; the part that each code is drawn from, -1 for any of them. None
-                draws all codes from any.
+            labels: int32 tensor of shape `(num,)`: the mode that each code is drawn from, -1 for any of them. None
+                draws all codes from any mode.
 
         Returns:
             float32 tensor of shape `(num, latent_size)`.
@@ -47,7 +47,7 @@ class Target(keras.layers.Layer):
         raise NotImplementedError
 
 
-class Normal(Target):
+class Normal(Sampler):
     """Independent normal entries of mean 0.
 
     Args:
@@ -66,7 +66,7 @@ class Normal(Target):
         return self.scale * noise["normal"]
 
 
-class Uniform(Target):
+class Uniform(Sampler):
     """Independent entries, uniform between a bound and its negative.
 
     Args:
@@ -85,30 +85,30 @@ class Uniform(Target):
         return self.bound * noise["uniform"]
 
 
-class PlaneTarget(Target):
-    """A distribution over the plane, in equally probable parts.
+class PlaneSampler(Sampler):
+    """A distribution over the plane, of equally probable modes.
 
     Args:
         latent_size: entries of a code: 2.
-        num_parts: number of parts.
+        num_modes: number of modes.
 
     Raises:
-        ValueError: if `latent_size` is not 2, or there is no part.
+        ValueError: if `latent_size` is not 2, or there is no mode.
     """
 
-    def __init__(self, latent_size: int, *, num_parts: int):
+    def __init__(self, latent_size: int, *, num_modes: int):
         if latent_size != 2:
             raise ValueError(f"`latent_size` must be 2 for a prior over the plane, received {latent_size}.")
         super().__init__(latent_size)
-        self.num_parts = checks.positive_int("num_parts", num_parts)
+        self.num_modes = checks.positive_int("num_modes", num_modes)
 
-    def parts(self, uniform: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
-        """Returns the part of each code, as float32: its label, or where that is -1 the one that `uniform` draws."""
-        drawn = tf.minimum(tf.floor(uniform * self.num_parts), self.num_parts - 1.0)
-        return drawn if labels is None else tf.where(labels < 0, drawn, tf.cast(labels, tf.float32))
+    def modes(self, uniform: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
+        """Returns the mode of each code, as float32: its label, or where that is -1 the one that `uniform` chooses."""
+        chosen = tf.minimum(tf.floor(uniform * self.num_modes), self.num_modes - 1.0)
+        return chosen if labels is None else tf.where(labels < 0, chosen, tf.cast(labels, tf.float32))
 
 
-class Ring(PlaneTarget):
+class Ring(PlaneSampler):
     r"""A mixture of Gaussians around a ring, each longer along the radius than across it.
 
     With the angle $α_k = 2πk / K$, component k is the image, turned by $α_k$, of a normal distribution of mean
@@ -116,7 +116,7 @@ class Ring(PlaneTarget):
 
     Args:
         latent_size: entries of a code: 2.
-        num_parts: number K of components.
+        num_modes: number K of components, its modes.
         radius: distance of the means from the origin.
         length: standard deviation along the radius.
         width: standard deviation across it.
@@ -126,28 +126,28 @@ class Ring(PlaneTarget):
         self,
         latent_size: int,
         *,
-        num_parts: int = 10,
+        num_modes: int = 10,
         radius: float = 4.0,
         length: float = 1.0,
         width: float = 0.4,
     ):
-        super().__init__(latent_size, num_parts=num_parts)
+        super().__init__(latent_size, num_modes=num_modes)
         self.radius = checks.positive("radius", radius)
         self.length = checks.positive("length", length)
         self.width = checks.positive("width", width)
 
     def noise_distributions(self):
-        return {"part": tfd.Uniform(), "place": tfd.Sample(tfd.Normal(0.0, 1.0), 2)}
+        return {"mode": tfd.Uniform(), "place": tfd.Sample(tfd.Normal(0.0, 1.0), 2)}
 
     def codes(self, noise, labels=None):
-        angle = self.parts(noise["part"], labels) * (2.0 * math.pi / self.num_parts)
+        angle = self.modes(noise["mode"], labels) * (2.0 * math.pi / self.num_modes)
         along = self.radius + self.length * noise["place"][:, 0]
         across = self.width * noise["place"][:, 1]
         cosine, sine = tf.cos(angle), tf.sin(angle)
         return tf.stack([along * cosine - across * sine, along * sine + across * cosine], axis=-1)
 
 
-class SwissRoll(PlaneTarget):
+class SwissRoll(PlaneSampler):
     r"""A spiral, cut into arcs of equal length in the parameter u, uniform in [0, 1), that runs along it.
 
     $$z = r(u) (\cos 2πtu, \sin 2πtu) + ε, \qquad r(u) = radius \cdot (1 + tu) / (1 + t), \qquad ε ~ N(0, width^2 I)$$
@@ -156,7 +156,7 @@ class SwissRoll(PlaneTarget):
 
     Args:
         latent_size: entries of a code: 2.
-        num_parts: number of arcs.
+        num_modes: number of arcs, its modes.
         radius: distance of the outer end from the origin.
         turns: number t of turns.
         width: standard deviation around the spiral.
@@ -166,37 +166,37 @@ class SwissRoll(PlaneTarget):
         self,
         latent_size: int,
         *,
-        num_parts: int = 10,
+        num_modes: int = 10,
         radius: float = 6.0,
         turns: float = 2.0,
         width: float = 0.15,
     ):
-        super().__init__(latent_size, num_parts=num_parts)
+        super().__init__(latent_size, num_modes=num_modes)
         self.radius = checks.positive("radius", radius)
         self.turns = checks.positive("turns", turns)
         self.width = checks.positive("width", width)
 
     def noise_distributions(self):
-        return {"part": tfd.Uniform(), "along": tfd.Uniform(), "around": tfd.Sample(tfd.Normal(0.0, 1.0), 2)}
+        return {"mode": tfd.Uniform(), "along": tfd.Uniform(), "around": tfd.Sample(tfd.Normal(0.0, 1.0), 2)}
 
     def codes(self, noise, labels=None):
-        turned = self.turns * (self.parts(noise["part"], labels) + noise["along"]) / self.num_parts
+        turned = self.turns * (self.modes(noise["mode"], labels) + noise["along"]) / self.num_modes
         radius = self.radius * (1.0 + turned) / (1.0 + self.turns)
         angle = 2.0 * math.pi * turned
         spiral = radius[:, tf.newaxis] * tf.stack([tf.cos(angle), tf.sin(angle)], axis=-1)
         return spiral + self.width * noise["around"]
 
 
-class ModelTarget(Target):
+class ModelSampler(Sampler):
     """A density model of the library over codes, such as a normalizing flow that was trained before.
 
-    Its weights, which stay as they are, are saved with the autoencoder, and are taken from a trained model of the same
-    arguments by `aae.target.model.set_weights(flow.get_weights())`.
+    Its weights, which stay as they are, are saved with the autoencoder. They are taken from a trained model of the same
+    arguments by `aae.prior_sampler.model.set_weights(flow.get_weights())`.
 
     Args:
         latent_size: entries of a code.
         model: family and class, such as "flows.MAF" or "autoregressive.RNADE".
-        arguments: its arguments but for the shape.
+        arguments: the model's arguments, without `event_shape`.
     """
 
     def __init__(self, latent_size: int, *, model: str = "flows.RealNVP", arguments: dict | None = None):
@@ -212,4 +212,4 @@ class ModelTarget(Target):
 
 
 #: The priors that a model can be asked for by name.
-TARGETS = {"normal": Normal, "uniform": Uniform, "ring": Ring, "swiss_roll": SwissRoll, "model": ModelTarget}
+SAMPLERS = {"normal": Normal, "uniform": Uniform, "ring": Ring, "swiss_roll": SwissRoll, "model": ModelSampler}
