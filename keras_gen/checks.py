@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import numbers
 from collections.abc import Iterable
 
 import numpy as np
@@ -35,8 +36,8 @@ def number(name: str, value, *, whole: bool = False) -> int | float:
         TypeError: if `value` is no number of that kind.
         ValueError: if it is NaN.
     """
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, kinds):
+    kind = numbers.Integral if whole else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(f"`{name}` must be a {'whole' if whole else 'real'} number, received {value!r}.")
     if value != value:
         raise ValueError(f"`{name}` must be a number, received nan.")
@@ -45,28 +46,28 @@ def number(name: str, value, *, whole: bool = False) -> int | float:
 
 def rate(name: str, value) -> float:
     """Returns `value`, the share of units to drop, which is at least 0 and less than 1."""
-    if not 0.0 <= value < 1.0:
+    if not 0.0 <= number(name, value) < 1.0:
         raise ValueError(f"`{name}` must be at least 0 and less than 1, received {value}.")
     return value
 
 
 def positive(name: str, value) -> float:
     """Returns `value` if it is greater than 0."""
-    if not value > 0.0:
+    if not number(name, value) > 0.0:
         raise ValueError(f"`{name}` must be greater than 0, received {value}.")
     return value
 
 
 def not_negative(name: str, value) -> float:
     """Returns `value` if it is at least 0."""
-    if not value >= 0.0:
+    if not number(name, value) >= 0.0:
         raise ValueError(f"`{name}` must be at least 0, received {value}.")
     return value
 
 
 def share(name: str, value) -> float:
     """Returns `value` if it is from 0 to 1."""
-    if not 0.0 <= value <= 1.0:
+    if not 0.0 <= number(name, value) <= 1.0:
         raise ValueError(f"`{name}` must be from 0 to 1, received {value}.")
     return value
 

@@ -1,11 +1,12 @@
-"""Tests of the checks of arguments, domains and seeds."""
+"""Tests of the checks of arguments, and of seeds."""
+
+import math
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_gen import checks, seeds
-from keras_gen.spaces.numbers import Levels, Reals
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])
@@ -25,6 +26,49 @@ def test_shapes_come_back_as_tuples_of_ints():
     found = checks.event_shape(np.array([2, 3]))
     assert found == (2, 3)
     assert all(type(size) is int for size in found)
+    with pytest.raises(ValueError, match=r"^`event_shape` must have at least one axis, received \(\)\.$"):
+        checks.event_shape(())
+    for value in (4, "ab"):
+        with pytest.raises(TypeError, match=r"^`event_shape` must be a tuple of whole numbers, received .*\.$"):
+            checks.event_shape(value)
+
+
+@pytest.mark.parametrize(
+    ("check", "inside", "outside"),
+    [
+        (checks.rate, [0.0, 0.5, 0.999], [1.0, -0.1, math.nan]),
+        (checks.share, [0.0, 0.5, 1.0], [1.01, -0.1, math.nan]),
+        (checks.positive, [1e-9, 5.0], [0.0, -1.0, math.nan]),
+        (checks.not_negative, [0.0, 5.0], [-1e-9, math.nan]),
+    ],
+)
+def test_ranges_of_numbers(check, inside, outside):
+    for value in inside:
+        assert check("n", value) == value
+    for value in outside:
+        with pytest.raises(ValueError, match=rf"^`n` must be .*, received {value}\.$"):
+            check("n", value)
+    with pytest.raises(TypeError, match=r"^`n` must be a real number, received '0\.5'\.$"):
+        check("n", "0.5")
+
+
+def test_numbers_of_a_kind():
+    assert checks.number("n", 2) == checks.number("n", np.float32(2.0)) == 2
+    assert checks.number("n", np.int64(3), whole=True) == 3
+    for value, whole in (("1", False), (True, False), (None, False), (0.5, True)):
+        with pytest.raises(TypeError, match=rf"^`n` must be a {'whole' if whole else 'real'} number, received"):
+            checks.number("n", value, whole=whole)
+    with pytest.raises(ValueError, match=r"^`n` must be a number, received nan\.$"):
+        checks.number("n", math.nan)
+
+
+def test_levels_are_two_at_least():
+    assert checks.levels(np.int64(2)) == 2
+    assert checks.levels(None, allow_none=True) is None
+    with pytest.raises(ValueError, match=r"^`num_codes` must be at least 2, received 1\.$"):
+        checks.levels(1, name="num_codes")
+    with pytest.raises(TypeError, match=r"^`levels` must be a whole number, received None\.$"):
+        checks.levels(None)
 
 
 def test_names_that_are_near():
@@ -35,49 +79,24 @@ def test_names_that_are_near():
         checks.choice("kind", "x", ["float16", "int8"])
 
 
-@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float16, np.float32, np.float64])
-def test_levels_of_any_numeric_dtype(dtype):
-    x = np.array([[0, 1], [1, 0]], dtype)
-    found = Levels(2).validate(x, (2,))
-    assert found.dtype == tf.float32
-    np.testing.assert_array_equal(found, x.astype(np.float32))
+class Penalty:
+    def __init__(self, size: int, *, weight: float = 1.0):
+        self.weight = weight
 
 
-@pytest.mark.parametrize(
-    ("domain", "inside", "outside"),
-    [
-        (Levels(2), [0, 1], [-1, 2, 0.5, np.nan, np.inf]),
-        (Levels(256), [0, 17, 255], [256, 300, -1, 254.5, np.nan, -np.inf]),
-        (Reals(), [-3e38, 0.0, 0.5], [np.nan, np.inf, -np.inf]),
-    ],
-)
-def test_arrays_and_graphs_refuse_the_same_values_in_the_same_words(domain, inside, outside):
-    guard = tf.function(domain.guard)
-    for value in inside:
-        x = np.full((2, 1), value, np.float32)
-        np.testing.assert_array_equal(domain.validate(x, (1,)), x)
-        np.testing.assert_array_equal(guard(tf.constant(x)), x)
-    for value in outside:
-        x = np.array([[inside[0]], [value]], np.float32)
-        with pytest.raises(ValueError, match=r"^`x` holds the value .*; expected .*\.$") as raised:
-            domain.validate(x, (1,))
-        assert f"{value:g}" in str(raised.value)
-        with pytest.raises(tf.errors.InvalidArgumentError) as in_graph:
-            guard(tf.constant(x))
-        assert str(raised.value) in in_graph.value.message
-
-
-def test_other_arrays():
-    with pytest.raises(TypeError, match="`x` must hold numbers, received dtype"):
-        Reals().validate(np.array([["a"]]), (1,))
-    with pytest.raises(TypeError, match="`x` must hold numbers, received dtype complex64"):
-        Reals().validate(np.zeros((1, 1), np.complex64), (1,))
-    with pytest.raises(TypeError, match="`x` must hold numbers, received dtype object"):
-        Reals().validate(np.array([[None]]), (1,))
-    with pytest.raises(ValueError, match=r"`x` must have shape \(batch, 2, 3\), received \(2, 3\)\."):
-        Reals().validate(np.zeros((2, 3)), (2, 3))
-    with pytest.raises(ValueError, match="`x` holds no examples"):
-        Reals().validate(np.zeros((0, 3)), (3,))
+def test_a_component_has_a_class_and_arguments():
+    options = {"penalty": Penalty}
+    assert checks.component("regularizer", "penalty", options) == (Penalty, {})
+    assert checks.component("regularizer", {"name": "penalty", "weight": 2.0}, options) == (Penalty, {"weight": 2.0})
+    for value in (1, {"weight": 2.0}, ["penalty"]):
+        with pytest.raises(TypeError, match=r'^`regularizer` must be a name or a dict with the key "name", received'):
+            checks.component("regularizer", value, options)
+    with pytest.raises(ValueError, match=r"^`regularizer` 'penalti' is unknown; did you mean penalty\?$"):
+        checks.component("regularizer", "penalti", options)
+    # What the model gives it itself is nobody's to choose.
+    for name in ("wieght", "size"):
+        with pytest.raises(ValueError, match=rf"^`regularizer\['penalty'\]` '{name}' is unknown"):
+            checks.component("regularizer", {"name": "penalty", name: 2.0}, options)
 
 
 def test_seeds_are_pairs():
