@@ -65,19 +65,22 @@ class Recipe:
 
     def cli(self, arguments: list[str] | None = None) -> None:
         """Runs the recipe with flags from the command line, and exits with a sentence at a mistake."""
-        import tyro
-
-        arguments = sys.argv[1:] if arguments is None else arguments
         with plain_exit():
-            chosen = tyro.cli(
-                self.with_flags("--paper" in arguments),
-                args=arguments,
-                prog=f"python -m recipes.{self.name}",
-                description=inspect.getdoc(inspect.getmodule(self.main)) or self.main.__doc__,
-                config=(tyro.conf.OmitArgPrefixes,),
-            )
+            chosen = self.parsed(sys.argv[1:] if arguments is None else arguments)
             load_tensorflow()
             self(**chosen)
+
+    def parsed(self, flags: list[str]) -> dict:
+        """Returns the arguments that flags stand for; exits at a flag that there is not, and after help."""
+        import tyro
+
+        return tyro.cli(
+            self.with_flags("--paper" in flags),
+            args=flags,
+            prog=f"python -m recipes.{self.name}",
+            description=inspect.getdoc(inspect.getmodule(self.main)) or self.main.__doc__,
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
 
     def with_flags(self, paper: bool) -> Callable[..., dict]:
         """Returns a function that returns its arguments: those of the recipe, and whether they are the paper's."""

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
+import os
 import pathlib
 import platform
 import shutil
@@ -55,12 +56,12 @@ class Run:
         ValueError: if the folder holds a finished run, a run with other arguments, or something else.
     """
 
-    def __init__(self, name: str, folder: str | None, config: dict, options: Options):
+    def __init__(self, name: str, folder: str | os.PathLike | None, config: dict, options: Options):
         # A strategy over several workers must come before any other operation of TensorFlow.
         self.strategy = choose_strategy(options.strategy)
         self.is_chief = is_chief(self.strategy)
         self.name = name
-        self.config = json.loads(json.dumps(config, default=dataclasses.asdict))
+        self.config = json.loads(json.dumps(config, default=as_json))
         self.options = options
         self.seed = config["seed"]
         place = (*name.split("."), *([config["model"]] if "model" in config else []))
@@ -344,6 +345,12 @@ class Run:
         ):
             print(f"  {name:14} {what}")
         return report
+
+
+def as_json(value):
+    """Returns a path as a string."""
+    # Recipes that make their own run have options among their arguments; goes with the last of them.
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else os.fspath(value)
 
 
 def set_steps_at_once(model: Model, number: int):

@@ -6,7 +6,7 @@ python -m recipes.flows.iaf --paper --dataset winequality-red.csv    red wine, t
 Measured on two cores. breast_cancer: test log-likelihood 21.92 ± 6.57 nats (a Gaussian 29.61): it is made to be drawn
 from.
 
-The paper has it as the posterior of VAEs: python -m recipes.latent.vae --posterior inverse_autoregressive_flow. As a
+The paper has it as the posterior of VAEs: `python -m recipes.latent.vae --posterior inverse_autoregressive_flow`. As a
 density of data it has no figures there.
 """
 

@@ -5,7 +5,7 @@ python -m recipes.flows.sylvester --paper --dataset winequality-red.csv    red w
 
 Measured on two cores, two moons: 0.030 nats from the true log-density.
 
-The paper has Sylvester flows as posteriors of VAEs: python -m recipes.latent.vae --posterior sylvester_flow. As
+The paper has Sylvester flows as posteriors of VAEs: `python -m recipes.latent.vae --posterior sylvester_flow`. As
 densities of data they have no figures in it.
 """
 

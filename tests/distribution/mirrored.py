@@ -1,49 +1,73 @@
-"""Trains models on one device and on two logical CPUs, and prints for each the largest difference of a weight, as JSON.
+"""Trains models on one device and on two logical CPUs, and prints what differs most, by model, as JSON.
 
-It is a process of its own because logical devices are made once, at the start.
+It is a process of its own, since a failed collective operation poisons the process that it is in. Called with names of
+models, it trains these alone.
+
+The numbers of examples leave a last batch of three examples and then one of a single example, so that one replica gets
+fewer rows than the other, or none. Wherever a model takes weights of examples, the second time they have some, of which
+one is 0.
 """
 
 import json
+import sys
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import adversarial, autoregressive, latent
+import keras_gen
 
-bits = (np.random.default_rng(0).random((32, 4, 4, 1)) < 0.3).astype(np.float32)
-#: Of the four batches of eight, one has no label, and two have labels in one half only.
-labels = np.array([0, 1, 2, -1, -1, -1, -1, 1] + [-1] * 7 + [2] + [1, -1, 0, 2] + [-1] * 4 + [-1] * 8)
+BATCH_SIZE = 16
+rng = np.random.default_rng(0)
+bits = (rng.random((67, 4, 4, 1)) < 0.3).astype(np.float32)
+vectors = rng.normal(size=(67, 3)).astype(np.float32)
+weights = rng.uniform(0.5, 2.0, 65).astype(np.float32)
+weights[3] = 0.0
+#: Most batches have few labels, one has none, and in one they are all in the same half.
+labels = np.full(67, -1)
+labels[[0, 1, 2, 7, 33, 40, 48, 49, 64]] = [0, 1, 2, 1, 2, 0, 1, 2, 0]
 
 
 def made():
-    model = autoregressive.MADE((4, 4, 1), (16,), num_masks=2, ordering="random", dropout=0.3)
+    model = keras_gen.autoregressive.MADE((4, 4, 1), (16,), num_masks=2, ordering="random", dropout=0.3)
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
+def real_nvp():
+    model = keras_gen.flows.RealNVP((3,), 2, (8,))
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
+def real_nvp_with_batch_normalization():
+    model = keras_gen.flows.RealNVP((3,), 3, (8,), batch_normalization=True)
     model.compile(keras.optimizers.SGD(0.05))
     return model
 
 
 def vae():
-    model = latent.VAE((4, 4, 1), 3, levels=2, hidden_units=(8,))
+    model = keras_gen.latent.VAE((4, 4, 1), 3, levels=2, hidden_units=(8,))
     model.compile(keras.optimizers.SGD(0.05))
     return model
 
 
 def vq_vae():
     # Codes that nothing was rounded to are moved at every second step.
-    model = latent.VQVAE((4, 4, 1), 16, code_size=3, filters=(6,), restart_after=2, decay=0.9)
+    model = keras_gen.latent.VQVAE((4, 4, 1), 16, code_size=3, filters=(6,), restart_after=2, decay=0.9)
     model.compile(keras.optimizers.SGD(0.01))
     return model
 
 
 def dcgan():
-    model = adversarial.DCGAN((4, 4, 1), 2, latent_size=3, filters=(4,))
+    model = keras_gen.adversarial.DCGAN((4, 4, 1), 2, latent_size=3, filters=(4,))
     model.compile(keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05))
     return model
 
 
 def gan():
     # All that draws for each example, or keeps a state of its own.
-    model = adversarial.GAN(
+    model = keras_gen.adversarial.GAN(
         (4, 4, 1),
         2,
         latent_size=3,
@@ -67,21 +91,50 @@ def gan():
 def semi_supervised_aae():
     # The labels of a batch may all be on one replica: their mean is over both.
     arguments = {"hidden_units": (5,), "discriminator_units": (5,), "input_noise": 0.2}
-    model = latent.SemiSupervisedAAE((4, 4, 1), 3, 2, levels=2, **arguments)
+    model = keras_gen.latent.SemiSupervisedAAE((4, 4, 1), 3, 2, levels=2, **arguments)
     model.compile(*(keras.optimizers.SGD(0.1) for _ in range(4)))
     return model
 
 
-def trained(make_model, strategy) -> list[np.ndarray]:
+MODELS = {
+    model.__name__: model
+    for model in (
+        made,
+        real_nvp,
+        real_nvp_with_batch_normalization,
+        vae,
+        vq_vae,
+        dcgan,
+        gan,
+        semi_supervised_aae,
+    )
+}
+
+
+def trained(make_model, strategy) -> tuple[list[np.ndarray], list[float]]:
+    """Returns the weights of a model after training, and all that it logged on the way."""
     with strategy.scope():
         model = make_model()
     before = model.get_weights()
-    columns = bits if model.condition_space is None else (bits, labels)
-    data = tf.data.Dataset.from_tensor_slices(columns).batch(8, drop_remainder=True)
-    model.fit(data, epochs=3, verbose=0)
+    x = {"x": bits if model.event_shape == (4, 4, 1) else vectors}
+    columns = x if model.condition_space is None else {**x, "condition": labels}
+    logs = []
+    for num_examples in (67, 65):
+        rows = {name: column[:num_examples] for name, column in columns.items()}
+        if num_examples == 65 and model.takes_sample_weight:
+            rows["sample_weight"] = weights
+        data = tf.data.Dataset.from_tensor_slices(rows).batch(BATCH_SIZE)
+        history = model.fit(data, validation_data=data, epochs=1, verbose=0).history
+        logs += [value for name in sorted(history) for value in history[name]]
     after = model.get_weights()
-    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(after, before, strict=True)), "nothing was trained"
-    return after
+    moved = [np.abs(a - b).max() for a, b in zip(after, before, strict=True) if a.dtype.kind == "f"]
+    assert max(moved) > 1e-3, "nothing was trained"
+    return after, logs
+
+
+def difference(a: list, b: list) -> float:
+    """Returns the largest difference of two entries, NaN if one is NaN."""
+    return float(np.max([np.max(np.abs(np.subtract(x, y, dtype=np.float64))) for x, y in zip(a, b, strict=True)]))
 
 
 if __name__ == "__main__":
@@ -91,9 +144,8 @@ if __name__ == "__main__":
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     assert strategy.num_replicas_in_sync == 2
     differences = {}
-    for make_model in (made, vae, vq_vae, dcgan, gan, semi_supervised_aae):
-        one = trained(make_model, tf.distribute.get_strategy())
-        two = trained(make_model, strategy)
-        difference = max(np.abs(a - b).max() for a, b in zip(one, two, strict=True))
-        differences[make_model.__name__] = float(difference)
+    for name in sys.argv[1:] or MODELS:
+        one, two = (trained(MODELS[name], each) for each in (tf.distribute.get_strategy(), strategy))
+        differences[name] = {"weights": difference(one[0], two[0]), "logs": difference(one[1], two[1])}
+        print(name, differences[name], file=sys.stderr, flush=True)
     print(json.dumps(differences))

@@ -1,6 +1,7 @@
 """Runs: resuming is exact, finished things are safe, and divergence is told."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -8,36 +9,91 @@ import pytest
 
 from keras_gen import autoregressive, data, training
 from keras_gen.core import saving
+from keras_gen.training import callbacks
+from keras_gen.training import run as run_module
+
+CONFIG = {"dataset": "digits", "seed": 0}
 
 
-def start(folder, *, epochs, config=(), options=training.Options(), learning_rate=0.01, patience=0, **fit):
+def start(folder, *, epochs, options=training.Options(), learning_rate=0.01, patience=0):
     """Trains a tiny MADE on digits in `folder`, as a recipe does."""
-    config = {"dataset": "digits", "seed": 0, "epochs": epochs, **dict(config)}
-    run = training.Run("autoregressive.made", str(folder), config, options)
+    run = training.Run("autoregressive.made", folder, {**CONFIG, "epochs": epochs}, options)
     splits = data.load("digits", batch_size=200, binarization="threshold")
     with run.scope():
         model = autoregressive.MADE(splits.event_shape, (16,), num_masks=2)
-        model.compile(run.averaged(keras.optimizers.Adam(learning_rate)))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience, **fit)
+        run.compile(model, keras.optimizers.Adam(learning_rate), xla=False)
+    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
     return run, model, splits
+
+
+def assert_same_bits(model, other):
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(model.optimizer.variables, other.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def history(folder):
+    return json.loads((folder / "checkpoints" / "state.json").read_text())["history"]
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
+    """A run of three epochs; beside it, what a kill after the first epoch would have left of it."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    run, model, _ = start(folder, epochs=3)
+    save = callbacks.Checkpoints.save
+
+    def save_and_copy(checkpoints):
+        save(checkpoints)
+        if checkpoints.state["epoch"] == 1:
+            shutil.copytree(folder, folder.with_name("killed"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks.Checkpoints, "save", save_and_copy)
+        run, model, _ = start(folder, epochs=3)
     return folder, run, model
 
 
-def test_a_run_in_two_parts_ends_with_the_same_bits(uninterrupted, tmp_path):
-    _, run, model = uninterrupted
-    start(tmp_path / "run", epochs=1)
-    resumed_run, resumed, _ = start(tmp_path / "run", epochs=3)
-    for a, b in zip(model.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    for a, b in zip(model.optimizer.variables, resumed.optimizer.variables, strict=True):
-        np.testing.assert_array_equal(a, b)
+@pytest.fixture
+def killed(uninterrupted, tmp_path):
+    """The folder of a run that was killed after its first epoch."""
+    return shutil.copytree(uninterrupted[0].with_name("killed"), tmp_path / "killed")
+
+
+def test_a_killed_run_ends_with_the_same_bits(uninterrupted, killed, capsys):
+    folder, run, model = uninterrupted
+    resumed_run, resumed, _ = start(killed, epochs=3)
+    assert "Going on after epoch 1" in capsys.readouterr().out
+    assert_same_bits(model, resumed)
     assert resumed_run.training["epochs"] == run.training["epochs"] == 3
+    for row, expected in zip(history(killed), history(folder), strict=True):
+        assert {**row, "seconds": None} == {**expected, "seconds": None}
+
+
+def test_several_steps_at_once_end_with_the_same_bits(uninterrupted, killed, monkeypatch):
+    folder, _, model = uninterrupted
+    steps = []
+    fit = autoregressive.MADE.fit
+    monkeypatch.setattr(
+        autoregressive.MADE,
+        "fit",
+        lambda model, *a, **k: steps.append(model.steps_per_execution) or fit(model, *a, **k),
+    )
+    # The first epoch took seven steps at once, all that it has; the others take one after another.
+    monkeypatch.setattr(run_module, "MOST_STEPS", 1)
+    _, one_by_one, _ = start(killed, epochs=3)
+    assert steps == [1]
+    assert_same_bits(model, one_by_one)
+    assert [row["val_loss"] for row in history(killed)] == [row["val_loss"] for row in history(folder)]
+    assert model.steps_per_execution == one_by_one.steps_per_execution == 1
+
+
+@pytest.mark.parametrize(("steps_per_epoch", "expected"), [(7, 7), (500, 25), (44, 22), (89, 1), (1, 1)])
+def test_steps_at_once_divide_an_epoch(uninterrupted, steps_per_epoch, expected):
+    _, run, model = uninterrupted
+    with run.several_steps(model, steps_per_epoch):
+        assert model.steps_per_execution == expected
+    assert model.steps_per_execution == 1
 
 
 def test_the_log_has_one_row_an_epoch_and_the_loss_falls(uninterrupted):
@@ -49,14 +105,13 @@ def test_the_log_has_one_row_an_epoch_and_the_loss_falls(uninterrupted):
     losses = [float(line.split(",")[column]) for line in lines[1:]]
     assert losses[2] < losses[0]
     assert list((folder / "tensorboard").rglob("events*"))
-    assert (folder / "samples" / "epoch-00003.png").exists()
+    assert (folder / "samples" / "epoch-00001.png").exists()
 
 
 def test_the_best_epoch_is_the_result(tmp_path):
     # A learning rate this large makes the last epoch worse than the first.
     run, model, splits = start(tmp_path / "run", epochs=6, learning_rate=0.5, patience=2)
-    history = json.loads((tmp_path / "run" / "checkpoints" / "state.json").read_text())["history"]
-    losses = [row["val_loss"] for row in history]
+    losses = [row["val_loss"] for row in history(tmp_path / "run")]
     assert run.training["best_epoch"] == 1 + int(np.argmin(losses))
     assert len(losses) == min(6, run.training["best_epoch"] + 2)
     result = model.evaluate(splits.validation, verbose=0, return_dict=True)["loss"]
@@ -66,53 +121,77 @@ def test_the_best_epoch_is_the_result(tmp_path):
     assert again.training["epochs"] == len(losses)
 
 
-def test_the_average_of_the_weights_is_the_result(tmp_path):
-    _, model, _ = start(tmp_path / "run", epochs=2, options=training.Options(ema=0.9))
+def test_the_average_of_the_weights_is_the_result(uninterrupted, tmp_path):
+    _, model, _ = start(tmp_path / "run", epochs=3, options=training.Options(ema=0.9))
     averages = model.optimizer._model_variables_moving_average
     for weight, average in zip(model.trainable_variables, averages, strict=True):
         np.testing.assert_array_equal(weight, average)
-    _, plain, _ = start(tmp_path / "plain", epochs=2)
+    plain = uninterrupted[2]
     assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(model.get_weights(), plain.get_weights(), strict=True))
 
 
-def test_divergence_stops_with_step_checkpoint_and_hint(tmp_path, monkeypatch):
-    with pytest.raises(
-        ArithmeticError, match="became nan at step 2 of epoch 1; no checkpoint was saved; try a smaller"
-    ):
+@pytest.mark.parametrize(
+    ("xla", "faster", "expected"), [(None, True, True), (None, False, False), (False, True, False)]
+)
+def test_the_step_is_compiled_where_that_is_faster_or_asked_for(tmp_path, xla, faster, expected):
+    run = training.Run("a.b", tmp_path / "run", CONFIG, training.Options(xla=xla, ema=0.25))
+    model = run.compile(autoregressive.MADE((2,), (3,)), keras.optimizers.SGD(), xla=faster)
+    assert model.jit_compile == expected
+    assert (model.optimizer.use_ema, model.optimizer.ema_momentum) == (True, 0.25)
+
+
+@pytest.mark.parametrize(("most_steps", "step"), [(1, "at step 2"), (25, "in steps 1 to 7")])
+def test_divergence_stops_with_step_and_hint(tmp_path, monkeypatch, most_steps, step):
+    monkeypatch.setattr(run_module, "MOST_STEPS", most_steps)
+    sentence = f"became nan {step} of epoch 1; no checkpoint was saved; try a smaller"
+    with pytest.raises(ArithmeticError, match=sentence):
         start(tmp_path / "new", epochs=1, learning_rate=np.nan)
-    start(tmp_path / "run", epochs=1)
+
+
+def test_divergence_names_the_last_good_checkpoint(killed, monkeypatch):
     exact = autoregressive.MADE.log_prob_of_mask
     monkeypatch.setattr(autoregressive.MADE, "log_prob_of_mask", lambda *a, **k: exact(*a, **k) * np.nan)
+    monkeypatch.setattr(run_module, "MOST_STEPS", 1)
     expected = r"became nan at step 1 of epoch 2; the last good checkpoint is .*epoch-00001.weights.h5; try a smaller"
     with pytest.raises(ArithmeticError, match=expected):
-        start(tmp_path / "run", epochs=9)
+        start(killed, epochs=9)
 
 
-def test_a_damaged_checkpoint_gets_a_sentence(tmp_path):
-    start(tmp_path / "run", epochs=1)
-    checkpoint = tmp_path / "run" / "checkpoints" / "epoch-00001.weights.h5"
+def test_a_damaged_checkpoint_gets_a_sentence(killed):
+    checkpoint = killed / "checkpoints" / "epoch-00001.weights.h5"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"epoch-00001.weights.h5 is damaged or of another model .*delete the folder"):
-        start(tmp_path / "run", epochs=2)
+        start(killed, epochs=2)
     (checkpoint.parent / "state.json").write_text("{")
     with pytest.raises(ValueError, match=r"state.json is damaged; delete the folder"):
-        start(tmp_path / "run", epochs=2)
+        start(killed, epochs=2)
 
 
 def test_what_is_in_the_folder_is_safe(tmp_path):
-    start(tmp_path / "run", epochs=1)
+    def open_run(folder, config=CONFIG, **options):
+        return training.Run("a.b", folder, config, training.Options(**options))
+
+    folder = tmp_path / "run"
+    open_run(folder)
     with pytest.raises(ValueError, match=r"unfinished run with other arguments \(dataset 'digits' not 'mnist'\)"):
-        training.Run("a.b", str(tmp_path / "run"), {"dataset": "mnist", "seed": 0}, training.Options())
-    (tmp_path / "run" / "metrics.json").write_text("{}")
+        open_run(folder, {"dataset": "mnist", "seed": 0})
+    (folder / "metrics.json").write_text("{}")
     with pytest.raises(ValueError, match="holds a finished run; --overwrite replaces it"):
-        start(tmp_path / "run", epochs=1)
+        open_run(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("precious")
     with pytest.raises(ValueError, match="holds other files"):
-        start(tmp_path / "other", epochs=1, options=training.Options(overwrite=True))
+        open_run(tmp_path / "other", overwrite=True)
     assert (tmp_path / "other" / "thesis.tex").read_text() == "precious"
-    start(tmp_path / "run", epochs=1, options=training.Options(overwrite=True))
-    assert not (tmp_path / "run" / "metrics.json").exists()
+    open_run(folder, overwrite=True)
+    assert not (folder / "metrics.json").exists()
+
+
+def test_runs_of_several_models_of_a_recipe_have_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for config, expected in (({}, "runs/flows/maf/mnist"), ({"model": "iaf"}, "runs/flows/maf/iaf/mnist")):
+        run = training.Run("flows.maf", None, {"dataset": "/data/mnist.npz", "seed": 0, **config}, training.Options())
+        assert run.folder.as_posix() == expected
 
 
 def test_strategy_names():
@@ -124,21 +203,25 @@ def test_strategy_names():
         choose_strategy("multi_worker")
 
 
-def test_a_part_of_a_run_has_checkpoints_of_its_own_and_goes_on_from_them(tmp_path):
-    run, model, splits = start(tmp_path / "run", epochs=1)
-    part = run.part("background")
+def test_a_stage_has_checkpoints_curve_and_pictures_of_its_own_and_goes_on_from_them(uninterrupted):
+    folder, run, model = uninterrupted
+    stage = run.stage("background")
+    splits = data.load("digits", batch_size=200, binarization="threshold")
 
-    def fit_part():
-        with part.scope():
+    def fit_stage():
+        with stage.scope():
             other = autoregressive.MADE(splits.event_shape, (16,), seed=1)
-            other.compile(keras.optimizers.Adam(0.01))
-        return part.fit(other, splits, epochs=2, monitor="val_loss")
+            stage.compile(other, keras.optimizers.Adam(0.01), xla=False)
+        return stage.fit(other, splits, epochs=2, monitor="val_loss")
 
-    before, trained = model.get_weights(), fit_part().get_weights()
-    assert (run.training["epochs"], part.training["epochs"]) == (1, 2)
-    assert (tmp_path / "run" / "background" / "checkpoints" / "state.json").exists()
+    before, trained = model.get_weights(), fit_stage().get_weights()
+    assert (run.training["epochs"], stage.training["epochs"]) == (3, 2)
+    assert len(history(folder)) == 3
+    assert len(history(folder / "background")) == 2
+    for name in ("log.csv", "tensorboard", "samples/epoch-00001.png"):
+        assert (folder / "background" / name).exists()
     # Nothing is left to train, and the weights are those on disk.
-    for a, b in zip(trained, fit_part().get_weights(), strict=True):
+    for a, b in zip(trained, fit_stage().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -147,7 +230,7 @@ def test_a_part_of_a_run_has_checkpoints_of_its_own_and_goes_on_from_them(tmp_pa
 def test_a_run_that_evaluates_models_writes_a_table(tmp_path, capsys):
     splits = data.load("digits")
     config = {"dataset": "digits", "seed": 3}
-    run = training.Run("tasks.sample_quality", str(tmp_path / "run"), config, training.Options())
+    run = training.Run("tasks.sample_quality", tmp_path / "run", config, training.Options())
     rows = {"VAE": {"precision": 0.25, "precision_standard_error": 0.125}, "DCGAN": {"precision": 0.5}}
     report = run.finish_table(splits, rows, protocol="By hand.")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == report
@@ -158,7 +241,7 @@ def test_a_run_that_evaluates_models_writes_a_table(tmp_path, capsys):
     assert written.endswith("By hand.\n")
     assert "0.25 ± 0.125" in capsys.readouterr().out
     with pytest.raises(ValueError, match="holds a finished run; --overwrite replaces it"):
-        training.Run("tasks.sample_quality", str(tmp_path / "run"), config, training.Options())
+        training.Run("tasks.sample_quality", tmp_path / "run", config, training.Options())
 
 
 def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_path):
@@ -171,10 +254,10 @@ def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_pa
     x = splits.array("test")
     np.testing.assert_allclose(continued.log_prob(x), model.log_prob(x), rtol=1e-5)
 
-    # Once there is a checkpoint, the other model is not needed any more; and it is nothing to a part of the run.
+    # Once there is a checkpoint, the other model is not needed any more; and it is nothing to a stage of the run.
     path.unlink()
     run, _, _ = start(tmp_path / "run", epochs=1, options=training.Options(start_from=str(path)))
-    assert run.part("other").options.start_from is None
+    assert run.stage("other").options.start_from is None
 
     saving.save_model(autoregressive.MADE((8, 8, 1), (15,), num_masks=2), path)
     with pytest.raises(ValueError, match="`start_from` must name a model with weights of the shapes"):

@@ -1,0 +1,130 @@
+"""Arguments in groups: the same by flag, in calls from Python and in `config.json`; and every command that is shown."""
+
+import dataclasses
+import importlib
+import json
+import pathlib
+import re
+import shlex
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gen import cli, data, training
+from keras_gen.training.arguments import Dataset
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@training.recipe(options=training.Options(ema=0.5), dataset="mnist", epochs=300, hidden_units=(8000,), ema=0.9)
+def main(
+    run,
+    *,
+    data: training.Images = training.Images("digits", binarization="threshold"),
+    schedule: training.Schedule = training.Schedule(epochs=3, batch_size=100, learning_rate=0.1),
+    hidden_units: tuple[int, ...] = (5,),
+    width: float = 1.0,
+):
+    """Returns its arguments.
+
+    Args:
+        hidden_units: numbers.
+        width: a number.
+    """
+    return run, data, schedule, hidden_units, width
+
+
+def test_fields_of_groups_are_arguments(tmp_path):
+    run, data, schedule, hidden_units, width = main(epochs=7, width=2.0, seed=5, folder=tmp_path / "run", xla=True)
+    assert data == training.Images("digits", binarization="threshold")
+    assert schedule == training.Schedule(epochs=7, batch_size=100, learning_rate=0.1)
+    assert (hidden_units, width, run.seed, run.folder) == ((5,), 2.0, 5, tmp_path / "run")
+    assert run.options == training.Options(ema=0.5, xla=True)
+    written = json.loads((tmp_path / "run" / "config.json").read_text())["arguments"]
+    assert written == run.config
+    assert written["dataset"] == "digits"
+    assert written["image_size"] is None
+    assert (written["epochs"], written["hidden_units"], written["seed"]) == (7, [5], 5)
+    assert written["options"]["ema"] == 0.5
+    assert not {"data", "schedule", "paper"} & set(written)
+
+
+def test_whole_groups_are_arguments_too(tmp_path):
+    schedule = training.Schedule(epochs=9, batch_size=4, learning_rate=0.2, patience=1)
+    found = main(schedule=schedule, batch_size=6, folder=tmp_path / "run", options=training.Options(ema=0.1))
+    assert found[2] == dataclasses.replace(schedule, batch_size=6)
+    assert found[0].options == training.Options(ema=0.1)
+
+
+def test_the_paper_fills_in_what_is_not_given(tmp_path):
+    run, data, schedule, hidden_units, _ = main(paper=True, epochs=2, folder=tmp_path / "run")
+    assert (data.dataset, data.binarization, schedule.epochs, schedule.batch_size) == ("mnist", "threshold", 2, 100)
+    assert (hidden_units, run.options.ema) == ((8000,), 0.9)
+    flags = main.parsed(["--paper", "--epochs", "7", "--image-size", "20", "30"])
+    assert flags["schedule"] == dataclasses.replace(schedule, epochs=7)
+    assert flags["data"] == training.Images("mnist", binarization="threshold", image_size=(20, 30))
+    assert flags["options"].ema == 0.9
+    assert main.parsed([])["schedule"].epochs == 3
+
+
+def test_unknown_names_get_a_sentence():
+    with pytest.raises(TypeError, match="`paper` must name arguments of main, received size"):
+        training.recipe(size=1)(lambda run, *, width=1: None)
+    with pytest.raises(TypeError, match=r"`epoch` is no argument; expected one of dataset, binarization, .*epochs"):
+        main(epoch=1)
+
+
+def test_a_schedule_falls_to_zero_along_a_cosine():
+    rate = training.Schedule(epochs=5, batch_size=1, learning_rate=0.2).rate(4)
+    steps = np.arange(21)
+    np.testing.assert_allclose([rate(step) for step in steps], 0.1 * (1.0 + np.cos(np.pi * steps / 20)), atol=1e-7)
+    assert float(training.Schedule(5, 1, 0.2).rate(4, 0.6)(0)) == pytest.approx(0.6)
+    optimizer = training.VectorSchedule(5, 1, 0.2, weight_decay=0.3).adamw(4, max_norm=2.0)
+    assert isinstance(optimizer, keras.optimizers.AdamW)
+    assert (optimizer.weight_decay, optimizer.global_clipnorm) == (0.3, 2.0)
+    assert float(optimizer.learning_rate) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("group", [training.Images, training.Vectors, training.Examples, training.Sounds])
+def test_data_are_read_as_their_arguments_say(group, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda name, **arguments: (name, arguments))
+    name, arguments = group("digits").load(batch_size=7, seed=3)
+    assert issubclass(group, Dataset)
+    own = {field.name: field.default for field in dataclasses.fields(group) if field.name != "dataset"}
+    assert (name, arguments) == ("digits", {**own, "batch_size": 7, "seed": 3})
+
+
+def recipe_of(name: str) -> training.recipe:
+    return importlib.import_module(f"recipes.{name}").main
+
+
+@pytest.mark.parametrize("name", cli.recipe_files())
+def test_recipes_take_the_shared_flags(name):
+    groups = recipe_of(name).parsed([])
+    assert {"seed", "folder", "options", "data"} <= set(groups)
+    images = not isinstance(groups["data"], training.Sounds) and type(groups["data"]) is not training.Vectors
+    assert hasattr(groups["data"], "image_size") == images
+
+
+def shown_commands() -> list[tuple[str, str]]:
+    """Returns the name and the flags of each command that a recipe's docstring, the README or a page of docs shows."""
+    commands = set()
+    texts = [path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
+    for name, path in cli.recipe_files().items():
+        text = path.read_text()
+        # A command goes on in lines that begin with flags.
+        texts.append(re.sub(r" ?\\*\n +(?=--)", " ", text[: text.index('"""', 3)]))
+        assert f"python -m recipes.{name}" in text
+    for text in texts:
+        for command in re.findall(r"python -m recipes\.([a-z]\w*\.\w+(?: [^\n`#]*)?)", text):
+            # Behind two spaces it says what the command does.
+            name, *flags = re.split(r" {2,}", command.strip())[0].split(" ", 1)
+            commands.add((name, flags[0] if flags else ""))
+    return sorted(commands)
+
+
+@pytest.mark.parametrize(("name", "flags"), shown_commands())
+def test_commands_that_are_shown_can_be_typed(name, flags):
+    flags = re.sub(r"…|\[.*?\]|\(.*?\)", "", flags)
+    recipe_of(name).parsed(shlex.split(flags))
