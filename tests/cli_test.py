@@ -6,9 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from keras_gen import cli, training
-from keras_gen.autoregressive import MADE
+from keras_gen.autoregressive import MADE, WaveNet
 from keras_gen.core import saving
 
 
@@ -80,6 +81,21 @@ def test_evaluate_uses_the_data_of_the_run(trained, monkeypatch, capsys):
 def test_info_shows_arguments_and_figures(trained, monkeypatch, capsys):
     _, out, _ = run(monkeypatch, capsys, "info", trained)
     assert json.loads(out.split("\n", 1)[1])["test"]["nll"] == 44.0
+
+
+def test_sound_is_written_where_there_is_a_rate(tmp_path, monkeypatch, capsys):
+    saving.save_model(WaveNet((20,), filters=2, skip_filters=2, dilations=(1,)), tmp_path / "model.keras")
+    output = tmp_path / "samples.wav"
+    status, *_ = run(monkeypatch, capsys, "sample", tmp_path, "--num-samples", 2, "--output", output)
+    assert status == 1
+    assert not output.exists()
+    (tmp_path / "metrics.json").write_text('{"dataset": {"sample_rate": 100}}')
+    run(monkeypatch, capsys, "sample", tmp_path, "--num-samples", 2, "--output", output)
+    rate, samples = wavfile.read(output)
+    assert rate == 100
+    assert len(samples) == 2 * (20 + 25)
+    assert np.any(samples[:20])
+    assert not np.any(samples[20:45])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from scipy.io import wavfile
 #: Pitches of the tones, in Hz: a major scale from A on.
 PITCHES = tuple(220.0 * 2.0 ** (semitones / 12.0) for semitones in (0, 2, 4, 5, 7, 9, 11, 12))
 
-
 #: Samples in a second of the tones.
 TONE_RATE = 4000
 

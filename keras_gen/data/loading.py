@@ -19,7 +19,7 @@ from keras_gen.spaces import Levels
 REASONS = {
     "image_size": "is no folder of images",
     "audio_length": "holds no sound",
-    "columns": "is no table of text",
+    "columns": "is no table in a text file",
 }
 
 

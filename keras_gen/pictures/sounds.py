@@ -41,7 +41,7 @@ def draw_sound(waveform, spectrogram, sound: np.ndarray, sample_rate: int) -> No
     waveform.plot(np.arange(len(sound)) / sample_rate, sound, linewidth=0.5)
     waveform.set(xlim=(0.0, seconds), ylim=(-1.0, 1.0))
     # About 30 ms resolve the harmonics of a voice.
-    window = min(len(sound), 2 ** round(np.log2(0.03 * sample_rate)))
+    window = min(len(sound), 2 ** max(2, round(np.log2(0.03 * sample_rate))))
     power = signal.spectrogram(
         sound, sample_rate, window="hann", nperseg=window, noverlap=window * 3 // 4, scaling="spectrum", detrend=False
     )[2]

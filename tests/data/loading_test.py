@@ -1,10 +1,10 @@
 """Data sets: what the pipelines yield, in which order, and what is said of a wrong name or file."""
 
 import numpy as np
-import PIL.Image
 import pytest
 
 from keras_gen import data
+from keras_gen.spaces import ClassLabel, Levels, Reals
 
 
 def rows(dataset) -> np.ndarray:
@@ -26,6 +26,15 @@ def test_an_epoch_is_a_permutation_and_epochs_differ(numbers):
     for epoch in epochs:
         assert sorted(epoch) == list(range(10))
     assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_the_order_of_a_seed_never_changes(numbers):
+    """A run that goes on under a new version sees the batches that it would have seen."""
+    batches = [x.numpy()[:, 0].tolist() for x in data.load(numbers, batch_size=5, seed=7).train_from(1).take(4)]
+    assert batches == [[9, 6, 8, 7, 2], [3, 5, 1, 0, 4], [9, 1, 6, 3, 7], [4, 2, 5, 8, 0]]
+    bits = data.load("digits", binarization="dynamic", batch_size=3, seed=1)
+    assert [x.numpy().sum() for x in bits.train_from(0).take(4)] == [64, 63, 57, 52]
+    assert [x.numpy().sum() for x in bits.test.take(3)] == [63, 51, 58]
 
 
 def test_a_later_epoch_is_entered_as_if_all_before_had_been_seen(numbers):
@@ -62,6 +71,7 @@ def test_digits_are_split_without_overlap_or_loss():
     from sklearn.datasets import load_digits
 
     splits = data.load("digits", batch_size=100, labels=True)
+    assert splits.spaces == {"x": Levels((8, 8, 1), 17), "condition": ClassLabel(10)}
     assert (splits.event_shape, splits.levels) == ((8, 8, 1), 17)
     arrays = [splits.array(split) for split in ("train", "validation", "test")]
     assert [len(array) for array in arrays] == [1437, 180, 180]
@@ -96,16 +106,68 @@ def test_static_bits_stay_and_dynamic_bits_are_drawn_anew():
     assert abs(static.array("train").mean() - grey.mean()) < 4 * error * np.sqrt(20)
 
 
-def test_levels_follow_the_dtype(tmp_path):
-    for array, levels in (
-        (np.array([[0, 1]] * 9, bool), 2),
-        (np.array([[0, 200]] * 9, np.uint8), 256),
-        (np.array([[0, 4]] * 9, np.int64), 5),
-        (np.array([[0.0, 1.0]] * 9), None),
-    ):
-        np.save(tmp_path / "array.npy", array)
-        assert data.load(tmp_path / "array.npy").levels == levels
-    assert data.load(tmp_path / "array.npy", standardize=False).event_shape == (2,)
+@pytest.mark.parametrize(
+    ("array", "space"),
+    [
+        (np.array([[0, 1]] * 9, bool), Levels((2,), 2)),
+        (np.array([[0, 200]] * 9, np.uint8), Levels((2,), 256)),
+        (np.array([[0, 4]] * 9, np.int64), Levels((2,), 5)),
+        (np.array([0, 999] * 9), Levels((1,), 1000)),
+        (np.ones((9, 3, 2), np.uint8), Levels((3, 2, 1), 2)),
+        (np.array([[0.0, 1.0]] * 9), Reals((2,))),
+        (np.arange(9.0), Reals((1,))),
+        (np.ones((9, 3, 2)), Reals((3, 2))),
+    ],
+)
+def test_the_space_follows_dtype_and_shape(tmp_path, array, space):
+    np.save(tmp_path / "array.npy", array)
+    splits = data.load(tmp_path / "array.npy")
+    assert splits.spaces == {"x": space}
+    assert next(iter(splits.test)).shape[1:] == space.shape
+    if isinstance(space, Levels):
+        assert data.load(tmp_path / "array.npy", levels=2000).spaces == {"x": Levels(space.shape, 2000)}
+
+
+def test_labels_are_the_second_arrays_of_a_file(tmp_path):
+    x, y = np.arange(20.0)[:, np.newaxis], np.arange(20) % 3
+    np.savez(tmp_path / "set.npz", x_train=x[:12], y_train=y[:12], x_test=x[12:], y_test=y[12:])
+    splits = data.load(tmp_path / "set.npz", labels=True)
+    assert splits.spaces == {"x": Reals((1,)), "condition": ClassLabel(3)}
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(splits.labels(split), splits.array(split)[:, 0] % 3)
+    np.savez(tmp_path / "few.npz", x_train=x, y_train=np.where(x[:, 0] < 15, y, -1))
+    assert data.load(tmp_path / "few.npz", labels=True).spaces["condition"] == ClassLabel(3, unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (np.arange(9), r"shape \(9,\) and dtype int64 in its train split; whole numbers of shape \(20,\)"),
+        (np.arange(20.0), "dtype float64 in its train split; whole numbers"),
+        (np.eye(20, dtype=int), r"labels of shape \(20, 20\)"),
+        (np.arange(20) - 2, "the label -2; expected whole labels from -1 to 17"),
+    ],
+)
+def test_wrong_labels_get_a_sentence(tmp_path, labels, sentence):
+    np.savez(tmp_path / "set.npz", x_train=np.zeros((20, 2)), y_train=labels)
+    with pytest.raises(ValueError, match=r"`labels` must be False: set\.npz holds .*" + sentence):
+        data.load(tmp_path / "set.npz", labels=True)
+    # Nobody has asked for them here.
+    assert data.load(tmp_path / "set.npz").spaces == {"x": Reals((2,))}
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ({"image_size": 4}, "`image_size` must be None: digits is no folder of images; received 4"),
+        ({"audio_length": 100}, "`audio_length` must be None: digits holds no sound; received 100"),
+        ({"columns": "0:2"}, "`columns` must be None: digits is no table in a text file; received 0:2"),
+        ({"labels": True}, "`labels` must be False: two_moons has none"),
+    ],
+)
+def test_what_a_set_cannot_take_is_refused(option, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        data.load("two_moons" if "labels" in option else "digits", **option)
 
 
 def test_tables_with_and_without_names(tmp_path):
@@ -120,29 +182,6 @@ def test_tables_with_and_without_names(tmp_path):
         restored = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
         restored = restored * splits.scale[1] + splits.scale[0]
         np.testing.assert_allclose(np.sort(restored[:, 0]), np.sort(table[:, 0]), atol=1e-5)
-
-
-def test_a_folder_of_images(tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (12, 4, 6, 3), np.uint8)
-    for index, image in enumerate(images):
-        PIL.Image.fromarray(image).save(tmp_path / f"{index:02}.png")
-    splits = data.load(tmp_path)
-    assert (splits.event_shape, splits.levels) == ((4, 6, 3), 256)
-    found = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
-    assert sorted(map(bytes, found)) == sorted(map(bytes, images))
-    assert data.load(tmp_path, image_size=(2, 3)).event_shape == (2, 3, 3)
-
-
-def test_images_that_do_not_fit_in_memory_are_read_from_their_files(tmp_path, monkeypatch):
-    for index in range(12):
-        PIL.Image.fromarray(np.full((4, 4), index, np.uint8)).save(tmp_path / f"{index:02}.png")
-    monkeypatch.setattr("keras_gen.data.loading.MEMORY_LIMIT", 0)
-    splits = data.load(tmp_path, batch_size=4)
-    assert splits.sources["train"].array is None
-    seen = np.concatenate([rows(splits.train), rows(splits.validation), rows(splits.test)])
-    assert sorted(seen[:, 0, 0, 0]) == list(range(12))
-    with pytest.raises(ValueError, match="needs the whole set in memory"):
-        data.load(tmp_path, binarization="static")
 
 
 def test_a_prepared_tfds_set(tmp_path, monkeypatch):
@@ -165,7 +204,7 @@ def test_a_prepared_tfds_set(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     splits = data.load("tiny", batch_size=4, labels=True)
-    assert (splits.event_shape, splits.levels) == ((4, 4, 1), 256)
+    assert splits.spaces == {"x": Levels((4, 4, 1), 256), "condition": ClassLabel(6)}
     np.testing.assert_array_equal(splits.array("test"), images[6:])
     # There is no validation split: the last sixth of the training examples serves.
     np.testing.assert_array_equal(splits.array("validation"), images[5:6])

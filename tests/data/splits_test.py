@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from keras_gen import data
+from keras_gen.data.splits import Source, Splits
+from keras_gen.spaces import ClassLabel, Levels, Reals
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +21,57 @@ def test_labels_belong_to_their_examples(digits):
         expected = [found[bytes(image)] for image in splits.array("test")[..., 0]]
         assert splits.labels("test").tolist() == expected
     assert data.load("digits").labels("test") is None
+
+
+def test_spaces_follow_the_examples(digits):
+    label = {"condition": ClassLabel(10)}
+    assert digits.binarized("static").spaces == {"x": Levels((8, 8, 1), 2), **label}
+    assert digits.binarized("dynamic").spaces == {"x": Levels((8, 8, 1), 2), **label}
+    assert digits.cropped(4, 6).spaces == {"x": Levels((4, 6, 1), 17), **label}
+    assert digits.resized(4, 4, 300).spaces == {"x": Levels((4, 4, 1), 300), **label}
+    assert digits.dequantized().spaces == {"x": Reals((64,)), **label}
+    assert digits.unlabelled().spaces == digits.selected(lambda labels: labels < 3).spaces == {"x": digits.event_space}
+
+
+@pytest.fixture
+def pairs():
+    """A set of sources and targets that are their negatives, and two numbers that tell which pair it is."""
+    spaces = {"source": Reals((3,)), "target": Reals((3,)), "numbers": Levels((2,), 100)}
+    sources = {}
+    for split, first, num in (("train", 0, 20), ("validation", 20, 5), ("test", 25, 7)):
+        numbers = np.arange(first, first + num)
+        source = np.random.default_rng(first).normal(size=(num, 3)).astype(np.float32)
+        sources[split] = Source.from_columns(
+            {"source": source, "target": -source, "numbers": np.stack([numbers, 99 - numbers], axis=1)}
+        )
+    return Splits("pairs", spaces, "none", batch_size=4, seed=1, sources=sources)
+
+
+def test_columns_of_other_names_come_as_dicts(pairs):
+    seen = []
+    for batch in pairs.train_from(0).take(pairs.steps_per_epoch):
+        assert batch.keys() == {"source", "target", "numbers"}
+        np.testing.assert_array_equal(batch["target"], -batch["source"])
+        np.testing.assert_array_equal(batch["source"], pairs.array("train", "source")[batch["numbers"][:, 0]])
+        seen.extend(batch["numbers"][:, 0].numpy())
+    assert sorted(seen) == list(range(20))
+    last = list(pairs.test)[-1]
+    assert last["source"].shape == (3, 3)
+    np.testing.assert_array_equal(last["numbers"], [[29, 70], [30, 69], [31, 68]])
+    assert pairs.labels("test") is None
+    with pytest.raises(ValueError, match="pairs has no column `x`; it has source, target, numbers"):
+        _ = pairs.event_shape
+    assert pairs.description()["columns"]["numbers"] == {"event_shape": [2], "levels": 100}
+
+
+def test_examples_are_columns_by_name_and_start_again(digits, pairs):
+    found = pairs.examples("validation", 7)
+    np.testing.assert_array_equal(found["numbers"][:, 0], [20, 21, 22, 23, 24, 20, 21])
+    np.testing.assert_array_equal(found["target"][5:], found["target"][:2])
+    found = digits.examples("test", 3)
+    np.testing.assert_array_equal(found["x"], digits.array("test")[:3])
+    np.testing.assert_array_equal(found["condition"], digits.labels("test")[:3])
+    assert digits.unlabelled().examples("test", 3).keys() == {"x"}
 
 
 def test_some_classes_are_selected(digits):
@@ -38,6 +91,9 @@ def test_a_set_without_labels_has_the_same_examples(digits):
     shard = data.load("digits", labels=True, shard=(1, 3))
     assert shard.unlabelled().size("test") == shard.size("test")
     np.testing.assert_array_equal(shard.unlabelled().array("test"), digits.array("test")[1::3])
+    drawn = digits.binarized("dynamic")
+    for x, (same, _) in zip(drawn.unlabelled().test, drawn.test, strict=True):
+        np.testing.assert_array_equal(x, same)
 
 
 def test_examples_change_and_labels_stay(digits):

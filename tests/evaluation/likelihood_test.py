@@ -1,4 +1,4 @@
-"""Likelihoods over a data set, baselines and pictures."""
+"""Likelihoods over a data set, and baselines."""
 
 import itertools
 import math
@@ -73,18 +73,3 @@ def test_baselines_of_digits():
     assert found["nll_mixture_of_bernoullis"] < found["nll_independent_entries"] < 64 * math.log(2)
     assert set(evaluation.baselines(data.load("digits"))) == {"nll_independent_entries"}
     assert set(evaluation.baselines(data.load("two_moons"))) == {"nll_gaussian"}
-
-
-def test_a_grid_shows_every_pixel_at_its_place():
-    images = np.arange(4)[:, np.newaxis, np.newaxis, np.newaxis] * np.ones((4, 3, 3, 1))
-    picture = np.asarray(evaluation.pictures.image_grid(images, 4, min_size=1))
-    assert picture.shape == (12, 12)
-    np.testing.assert_array_equal(picture[3::5, 3::5], [[0, 85], [170, 255]])
-
-
-@pytest.mark.parametrize(("shape", "levels"), [((9, 4, 6, 3), 256), ((9, 2), None), ((9, 11), None), ((9, 16), 2)])
-def test_every_kind_of_example_has_a_picture(shape, levels):
-    random = np.random.default_rng(0)
-    x = random.normal(size=shape) if levels is None else random.integers(0, levels, shape)
-    pixels = np.asarray(evaluation.picture(x, levels, x))
-    assert pixels.std() > 0

@@ -34,7 +34,8 @@ def read_folder(folder: pathlib.Path, *, image_size, audio_length: int | None) -
     classes = sorted({name for found in files.values() for name in found.values()})
     if "" in classes:
         return reading
-    labels = {split: np.array([classes.index(name) for name in found.values()]) for split, found in files.items()}
+    index = {name: number for number, name in enumerate(classes)}
+    labels = {split: np.array([index[name] for name in found.values()]) for split, found in files.items()}
     return reading.labelled(labels, len(classes))
 
 

@@ -36,6 +36,7 @@ class ImageFiles:
         return ImageFiles(self.paths[rows], self.shape, resized=self.resized)
 
     def gather(self, indices):
+        """Reads the images at an int64 tensor of indices."""
         return tf.map_fn(
             self.decoded, tf.gather(self.path_tensor, indices), fn_output_signature=tf.TensorSpec(self.shape, tf.uint8)
         )
@@ -47,7 +48,7 @@ class ImageFiles:
             image = tf.cast(tf.round(tf.image.resize(image, self.shape[:2], antialias=True)), tf.uint8)
         return image
 
-    def in_memory(self) -> np.ndarray:
+    def read_all(self) -> np.ndarray:
         """Returns all images as one array."""
         return np.stack([self.decoded(path).numpy() for path in self.path_tensor])
 
@@ -62,52 +63,49 @@ def read_images(paths: dict[str, list[pathlib.Path]], image_size) -> columns.Rea
     Raises:
         ValueError: if images have several sizes and no `image_size` is given, or a file is no image.
     """
+    size = checked_size([path for files in paths.values() for path in files], image_size)
     first = next(iter(paths.values()))[0]
     channels = tf.io.decode_image(tf.io.read_file(str(first)), expand_animations=False).shape[-1]
-    size = common_size(paths) if image_size is None else checked_size(image_size)
-    shape = (*size, channels)
     found = {
-        split: {"x": ImageFiles(np.array(list(map(str, files))), shape, resized=image_size is not None)}
+        split: {"x": ImageFiles(np.array(list(map(str, files))), (*size, channels), resized=image_size is not None)}
         for split, files in paths.items()
     }
-    if math.prod(shape) * sum(map(len, paths.values())) <= columns.MEMORY_LIMIT:
-        found = {split: {"x": images["x"].in_memory()} for split, images in found.items()}
-    return columns.Reading(found, {"x": Levels(shape, 256)}, options=("image_size",))
+    if math.prod(size) * channels * sum(map(len, paths.values())) <= columns.MEMORY_LIMIT:
+        found = {split: {"x": by_name["x"].read_all()} for split, by_name in found.items()}
+    return columns.Reading(found, {"x": Levels((*size, channels), 256)}, options=("image_size",))
 
 
-def checked_size(image_size) -> tuple[int, int]:
-    """Returns height and width as whole numbers; one number stands for a square.
+def checked_size(paths: list[pathlib.Path], image_size) -> tuple[int, int]:
+    """Returns height and width of images, whose files are opened but not decoded.
+
+    Args:
+        paths: paths of the files.
+        image_size: as in `data.load`.
 
     Raises:
         TypeError: if `image_size` is neither a whole number nor a pair of them.
-        ValueError: if there are not two numbers, or one is smaller than 1.
+        ValueError: if it is None and the images have several sizes, or a file is no image.
     """
     if isinstance(image_size, (int, np.integer)):
         image_size = (image_size, image_size)
-    size = checks.positive_ints("image_size", image_size)
-    if len(size) != 2:
+    if image_size is not None and len(checks.positive_ints("image_size", image_size)) != 2:
         raise ValueError(f"`image_size` must be a whole number or (height, width), received {image_size}.")
-    return size
-
-
-def common_size(paths: dict[str, list[pathlib.Path]]) -> tuple[int, int]:
-    """Returns height and width of all images, from the first bytes of each file.
-
-    Raises:
-        ValueError: if they have several sizes, or a file is no image.
-    """
-    first = common = None
-    for path in (path for files in paths.values() for path in files):
-        try:
-            with PIL.Image.open(path) as image:
-                size = (image.height, image.width)
-        except (OSError, PIL.Image.DecompressionBombError) as error:
-            raise ValueError(f"`name`: {path} is not a readable image ({error}).") from None
-        if common is None:
-            first, common = path, size
-        if size != common:
+    sizes = [size_of(path) for path in paths]
+    if image_size is not None:
+        return tuple(image_size)
+    for path, size in zip(paths, sizes, strict=True):
+        if size != sizes[0]:
             raise ValueError(
                 "`image_size` must be given, a height and width to bring all images to, such as 64 or (48, 64): "
-                f"{path} has {size}, but {first} has {common}."
+                f"{path} has {size}, but {paths[0]} has {sizes[0]}."
             )
-    return common
+    return sizes[0]
+
+
+def size_of(path: pathlib.Path) -> tuple[int, int]:
+    """Returns height and width of the image in a file, or raises ValueError if there is none."""
+    try:
+        with PIL.Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, PIL.Image.DecompressionBombError) as error:
+        raise ValueError(f"`name`: {path} is not a readable image ({error}).") from None

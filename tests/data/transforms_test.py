@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_gen import data
+from keras_gen.spaces import ClassLabel, Levels
 
 
 @pytest.fixture(scope="module")
@@ -13,9 +14,9 @@ def digits():
 
 def test_batches_have_as_many_labelled_examples_as_asked_for(digits):
     few = data.few_labels(digits, 30, 20)
-    _, truth = digits.sources["train"].gather(np.arange(digits.size("train")))
-    x = digits.array("train")
-    of = {image.tobytes(): int(label) for image, label in zip(x, truth.numpy(), strict=True)}
+    of = {
+        image.tobytes(): int(label) for image, label in zip(digits.array("train"), digits.labels("train"), strict=True)
+    }
     labelled, unlabelled = {}, set()
     for images, labels in few.train.as_numpy_iterator():
         assert images.shape == (50, 8, 8, 1)
@@ -28,6 +29,7 @@ def test_batches_have_as_many_labelled_examples_as_asked_for(digits):
     assert all(of[image] == label for image, label in labelled.items())
     assert np.unique(list(labelled.values()), return_counts=True)[1].tolist() == [3] * 10
     assert len(unlabelled) > 15 * len(labelled)
+    assert few.spaces == {"x": Levels((8, 8, 1), 17), "condition": ClassLabel(10, unknown=True)}
 
 
 def test_the_seed_chooses_the_examples_and_resuming_finds_the_same_batches(digits):

@@ -1,0 +1,116 @@
+"""Folders of images: their sizes, their labels, and those that do not fit in memory."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from keras_gen import data
+from keras_gen.spaces import ClassLabel, Levels
+
+SPLITS = ("train", "validation", "test")
+
+
+def save(path, image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(image).save(path)
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """A folder of 12 grey images, each of one value from 0 to 11, in subfolders "b" (even) and "a" (odd)."""
+    for value in range(12):
+        save(tmp_path / ("a" if value % 2 else "b") / f"{value:02}.png", np.full((4, 6), value, np.uint8))
+    return tmp_path
+
+
+def test_a_folder_of_images(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, 4, 6, 3), np.uint8)
+    for index, image in enumerate(images):
+        save(tmp_path / f"{index:02}.png", image)
+    splits = data.load(tmp_path)
+    assert splits.spaces == {"x": Levels((4, 6, 3), 256)}
+    found = np.concatenate([splits.array(split) for split in SPLITS])
+    assert sorted(map(bytes, found)) == sorted(map(bytes, images))
+    with pytest.raises(ValueError, match=r"`labels` must be False: .* has none"):
+        data.load(tmp_path, labels=True)
+
+
+def test_subfolders_are_the_labels_in_alphabetical_order(classes):
+    splits = data.load(classes, labels=True)
+    assert splits.spaces == {"x": Levels((4, 6, 1), 256), "condition": ClassLabel(2)}
+    values = {split: splits.array(split)[:, 0, 0, 0] for split in SPLITS}
+    for split in SPLITS:
+        np.testing.assert_array_equal(splits.labels(split), (values[split] + 1) % 2)
+    assert sorted(np.concatenate(list(values.values()))) == list(range(12))
+
+
+def test_subfolders_can_be_splits_with_classes_inside(tmp_path):
+    for number, split in enumerate(("train", "val", "test")):
+        for label, name in enumerate(("one", "two", "zero")[: 3 - number]):
+            save(tmp_path / split / name / "0.png", np.full((2, 2), 10 * number + label, np.uint8))
+    splits = data.load(tmp_path, labels=True)
+    assert splits.spaces["condition"] == ClassLabel(3)
+    for number, split in enumerate(SPLITS):
+        np.testing.assert_array_equal(splits.array(split)[:, 0, 0, 0] - 10 * number, splits.labels(split))
+
+
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("image_size", [None, (3, 2)])
+def test_what_does_not_fit_in_memory_is_read_in_the_same_batches(classes, monkeypatch, labels, image_size):
+    arguments = {"batch_size": 4, "seed": 3, "labels": labels, "image_size": image_size}
+    held = data.load(classes, **arguments)
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    read = data.load(classes, **arguments)
+    assert held.in_memory
+    assert not read.in_memory
+    assert read.spaces == held.spaces
+    for ours, theirs in ((read.train_from(0).take(6), held.train_from(0).take(6)), (read.test, held.test)):
+        for batch, expected in zip(ours, theirs, strict=True):
+            for column, other in zip(*((each if labels else (each,)) for each in (batch, expected)), strict=True):
+                np.testing.assert_array_equal(column, other)
+    if labels:
+        np.testing.assert_array_equal(read.labels("train"), held.labels("train"))
+    with pytest.raises(ValueError, match="needs the whole set in memory; use 'dynamic'"):
+        read.binarized("static")
+    assert set(np.unique(np.concatenate([batch for batch in read.unlabelled().binarized("dynamic").test]))) <= {0, 1}
+
+
+def test_images_are_brought_to_a_size(classes):
+    square, pair = data.load(classes, image_size=2), data.load(classes, image_size=(2, 3))
+    assert (square.event_shape, pair.event_shape) == ((2, 2, 1), (2, 3, 1))
+    # Each image has one value, which stays.
+    assert sorted(np.concatenate([pair.array(split) for split in SPLITS])[:, 1, 2, 0]) == list(range(12))
+    np.testing.assert_array_equal(square.array("train"), pair.array("train")[:, :, :2])
+
+
+@pytest.mark.parametrize("memory_limit", [0, 2**30])
+def test_the_first_image_of_another_size_is_named_before_training(classes, monkeypatch, memory_limit):
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", memory_limit)
+    save(classes / "b" / "tall.png", np.zeros((9, 6), np.uint8))
+    sentence = (
+        r"`image_size` must be given, a height and width to bring all images to, such as 64 or \(48, 64\): "
+        r".*b/tall\.png has \(9, 6\), but .*a/01\.png has \(4, 6\)\."
+    )
+    with pytest.raises(ValueError, match=sentence):
+        data.load(classes)
+    assert data.load(classes, image_size=5).event_shape == (5, 5, 1)
+
+
+def test_a_file_that_is_no_image_is_named(classes):
+    (classes / "a" / "none.png").write_bytes(b"")
+    for image_size in (None, 4):
+        with pytest.raises(ValueError, match=r"`name`: .*a/none\.png is not a readable image"):
+            data.load(classes, image_size=image_size)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "error", "sentence"),
+    [
+        (0, ValueError, "`image_size` must be at least 1, received 0"),
+        ((4, 5, 6), ValueError, r"`image_size` must be a whole number or \(height, width\), received \(4, 5, 6\)"),
+        (2.5, TypeError, "`image_size` must be a tuple of whole numbers, received 2.5"),
+    ],
+)
+def test_a_wrong_size_gets_a_sentence(classes, image_size, error, sentence):
+    with pytest.raises(error, match=sentence):
+        data.load(classes, image_size=image_size)
