@@ -32,10 +32,9 @@ class Images(Dataset):
     """A set of images."""
 
     binarization: Literal["none", "threshold", "static", "dynamic"] = "none"
-    """How grey levels become bits: 1 from the middle level on, drawn once, or drawn anew in each epoch; or none, to
-    model the levels."""
-    image_size: tuple[int, int] | None = None
-    """Height and width that the images of a folder are brought to; by default all must have one size."""
+    """How grey levels become bits: 1 from the middle one on, drawn once, or drawn anew in each epoch; or not."""
+    image_size: int | tuple[int, int] | None = None
+    """Height and width, or one number for both, that the images of a folder are brought to."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +58,7 @@ class Sounds(Dataset):
     """A set of sounds."""
 
     audio_length: int | None = None
-    """Samples of an example: longer recordings are cut, and silence follows shorter ones; by default as many as the
-    longest has."""
+    """Samples of an example: longer recordings are cut, shorter ones filled up; by default those of the longest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +90,7 @@ class Schedule(FixedSchedule):
     """How long to train, until validation data say that it is enough, and how fast."""
 
     patience: int = 0
-    """Epochs without a better validation loss after which training stops; 0 never stops. The best epoch is the
-    result in any case."""
+    """Epochs without a better validation loss after which training stops; 0 never stops."""
 
 
 @dataclasses.dataclass(frozen=True)

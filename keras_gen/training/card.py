@@ -36,6 +36,7 @@ def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: d
 
 {report["protocol"]}
 
+- Likelihood: {report["likelihood"] or "none"}.
 - Data: {data["name"]}, examples of shape {tuple(data["event_shape"])}, {levels}, binarization {data["binarization"]},
   {", ".join(f"{count:,} {split}" for split, count in data["num_examples"].items())}.
 - Model: {report["num_weights"]:,} weights; epoch {report["best_epoch"] or report["epochs"]} of {report["epochs"]};

@@ -23,7 +23,6 @@ import keras_gen
 from keras_gen import export, pictures
 from keras_gen.console import markdown_table
 from keras_gen.core import Model, saving
-from keras_gen.core.inputs import named_columns
 from keras_gen.data import Splits
 from keras_gen.files import atomic_file
 from keras_gen.spaces import Sound
@@ -369,11 +368,8 @@ def example_batch(model: Model, splits: Splits, split: str, num: int) -> dict[st
         split: "train", "validation" or "test".
         num: number of examples; of sound, only a few are taken.
     """
-    num = num if splits.sample_rate is None else NUM_SOUNDS
-    positions = tf.range(num, dtype=tf.int64) % splits.size(split)
-    batch = splits.batch(split, positions, tf.constant([splits.seed, 1]))
-    columns, _ = named_columns(model.spaces, batch, model=type(model).__name__)
-    return {name: model.spaces[name].validate(column, name) for name, column in columns.items()}
+    columns = splits.examples(split, num if splits.sample_rate is None else NUM_SOUNDS)
+    return {name: space.validate(columns[name], name) for name, space in model.spaces.items()}
 
 
 def take_weights(model: Model, path: str):
