@@ -29,6 +29,8 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
     epochs = 15
     #: Arguments that exclude one that the class tests; another class has to test them.
     excluded_arguments: tuple[str, ...] = ()
+    #: Base classes whose arguments the model passes on; they are tested like its own.
+    argument_bases: tuple[type, ...] = ()
 
     def make_model(self, **changes):
         """Returns a small model in which no argument has its default value, unless `changes` says so."""
@@ -88,9 +90,10 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
     # Saving
 
     def test_every_argument_is_tested_with_another_value_than_its_default(self, model):
-        parameters = inspect.signature(type(model).__init__).parameters.values()
+        signatures = (inspect.signature(cls.__init__) for cls in (type(model), *self.argument_bases))
+        parameters = [p for signature in signatures for p in signature.parameters.values() if p.default is not p.empty]
         config = model.get_config()
-        same = [p.name for p in parameters if p.name in config and config[p.name] == p.default]
+        same = [p.name for p in parameters if config.get(p.name, p.default) == p.default]
         assert same == list(self.excluded_arguments)
 
     def test_config_makes_the_same_model(self, model):

@@ -6,10 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ModelContract
+from contracts import CodesContract, ConditionContract, ModelContract
 from scipy import stats
 
+from keras_gen.core import Step
 from keras_gen.latent import AdversarialAutoencoder
+from keras_gen.latent.adversarial_autoencoder import MatchedAutoencoder
 
 SHAPE = (5, 3, 2)
 LEVELS = 6
@@ -21,7 +23,7 @@ def make(**changes):
             "event_shape": SHAPE,
             "latent_size": 2,
             "levels": LEVELS,
-            "prior": {"name": "ring", "num_parts": 3, "radius": 2.0},
+            "prior": {"name": "ring", "num_modes": 3, "radius": 2.0},
             "num_classes": 3,
             "hidden_units": (7,),
             "filters": (4, 6),
@@ -41,9 +43,10 @@ def compiled(model, rate=0.1):
     return model
 
 
-class TestContract(ModelContract):
+class TestContract(ModelContract, CodesContract, ConditionContract):
     """Every argument away from its default."""
 
+    argument_bases = (MatchedAutoencoder,)
     falling_term = "reconstruction_loss"
 
     def make_model(self, **changes):
@@ -63,9 +66,12 @@ def images():
     return np.random.default_rng(0).integers(0, LEVELS, (8, *SHAPE)).astype(np.float32)
 
 
-@pytest.fixture
-def seed():
-    return tf.constant([3, 4], tf.int32)
+def step_of(seed=4, *, training=True):
+    return Step(tf.constant([3, seed], tf.int32), training=training)
+
+
+def batch_of(x, labels=None):
+    return {"x": tf.constant(x), **({} if labels is None else {"condition": tf.constant(labels)})}
 
 
 def affine(**changes):
@@ -100,7 +106,7 @@ def test_the_optimal_discriminator_pays_the_jensen_shannon_divergence():
     bias.assign([mean])
     model.logits = optimal_logits(mean, scale)
     x = np.random.default_rng(0).standard_normal((100_000, 1)).astype(np.float32)
-    terms = model.loss_terms(tf.constant(x), None, seed=tf.constant([0, 1]), training=False)
+    terms = model.loss_terms(batch_of(x), step_of(training=False))
 
     grid = np.linspace(-8.0, 8.0, 20_001)
     p, q = stats.norm.pdf(grid), stats.norm.pdf(grid, mean, scale)
@@ -116,7 +122,7 @@ def test_the_optimal_discriminator_pays_the_jensen_shannon_divergence():
     kernel.assign([[1.0]])
     bias.assign([0.0])
     model.logits = optimal_logits(0.0, 1.0)
-    terms = model.loss_terms(tf.constant(x), None, seed=tf.constant([0, 1]), training=False)
+    terms = model.loss_terms(batch_of(x), step_of(training=False))
     np.testing.assert_allclose(terms["discriminator_loss"], math.log(4.0), rtol=1e-6)
     np.testing.assert_allclose(terms["generator_loss"], math.log(2.0), rtol=1e-6)
 
@@ -132,12 +138,12 @@ def networks(model):
     ("phase", "changed"),
     [("reconstruction", ["encoder", "decoder"]), ("discriminator", ["discriminator"]), ("generator", ["encoder"])],
 )
-def test_a_phase_changes_its_networks_alone(images, seed, phase, changed):
+def test_a_phase_changes_its_networks_alone(images, phase, changed):
     model = compiled(make())
     weights = {name: [w for layer in layers for w in layer.weights] for name, layers in networks(model).items()}
     before = {name: [weight.numpy() for weight in group] for name, group in weights.items()}
-    labels = tf.constant([0, 1, 2, -1] * 2)
-    model.take_step(phase, model.objectives(tf.constant(images), labels, seed=seed, training=True)[phase])
+    step = step_of()
+    model.take_phase(phase, model.objectives(batch_of(images, [0, 1, 2, -1] * 2), step)[phase], step)
     for name, group in weights.items():
         same = [np.array_equal(weight, start) for weight, start in zip(group, before[name], strict=True)]
         assert not any(same) if name in changed else all(same), name
@@ -182,22 +188,20 @@ def test_a_step_descends_the_gradients_of_a_linear_model():
     np.testing.assert_allclose(found, [w, b, v, c, alpha, beta], rtol=1e-5)
 
 
-def test_reconstruction_losses_are_summed_over_the_entries(images, seed):
+def test_reconstruction_losses_are_summed_over_the_entries(images):
     for kind in ("squared_error", "cross_entropy"):
         model = make(reconstruction=kind, input_noise=0.0)
         x, mean = images / (LEVELS - 1), model.reconstruct(images).numpy() / (LEVELS - 1)
         error = 0.5 * (x - mean) ** 2 if kind == "squared_error" else -x * np.log(mean) - (1 - x) * np.log(1 - mean)
-        terms = model.loss_terms(tf.constant(images), tf.zeros(8, tf.int32), seed=seed, training=True)
+        terms = model.loss_terms(batch_of(images, [0] * 8), step_of())
         np.testing.assert_allclose(terms["reconstruction_loss"], error.sum(axis=(1, 2, 3)), rtol=1e-4)
 
 
-def test_noise_is_on_what_the_encoder_sees_in_training_alone(images, seed):
+def test_the_encoder_sees_noise_in_training_alone(images):
     model = make(input_noise=0.5)
     clean = images / (LEVELS - 1)
-    np.testing.assert_array_equal(model.inputs(tf.constant(images), seed, False), model.scaled(images))
-    noise = np.concatenate(
-        [model.inputs(tf.constant(images), tf.constant([3, i]), True).numpy() - clean for i in range(20)]
-    )
+    np.testing.assert_allclose(model.encoder_inputs(tf.constant(images), step_of(training=False)), clean, rtol=1e-6)
+    noise = np.concatenate([model.encoder_inputs(tf.constant(images), step_of(i)).numpy() - clean for i in range(20)])
     assert stats.kstest(noise.ravel(), stats.norm(0.0, 0.5).cdf).pvalue > 1e-3
 
 
@@ -219,20 +223,19 @@ def test_the_discriminator_sees_the_label_and_whether_it_is_known():
         np.testing.assert_allclose(model.logits(codes[:1], tf.constant([label])), expected, rtol=1e-5)
 
 
-def test_prior_draws_have_the_labels_of_the_batch(seed):
+def test_prior_draws_have_the_labels_of_the_batch():
     """In a training step, and in sampling."""
     model = make()
     seen = []
     model.logits = lambda codes, condition: seen.append((codes, condition)) or tf.zeros((len(codes), 1))
-    labels = tf.constant([0, 1, 2, 0, -1, -1])
-    phases = model.objectives(tf.zeros((6, *SHAPE)), labels, seed=seed, training=True)
-    phases["discriminator"]()
+    labels, step = tf.constant([0, 1, 2, 0, -1, -1]), step_of()
+    model.objectives(batch_of(tf.zeros((6, *SHAPE)), labels), step)["discriminator"]()
     codes, condition = seen[0]
     np.testing.assert_array_equal(condition, labels)
-    np.testing.assert_allclose(codes, model.target.codes(model.noise(6, seed), labels))
+    np.testing.assert_allclose(codes, model.prior_sampler.codes(model.noise(6, step.seed), labels))
     noise = model.noise(6, 0)
     np.testing.assert_array_equal(
-        model.generate(noise, labels), tf.round(model.decode(model.target.codes(noise, labels)))
+        model.generate(noise, labels), tf.round(model.decode(model.prior_sampler.codes(noise, labels)))
     )
 
 
@@ -288,8 +291,8 @@ def test_evaluation_leaves_every_weight_and_repeats(images):
     [
         ({"prior": "rings"}, ValueError, "`prior` 'rings' is unknown; did you mean ring"),
         ({"prior": {"name": "ring", "turns": 2}}, ValueError, r"`prior\['ring'\]` 'turns' is unknown"),
-        ({"prior": "normal"}, ValueError, "`prior` must have one part for each of 3 classes .*, which has none"),
-        ({"num_classes": 4}, ValueError, "`prior` must have one part for each of 4 classes .*, which has 3"),
+        ({"prior": "normal"}, ValueError, "`prior` must have one mode for each of 3 classes .*, which has none"),
+        ({"num_classes": 4}, ValueError, "`prior` must have one mode for each of 4 classes .*, which has 3"),
         ({"latent_size": 3}, ValueError, "`latent_size` must be 2 for a prior over the plane, received 3"),
         ({"reconstruction": "mse"}, ValueError, "`reconstruction` 'mse' is unknown"),
         ({"levels": None}, ValueError, "`reconstruction` must be 'squared_error' for real numbers"),
@@ -304,8 +307,15 @@ def test_wrong_arguments(options, error, sentence):
 
 def test_wrong_labels(images):
     model = compiled(make())
-    with pytest.raises(ValueError, match="`condition` holds the label -2; expected whole labels from -1 to 2"):
+    with pytest.raises(ValueError, match="`condition` holds the value -2; expected whole labels from -1 to 2"):
         model.fit(images, np.full(8, -2), verbose=0)
+
+
+def test_codes_take_no_label(images):
+    model = make()
+    for verb, values in ((model.encode, images), (model.decode, np.zeros((8, 2)))):
+        with pytest.raises(ValueError, match="`condition` must be None: codes of AdversarialAutoencoder do not depend"):
+            verb(values, np.zeros(8, int))
 
 
 def test_one_optimizer_for_two_phases():

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import TrainingContract, randomise, values
+from contracts import CodesContract, TrainingContract, randomise, values
 from scipy import stats
 
+from keras_gen.core import Step
 from keras_gen.latent import Autoencoder, DenoisingAutoencoder
 
 ARGUMENTS = {
@@ -22,8 +23,10 @@ ARGUMENTS = {
 }
 
 
-class TestDenoisingAutoencoder(TrainingContract):
+class TestDenoisingAutoencoder(TrainingContract, CodesContract):
     """Every argument of both models away from its default."""
+
+    argument_bases = (Autoencoder,)
 
     def outputs(self, model, seed):
         x = np.random.default_rng(seed).integers(0, 6, (3, 5, 4, 2))
@@ -88,6 +91,22 @@ def test_the_denoiser_reaches_the_error_of_the_posterior_mean():
     np.testing.assert_allclose(logged, error, rtol=0.03)
 
 
+@pytest.mark.parametrize(("levels", "filters"), [(2, ()), (5, (3,)), (None, ())])
+def test_weight_two_is_the_example_twice(levels, filters):
+    """In loss, gradient and figures, as the loss draws nothing."""
+    x = np.random.default_rng(0).integers(0, levels or 9, (4, 3, 3, 1)).astype(np.float32)
+    found = []
+    for rows, weights in (([0, 1, 2, 3], [2.0, 1.0, 0.0, 3.0]), ([0, 0, 1, 3, 3, 3], None)):
+        model = Autoencoder((3, 3, 1), 2, levels, hidden_units=(4,), filters=filters)
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        weights = None if weights is None else np.array(weights)
+        logs = model.evaluate(x[rows], sample_weight=weights, verbose=0, return_dict=True)
+        model.fit(x[rows], sample_weight=weights, epochs=2, verbose=0)
+        found.append([*logs.values(), *values(model.weights)])
+    for weighted, repeated in zip(*found, strict=True):
+        np.testing.assert_allclose(weighted, repeated, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("levels", "likelihood"), [(2, None), (5, None), (5, "categorical"), (5, "discretized_logistic"), (None, None)]
 )
@@ -112,7 +131,7 @@ def test_the_loss_is_the_negative_log_likelihood(levels, likelihood):
         ]
         np.testing.assert_allclose(np.sum(masses, axis=0), 1.0, atol=1e-5)
         expected = -np.log(np.choose(x.astype(int), masses)).sum(axis=1)
-    terms = model.loss_terms(tf.constant(x), None, seed=tf.constant([0, 0]), training=True)
+    terms = model.loss_terms({"x": tf.constant(x)}, Step(tf.constant([0, 0]), training=True))
     np.testing.assert_allclose(terms["loss"], expected, rtol=1e-4)
     squares = np.square((x - mean) / (1.0 if levels is None else levels - 1.0)).mean(axis=1)
     np.testing.assert_allclose(terms["mean_squared_error"], squares, rtol=1e-4)
@@ -186,10 +205,15 @@ def test_verbs():
     x = np.random.default_rng(0).integers(0, 4, (5, 3, 3, 1))
     np.testing.assert_array_equal(model.denoise(x), model.decode(model.encode(x)))
     np.testing.assert_allclose(model.predict(x, verbose=0), model.reconstruct(x), rtol=1e-5, atol=1e-5)
-    assert not hasattr(model, "sample")
     assert list(model.signatures()) == ["denoise", "reconstruct", "encode", "decode"]
     seen = model.corrupted(tf.constant(x, tf.float32), tf.constant([0, 3]))
-    np.testing.assert_array_equal(model.pictured(x, seed=3), model.reconstruct(seen))
+    rows = model.preview({"x": x}, seed=3)
+    assert list(rows) == ["input", "output", "target"]
+    assert {space for space, _ in rows.values()} == {model.event_space}
+    for (_, row), expected in zip(rows.values(), (seen, model.reconstruct(seen), x), strict=True):
+        np.testing.assert_array_equal(row, expected)
+    rows = Autoencoder((3, 3, 1), levels=4).preview({"x": x}, seed=3)
+    assert list(rows) == ["input", "output"]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ModelContract
+from contracts import CodesContract, ConditionContract, EstimatesContract, ModelContract
 
 from keras_gen.latent import ConditionalVAE
 
 
-class TestOnAClass(ModelContract):
+class TestOnAClass(ModelContract, EstimatesContract, CodesContract, ConditionContract):
     excluded_arguments = ("condition_size",)
 
     def make_model(self, **changes):
@@ -36,6 +36,14 @@ class TestOnAClass(ModelContract):
     def make_data(self):
         labels = np.arange(40) % 2
         return np.broadcast_to(2 * labels[:, None, None, None], (40, 4, 3, 1)).copy()
+
+    def make_known(self):
+        """A model that ignores z: each entry is one with a probability that the class chooses."""
+        model = ConditionalVAE((3,), latent_size=1, num_classes=2, hidden_units=())
+        model.decoder.set_weights([[[0.0] * 3, [1.0, -0.5, 2.0], [-1.0, 0.0, 0.3]], [0.2, -0.1, 0.0]])
+        x = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]], np.float32)
+        logits = np.array([0.2, -0.1, 0.0]) + np.array([[1.0, -0.5, 2.0], [-1.0, 0.0, 0.3]])[[0, 1, 0]]
+        return model, x, np.sum(np.where(x == 1, 0.0, -logits) - np.log1p(np.exp(-logits)), axis=1)
 
     def test_event_shape_is_enough(self, model):
         assert ConditionalVAE((3,), num_classes=2).sample(2, condition=[0, 1], seed=0).shape == (2, 3)
@@ -63,7 +71,7 @@ def test_masses_given_each_condition_sum_to_one(on_a_vector):
         log_joint += on_a_vector.prior_distribution().log_prob(z)
         masses.append(np.exp(log_joint).sum(axis=0) * (axis[1] - axis[0]))
         np.testing.assert_allclose(masses[-1].sum(), 1.0, atol=1e-4)
-        bound, error = on_a_vector.log_prob_bound(POINTS, 20_000, condition=condition, seed=0)
+        bound, error = on_a_vector.log_prob_bound(POINTS, condition, 20_000, seed=0)
         np.testing.assert_array_less(np.abs(bound - np.log(masses[-1])), 5 * error + 1e-3)
     assert np.abs(masses[0] - masses[1]).max() > 0.05
 
@@ -75,7 +83,7 @@ def test_training_learns_what_the_condition_says():
     model.compile(keras.optimizers.Adam(0.03))
     history = model.fit(np.tile(x, (100, 1)), np.tile(labels, 100), batch_size=64, verbose=0).history
     assert np.isfinite(history["loss"][-1])
-    # Given the class nothing is left to say, so the code says nothing.
+    # Given the class nothing is left to tell, so the code tells nothing.
     evaluated = model.evaluate(x, labels, verbose=0, return_dict=True)
     assert evaluated["kl"] < 0.1
     assert evaluated["elbo"] > -0.5

@@ -1,19 +1,23 @@
 """Tests of the hierarchical VAE."""
 
+import functools
 import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from contracts import ModelContract
+from contracts import CodesContract, EstimatesContract, ModelContract
 
 from keras_gen.latent import HierarchicalVAE
+from keras_gen.latent.base import LatentVariableModel
 
 tfd = tfp.distributions
 
 
-class TestThreeLayers(ModelContract):
+class TestThreeLayers(ModelContract, EstimatesContract, CodesContract):
+    argument_bases = (LatentVariableModel,)
+
     def make_model(self, **changes):
         return HierarchicalVAE(
             **{
@@ -38,13 +42,22 @@ class TestThreeLayers(ModelContract):
     def make_data(self):
         return np.broadcast_to(np.random.default_rng(0).integers(0, 4, (40, 1, 1, 1)), (40, 5, 3, 1)).copy()
 
+    def make_known(self):
+        model, masses = two_layer_model()
+        return model, POINTS, np.log(masses)
+
 
 POINTS = np.array(list(itertools.product((0, 1), repeat=3)), np.float32)
 
 
 @pytest.fixture(scope="module")
 def two_layers():
-    """A model with one entry in each of two layers, and the exact masses of all points by quadrature."""
+    return two_layer_model()
+
+
+@functools.cache
+def two_layer_model():
+    """Returns a model with one entry in each of two layers, and the exact masses of all points by quadrature."""
     model = HierarchicalVAE((3,), latent_sizes=(1, 1), units=(6, 5), hidden_units=(6,), activation="elu")
     random = np.random.default_rng(0)
     for weight in model.trainable_variables:
@@ -67,9 +80,9 @@ def two_layers():
 def test_masses_sum_to_one_and_the_bound_reaches_them(two_layers):
     model, masses = two_layers
     np.testing.assert_allclose(masses.sum(), 1.0, atol=2e-3)
-    elbo = model.log_prob_bound(np.repeat(POINTS, 500, axis=0), 1, seed=0)[0].numpy().reshape(8, 500)
+    elbo = model.log_prob_bound(np.repeat(POINTS, 500, axis=0), num_samples=1, seed=0)[0].numpy().reshape(8, 500)
     assert (elbo.mean(axis=1) < np.log(masses) + 5 * elbo.std(axis=1) / 500**0.5).all()
-    bound, error = model.log_prob_bound(POINTS, 20_000, seed=0)
+    bound, error = model.log_prob_bound(POINTS, num_samples=20_000, seed=0)
     np.testing.assert_array_less(np.abs(bound - np.log(masses)), 5 * error + 5e-3)
 
 
@@ -85,7 +98,7 @@ def test_both_estimators_have_one_mean(two_layers):
     model, _ = two_layers
     noise = tf.random.stateless_normal((20_000, 8, 2), (0, 0))
     closed, sampled = (
-        [part.numpy() for part in model.evidence(POINTS, None, noise, estimator)[1]]
+        [layer.numpy() for layer in model.evidence(POINTS, None, noise, estimator)[1]]
         for estimator in ("analytic", "sampled")
     )
     for analytic, estimate in zip(closed, sampled, strict=True):
@@ -99,7 +112,7 @@ def test_each_layer_depends_on_those_above_it_and_x_on_all(two_layers):
     code = tf.random.stateless_normal((4, 2), (0, 1))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(code)
-        z = model.code({"code": code})
+        z = model.prior_codes({"code": code})
         logits = model.likelihood_parameters(z)[..., 0]
     jacobian = tape.batch_jacobian(z, code).numpy()
     assert (jacobian[:, 0] != 0).all()

@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ModelContract
+from contracts import EstimatesContract, ModelContract
 from linear_gaussian import LinearGaussian, X
 
+from keras_gen.core import Step
 from keras_gen.latent import IWAE
 
 
-class TestWithEveryArgument(ModelContract):
+class TestWithEveryArgument(ModelContract, EstimatesContract):
     def make_model(self, **changes):
         return IWAE(
             **{
@@ -33,17 +34,23 @@ class TestWithEveryArgument(ModelContract):
     def make_data(self):
         return np.broadcast_to(np.random.default_rng(0).integers(0, 3, (40, 1, 1, 1)), (40, 5, 3, 1)).copy()
 
+    def make_known(self):
+        case = LinearGaussian(exact_posterior=False, model_class=IWAE)
+        return case.model, X, case.evidence(X)
+
+
+def loss_terms(model, x, seed):
+    return model.loss_terms({"x": tf.constant(x)}, Step(tf.constant([0, seed]), training=True))
+
 
 def terms_of(model, x, seed=0):
-    terms = model.loss_terms(tf.constant(x), None, seed=tf.constant([0, seed]), training=True)
+    terms = loss_terms(model, x, seed)
     return {name: value.numpy() for name, value in terms.items()}
 
 
 def gradients(model, x, seed=0):
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(
-            model.loss_terms(tf.constant(x), None, seed=tf.constant([0, seed]), training=True)["loss"]
-        )
+        loss = tf.reduce_mean(loss_terms(model, x, seed)["loss"])
     return [value.numpy() for value in tape.gradient(loss, [*model.encoder.weights, *model.decoder.weights])]
 
 
@@ -77,18 +84,18 @@ def test_the_bound_grows_with_the_number_of_samples():
 
 def test_both_gradients_have_one_mean():
     x = np.repeat(X[1:2], 20_000, axis=0)
-    # Gradients of 20 parts of the batch give an error of their mean.
+    # Gradients with 20 seeds give an error of their mean.
     found = {}
     for gradient in ("reparameterized", "doubly_reparameterized"):
         model = LinearGaussian(exact_posterior=False, model_class=IWAE, num_samples=3, gradient=gradient).model
-        parts = [gradients(model, x[:1000], seed=seed) for seed in range(20)]
-        found[gradient] = [np.stack(values) for values in zip(*parts, strict=True)]
+        each = [gradients(model, x[:1000], seed=seed) for seed in range(20)]
+        found[gradient] = [np.stack(values) for values in zip(*each, strict=True)]
     spreads = []
     for plain, doubly in zip(*found.values(), strict=True):
         error = np.sqrt((plain.var(axis=0) + doubly.var(axis=0)) / 19)
         np.testing.assert_array_less(np.abs(plain.mean(axis=0) - doubly.mean(axis=0)), 5 * error + 1e-5)
         spreads.append((plain.var(axis=0).sum(), doubly.var(axis=0).sum()))
-    # That of the encoder, the first two weights, varies less; that of the decoder is the same.
+    # The gradient of the encoder, its two weights, varies less; that of the decoder is the same.
     assert all(doubly < 0.8 * plain for plain, doubly in spreads[:2])
     for plain, doubly in list(zip(*found.values(), strict=True))[2:]:
         np.testing.assert_allclose(plain, doubly, atol=1e-4)
@@ -97,7 +104,7 @@ def test_both_gradients_have_one_mean():
 def test_the_doubly_reparameterized_gradient_vanishes_at_the_exact_posterior():
     def of_the_encoder(gradient):
         case = LinearGaussian(exact_posterior=True, model_class=IWAE, num_samples=3, gradient=gradient)
-        return np.abs(np.concatenate([part.ravel() for part in gradients(case.model, X)[:2]])).max()
+        return max(np.abs(value).max() for value in gradients(case.model, X)[:2])
 
     # All weights are alike, wherever z lies: log w does not depend on it.
     assert of_the_encoder("doubly_reparameterized") < 1e-5

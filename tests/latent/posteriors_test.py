@@ -1,10 +1,10 @@
-"""Tests of the posteriors: what is drawn has the density that is claimed."""
+"""Tests of the posteriors: draws have the density that is claimed."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.latent.posteriors import POSTERIORS, drawn, standard_normal
+from keras_gen.latent.posteriors import POSTERIORS, draw_with_log_prob, standard_normal
 
 SIZE = 3
 ARGUMENTS = {
@@ -32,16 +32,16 @@ def test_log_prob_is_that_of_the_noise_less_the_jacobian(case):
     noise = tf.random.stateless_normal((6, SIZE), (0, 0))
     with tf.GradientTape() as tape:
         tape.watch(noise)
-        z, log_prob = drawn(posterior, noise)
+        z, log_prob = draw_with_log_prob(posterior, noise)
     jacobian = tape.batch_jacobian(z, noise).numpy().astype(np.float64)
     sign, log_det = np.linalg.slogdet(jacobian)
     assert (sign > 0).all() or isinstance(case[0], POSTERIORS["inverse_autoregressive_flow"])
     np.testing.assert_allclose(log_prob, standard_normal(SIZE).log_prob(noise) - log_det, rtol=1e-3, atol=1e-3)
 
 
-def test_density_at_what_was_drawn(case):
+def test_the_density_at_draws_is_that_of_the_inverse(case):
     _, posterior = case
-    z, log_prob = drawn(posterior, tf.random.stateless_normal((4, 6, SIZE), (0, 0)))
+    z, log_prob = draw_with_log_prob(posterior, tf.random.stateless_normal((4, 6, SIZE), (0, 0)))
     # A new tensor: TFP remembers what it drew.
     found = posterior.log_prob(tf.identity(z)).numpy()
     # Where a flow squeezes points together, rounding leaves less of what the inverse needs.
@@ -75,7 +75,7 @@ def test_samples_have_the_covariance_of_the_full_one():
     family = POSTERIORS["full_covariance"](SIZE, seed=(0,))
     parameters = np.random.default_rng(1).normal(size=(1, family.num_parameters)).astype(np.float32)
     posterior = family.distribution(tf.constant(parameters))
-    z, _ = drawn(posterior, tf.random.stateless_normal((100_000, 1, SIZE), (0, 0)))
+    z, _ = draw_with_log_prob(posterior, tf.random.stateless_normal((100_000, 1, SIZE), (0, 0)))
     found = np.cov(z[:, 0].numpy().T)
     np.testing.assert_allclose(found, posterior.covariance()[0], atol=0.05 * np.abs(found).max())
     assert np.abs(np.corrcoef(z[:, 0].numpy().T) - np.eye(SIZE)).max() > 0.2

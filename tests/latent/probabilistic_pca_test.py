@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ContinuousDensityContract, ModelContract
+from contracts import CodesContract, ContinuousDensityContract, ModelContract
 from sklearn.decomposition import PCA
 
 from keras_gen.latent import VAE, ProbabilisticPCA
@@ -16,7 +16,7 @@ def correlated(num, size, seed=0):
     return (data + 0.3 * random.normal(size=(num, size))).astype(np.float32)
 
 
-class TestContracts(ModelContract, ContinuousDensityContract):
+class TestContracts(ModelContract, CodesContract, ContinuousDensityContract):
     epochs = 2
 
     def make_model(self, **changes):
@@ -111,6 +111,30 @@ def test_validation_data_see_the_solution(fitted):
     np.testing.assert_allclose(history["val_nll"], -model.log_prob(data).numpy().mean(), rtol=1e-4)
 
 
+def test_weight_two_is_the_example_twice():
+    data = correlated(60, 5)
+    weights = np.random.default_rng(2).integers(0, 4, 60).astype(np.float32)
+    models = []
+    for x, sample_weight in ((data, weights), (np.repeat(data, weights.astype(int), axis=0), None)):
+        models.append(ProbabilisticPCA((5,), latent_size=2))
+        models[-1].compile()
+        models[-1].fit(x, sample_weight=sample_weight, batch_size=16, verbose=0)
+    for weighted, repeated in zip(models[0].statistics(), models[1].statistics(), strict=True):
+        np.testing.assert_allclose(weighted, repeated, rtol=1e-12)
+    np.testing.assert_allclose(models[0].log_prob(data), models[1].log_prob(data), rtol=1e-5)
+
+
+def test_moments_are_added_up_in_float64():
+    """Of data far from the origin, whose squares leave float32 no digit for their variance."""
+    data = (1e4 + correlated(600, 5)).astype(np.float32)
+    model = ProbabilisticPCA((5,), latent_size=2)
+    model.compile()
+    model.fit(data, batch_size=64, verbose=0)
+    expected = np.linalg.eigvalsh(np.cov(data.T.astype(np.float64), bias=True))[::-1]
+    np.testing.assert_allclose(np.square(model.deviations[:2]), expected[:2], rtol=1e-4)
+    np.testing.assert_allclose(np.square(model.scale), expected[2:].mean(), rtol=1e-3)
+
+
 def test_a_linear_vae_comes_near_and_never_above(fitted):
     model, data = fitted
     best = model.log_prob(data).numpy().mean()
@@ -118,7 +142,7 @@ def test_a_linear_vae_comes_near_and_never_above(fitted):
     linear = VAE((5,), latent_size=2, levels=None, hidden_units=(), likelihood=noise, posterior="full_covariance")
     linear.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.03, 2000)), jit_compile=True)
     linear.fit(np.tile(data, (20, 1)), batch_size=300, epochs=50, verbose=0)
-    bound, error = linear.log_prob_bound(data, 500, seed=0)
+    bound, error = linear.log_prob_bound(data, num_samples=500, seed=0)
     assert best - 0.02 < bound.numpy().mean() < best + 3 * error.numpy().mean()
 
 

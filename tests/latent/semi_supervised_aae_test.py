@@ -4,10 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ModelContract, assert_same_weights
+from contracts import CodesContract, ConditionContract, ModelContract, assert_same_weights
 
 from keras_gen import evaluation
+from keras_gen.core import Step
 from keras_gen.latent import ClusteringAAE, SemiSupervisedAAE
+from keras_gen.latent.adversarial_autoencoder import MatchedAutoencoder
 
 SHAPE = (3, 2)
 LEVELS = 6
@@ -34,13 +36,14 @@ def make(cls=SemiSupervisedAAE, number=4, **changes):
 
 
 def compiled(model, rate=0.1):
-    model.compile(*(keras.optimizers.SGD(rate) for _ in model.phase_variables()), run_eagerly=True)
+    model.compile(*(keras.optimizers.SGD(rate) for _ in model.phase_layers()), run_eagerly=True)
     return model
 
 
-class TestContract(ModelContract):
+class TestContract(ModelContract, CodesContract, ConditionContract):
     """Every argument away from its default, but the filters: they need images."""
 
+    argument_bases = (MatchedAutoencoder,)
     falling_term = "classification_loss"
     excluded_arguments = ("filters",)
 
@@ -61,9 +64,10 @@ def x():
     return np.random.default_rng(0).integers(0, LEVELS, (8, *SHAPE)).astype(np.float32)
 
 
-@pytest.fixture
-def seed():
-    return tf.constant([3, 4], tf.int32)
+def take_phase(model, phase, x, labels):
+    step = Step(tf.constant([3, 4], tf.int32), training=True)
+    batch = {"x": tf.constant(x), "condition": tf.constant(labels)}
+    return model.take_phase(phase, model.objectives(batch, step)[phase], step)
 
 
 def weights(model):
@@ -91,9 +95,9 @@ def test_prior_draws_are_one_hot_of_all_classes_alike():
     np.testing.assert_allclose(codes[:, 4:].std(axis=0), 2.0 / np.sqrt(3.0), rtol=0.02)
 
 
-def test_a_label_chooses_the_class_of_a_draw_and_leaves_its_style(seed):
+def test_a_label_chooses_the_class_of_a_draw_and_leaves_its_style():
     model = make()
-    noise = model.noise(6, seed)
+    noise = model.noise(6, (3, 4))
     free, given = (model.prior_codes(noise, None if y is None else tf.constant(y)).numpy() for y in (None, [2] * 6))
     np.testing.assert_array_equal(np.argmax(given[:, :4], axis=1), 2)
     np.testing.assert_array_equal(given[:, 4:], free[:, 4:])
@@ -101,7 +105,7 @@ def test_a_label_chooses_the_class_of_a_draw_and_leaves_its_style(seed):
     np.testing.assert_array_equal(model.generate(noise, tf.fill((6,), -1)), tf.round(model.decode(free)))
 
 
-def test_each_discriminator_sees_its_part_of_a_code():
+def test_one_discriminator_sees_the_class_and_the_other_the_style():
     model = make()
     codes = np.random.default_rng(0).random((5, 7)).astype(np.float32)
     logits = model.logits(tf.constant(codes), None).numpy()
@@ -126,12 +130,11 @@ def test_each_discriminator_sees_its_part_of_a_code():
         ("classification", {"encoder"}),
     ],
 )
-def test_a_phase_changes_its_networks_alone(x, seed, phase, changed):
+def test_a_phase_changes_its_networks_alone(x, phase, changed):
     model = compiled(make())
     layers = {layer.name: layer for layer in (model.encoder, model.decoder, *model.discriminators)}
     before = {name: weights(layer) for name, layer in layers.items()}
-    labels = tf.constant([0, 1, 2, 3, -1, -1, 0, -1])
-    model.take_step(phase, model.objectives(tf.constant(x), labels, seed=seed, training=True)[phase])
+    take_phase(model, phase, x, [0, 1, 2, 3, -1, -1, 0, -1])
     different = {
         name
         for name, layer in layers.items()
@@ -140,19 +143,16 @@ def test_a_phase_changes_its_networks_alone(x, seed, phase, changed):
     assert different == changed
 
 
-def test_classification_leaves_the_style(x, seed):
+def test_classification_leaves_the_style(x):
     model = compiled(make(hidden_units=()))
     code = model.encode(x).numpy()
-    labels = tf.zeros(8, tf.int32)
-    model.take_step(
-        "classification", model.objectives(tf.constant(x), labels, seed=seed, training=True)["classification"]
-    )
+    take_phase(model, "classification", x, [0] * 8)
     after = model.encode(x).numpy()
     np.testing.assert_array_equal(after[:, 4:], code[:, 4:])
     assert np.all(after[:, 0] > code[:, 0])
 
 
-def test_a_classification_step_descends_the_cross_entropy_of_the_labelled_examples(x, seed):
+def test_a_classification_step_descends_the_cross_entropy_of_the_labelled_examples(x):
     """Of an affine encoder: the gradient of the logits is softmax less one-hot, averaged over the labelled."""
     rate, labels = 0.1, np.array([0, -1, 2, -1, -1, 3, -1, -1], np.int32)
     model = compiled(make(hidden_units=(), input_noise=0.0), rate)
@@ -161,10 +161,7 @@ def test_a_classification_step_descends_the_cross_entropy_of_the_labelled_exampl
     logits = rows @ kernel[:, :4] + bias[:4]
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     slope = (probabilities - np.eye(4)[labels[labels >= 0]]) / 3
-    model.take_step(
-        "classification",
-        model.objectives(tf.constant(x), tf.constant(labels), seed=seed, training=True)["classification"],
-    )
+    take_phase(model, "classification", x, labels)
     new_kernel, new_bias = (weight.numpy() for weight in model.encoder.trainable_variables)
     np.testing.assert_allclose(new_kernel[:, :4], kernel[:, :4] - rate * rows.T @ slope, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(new_bias[:4], bias[:4] - rate * slope.sum(axis=0), rtol=1e-5, atol=1e-7)
@@ -210,7 +207,7 @@ OPTIONS = {"latent_size": 1, "levels": None, "hidden_units": (32,), "discriminat
 
 
 def trained(model, *data):
-    rates = (0.003, 0.005, 0.003, 0.01)[: len(model.phase_variables())]
+    rates = (0.003, 0.005, 0.003, 0.01)[: len(model.phase_layers())]
     model.compile(*(keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates))
     model.fit(*data, batch_size=64, epochs=30, verbose=0)
     return model
@@ -230,7 +227,7 @@ def test_clusters_are_found_without_any_label(blobs):
     x, truth = blobs
     model = trained(ClusteringAAE((2,), 4, **OPTIONS), x)
     y = model.classify(x).numpy()
-    # Which equilibrium a game ends in hangs on rounding: two of the four may share a cluster, and a quarter of the
+    # The equilibrium that a game ends in depends on rounding: two of the four may share a cluster, and a quarter of the
     # examples is then wrong. One cluster for all, or clusters by chance, would leave three quarters wrong.
     found = evaluation.cluster_error(y[:256], truth[:256], y[256:], truth[256:])
     assert found["error"] < 0.3
@@ -246,5 +243,5 @@ def test_wrong_arguments():
     with pytest.raises(ValueError, match="`num_clusters` must be at least 1, received 0"):
         make(ClusteringAAE, number=0)
     model = make()
-    with pytest.raises(ValueError, match="`condition` holds the label 4; expected whole labels from -1 to 3"):
+    with pytest.raises(ValueError, match="`condition` holds the value 4; expected whole labels from -1 to 3"):
         model.sample(1, condition=[4])

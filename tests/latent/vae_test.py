@@ -8,17 +8,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from contracts import ModelContract
+from contracts import CodesContract, EstimatesContract, ModelContract
 from linear_gaussian import LinearGaussian, X, inverse_softplus
 
-from keras_gen import bounds, export
+from keras_gen import export
+from keras_gen.core import Step, estimates
 from keras_gen.latent import VAE, posteriors
+from keras_gen.latent.base import LatentVariableModel
 
 tfd = tfp.distributions
 
 
-class TestConvolutionalOverLevels(ModelContract):
+class TestConvolutionalOverLevels(ModelContract, EstimatesContract, CodesContract):
     """Every argument away from its default."""
+
+    argument_bases = (LatentVariableModel,)
 
     def make_model(self, **changes):
         return VAE(
@@ -46,21 +50,25 @@ class TestConvolutionalOverLevels(ModelContract):
         random = np.random.default_rng(0)
         return np.broadcast_to(random.integers(0, 6, (40, 1, 1, 1)), (40, 5, 3, 2)).copy()
 
+    def make_known(self):
+        case = LinearGaussian(exact_posterior=False)
+        return case.model, X, case.evidence(X)
+
 
 def elbo(model, x, seed=0):
-    terms = model.loss_terms(tf.constant(x), None, seed=tf.constant([0, seed]), training=True)
+    terms = model.loss_terms({"x": tf.constant(x)}, Step(tf.constant([0, seed]), training=True))
     return {name: value.numpy() for name, value in terms.items()}
 
 
 def numpy_bound(model, x, num_samples, seed):
-    return [value.numpy() for value in model.log_prob_bound(x, num_samples, seed=seed)]
+    return [value.numpy() for value in model.log_prob_bound(x, num_samples=num_samples, seed=seed)]
 
 
 def test_every_bound_is_the_evidence_when_the_posterior_is_exact(monkeypatch):
     case = LinearGaussian(exact_posterior=True)
     evidence = case.evidence(X)
     # Every importance weight is p(x): one sample is enough, and any sample counted too often would show.
-    monkeypatch.setattr(bounds, "ROWS_AT_ONCE", 9)
+    monkeypatch.setattr(estimates, "ROWS_AT_ONCE", 9)
     for num_samples in (1, 2, 3, 7):
         bound, standard_error = numpy_bound(case.model, X, num_samples, seed=0)
         np.testing.assert_allclose(bound, evidence, atol=1e-4)
@@ -176,7 +184,7 @@ def test_a_decoder_that_ignores_z_pulls_the_posterior_to_the_prior():
     mean, scale = np.array([0.4, -1.5]), np.array([0.5, 2.0])
     model.encoder.set_weights([np.zeros((4, 4)), np.concatenate([mean, inverse_softplus(scale)])])
     with tf.GradientTape() as tape:
-        terms = model.loss_terms(tf.ones((1, 4)), None, seed=tf.constant([0, 0]), training=True)
+        terms = model.loss_terms({"x": tf.ones((1, 4))}, Step(tf.constant([0, 0]), training=True))
         loss = tf.reduce_mean(terms["loss"])
     gradient = tape.gradient(loss, bias).numpy()
     # KL = Σ (μ² + σ² - 1) / 2 - log σ, and σ is a softplus of the output.
@@ -205,9 +213,12 @@ def test_the_loss_weighs_and_forgives_the_divergence(binary):
     warming = tiny_binary_model(warm_up_steps=4)
     warming.compile(keras.optimizers.SGD(0.0))
     for weight in (0.25, 0.5, 0.75, 1.0, 1.0):
-        terms = elbo(warming, points)
-        np.testing.assert_allclose(terms["loss"], -plain["reconstruction"] + weight * plain["kl"], rtol=1e-5)
-        warming.train_on_batch(points)
+        logs = warming.train_on_batch(points, return_dict=True)
+        np.testing.assert_allclose(logs["loss"], -logs["reconstruction"] + weight * logs["kl"], rtol=1e-5)
+        np.testing.assert_allclose(logs["kl"], mean, rtol=1e-5)
+        warming.reset_metrics()
+    evaluated = warming.evaluate(points, verbose=0, return_dict=True)
+    np.testing.assert_allclose(evaluated["loss"], -evaluated["reconstruction"] + mean, rtol=1e-5)
 
 
 def test_imputation_is_gibbs_sampling():
@@ -215,14 +226,14 @@ def test_imputation_is_gibbs_sampling():
     model = LinearGaussian(exact_posterior=True).model
     marginal = LinearGaussian(exact_posterior=True).marginal
     x = np.repeat(X[1:2], 20_000, axis=0)
-    drawn = model.impute(x, np.array([0, 0, 1]), num_steps=30, seed=0).numpy()
-    np.testing.assert_array_equal(drawn[:, :2], x[:, :2])
+    imputed = model.impute(x, np.array([0, 0, 1]), num_steps=30, seed=0).numpy()
+    np.testing.assert_array_equal(imputed[:, :2], x[:, :2])
     mean, covariance = marginal.mean().numpy(), marginal.covariance().numpy()
     gain = np.linalg.solve(covariance[:2, :2], covariance[:2, 2])
     expected = mean[2] + gain @ (X[1, :2] - mean[:2])
     deviation = np.sqrt(covariance[2, 2] - gain @ covariance[:2, 2])
-    assert abs(drawn[:, 2].mean() - expected) < 5 * deviation / math.sqrt(20_000)
-    np.testing.assert_allclose(drawn[:, 2].std(), deviation, rtol=0.03)
+    assert abs(imputed[:, 2].mean() - expected) < 5 * deviation / math.sqrt(20_000)
+    np.testing.assert_allclose(imputed[:, 2].std(), deviation, rtol=0.03)
 
 
 @pytest.mark.parametrize("levels", [3, 5, 256])
@@ -246,8 +257,8 @@ def test_masses_of_the_levels_sum_to_one_and_gradients_stay_finite(levels):
     # A grid of uniform numbers in place of random ones: each level is drawn as often as its mass says.
     count = 2000
     uniform = np.repeat((np.arange(count)[:, np.newaxis] + 0.5) / count, 35, axis=1).astype(np.float32)
-    drawn = model.generate({"z": tf.zeros((count, 1)), "uniform": tf.constant(uniform)}).numpy()
-    found = np.stack([(drawn == level).mean(axis=0) for level in range(levels)])
+    samples = model.generate({"z": tf.zeros((count, 1)), "uniform": tf.constant(uniform)}).numpy()
+    found = np.stack([(samples == level).mean(axis=0) for level in range(levels)])
     np.testing.assert_allclose(found, np.exp(log_masses), atol=1.01 / count)
     # The mean before rounding is at most half a level from the mean of the whole levels.
     mean = np.arange(levels) @ np.exp(log_masses)
@@ -357,7 +368,11 @@ def test_litert_agrees_with_the_other_likelihoods(levels, tmp_path):
         (lambda m: m.impute(np.zeros((1, 2, 2, 1)), 1, num_steps=0), ValueError, "`num_steps` must be at least 1, rec"),
         (lambda m: VAE((4,), estimator="analytical"), ValueError, "`estimator` 'analytical' is unknown; did you mean"),
         (lambda m: m.log_prob_bound(np.full((1, 2, 2, 1), 0.5)), ValueError, "`x` holds the value 0.5; expected whole"),
-        (lambda m: m.log_prob_bound(np.zeros((1, 2, 2, 1)), 0), ValueError, "`num_samples` must be at least 1, rec"),
+        (
+            lambda m: m.log_prob_bound(np.zeros((1, 2, 2, 1)), None, 0),
+            ValueError,
+            "`num_samples` must be at least 1, rec",
+        ),
         (
             lambda m: m.encode(np.zeros((1, 4))),
             ValueError,

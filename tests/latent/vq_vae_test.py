@@ -1,12 +1,22 @@
 """Tests of the VQ-VAE: its gradients by hand, its codebook's step, and its bound by enumeration."""
 
+import functools
 import itertools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ModelContract, assert_same_weights, chi_square, randomise, values
+from contracts import (
+    CodesContract,
+    EstimatesContract,
+    ModelContract,
+    ReplicasContract,
+    assert_same_weights,
+    chi_square,
+    randomise,
+    values,
+)
 
 import keras_gen
 from keras_gen.core import saving
@@ -31,7 +41,7 @@ SMALL = {
 }
 
 
-class TestLevels(ModelContract):
+class TestLevels(ModelContract, EstimatesContract, CodesContract):
     """Every argument away from its default."""
 
     def make_model(self, **changes):
@@ -40,6 +50,26 @@ class TestLevels(ModelContract):
     def make_data(self):
         random = np.random.default_rng(0)
         return np.broadcast_to(random.integers(0, 3, (40, 1, 1, 1)), (40, 5, 4, 2)).copy()
+
+    def make_known(self):
+        model, x, _, joint = enumerated_model()
+        return model, x[::16], np.log(np.exp(joint).sum(axis=0))[::16]
+
+
+class TestRestarts(ReplicasContract):
+    """Every code that a batch leaves unused moves to one of its vectors, whichever replica that is on."""
+
+    def make_model(self):
+        return VQVAE((4, 4, 1), 16, code_size=3, filters=(6,), restart_after=1, decay=0.9)
+
+    def compile_with_sgd(self, model):
+        model.compile(keras.optimizers.SGD(0.05), run_eagerly=True)
+        return model
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def batch(cls):
+        return {"x": np.random.default_rng(0).integers(0, 2, (8, 4, 4, 1))}
 
 
 def patterns(num):
@@ -129,7 +159,12 @@ def test_a_training_step_moves_the_averages_and_evaluation_does_not():
 
 @pytest.fixture(scope="module")
 def enumerated():
-    """A model of 2⁸ images and 3² codes, and the joint mass of each pair."""
+    return enumerated_model()
+
+
+@functools.cache
+def enumerated_model():
+    """Returns a model of 2⁸ images and 3² codes, all of both, and the logarithm of the joint mass of each pair."""
     arguments = {"code_size": 2, "filters": (4,), "prior": {"filters": 4, "num_layers": 2}}
     model = moved(VQVAE((4, 2, 1), 3, codebook="gradient", **arguments))
     x = np.array(list(itertools.product([0, 1], repeat=8)), np.float32).reshape(-1, 4, 2, 1)
@@ -145,7 +180,7 @@ def test_the_bound_is_the_joint_mass_with_the_nearest_code(enumerated):
     model, x, _, joint = enumerated
     exact = np.log(np.exp(joint).sum(axis=0))
     np.testing.assert_allclose(np.exp(exact).sum(), 1.0, atol=1e-4)
-    bound, error = model.log_prob_bound(x, 7, seed=3)
+    bound, error = model.log_prob_bound(x, num_samples=7, seed=3)
     assert (bound.numpy() < exact + 1e-4).all()
     assert (exact - bound.numpy()).max() > 0.1
     index = model.encode(x).numpy().reshape(-1, 2) @ [3, 1]
@@ -191,6 +226,26 @@ def test_a_file_keeps_the_prior(trained, tmp_path):
     assert_same_weights(copy.weights, model.weights)
     np.testing.assert_array_equal(copy.sample(8, seed=1), model.sample(8, seed=1))
     np.testing.assert_array_equal(copy.log_prob_bound(x)[0], model.log_prob_bound(x)[0])
+
+
+def test_the_prior_can_be_fitted_as_a_model_of_its_own(trained):
+    model, x, *_ = trained
+    copy = VQVAE.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    prior = copy.new_prior()
+    assert_same_weights(prior.weights, model.code_prior.weights)
+    codes = model.code_images(x[:32])
+    assert codes.shape == (32, *model.code_shape, 1)
+    np.testing.assert_array_equal(codes[..., 0], model.encode(x[:32]))
+    prior.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    prior.fit(codes, verbose=0)
+    # Until the model takes its weights, the prior learns beside it.
+    assert_same_weights(copy.weights, model.weights)
+    copy.take_prior(prior)
+    assert_same_weights(copy.code_prior.weights, prior.weights)
+    assert np.any(prior.log_prob(codes) != model.code_prior.log_prob(codes))
+    images = next(iter(model.code_images(tf.data.Dataset.from_tensor_slices(x).batch(32))))
+    np.testing.assert_array_equal(images, codes)
 
 
 def test_the_prior_learns_from_arrays_as_from_data_sets():
@@ -245,7 +300,7 @@ def test_networks_reach_every_entry_of_any_size(shape):
         (lambda m: m.decode(np.zeros((1, 2))), r"`codes` must have shape \(batch, 2, 1\), received \(1, 2\)"),
         (lambda m: m.encode(np.full((1, 4, 2, 1), 2)), "`x` holds the value 2; expected whole levels from 0 to 1"),
         (lambda m: m.fit_prior(np.full((1, 4, 2, 1), 2)), "`x` holds the value 2; expected whole levels from 0 to 1"),
-        (lambda m: m.log_prob_bound(np.zeros((1, 4, 2, 1)), 0), "`num_samples` must be at least 1, received 0"),
+        (lambda m: m.log_prob_bound(np.zeros((1, 4, 2, 1)), None, 0), "`num_samples` must be at least 1, received 0"),
     ],
 )
 def test_mistakes_get_one_sentence(enumerated, call, sentence):

@@ -40,13 +40,22 @@ class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
         """Returns the functions of all entries, given the outputs."""
 
         def bijector(y):
+            y = self.for_each_context(y)
             rows = tf.cast(tf.reshape(y, (-1, self.network.entries)), self.network.compute_dtype)
             shape = tf.concat([tf.shape(y), [self.network.outputs_per_entry]], axis=0)
             return self.entry_bijector(tf.reshape(self.network(rows, self.context), shape))
 
         return self.memo.of(y, bijector)
 
+    def for_each_context(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns examples of shape `(..., 1, entries)`, as mixtures have them, once for each context."""
+        if self.context is None or len(x.shape) < 2 or x.shape[-2] != 1:
+            return x
+        shape = tf.concat([tf.shape(x)[:-2], tf.shape(self.context)[:1], tf.shape(x)[-1:]], axis=0)
+        return tf.broadcast_to(x, shape)
+
     def _forward(self, x):
+        x = self.for_each_context(x)
         rows, context = tf.reshape(x, (-1, self.network.entries)), self.context
         if context is not None and len(x.shape) > 2:
             context = tf.tile(context, [tf.shape(rows)[0] // tf.shape(context)[0], 1])

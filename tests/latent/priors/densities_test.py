@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from contracts import randomise
 
+from keras_gen.core import Step
 from keras_gen.latent import VAE
 from keras_gen.latent.base import divergence
-from keras_gen.latent.posteriors import drawn
+from keras_gen.latent.posteriors import POSTERIORS, draw_with_log_prob
 
 tfd = tfp.distributions
 
@@ -55,14 +57,14 @@ def test_it_integrates_to_one_and_its_samples_follow_it(model):
             assert abs(found.mean() - expected) < 5 * found.std() / 200 + 2e-3
 
 
-def test_what_is_drawn_from_the_posterior_is_possible_under_the_prior(model):
+def test_draws_from_the_posterior_are_possible_under_the_prior(model):
     x = tf.constant(np.random.default_rng(0).integers(0, 2, (3, 5)), tf.float32)
     posterior = model.posterior_distribution(x)
     noise = tf.random.stateless_normal((500, 3, 2), (0, 1))
-    z, log_posterior = drawn(posterior, noise)
+    z, log_posterior = draw_with_log_prob(posterior, noise)
     assert np.isfinite(model.prior_distribution().log_prob(z)).all()
     np.testing.assert_allclose(log_posterior, posterior.log_prob(tf.identity(z)), rtol=1e-3, atol=1e-3)
-    assert np.isfinite(model.log_prob_bound(x, 20, seed=0)[0]).all()
+    assert np.isfinite(model.log_prob_bound(x, num_samples=20, seed=0)[0]).all()
 
 
 def test_closed_and_sampled_divergence_agree(model):
@@ -81,21 +83,27 @@ def test_closed_and_sampled_divergence_agree(model):
 def test_every_weight_of_it_gets_a_gradient(model):
     x = tf.constant(np.random.default_rng(0).integers(0, 2, (8, 5)), tf.float32)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(model.loss_terms(x, None, seed=tf.constant([0, 0]), training=True)["loss"])
+        step = Step(tf.constant([0, 0]), training=True)
+        loss = tf.reduce_mean(model.loss_terms({"x": x}, step)["loss"])
     for weight, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True):
         assert gradient is not None, weight.path
         assert np.isfinite(gradient).all()
 
 
-def test_a_pseudo_input_for_each_posterior():
-    # Pseudo-inputs at two data points: the prior is the mixture of their posteriors.
-    model = VAE((5,), latent_size=2, hidden_units=(6,), prior={"name": "vamp_prior", "num_components": 2})
-    x = np.array([[0, 1, 1, 0, 1], [1, 1, 0, 0, 0]], np.float32)
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_a_vamp_prior_is_the_mixture_of_the_posteriors_of_its_pseudo_inputs(posterior):
+    prior = {"name": "vamp_prior", "num_components": 3}
+    model = VAE((5,), latent_size=2, hidden_units=(6,), prior=prior, posterior=posterior)
+    randomise(model)
+    x = np.array([[0, 1, 1, 0, 1], [1, 1, 0, 0, 0], [1, 0, 0, 1, 1]], np.float32)
     model.prior_family.pseudo_inputs.assign(x)
-    posterior = model.posterior_distribution(tf.constant(x))
-    z = np.random.default_rng(0).normal(size=(7, 1, 2)).astype(np.float32)
-    expected = np.log(np.exp(posterior.log_prob(z)).mean(axis=1))
-    np.testing.assert_allclose(model.prior_distribution().log_prob(z[:, 0]), expected, rtol=1e-4)
+    z = tf.constant(np.random.default_rng(0).normal(size=(6, 2)), tf.float32)
+    each = [model.posterior_distribution(x[index : index + 1]).log_prob(z) for index in range(3)]
+    expected = np.log(np.exp(each).mean(axis=0))
+    np.testing.assert_allclose(model.prior_distribution().log_prob(z), expected, rtol=1e-4)
+    # As for the samples of a bound: codes along two axes.
+    found = model.prior_distribution().log_prob(tf.reshape(z, (2, 3, 2)))
+    np.testing.assert_allclose(found, expected.reshape(2, 3), rtol=1e-4)
 
 
 def test_a_wrong_model_gets_one_sentence():
