@@ -102,6 +102,11 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         """Whether a regularizer adds to the discriminator's loss."""
         return any(regularizer.has_penalty for regularizer in self.regularizer_components)
 
+    @property
+    def keeps_average(self) -> bool:
+        """Whether samples are drawn with an average of the generator's weights."""
+        return self.generator_average > 0.0
+
     # Networks
 
     def build_networks(self) -> None:

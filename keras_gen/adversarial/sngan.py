@@ -8,9 +8,8 @@ import keras
 
 from keras_gen.adversarial.base import AdversarialModel
 
-#: The normalized discriminator, of strided convolutions or of residual blocks.
-PLAIN = {"name": "convolutional", "batch_norm": False, "spectral_norm": True, "projection": True}
-RESIDUAL = {"name": "residual", "spectral_norm": True}
+#: The discriminator of DCGAN without batch normalization, and with spectral normalization and a projection of classes.
+DISCRIMINATOR = {"name": "convolutional", "batch_norm": False, "spectral_norm": True, "projection": True}
 
 
 class SNGAN(AdversarialModel):
@@ -25,22 +24,26 @@ class SNGAN(AdversarialModel):
     Example:
 
     ```python
-    model = keras_gen.adversarial.SNGAN((28, 28, 1), num_classes=10, residual=True)
+    model = keras_gen.adversarial.SNGAN((28, 28, 1), num_classes=10)
     model.compile()                                        # the paper's Adam for both players
     model.fit(x_train, y_train, batch_size=64, epochs=10)  # x_train holds levels 0..255
     model.sample(10, condition=np.arange(10), seed=0)
+
+    keras_gen.adversarial.SNGAN(                           # the paper's residual blocks
+        (28, 28, 1), generator_network="residual", discriminator_network={"name": "residual", "spectral_norm": True}
+    )
     ```
 
     Args:
-        event_shape: height, width and channels of an image.
-        levels: number of levels of a channel, spread over [-1, 1] inside; None for real numbers.
-        filters: channels of each layer, or block, that halves the image, from the image inwards; of the generator in
-            reverse. None takes 64, 128, 256, …, as many as bring both sides down to 4.
-        residual: whether the networks are made of residual blocks.
+        event_shape: shape of one example; for the default networks (height, width, channels).
+        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
         latent_distribution: as in `AdversarialModel`.
         objective: as in `AdversarialModel`.
         discriminator_steps: steps of the discriminator for each step of the generator.
-        **kwargs: as in `AdversarialModel`, except the networks.
+        generator_network: by default that of DCGAN.
+        discriminator_network: by default that of DCGAN without batch normalization, with spectral normalization and a
+            projection of classes.
+        **kwargs: as in `AdversarialModel`.
     """
 
     def __init__(
@@ -48,23 +51,21 @@ class SNGAN(AdversarialModel):
         event_shape,
         levels: int | None = 256,
         *,
-        filters=None,
-        residual: bool = False,
         latent_distribution: str = "normal",
         objective="hinge",
         discriminator_steps: int = 5,
+        generator_network="convolutional",
+        discriminator_network=DISCRIMINATOR,
         **kwargs,
     ):
-        self.filters = None if filters is None else tuple(filters)
-        self.residual = residual
         super().__init__(
             event_shape,
             levels,
             latent_distribution=latent_distribution,
             objective=objective,
             discriminator_steps=discriminator_steps,
-            generator_network={"name": "residual" if residual else "convolutional", "filters": self.filters},
-            discriminator_network={**(RESIDUAL if residual else PLAIN), "filters": self.filters},
+            generator_network=generator_network,
+            discriminator_network=discriminator_network,
             **kwargs,
         )
 

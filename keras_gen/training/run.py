@@ -134,6 +134,8 @@ class Run:
     def compile(self, model: Model, *optimizers: keras.optimizers.Optimizer, xla: bool) -> Model:
         """Compiles a model, with a moving average of the weights where the options ask for one.
 
+        A model that keeps an average by itself has no other one.
+
         Args:
             model: model, built in `scope`.
             *optimizers: its optimizers, in the order in which its `compile` takes them. The first one keeps the moving
@@ -144,7 +146,10 @@ class Run:
         Returns:
             The same model.
         """
-        model.compile(self.averaged(optimizers[0]), *optimizers[1:], jit_compile=self.jit_compile(xla))
+        first, *others = optimizers
+        if not model.keeps_average:
+            first = self.averaged(first)
+        model.compile(first, *others, jit_compile=self.jit_compile(xla))
         return model
 
     def jit_compile(self, faster: bool) -> bool:
@@ -206,7 +211,7 @@ class Run:
         if first:
             print(f"Going on after epoch {first} of the run in {self.folder}.", flush=True)
         callbacks = [StopAtNaN(checkpoints)]
-        if self.options.ema:
+        if self.options.ema and not model.keeps_average:
             callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.is_chief:
             batch = example_batch(model, splits, "validation", 64)

@@ -27,12 +27,10 @@ from keras_gen import training
     epochs=20,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    epochs: int = 150,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Images = training.Images("digits"),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=150, batch_size=100, learning_rate=0.0005),
     num_classes: int = 10,
     latent_size: int = 32,
     noise_units: int = 64,
@@ -43,18 +41,11 @@ def main(
     dropout: float = 0.3,
     input_dropout: float = 0.0,
     generator_average: float = 0.999,
-    learning_rate: float = 0.0005,
     num_samples: int = 10_000,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a conditional GAN and judges its samples, all classes in turn, by Parzen windows and by a classifier.
 
     Args:
-        dataset: name or path of a data set with labels.
-        epochs: passes over the training data; the learning rates fall to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         num_classes: number of classes.
         latent_size: length of the noise.
         noise_units: width of the layer that the noise goes through first.
@@ -62,20 +53,16 @@ def main(
         hidden_units: widths of the layers that both go through.
         batch_norm: whether these have batch normalization.
         units: maxout units of each hidden layer of the discriminator.
-        dropout: share of them that a training step leaves out.
-        input_dropout: share of the entries of an example that a training step leaves out.
-        generator_average: momentum of the moving average of the generator's weights; 0 for none.
-        learning_rate: of Adam for both players, at the start.
+        dropout: share of them that a step of training leaves out.
+        input_dropout: share of the entries of an example that a step of training leaves out.
+        generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
         num_samples: samples that have a Parzen window, and that the classifier is trained on.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import adversarial, data, evaluation
+    from keras_gen import adversarial, evaluation
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     with run.scope():
         model = adversarial.ConditionalGAN(
             splits.event_shape,
@@ -97,23 +84,19 @@ def main(
                 "dropout": dropout,
                 "input_dropout": input_dropout,
             },
-            generator_average=generator_average,
-            seed=seed,
+            generator_average=run.options.ema or generator_average,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(
-            run.averaged(keras.optimizers.Adam(rate, beta_1=0.5)),
-            keras.optimizers.Adam(rate, beta_1=0.5),
-            jit_compile=run.jit_compile(faster=True),
-        )
-    model = run.fit(model, splits, epochs=epochs)
+        rate = schedule.rate(splits.steps_per_epoch)
+        run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)), xla=True)
+    model = run.fit(model, splits, epochs=schedule.epochs)
 
     metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
-    metrics["test"].update(training.judged_samples(model, splits, num_samples=num_samples, seed=seed))
+    metrics["test"].update(training.judged_samples(model, splits, num_samples=num_samples, seed=run.seed))
     # Parzen windows do not see whether a sample is of its class.
     test = splits.array("test"), splits.labels("test")
     score = evaluation.classification_accuracy_score(
-        model, test, levels=splits.levels, num_samples=num_samples, seed=seed
+        model, test, levels=splits.levels, num_samples=num_samples, seed=run.seed
     )
     metrics["test"].update(score)
     return run.finish(

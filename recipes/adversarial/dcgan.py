@@ -12,46 +12,40 @@ from keras_gen import training
 
 @training.recipe(dataset="mnist", filters=(32, 64, 128), latent_size=100, epochs=8, batch_size=128, learning_rate=2e-4)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
+    data: training.Images = training.Images("digits"),
     epochs: int = 100,
     batch_size: int = 64,
-    seed: int = 0,
-    folder: str | None = None,
+    learning_rate: float = 0.001,
     filters: tuple[int, ...] = (16, 32),
     latent_size: int = 32,
-    learning_rate: float = 0.001,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains DCGAN, draws its samples, and reports both players' losses.
 
     Args:
-        dataset: name or path of a data set of images.
         epochs: passes over the training data.
         batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        learning_rate: of both players' Adam; it stays as it is.
         filters: channels of the discriminator's strided layers, from the image inwards; the generator's in reverse.
         latent_size: length of the noise vector.
-        learning_rate: learning rate of both players' Adam.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
 
-    from keras_gen import adversarial, data
+    from keras_gen import adversarial
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed)
+    splits = data.load(batch_size=batch_size, seed=run.seed)
     with run.scope():
         model = adversarial.DCGAN(
-            splits.event_shape, splits.levels, latent_size=latent_size, filters=filters, seed=seed
+            splits.event_shape,
+            splits.levels,
+            latent_size=latent_size,
+            filters=filters,
+            generator_average=run.options.ema,
+            seed=run.seed,
         )
-        model.compile(
-            run.averaged(keras.optimizers.Adam(learning_rate, beta_1=0.5)),
-            keras.optimizers.Adam(learning_rate, beta_1=0.5),
-            jit_compile=run.jit_compile(faster=False),
-        )
+        optimizers = [keras.optimizers.Adam(learning_rate, beta_1=0.5) for _ in ("generator", "discriminator")]
+        run.compile(model, *optimizers, xla=False)
     model = run.fit(model, splits, epochs=epochs)
 
     metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}

@@ -42,51 +42,41 @@ TAGS = {
 
 @training.recipe(dataset="mnist", hidden_units=(512,), units=200, epochs=8)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    epochs: int = 40,
-    batch_size: int = 250,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Images = training.Images("digits"),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=40, batch_size=250, learning_rate=0.0005),
     word_size: int = 12,
     latent_size: int = 16,
     hidden_units: tuple[int, ...] = (128,),
     units: int = 64,
-    learning_rate: float = 0.0005,
     num_draws: int = 100,
     num_near: int = 5,
     num_tags: int = 10,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a conditional GAN from features of images to word vectors, and compares the tags it gives with the true.
 
+    The images are handwritten digits; an epoch is a pass over all pairs of an image and one of its tags.
+
     Args:
-        dataset: name of a data set of handwritten digits.
-        epochs: passes over all pairs of an image and one of its tags; the learning rates fall to zero over them.
-        batch_size: pairs in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         word_size: length of a word's vector.
         latent_size: length of the noise.
         hidden_units: widths of the generator's layers that noise and features go through.
         units: maxout units of each hidden layer of the discriminator.
-        learning_rate: of Adam for both players, at the start.
         num_draws: vectors that are drawn for an image.
         num_near: words near to each that are counted.
         num_tags: most common words that are kept.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import dataclasses
 
     import keras
     import numpy as np
 
-    from keras_gen import adversarial, data, evaluation, spaces
+    from keras_gen import adversarial, evaluation
     from keras_gen.data.splits import Source
+    from keras_gen.spaces import Reals
 
-    run = training.Run(main.name, folder, config, options)
-    images = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
+    images = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     if images.event_shape != (28, 28, 1):
         images = images.resized(28, 28, 256)
     table = np.array([[digit in digits for digit in range(10)] for digits in TAGS.values()]).T
@@ -103,8 +93,8 @@ def main(
     for split, truth in labels.items():
         image, tag = np.nonzero(table[truth])
         sources[split] = Source.from_columns({"x": words[tag], "condition": features[split][image]})
-    columns = {"x": spaces.Reals((word_size,)), "condition": spaces.Reals(features["train"].shape[1:])}
-    splits = dataclasses.replace(images, spaces=columns, sources=sources)
+    spaces = {"x": Reals((word_size,)), "condition": Reals(features["train"].shape[1:])}
+    splits = dataclasses.replace(images, spaces=spaces, sources=sources)
     with run.scope():
         model = adversarial.ConditionalGAN(
             (word_size,),
@@ -127,20 +117,16 @@ def main(
                 "input_dropout": 0.0,
             },
             regularizers=({"name": "r1", "weight": 0.5},),
-            generator_average=0.999,
-            seed=seed,
+            generator_average=run.options.ema or 0.999,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(
-            run.averaged(keras.optimizers.Adam(rate, beta_1=0.5)),
-            keras.optimizers.Adam(rate, beta_1=0.5),
-            jit_compile=run.jit_compile(faster=True),
-        )
-    model = run.fit(model, splits, epochs=epochs)
+        rate = schedule.rate(splits.steps_per_epoch)
+        run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)), xla=True)
+    model = run.fit(model, splits, epochs=schedule.epochs)
 
     metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
     given, truth = features["test"][:1000], table[labels["test"][:1000]]
-    draws = model.sample(len(given) * num_draws, condition=np.repeat(given, num_draws, axis=0), seed=seed)
+    draws = model.sample(len(given) * num_draws, condition=np.repeat(given, num_draws, axis=0), seed=run.seed)
     draws = np.reshape(draws, (len(given), num_draws, word_size))
     found = evaluation.common_tags(draws, words, num_near=num_near, num_tags=num_tags)
     # Without looking at an image: the words that tag most training images.

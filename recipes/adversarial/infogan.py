@@ -22,12 +22,13 @@ from keras_gen import training
     discriminator_learning_rate=2e-4,
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
+    data: training.Images = training.Images("digits"),
     epochs: int = 60,
     batch_size: int = 64,
-    seed: int = 0,
-    folder: str | None = None,
+    learning_rate: float = 2e-3,
+    discriminator_learning_rate: float = 5e-4,
     num_categories: int = 10,
     num_continuous: int = 2,
     information_weight: float = 1.0,
@@ -35,37 +36,30 @@ def main(
     code_units: int = 64,
     filters: tuple[int, ...] = (16, 32),
     generator_average: float = 0.0,
-    learning_rate: float = 2e-3,
-    discriminator_learning_rate: float = 5e-4,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains InfoGAN; reports the bound of the information, and how well its categories are the classes of the data.
 
+    The labels of the data are for the report alone.
+
     Args:
-        dataset: name or path of a data set of images with labels; training does not see these.
         epochs: passes over the training data.
         batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
+        learning_rate: of the generator's Adam; it stays as it is.
+        discriminator_learning_rate: of the discriminator's Adam.
         num_categories: categories of the code.
         num_continuous: numbers of the code.
         information_weight: weight of the bound in both players' losses.
         latent_size: length of the further noise.
         code_units: width of the hidden layer that reads the code off an image.
         filters: channels of the discriminator's strided layers, from the image inwards; the generator's in reverse.
-        generator_average: momentum of the moving average of the generator's weights; 0 for none.
-        learning_rate: of the generator's Adam.
-        discriminator_learning_rate: of the discriminator's Adam.
-        options: how to train, whatever the model.
+        generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
     """
-    config = dict(locals())
     import keras
     import numpy as np
 
-    from keras_gen import adversarial, data, evaluation, pictures
+    from keras_gen import adversarial, evaluation, pictures
 
-    run = training.Run(main.name, folder, config, options)
-    labelled = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
+    labelled = data.load(batch_size=batch_size, seed=run.seed, labels=True)
     splits = labelled.unlabelled()
     network = {"name": "convolutional", "filters": filters}
     with run.scope():
@@ -79,14 +73,11 @@ def main(
             code_units=code_units,
             generator_network=network,
             discriminator_network=network,
-            generator_average=generator_average,
-            seed=seed,
+            generator_average=run.options.ema or generator_average,
+            seed=run.seed,
         )
-        model.compile(
-            run.averaged(keras.optimizers.Adam(learning_rate, beta_1=0.5)),
-            keras.optimizers.Adam(discriminator_learning_rate, beta_1=0.5),
-            jit_compile=run.jit_compile(faster=False),
-        )
+        rates = (learning_rate, discriminator_learning_rate)
+        run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates), xla=False)
     model = run.fit(model, splits, epochs=epochs)
 
     metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
@@ -101,11 +92,11 @@ def main(
     if run.is_chief:
         # A row for each category, with the same further noise in each column.
         noise = {
-            name: np.tile(part, (num_categories, *(1,) * (len(part.shape) - 1)))
-            for name, part in model.noise(10, seed).items()
+            name: np.tile(values, (num_categories, *(1,) * (len(values.shape) - 1)))
+            for name, values in model.noise(10, run.seed).items()
         }
         noise["category"] = np.repeat(np.arange(num_categories, dtype=np.int32), 10)
-        rows = model.generate({name: keras.ops.convert_to_tensor(part) for name, part in noise.items()})
+        rows = model.generate({name: keras.ops.convert_to_tensor(values) for name, values in noise.items()})
         pictures.picture(model.event_space, rows.numpy()).save(run.folder / "categories.png")
     return run.finish(
         model,

@@ -7,21 +7,30 @@ import tensorflow as tf
 from contracts import AdversarialContract
 
 import keras_gen
-from keras_gen.adversarial import SNGAN
+from keras_gen.adversarial import SNGAN, sngan
 from keras_gen.core import saving
 from keras_gen.layers import SpectralNormalization
 
 SHAPE, LEVELS = (5, 4, 1), 9
 
 
+RESIDUAL = {
+    "generator_network": {"name": "residual", "filters": (3,)},
+    "discriminator_network": {"name": "residual", "filters": (3,), "spectral_norm": True},
+}
+
+
 def make(**options):
-    return SNGAN(SHAPE, LEVELS, **{"filters": (3,), "latent_size": 4, "num_classes": 3, **options})
+    networks = {
+        "generator_network": {"name": "convolutional", "filters": (3,)},
+        "discriminator_network": {**sngan.DISCRIMINATOR, "filters": (3,)},
+    }
+    return SNGAN(SHAPE, LEVELS, **{**networks, "latent_size": 4, "num_classes": 3, **options})
 
 
 class TestContract(AdversarialContract):
     """Every argument away from its default; residual networks have tests of their own."""
 
-    excluded_arguments = ("residual",)
     epochs = 4
 
     def make_model(self, **changes):
@@ -36,12 +45,12 @@ class TestContract(AdversarialContract):
         return model
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_every_layer_of_the_discriminator_has_norm_one(residual):
-    model = make(residual=residual)
+@pytest.mark.parametrize(("options", "num_layers"), [({}, 3), (RESIDUAL, 7)], ids=["convolutional", "residual"])
+def test_every_layer_of_the_discriminator_has_norm_one(options, num_layers):
+    model = make(**options)
     layers = [layer for layer in model.discriminator._flatten_layers() if isinstance(layer, SpectralNormalization)]
     kernels = [weight for weight in model.discriminator.trainable_weights if weight.name == "kernel"]
-    assert len(layers) == len(kernels) == (7 if residual else 3)
+    assert len(layers) == len(kernels) == num_layers
     for layer in layers:
         for _ in range(40):
             layer.vector.assign(layer.singular_vectors()[1])
@@ -52,7 +61,7 @@ def test_every_layer_of_the_discriminator_has_norm_one(residual):
 
 def test_classes_are_projected_alone():
     """A class adds a linear function of the features: the logits of two classes differ by the difference of V."""
-    model = make(residual=True)
+    model = make(**RESIDUAL)
     x = tf.constant(np.random.default_rng(0).integers(0, LEVELS, (4, *SHAPE)), tf.float32)
     features = model.discriminator.features(model.event_space.scaled(x))
     logits = [model.logits(x, tf.fill(4, y)) for y in range(3)]
@@ -64,7 +73,7 @@ def test_classes_are_projected_alone():
 
 
 def test_a_residual_model_trains_and_comes_back_from_a_file(tmp_path):
-    model = make(residual=True, discriminator_steps=1)
+    model = make(**RESIDUAL, discriminator_steps=1)
     model.compile(run_eagerly=True)
     x, y = np.random.default_rng(0).integers(0, LEVELS, (6, *SHAPE)), np.arange(6) % 3
     before = model.get_weights()

@@ -1,0 +1,95 @@
+"""What recipes of adversarial networks share: the arguments of both players, and how their samples are judged."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Players:
+    """What two players are made of and what they minimise."""
+
+    network: Literal["dense", "convolutional", "residual"] = "dense"
+    """What both players are made of."""
+    hidden_units: tuple[int, ...] = (200, 200)
+    """Widths of the hidden layers of dense networks."""
+    maxout_units: tuple[int, ...] = ()
+    """Units of the maxout layers, with five pieces, that the discriminator has in place of dense ones."""
+    dropout: float = 0.0
+    """Share of its hidden units that a dense or maxout discriminator leaves out in a step of training."""
+    batch_norm: bool = False
+    """Give a dense generator batch normalization."""
+    filters: tuple[int, ...] = (16, 32)
+    """Channels of the layers, or blocks, that halve an image, from the image inwards."""
+    latent_size: int = 32
+    """Length of the noise."""
+    objective: str | None = None
+    """Losses, by default the paper's: a name, or JSON such as {"name": "least_squares", "fake": 0.0}."""
+    regularizers: tuple[str, ...] | None = None
+    """What the discriminator is regularized by, by default as in the paper: names, or JSON."""
+    discriminator_steps: int = 1
+    """Steps of the discriminator for each step of the generator."""
+    generator_average: float = 0.999
+    """Momentum of the moving average of the generator's weights, unless `ema` names one; 0 for none."""
+
+    def arguments(self, run: "training.Run", *, batch_norm: bool = False, spectral_norm: bool = False) -> dict:  # noqa: F821
+        """Returns arguments of an adversarial model by name.
+
+        Args:
+            run: the run.
+            batch_norm: whether a convolutional discriminator has batch normalization.
+            spectral_norm: whether the discriminator has spectral normalization.
+        """
+        from keras_gen.training.recipe import component
+
+        sizes = {"hidden_units": self.hidden_units} if self.network == "dense" else {"filters": self.filters}
+        generator, discriminator = {"name": self.network, **sizes}, {"name": self.network, **sizes}
+        if self.network == "dense":
+            generator["batch_norm"] = self.batch_norm
+            if self.maxout_units:
+                pieces = (5,) * len(self.maxout_units)
+                discriminator = {"name": "maxout", "units": self.maxout_units, "pieces": pieces}
+            discriminator["dropout"] = self.dropout
+        elif self.network == "convolutional":
+            discriminator["batch_norm"] = batch_norm
+        if spectral_norm:
+            discriminator["spectral_norm"] = True
+        chosen = {}
+        if self.objective is not None:
+            chosen["objective"] = component(self.objective)
+        if self.regularizers is not None:
+            chosen["regularizers"] = tuple(map(component, self.regularizers))
+        return {
+            "latent_size": self.latent_size,
+            "latent_distribution": "normal",
+            "generator_network": generator,
+            "discriminator_network": discriminator,
+            "discriminator_steps": self.discriminator_steps,
+            "generator_average": run.options.ema or self.generator_average,
+            "seed": run.seed,
+            **chosen,
+        }
+
+    def rates(self, schedule: "training.FixedSchedule", steps_per_epoch: int) -> list:  # noqa: F821
+        """Returns the learning rate of each player, the generator's first, as a function of its own steps."""
+        return [schedule.rate(steps_per_epoch * steps) for steps in (1, self.discriminator_steps)]
+
+
+def fit_players(run, model, splits, schedule, *, num_samples: int) -> dict:
+    """Trains two players to the last epoch, judges their samples, and writes the results.
+
+    Args:
+        run: the run.
+        model: compiled model, built in the run's scope.
+        splits: its data.
+        schedule: how long to train.
+        num_samples: samples to judge.
+
+    Returns:
+        What `metrics.json` holds.
+    """
+    from keras_gen.training.protocols import JUDGED, judged_samples
+
+    model = run.fit(model, splits, epochs=schedule.epochs)
+    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    metrics["test"].update(judged_samples(model, splits, num_samples=num_samples, seed=run.seed))
+    return run.finish(model, splits, metrics, protocol=JUDGED)
