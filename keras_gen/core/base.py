@@ -43,6 +43,9 @@ class Model(keras.Model):
     #: "estimate"; None for a model that tells nothing of it.
     likelihood_kind: str | None = None
 
+    #: Whether the model keeps a moving average of its weights by itself, and draws with it.
+    keeps_average: bool = False
+
     #: What its card tells a user to try first.
     usage: str
 
@@ -189,8 +192,9 @@ class Model(keras.Model):
 
     def predict_step(self, data):
         """Applies the model to a batch in any form that `fit` takes; columns that `call` does not need may lack."""
-        batch, _ = self.unpack(data, complete=False)
-        return self(*(batch[name] for name in inspect.signature(self.call).parameters if name in batch))
+        columns = self.call_columns
+        batch, _ = self.unpack(data, needed=columns)
+        return self(*(batch[name] for name in columns))
 
     def next_seed(self) -> tf.Tensor:
         """Returns the next seed, int32 of shape (2,), of the stream that is saved with the model.
@@ -217,19 +221,24 @@ class Model(keras.Model):
 
     # Checks
 
-    def input_checks(self, name: str | None = None, *, complete: bool = True) -> Inputs:
+    @property
+    def call_columns(self) -> list[str]:
+        """The columns that `call` takes, and that `predict` needs."""
+        return [name for name in inspect.signature(self.call).parameters if name in self.spaces]
+
+    def input_checks(self, name: str | None = None, *, needed: list[str] | None = None) -> Inputs:
         """Returns the checks of what the model is given.
 
         Args:
             name: what errors call the first column.
-            complete: whether every column has to be there.
+            needed: names of the columns that have to be there; None for all.
         """
         takes_weights = self.takes_sample_weight
-        return Inputs(self.spaces, type(self).__name__, takes_weights=takes_weights, name=name, complete=complete)
+        return Inputs(self.spaces, type(self).__name__, takes_weights=takes_weights, name=name, needed=needed)
 
-    def unpack(self, data, *, complete: bool = True) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
+    def unpack(self, data, *, needed: list[str] | None = None) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
         """Splits what a data set yields, which `fit` has checked, into columns by name and the weights or None."""
-        columns, sample_weight = named_columns(self.spaces, data, model=type(self).__name__, complete=complete)
+        columns, sample_weight = named_columns(self.spaces, data, model=type(self).__name__, needed=needed)
         if sample_weight is not None:
             self.input_checks().check_weights_are_taken()
             sample_weight = tf.cast(sample_weight, tf.float32)
@@ -261,7 +270,7 @@ class Model(keras.Model):
             kwargs.setdefault("shuffle", False)
         x = self.input_checks().checked(x, y, sample_weight, class_weight)
         if validation_data is not None:
-            columns = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
+            columns = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             validation_data = self.input_checks("validation_data").checked(*columns)
         with plain_errors():
             return super().fit(x, None, *args, validation_data=validation_data, **kwargs)
@@ -281,7 +290,7 @@ class Model(keras.Model):
             What `call` returns for all examples, as NumPy arrays.
         """
         with plain_errors():
-            return super().predict(self.input_checks(complete=False).checked(x), *args, **kwargs)
+            return super().predict(self.input_checks(needed=self.call_columns).checked(x), *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """As `keras.Model.train_on_batch`, with the checks and the weights of `fit`."""
@@ -294,7 +303,7 @@ class Model(keras.Model):
 
     def predict_on_batch(self, x):
         """As `keras.Model.predict_on_batch`, with the checks of `predict`."""
-        return super().predict_on_batch(self.input_checks(complete=False).checked(x))
+        return super().predict_on_batch(self.input_checks(needed=self.call_columns).checked(x))
 
     # Export and pictures
 

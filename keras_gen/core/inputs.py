@@ -1,7 +1,7 @@
 """What people give to `fit`, `evaluate` and `predict`: columns by name, checked wherever they come from."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from keras_gen.spaces import ClassLabel, Space
 Spaces = Mapping[str, Space]
 
 
-def named_columns(spaces: Spaces, data, *, model: str, complete: bool = True) -> tuple[dict, object]:
+def named_columns(spaces: Spaces, data, *, model: str, needed: Iterable[str] | None = None) -> tuple[dict, object]:
     """Splits an element into columns by name and the weights of its examples.
 
     Args:
@@ -20,7 +20,7 @@ def named_columns(spaces: Spaces, data, *, model: str, complete: bool = True) ->
         data: the first column; a tuple of the first column, the second one, and weights; or such a tuple, or a dict
             alone, whose first entry holds all columns by name.
         model: what errors call the model.
-        complete: whether every column has to be there.
+        needed: names of the columns that have to be there; None for all.
 
     Returns:
         Name to column, and the weights or None.
@@ -39,8 +39,8 @@ def named_columns(spaces: Spaces, data, *, model: str, complete: bool = True) ->
     unknown = [name for name in columns if name not in spaces]
     if unknown:
         raise ValueError(f"`{unknown[0]}` is no column of this {model}, which takes {', '.join(spaces)}.")
-    missing = [name for name in spaces if columns.get(name) is None]
-    if missing and complete:
+    missing = [name for name in (spaces if needed is None else needed) if columns.get(name) is None]
+    if missing:
         reason = "conditional" if missing[0] == "condition" else f"trained on {', '.join(spaces)}"
         raise ValueError(f"`{missing[0]}` must be given: this {model} is {reason}.")
     return {name: columns[name] for name in spaces if columns.get(name) is not None}, sample_weight
@@ -71,14 +71,22 @@ class Inputs:
         model: what errors call the model.
         takes_weights: whether examples may have weights.
         name: what errors call the first column; by default its own name.
-        complete: whether every column has to be there.
+        needed: names of the columns that have to be there; None for all.
     """
 
-    def __init__(self, spaces: Spaces, model: str, *, takes_weights: bool, name: str | None = None, complete=True):
+    def __init__(
+        self,
+        spaces: Spaces,
+        model: str,
+        *,
+        takes_weights: bool,
+        name: str | None = None,
+        needed: Iterable[str] | None = None,
+    ):
         self.spaces = spaces
         self.model = model
         self.takes_weights = takes_weights
-        self.complete = complete
+        self.needed = needed
         self.shown_names = {column: column for column in (*spaces, "sample_weight")}
         if name is not None:
             self.shown_names[next(iter(spaces))] = name
@@ -110,7 +118,7 @@ class Inputs:
 
     def columns(self, element) -> dict:
         """Returns what an element holds, by name, with the weights of its examples where it has some."""
-        columns, sample_weight = named_columns(self.spaces, element, model=self.model, complete=self.complete)
+        columns, sample_weight = named_columns(self.spaces, element, model=self.model, needed=self.needed)
         if sample_weight is None:
             return columns
         self.check_weights_are_taken()

@@ -1,0 +1,368 @@
+"""Each wrong input gets one sentence: for every verb, in every form that data come in."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_models import Bits, bits
+
+NUM = 8
+BATCH_SIZE = 4
+
+
+class Frame:
+    """What a data frame has that concerns a model."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def to_numpy(self):
+        return self.values
+
+
+class Batches(keras.utils.PyDataset):
+    """A data set of batches that are given."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+def in_batches(columns: dict) -> list[dict]:
+    num = max(1, len(columns["x"]))
+    starts = range(0, num, BATCH_SIZE)
+    return [{name: column[start : start + BATCH_SIZE] for name, column in columns.items()} for start in starts]
+
+
+def as_tuple(columns: dict) -> tuple:
+    """Returns columns by name as Keras' tuple (x, y, sample_weight)."""
+    return tuple(columns[name] for name in ("x", "condition", "sample_weight") if name in columns)
+
+
+def dataset(columns: dict, structure) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(structure(columns)).batch(BATCH_SIZE)
+
+
+#: Forms of data: a function from columns by name to positional arguments.
+FORMS = {
+    "arrays": as_tuple,
+    "lists": lambda columns: tuple(column.tolist() for column in as_tuple(columns)),
+    "frames": lambda columns: tuple(Frame(column) for column in as_tuple(columns)),
+    "tensors": lambda columns: tuple(tf.convert_to_tensor(column) for column in as_tuple(columns)),
+    "a tuple": lambda columns: (as_tuple(columns),),
+    "a dict": lambda columns: (columns,),
+    "a data set of tuples": lambda columns: (dataset(columns, as_tuple),),
+    "a data set of dicts": lambda columns: (dataset(columns, dict),),
+    "a generator of tuples": lambda columns: ((as_tuple(batch) for batch in in_batches(columns)),),
+    "a generator of dicts": lambda columns: ((batch for batch in in_batches(columns)),),
+    "a PyDataset of tuples": lambda columns: (Batches([as_tuple(batch) for batch in in_batches(columns)]),),
+    "a PyDataset of dicts": lambda columns: (Batches(in_batches(columns)),),
+}
+WHOLE = ("arrays", "lists", "frames", "tensors", "a tuple", "a dict")
+
+
+def fit(model, *given):
+    x, y, weights = (*given, None, None)[:3]
+    options = {"batch_size": BATCH_SIZE} if y is not None or isinstance(x, (tuple, dict)) else {}
+    return model.fit(x, y, sample_weight=weights, shuffle=False, verbose=0, **options).history
+
+
+def fit_with_validation(model, *given):
+    training = {"x": np.ones((NUM, 3), np.float32), "condition": np.zeros(NUM, int)}
+    validation = given if len(given) > 1 else given[0]
+    options = {"batch_size": BATCH_SIZE, "verbose": 0}
+    if not isinstance(validation, (tuple, dict)):
+        options["validation_steps"] = NUM // BATCH_SIZE
+    return model.fit(training, validation_data=validation, **options).history
+
+
+def evaluate(model, *given):
+    x, y, weights = (*given, None, None)[:3]
+    options = {"batch_size": BATCH_SIZE} if y is not None or isinstance(x, (tuple, dict)) else {}
+    return model.evaluate(x, y, sample_weight=weights, verbose=0, return_dict=True, **options)
+
+
+def predict(model, *given):
+    # As in Keras, `predict` has no argument for a second column: it is in the first one.
+    return model.predict(given[:2] if len(given) > 1 else given[0], verbose=0)
+
+
+VERBS = {
+    "fit": fit,
+    "fit, validation_data": fit_with_validation,
+    "evaluate": evaluate,
+    "predict": predict,
+    "train_on_batch": lambda model, *given: model.train_on_batch(*given, return_dict=True),
+    "test_on_batch": lambda model, *given: model.test_on_batch(*given, return_dict=True),
+    "predict_on_batch": lambda model, *given: model.predict_on_batch(given[:2] if len(given) > 1 else given[0]),
+}
+
+PAIRS = [(verb, form) for verb in VERBS for form in FORMS if form in WHOLE or not verb.endswith("on_batch")]
+
+
+@pytest.fixture(scope="module")
+def columns():
+    return {"x": bits(NUM), "condition": np.arange(NUM) % 4}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A model of bits given one of four classes."""
+    model = Bits(num_classes=4)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    return model
+
+
+def changed(name, value):
+    """Returns the fault that the last entry of a column has another value."""
+
+    def fault(columns):
+        column = columns[name].astype(float if isinstance(value, float) else columns[name].dtype)
+        column.flat[-1] = value
+        return {**columns, name: column}
+
+    return fault
+
+
+LEVELS, LABELS = "expected whole levels from 0 to 1.", "expected whole labels from 0 to 3."
+#: What can be wrong: a function of columns, and what the error says.
+FAULTS = {
+    "shape": (
+        lambda columns: {**columns, "x": columns["x"][:, :2]},
+        r"`x` must have shape (batch, 3), received (*, 2).",
+    ),
+    "nan": (changed("x", np.nan), f"`x` holds the value nan; {LEVELS}"),
+    "inf": (changed("x", np.inf), f"`x` holds the value inf; {LEVELS}"),
+    "beyond": (changed("x", 255.0), f"`x` holds the value 255; {LEVELS}"),
+    "between": (changed("x", 0.5), f"`x` holds the value 0.5; {LEVELS}"),
+    "dtype": (
+        lambda columns: {**columns, "x": columns["x"].astype(str)},
+        "`x` must hold numbers, received dtype *.",
+    ),
+    "empty": (
+        lambda columns: {name: column[:0] for name, column in columns.items()},
+        "`x` holds no examples; at least one is expected.",
+    ),
+    "no condition": (lambda columns: {"x": columns["x"]}, "`condition` must be given: this Bits is conditional."),
+    "condition beyond": (changed("condition", 9), f"`condition` holds the value 9; {LABELS}"),
+    "condition below": (changed("condition", -1), f"`condition` holds the value -1; {LABELS}"),
+    "condition dtype": (
+        lambda columns: {**columns, "condition": columns["condition"] / 2.0},
+        "`condition` must hold whole class labels, received dtype float*.",
+    ),
+    "condition shape": (
+        lambda columns: {**columns, "condition": columns["condition"][:, np.newaxis]},
+        "`condition` must have shape (batch,), received (*, 1).",
+    ),
+    "lengths": (
+        lambda columns: {**columns, "condition": columns["condition"][:-1]},
+        "columns must be equally long, received {'x': *, 'condition': *}.",
+    ),
+    "an unknown column": (
+        lambda columns: {**columns, "label": columns["condition"]},
+        "`label` is no column of this Bits, which takes x, condition.",
+    ),
+    "negative weights": (
+        lambda columns: {**columns, "sample_weight": np.linspace(1.0, -1.0, NUM)},
+        "`sample_weight` holds the value -*; expected finite numbers of at least 0.",
+    ),
+    "weights that are nan": (
+        lambda columns: {**columns, "sample_weight": np.full(NUM, np.nan)},
+        "`sample_weight` holds the value nan; expected finite numbers of at least 0.",
+    ),
+    "weights of another shape": (
+        lambda columns: {**columns, "sample_weight": np.ones((NUM, 2))},
+        "`sample_weight` must have shape (batch,), received (*, 2).",
+    ),
+}
+
+
+def applies(fault: str, verb: str, form: str) -> bool:
+    """Whether data of a form can have a fault, and a verb can see it."""
+    if fault == "lengths":
+        # A data set of examples has no columns of different lengths.
+        return "data set" not in form and "predict" not in verb
+    if fault == "empty":
+        # An empty list has no shape but (0,).
+        return form != "lists"
+    if fault == "an unknown column":
+        return "dict" in form
+    if fault == "no condition":
+        # A data set of tuples of one column does not exist: it is one of that column.
+        return form != "a data set of tuples"
+    return "weights" not in fault or "predict" not in verb
+
+
+WRONG = [(*pair, fault) for pair in PAIRS for fault in FAULTS if applies(fault, *pair)]
+
+
+@pytest.mark.parametrize(("verb", "form", "fault"), WRONG)
+def test_wrong_data_get_one_sentence(model, columns, verb, form, fault):
+    change, sentence = FAULTS[fault]
+    if "validation" in verb:
+        sentence = sentence.replace("`x`", "`validation_data`").replace("'x'", "'validation_data'")
+    pattern = re.escape(sentence).replace(r"\*", ".*")
+    before = model.get_weights()
+    with pytest.raises(TypeError if "dtype" in fault else ValueError, match=f"^{pattern}$"):
+        VERBS[verb](model, *FORMS[form](change(columns)))
+    if "validation" not in verb and "generator" not in form and "set" not in form.lower():
+        # Nothing was learnt from what precedes it.
+        for ours, theirs in zip(model.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("verb", "form", "weighted"),
+    [(*pair, weighted) for pair in PAIRS for weighted in (False, True) if not (weighted and "predict" in pair[0])],
+)
+def test_every_form_of_data_gives_the_same_figures_and_weights(columns, verb, form, weighted):
+    if weighted:
+        columns = {**columns, "sample_weight": np.linspace(0.0, 2.0, NUM)}
+    found = []
+    for each in ("a dict", form):
+        model = Bits(num_classes=4)
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        found.append((VERBS[verb](model, *FORMS[each](columns)), model.get_weights()))
+    (expected, weights), (figures, others) = found
+    for ours, theirs in zip(tf.nest.flatten(figures), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    for ours, theirs in zip(others, weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "fit", "train_on_batch", "test_on_batch"])
+def test_weights_count_without_labels_too(verb):
+    """Keras drops weights that come without a second column."""
+    x = bits(4)
+    weights = np.array([2.0, 1.0, 1.0, 0.0])
+    found = []
+    for given in ((x, None, weights), (x[[0, 0, 1, 2]], None, None)):
+        model = Bits()
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        found.append((VERBS[verb](model, *given), model.get_weights()))
+    (weighted, ours), (repeated, theirs) = found
+    assert set(weighted) == {"loss", "nll", "bits_per_dim"}
+    for name, value in repeated.items():
+        np.testing.assert_allclose(weighted[name], value, rtol=1e-5)
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
+
+
+def test_the_weight_of_a_class_is_that_of_its_examples(columns):
+    class_weight = {0: 2.0, 3: 0.0}
+    weights = np.array([2.0, 1.0, 1.0, 0.0])[columns["condition"]]
+    trained = []
+    for arguments in ({"class_weight": class_weight}, {"sample_weight": weights}):
+        model = Bits(num_classes=4)
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        history = model.fit(columns, batch_size=NUM, verbose=0, **arguments).history
+        trained.append((history["loss"], model.train_on_batch(*columns.values(), **arguments), model.get_weights()[0]))
+    for ours, theirs in zip(*trained, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    # Both kinds of weights multiply.
+    model = Bits(num_classes=4)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    both = model.train_on_batch(*columns.values(), sample_weight=np.arange(NUM), class_weight=class_weight)
+    np.testing.assert_allclose(both, model.test_on_batch(*columns.values(), sample_weight=np.arange(NUM) * weights))
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "sentence"),
+    [
+        ({7: 1.0}, r"`class_weight` holds the class 7; expected whole labels from 0 to 3\."),
+        ({0: -1.0}, r"`class_weight` holds the value -1; expected finite numbers of at least 0\."),
+        ({0: np.nan}, r"`class_weight` holds the value nan; expected finite numbers of at least 0\."),
+    ],
+)
+def test_wrong_weights_of_classes(model, columns, class_weight, sentence):
+    for form in FORMS.values():
+        with pytest.raises(ValueError, match=f"^{sentence}$"):
+            model.fit(*form(columns)[:2], class_weight=class_weight, verbose=0)
+
+
+def test_weights_of_classes_need_labels():
+    model = Bits()
+    model.compile(run_eagerly=True)
+    sentence = r"^`class_weight` must be None: this Bits has no class labels; received one\.$"
+    with pytest.raises(ValueError, match=sentence):
+        model.fit(bits(4), class_weight={0: 1.0}, verbose=0)
+    with pytest.raises(ValueError, match=sentence):
+        model.train_on_batch(bits(4), class_weight={0: 1.0})
+
+
+class TotalLoss(Bits):
+    """A model whose loss is no mean over examples."""
+
+    takes_sample_weight = False
+
+
+@pytest.mark.parametrize("form", ["arrays", "a tuple", "a dict", "a data set of tuples", "a PyDataset of dicts"])
+def test_weights_where_the_loss_is_no_mean_over_examples(columns, form):
+    model = TotalLoss(num_classes=4)
+    model.compile(run_eagerly=True)
+    weighted = FORMS[form]({**columns, "sample_weight": np.ones(NUM)})
+    sentence = r"^`sample_weight` must be None: the loss of TotalLoss is not a mean over examples; received one\.$"
+    for verb in ("fit", "fit, validation_data", "evaluate"):
+        with pytest.raises(ValueError, match=sentence):
+            VERBS[verb](model, *weighted)
+
+
+def test_a_condition_where_there_is_none(columns):
+    model = Bits()
+    model.compile(run_eagerly=True)
+    for form in ("arrays", "a tuple", "a data set of tuples", "a generator of tuples", "a PyDataset of tuples"):
+        for verb in ("fit", "fit, validation_data", "evaluate"):
+            given = FORMS[form](columns)
+            with pytest.raises(ValueError, match=r"^`condition` must be None: this Bits is not conditional\.$"):
+                VERBS[verb](model, *given) if "validation" not in verb else model.fit(
+                    columns["x"], validation_data=given if len(given) > 1 else given[0], verbose=0
+                )
+
+
+@pytest.mark.parametrize("form", ["a data set of dicts", "a generator of dicts", "a PyDataset of dicts"])
+def test_a_data_set_holds_all_columns_itself(model, columns, form):
+    for name, arguments in {"y": (columns["condition"],), "sample_weight": (None, np.ones(NUM))}.items():
+        (given,) = FORMS[form](columns)
+        for verb in (model.fit, model.evaluate):
+            y, weights = (*arguments, None)[:2]
+            with pytest.raises(
+                ValueError, match=rf"^`{name}` must be None: a \w+ of batches holds it; received one\.$"
+            ):
+                verb(given, y, sample_weight=weights, verbose=0)
+
+
+def test_a_wrong_value_in_a_later_batch_is_found(model, columns):
+    wrong = {**columns, "x": columns["x"].copy()}
+    wrong["x"][-1, -1] = 255.0
+    for form in FORMS:
+        for verb in ("fit", "evaluate", "predict"):
+            with pytest.raises(ValueError, match=r"^`x` holds the value 255; expected whole levels from 0 to 1\.$"):
+                VERBS[verb](model, *FORMS[form](wrong))
+
+
+def test_other_errors_in_a_data_set_stay_what_they_are(model):
+    def fail(x):
+        return tf.debugging.assert_less(x, 0.0, message="a sentence of its own")
+
+    @tf.autograph.experimental.do_not_convert
+    def checked(x, condition):
+        with tf.control_dependencies([fail(x)]):
+            return tf.identity(x), condition
+
+    batches = dataset({"x": bits(4), "condition": np.zeros(4, int)}, as_tuple).map(checked)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a sentence of its own"):
+        model.fit(batches, verbose=0)
+
+
+def test_a_split_for_validation_is_of_all_columns(model, columns):
+    weighted = {**columns, "sample_weight": np.linspace(0.5, 2.0, NUM)}
+    history = model.fit(weighted, validation_split=0.5, batch_size=4, verbose=0).history
+    expected = model.evaluate({name: column[4:] for name, column in weighted.items()}, verbose=0, return_dict=True)
+    assert history["val_loss"][0] == pytest.approx(expected["loss"], rel=1e-5)
