@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contracts.helpers import Contract, condition_for, draw
+from contracts.helpers import Contract, condition_for, draw, traced
 
 
 class EstimatesContract(Contract):
@@ -45,7 +45,9 @@ class EstimatesContract(Contract):
         model, x, expected = self.make_known()
         seeds = range(40)
         for num_samples in (1, self.num_samples):
-            found, _ = self.estimates(model, x, seeds, num_samples)
+            # So many calls repay their tracing.
+            with traced():
+                found, _ = self.estimates(model, x, seeds, num_samples)
             distance, error = found.mean(axis=0) - expected, found.std(axis=0) / len(seeds) ** 0.5
             slack = 4.0 * error + 1e-4
             if model.likelihood_kind == "lower bound":
