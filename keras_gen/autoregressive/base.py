@@ -1,4 +1,4 @@
-"""The base of autoregressive models: the chain rule, and sampling one position after the other with a cache."""
+"""The base of autoregressive models: the chain rule, and sampling position by position with a cache."""
 
 import functools
 import math
@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.core import DensityModel
+from keras_gen.core import DensityModel, Step
 from keras_gen.distributions.entries import Conditional
 from keras_gen.layers.dropout import apply_dropout
 from keras_gen.layers.loops import same_shapes
@@ -20,14 +20,14 @@ tfd = tfp.distributions
 class AutoregressiveModel(DensityModel):
     r"""A density by the chain rule, $\log p(x) = \sum_i \log p(x_i | x_{<i})$.
 
-    The positions i are the entries of an example, or its pixels where these are drawn as a whole. A subclass
-    builds its networks and provides
+    The positions i are the entries of an example, or its pixels if a pixel is drawn as a whole. A subclass builds its
+    networks and provides
 
-    - `conditional`: what the distribution of one position is,
+    - `conditional`: the distribution of one position,
     - `parameters(x)`: the parameters of all positions' distributions, in one pass, for training,
-    - `start`, `parameters_at` and `observe`: the same, one position after the other, for sampling. The state that
-      they hand on is the cache: what the positions so far leave for later ones, so that all of them together
-      cost about one pass. A model of images does once for a row, in `begin_row`, what all its pixels share.
+    - `start`, `parameters_at` and `observe`: the same parameters, position by position, for sampling. They pass a state
+      on, the cache: it keeps what later positions need of earlier ones, so that all positions together cost about one
+      pass. In `begin_row`, a model of images computes once what all pixels of a row share.
 
     Densities, sampling, imputation and export follow.
     """
@@ -37,7 +37,7 @@ class AutoregressiveModel(DensityModel):
     #: Number of rows that `begin_row` is called for; all have the same number of positions.
     num_rows: int = 1
 
-    #: Number of positions from which on XLA compiles the loop that draws, where that was measured to be faster. It
+    #: From this number of positions on, XLA compiles the loop that draws: there it was measured to be faster. Compiling
     #: takes about half a second for each number of examples. Exports never need XLA.
     xla_positions: float = math.inf
 
@@ -71,13 +71,13 @@ class AutoregressiveModel(DensityModel):
 
     # Primitives
 
-    def parameters(self, x: tf.Tensor, condition=None, *, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def parameters(self, x: tf.Tensor, condition=None, *, step: Step | None = None) -> tf.Tensor:
         """Computes the parameters of all conditionals in one pass.
 
         Args:
             x: float32 examples of shape `(batch, *event_shape)`.
             condition: what they are conditioned on, a valid tensor, or None.
-            seed: int32 tensor of shape (2,), the randomness (such as dropout) of a training step; None for none.
+            step: the step of training, with the randomness of dropout and the like; None outside of training.
 
         Returns:
             float32 tensor of shape `(batch, num_positions, conditional.num_parameters)`, positions counted row by
@@ -86,7 +86,7 @@ class AutoregressiveModel(DensityModel):
         raise NotImplementedError
 
     def start(self, batch_size: tf.Tensor, condition=None):
-        """Returns the state before the first position: a structure of tensors of shapes that stay."""
+        """Returns the state before the first position, a structure of tensors whose shapes do not change."""
         raise NotImplementedError
 
     def begin_row(self, state, row: tf.Tensor):
@@ -94,7 +94,7 @@ class AutoregressiveModel(DensityModel):
         return state
 
     def begin_position(self, state, step: tf.Tensor):
-        """Returns the state that `parameters_at` is given, from the one after all positions before."""
+        """Returns the state that `parameters_at` takes, from the state after all earlier positions."""
         return state
 
     def parameters_at(self, state, step: tf.Tensor) -> tf.Tensor:
@@ -119,45 +119,45 @@ class AutoregressiveModel(DensityModel):
         """
         raise NotImplementedError
 
-    def thinning(self, rate: float, seed: tf.Tensor | None) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Returns the dropout of one pass, a function that takes other random numbers at each of its calls.
+    def make_dropout(self, rate: float, step: Step | None) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns the dropout of one pass: a function that uses new random numbers in each call.
 
         Args:
-            rate: share that is dropped.
-            seed: int32 tensor of shape (2,), or None outside of a training step: nothing is then dropped.
+            rate: share of the features that is set to zero.
+            step: the step of training; None outside of training, when dropout does nothing.
         """
-        if rate == 0.0 or seed is None:
+        if rate == 0.0 or step is None:
             return tf.identity
 
         def drop(h):
-            nonlocal seed
-            seed, own = tf.unstack(tf.random.split(seed, 2))
-            return apply_dropout(h, rate, own)
+            nonlocal step
+            step, own = step.split(2)
+            return apply_dropout(h, rate, own.seed)
 
         return drop
 
     # Densities
 
     def log_prob(self, x, condition=None):
-        return self.log_prob_with_seed(self.validated(x), self.validated_condition(condition), None)
+        return self.log_prob_in_step(self.validated(x), self.validated_condition(condition), None)
 
-    def log_prob_with_seed(self, x: tf.Tensor, condition, seed: tf.Tensor | None) -> tf.Tensor:
-        """Computes the log density of valid examples, with the randomness of a training step unless it is None."""
+    def log_prob_in_step(self, x: tf.Tensor, condition, step: Step | None) -> tf.Tensor:
+        """Computes the log density of valid examples, with the randomness of a step of training unless it is None."""
         positions = tf.reshape(x, (-1, self.num_positions, *self.conditional.position_shape))
-        log_probs = self.conditional.log_prob(self.parameters(x, condition, seed=seed), positions)
+        log_probs = self.conditional.log_prob(self.parameters(x, condition, step=step), positions)
         return tf.reduce_sum(log_probs, axis=-1)
 
     # Objective
 
     def loss_terms(self, batch, step):
         """The negative log-likelihood in nats, and in bits per dimension."""
-        nll = -self.log_prob_with_seed(batch["x"], batch.get("condition"), step.seed if step.training else None)
+        nll = -self.log_prob_in_step(batch["x"], batch.get("condition"), step if step.training else None)
         return {"loss": nll, **self.likelihood_terms(nll)}
 
     # Sampling
 
     def noise_distributions(self):
-        """What the conditional needs to draw, for every position."""
+        """Returns the noise that the conditional needs, for every position."""
         return self.conditional.noise_of(
             self.event_shape[: len(self.event_shape) - len(self.conditional.position_shape)]
         )
@@ -171,9 +171,9 @@ class AutoregressiveModel(DensityModel):
         """Draws missing entries, given all entries before them in the order.
 
         Args:
-            x: examples of shape `(batch, *event_shape)`; missing entries may hold any value of the domain.
-            mask: nonzero where an entry is missing, of a shape that broadcasts to `x`. No entry after a missing
-                one may be known.
+            x: examples of shape `(batch, *event_shape)`; missing entries may hold any valid value.
+            mask: nonzero where an entry is missing, of a shape that broadcasts to `x`. No known entry may follow a
+                missing one in the order.
             condition: what the examples are conditioned on, for a conditional model.
             seed: int or pair of ints; None takes the next seed of the model's own stream.
 
@@ -181,7 +181,8 @@ class AutoregressiveModel(DensityModel):
             `x` with its missing entries drawn exactly.
 
         Raises:
-            ValueError: if a known entry follows a missing one, or if a pixel that is drawn as a whole is partly known.
+            ValueError: if a known entry follows a missing one, or if some channels of a pixel are known where pixels
+                are drawn as a whole.
         """
         x, condition = self.validated(x), self.validated_condition(condition)
         missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.num_positions, -1)
@@ -196,13 +197,13 @@ class AutoregressiveModel(DensityModel):
 
     @functools.cached_property
     def compiled_positions(self):
-        """`draw_positions` as a graph, since its loop would crawl operation by operation."""
+        """`draw_positions` as a graph: operation by operation, its loop would be slow."""
         xla = self.num_positions >= self.xla_positions
         return tf.function(self.draw_positions, autograph=False, reduce_retracing=not xla, jit_compile=xla)
 
     @functools.cached_property
     def compiled_sample(self):
-        """Draws the noise outside of XLA, which would give other numbers for a seed."""
+        """Draws the noise outside of XLA, which would turn a seed into other numbers."""
         if self.num_positions < self.xla_positions:
             return super().compiled_sample
         noise = tf.function(self.noise, autograph=False)
@@ -221,7 +222,7 @@ class AutoregressiveModel(DensityModel):
         """Goes through the positions in order and draws those that are missing.
 
         Args:
-            noise: as `generate` takes it.
+            noise: as in `generate`.
             condition: a valid condition, or None.
             known: examples of shape `(batch, *event_shape)`, kept where nothing is missing; None for none.
             missing: bools of shape `(batch, num_positions)`; None for all.
@@ -236,7 +237,7 @@ class AutoregressiveModel(DensityModel):
         sources = self.conditional.noise_distributions()
         batch_size = tf.shape(noise[next(iter(sources))])[0]
         if orders is not None:
-            # Pairs (example, position), to gather from what has these two axes, and to scatter it back.
+            # Pairs (example, position), to gather from tensors that have these two axes, and to scatter back.
             orders = tf.stack([tf.broadcast_to(tf.range(batch_size), tf.shape(orders)), orders], axis=-1)
         noise = {name: self.in_order(noise[name], source.event_shape, orders) for name, source in sources.items()}
         if known is not None:
@@ -246,7 +247,7 @@ class AutoregressiveModel(DensityModel):
         def position(step, x, state):
             state = same_shapes(self.begin_position(state, step), state)
             parameters = self.parameters_at(state, step)
-            value = self.conditional.draw(parameters, {name: part[step] for name, part in noise.items()})
+            value = self.conditional.draw(parameters, {name: numbers[step] for name, numbers in noise.items()})
             if known is not None:
                 value = tf.where(missing[step], value, known[step])
             x = tf.tensor_scatter_nd_update(x, [[step]], value[tf.newaxis])
@@ -295,11 +296,11 @@ class ImageModel(AutoregressiveModel):
         self.num_rows, self.columns, self.channels = self.event_shape
 
     def in_groups(self, name: str, value) -> int:
-        """Returns a number of features that fall into one group for each channel."""
+        """Returns a number of features that can be divided into one group for each channel."""
         if checks.positive_int(name, value) % self.channels:
             raise ValueError(f"`{name}` must be a multiple of the {self.channels} channels, received {value}.")
         return int(value)
 
     def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns levels as numbers from -1 to 1, so that 0 marks what lies outside the image."""
+        """Returns levels as numbers from -1 to 1; padding outside of the image is 0."""
         return tf.cast(self.event_space.scaled(x), self.compute_dtype)

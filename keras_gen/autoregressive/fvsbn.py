@@ -42,23 +42,23 @@ class FVSBN(AutoregressiveModel):
     def __init__(self, event_shape, levels: int = 2, *, seed: int = 0, **kwargs):
         super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
         self.conditional = over_levels(self.levels)
-        # A binary entry is one input and one logit; otherwise there is one of each per level.
+        # A binary entry has one input and one logit, any other entry one of each per level.
         units = self.event_size * self.conditional.num_parameters
         self.regressions = MaskedDense(units, kernel_initializer="zeros", dtype=self.dtype_policy)
         self.regressions.build((None, units))
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         width = self.conditional.num_parameters
         x = tf.reshape(self.inputs(x), (-1, self.event_size * width))
         entries = tf.repeat(tf.range(self.event_size), width)
-        # An entry sees those before it alone.
+        # An entry sees only those before it.
         logits = tf.cast(self.regressions(x, entries, entries - 1), tf.float32)
         return tf.reshape(logits, (-1, self.event_size, width))
 
     def start(self, batch_size, condition=None):
-        """The state holds the logits of all entries, as far as the entries so far decide them."""
+        """Returns the logits of all entries, to which each observed entry adds its share."""
         bias = tf.reshape(tf.convert_to_tensor(self.regressions.bias), (1, -1))
         return tf.repeat(tf.cast(bias, tf.float32), batch_size, axis=0)
 

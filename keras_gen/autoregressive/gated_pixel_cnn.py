@@ -1,9 +1,9 @@
-"""Gated PixelCNN: two stacks of masked convolutions with gates, for images and conditions.
+"""Gated PixelCNN: two stacks of masked convolutions with gates, for images that may be conditioned.
 
 Aäron van den Oord, Nal Kalchbrenner, Oriol Vinyals, Lasse Espeholt, Alex Graves, Koray Kavukcuoglu (2016), Conditional
 Image Generation with PixelCNN Decoders, https://arxiv.org/abs/1606.05328
 
-Groups of features and sampling entry by entry are those of `keras_gen.layers.MaskedConvolution`, whose maps are turned.
+Groups of features, turned maps, and sampling entry by entry work as in `keras_gen.layers.MaskedConvolution`.
 """
 
 import keras
@@ -22,14 +22,14 @@ from keras_gen.spaces import class_or_vector
 
 
 class VerticalConvolution(keras.layers.Layer):
-    """A convolution over rows above and, unless this is the first layer, the row itself as a whole.
+    """A convolution over the rows above and, in all layers but the first, the whole row itself.
 
     Args:
         inputs: number of features of the input.
         filters: number of features of the output.
         rows: number of rows above.
         columns: number of columns on each side.
-        row_itself: whether a pixel also sees its own row, of features that come from rows above.
+        row_itself: whether a pixel also sees its own row, whose features come from rows above.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -58,7 +58,7 @@ class VerticalConvolution(keras.layers.Layer):
         self.built = True
 
     def call(self, maps):
-        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns maps that are turned."""
+        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns turned maps."""
         kernel = tf.reverse(tf.reshape(tf.cast(self.kernel, self.compute_dtype), self.shape), (0, 1))
         maps = maps if self.row_itself else tf.pad(maps[:, 1:], ((0, 0), (0, 1), (0, 0), (0, 0)))
         # Without the row itself, the kernel starts at the row above.
@@ -67,13 +67,13 @@ class VerticalConvolution(keras.layers.Layer):
         return tf.nn.bias_add(maps, tf.cast(self.bias, self.compute_dtype))
 
     def start(self, columns: int, batch_size: tf.Tensor) -> tf.Tensor:
-        """Returns the last rows, with a padding on each side, before there is any."""
+        """Returns the last rows before the first row: zeros, with padding on each side."""
         return tf.zeros((self.rows, columns + 2 * self.columns, batch_size, self.shape[2]), self.compute_dtype)
 
     def advance(self, rows: tf.Tensor, row: tf.Tensor):
-        """Takes in a row of shape `(columns, batch, inputs)`, the last one that is seen.
+        """Adds a row of shape `(columns, batch, inputs)`, the last one that is seen.
 
-        Returns the last rows and the output, of shape `(columns, batch, filters)`.
+        Returns the last rows, and the output of shape `(columns, batch, filters)`.
         """
         row = tf.pad(row, ((self.columns, self.columns), (0, 0), (0, 0)))
         rows = tf.concat([rows, row[tf.newaxis]], axis=0)
@@ -86,7 +86,7 @@ class VerticalConvolution(keras.layers.Layer):
 
 
 class GatedLayer(keras.layers.Layer):
-    """One layer of both stacks; the first one reads the image and adds nothing to it.
+    """One layer of both stacks; all but the first add their output to their input in the horizontal stack.
 
     Args:
         inputs: number of features of the input.
@@ -133,15 +133,16 @@ class GatedLayer(keras.layers.Layer):
         self.built = True
 
     def conditions(self, vectors: tf.Tensor | None) -> list[tf.Tensor | float]:
-        """Returns what the condition adds within the gates of the vertical and of the horizontal stack."""
+        """Returns what the condition adds to the gates of the vertical and of the horizontal stack."""
         if self.condition_kernel is None:
             return [0.0, 0.0]
         return tf.split(tf.matmul(vectors, tf.cast(self.condition_kernel, self.compute_dtype)), 2, axis=-1)
 
     def call(self, down, across, vectors=None):
-        """Takes and returns maps of both stacks, turned by 180°; `vectors` are those of the condition, or None."""
+        """Takes and returns maps of both stacks, turned by 180°; `vectors` represent the condition, or are None."""
         for_down, for_across = (
-            part if isinstance(part, float) else part[:, tf.newaxis, tf.newaxis] for part in self.conditions(vectors)
+            given if isinstance(given, float) else given[:, tf.newaxis, tf.newaxis]
+            for given in self.conditions(vectors)
         )
         seen = self.vertical(down)
         gates = self.horizontal(across) + matmul(seen, tf.cast(self.link, self.compute_dtype)) + for_across
@@ -153,20 +154,21 @@ class GatedLayer(keras.layers.Layer):
     def start(self, columns: int, batch_size: tf.Tensor, vectors: tf.Tensor | None):
         width = self.link.shape[1]
         for_down, for_across = (
-            tf.broadcast_to(tf.cast(part, self.compute_dtype), (batch_size, width)) for part in self.conditions(vectors)
+            tf.broadcast_to(tf.cast(given, self.compute_dtype), (batch_size, width))
+            for given in self.conditions(vectors)
         )
         return {
             "vertical": self.vertical.start(columns, batch_size),
             "horizontal": self.horizontal.start(columns, batch_size),
             "output": self.output_layer.start(columns, batch_size),
-            # What the vertical stack and the condition give to each entry.
+            # What the vertical stack and the condition add to the gates of each entry.
             "link": tf.zeros((columns * self.groups, batch_size, width // self.groups), self.compute_dtype),
             "for_down": for_down,
             "for_across": for_across,
         }
 
     def begin_row(self, state, down: tf.Tensor):
-        """Takes the row of the vertical stack, `(columns, batch, inputs)`; returns the state and the layer's own."""
+        """Takes a row of the vertical stack, `(columns, batch, inputs)`; returns the state and this layer's row."""
         rows, seen = self.vertical.advance(state["vertical"], down)
         link = matmul(seen, tf.cast(self.link, self.compute_dtype)) + state["for_across"]
         state = {
@@ -179,17 +181,17 @@ class GatedLayer(keras.layers.Layer):
         return state, gated_activation(seen + state["for_down"])
 
     def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
-        """Takes in the input of an entry, of shape `(batch, inputs / groups)`."""
+        """Returns the state after the input of an entry, of shape `(batch, inputs / groups)`."""
         return {**state, "horizontal": self.horizontal.observe(state["horizontal"], entry, x)}
 
     def output(self, state, entry: tf.Tensor):
         """Returns the state and the output of an entry, of shape `(batch, filters / groups)`."""
         gates = self.horizontal.output(state["horizontal"], entry) + state["link"][entry]
-        part, y = self.output_layer.advance(state["output"], entry, gated_activation(gates))
-        return {**state, "output": part}, y
+        cache, y = self.output_layer.advance(state["output"], entry, gated_activation(gates))
+        return {**state, "output": cache}, y
 
     def advance(self, state, entry: tf.Tensor, x: tf.Tensor):
-        """Takes in the input of an entry and returns the state and the output, for all layers but the first."""
+        """Takes the input of an entry and returns the state and the output, in all layers but the first."""
         state, y = self.output(self.observe(state, entry, x), entry)
         return state, x + y
 
@@ -204,22 +206,22 @@ def gate(x: tf.Tensor, groups: int) -> tf.Tensor:
 
 
 class GatedPixelCNN(ImageModel):
-    r"""PixelCNN with gates and, in place of masks over rows, a stack for the rows above and one for the row itself.
+    r"""PixelCNN with gates, and with a stack for the rows above and one for the row itself in place of masks.
 
     $$p(x | y) = \prod_{i,j,c} p(x_{ijc} | \text{pixels before}, x_{ij,<c}, y)$$
 
-    In each layer k the vertical stack v sees rows above, as a whole, and the horizontal stack h what is on the left:
+    In each layer k the vertical stack v sees whole rows above, and the horizontal stack h the pixels on the left:
 
     $$a_k = W_k ∗ v_{k-1}, \qquad v_k = g(a_k + V_k y)$$
     $$h_k = h_{k-1} + U_k\, g(W'_k ∗ h_{k-1} + L_k a_k + V'_k y)$$
 
-    with the gate g(a, b) = tanh(a) ⊙ σ(b) of each half of the features, kernels of 2×3 and of 1×2, and U and L of
-    1×1. The first layer sees three rows above and three pixels on the left, as a 7×7 kernel with mask A, and adds
-    nothing to $h_0$. Two 1×1 convolutions after a ReLU each follow. The two stacks leave no blind spot.
+    with the gate g(a, b) = tanh(a) ⊙ σ(b) of the two halves of the features, kernels of 2×3 and of 1×2, and U and L
+    of 1×1. The first layer sees three rows above and three pixels on the left, like a 7×7 kernel with mask A, and adds
+    nothing to $h_0$. Two 1×1 convolutions follow, each after a ReLU. The two stacks leave no blind spot.
 
-    For several channels, features of the horizontal stack fall into one group per channel: red sees the pixels
-    before, green also the red and blue also the green of its own pixel. The conditionals are Bernoulli for two
-    levels, else categorical. To sample a row, the vertical stack computes it once and as a whole; then all pixels
+    With several channels, features of the horizontal stack are divided into one group per channel: red sees the
+    pixels before, green also the red and blue also the green of its own pixel. The conditionals are Bernoulli for two
+    levels, and categorical for more. In sampling, the vertical stack computes each row at once, so that all pixels
     together cost about one pass.
 
     Example:
@@ -236,9 +238,9 @@ class GatedPixelCNN(ImageModel):
         event_shape: (height, width, channels) of an image.
         levels: number of levels of an entry.
         filters: number p of features of each stack.
-        num_layers: number of layers, the first one among them.
-        head_filters: number of features between the two last convolutions.
-        one_hot: whether levels enter as one-hot vectors, for levels without an order, such as codes; else as numbers.
+        num_layers: number of layers, including the first one.
+        head_filters: number of features between the last two convolutions.
+        one_hot: whether levels enter as one-hot vectors, for levels without an order, such as codes, or as numbers.
         num_classes: number of classes, to condition on a class label; None for none.
         condition_size: length of a vector to condition on; None for none.
         seed: as in `GenerativeModel`.
@@ -287,13 +289,13 @@ class GatedPixelCNN(ImageModel):
     # Primitives
 
     def features(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns entries as features of the first layer, along the last axis."""
+        """Returns entries as features of the first layer, on the last axis."""
         if self.one_hot:
             vectors = tf.one_hot(tf.cast(x, tf.int32), self.levels, dtype=self.compute_dtype)
             return tf.reshape(vectors, (-1, *x.shape[1:-1], self.levels * x.shape[-1]))
         return self.scaled(x)
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         vectors = self.condition_vectors(condition)
         down = across = tf.reverse(self.features(x), (1, 2))
         for layer in self.gated_layers:
@@ -304,7 +306,7 @@ class GatedPixelCNN(ImageModel):
         return tf.reshape(logits, (-1, self.num_positions, self.conditional.num_parameters))
 
     def start(self, batch_size, condition=None):
-        """The state holds what each layer caches, and the parameters of the present position."""
+        """Returns the caches of all layers, and the parameters of the current position."""
         vectors = self.condition_vectors(condition)
         return {
             "layers": [layer.start(self.columns, batch_size, vectors) for layer in self.gated_layers],
@@ -314,25 +316,25 @@ class GatedPixelCNN(ImageModel):
 
     def begin_row(self, state, row):
         first = self.gated_layers[0].horizontal
-        # The first layer's horizontal convolution has the row above, with a padding on each side.
+        # The horizontal convolution of the first layer has the row above, with padding on each side.
         down = by_pixel(state["layers"][0]["horizontal"]["row"], self.channels)[first.columns : -first.columns]
         layers = []
-        for layer, part in zip(self.gated_layers, state["layers"], strict=True):
-            part, down = layer.begin_row(part, down)
-            layers.append(part)
-        head = [layer.begin_row(part) for layer, part in zip(self.head, state["head"], strict=True)]
+        for layer, cache in zip(self.gated_layers, state["layers"], strict=True):
+            cache, down = layer.begin_row(cache, down)
+            layers.append(cache)
+        head = [layer.begin_row(cache) for layer, cache in zip(self.head, state["head"], strict=True)]
         return {**state, "layers": layers, "head": head}
 
     def begin_position(self, state, step):
         entry = step % (self.columns * self.channels)
-        part, x = self.gated_layers[0].output(state["layers"][0], entry)
-        layers, head = [part], []
-        for layer, part in zip(self.gated_layers[1:], state["layers"][1:], strict=True):
-            part, x = layer.advance(part, entry, x)
-            layers.append(part)
-        for layer, part in zip(self.head, state["head"], strict=True):
-            part, x = layer.advance(part, entry, tf.nn.relu(x))
-            head.append(part)
+        cache, x = self.gated_layers[0].output(state["layers"][0], entry)
+        layers, head = [cache], []
+        for layer, cache in zip(self.gated_layers[1:], state["layers"][1:], strict=True):
+            cache, x = layer.advance(cache, entry, x)
+            layers.append(cache)
+        for layer, cache in zip(self.head, state["head"], strict=True):
+            cache, x = layer.advance(cache, entry, tf.nn.relu(x))
+            head.append(cache)
         return {**state, "layers": layers, "head": head, "parameters": tf.cast(x, tf.float32)}
 
     def parameters_at(self, state, step):

@@ -18,14 +18,14 @@ from keras_gen.layers.initializers import glorot, initializer_seed
 from keras_gen.layers.loops import set_slice
 from keras_gen.spaces import class_or_vector
 
-#: Positions whose queries are compared with keys at a time, to keep the products small and few of them masked.
+#: Number of positions whose queries are compared with keys at a time, so that products stay small and few are masked.
 BLOCK = 128
 
 
 class CausalAttention(keras.layers.Layer):
-    r"""Multi-head attention in which a position looks at itself and at those before it.
+    r"""Multi-head attention in which a position sees itself and the positions before it.
 
-    For each head, $\mathrm{softmax}(Q K^T / \sqrt{d}) V$ over the positions that are seen.
+    For each head, $\mathrm{softmax}(Q K^T / \sqrt{d}) V$ over the visible positions.
 
     Args:
         width: number of features of input and output.
@@ -52,41 +52,41 @@ class CausalAttention(keras.layers.Layer):
     def call(self, x):
         """Takes and returns features of shape `(batch, positions, width)`."""
         positions = x.shape[1]
-        queries, keys, values = (tf.transpose(part, (0, 2, 1, 3)) for part in self.heads(x))
+        queries, keys, values = (tf.transpose(vectors, (0, 2, 1, 3)) for vectors in self.heads(x))
         blocks = []
         for first in range(0, positions, BLOCK):
             last = min(first + BLOCK, positions)
             scores = tf.matmul(queries[:, :, first:last], keys[:, :, :last], transpose_b=True)
-            seen = np.arange(first, last)[:, np.newaxis] >= np.arange(last)
-            blocks.append(tf.matmul(shares(scores, seen, axis=-1), values[:, :, :last]))
+            visible = np.arange(first, last)[:, np.newaxis] >= np.arange(last)
+            blocks.append(tf.matmul(masked_softmax(scores, visible, axis=-1), values[:, :, :last]))
         y = tf.transpose(tf.concat(blocks, axis=2), (0, 2, 1, 3))
         return self.output_map(tf.reshape(y, (-1, positions, self.num_heads * self.head_width)))
 
     # Sampling
 
     def start(self, positions: int, batch_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the keys and values of all positions, none of which is known yet."""
+        """Returns room for the keys and values of all positions."""
         shape = tf.stack([positions, batch_size, self.num_heads, self.head_width])
         return tf.zeros(shape, self.compute_dtype), tf.zeros(shape, self.compute_dtype)
 
     def advance(self, state, step: tf.Tensor, x: tf.Tensor):
-        """Takes in the features of a position, of shape `(batch, width)`, and returns the state and the output."""
+        """Takes the features of a position, of shape `(batch, width)`, and returns the state and the output."""
         query, key, value = self.heads(x)
         keys, values = set_slice(state[0], step, key), set_slice(state[1], step, value)
         scores = tf.reduce_sum(keys * query, axis=-1)
-        seen = (tf.range(keys.shape[0]) <= step)[:, tf.newaxis, tf.newaxis]
-        y = tf.reduce_sum(shares(scores, seen, axis=0)[..., tf.newaxis] * values, axis=0)
+        visible = (tf.range(keys.shape[0]) <= step)[:, tf.newaxis, tf.newaxis]
+        y = tf.reduce_sum(masked_softmax(scores, visible, axis=0)[..., tf.newaxis] * values, axis=0)
         return (keys, values), self.output_map(tf.reshape(y, (-1, self.num_heads * self.head_width)))
 
 
 class Block(keras.layers.Layer):
-    """A residual block: attention, then two dense layers with GELU between, each after a layer normalization.
+    """A residual block: attention, then two dense layers with GELU between them, each after a layer normalization.
 
     Args:
         width: number of features.
         num_heads: number of heads.
         feedforward_units: number of units between the two dense layers.
-        output_scale: factor of the initial weights that lead back to the sum.
+        output_scale: factor of the initial weights of the two layers whose output is added.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -114,28 +114,28 @@ class Block(keras.layers.Layer):
         return self.contraction(keras.activations.gelu(self.expansion(self.norms[1](x)), approximate=True))
 
     def call(self, x, *, drop: Callable[[tf.Tensor], tf.Tensor]):
-        """Takes and returns features of shape `(batch, positions, width)`; `drop` drops out of what is added."""
+        """Takes and returns features of shape `(batch, positions, width)`; `drop` is the dropout of what is added."""
         x = x + drop(self.attention(self.norms[0](x)))
         return x + drop(self.feedforward(x))
 
     def advance(self, state, step: tf.Tensor, x: tf.Tensor):
-        """As that of `CausalAttention`."""
+        """As in `CausalAttention`."""
         state, y = self.attention.advance(state, step, self.norms[0](x))
         x = x + y
         return state, x + self.feedforward(x)
 
 
 class TransformerAR(AutoregressiveModel):
-    r"""A causal transformer: every entry looks back at all entries before it.
+    r"""A causal transformer: every entry sees all entries before it.
 
     $$n^l = \mathrm{norm}(h^l), \qquad a^l = h^l + \mathrm{attention}(n^l), \qquad
     h^{l+1} = a^l + \mathrm{mlp}(\mathrm{norm}(a^l))$$
     $$p(x) = \prod_i p(x_i | x_{<i}), \qquad \text{parameters}_i = W \, \mathrm{norm}(h^L_i)$$
 
-    $h^0_i$ is an embedding of the entry before, $x_{i-1}$, plus one of the position i; the first entry has a token of
-    its own before it, or one for each class. The conditionals are Bernoulli for two levels, else categorical.
+    $h^0_i$ is an embedding of the previous entry, $x_{i-1}$, plus one of the position i; a special token, one for each
+    class, stands before the first entry. The conditionals are Bernoulli for two levels, and categorical for more.
 
-    The keys and values of the entries so far are cached, so that a sample costs about one pass.
+    The keys and values of earlier entries are cached, so that a sample costs about one pass.
 
     Example:
 
@@ -153,8 +153,8 @@ class TransformerAR(AutoregressiveModel):
         num_layers: number L of residual blocks.
         width: number of features of h, a multiple of `num_heads`.
         num_heads: number of heads of each attention.
-        feedforward_units: units between the two dense layers of a block; None for four times `width`.
-        dropout: share of what a block adds that is dropped in training.
+        feedforward_units: number of units between the two dense layers of a block; None for four times `width`.
+        dropout: share of what a block adds that a training step sets to zero.
         num_classes: number of classes to condition on; None for an unconditional model.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
@@ -202,7 +202,7 @@ class TransformerAR(AutoregressiveModel):
             initializer=embedding(stddev=0.1, seed=initializer_seed((seed, 1))),
         )
         self.entry_embedding = dense(self.inputs_per_entry, width, glorot((seed, 2)), policy)
-        # Blocks add up: with smaller weights, the sum of all has the variance of one at the start.
+        # Blocks add up: at the start, these smaller weights give the sum of all blocks the variance of one.
         scale = (2.0 * num_layers) ** -0.5
         self.blocks = [
             Block(width, num_heads, units, output_scale=scale, seed=(seed, 3, index), dtype=policy)
@@ -212,7 +212,7 @@ class TransformerAR(AutoregressiveModel):
         self.head = dense(width, self.conditional.num_parameters, glorot((seed, 4)), policy)
 
     def first(self, batch_size: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
-        """Returns the embedding of what stands before the first entry, of shape `(batch, width)`."""
+        """Returns the embedding of the token before the first entry, of shape `(batch, width)`."""
         tokens = tf.cast(self.first_token, self.compute_dtype)
         if condition is None:
             return tf.repeat(tokens, batch_size, axis=0)
@@ -220,18 +220,18 @@ class TransformerAR(AutoregressiveModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         x = tf.reshape(x, (-1, self.event_size))
         first = self.first(tf.shape(x)[0], condition)[:, tf.newaxis]
         h = tf.concat([first, self.entry_embedding(self.inputs(x[:, :-1]))], axis=1)
         h += tf.cast(self.position_embedding, self.compute_dtype)
-        drop = self.thinning(self.dropout, seed)
+        drop = self.make_dropout(self.dropout, step)
         for block in self.blocks:
             h = block(h, drop=drop)
         return tf.cast(self.head(self.norm(h)), tf.float32)
 
     def start(self, batch_size, condition=None):
-        """The state holds the keys and values of each layer, and the features of the next position."""
+        """Returns the keys and values of each layer, and the features of the next position."""
         state = {
             "layers": [block.attention.start(self.event_size, batch_size) for block in self.blocks],
             "features": tf.zeros((batch_size, self.width), self.compute_dtype),
@@ -242,23 +242,23 @@ class TransformerAR(AutoregressiveModel):
         return tf.cast(self.head(self.norm(state["features"])), tf.float32)
 
     def observe(self, state, step, x):
-        # The last entry has no position to prepare: its place is taken once more, and not read.
+        # After the last entry there is no next position: the last one is computed once more, and not read.
         return self.advance(state, tf.minimum(step + 1, self.event_size - 1), self.entry_embedding(self.inputs(x)))
 
     def advance(self, state, step: tf.Tensor, h: tf.Tensor):
         """Returns the state with the features of a position, given the embedding of the entry before it."""
         h += tf.cast(self.position_embedding, self.compute_dtype)[step]
         layers = []
-        for block, part in zip(self.blocks, state["layers"], strict=True):
-            part, h = block.advance(part, step, h)
-            layers.append(part)
+        for block, cache in zip(self.blocks, state["layers"], strict=True):
+            cache, h = block.advance(cache, step, h)
+            layers.append(cache)
         return {"layers": layers, "features": h}
 
 
-def shares(scores: tf.Tensor, seen, axis: int) -> tf.Tensor:
-    """Returns the softmax of the scores that are seen, in float32 within, and zero for the others."""
-    hidden = tf.constant(-1e9)
-    return tf.cast(tf.nn.softmax(tf.where(seen, tf.cast(scores, tf.float32), hidden), axis=axis), scores.dtype)
+def masked_softmax(scores: tf.Tensor, visible, axis: int) -> tf.Tensor:
+    """Returns the softmax of the visible scores, computed in float32, and zero for all others."""
+    logits = tf.where(visible, tf.cast(scores, tf.float32), -1e9)
+    return tf.cast(tf.nn.softmax(logits, axis=axis), scores.dtype)
 
 
 def normalization(width: int, dtype) -> keras.layers.LayerNormalization:

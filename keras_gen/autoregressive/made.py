@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.core import Step
 from keras_gen.distributions.entries import Mixture, over_levels, quantile
 from keras_gen.networks import AutoregressiveNetwork
 
@@ -28,8 +29,8 @@ class MADE(AutoregressiveModel):
     $$\log p(x) = \sum_d \log p(x_d | x_{<d})$$
 
     With `levels > 2` each entry enters one-hot and each conditional is categorical; with `levels=None` entries are
-    real numbers and each conditional is a mixture of Gaussians. With `num_masks > 1` each training step takes one of
-    the masks at random, and the model is the ensemble p(x) = (1/M) Σ_m p_m(x), an average of probabilities.
+    real numbers and each conditional is a mixture of Gaussians. With `num_masks > 1` each training step uses one mask,
+    chosen at random, and the model is the ensemble p(x) = (1/M) Σ_m p_m(x), an average of probabilities.
 
     Example:
 
@@ -45,12 +46,12 @@ class MADE(AutoregressiveModel):
         event_shape: shape of one example; entries are ordered row by row.
         hidden_units: width of each hidden layer.
         levels: number of levels of an entry; None for real numbers.
-        num_components: Gaussians in the conditional of a real number.
-        num_masks: number of masks, and of orderings if these are random, in the ensemble.
+        num_components: number of Gaussians in the conditional of a real number.
+        num_masks: number of masks in the ensemble; random orderings differ from mask to mask.
         direct_connections: whether inputs also reach the outputs directly (section 4.3 of the paper).
-        ordering: "natural", "random" (drawn anew for every mask), or the entries' indices in their order.
+        ordering: "natural", "random" (one for each mask), or the indices of the entries in their order.
         activation: activation of the hidden layers.
-        dropout: share of the hidden units that each training step leaves out, for each example anew.
+        dropout: share of the hidden units that a training step sets to zero, at random for each example.
         seed: as in `GenerativeModel`; also chooses degrees and random orderings.
         **kwargs: as in `GenerativeModel`.
     """
@@ -93,7 +94,7 @@ class MADE(AutoregressiveModel):
             dtype=self.dtype_policy,
         )
         if self.levels is None:
-            # Components that start alike would stay alike where nothing comes before: at the first entry.
+            # The first entry has no inputs: if its components started alike, they would stay alike.
             self.network.output_layer.bias.assign(np.tile(self.conditional.spread(), self.event_size))
 
     def draw_orders(self) -> np.ndarray:
@@ -110,10 +111,10 @@ class MADE(AutoregressiveModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None, mask=0):
-        """As in `AutoregressiveModel`, of one mask: an int or a scalar tensor."""
+    def parameters(self, x, condition=None, *, step=None, mask=0):
+        """As in `AutoregressiveModel`, for one mask: an int or a scalar tensor."""
         x = tf.reshape(self.inputs(x), (-1, self.event_size * self.inputs_per_entry))
-        return self.network(x, which=mask, drop=self.thinning(self.dropout, seed))
+        return self.network(x, which=mask, drop=self.make_dropout(self.dropout, step))
 
     def start(self, batch_size, condition=None):
         return self.network.start(batch_size)
@@ -126,30 +127,30 @@ class MADE(AutoregressiveModel):
 
     # Densities
 
-    def log_prob_with_seed(self, x, condition, seed):
-        """While training, the log density under one mask drawn at random; otherwise that of the ensemble."""
-        if seed is None:
+    def log_prob_in_step(self, x, condition, step):
+        """In training, the log density under one mask, chosen at random; otherwise that of the ensemble."""
+        if step is None:
             log_probs = [self.log_prob_of_mask(x, mask) for mask in range(self.num_masks)]
             return tf.reduce_logsumexp(tf.stack(log_probs), axis=0) - math.log(self.num_masks)
-        mask_seed, dropout_seed = tf.unstack(tf.random.split(seed, 2))
+        mask_step, dropout_step = step.split(2)
         mask = 0
         if self.num_masks > 1:
-            mask = tf.random.stateless_uniform((), mask_seed, maxval=self.num_masks, dtype=tf.int32)
-        return self.log_prob_of_mask(x, mask, dropout_seed=dropout_seed)
+            mask = tf.random.stateless_uniform((), mask_step.seed, maxval=self.num_masks, dtype=tf.int32)
+        return self.log_prob_of_mask(x, mask, step=dropout_step)
 
-    def log_prob_of_mask(self, x: tf.Tensor, mask, *, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+    def log_prob_of_mask(self, x: tf.Tensor, mask, *, step: Step | None = None) -> tf.Tensor:
         """Computes the log density of float32 examples under one mask, shape `(batch,)`."""
-        return tf.reduce_sum(self.log_probs_of_mask(x, mask, dropout_seed=dropout_seed), axis=-1)
+        return tf.reduce_sum(self.log_probs_of_mask(x, mask, step=step), axis=-1)
 
-    def log_probs_of_mask(self, x: tf.Tensor, mask, *, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Computes that of each entry, given those before it, shape `(batch, event_size)`."""
-        parameters = self.parameters(x, seed=dropout_seed, mask=mask)
+    def log_probs_of_mask(self, x: tf.Tensor, mask, *, step: Step | None = None) -> tf.Tensor:
+        """Computes the log density of each entry given those before it, shape `(batch, event_size)`."""
+        parameters = self.parameters(x, step=step, mask=mask)
         return self.conditional.log_prob(parameters, tf.reshape(x, (-1, self.event_size)))
 
     # Sampling
 
     def noise_distributions(self):
-        """What the conditional needs to draw, for every entry and, for an ensemble, what chooses the mask."""
+        """Returns the noise that the conditional needs, for every entry, and that chooses the mask of an ensemble."""
         sources = super().noise_distributions()
         return sources if self.num_masks == 1 else {**sources, "mask": tfd.Uniform()}
 
@@ -160,16 +161,16 @@ class MADE(AutoregressiveModel):
             ValueError: if a known entry follows a missing one, or if the orderings of the ensemble differ.
         """
         if np.any(self.network.orders != self.network.orders[0]):
-            raise ValueError("`impute` must have one ordering; this ensemble's masks have several.")
+            raise ValueError("`impute` needs one ordering; the masks of this ensemble have several.")
         return super().impute(x, mask, condition=condition, seed=seed)
 
     def draw_positions(self, noise, condition=None, known=None, missing=None):
-        """As in `AutoregressiveModel`; each example of an ensemble gets one of the masks."""
+        """As in `AutoregressiveModel`; an ensemble draws each example under one of its masks."""
         if self.num_masks == 1:
             return super().draw_positions(noise, condition, known, missing)
         weights = tf.zeros((tf.shape(noise["mask"])[0], self.num_masks))
         if known is not None:
-            # A mask is the likelier, the more probable it makes the known entries.
+            # The posterior of the mask given the known entries.
             weights = tf.stack(
                 [
                     tf.reduce_sum(tf.where(missing, 0.0, self.log_probs_of_mask(known, mask)), axis=-1)

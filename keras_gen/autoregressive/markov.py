@@ -4,30 +4,33 @@ Andrey A. Markov (1906, 1913); the counts are the maximum of the likelihood, as 
 Kevin P. Murphy (2012), Machine Learning: A Probabilistic Perspective, sections 3.4 and 17.2.
 """
 
-import keras
+import math
+
 import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
+from keras_gen.core import EpochSolver
 from keras_gen.distributions.entries import Categorical
 
-#: Numbers in the tables of a model, at most.
+#: The most numbers that the tables of a model may hold.
 MAX_TABLE_SIZE = 2**25
 
 
-class MarkovChain(AutoregressiveModel):
+class MarkovChain(EpochSolver, AutoregressiveModel):
     r"""A chain of order k: each entry depends on the k before it, by a table of its own.
 
     $$p(x) = \prod_i p(x_i | x_{i-k}, …, x_{i-1}), \qquad
     p(x_i = v | c) = \frac{N_i(c, v) + α}{\sum_{v'} N_i(c, v') + α}$$
 
-    N_i(c, v) counts the examples with value v at entry i after the context c. With α = 0 this is the exact maximum
-    of the likelihood, and what was never seen has mass 0; a context that was never seen leaves all values equally
-    likely. `fit` counts: one epoch is enough, each further one counts anew, and an optimizer has nothing to do.
+    N_i(c, v) counts the examples with value v at entry i after the context c, an example of weight w as w examples.
+    With α = 0 this is the exact maximum of the likelihood: values that were never seen have mass 0, and after a context
+    that was never seen all values are equally likely. `fit` counts: one epoch is enough, each further one starts again
+    from 0, and an optimizer has nothing to do.
 
     The number of free parameters shows what the assumption of conditional independence saves: n bits have
-    2^n - 1 with no assumption (`Tabular`), 2n - 1 in a chain of order 1, and n with `Independent` entries.
+    2^n - 1 without any assumption (`Tabular`), 2n - 1 in a chain of order 1, and n as `Independent` entries.
 
     Example:
 
@@ -59,76 +62,70 @@ class MarkovChain(AutoregressiveModel):
             raise ValueError(f"`order` must be from 0 to {self.event_size - 1}, received {order}.")
         self.order = int(order)
         self.smoothing = checks.not_negative("smoothing", smoothing)
-        # The first entries have fewer before them, and so smaller tables.
+        # The first entries have fewer entries before them, and so smaller tables.
         contexts = [self.levels ** min(entry, self.order) for entry in range(self.event_size)]
         if sum(contexts) * self.levels > MAX_TABLE_SIZE:
             raise ValueError(
                 f"`event_shape` {self.event_shape} with {self.levels} levels and order {order} needs tables of "
                 f"{sum(contexts) * self.levels:.3g} numbers; at most {MAX_TABLE_SIZE} are possible."
             )
-        #: Where the table of each entry starts, among the contexts of all.
+        #: Where the table of each entry starts among the contexts of all entries.
         self.first_context = np.cumsum([0, *contexts[:-1]]).astype(np.int32)
-        # Replicas of a strategy each count their share of the examples.
         self.counts = self.add_weight(
-            name="counts",
-            shape=(sum(contexts), self.levels),
-            initializer="zeros",
-            dtype="float32",
-            trainable=False,
-            aggregation="sum",
+            name="counts", shape=(sum(contexts), self.levels), initializer="zeros", dtype="float32", trainable=False
         )
 
     # Densities
 
     def log_probs(self) -> tf.Tensor:
-        """Returns the logarithm of all tables, of shape `(contexts of all entries, levels)`."""
+        """Returns the logarithms of all tables, of shape `(contexts of all entries, levels)`."""
         counts = tf.convert_to_tensor(self.counts) + self.smoothing
         total = tf.reduce_sum(counts, axis=-1, keepdims=True)
         return tf.math.log(tf.where(total > 0.0, counts / tf.maximum(total, 1e-30), 1.0 / self.levels))
 
     def contexts(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns which context each entry of the int32 tensor `x`, of shape `(batch, event_size)`, has."""
+        """Returns the index of the context of each entry of the int32 tensor `x`, of shape `(batch, event_size)`."""
         context = tf.repeat(self.first_context[np.newaxis], tf.shape(x)[0], axis=0)
         for distance in range(1, self.order + 1):
             context += self.levels ** (distance - 1) * tf.pad(x[:, :-distance], ((0, 0), (distance, 0)))
         return context
 
     def flat(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns examples as an int32 tensor of shape `(batch, event_size)`."""
         return tf.cast(tf.reshape(x, (-1, self.event_size)), tf.int32)
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def cells(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns the index of the cell of each entry among the cells of all tables, shape `(batch, event_size)`."""
+        x = self.flat(x)
+        return self.contexts(x) * self.levels + x
+
+    def parameters(self, x, condition=None, *, step=None):
         return tf.gather(self.log_probs(), self.contexts(self.flat(x)))
 
-    def log_prob_with_seed(self, x, condition, seed):
+    def log_prob_in_step(self, x, condition, step):
         """Looks the entries up; masses may be 0, which a softmax could not represent."""
-        x = self.flat(x)
-        index = self.contexts(x) * self.levels + x
-        return tf.reduce_sum(tf.gather(tf.reshape(self.log_probs(), (-1,)), index), axis=-1)
+        return tf.reduce_sum(tf.gather(tf.reshape(self.log_probs(), (-1,)), self.cells(x)), axis=-1)
 
     @property
     def num_free_parameters(self) -> int:
         """Number of free parameters of the density: every context of every entry has `levels - 1`."""
         return num_free_parameters(self.event_size, self.order, self.levels)
 
-    # Objective
+    # Counting
 
-    def fit(self, x=None, y=None, *args, callbacks=None, **kwargs):
-        """As `GenerativeModel.fit`; every epoch counts anew."""
-        return super().fit(x, y, *args, callbacks=[CountAnew(), *(callbacks or ())], **kwargs)
+    def statistics(self):
+        return [self.counts]
 
-    def train_step(self, data):
-        """Counts a batch, and evaluates it with the counts so far."""
-        x, condition = self.unpack(data)
-        entries = self.flat(x)
-        index = tf.reshape(self.contexts(entries) * self.levels + entries, (-1,))
-        found = tf.math.unsorted_segment_sum(tf.ones_like(index, tf.float32), index, int(np.prod(self.counts.shape)))
-        self.counts.assign_add(tf.reshape(found, self.counts.shape))
-        return self.logged(self.loss_terms(x, condition, seed=None, training=False))
+    def accumulate(self, batch, step):
+        cells = self.cells(batch["x"])
+        weights = tf.repeat(step.example_weights(tf.shape(cells)[0]), self.event_size)
+        counts = tf.math.unsorted_segment_sum(weights, tf.reshape(cells, (-1,)), math.prod(self.counts.shape))
+        step.update(self.counts, self.counts + step.total(tf.reshape(counts, self.counts.shape)))
 
     # Sampling
 
     def start(self, batch_size, condition=None):
-        """The state holds the logarithm of the tables and the number that the last k entries make."""
+        """Returns the logarithms of the tables, and the number whose digits are the last k entries."""
         return self.log_probs(), tf.zeros((batch_size,), tf.int32)
 
     def parameters_at(self, state, step):
@@ -138,13 +135,6 @@ class MarkovChain(AutoregressiveModel):
     def observe(self, state, step, x):
         log_probs, context = state
         return log_probs, (context * self.levels + tf.cast(x, tf.int32)) % self.levels**self.order
-
-
-class CountAnew(keras.callbacks.Callback):
-    """Forgets the counts when an epoch begins."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.model.counts.assign(tf.zeros_like(self.model.counts))
 
 
 def num_free_parameters(size: int, order: int, levels: int) -> int:

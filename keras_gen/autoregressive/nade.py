@@ -17,13 +17,13 @@ from keras_gen.layers.loops import block_loop, set_slice
 
 
 class NADE(AutoregressiveModel):
-    r"""A neural network with one hidden layer for each conditional, all of which share their weights.
+    r"""A neural network with one hidden layer for each conditional; all of them share their weights.
 
     $$p(x_d = 1 | x_{<d}) = σ(b_d + V_{d,·}\, h_d), \qquad h_d = σ(a_d), \qquad
       a_d = c + W_{·,<d}\, x_{<d} = a_{d-1} + W_{·,d-1}\, x_{d-1}$$
 
-    By the recursion of a, all D conditionals together cost O(DH), as does a sample. With `levels > 2` each entry
-    enters one-hot and each conditional is categorical.
+    With the recursion of a, all D conditionals together cost O(DH), and so does a sample. With `levels > 2` each
+    entry enters one-hot and each conditional is categorical.
 
     Example:
 
@@ -44,8 +44,8 @@ class NADE(AutoregressiveModel):
         **kwargs: as in `GenerativeModel`.
     """
 
-    #: Positions that are computed side by side. Compiled by XLA, one at a time is fastest, because it never leaves
-    #: the processor's cache; otherwise the launches of so many small operations would take longer than they do.
+    #: Positions that are computed side by side. Under XLA one at a time is fastest, because everything stays in the
+    #: processor's cache; without XLA, launching so many small operations would take longer than the operations.
     block_positions, compiled_block_positions = 16, 1
     xla_positions = 256
 
@@ -65,9 +65,9 @@ class NADE(AutoregressiveModel):
         self.activation_function = keras.activations.get(activation)
         self.conditional = over_levels(self.levels)
 
-        # A binary entry is one input and one logit; otherwise there is one of each per level.
+        # A binary entry has one input and one logit, any other entry one of each per level.
         width = self.conditional.num_parameters
-        # The range of Glorot and Bengio for a layer between all entries and the hidden units.
+        # The range of Glorot and Bengio for a layer from all entries to the hidden units.
         limit = (6.0 / (self.event_size * width + self.hidden_units)) ** 0.5
         kernels = [
             keras.initializers.RandomUniform(-limit, limit, seed=int(word))
@@ -82,18 +82,18 @@ class NADE(AutoregressiveModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         return self.logits(x, self.block_positions)
 
     def logits(self, x: tf.Tensor, block_positions: int) -> tf.Tensor:
-        """Computes the logits of all entries, so many positions at a time."""
+        """Computes the logits of all entries, `block_positions` at a time."""
         x = self.inputs(tf.reshape(x, (-1, self.event_size)))
         weights = (tf.convert_to_tensor(weight) for weight in (self.kernel, self.hidden_bias, self.output_kernel))
         logits = recursion(x, *weights, self.activation_function, block_positions)
         return logits + tf.convert_to_tensor(self.output_bias)
 
     def start(self, batch_size, condition=None):
-        """The state is a, the hidden units before their activation."""
+        """Returns a, the hidden units before their activation."""
         return tf.repeat(tf.convert_to_tensor(self.hidden_bias)[tf.newaxis], batch_size, axis=0)
 
     def parameters_at(self, state, step):
@@ -109,7 +109,7 @@ class NADE(AutoregressiveModel):
 
     def loss_terms(self, batch, step):
         """The negative log-likelihood in nats, and in bits per dimension."""
-        # Keras compiles what calls this, the steps of training and of evaluation, and nothing else.
+        # Keras compiles the steps of training and of evaluation, which call this, and nothing else.
         compiled = self.compiled and self.jit_compile
         x = batch["x"]
         logits = self.logits(x, self.compiled_block_positions if compiled else self.block_positions)
@@ -125,10 +125,10 @@ def recursion(
     activation: Callable[[tf.Tensor], tf.Tensor],
     size: int,
 ) -> tf.Tensor:
-    """Computes V h of all positions, in memory that holds the hidden units of a few of them only.
+    """Computes V h of all positions, in memory for the hidden units of only a few of them.
 
-    Going forward, the loop over blocks of positions hands on a, and keeps nothing else. Its gradient goes back over the
-    blocks, takes from a what each had added, and computes the hidden units again.
+    On the way forward, the loop over blocks of positions passes a on and keeps nothing else. The gradient goes back
+    over the blocks, subtracts from a what each block had added, and computes the hidden units again.
 
     Args:
         x: inputs of shape `(batch, positions, width)`; no gradient flows to them.
@@ -136,7 +136,7 @@ def recursion(
         hidden_bias: c, float32 of shape `(hidden_units,)`.
         output_kernel: V, float32 of shape `(positions, hidden_units, outputs)`.
         activation: activation of the hidden units.
-        size: positions in a block.
+        size: number of positions in a block.
 
     Returns:
         float32 tensor of shape `(batch, positions, outputs)`.
@@ -145,16 +145,16 @@ def recursion(
     _, positions, width = x.shape
     _, hidden_units, outputs = output_kernel.shape
     num_blocks = -(-positions // size)
-    # Positions that nothing comes from or goes to make the last block as large as the others.
+    # Unused positions make the last block as large as the others.
     padding = num_blocks * size - positions
-    # Block 0 of the inputs and of their kernel is an empty one, before the first.
+    # Block 0 of the inputs and of their kernel stands before the first position and holds zeros.
     x = tf.reshape(tf.pad(x, ((0, 0), (size, padding), (0, 0))), (-1, num_blocks + 1, size * width))
     x = tf.transpose(x, (1, 0, 2))
-    # Which inputs of a block come before a position of it.
+    # Whether an input of a block comes before a position of the same block.
     before = tf.constant(np.repeat(np.tri(size, k=-1), width, axis=1)[:, np.newaxis], dtype)
 
     def added(x, kernel):
-        """What the inputs of a block, or some of them, add to a."""
+        """Returns what inputs of a block add to a."""
         return tf.cast(tf.matmul(x, tf.cast(kernel, dtype)), tf.float32)
 
     def block(x, a, kernel, output_kernel):
@@ -176,8 +176,8 @@ def recursion(
         def forward(index, a, y):
             # Added before anything else uses a, so that XLA can do it in place.
             a += added(x[index], kernels[index])
-            found = block(x[index + 1], a, kernels[index + 1], output_kernels[index])
-            return a, set_slice(y, index, found)
+            outputs_of_block = block(x[index + 1], a, kernels[index + 1], output_kernels[index])
+            return a, set_slice(y, index, outputs_of_block)
 
         a = tf.repeat(hidden_bias[tf.newaxis], batch_size, axis=0)
         y = tf.zeros(tf.stack((num_blocks, size, batch_size, outputs)))
@@ -193,23 +193,24 @@ def recursion(
                 inputs = (a, kernels[index + 1], output_kernels[index])
                 with tf.GradientTape() as tape:
                     tape.watch(inputs)
-                    found = block(x[index + 1], *inputs)
+                    outputs_of_block = block(x[index + 1], *inputs)
                 here, kernel, output_kernel = tape.gradient(
-                    found, inputs, upstream[index], unconnected_gradients="zero"
+                    outputs_of_block, inputs, upstream[index], unconnected_gradients="zero"
                 )
                 gradient_a += here
                 return (
                     a,
                     gradient_a,
-                    # The kernel of the block before acts on all blocks from here on.
+                    # The kernel of the previous block acts on this block and on all later ones.
                     tf.matmul(tf.cast(x[index], tf.float32), gradient_a, transpose_a=True),
                     set_slice(gradient_kernels, index, kernel + from_later),
                     set_slice(gradient_output_kernels, index, output_kernel),
                 )
 
             zeros = (tf.zeros_like(values) for values in (a, kernels[0], kernels[1:], output_kernels))
-            found = block_loop(num_blocks, backward, (a, *zeros), backwards=True)
-            _, gradient_a, _, gradient_kernels, gradient_output_kernels = found
+            _, gradient_a, _, gradient_kernels, gradient_output_kernels = block_loop(
+                num_blocks, backward, (a, *zeros), backwards=True
+            )
             return (
                 tf.reshape(gradient_kernels, (-1, hidden_units))[: positions * width],
                 tf.reduce_sum(gradient_a, axis=0),

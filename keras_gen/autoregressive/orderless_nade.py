@@ -20,14 +20,14 @@ tfd = tfp.distributions
 
 
 class OrderlessNADE(AutoregressiveModel):
-    r"""A deep network that predicts any entry from any others, and thus is a NADE for every ordering.
+    r"""A deep network that predicts any entry from any set of others: a NADE for every ordering.
 
-    The mask m is 1 where an entry is known; the network sees it beside the known entries:
+    The mask m is 1 where an entry is known; the network sees it together with the known entries:
 
     $$p(x_d = 1 | x_{o_{<i}}) = σ(b_d + V_{d,·}\, h), \qquad
       h = g(c^{(2)} + W^{(2)} g(c^{(1)} + W (x ⊙ m) + U m)), \qquad d = o_i$$
 
-    A training step draws for each example how many entries are known, i - 1, and which; all others are predicted, and
+    For each example, a training step draws how many entries are known, i - 1, and which; it predicts all others, and
 
     $$L = - \frac{D}{D - i + 1} \sum_{d: m_d = 0} \log p(x_d | x ⊙ m, m)$$
 
@@ -43,13 +43,13 @@ class OrderlessNADE(AutoregressiveModel):
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
     model.fit(x_train, batch_size=100, epochs=20)          # x_train holds 0s and 1s
     model.log_prob(x_test)                                 # nats
-    model.impute(x_test, mask, seed=0)                     # draws the entries where mask is nonzero, any ones
+    model.impute(x_test, mask, seed=0)                     # draws the entries where mask is nonzero
     model.sample(16, seed=0)
     ```
 
     Args:
         event_shape: shape of one example.
-        hidden_units: width of each hidden layer, of which there is at least one.
+        hidden_units: width of each hidden layer, at least one.
         levels: number of levels of an entry.
         num_orderings: number K of orderings in the ensemble.
         activation: activation of the hidden layers.
@@ -80,7 +80,7 @@ class OrderlessNADE(AutoregressiveModel):
         self.activation_function = keras.activations.get(activation)
         self.conditional = over_levels(self.levels)
 
-        # A binary entry is one input and one logit; otherwise there is one of each per level.
+        # A binary entry has one input and one logit, any other entry one of each per level.
         size, width = self.event_size, self.conditional.num_parameters
         first, *others = self.hidden_units
         words = np.random.SeedSequence(self.seed).generate_state(len(self.hidden_units) + 2).tolist()
@@ -96,7 +96,7 @@ class OrderlessNADE(AutoregressiveModel):
             layer.build((None, last))
             self.hidden_layers.append(layer)
             last = units
-        # One row for each logit, so that those of one entry can be looked up.
+        # One row for each logit, so that the rows of an entry can be looked up.
         self.output_kernel = self.add_weight((size * width, last), initializers.pop(), name="output_kernel")
         self.output_bias = self.add_weight((size, width), "zeros", name="output_bias")
 
@@ -107,7 +107,7 @@ class OrderlessNADE(AutoregressiveModel):
         return np.stack([random.permutation(self.event_size) for _ in range(self.num_orderings)]).astype(np.int32)
 
     def last_units(self, a: tf.Tensor) -> tf.Tensor:
-        """Computes the last hidden layer from the first one before its activation, float32."""
+        """Computes the last hidden layer from the first one before its activation, which is float32."""
         h = self.activation_function(tf.cast(a, self.compute_dtype))
         for layer in self.hidden_layers:
             h = layer(h)
@@ -115,14 +115,14 @@ class OrderlessNADE(AutoregressiveModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None, known: tf.Tensor):
+    def parameters(self, x, condition=None, *, step=None, known: tf.Tensor):
         """Computes the parameters of every entry's distribution, given the known entries, in one pass.
 
         Args:
             x: float32 examples of shape `(batch, *event_shape)`.
             condition: None.
-            seed: has no effect.
-            known: which entries are known, bools of shape `(batch, event_size)`.
+            step: has no effect.
+            known: whether each entry is known, bools of shape `(batch, event_size)`.
 
         Returns:
             float32 tensor of shape `(batch, event_size, conditional.num_parameters)`.
@@ -139,7 +139,7 @@ class OrderlessNADE(AutoregressiveModel):
         return tf.cast(y, tf.float32) + tf.convert_to_tensor(self.output_bias)
 
     def start(self, batch_size, condition=None, orders: tf.Tensor | None = None):
-        """The state holds the first hidden layer before its activation, and the ordering of each example.
+        """Returns the first hidden layer before its activation, and the ordering of each example.
 
         Args:
             batch_size: number of examples.
@@ -165,14 +165,14 @@ class OrderlessNADE(AutoregressiveModel):
         return {**state, "a": state["a"] + tf.cast(added, tf.float32)}
 
     def rows(self, kernel: keras.Variable, entries: tf.Tensor, dtype) -> tf.Tensor:
-        """Returns the rows of some entries' inputs or outputs, of shape `(batch, num_parameters, units)`."""
+        """Returns the rows of a kernel that belong to entries, of shape `(batch, num_parameters, units)`."""
         kernel = tf.reshape(tf.convert_to_tensor(kernel), (*self.output_bias.shape, -1))
         return tf.cast(tf.gather(kernel, entries), dtype)
 
     # Densities
 
-    def log_prob_with_seed(self, x, condition, seed):
-        """The log mass under the ensemble, all of whose orderings go through their entries side by side."""
+    def log_prob_in_step(self, x, condition, step):
+        """Computes the log mass under the ensemble, whose orderings run side by side."""
         batch_size = tf.shape(x)[0]
         x = tf.tile(tf.reshape(x, (-1, self.event_size)), (self.num_orderings, 1))
         orders = tf.repeat(self.orders.T, batch_size, axis=1)
@@ -198,32 +198,32 @@ class OrderlessNADE(AutoregressiveModel):
         """The negative log-likelihood, averaged over all orderings and estimated from one set of known entries."""
         x, size = batch["x"], self.event_size
         share, entries = step.split(2)
-        # If each entry is known with a probability that is itself uniform, any number of known entries, from none to
-        # all of them, is as likely, and all sets of so many.
+        # If each entry is known with a probability that is itself uniform, then all numbers of known entries, from none
+        # to all of them, are equally likely, and so are all sets of one number.
         known = entries.uniform((tf.shape(x)[0], size)) < share.uniform((tf.shape(x)[0], 1))
         log_probs = self.conditional.log_prob(self.parameters(x, known=known), tf.reshape(x, (-1, size)))
         unknown = tf.cast(~known, tf.float32)
-        # With all entries known, which the paper leaves out, there is nothing to predict.
+        # If all entries are known, which the paper excludes, there is nothing to predict.
         scale = (size + 1.0) / tf.maximum(1.0, tf.reduce_sum(unknown, axis=-1))
         return {"loss": -scale * tf.reduce_sum(unknown * log_probs, axis=-1)}
 
     # Sampling
 
     def noise_distributions(self):
-        """What the conditional needs to draw, for every entry, and what chooses the ordering."""
+        """Returns the noise that the conditional needs, for every entry, and that chooses the ordering."""
         return {**super().noise_distributions(), "ordering": tfd.Uniform()}
 
     def impute(self, x, mask, *, condition=None, seed=None):
-        """Draws missing entries given all others: any entries, one after the other in a random ordering.
+        """Draws missing entries, whichever they are, given all others: one by one in a random ordering.
 
         Args:
-            x: examples of shape `(batch, *event_shape)`; missing entries may hold any value of the domain.
+            x: examples of shape `(batch, *event_shape)`; missing entries may hold any valid value.
             mask: nonzero where an entry is missing, of a shape that broadcasts to `x`.
             condition: None.
             seed: int or pair of ints; None takes the next seed of the model's own stream.
 
         Returns:
-            `x` with its missing entries drawn exactly, each example by an ordering that begins with its known entries.
+            `x` with its missing entries drawn exactly, each example in an ordering that begins with its known entries.
         """
         x, condition = self.validated(x), self.validated_condition(condition)
         missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.event_size)
@@ -235,9 +235,9 @@ class OrderlessNADE(AutoregressiveModel):
         return self.compiled_positions(noise, condition, x, tf.constant(missing), orders=orders)
 
     def draw_positions(self, noise, condition=None, known=None, missing=None, *, orders=None):
-        """As in `AutoregressiveModel`; without `orders`, each example gets one of the ensemble's."""
+        """As in `AutoregressiveModel`; without `orders`, each example has one of the ensemble's orderings."""
         if orders is None:
-            chosen = tf.cast(noise["ordering"] * self.num_orderings, tf.int32)
-            orders = tf.gather(self.orders.T, chosen, axis=1)
+            index = tf.cast(noise["ordering"] * self.num_orderings, tf.int32)
+            orders = tf.gather(self.orders.T, index, axis=1)
         state = self.start(tf.shape(orders)[1], orders=orders)
         return super().draw_positions(noise, condition, known, missing, orders=orders, state=state)

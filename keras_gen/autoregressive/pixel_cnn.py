@@ -3,7 +3,7 @@
 Aäron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu (2016), Pixel Recurrent Neural Networks,
 https://arxiv.org/abs/1601.06759
 
-Groups of features and sampling entry by entry are those of `keras_gen.layers.MaskedConvolution`, whose maps are turned.
+Groups of features, turned maps, and sampling entry by entry work as in `keras_gen.layers.MaskedConvolution`.
 """
 
 import keras
@@ -16,7 +16,7 @@ from keras_gen.layers import MaskedConvolution
 
 
 class ResidualBlock(keras.layers.Layer):
-    """A residual block on maps of 2h features: 1×1 to h, 3×3 and 1×1 back, all with mask B and after a ReLU.
+    """A residual block on maps of 2h features: 1×1 to h, 3×3, and 1×1 back to 2h, each with mask B and after a ReLU.
 
     Args:
         filters: number h of features within the block.
@@ -44,14 +44,14 @@ class ResidualBlock(keras.layers.Layer):
         return [layer.start(columns, batch_size) for layer in self.convolutions]
 
     def begin_row(self, state):
-        return [layer.begin_row(part) for layer, part in zip(self.convolutions, state, strict=True)]
+        return [layer.begin_row(cache) for layer, cache in zip(self.convolutions, state, strict=True)]
 
     def advance(self, state, entry, x):
-        h, parts = x, []
-        for layer, part in zip(self.convolutions, state, strict=True):
-            part, h = layer.advance(part, entry, tf.nn.relu(h))
-            parts.append(part)
-        return parts, x + h
+        h, caches = x, []
+        for layer, cache in zip(self.convolutions, state, strict=True):
+            cache, h = layer.advance(cache, entry, tf.nn.relu(h))
+            caches.append(cache)
+        return caches, x + h
 
 
 class PixelCNN(ImageModel):
@@ -60,13 +60,13 @@ class PixelCNN(ImageModel):
     $$p(x) = \prod_{i,j,c} p(x_{ijc} | \text{pixels before}, x_{ij,<c})$$
 
     The features of all pixels come from a 7×7 convolution with mask A, which hides the pixel itself, then from
-    residual blocks $x + K_3 g(K_2 g(K_1 g(x)))$ with g = ReLU, and last from three 1×1 convolutions after a ReLU
-    each. All but the first have mask B. For several channels, features fall into one group per channel: red sees the
-    pixels before, green also the red and blue also the green of its own pixel. The conditionals are Bernoulli for
-    two levels, else categorical.
+    residual blocks $x + K_3 g(K_2 g(K_1 g(x)))$ with g = ReLU, and finally from three 1×1 convolutions, each after a
+    ReLU. All but the first have mask B. With several channels, features are divided into one group per channel: red
+    sees the pixels before, green also the red and blue also the green of its own pixel. The conditionals are Bernoulli
+    for two levels, and categorical for more.
 
-    A pixel sees no further than the kernels reach, and a wedge of the pixels above on its right stays hidden
-    (`GatedPixelCNN` has no such blind spot). A row is sampled from caches of the rows above, so that all pixels
+    A pixel sees only as far as the kernels reach, and a wedge of the pixels above it on the right stays hidden
+    (`GatedPixelCNN` has no such blind spot). Rows are sampled from caches of the rows above, so that all pixels
     together cost about one pass.
 
     Example:
@@ -121,7 +121,7 @@ class PixelCNN(ImageModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         maps = self.input_layer(tf.reverse(self.scaled(x), (1, 2)))
         for block in self.blocks:
             maps = block(maps)
@@ -131,7 +131,7 @@ class PixelCNN(ImageModel):
         return tf.reshape(logits, (-1, self.num_positions, self.conditional.num_parameters))
 
     def start(self, batch_size, condition=None):
-        """The state holds what each layer caches, and the parameters of the present position."""
+        """Returns the caches of all layers, and the parameters of the current position."""
         return {
             "input": self.input_layer.start(self.columns, batch_size),
             "blocks": [block.start(self.columns, batch_size) for block in self.blocks],
@@ -141,19 +141,19 @@ class PixelCNN(ImageModel):
 
     def begin_row(self, state, row):
         inputs = self.input_layer.begin_row(state["input"])
-        blocks = [block.begin_row(part) for block, part in zip(self.blocks, state["blocks"], strict=True)]
+        blocks = [block.begin_row(cache) for block, cache in zip(self.blocks, state["blocks"], strict=True)]
         return {**state, "input": inputs, "blocks": blocks}
 
     def begin_position(self, state, step):
         entry = step % (self.columns * self.channels)
         x = self.input_layer.output(state["input"], entry)
         blocks, head = [], []
-        for block, part in zip(self.blocks, state["blocks"], strict=True):
-            part, x = block.advance(part, entry, x)
-            blocks.append(part)
-        for layer, part in zip(self.head, state["head"], strict=True):
-            part, x = layer.advance(part, entry, tf.nn.relu(x))
-            head.append(part)
+        for block, cache in zip(self.blocks, state["blocks"], strict=True):
+            cache, x = block.advance(cache, entry, x)
+            blocks.append(cache)
+        for layer, cache in zip(self.head, state["head"], strict=True):
+            cache, x = layer.advance(cache, entry, tf.nn.relu(x))
+            head.append(cache)
         return {**state, "blocks": blocks, "head": head, "parameters": tf.cast(x, tf.float32)}
 
     def parameters_at(self, state, step):

@@ -3,8 +3,8 @@
 Tim Salimans, Andrej Karpathy, Xi Chen, Diederik P. Kingma (2017), PixelCNN++: Improving the PixelCNN with Discretized
 Logistic Mixture Likelihood and Other Modifications, https://arxiv.org/abs/1701.05517
 
-There is a stream of features for the rows above, `down`, and one for all pixels before, `across`. To sample, the first
-computes a row at once and the second one pixel by pixel, of shapes and with caches as in
+The stream of features `down` sees the rows above, and the stream `across` all pixels before. In sampling, the first one
+computes a row at once, the second one pixel by pixel, with shapes and caches as in
 `keras_gen.layers.shifted_convolution`.
 """
 
@@ -29,7 +29,7 @@ class GatedBlock(keras.layers.Layer):
 
     Args:
         filters: number of features of each stream.
-        skips: whether the block also takes the features of both streams that an earlier one had.
+        skips: whether the block also takes the features of both streams from an earlier block.
         condition_size: length of the vector that the gates are conditioned on; 0 for none.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
@@ -59,13 +59,13 @@ class GatedBlock(keras.layers.Layer):
         self.built = True
 
     def conditions(self, vectors: tf.Tensor | None) -> list[tf.Tensor | float]:
-        """Returns what the condition adds within the gates of the two streams, of shape `(batch, 2 · filters)`."""
+        """Returns what the condition adds to the gates of the two streams, of shape `(batch, 2 · filters)`."""
         if self.condition_kernel is None:
             return [0.0, 0.0]
         return tf.split(tf.matmul(vectors, tf.cast(self.condition_kernel, self.compute_dtype)), 2, axis=-1)
 
     def linked(self, x: tf.Tensor, link) -> tf.Tensor:
-        """Returns what features of another place in the network give to the first convolution."""
+        """Returns what features from elsewhere in the network add to the first convolution."""
         return matmul(concat_elu(x), tf.cast(link, self.compute_dtype))
 
     def call(self, down, across, skips=None, vectors=None, *, drop: Callable[[tf.Tensor], tf.Tensor] = tf.identity):
@@ -76,10 +76,11 @@ class GatedBlock(keras.layers.Layer):
             across: features of all pixels before.
             skips: maps of both streams, where the block has skips.
             vectors: vectors of the condition, or None.
-            drop: function that leaves out some of the hidden features.
+            drop: dropout of hidden features.
         """
         for_down, for_across = (
-            part if isinstance(part, float) else part[:, tf.newaxis, tf.newaxis] for part in self.conditions(vectors)
+            given if isinstance(given, float) else given[:, tf.newaxis, tf.newaxis]
+            for given in self.conditions(vectors)
         )
         h = self.down_first(concat_elu(down))
         if skips is not None:
@@ -94,15 +95,15 @@ class GatedBlock(keras.layers.Layer):
 
     def start(self, columns: int, batch_size: tf.Tensor, vectors: tf.Tensor | None):
         for_down, for_across = (
-            tf.broadcast_to(tf.cast(part, self.compute_dtype), (batch_size, 2 * self.filters))
-            for part in self.conditions(vectors)
+            tf.broadcast_to(tf.cast(given, self.compute_dtype), (batch_size, 2 * self.filters))
+            for given in self.conditions(vectors)
         )
         names = ("down_first", "down_second", "across_first", "across_second")
         layers = {name: getattr(self, name).start(columns, batch_size) for name in names}
         return {**layers, "for_down": for_down, "for_across": for_across}
 
     def begin_row(self, state, down: tf.Tensor, skip: tf.Tensor | None = None):
-        """Takes a row of `down`, and of the skip; returns the state and the row of `down` that follows."""
+        """Takes a row of `down`, and of the skip; returns the state and the new row of `down`."""
         first, h = self.down_first.advance(state["down_first"], concat_elu(down))
         if skip is not None:
             h += self.linked(skip, self.down_skip_link)
@@ -118,7 +119,7 @@ class GatedBlock(keras.layers.Layer):
         return state, down
 
     def advance(self, state, column: tf.Tensor, across: tf.Tensor, skip: tf.Tensor | None = None):
-        """Takes a pixel of `across`, and of the skip; returns the state and the pixel that follows."""
+        """Takes a pixel of `across`, and of the skip; returns the state and the new pixel."""
         first, h = self.across_first.advance(state["across_first"], column, concat_elu(across))
         if skip is not None:
             h += self.linked(skip, self.across_skip_link)
@@ -127,12 +128,12 @@ class GatedBlock(keras.layers.Layer):
 
 
 class Resolution(keras.layers.Layer):
-    """Blocks at one resolution, then all at lower ones, then blocks with skips from those before.
+    """Blocks at one resolution, then everything at lower ones, then blocks with skips from the earlier blocks.
 
     Args:
         filters: number of features of each stream.
         num_blocks: number of blocks before the skips.
-        num_resolutions: number of resolutions, this one and lower ones.
+        num_resolutions: number of resolutions, this one and all lower ones.
         condition_size: length of the vector that the gates are conditioned on; 0 for none.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
@@ -161,7 +162,7 @@ class Resolution(keras.layers.Layer):
             self.grow_across = AcrossTransposed(filters, seed=(*seed, 4), **policy)
         self.blocks, self.skip_blocks = (
             [GatedBlock(filters, skips=skips, seed=(*seed, 5, skips, index), **conditioned) for index in range(count)]
-            # At the lowest resolution, the last block's output is no skip but what goes on.
+            # At the lowest resolution, the output of the last block is passed on and is no skip.
             for skips, count in ((False, num_blocks), (True, num_blocks + (num_resolutions > 1)))
         )
         self.built = True
@@ -184,7 +185,7 @@ class Resolution(keras.layers.Layer):
     # Sampling
 
     def start(self, columns: int, batch_size: tf.Tensor, vectors: tf.Tensor | None):
-        """The state holds what the layers cache and, of the lower resolution, the rows that it last returned."""
+        """Returns the caches of the layers, and the last rows that the lower resolution returned."""
         blocks, skip_blocks = (
             [block.start(columns, batch_size, vectors) for block in blocks]
             for blocks in (self.blocks, self.skip_blocks)
@@ -203,18 +204,18 @@ class Resolution(keras.layers.Layer):
         }
 
     def begin_row(self, state, row: tf.Tensor, down: tf.Tensor):
-        """Takes a row of `down`; returns the state and the row of `down` that follows."""
+        """Takes a row of `down`; returns the state and the new row of `down`."""
         blocks, skip_blocks, skips = [], [], [down]
-        for block, part in zip(self.blocks, state["blocks"], strict=True):
-            part, down = block.begin_row(part, skips[-1])
-            blocks.append(part)
+        for block, cache in zip(self.blocks, state["blocks"], strict=True):
+            cache, down = block.begin_row(cache, skips[-1])
+            blocks.append(cache)
             skips.append(down)
         if self.coarser is None:
             down = skips.pop()
         else:
             shrink_down, shrunk = self.shrink_down.advance(state["shrink_down"], down)
             before = (state["coarser"], state["coarse_down"])
-            # Every other row is one of the lower resolution, too.
+            # Every other row is also a row of the lower resolution.
             coarser, coarse = tf.cond(
                 row % 2 == 0, lambda: self.coarser.begin_row(before[0], row // 2, shrunk), lambda: before
             )
@@ -227,17 +228,17 @@ class Resolution(keras.layers.Layer):
                 "coarser": coarser,
                 "coarse_down": coarse,
             }
-        for block, part in zip(self.skip_blocks, state["skip_blocks"], strict=True):
-            part, down = block.begin_row(part, down, skips.pop())
-            skip_blocks.append(part)
+        for block, cache in zip(self.skip_blocks, state["skip_blocks"], strict=True):
+            cache, down = block.begin_row(cache, down, skips.pop())
+            skip_blocks.append(cache)
         return {**state, "blocks": blocks, "skip_blocks": skip_blocks}, down
 
     def advance(self, state, row: tf.Tensor, column: tf.Tensor, across: tf.Tensor):
-        """Takes a pixel of `across`; returns the state and the pixel that follows."""
+        """Takes a pixel of `across`; returns the state and the new pixel."""
         blocks, skip_blocks, skips = [], [], [across]
-        for block, part in zip(self.blocks, state["blocks"], strict=True):
-            part, across = block.advance(part, column, skips[-1])
-            blocks.append(part)
+        for block, cache in zip(self.blocks, state["blocks"], strict=True):
+            cache, across = block.advance(cache, column, skips[-1])
+            blocks.append(cache)
             skips.append(across)
         if self.coarser is None:
             across = skips.pop()
@@ -246,22 +247,22 @@ class Resolution(keras.layers.Layer):
             before = (state["coarser"], state["coarse_across"])
 
             def at_lower_resolution():
-                part, pixel = self.coarser.advance(before[0], row // 2, column // 2, shrunk)
-                return part, set_slice(before[1], column // 2, pixel)
+                coarser, pixel = self.coarser.advance(before[0], row // 2, column // 2, shrunk)
+                return coarser, set_slice(before[1], column // 2, pixel)
 
-            # One pixel of four is one of the lower resolution, too.
+            # One pixel of four is also a pixel of the lower resolution.
             exists = (row % 2 == 0) & (column % 2 == 0)
             coarser, coarse = same_shapes(tf.cond(exists, at_lower_resolution, lambda: before), before)
             across = self.grow_across.output(coarse, row, column)
             state = {**state, "shrink_across": shrink_across, "coarser": coarser, "coarse_across": coarse}
-        for block, part in zip(self.skip_blocks, state["skip_blocks"], strict=True):
-            part, across = block.advance(part, column, across, skips.pop())
-            skip_blocks.append(part)
+        for block, cache in zip(self.skip_blocks, state["skip_blocks"], strict=True):
+            cache, across = block.advance(cache, column, across, skips.pop())
+            skip_blocks.append(cache)
         return {**state, "blocks": blocks, "skip_blocks": skip_blocks}, across
 
 
 def concat_elu(x: tf.Tensor) -> tf.Tensor:
-    """Returns ELU of features and of their negatives, twice as many."""
+    """Returns ELU of features and of their negatives, twice as many features."""
     return tf.nn.elu(tf.concat([x, -x], axis=-1))
 
 
@@ -277,19 +278,19 @@ class PixelCNNPlusPlus(ImageModel):
     $$p(x | y) = \prod_{i,j} \sum_k π_k \prod_c P(x_{ijc} | μ_{kc} + \sum_{b<c} \tanh(α_{kbc}) x_{ijb}, s_{kc})$$
 
     where P is a logistic distribution rounded to levels, and π, μ, s and α are functions of y and of the pixels
-    before. A stream u of features sees the rows above, by kernels of 2×3, and a stream v all pixels before, by
-    kernels of 2×2. With f the concatenation of ELU(x) and ELU(-x), both run through gated residual blocks
+    before. A stream u of features sees the rows above, through kernels of 2×3, and a stream v all pixels before,
+    through kernels of 2×2. With f the concatenation of ELU(x) and ELU(-x), both run through gated residual blocks
 
     $$(a, b) = W_2 ∗ f(W_1 ∗ f(x) + L f(l)) + V y, \qquad x ← x + a ⊙ σ(b)$$
 
     where l is, for v, the u of the same block. Convolutions with stride 2 lie between the resolutions, and transposed
-    ones on the way back, where l is also what the stream was before, on the way there: each block or convolution with
+    convolutions on the way back, where l also holds an earlier state of the stream: each block or convolution with
     stride of the first half has a skip to one of the second half. Dropout is inside the blocks, before W₂.
 
-    Weights are plain ones, which start so that features of variance 1 stay such and blocks are close to the
-    identity; the paper normalizes them, and starts from statistics of a first batch. The input has a channel of
-    ones, which tells the image from the padding. To sample, the stream u computes a row at once, and what lower
-    resolutions compute is kept for the pixels that they give to; all pixels together cost about one pass.
+    The weights are not normalized. They start so that features of variance 1 keep that variance and blocks are close to
+    the identity; the paper normalizes its weights and initializes them from statistics of a first batch. The input has
+    a channel of ones, which tells the image from the padding. In sampling, the stream u computes a row at once, and the
+    features of lower resolutions are kept for all pixels that need them; all pixels together cost about one pass.
 
     Example:
 
@@ -305,11 +306,11 @@ class PixelCNNPlusPlus(ImageModel):
         event_shape: (height, width, channels) of an image.
         levels: number of levels of an entry.
         filters: number of features of each stream.
-        num_blocks: number of blocks at each resolution, on the way to lower ones; the way back has as many, and one
-            more at all but the lowest.
+        num_blocks: number of blocks at each resolution on the way to lower ones; the way back has as many, and one
+            more at all resolutions but the lowest.
         num_resolutions: number of resolutions, each with half as many rows and columns as the one before.
-        num_components: logistic distributions in the mixture.
-        dropout: share of hidden features that each training step leaves out, for each example anew.
+        num_components: number of logistic distributions in the mixture.
+        dropout: share of hidden features that a training step sets to zero, at random for each example.
         num_classes: number of classes, to condition on a class label; None for none.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
@@ -367,8 +368,8 @@ class PixelCNNPlusPlus(ImageModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
-        drop = self.thinning(self.dropout, seed)
+    def parameters(self, x, condition=None, *, step=None):
+        drop = self.make_dropout(self.dropout, step)
         maps = tf.reverse(self.inputs(x), (1, 2))
         above = tf.pad(maps[:, 1:], ((0, 0), (0, 1), (0, 0), (0, 0)))
         down, across = self.down_input(above), self.across_input(maps)
@@ -377,7 +378,7 @@ class PixelCNNPlusPlus(ImageModel):
         return tf.reshape(tf.cast(parameters, tf.float32), (-1, self.num_positions, self.conditional.num_parameters))
 
     def start(self, batch_size, condition=None):
-        """The state holds what each layer caches, and the features of a pixel that its parameters come from."""
+        """Returns the caches of all layers, and the features that the parameters of the current pixel come from."""
         return {
             "down_input": self.down_input.start(self.columns, batch_size),
             "across_input": self.across_input.start(self.columns, batch_size),
@@ -386,7 +387,7 @@ class PixelCNNPlusPlus(ImageModel):
         }
 
     def begin_row(self, state, row):
-        # The convolution of the input has the row above, with a padding on each side.
+        # The convolution of the input has the row above, with padding on each side.
         above = state["across_input"]["row"][1:-1]
         down_input, down = self.down_input.advance(state["down_input"], above)
         network, _ = self.network.begin_row(state["network"], row, down)

@@ -3,7 +3,7 @@
 Aäron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu (2016), Pixel Recurrent Neural Networks,
 https://arxiv.org/abs/1601.06759
 
-Layout of the maps, groups of features and sampling entry by entry are those of `keras_gen.layers.row_convolution`.
+Layout of the maps, groups of features and sampling entry by entry are as in `keras_gen.layers.row_convolution`.
 """
 
 import functools
@@ -60,7 +60,7 @@ class ResidualLSTM(keras.layers.Layer):
         )
 
     def state_to_state(self, name: str, index: int, taps: int) -> keras.Variable:
-        """Returns a kernel without mask: it reads pixels all of whose channels come before."""
+        """Returns a kernel without a mask: all channels of the pixels that it reads come before."""
         shape = (taps * self.units, 4 * self.units)
         return self.add_weight(name=name, shape=shape, initializer=glorot((*self.seed, index)))
 
@@ -72,7 +72,7 @@ class ResidualLSTM(keras.layers.Layer):
 
 
 class RowLSTMBlock(ResidualLSTM):
-    r"""The Row LSTM: one step computes a whole row from the one above, by convolutions along the row.
+    r"""The Row LSTM: one step computes a whole row from the row above, by convolutions along the row.
 
     $$[o_i, f_i, i_i, g_i] = σ(K^{ss} ∗ h_{i-1} + K^{is} ∗ x_i)$$
     $$c_i = f_i ⊙ c_{i-1} + i_i ⊙ g_i, \qquad h_i = o_i ⊙ \tanh(c_i)$$
@@ -89,7 +89,7 @@ class RowLSTMBlock(ResidualLSTM):
         return lstm_scan(self.from_input(maps), self.gates_below, (kernel,), self.units, self.groups)
 
     def gates_below(self, hidden: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """Returns what a row of states, `(columns, batch, h)`, adds to the gates of the next row."""
+        """Returns what a row of states, `(columns, batch, h)`, adds to the gates of the row below."""
         padded = tf.pad(hidden, ((1, 1), (0, 0), (0, 0)))
         return matmul(tf.concat([padded[:-2], hidden, padded[2:]], axis=-1), kernel)
 
@@ -98,7 +98,7 @@ class RowLSTMBlock(ResidualLSTM):
             "input": self.from_input.start(columns, batch_size),
             "hidden": self.zeros(columns, batch_size),
             "cell": self.zeros(columns, batch_size),
-            # What the row above gives to each entry.
+            # What the row above leaves for each entry.
             "cell_above": self.zeros(columns, batch_size),
             "gates": self.zeros(columns, batch_size, gates=4),
             "output": self.upsampling.start(columns, batch_size),
@@ -121,9 +121,9 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
     r"""The Diagonal BiLSTM: one step computes a whole diagonal, in both directions at once.
 
     The map is skewed, each row shifted right by its index, so that pixel (i, j) lies in column i + j, and its left
-    and its upper neighbour in the column before. A column follows from that one as in the Row LSTM, with $K^{is}$ of
-    1×1 and $K^{ss}$ of 2×1. The cell $c$ goes along the row. The other direction does the same from right to left;
-    its output is shifted down by one row before the two are added, lest pixels see those on their right.
+    and its upper neighbour in the previous column. A column follows from the previous one as in the Row LSTM, with
+    $K^{is}$ of 1×1 and $K^{ss}$ of 2×1. The cell $c$ goes along the row. The other direction does the same from right
+    to left; its output is shifted down by one row before the two are added, so that no pixel sees those on its right.
     """
 
     def create_lstm(self):
@@ -138,7 +138,7 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
         kernels = self.cast(self.from_state), self.cast(self.from_state_right)
 
         def gates_after(hidden, *kernels):
-            """From `(2 directions, rows, batch, h)` to what it gives to the gates of the next column."""
+            """From states `(2 directions, rows, batch, h)` to what they add to the gates of the next column."""
             above = tf.pad(hidden, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
             neighbours = tf.unstack(tf.concat([hidden, above], axis=-1))
             return tf.stack([matmul(*pair) for pair in zip(neighbours, kernels, strict=True)])
@@ -146,13 +146,13 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
         # Outside the image the gates are zero, and with them the cells and the states.
         skewed = tf.stack([skew(left), skew(right)], axis=1)
         hidden = lstm_scan(skewed, gates_after, kernels, self.units, self.groups)
-        left, right = (unskew(part, maps.shape[1]) for part in tf.unstack(hidden, axis=1))
+        left, right = (unskew(direction, maps.shape[1]) for direction in tf.unstack(hidden, axis=1))
         right = tf.reverse(right, [1])
         return left + tf.pad(right, ((1, 0), (0, 0), (0, 0), (0, 0)))[:-1]
 
     def start(self, columns, batch_size):
         return {
-            # States and cells come after a padding, the left neighbour of the first pixel.
+            # States and cells start with padding, the left neighbour of the first pixel.
             "hidden": self.zeros(columns + 1, batch_size),
             "cell": self.zeros(columns + 1, batch_size),
             "gates": self.zeros(columns, batch_size, gates=4),
@@ -167,7 +167,7 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
         gates = matmul(hidden, self.cast(self.from_state)[self.units :])
 
         beside, above = tf.split(self.cast(self.from_state_right), 2)
-        # The row above is complete, and so is its pass from right to left, which this row adds to its own.
+        # The row above is complete, and so is its pass from right to left, which is added to this row.
         inputs = self.from_input_right(by_pixel(state["row"], self.groups)[tf.newaxis])[0]
         inputs += matmul(by_pixel(state["right"], self.groups), above)
         right = lstm_scan(tf.reverse(inputs, [0]), tf.matmul, (beside,), self.units, self.groups)
@@ -192,12 +192,12 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
 class PixelRNN(ImageModel):
     """What the two PixelRNNs share: the 7×7 convolution, residual LSTMs, and a head of two 1×1 convolutions.
 
-    A subclass says which LSTM it is.
+    A subclass names its LSTM.
     """
 
     block: type[ResidualLSTM]
 
-    #: Columns that maps have beside those of the image, on the right.
+    #: Columns that maps have on the right, in addition to those of the image.
     extra_columns: int = 0
 
     def __init__(
@@ -229,7 +229,7 @@ class PixelRNN(ImageModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         x = tf.pad(self.scaled(x), ((0, 0), (0, 0), (0, self.extra_columns), (0, 0)))
         maps = tf.reverse(self.input_layer(tf.reverse(x, (1, 2))), (1, 2))
         maps = tf.transpose(maps, (1, 2, 0, 3))
@@ -242,7 +242,7 @@ class PixelRNN(ImageModel):
         return tf.reshape(logits, (-1, self.num_positions, self.conditional.num_parameters))
 
     def start(self, batch_size, condition=None):
-        """The state holds what each layer caches, and the parameters of the present position."""
+        """Returns the caches of all layers, and the parameters of the current position."""
         return {
             "pixels": self.input_layer.start(self.map_columns, batch_size),
             "blocks": [layer.start(self.map_columns, batch_size) for layer in self.blocks],
@@ -254,10 +254,10 @@ class PixelRNN(ImageModel):
         unfinished = range(self.columns * self.channels, self.map_columns * self.channels)
         if unfinished:
             # The extra column of the row above.
-            finished = functools.reduce(lambda part, entry: self.advance(part, tf.constant(entry)), unfinished, state)
+            finished = functools.reduce(lambda state, entry: self.advance(state, tf.constant(entry)), unfinished, state)
             state = tf.nest.map_structure(lambda new, old: tf.where(row > 0, new, old), finished, state)
         pixels = self.input_layer.begin_row(state["pixels"])
-        blocks = [layer.begin_row(part, row) for layer, part in zip(self.blocks, state["blocks"], strict=True)]
+        blocks = [layer.begin_row(cache, row) for layer, cache in zip(self.blocks, state["blocks"], strict=True)]
         return {**state, "pixels": pixels, "blocks": blocks}
 
     def begin_position(self, state, step):
@@ -271,20 +271,20 @@ class PixelRNN(ImageModel):
         return {**state, "pixels": self.input_layer.observe(state["pixels"], entry, self.scaled(x)[:, tf.newaxis])}
 
     def advance(self, state, entry: tf.Tensor):
-        """Returns the state with the parameters of an entry of the row, all entries before it being known."""
+        """Returns the state with the parameters of an entry of the row, after all entries before it."""
         x = self.input_layer.output(state["pixels"], entry)
         blocks, head = [], []
-        for layer, part in zip(self.blocks, state["blocks"], strict=True):
-            part, x = layer.advance(part, entry, x)
-            blocks.append(part)
-        for layer, part in zip(self.head, state["head"], strict=True):
-            part, x = layer.advance(part, entry, tf.nn.relu(x))
-            head.append(part)
+        for layer, cache in zip(self.blocks, state["blocks"], strict=True):
+            cache, x = layer.advance(cache, entry, x)
+            blocks.append(cache)
+        for layer, cache in zip(self.head, state["head"], strict=True):
+            cache, x = layer.advance(cache, entry, tf.nn.relu(x))
+            head.append(cache)
         return {**state, "blocks": blocks, "head": head, "parameters": tf.cast(x, tf.float32)}
 
 
 class RowLSTM(PixelRNN):
-    r"""PixelRNN with a Row LSTM: a pixel sees a triangle of those above, and the pixels just left of it.
+    r"""PixelRNN with a Row LSTM: a pixel sees a triangle of the pixels above it, and the pixels just left of it.
 
     $$p(x) = \prod_{i,j,c} p(x_{ijc} | \text{pixels before}, x_{ij,<c})$$
 
@@ -293,8 +293,8 @@ class RowLSTM(PixelRNN):
     $$[o_i, f_i, i_i, g_i] = σ(K^{ss} ∗ h_{i-1} + K^{is} ∗ x_i)$$
     $$c_i = f_i ⊙ c_{i-1} + i_i ⊙ g_i, \qquad h_i = o_i ⊙ \tanh(c_i)$$
 
-    for each row i as a whole, and last from two 1×1 convolutions. The conditionals are Bernoulli for two levels,
-    else categorical. The steps of the LSTM are the rows: the time of a training step grows with their number.
+    for each whole row i, and finally from two 1×1 convolutions. The conditionals are Bernoulli for two levels, and
+    categorical for more. The steps of the LSTM are the rows: the time of a training step grows with their number.
 
     Example:
 
@@ -311,7 +311,7 @@ class RowLSTM(PixelRNN):
         levels: number of levels of an entry.
         units: number h of units of each LSTM, a multiple of the channels; maps have 2h features.
         num_layers: number of residual LSTMs.
-        head_units: features between the two last convolutions, a multiple of the channels.
+        head_units: number of features between the last two convolutions, a multiple of the channels.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
@@ -322,8 +322,8 @@ class RowLSTM(PixelRNN):
 class DiagonalBiLSTM(PixelRNN):
     r"""PixelRNN with a Diagonal BiLSTM: a pixel sees all pixels before it.
 
-    As `RowLSTM`, but each block has two LSTMs that go along the diagonals, from the upper left corner and from the
-    upper right one. With pixel (i, j) in column t = i + j of the skewed map, the first is
+    Each block has two LSTMs, which go along the diagonals from the upper left and from the upper right corner; all else
+    is as in `RowLSTM`. With pixel (i, j) in column t = i + j of the skewed map, the first LSTM is
 
     $$[o_t, f_t, i_t, g_t] = σ(K^{ss} ∗ h_{t-1} + K^{is} ∗ x_t)$$
     $$c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t, \qquad h_t = o_t ⊙ \tanh(c_t)$$
@@ -331,9 +331,10 @@ class DiagonalBiLSTM(PixelRNN):
     where $K^{ss}$ spans the left and the upper neighbour. The steps of the LSTM are the diagonals, H + W of an image
     of H rows and W columns: the time of a training step grows with their number.
 
-    In one respect this is not the paper's network. Features of a pixel know those before it and not the pixel itself,
-    so that the second LSTM, which starts at the last pixel of a row, would never learn its value, and it would be
-    hidden from most of the next row. Here maps have one more column, on the right of the image, to start from.
+    In one respect this is not the network of the paper. The features of a pixel depend on the pixels before it and not
+    on the pixel itself. So the second LSTM, which starts at the last pixel of a row, would never learn the value of
+    that pixel, and it would stay hidden from most of the next row. Here maps have one more column, on the right of the
+    image, from which the second LSTM starts.
 
     Example:
 
@@ -350,7 +351,7 @@ class DiagonalBiLSTM(PixelRNN):
         levels: number of levels of an entry.
         units: number h of units of each LSTM, a multiple of the channels; maps have 2h features.
         num_layers: number of residual LSTMs.
-        head_units: features between the two last convolutions, a multiple of the channels.
+        head_units: number of features between the last two convolutions, a multiple of the channels.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
@@ -363,8 +364,8 @@ def lstm_scan(gates: tf.Tensor, gates_after, weights: tuple[tf.Tensor, ...], uni
     """Runs an LSTM along the first axis.
 
     Args:
-        gates: what the inputs give to the gates, of shape `(steps, ..., 4h)`.
-        gates_after: function from a state, of shape `(..., h)`, and the weights to what they give to the gates of
+        gates: what the inputs add to the gates, of shape `(steps, ..., 4h)`.
+        gates_after: function from a state, of shape `(..., h)`, and the weights to what the state adds to the gates of
             the next step.
         weights: the weights.
         units: number h of units.
@@ -392,7 +393,7 @@ def skew(maps: tf.Tensor) -> tf.Tensor:
         Tensor of shape `(rows + columns - 1, rows, batch, features)`: the diagonals, zero outside the image.
     """
     rows, columns, _, features = maps.shape
-    # Each row, one shorter than it was padded to, starts one place earlier in the one before.
+    # Rows that are one shorter than the padded ones start one place earlier each time.
     padded = tf.reshape(tf.pad(maps, ((0, 0), (0, rows), (0, 0), (0, 0))), (rows * (columns + rows), -1, features))
     skewed = tf.reshape(padded[:-rows], (rows, columns + rows - 1, -1, features))
     return tf.transpose(skewed, (1, 0, 2, 3))

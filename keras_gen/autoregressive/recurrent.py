@@ -1,4 +1,4 @@
-"""Recurrent autoregressive model: what came before is summed up in a state of fixed size.
+"""Recurrent autoregressive model: a state of fixed size summarises the past.
 
 Alex Graves (2013), Generating Sequences With Recurrent Neural Networks, https://arxiv.org/abs/1308.0850
 
@@ -20,7 +20,7 @@ from keras_gen.spaces import class_or_vector
 
 
 class RecurrentLayer(keras.layers.Layer):
-    """A layer of recurrent units; a subclass says what one step computes.
+    """A layer of recurrent units; a subclass defines one step.
 
     Args:
         inputs: number of features of the input.
@@ -30,7 +30,7 @@ class RecurrentLayer(keras.layers.Layer):
         **kwargs: as in `keras.layers.Layer`.
     """
 
-    #: How many sums of inputs and states a unit has, and how many tensors its state.
+    #: Number of sums of inputs and states in a unit, and number of tensors in the state.
     num_gates: int
     num_states: int = 1
 
@@ -53,18 +53,18 @@ class RecurrentLayer(keras.layers.Layer):
         """Returns the state after a step; its first tensor is the output.
 
         Args:
-            gates: what the input gives to the gates, of shape `(batch, num_gates · units)`.
+            gates: what the input adds to the gates, of shape `(batch, num_gates · units)`.
             state: `num_states` tensors of shape `(batch, units)`.
-            weights: what `recurrent_weights` returns.
+            weights: as `recurrent_weights` returns them.
         """
         raise NotImplementedError
 
     def recurrent_weights(self) -> tuple[tf.Tensor, ...]:
-        """Returns the weights that steps use."""
+        """Returns the weights that a step uses."""
         return (self.cast(self.recurrent_kernel),)
 
     def gates(self, x: tf.Tensor, vectors: tf.Tensor | None) -> tf.Tensor:
-        """Returns what inputs of shape `(..., batch, inputs)` and the condition of each example give to the gates."""
+        """Returns what inputs of shape `(..., batch, inputs)` and the condition of each example add to the gates."""
         gates = matmul(x, self.cast(self.kernel)) + self.cast(self.bias)
         return gates if vectors is None else gates + tf.matmul(vectors, self.cast(self.condition_kernel))
 
@@ -77,7 +77,7 @@ class RecurrentLayer(keras.layers.Layer):
         return tuple(tf.zeros((batch_size, self.units), self.compute_dtype) for _ in range(self.num_states))
 
     def advance(self, state: tuple, x: tf.Tensor, vectors: tf.Tensor | None) -> tuple[tf.Tensor, ...]:
-        """Returns the state after a step with the input `x`, of shape `(batch, inputs)`."""
+        """Returns the state after a step with input `x`, of shape `(batch, inputs)`."""
         return self.step(self.gates(x, vectors), state, self.recurrent_weights())
 
     def cast(self, weight) -> tf.Tensor:
@@ -139,13 +139,14 @@ CELLS = {"simple": SimpleLayer, "gru": GRULayer, "lstm": LSTMLayer}
 
 
 class RecurrentAR(AutoregressiveModel):
-    r"""A latent autoregressive model: a recurrent network sums up the past.
+    r"""A latent autoregressive model: a recurrent network summarises the past.
 
     $$p(x) = \prod_t p(x_t | h_t), \qquad h_t = f(x_{t-1}, h_{t-1})$$
 
     with the same f at every position. The conditionals are Bernoulli for two levels, categorical for more, and mixtures
-    of Gaussians for real numbers; levels beyond two enter f one-hot. With several layers, the states of one are the
-    inputs of the next, and the last gives the parameters by a linear map. A sample costs one step of f for each entry.
+    of Gaussians for real numbers; more than two levels enter f one-hot. With several layers, the states of one layer
+    are the inputs of the next, and a linear map of the last gives the parameters. A sample costs one step of f for each
+    entry.
 
     Example:
 
@@ -162,7 +163,7 @@ class RecurrentAR(AutoregressiveModel):
         hidden_units: number of units of each recurrent layer.
         levels: number of levels of an entry; None for real numbers.
         cell: "simple", "gru" or "lstm".
-        num_components: components of each mixture, for real numbers.
+        num_components: number of components of each mixture, for real numbers.
         num_classes: number of classes to condition on; None for an unconditional model.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
@@ -203,16 +204,16 @@ class RecurrentAR(AutoregressiveModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         x = self.inputs(tf.transpose(tf.reshape(x, (-1, self.event_size))))
-        # The state of a position has seen the entry before it; the first one sees zeros.
+        # The input at a position is the entry before it; at the first position it is zero.
         h = tf.pad(x[:-1], ((1, 0), (0, 0), (0, 0)))
         for layer in self.recurrent_layers:
             h = layer(h, self.condition_vectors(condition))
         return tf.transpose(tf.cast(self.head(h), tf.float32), (1, 0, 2))
 
     def start(self, batch_size, condition=None):
-        """The state holds that of each layer, and the condition as vectors."""
+        """Returns the state of each layer, and the condition as vectors."""
         vectors = self.condition_vectors(condition)
         state = {
             "layers": [layer.start(batch_size) for layer in self.recurrent_layers],
@@ -230,7 +231,7 @@ class RecurrentAR(AutoregressiveModel):
         """Returns the state after one more input, of shape `(batch, inputs_per_entry)`."""
         vectors = state["vectors"] if self.num_classes else None
         layers = []
-        for layer, part in zip(self.recurrent_layers, state["layers"], strict=True):
-            layers.append(layer.advance(part, h, vectors))
+        for layer, layer_state in zip(self.recurrent_layers, state["layers"], strict=True):
+            layers.append(layer.advance(layer_state, h, vectors))
             h = layers[-1][0]
         return {**state, "layers": layers}

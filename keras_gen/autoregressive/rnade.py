@@ -24,8 +24,8 @@ class RNADE(AutoregressiveModel):
     $$α_d = softmax(V_d^α h_d + b_d^α), \qquad μ_d = V_d^μ h_d + b_d^μ, \qquad σ_d = \exp(V_d^σ h_d + b_d^σ)$$
     $$h_d = \max(0, ρ_d\, a_d), \qquad a_1 = c, \qquad a_{d+1} = a_d + x_d W_{·,d}$$
 
-    The factors ρ_d make up for the growth of a with d. As in the paper, a training step multiplies the gradient of each
-    μ by its σ: a narrow component would otherwise move much too far.
+    The factors ρ_d compensate for the growth of a with d. As in the paper, a training step multiplies the gradient of
+    each μ by its σ: otherwise a narrow component would move much too far.
 
     Data should be standardised. A scale is never smaller than a thousandth, which keeps the density of data with
     repeated values finite.
@@ -76,7 +76,7 @@ class RNADE(AutoregressiveModel):
         )
         self.hidden_bias = self.add_weight((self.hidden_units,), "zeros", name="hidden_bias")
         self.factors = self.add_weight((size,), "ones", name="factors")
-        # The sum of d - 1 standardised entries has a deviation of √(d - 1).
+        # The sum of d - 1 standardised entries has a standard deviation of √(d - 1).
         self.factors.assign(1.0 / np.sqrt(np.maximum(1, np.arange(size))))
         deviation = 0.1 / self.hidden_units**0.5
         self.output_kernel = self.add_weight(
@@ -89,7 +89,7 @@ class RNADE(AutoregressiveModel):
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         x = tf.transpose(tf.reshape(x, (-1, self.event_size)))[..., tf.newaxis]
         kernel = tf.convert_to_tensor(self.kernel)[:, tf.newaxis]
         a = tf.cumsum(x * kernel, axis=0, exclusive=True) + tf.convert_to_tensor(self.hidden_bias)
@@ -102,12 +102,12 @@ class RNADE(AutoregressiveModel):
         return tf.transpose(parameters, (1, 0, 2))
 
     def outputs(self, a: tf.Tensor, factor: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """Computes the mixture's parameters, float32, from a; of one entry, or of all along a first axis."""
+        """Computes the parameters of the mixtures, float32, from a: of one entry, or of all along the first axis."""
         h = self.activation_function(tf.cast(factor * a, self.compute_dtype))
         return tf.cast(tf.matmul(h, tf.cast(kernel, self.compute_dtype)), tf.float32) + bias
 
     def start(self, batch_size, condition=None):
-        """The state is a."""
+        """Returns a."""
         return tf.repeat(tf.convert_to_tensor(self.hidden_bias)[tf.newaxis], batch_size, axis=0)
 
     def parameters_at(self, state, step):
@@ -119,10 +119,10 @@ class RNADE(AutoregressiveModel):
 
     # Objective
 
-    def log_prob_with_seed(self, x, condition, seed):
-        """As in `AutoregressiveModel`; while training, the gradient of each location is multiplied by its scale."""
+    def log_prob_in_step(self, x, condition, step):
+        """As in `AutoregressiveModel`; in training, the gradient of each location is multiplied by its scale."""
         parameters = self.parameters(x, condition)
-        if seed is not None:
+        if step is not None:
             logits, locations, scales = tf.split(parameters, 3, axis=-1)
             scaled = tf.stop_gradient(self.conditional.split(parameters)[2]) * locations
             locations = scaled + tf.stop_gradient(locations - scaled)

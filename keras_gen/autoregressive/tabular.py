@@ -1,4 +1,4 @@
-"""The two ends of the explicit densities: a table of everything, and independent entries.
+"""The two extremes of explicit densities: one table for everything, and independent entries.
 
 Both are textbook: see Kevin P. Murphy (2012), Machine Learning: A Probabilistic Perspective, sections 2.2 and 10.1.
 """
@@ -15,7 +15,7 @@ class Tabular(MarkovChain):
     $$p(x) = \prod_i p(x_i | x_1, …, x_{i-1}), \qquad p(x) = \frac{N(x)}{N} \text{ without smoothing}$$
 
     The chain rule assumes nothing: n bits have $\sum_i 2^{i-1} = 2^n - 1$ free parameters either way. So this is the
-    chain of the highest order, and it is out of reach for all but a few entries.
+    chain of the highest order, and it is feasible only for a few entries.
 
     Example:
 
@@ -41,7 +41,7 @@ class Tabular(MarkovChain):
 
 
 class Independent(MarkovChain):
-    r"""Every entry on its own: n bits have n free parameters, a single entry of m levels has m - 1.
+    r"""Every entry for itself: n bits have n free parameters, a single entry of m levels has m - 1.
 
     $$p(x) = \prod_i p(x_i), \qquad p(x_i = v) = \frac{N_i(v) + α}{N + mα}$$
 

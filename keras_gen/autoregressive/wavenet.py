@@ -14,20 +14,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import checks, spaces
+from keras_gen import checks
 from keras_gen.autoregressive.base import AutoregressiveModel
-from keras_gen.distributions.entries import Categorical, DiscretizedLogisticMixture, Linear, MuLaw, Waveform
+from keras_gen.distributions.entries import Categorical, DiscretizedLogisticMixture
+from keras_gen.distributions.waveforms import Linear, MuLaw, Waveform
 from keras_gen.layers.dense import dense, matmul
 from keras_gen.layers.gated_activation import gated_activation
 from keras_gen.layers.initializers import glorot, uniform
-from keras_gen.spaces import class_or_vector
+from keras_gen.spaces import Sound, class_or_vector
 
 
 class CausalConvolution(keras.layers.Layer):
     """The first layer: a convolution of width 2, from the two samples before a position to its features.
 
     Args:
-        inputs: number of inputs for a sample: that of one-hot codes, or 1 for the amplitude.
+        inputs: number of inputs of a sample: the number of codes, which enter one-hot, or 1 for an amplitude.
         filters: number of features.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
@@ -35,7 +36,7 @@ class CausalConvolution(keras.layers.Layer):
 
     def __init__(self, inputs: int, filters: int, *, seed: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
-        # Only one input of a one-hot code is not zero, so that more inputs need no smaller weights.
+        # Only one input of a one-hot code is not zero: with more inputs, weights need not be smaller.
         self.kernel, self.older_kernel = (
             self.add_weight(name=name, shape=(inputs, filters), initializer=uniform(1.0, (*seed, index)))
             for index, name in enumerate(("kernel", "older_kernel"))
@@ -48,12 +49,12 @@ class CausalConvolution(keras.layers.Layer):
         return delayed(self.tap(x, self.kernel), 1) + delayed(self.tap(x, self.older_kernel), 2) + self.offset
 
     def start(self, batch_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what the samples so far give to the features of the next position but one, and of the next."""
+        """Returns what earlier samples add to the features of the next position but one, and of the next."""
         features = tf.repeat(self.offset[tf.newaxis], batch_size, axis=0)
         return tf.zeros_like(features), features
 
     def advance(self, older: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the same after one more sample of shape `(batch,)`; `older` is the first of what it was before."""
+        """Returns the same after one more sample of shape `(batch,)`; `older` is the first of the previous two."""
         return self.tap(x, self.older_kernel), self.tap(x, self.kernel) + older + self.offset
 
     @property
@@ -69,15 +70,16 @@ class CausalConvolution(keras.layers.Layer):
 
 
 class DilatedConvolutions(keras.layers.Layer):
-    r"""Gated convolutions of width 2 whose taps lie apart; each takes the sum of its predecessor's input and output.
+    r"""Gated convolutions of width 2 with dilations; each takes the sum of the previous layer's input and output.
 
     $$z_l = \tanh(W_{f,l} * h_l + V_{f,l}^T c) ⊙ σ(W_{g,l} * h_l + V_{g,l}^T c), \qquad h_{l+1} = h_l + R_l z_l$$
 
-    Weights of all layers lie in one tensor, so that a step of the sampler does what it can for all of them at once.
+    The kernels of all layers are one tensor, so that a step of sampling computes as much as possible for all of them
+    at once.
 
     Args:
         filters: number of features of h and of z.
-        dilations: how many samples lie between the taps of each layer.
+        dilations: distance of the two taps of each layer, in samples.
         condition_size: length of the vector c that the gates are conditioned on; 0 for none.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
@@ -97,7 +99,7 @@ class DilatedConvolutions(keras.layers.Layer):
             self.condition_kernel = self.add_weight(
                 name="condition_kernel", shape=(condition_size, layers * gates), initializer=uniform(0.1, (*seed, 1))
             )
-        # Nothing takes the sum of the last layer.
+        # No layer follows that would take the sum of the last one.
         self.residual_kernels = [
             self.add_weight(
                 name=f"residual_kernel_{index}", shape=(filters, filters), initializer=glorot((*seed, 2, index))
@@ -123,17 +125,17 @@ class DilatedConvolutions(keras.layers.Layer):
     def start(self, batch_size: tf.Tensor, vectors: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the queues of all layers, one after the other, and the offsets of the gates of each example.
 
-        A layer's queue holds its last inputs, as many as lie between its taps: each new one replaces the oldest.
+        The queue of a layer holds its last inputs, as many as its dilation; each new input replaces the oldest.
         """
         queues = tf.zeros(tf.stack((sum(self.dilations), batch_size, self.filters)), self.compute_dtype)
         return queues, self.offsets(vectors) + tf.zeros(tf.stack((1, batch_size, 1)), self.compute_dtype)
 
     def advance(self, queues: tf.Tensor, offsets: tf.Tensor, step: tf.Tensor, h: tf.Tensor):
-        """Takes the features of one more position, `(batch, filters)`; returns the queues after it, and its z."""
+        """Takes the features of the next position, `(batch, filters)`; returns the new queues, and z."""
         sizes = np.array(self.dilations, np.int32)
         slots = np.cumsum(sizes) - sizes + step % sizes
         older_kernel, kernel = tf.split(self.cast(self.kernel), 2, axis=1)
-        # What the older taps give is known for all layers before the first of them is computed.
+        # The products of the older taps are known for all layers before the first one is computed.
         offsets = tf.unstack(offsets + tf.matmul(tf.gather(queues, slots), older_kernel))
         inputs, outputs = [], []
         for index, (kernel_of_layer, offset) in enumerate(zip(tf.unstack(kernel), offsets, strict=True)):
@@ -143,7 +145,7 @@ class DilatedConvolutions(keras.layers.Layer):
         return tf.tensor_scatter_nd_update(queues, slots[:, tf.newaxis], inputs), tf.concat(outputs, axis=-1)
 
     def offsets(self, vectors: tf.Tensor | None) -> tf.Tensor:
-        """Returns what bias and condition give to the gates, of shape `(layers, batch or 1, 2 · filters)`."""
+        """Returns what bias and condition add to the gates, of shape `(layers, batch or 1, 2 · filters)`."""
         offsets = self.cast(self.bias)[:, tf.newaxis]
         if vectors is None:
             return offsets
@@ -151,7 +153,7 @@ class DilatedConvolutions(keras.layers.Layer):
         return offsets + tf.transpose(tf.reshape(given, (-1, *self.bias.shape)), (1, 0, 2))
 
     def summed(self, index: int, h: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        """Returns the input of the layer that follows."""
+        """Returns the input of the next layer."""
         if index == len(self.residual_kernels):
             return h
         return h + matmul(z, self.cast(self.residual_kernels[index])) + self.cast(self.residual_biases[index])
@@ -168,14 +170,16 @@ class WaveNet(AutoregressiveModel):
     A convolution of width 2 over the samples before goes into gated layers with dilations d_l (see
     `DilatedConvolutions`), whose outputs z_l give the parameters of p by $S_2 g(S_1 g(\sum_l K_l z_l))$ with g = ReLU.
 
-    Examples are amplitudes from -1 to 1, modelled as codes. By the encoding,
+    Examples are amplitudes from -1 to 1, modelled as codes:
 
     - "mu_law": a code enters one-hot, and p is categorical, as in the paper;
-    - "linear": its amplitude enters as a number, and p is a mixture of logistic distributions rounded to codes.
+    - "linear": the amplitude of a code enters as a number, and p is a mixture of logistic distributions rounded to
+      codes.
 
-    `log_prob` is the logarithm of the mass of the codes, so that figures of other codes cannot be compared with it;
-    `bits_per_dim` is that of one sample of the sound. Draws are amplitudes that codes stand for. Each layer keeps the
-    inputs that its older tap still needs: drawing a sample costs one step of each layer, however far the model sees.
+    `log_prob` is the logarithm of the mass of the codes, which cannot be compared with that of other codes;
+    `bits_per_dim` is that of one sample of the sound. Generated sounds consist of amplitudes that codes stand for. Each
+    layer keeps the inputs that its older tap still needs: a sample costs one step of each layer, however far the model
+    sees.
 
     Example:
 
@@ -189,13 +193,14 @@ class WaveNet(AutoregressiveModel):
 
     Args:
         event_shape: (samples,) of an example.
-        encoding: "mu_law", whose steps are the finer, the softer the sound is, or "linear", with equal steps.
+        encoding: "mu_law", with finer steps for softer sound, or "linear", with equal steps.
         num_codes: number of codes; None takes 256 for "mu_law" and 65,536, those of 16-bit files, for "linear".
-        num_components: logistic distributions in the mixture of a linear code.
+        num_components: number of logistic distributions in the mixture of a linear code.
         filters: number of features of the gated layers and between them.
         skip_filters: number of features of the sum over all layers, and after it.
-        dilations: samples between the taps of each gated layer; cycles are written out.
+        dilations: distance of the taps of each gated layer, in samples; cycles are written out.
         num_classes: number of classes to condition on; None for an unconditional model.
+        sample_rate: samples in a second, in hertz, with which sounds are drawn and written; None where it is not known.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
@@ -213,6 +218,7 @@ class WaveNet(AutoregressiveModel):
         skip_filters: int = 128,
         dilations=(1, 2, 4, 8, 16, 32, 64, 128),
         num_classes: int | None = None,
+        sample_rate: int | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -229,6 +235,7 @@ class WaveNet(AutoregressiveModel):
             raise ValueError("`dilations` must hold that of one layer at least, received ().")
         self.num_classes = num_classes
         self.condition_space = class_or_vector(num_classes, None)
+        self.sample_rate = None if sample_rate is None else checks.positive_int("sample_rate", sample_rate)
         if encoding == "mu_law":
             self.codes = MuLaw(self.num_codes or 256)
             self.conditional = Waveform(self.codes, Categorical(self.codes.num_codes))
@@ -244,15 +251,15 @@ class WaveNet(AutoregressiveModel):
         self.dilated_layers = DilatedConvolutions(
             self.filters, self.dilations, num_classes or 0, seed=(seed, 1), **policy
         )
-        # The skips of all layers and their sum are one product.
+        # One product computes the skips of all layers and their sum.
         widths = (len(self.dilations) * self.filters, skip_filters, skip_filters, self.conditional.num_parameters)
         self.head = []
         for index, (size, units) in enumerate(itertools.pairwise(widths)):
             self.head.append(dense(size, units, glorot((seed, 2, index)), **policy))
 
     @property
-    def domain(self):
-        return spaces.Interval(-1.0, 1.0)
+    def event_space(self):
+        return Sound(self.event_shape, sample_rate=self.sample_rate)
 
     @property
     def draws_steps(self):
@@ -264,23 +271,23 @@ class WaveNet(AutoregressiveModel):
         return 2 + sum(self.dilations)
 
     def samples(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns what the first layer takes for amplitudes: their codes, or the amplitudes that these stand for."""
+        """Returns the inputs of the first layer: the codes of amplitudes, or the amplitudes that these stand for."""
         codes = self.codes.encode(x)
         return codes if self.encoding == "mu_law" else self.codes.decode(codes)
 
     def parameters_of(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Returns the parameters of p, given the z of all layers, of shape `(..., layers · filters)`."""
+        """Returns the parameters of p, given z of all layers, of shape `(..., layers · filters)`."""
         skip, hidden, last = self.head
         return tf.cast(last(tf.nn.relu(hidden(tf.nn.relu(skip(outputs))))), tf.float32)
 
     # Primitives
 
-    def parameters(self, x, condition=None, *, seed=None):
+    def parameters(self, x, condition=None, *, step=None):
         h = self.input_layer(self.samples(x))
         return self.parameters_of(self.dilated_layers(h, self.condition_vectors(condition)))
 
     def start(self, batch_size, condition=None):
-        """The state holds what the first layer and the queues keep, the gates' offsets, and the next parameters."""
+        """Returns the state of the first layer, the queues, the offsets of the gates, and the next parameters."""
         older, h = self.input_layer.start(batch_size)
         queues, offsets = self.dilated_layers.start(batch_size, self.condition_vectors(condition))
         return self.advance({"queues": queues, "offsets": offsets}, tf.constant(0), older, h)

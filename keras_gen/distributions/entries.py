@@ -1,6 +1,6 @@
-"""The distributions that a model gives one entry, or one pixel, given what it has seen of the others or a code.
+"""Distributions of one entry, or of one pixel, given the output of a network.
 
-A network computes parameters; a conditional says what they mean. It evaluates and draws, and TFP has the densities.
+A network computes parameters, and a conditional defines what they mean: it evaluates and draws. Densities are TFP's.
 """
 
 import dataclasses
@@ -11,6 +11,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import stats
 
+from keras_gen.spaces import Levels
+
 tfd = tfp.distributions
 
 
@@ -18,8 +20,8 @@ class Conditional:
     """A distribution with parameters along the last axis.
 
     Attributes:
-        num_parameters: how many numbers a network must provide for one position.
-        position_shape: shape of one position: () for an entry of its own, (channels,) for a pixel drawn as a whole.
+        num_parameters: number of parameters of one position.
+        position_shape: shape of one position: () for a single entry, (channels,) for a pixel that is drawn as a whole.
     """
 
     num_parameters: int
@@ -42,7 +44,7 @@ class Conditional:
         raise NotImplementedError
 
     def noise_of(self, shape: tuple[int, ...]) -> dict[str, tfd.Distribution]:
-        """Returns the same for an array of positions."""
+        """Returns the noise of an array of positions."""
         return {name: tfd.Sample(source, shape) for name, source in self.noise_distributions().items()}
 
     def draw(self, parameters: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -105,7 +107,7 @@ class Normal(Conditional):
 
     #: The standard deviation; None for a parameter of its own.
     scale: float | None = None
-    #: The likelihood of continuous data has no upper limit without a least scale.
+    #: Without a least scale, the likelihood of continuous data has no upper limit.
     min_scale: float = 1e-3
 
     @property
@@ -135,9 +137,9 @@ class Normal(Conditional):
 
 @dataclasses.dataclass(frozen=True)
 class DiscretizedLogistic(Conditional):
-    """A level, drawn as a logistic number that is rounded; the lowest and the highest have all the mass beyond them.
+    """A level, drawn as a logistic number and rounded; the lowest and the highest level have all the mass beyond them.
 
-    The parameters are location and scale before softplus, where levels go from -1 to 1.
+    The parameters are the location and the scale before softplus, in the unit in which levels go from -1 to 1.
     """
 
     levels: int
@@ -146,9 +148,9 @@ class DiscretizedLogistic(Conditional):
 
     def split(self, parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns locations and scales in levels, each of shape `(...)`."""
-        half = (self.levels - 1) / 2.0
+        space = Levels((), self.levels)
         scale = self.min_scale + tf.nn.softplus(parameters[..., 1])
-        return half * (1.0 + parameters[..., 0]), half * scale
+        return space.unscaled(parameters[..., 0]), space.unscaled(scale, 0.0, 2.0)
 
     def log_prob(self, parameters, x):
         location, scale = self.split(parameters)
@@ -160,8 +162,8 @@ class DiscretizedLogistic(Conditional):
 
     def draw(self, parameters, noise):
         location, scale = self.split(parameters)
-        drawn = tfd.Logistic(location - 0.5, scale).quantile(noise["uniform"])
-        return tf.clip_by_value(tf.math.ceil(drawn), 0.0, self.levels - 1.0)
+        value = tfd.Logistic(location - 0.5, scale).quantile(noise["uniform"])
+        return tf.clip_by_value(tf.math.ceil(value), 0.0, self.levels - 1.0)
 
     def mean(self, parameters):
         """Returns the mean of the logistic number, clipped to the range, before it is rounded."""
@@ -171,7 +173,7 @@ class DiscretizedLogistic(Conditional):
         def softening(distance):
             return tf.math.log1p(tf.exp(-tf.abs(distance) / scale))
 
-        # The integral of the survival function over the range, scale · (softplus(location / scale) -
+        # This is the integral of the survival function over the range, scale · (softplus(location / scale) -
         # softplus((location - highest) / scale)), in a form that does not overflow in LiteRT.
         return tf.clip_by_value(location, 0.0, highest) + scale * (softening(location) - softening(location - highest))
 
@@ -195,9 +197,9 @@ class Mixture(Conditional):
         return 3 * self.num_components
 
     def spread(self) -> np.ndarray:
-        """Returns parameters to start from for standardised data, of shape `(num_parameters,)`.
+        """Returns initial parameters for standardised data, of shape `(num_parameters,)`.
 
-        The components, alike but for their locations, can then become different without any input.
+        Components that differ only in their locations can become different even without any input.
         """
         locations = stats.norm.ppf((np.arange(self.num_components) + 0.5) / self.num_components)
         return np.concatenate([0.0 * locations, locations, 0.0 * locations])
@@ -217,8 +219,8 @@ class Mixture(Conditional):
 
     def draw(self, parameters, noise):
         logits, locations, scales = self.split(parameters)
-        chosen = tf.one_hot(tf.cast(quantile(logits, noise["component"]), tf.int32), self.num_components)
-        location, scale = (tf.reduce_sum(part * chosen, axis=-1) for part in (locations, scales))
+        component = tf.one_hot(tf.cast(quantile(logits, noise["component"]), tf.int32), self.num_components)
+        location, scale = (tf.reduce_sum(values * component, axis=-1) for values in (locations, scales))
         return location + scale * noise["value"]
 
     def mean(self, parameters):
@@ -231,18 +233,23 @@ class DiscretizedLogisticMixture(Conditional):
     """Pixels drawn as a whole, from a mixture of logistic distributions rounded to levels (Salimans et al., 2017).
 
     The parameters are, for each of `num_components` components: its logit; a location and the logarithm of a scale for
-    each channel; and for each pair of channels a coefficient before tanh, by which the value of the first one moves the
-    location of the second one. They have the unit in which levels go from -1 to 1. The lowest and the highest level
-    have all the mass beyond them.
+    each channel; and for each pair of channels a coefficient before tanh, with which the value of the first channel
+    shifts the location of the second one. The unit is the one in which levels go from -1 to 1. The lowest and the
+    highest level have all the mass beyond them.
     """
 
     levels: int
     num_components: int = 10
     channels: int = 1
     min_log_scale: float = -7.0
-    #: Beyond it, nearly all mass is that of the lowest and the highest level, and the mass of one of the others, a
-    #: difference of two probabilities, is lost to rounding.
+    #: Beyond it, the lowest and the highest level have nearly all mass, and the mass of any other level, a difference
+    #: of two probabilities, is lost to rounding.
     max_log_scale: float = 2.0
+
+    @property
+    def space(self) -> Levels:
+        """The space of a pixel."""
+        return Levels(self.position_shape, self.levels)
 
     @property
     def position_shape(self) -> tuple[int, ...]:
@@ -258,23 +265,22 @@ class DiscretizedLogisticMixture(Conditional):
         shape = tf.concat([tf.shape(parameters)[:-1], (self.num_components, sum(counts))], axis=0)
         logits, locations, log_scales, coefficients = tf.split(tf.reshape(parameters, shape), counts, axis=-1)
         log_scales = tf.clip_by_value(log_scales, self.min_log_scale, self.max_log_scale)
-        scales = 0.5 * (self.levels - 1) * tf.exp(log_scales)
-        return [logits, locations, scales, tf.tanh(coefficients)]
+        return [logits, locations, self.space.unscaled(tf.exp(log_scales), 0.0, 2.0), tf.tanh(coefficients)]
 
     def location(self, locations, coefficients, channel: int, before: list[tf.Tensor]) -> tf.Tensor:
-        """Returns the location, in levels, of a channel given the scaled values of those before it."""
+        """Returns the location, in levels, of a channel given the scaled values of the channels before it."""
         first = channel * (channel - 1) // 2
         location = locations[..., channel]
         for index, value in enumerate(before):
             location += coefficients[..., first + index] * value
-        return 0.5 * (self.levels - 1) * (location + 1.0)
+        return self.space.unscaled(location)
 
     def log_prob(self, parameters, x):
         logits, locations, scales, coefficients = self.split(parameters)
-        scaled = tf.unstack(2.0 * x[..., tf.newaxis, :] / (self.levels - 1) - 1.0, axis=-1)
-        given = [self.location(locations, coefficients, channel, scaled[:channel]) for channel in range(self.channels)]
-        # A level is what is drawn up to half a level away from it.
-        between = tfd.TransformedDistribution(tfd.Logistic(tf.stack(given, axis=-1), scales), tfp.bijectors.Shift(-0.5))
+        scaled = tf.unstack(self.space.scaled(x[..., tf.newaxis, :]), axis=-1)
+        moved = [self.location(locations, coefficients, channel, scaled[:channel]) for channel in range(self.channels)]
+        # Numbers up to half a level away are rounded to a level.
+        between = tfd.TransformedDistribution(tfd.Logistic(tf.stack(moved, axis=-1), scales), tfp.bijectors.Shift(-0.5))
         components = tfd.Independent(tfd.QuantizedDistribution(between, 0.0, self.levels - 1.0), 1)
         return tfd.MixtureSameFamily(tfd.Categorical(logits=logits[..., 0]), components).log_prob(x)
 
@@ -283,107 +289,22 @@ class DiscretizedLogisticMixture(Conditional):
         return {"component": tfd.Uniform(), "value": values}
 
     def draw(self, parameters, noise):
-        logits, *parts = self.split(parameters)
-        chosen = tf.one_hot(tf.cast(quantile(logits[..., 0], noise["component"]), tf.int32), self.num_components)
-        locations, scales, coefficients = (tf.reduce_sum(part * chosen[..., tf.newaxis], axis=-2) for part in parts)
+        logits, *others = self.split(parameters)
+        component = tf.one_hot(tf.cast(quantile(logits[..., 0], noise["component"]), tf.int32), self.num_components)
+        locations, scales, coefficients = (
+            tf.reduce_sum(numbers * component[..., tf.newaxis], axis=-2) for numbers in others
+        )
         values, scaled = [], []
         for channel in range(self.channels):
             location = self.location(locations, coefficients, channel, scaled)
             value = tf.math.ceil(location + scales[..., channel] * noise["value"][..., channel] - 0.5)
             values.append(tf.clip_by_value(value, 0.0, self.levels - 1.0))
-            scaled.append(2.0 * values[-1] / (self.levels - 1) - 1.0)
+            scaled.append(self.space.scaled(values[-1]))
         return tf.stack(values, axis=-1)
 
 
-class Codes:
-    """Whole numbers that stand for amplitudes from -1 to 1.
-
-    Attributes:
-        num_codes: how many there are, from 0 on.
-    """
-
-    num_codes: int
-
-    def encode(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns the codes of amplitudes, float32 whole numbers of the same shape."""
-        raise NotImplementedError
-
-    def decode(self, codes: tf.Tensor) -> tf.Tensor:
-        """Returns the amplitudes that codes stand for; `encode` gives the same codes back."""
-        raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True)
-class MuLaw(Codes):
-    r"""Steps that are the finer, the softer the sound (ITU-T G.711; van den Oord et al., 2016, section 2.2).
-
-    With μ one less than the number of codes, an amplitude x is rounded to the nearest of the codes k after
-
-    $$y = \operatorname{sign}(x) \frac{\ln(1 + μ|x|)}{\ln(1 + μ)}, \qquad k = \lfloor μ (y + 1) / 2 + 1/2 \rfloor$$
-
-    and k stands for the amplitude of $y = 2k/μ - 1$, which is $\operatorname{sign}(y) ((1 + μ)^{|y|} - 1) / μ$.
-    """
-
-    num_codes: int = 256
-
-    def encode(self, x):
-        mu = self.num_codes - 1.0
-        y = tf.sign(x) * tf.math.log(1.0 + mu * tf.abs(x)) / np.log1p(mu)
-        return tf.clip_by_value(tf.floor(0.5 * mu * (y + 1.0) + 0.5), 0.0, mu)
-
-    def decode(self, codes):
-        mu = self.num_codes - 1.0
-        y = 2.0 * codes / mu - 1.0
-        return tf.clip_by_value(tf.sign(y) * (tf.exp(tf.abs(y) * np.log1p(mu)) - 1.0) / mu, -1.0, 1.0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Linear(Codes):
-    """Equal steps, as sound files have them: code k stands for 2k / num_codes - 1, so that half the codes is silence.
-
-    With 65,536 codes these are the amplitudes of 16-bit files. The amplitude 1 has the highest code.
-    """
-
-    num_codes: int = 65_536
-
-    def encode(self, x):
-        return tf.clip_by_value(tf.round(0.5 * self.num_codes * (x + 1.0)), 0.0, self.num_codes - 1.0)
-
-    def decode(self, codes):
-        return 2.0 * codes / self.num_codes - 1.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Waveform(Conditional):
-    """An amplitude from -1 to 1, drawn as a code.
-
-    `log_prob` is the logarithm of a mass, that of the amplitude's code, in nats; it is no density over amplitudes.
-    Draws are amplitudes that codes stand for.
-    """
-
-    codes: Codes
-    #: The conditional of the code: over levels, or over pixels of one channel.
-    over_codes: Conditional
-
-    @property
-    def num_parameters(self) -> int:
-        return self.over_codes.num_parameters
-
-    def log_prob(self, parameters, x):
-        codes = self.codes.encode(x)
-        shape = tf.concat([tf.shape(codes), self.over_codes.position_shape], axis=0)
-        return self.over_codes.log_prob(parameters, tf.reshape(codes, tf.cast(shape, tf.int32)))
-
-    def noise_distributions(self):
-        return self.over_codes.noise_distributions()
-
-    def draw(self, parameters, noise):
-        codes = self.over_codes.draw(parameters, noise)
-        return self.codes.decode(tf.reshape(codes, tf.shape(parameters)[:-1]))
-
-
 def over_levels(levels: int) -> Conditional:
-    """Returns the conditional of an entry with `levels` levels: Bernoulli for two, else categorical."""
+    """Returns the conditional of an entry with `levels` levels: Bernoulli for two, categorical for more."""
     return Bernoulli() if levels == 2 else Categorical(levels)
 
 

@@ -1,8 +1,8 @@
-"""A convolution over the pixels that come before, for whole images and for one channel of one pixel after the other.
+"""A convolution over the pixels that come before, for whole images and for single channels of single pixels.
 
-The features of a map fall into one group per channel of the image, in the order of the channels. Those of a group see
-all pixels before, and of their own pixel the channels before theirs, so that red, green and blue follow each other. A
-row is sampled entry by entry, an entry being one channel of one pixel; what is cached of a row has the shape `(entries,
+The features of a map are divided into one group per channel of the image, in the order of the channels. Features of a
+group see all pixels before, and the earlier channels of their own pixel, so that red, green and blue follow each other.
+A row is sampled entry by entry, an entry being one channel of one pixel; caches of a row have the shape `(entries,
 batch, features of a group)`.
 """
 
@@ -18,18 +18,18 @@ from keras_gen.layers.row_convolution import by_entry, by_pixel, flat, groups_of
 
 
 class MaskedConvolution(keras.layers.Layer):
-    r"""Convolution with mask A or B, with weights only where the mask leaves any.
+    r"""Convolution with mask A or B, which has weights only for the taps that the mask leaves.
 
     With r rows and c columns, the pixel in row i and column j sees the pixels of rows i - r to i - 1 in columns j - c
-    to j + c, in its own row those of columns j - c to j - 1, and
+    to j + c, the pixels of its own row in columns j - c to j - 1, and of itself
 
-    - with mask A, of itself the groups before each group's own; for one group, nothing;
-    - with mask B, also each group's own.
+    - with mask A, the groups before each group; with only one group, nothing;
+    - with mask B, also each group itself.
 
-    Whole maps come turned by 180°, with the pixels before one below it and on its right: TensorFlow then pads a
-    kernel of 2×3 as it is needed, and no padded copy is made. One convolution over r + 1 rows was measured faster
-    than one for the rows above and another one for the pixels on the left, and faster than a matrix product with
-    gathered pixels; a convolution over single pixels is a matrix product.
+    Whole maps come turned by 180°, so that earlier pixels are below and on the right: then TensorFlow pads a kernel of
+    2×3 as needed, without a padded copy. One convolution over r + 1 rows was measured faster than one for the rows
+    above and another one for the pixels on the left, and faster than a matrix product with gathered pixels; a
+    convolution over single pixels is a matrix product.
 
     Args:
         inputs: number of features of the input.
@@ -37,7 +37,7 @@ class MaskedConvolution(keras.layers.Layer):
         rows: number r of rows above.
         columns: number c of columns on each side; a kernel of 3×3 has `rows=1, columns=1`.
         mask: "A" or "B".
-        groups: number of groups that features of input and output fall into.
+        groups: number of groups of features, of the input as of the output.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -61,10 +61,10 @@ class MaskedConvolution(keras.layers.Layer):
         self.columns = columns
         self.groups = groups
         self.mask = checks.choice("mask", mask, ("A", "B"))
-        # With mask A, the pixel itself has a tap only where one group can see another one.
+        # With mask A, the pixel itself has a tap only if one group can see another one.
         self.row_taps = columns + (mask == "B" or groups > 1)
         above_taps = rows * (2 * columns + 1)
-        # Glorot's variance for the taps that there are.
+        # Glorot's variance for the existing taps.
         scale = (6.0 / ((above_taps + self.row_taps) * (inputs + filters))) ** 0.5
         # One row of a kernel for each feature of each tap.
         self.above = None
@@ -82,13 +82,13 @@ class MaskedConvolution(keras.layers.Layer):
         self.built = True
 
     def weights_in_use(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the kernel of the pixels on the left and, last, the pixel itself, its groups masked; and the bias."""
+        """Returns the kernel of the pixels on the left and of the pixel itself, its groups masked; and the bias."""
         row = tf.convert_to_tensor(self.row)
         row = row if self.row_mask is None else row * self.row_mask
         return tf.cast(row, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
 
     def call(self, maps):
-        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns maps that are turned."""
+        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns turned maps."""
         kernel, bias = self.weights_in_use()
         rows, columns = self.rows, self.columns
         if columns == 0:
@@ -105,13 +105,13 @@ class MaskedConvolution(keras.layers.Layer):
     def start(self, columns: int, batch_size: tf.Tensor):
         """Returns the state before the first row.
 
-        It holds the last rows, the inputs of the present one so far, both with a padding on each side, and what
-        the last rows give to each entry of the present one.
+        It holds the last rows and the inputs of the current row so far, both with padding on each side, and what the
+        last rows add to each entry of the current row.
         """
         padded = columns + 2 * self.columns
         zeros = {
             "rows": (self.rows, padded, batch_size, self.inputs),
-            # A convolution over single pixels remembers one of them.
+            # A convolution over single pixels needs only the current one.
             "row": ((padded if self.columns else 1) * self.groups, batch_size, self.inputs // self.groups),
             "above": (columns * self.groups, batch_size, self.filters // self.groups),
         }
@@ -120,7 +120,7 @@ class MaskedConvolution(keras.layers.Layer):
         return {name: tf.zeros(shape, self.compute_dtype) for name, shape in zeros.items()}
 
     def begin_row(self, state):
-        """Returns the state before the first entry of the next row; all entries of the last one were observed."""
+        """Returns the state before the first entry of the next row, after all entries of the last row."""
         row = tf.zeros_like(state["row"])
         if self.rows == 0:
             return {"row": row}
@@ -131,7 +131,7 @@ class MaskedConvolution(keras.layers.Layer):
         return {"rows": rows, "row": row, "above": by_entry(above, self.groups)}
 
     def observe(self, state, entry: tf.Tensor, x: tf.Tensor):
-        """Takes in the input of an entry of the row, of shape `(batch, inputs / groups)`."""
+        """Returns the state after the input of an entry of the row, of shape `(batch, inputs / groups)`."""
         if self.columns == 0 and self.groups == 1:
             return {"row": x[tf.newaxis]}
         entry = entry + self.columns * self.groups if self.columns else entry % self.groups
@@ -140,7 +140,7 @@ class MaskedConvolution(keras.layers.Layer):
     def output(self, state, entry: tf.Tensor) -> tf.Tensor:
         """Returns the output of an entry, of shape `(batch, filters / groups)`.
 
-        With mask B the input of the entry was observed. Inputs of later groups may be any; the mask hides them.
+        With mask B the input of the entry was observed. Inputs of later groups may have any value; they are masked.
         """
         group = entry % self.groups
         window = state["row"]
@@ -153,14 +153,14 @@ class MaskedConvolution(keras.layers.Layer):
         return y + state["above"][entry] if self.rows else y
 
     def advance(self, state, entry: tf.Tensor, x: tf.Tensor):
-        """Takes in the input of an entry and returns the state and the output of the entry, for mask B."""
+        """Takes the input of an entry and returns the state and the output of the entry, for mask B."""
         state = self.observe(state, entry, x)
         return state, self.output(state, entry)
 
 
 def convolved(maps: tf.Tensor, kernel: tf.Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> tf.Tensor:
-    """Returns the convolution of maps padded by so many rows above and below, and columns left and right."""
-    # "SAME" pads thus, without a copy, if of each pair the second number is the first or one more.
+    """Returns the convolution of maps padded by `rows` above and below, and by `columns` on the left and the right."""
+    # "SAME" pads like this, without a copy, if the second number of each pair is the first one or one more.
     if all(second - first in (0, 1) for first, second in (rows, columns)):
         return tf.nn.conv2d(maps, kernel, 1, "SAME")
     return tf.nn.conv2d(tf.pad(maps, ((0, 0), rows, columns, (0, 0))), kernel, 1, "VALID")

@@ -8,19 +8,19 @@ from keras_gen.layers.loops import block_loop, same_shapes, set_slice
 
 Tensors = tuple[tf.Tensor, ...]
 
-#: Steps that are taken together. Unless XLA compiles the loop, TensorFlow copies all outputs whenever it adds some.
+#: Number of steps that are taken together. Without XLA, TensorFlow copies all outputs whenever it adds some.
 BLOCK = 8
 
 
 def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tensor, state: Tensors, weights: Tensors):
     """Runs a recurrence.
 
-    The loop goes over blocks of steps and keeps the state before each; its gradient goes back over the blocks and
-    computes each again. Neither LiteRT nor XLA then meets a list of tensors, whose length they would have to know.
+    The loop goes over blocks of steps and keeps the state before each block; its gradient goes back over the blocks and
+    computes each again. So there is no list of tensors, whose length LiteRT and XLA would have to know.
 
     Args:
-        step: function from an input, the state before it and the weights to the state after it. It must use no
-            variable, which no gradient would reach.
+        step: function from an input, the state before it and the weights to the state after it. It must not use
+            variables, which no gradient would reach.
         inputs: tensor of shape `(steps, ...)`.
         state: state before the first step.
         weights: tensors that all steps use.
@@ -31,7 +31,7 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
     steps, num_states = inputs.shape[0], len(state)
     size = min(BLOCK, steps)
     num_blocks = -(-steps // size)
-    # Steps that nothing reads make the last block as long as the others.
+    # Unused steps make the last block as long as the others.
     inputs = tf.pad(inputs, ((0, num_blocks * size - steps), *((0, 0) for _ in inputs.shape[1:])))
     inputs = tf.reshape(inputs, tf.concat([(num_blocks, size), tf.shape(inputs)[1:]], axis=0))
 
@@ -43,8 +43,9 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
             outputs.append(state[0])
         return tf.stack(outputs), *state
 
-    def room(part: tf.Tensor, *shape: int) -> tf.Tensor:
-        return tf.zeros(tf.concat([shape, tf.shape(part)], axis=0), part.dtype)
+    def room(tensor: tf.Tensor, *shape: int) -> tf.Tensor:
+        """Returns zeros for an array, of some shape, of tensors like the given one."""
+        return tf.zeros(tf.concat([shape, tf.shape(tensor)], axis=0), tensor.dtype)
 
     @tf.custom_gradient
     def run(inputs, *rest):
@@ -52,34 +53,34 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
 
         def forward(index, outputs, *values):
             state, starts = values[:num_states], values[num_states:]
-            found, *after = block(inputs[index], state, weights)
-            starts = (set_slice(part, index, value) for part, value in zip(starts, state, strict=True))
-            return set_slice(outputs, index, found), *after, *starts
+            outputs_of_block, *after = block(inputs[index], state, weights)
+            starts = (set_slice(start, index, value) for start, value in zip(starts, state, strict=True))
+            return set_slice(outputs, index, outputs_of_block), *after, *starts
 
-        first = (room(state[0], num_blocks, size), *state, *(room(part, num_blocks) for part in state))
+        first = (room(state[0], num_blocks, size), *state, *(room(tensor, num_blocks) for tensor in state))
         outputs, *values = block_loop(num_blocks, forward, first)
         starts = values[num_states:]
 
         def gradient(upstream):
             def backward(index, gradient_inputs, *gradients):
-                sources = (inputs[index], tuple(part[index] for part in starts), weights)
+                sources = (inputs[index], tuple(start[index] for start in starts), weights)
                 with tf.GradientTape() as tape:
                     tape.watch(sources)
-                    found = block(*sources)
+                    results = block(*sources)
                 into_inputs, into_state, into_weights = tape.gradient(
-                    found, sources, (upstream[index], *gradients[:num_states]), unconnected_gradients="zero"
+                    results, sources, (upstream[index], *gradients[:num_states]), unconnected_gradients="zero"
                 )
                 sums = (
-                    total + tf.cast(part, total.dtype)
-                    for total, part in zip(gradients[num_states:], into_weights, strict=True)
+                    total + tf.cast(gradient, total.dtype)
+                    for total, gradient in zip(gradients[num_states:], into_weights, strict=True)
                 )
                 return set_slice(gradient_inputs, index, into_inputs), *into_state, *sums
 
-            # Sums over all blocks, of 16-bit numbers too, are in 32 bits.
-            sums = (tf.zeros_like(part, tf.float32) for part in weights)
-            zeros = (tf.zeros_like(inputs), *(tf.zeros_like(part) for part in state), *sums)
-            found = block_loop(num_blocks, backward, zeros, backwards=True)
-            return [tf.cast(part, like.dtype) for part, like in zip(found, (inputs, *rest), strict=True)]
+            # Sums over all blocks are in 32 bits, also those of 16-bit numbers.
+            sums = (tf.zeros_like(weight, tf.float32) for weight in weights)
+            zeros = (tf.zeros_like(inputs), *(tf.zeros_like(tensor) for tensor in state), *sums)
+            gradients = block_loop(num_blocks, backward, zeros, backwards=True)
+            return [tf.cast(gradient, like.dtype) for gradient, like in zip(gradients, (inputs, *rest), strict=True)]
 
         return outputs, gradient
 
@@ -91,15 +92,15 @@ def lstm(gates: tf.Tensor, cell: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.
     """One step of an LSTM.
 
     Args:
-        gates: shape `(..., 4h)`; in each group, first o, then f, i and g.
+        gates: shape `(..., 4h)`; in each group first o, then f, i and g.
         cell: shape `(..., h)`.
         groups: number of groups of features.
 
     Returns:
-        State and cell, of shape `(..., h)`.
+        State and cell, each of shape `(..., h)`.
     """
     shape = tf.shape(cell)
     gates = tf.reshape(gates, tf.concat([shape[:-1], [groups, 4, cell.shape[-1] // groups]], axis=0))
-    o, f, i, g = (tf.reshape(part, shape) for part in tf.unstack(gates, axis=-2))
+    o, f, i, g = (tf.reshape(gate, shape) for gate in tf.unstack(gates, axis=-2))
     cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
     return tf.sigmoid(o) * tf.tanh(cell), cell

@@ -1,12 +1,12 @@
-"""Convolution along the rows of an image, for whole images and one channel of one pixel after the other.
+"""Convolution along the rows of an image, for whole images and for single channels of single pixels.
 
-Maps lie in memory as `(rows, columns, batch, features)`, which a recurrence over rows or columns takes apart without
-moving anything. The features of a map fall into one group per channel of the image, in the order of the channels. Those
-of a group see all pixels before, and of their own pixel the channels before theirs, so that red, green and blue follow
-each other.
+Maps have the shape `(rows, columns, batch, features)`, which a recurrence over rows or columns can slice without moving
+anything. The features of a map are divided into one group per channel of the image, in the order of the channels.
+Features of a group see all pixels before, and the earlier channels of their own pixel, so that red, green and blue
+follow each other.
 
-A row is sampled entry by entry, an entry being one channel of one pixel, and each layer computes one group of one pixel
-for it. What a layer caches has the shape `(entries, batch, features of a group)`.
+A row is sampled entry by entry, an entry being one channel of one pixel, for which each layer computes one group of one
+pixel. The caches of a layer have the shape `(entries, batch, features of a group)`.
 """
 
 import keras
@@ -19,13 +19,13 @@ from keras_gen.layers.loops import set_slice
 
 
 class RowConvolution(keras.layers.Layer):
-    """A convolution over a pixel and those just left of it; the groups of the pixel itself have mask B.
+    """A convolution over a pixel and the pixels just left of it; the groups of the pixel itself have mask B.
 
     Args:
         inputs: number of features of the input.
         filters: number of features of the output.
-        groups: number of groups that both fall into.
-        width: number of pixels, the pixel itself among them; 1 makes the 1×1 convolution.
+        groups: number of groups of features, of the input as of the output.
+        width: number of pixels, including the pixel itself; 1 stands for a 1×1 convolution.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -42,7 +42,7 @@ class RowConvolution(keras.layers.Layer):
         self.built = True
 
     def weights_in_use(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the kernel, masked, and the bias."""
+        """Returns the masked kernel, and the bias."""
         kernel = self.kernel if self.groups == 1 else self.kernel * self.mask
         return tf.cast(kernel, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
 
@@ -53,7 +53,7 @@ class RowConvolution(keras.layers.Layer):
         return matmul(tf.concat(taps, axis=-1), kernel) + bias
 
     def start(self, columns: int, batch_size: tf.Tensor):
-        """Returns the inputs of a row so far, after a padding; where an output needs one input alone, none."""
+        """Returns the inputs of a row so far, after padding; none if an output needs only its own input."""
         if self.width * self.groups == 1:
             return ()
         entries = (columns + self.width - 1) * self.groups
@@ -61,9 +61,9 @@ class RowConvolution(keras.layers.Layer):
         return tf.zeros((entries, batch_size, features), self.compute_dtype)
 
     def advance(self, inputs, entry: tf.Tensor, x: tf.Tensor):
-        """Takes in the features of an entry and returns the state and the output, of shape `(batch, filters / groups)`.
+        """Takes the features of an entry and returns the state and the output, of shape `(batch, filters / groups)`.
 
-        Later groups are still those of the row above; the mask hides them.
+        Later groups still have the values of the row above; the mask hides them.
         """
         kernel, bias = self.weights_in_use()
         group = entry % self.groups
@@ -94,10 +94,10 @@ def flat(window: tf.Tensor) -> tf.Tensor:
 
 
 def of_group(weights: tf.Tensor, group: tf.Tensor, groups: int) -> tf.Tensor:
-    """Returns the weights, along the last axis, that one group of outputs has."""
+    """Returns the weights of one group of outputs, which are on the last axis."""
     return tf.gather(tf.reshape(weights, (*weights.shape[:-1], groups, -1)), group, axis=-2)
 
 
 def groups_of(features: int, groups: int) -> np.ndarray:
-    """Returns the group that each feature belongs to."""
+    """Returns the group of each feature."""
     return np.arange(features) * groups // features

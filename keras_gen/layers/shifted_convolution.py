@@ -1,8 +1,8 @@
 """Convolutions that reach up and left, and their transposes, for whole images and row by row or pixel by pixel.
 
-Where a pixel is drawn as a whole, a convolution over pixels before needs no mask: its kernel has a pixel and what is
-above and on the left of it. Whole maps come turned by 180°, for TensorFlow then pads such kernels as it is needed and
-makes no padded copy. Rows have the shape `(columns, batch, features)`, pixels `(batch, features)`.
+If a pixel is drawn as a whole, a convolution over the pixels before needs no mask: its kernel covers a pixel and those
+above it and on its left. Whole maps come turned by 180°, since TensorFlow then pads such kernels as needed, without a
+padded copy. Rows have the shape `(columns, batch, features)`, pixels `(batch, features)`.
 """
 
 import keras
@@ -16,14 +16,14 @@ from keras_gen.layers.masked_convolution import convolved
 
 
 class ShiftedConvolution(keras.layers.Layer):
-    """A convolution over a pixel, its neighbours on the left and maybe on the right, and the row above these.
+    """A convolution over a pixel, its left and maybe its right neighbour, and the row above these.
 
     Args:
         inputs: number of features of the input.
         filters: number of features of the output.
         right: number of columns on the right, 0 or 1.
-        stride: 2 keeps every other row and column of the output, from the first on; 1 keeps all.
-        gain: standard deviation that inputs of variance 1 give the output at the start.
+        stride: 2 keeps every other row and column of the output, starting with the first; 1 keeps all.
+        gain: standard deviation of the output at the start, for inputs of variance 1.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -44,7 +44,7 @@ class ShiftedConvolution(keras.layers.Layer):
         self.stride = stride
         self.shape = (2, 2 + right, inputs, filters)
         size = 2 * (2 + right) * inputs
-        # One row of the kernel for each feature of each tap, those of the row above first.
+        # One row of the kernel for each feature of each tap, first those of the row above.
         self.kernel = self.add_weight(
             name="kernel", shape=(size, filters), initializer=uniform(gain * (3.0 / size) ** 0.5, seed)
         )
@@ -58,7 +58,7 @@ class ShiftedConvolution(keras.layers.Layer):
         return tf.nn.bias_add(y, tf.cast(self.bias, self.compute_dtype))
 
     def call(self, maps):
-        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns maps that are turned."""
+        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns turned maps."""
         kernel = tf.reverse(tf.reshape(self.kernel_in_use(), self.shape), (0, 1))
         if self.stride == 1:
             return self.with_bias(convolved(maps, kernel, (0, 1), (self.right, 1)))
@@ -68,17 +68,17 @@ class ShiftedConvolution(keras.layers.Layer):
 
 
 class DownConvolution(ShiftedConvolution):
-    """The convolution of 2×3 taps, which computes whole rows."""
+    """The convolution with 2×3 taps, which computes whole rows."""
 
     def __init__(self, inputs: int, filters: int, **kwargs):
         super().__init__(inputs, filters, 1, **kwargs)
 
     def start(self, columns: int, batch_size: tf.Tensor) -> tf.Tensor:
-        """Returns the row above the first one, with a padding on each side."""
+        """Returns the row above the first one, with padding on each side."""
         return tf.zeros((columns + 2, batch_size, self.shape[2]), self.compute_dtype)
 
     def advance(self, above: tf.Tensor, row: tf.Tensor):
-        """Takes in a row and returns it, as the row above the next one, and the output."""
+        """Takes a row and returns it, as the row above the next one, and the output."""
         columns = np.arange(0, row.shape[0], self.stride)
         row = tf.pad(row, ((1, 1), (0, 0), (0, 0)))
         taps = columns[:, np.newaxis] + np.concatenate([np.arange(3), np.arange(3) + row.shape[0]])
@@ -88,27 +88,27 @@ class DownConvolution(ShiftedConvolution):
 
 
 class AcrossConvolution(ShiftedConvolution):
-    """The convolution of 2×2 taps, which computes pixel by pixel."""
+    """The convolution with 2×2 taps, which computes pixel by pixel."""
 
     def __init__(self, inputs: int, filters: int, **kwargs):
         super().__init__(inputs, filters, 0, **kwargs)
 
     def start(self, columns: int, batch_size: tf.Tensor):
-        """Returns the row so far, after a padding, and what the row above gives to each output."""
+        """Returns the row so far, after padding, and what the row above adds to each output."""
         return {
             "row": tf.zeros((columns + 1, batch_size, self.shape[2]), self.compute_dtype),
             "above": tf.zeros((columns // self.stride, batch_size, self.shape[3]), self.compute_dtype),
         }
 
     def begin_row(self, state, given=0.0):
-        """Returns the state before a row; `given` is what else the row's outputs are to have added."""
+        """Returns the state before a row; `given` is added to all outputs of the row."""
         row, columns = state["row"], state["row"].shape[0] - 1
         taps = [row[tap : tap + columns : self.stride] for tap in range(2)]
         kernel, _ = tf.split(self.kernel_in_use(), 2)
         return {"row": row, "above": self.with_bias(matmul(tf.concat(taps, axis=-1), kernel)) + given}
 
     def advance(self, state, column: tf.Tensor, x: tf.Tensor):
-        """Takes in a pixel and returns the state and the output, which means nothing where the stride skips it."""
+        """Takes a pixel and returns the state and the output, which is meaningless where the stride skips it."""
         _, kernel = tf.split(self.kernel_in_use(), 2)
         y = tf.matmul(tf.concat([tf.gather(state["row"], column), x], axis=-1), kernel)
         y += tf.gather(state["above"], column // self.stride if self.stride > 1 else column)
@@ -118,19 +118,19 @@ class AcrossConvolution(ShiftedConvolution):
 class TransposedConvolution(keras.layers.Layer):
     """The transpose of a shifted convolution with stride 2, to twice as many rows and columns.
 
-    Each pixel gives to two rows, its own and the one below, and to two columns, its own and the next; with `right`
-    also to the one before its own.
+    Each pixel contributes to two rows, its own and the one below, and to two columns, its own and the next one; with
+    `right` also to the column before its own.
 
     Args:
         filters: number of features of input and output.
-        right: number of columns on the right that a pixel sees, 0 or 1.
+        right: number of columns on the right that a pixel of the output sees, 0 or 1.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
 
     def __init__(self, filters: int, right: int, *, seed: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
-        # A pixel of the output sees one pixel of the input, or at every other column two.
+        # A pixel of the output sees one pixel of the input; with `right`, in every other column two.
         scale = (3.0 / (filters * (1.0 + 0.5 * right))) ** 0.5
         shape = (2, 2 + right, filters, filters)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=uniform(scale, seed))
@@ -157,7 +157,7 @@ class DownTransposed(TransposedConvolution):
         super().__init__(filters, 1, **kwargs)
 
     def output(self, coarse: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-        """Returns a row, from the coarse row that it belongs to."""
+        """Returns a row, given the coarse row that it belongs to."""
         kernel, bias = self.weights_in_use()
         before, own, after = tf.unstack(kernel[row % 2])
         following = tf.pad(coarse[1:], ((0, 1), (0, 0), (0, 0)))
@@ -174,6 +174,6 @@ class AcrossTransposed(TransposedConvolution):
         super().__init__(filters, 0, **kwargs)
 
     def output(self, coarse: tf.Tensor, row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-        """Returns a pixel, from the coarse row that it belongs to."""
+        """Returns a pixel, given the coarse row that it belongs to."""
         kernel, bias = self.weights_in_use()
         return tf.matmul(tf.gather(coarse, column // 2), kernel[row % 2, column % 2]) + bias

@@ -1,4 +1,4 @@
-"""The network of MADE: an autoencoder whose masked weights let each output see only what comes before it.
+"""The network of MADE: an autoencoder whose masked weights let each output see only the entries before it.
 
 Mathieu Germain, Karol Gregor, Iain Murray, Hugo Larochelle (2015), https://arxiv.org/abs/1502.03509
 """
@@ -20,19 +20,20 @@ class AutoregressiveNetwork(keras.layers.Layer):
     """Masked dense layers from the entries of an example to the parameters of each entry given those before it.
 
     Each input, hidden and output unit has a degree. A hidden unit sees the units of its own degree and of lower ones,
-    and an output those of lower degrees than its entry's place in the order. There may be several masks, each with
-    degrees and an order of its own; and a context, which all units see: some hidden units then have degree 0.
+    and an output sees units whose degree is lower than the place of its entry in the order. There may be several masks,
+    each with its own degrees and order. There may also be a context, which all units see: some hidden units then have
+    degree 0.
 
-    The same parameters come one entry after the other, from `start`, `parameters_at` and `observe`. A hidden unit is
-    final once all entries up to its degree are known. Units are sorted by degree, so that those of one degree lie side
-    by side; each step computes them alone, and all steps together cost one pass.
+    `start`, `parameters_at` and `observe` give the same parameters entry by entry. A hidden unit is final once all
+    entries up to its degree are known. Units are sorted by degree, so that those of one degree are adjacent; each step
+    computes only these, and all steps together cost one pass.
 
     Args:
         orders: the entries in the order of each mask, an int array of shape `(num_masks, entries)`.
         hidden_units: width of each hidden layer.
-        outputs_per_entry: parameters of one entry.
-        inputs_per_entry: inputs that one entry enters with.
-        context_size: entries of the context; 0 for none.
+        outputs_per_entry: number of parameters of one entry.
+        inputs_per_entry: number of inputs of one entry.
+        context_size: number of entries of the context; 0 for none.
         direct_connections: whether inputs also reach the outputs directly.
         activation: activation of the hidden layers.
         output_scale: factor of the initial weights of the outputs.
@@ -90,7 +91,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
         self.built = True
 
     def initializer(self, index: int, scale: float = 1.0) -> keras.initializers.Initializer:
-        """Orthogonal weights, from a stream of their own for each layer."""
+        """Returns orthogonal weights, drawn from a separate stream for each layer."""
         return keras.initializers.Orthogonal(scale, seed=initializer_seed((*self.seed, index + 1)))
 
     def draw_degrees(self) -> list[np.ndarray]:
@@ -101,14 +102,14 @@ class AutoregressiveNetwork(keras.layers.Layer):
             degrees[0].append(np.argsort(order).astype(np.int32) + 1)
             lowest = 1
             for layer, units in enumerate(self.hidden_units, start=1):
-                # A unit below the lowest degree of its inputs would be cut off from all of them.
-                drawn = random.integers(lowest, max(lowest, self.entries - 1), size=units, endpoint=True)
-                lowest = int(drawn.min())
+                # A unit of a degree below those of its inputs would be cut off from all of them.
+                of_units = random.integers(lowest, max(lowest, self.entries - 1), size=units, endpoint=True)
+                lowest = int(of_units.min())
                 if self.context_size:
-                    # The first entry sees the context through units of degree 0 alone: each layer has its share.
-                    drawn[: -(-units // self.entries)] = 0
-                # Hidden units are exchangeable; in order, those with the same inputs lie side by side.
-                degrees[layer].append(np.sort(drawn).astype(np.int32))
+                    # The first entry sees the context only through units of degree 0: each layer has its share.
+                    of_units[: -(-units // self.entries)] = 0
+                # Hidden units are exchangeable; sorted, units with the same inputs are adjacent.
+                degrees[layer].append(np.sort(of_units).astype(np.int32))
         return [np.stack(layer) for layer in degrees]
 
     def call(self, x, context=None, which=0, drop: Callable[[tf.Tensor], tf.Tensor] = tf.identity):
@@ -116,15 +117,15 @@ class AutoregressiveNetwork(keras.layers.Layer):
 
         Args:
             x: inputs of shape `(rows, entries * inputs_per_entry)`.
-            context: tensor of shape `(batch, context_size)`, or None. There may be a multiple of `batch` rows: one for
-                each context, then again.
+            context: tensor of shape `(batch, context_size)`, or None. The number of rows may be a multiple of `batch`:
+                one row for each context, then again.
             which: index of the mask: an int or a scalar tensor.
-            drop: what is applied to the features of each hidden layer.
+            drop: dropout, which is applied to the features of each hidden layer.
 
         Returns:
             float32 tensor of shape `(rows, entries, outputs_per_entry)`.
         """
-        # The degrees of a mask that is known when the graph is made stay arrays: `MaskedDense` then saves work.
+        # If the mask is known when the graph is made, its degrees stay arrays: `MaskedDense` then saves work.
         known = isinstance(which, int)
         entries, *hidden = (degrees[which] if known else tf.gather(degrees, which) for degrees in self.degrees)
         repeat, width = (np if known else tf).repeat, self.outputs_per_entry
@@ -134,25 +135,25 @@ class AutoregressiveNetwork(keras.layers.Layer):
         for index, (layer, degrees) in enumerate(zip(self.hidden_layers, hidden, strict=True)):
             h = layer(h, below, degrees)
             if index == 0 and self.context_layer is not None:
-                seen = self.context_layer(context)
-                # Not by broadcasting over a further axis, whose sum oneDNN fuses with the product, and then fails.
-                h += tf.tile(seen, [tf.shape(h)[0] // tf.shape(seen)[0], 1])
+                from_context = self.context_layer(context)
+                # Not by broadcasting over another axis: oneDNN would fuse that sum with the product, and then fail.
+                h += tf.tile(from_context, [tf.shape(h)[0] // tf.shape(from_context)[0], 1])
             h, below = drop(self.activation_function(h)), degrees
-        # An output must see lower degrees only.
+        # An output sees only lower degrees.
         y = self.output_layer(h, below, outputs - 1)
         if self.direct_layer is not None:
             y += self.direct_layer(x, inputs, outputs - 1)
         return tf.reshape(tf.cast(y, tf.float32), (-1, self.entries, width))
 
-    # One entry after the other
+    # Entry by entry
 
     def start(self, batch_size: tf.Tensor, context=None, masks: tf.Tensor | None = None) -> dict:
-        """Returns the state before the first entry: inputs and hidden units, zero as long as they are not final.
+        """Returns the state before the first entry: inputs and hidden units, which are zero until they are final.
 
         Args:
             batch_size: number of examples.
             context: tensor of shape `(batch, context_size)`, or None.
-            masks: index of the mask of each example, int32 of shape `(batch,)`; None for the first.
+            masks: index of the mask of each example, int32 of shape `(batch,)`; None for the first mask.
         """
         sizes = (self.entries * self.inputs_per_entry, *self.hidden_units)
         state = {"units": [tf.zeros(tf.stack((size, batch_size)), self.compute_dtype) for size in sizes]}
@@ -161,7 +162,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
         if self.context_layer is not None:
             kernel = tf.convert_to_tensor(self.context_layer.kernel)
             context = tf.cast(context, self.compute_dtype)
-            # Not the transpose of the layer's output, on which LiteRT's converter fails in a loop.
+            # Not the transpose of the layer's output, with which LiteRT's converter fails in a loop.
             state["context"] = tf.matmul(tf.cast(kernel, context.dtype), context, transpose_a=True, transpose_b=True)
             state = self.finished(state, tf.constant(0))
         return state
@@ -189,14 +190,14 @@ class AutoregressiveNetwork(keras.layers.Layer):
         Args:
             state: the state that `parameters_at` was given.
             step: place of the entry in the order.
-            inputs: what it enters with, of shape `(batch, inputs_per_entry)`.
+            inputs: its inputs, of shape `(batch, inputs_per_entry)`.
         """
         firsts = self.at_step(self.orders * self.inputs_per_entry, state, step)
-        entered = placed(state["units"][0], firsts, transposed(inputs), state.get("masks"))
-        return self.finished({**state, "units": [entered, *state["units"][1:]]}, step + 1)
+        all_inputs = with_block(state["units"][0], firsts, transposed(inputs), state.get("masks"))
+        return self.finished({**state, "units": [all_inputs, *state["units"][1:]]}, step + 1)
 
     def finished(self, state: dict, degree: tf.Tensor) -> dict:
-        """Returns the state with the hidden units of one degree, whose inputs are all known."""
+        """Returns the state after computing the hidden units of one degree, whose inputs are all known."""
         masks = state.get("masks")
         units = state["units"][:1]
         for index, (layer, (firsts, are_new)) in enumerate(zip(self.hidden_layers, self.blocks, strict=True)):
@@ -204,19 +205,19 @@ class AutoregressiveNetwork(keras.layers.Layer):
             firsts, size = self.at_step(firsts, state, degree), are_new.shape[-1]
             values = preactivations(layer, firsts, size, units[-1], masks)
             if index == 0 and self.context_layer is not None:
-                values += taken(state["context"], firsts, size, masks)
-            # Degrees of fewer units share their block with others, which stay as they are.
-            new = chosen(self.at_step(are_new, state, degree)[..., tf.newaxis], masks)
-            values = tf.where(new, self.activation_function(values), taken(h, firsts, size, masks))
-            units.append(placed(h, firsts, values, masks))
+                values += block_of(state["context"], firsts, size, masks)
+            # The block of a degree with fewer units also holds units of other degrees, which do not change.
+            new = of_mask(self.at_step(are_new, state, degree)[..., tf.newaxis], masks)
+            values = tf.where(new, self.activation_function(values), block_of(h, firsts, size, masks))
+            units.append(with_block(h, firsts, values, masks))
         return {**state, "units": units}
 
     def in_turn(self, value: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], z: tf.Tensor, context=None) -> tf.Tensor:
-        """Computes real entries one after the other, each from its parameters given those before it.
+        """Computes real entries one after the other, each from its parameters given the entries before it.
 
         Args:
-            value: function of the parameters of an entry, of shape `(batch, outputs_per_entry)`, and of its entry of z,
-                of shape `(batch,)`, that returns it.
+            value: function from the parameters of an entry, of shape `(batch, outputs_per_entry)`, and the same entry
+                of z, of shape `(batch,)`, to the entry.
             z: float32 tensor of shape `(batch, entries)`.
             context: tensor of shape `(batch, context_size)`, or None.
 
@@ -227,9 +228,9 @@ class AutoregressiveNetwork(keras.layers.Layer):
         z = tf.gather(tf.transpose(z, (1, 0)), order)
 
         def entry(step, x, state):
-            drawn = value(self.parameters_at(state, step), z[step])
-            inputs = tf.cast(drawn, self.compute_dtype)[:, tf.newaxis]
-            return step + 1, set_slice(x, step, drawn), same_shapes(self.observe(state, step, inputs), state)
+            new = value(self.parameters_at(state, step), z[step])
+            inputs = tf.cast(new, self.compute_dtype)[:, tf.newaxis]
+            return step + 1, set_slice(x, step, new), same_shapes(self.observe(state, step, inputs), state)
 
         values = (tf.constant(0), tf.zeros_like(z), self.start(tf.shape(z)[1], context))
         # XLA needs the number of iterations for a gradient.
@@ -244,10 +245,10 @@ class AutoregressiveNetwork(keras.layers.Layer):
 
     @functools.cached_property
     def blocks(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The units of each hidden layer that become final with each degree: blocks of one size that hold them.
+        """Blocks of equal size that hold the units of each degree, for each hidden layer.
 
-        For each layer, the first unit of the block, of shape `(num_masks, entries + 1)`, and which of its units have
-        the degree, of shape `(num_masks, entries + 1, size)`.
+        For each layer, the first unit of the block, of shape `(num_masks, entries + 1)`, and whether each of its units
+        has the degree, of shape `(num_masks, entries + 1, size)`.
         """
         blocks, steps = [], np.arange(self.entries + 1)
         for degrees in self.degrees[1:]:
@@ -258,17 +259,17 @@ class AutoregressiveNetwork(keras.layers.Layer):
             size = int((ends - firsts).max())
             firsts = np.minimum(firsts, degrees.shape[1] - size)
             units = firsts[..., np.newaxis] + np.arange(size)
-            found = np.take_along_axis(degrees[:, np.newaxis], units, axis=2)
-            blocks.append((firsts, found == steps[:, np.newaxis]))
+            of_units = np.take_along_axis(degrees[:, np.newaxis], units, axis=2)
+            blocks.append((firsts, of_units == steps[:, np.newaxis]))
         return blocks
 
     def at_step(self, table: np.ndarray, state: dict, step: tf.Tensor) -> tf.Tensor:
-        """Returns what a table of shape `(num_masks, steps, ...)` holds of a step: for the only mask, or all."""
+        """Returns the column of a step of a table of shape `(num_masks, steps, ...)`, for the only mask or for all."""
         return tf.gather(table, step, axis=1) if "masks" in state else tf.gather(table[0], step)
 
 
 def transposed(matrix: tf.Tensor) -> tf.Tensor:
-    """Returns the transpose; that of a few rows by other operators, lest LiteRT's converter fail on it in a loop."""
+    """Returns the transpose of a matrix, in a form that LiteRT's converter takes in a loop: it fails on few rows."""
     rows, columns = matrix.shape
     if 1 in (rows, columns):
         return tf.reshape(matrix, (columns or -1, rows or -1))
@@ -280,7 +281,7 @@ def transposed(matrix: tf.Tensor) -> tf.Tensor:
 def preactivations(
     layer: MaskedDense, firsts: tf.Tensor, size: int, h: tf.Tensor, masks: tf.Tensor | None
 ) -> tf.Tensor:
-    """Computes a block of a layer's units, before their activation, from inputs of which later ones are still zero.
+    """Computes a block of a layer's units, before their activation; inputs that are not final are zero.
 
     Args:
         layer: the layer.
@@ -298,16 +299,16 @@ def preactivations(
         if layer.bias is not None:
             y += tf.cast(tf.slice(tf.convert_to_tensor(layer.bias), (firsts,), (size,)), h.dtype)[:, tf.newaxis]
         return y
-    # The units of all masks for all examples: more operations than needed, but in one matrix product.
+    # The units of all masks for all examples: more operations than necessary, in one matrix product.
     units = tf.reshape(firsts[:, tf.newaxis] + tf.range(size), (-1,))
     y = tf.matmul(tf.cast(tf.gather(kernel, units, axis=1), h.dtype), h, transpose_a=True)
     if layer.bias is not None:
         y += tf.cast(tf.gather(tf.convert_to_tensor(layer.bias), units), h.dtype)[:, tf.newaxis]
-    return chosen(tf.reshape(y, (firsts.shape[0], size, -1)), masks)
+    return of_mask(tf.reshape(y, (firsts.shape[0], size, -1)), masks)
 
 
-def chosen(values: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
-    """Returns, of values of shape `(num_masks, size, batch or 1)`, those of each example's mask."""
+def of_mask(values: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
+    """Selects those of each example's mask from values of shape `(num_masks, size, batch or 1)`."""
     if masks is None:
         return values
     values = tf.broadcast_to(values, tf.stack((*values.shape[:2], tf.shape(masks)[0])))
@@ -320,13 +321,13 @@ def pairs(firsts: tf.Tensor, size: int, masks: tf.Tensor) -> tf.Tensor:
     return tf.stack([units, tf.broadcast_to(tf.range(tf.shape(masks)[0]), tf.shape(units))], axis=-1)
 
 
-def taken(h: tf.Tensor, firsts: tf.Tensor, size: int, masks: tf.Tensor | None) -> tf.Tensor:
-    """Returns a block of units of shape `(units, batch)`, as `preactivations` computes it."""
+def block_of(h: tf.Tensor, firsts: tf.Tensor, size: int, masks: tf.Tensor | None) -> tf.Tensor:
+    """Returns a block of units of shape `(units, batch)`, in the shape of `preactivations`."""
     return tf.slice(h, (firsts, 0), (size, -1)) if masks is None else tf.gather_nd(h, pairs(firsts, size, masks))
 
 
-def placed(h: tf.Tensor, firsts: tf.Tensor, values: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
-    """Returns units of shape `(units, batch)` with other values in a block."""
+def with_block(h: tf.Tensor, firsts: tf.Tensor, values: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
+    """Returns units of shape `(units, batch)` with new values in a block."""
     size = values.shape[0]
     indices = (firsts + tf.range(size))[:, tf.newaxis] if masks is None else pairs(firsts, size, masks)
     return tf.tensor_scatter_nd_update(h, indices, values)
