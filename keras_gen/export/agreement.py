@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.core import DensityModel, Model, Signature
+from keras_gen.core import EventModel, Model
+from keras_gen.spaces import Levels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +59,6 @@ class Tolerance:
 FLOAT32 = Tolerance(relative=1e-4, parted=0.1)
 
 
-def example_inputs(model: Model, signature: Signature, batch_size: int, seed: int) -> dict[str, tf.Tensor]:
-    """Returns inputs that a signature may meet, each as the model's `example_input` says."""
-    return {name: model.example_input(name, spec, batch_size, seed) for name, spec in signature.inputs.items()}
-
-
 def compare(
     model: Model,
     signature: str,
@@ -75,9 +71,9 @@ def compare(
     """Measures one output of an exported model against Keras, in the way that suits it.
 
     Real numbers are compared by their largest difference, draws in steps by the share of examples that part from Keras.
-    Those drawn with rounded weights part by design. Those of a model with an exact mass are judged by Keras,
-    which computes their mean log mass and that of its own draws, given the `condition` of a conditional model; those
-    of other models by how far off they are.
+    Draws with rounded weights part by design. Those of a model with an exact mass are judged by Keras, which computes
+    their mean log mass and that of its own draws, given the `condition` of a conditional model; those of other models
+    by how far off they are.
     """
     expected, actual = (np.asarray(array, np.float64) for array in (expected, actual))
     if expected.shape != actual.shape:
@@ -86,22 +82,21 @@ def compare(
         )
     difference = np.abs(expected - actual)
     found = {"largest_difference": float(difference.max()), "equal_share": float(np.mean(expected == actual))}
-    in_steps = model.draws_steps and output == "x"
-    if model.levels is not None:
-        in_steps = in_steps and bool(np.all(expected == np.round(expected)))
-
-    if not in_steps:
+    if not in_steps(model, output, expected):
         measure = "largest difference, relative"
         value = difference.max() / max(1.0, np.abs(expected).max())
         bound = tolerance.relative
-    elif not np.all(model.event_space.contains(tf.constant(actual))):
-        measure, value, bound = f"share outside {model.event_space.expected}", 1.0, 0.0
+        return Agreement(signature, output, measure, float(value), float(bound), **found)
+
+    space = model.spaces[output]
+    if not np.all(space.contains(tf.constant(actual))):
+        measure, value, bound = f"share outside {space.expected}", 1.0, 0.0
     elif tolerance.parted is not None:
         measure = "share of examples that part"
         parted = difference > tolerance.relative
         value = np.mean(np.mean(parted.reshape(len(difference), -1), axis=1) > 0.01)
         bound = tolerance.parted
-    elif isinstance(model, DensityModel):
+    elif "log_prob" in model.signatures() and output == "x":
         measure = "difference in mean log mass of the draws"
         ours, theirs = (model.log_prob(x, condition).numpy() for x in (expected, actual))
         value = abs(ours.mean() - theirs.mean())
@@ -109,6 +104,16 @@ def compare(
         bound = 4 * error + tolerance.relative * abs(ours.mean())
     else:
         measure = "mean difference, relative to the range"
-        value = difference.mean() / (model.levels - 1)
+        value = difference.mean() / (space.unscaled(1.0) - space.unscaled(-1.0))
         bound = tolerance.levels
     return Agreement(signature, output, measure, float(value), float(bound), **found)
+
+
+def in_steps(model: Model, output: str, values: np.ndarray) -> bool:
+    """Whether values of an output move in steps, so that rounding leaves them as they are or moves them far.
+
+    Those of a column of levels do where they are whole: a reconstruction may be a mean of levels.
+    """
+    if isinstance(model.spaces.get(output), Levels):
+        return bool(np.all(values == np.round(values)))
+    return output == "x" and isinstance(model, EventModel) and model.draws_steps

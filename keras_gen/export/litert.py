@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import io
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,13 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python.convert import ConverterError
+from tensorflow.lite.python.lite import TFLiteSavedModelConverterV2
 
 from keras_gen import checks
 from keras_gen.console import hushed
 from keras_gen.core import Model
-from keras_gen.export.agreement import FLOAT32, Agreement, Tolerance, compare, example_inputs
-from keras_gen.export.saved_model import write
+from keras_gen.export.agreement import FLOAT32, Agreement, Tolerance, compare
+from keras_gen.export.graphs import Graphs
 from keras_gen.files import atomic_file
 
 #: By kind of file, how far it may be from Keras.
@@ -32,7 +32,7 @@ TOLERANCES = {
 BATCH_SIZES = (1, 3, 32)
 
 
-def litert(model: Model, file, *, quantize: str | None = None) -> dict[str, dict]:
+def litert(model: Model | Graphs, file, *, quantize: str | None = None) -> dict[str, dict]:
     """Writes the deterministic signatures of a model as a LiteRT file, and compares it with Keras.
 
     The file uses built-in operators only, so that it runs in any LiteRT interpreter. Random numbers are an
@@ -53,7 +53,7 @@ def litert(model: Model, file, *, quantize: str | None = None) -> dict[str, dict
     ```
 
     Args:
-        model: the model.
+        model: the model, or its `Graphs`.
         file: path of the file; one that is there is replaced.
         quantize: None, "float16" or "int8".
 
@@ -69,8 +69,9 @@ def litert(model: Model, file, *, quantize: str | None = None) -> dict[str, dict
     quantize = checks.choice("quantize", "none" if quantize is None else quantize, TOLERANCES)
     with atomic_file(file) as beside:
         with hushed():
-            functions, content = convert(model, quantize)
-            compared = list(agreements(model, functions, content, TOLERANCES[quantize]))
+            graphs = Graphs.of(model)
+            content = convert(graphs, quantize)
+            compared = list(agreements(graphs, content, TOLERANCES[quantize]))
         report = {}
         for found in compared:
             if not found.holds:
@@ -83,21 +84,22 @@ def litert(model: Model, file, *, quantize: str | None = None) -> dict[str, dict
     return report
 
 
-def convert(model: Model, quantize: str) -> tuple[dict, bytes]:
-    """Returns all signatures of a model as functions, and the deterministic ones in LiteRT's format."""
-    names = [name for name, signature in model.signatures().items() if signature.deterministic]
-    with tempfile.TemporaryDirectory() as folder:
-        functions = write(model, Path(folder))
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if quantize == "float16":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [tf.float16]
-        try:
-            content = converter.convert()
-        except ConverterError as error:
-            lacking = sorted(set(re.findall(r"tf\.(\w+)\(", str(error)))) or [str(error).strip().split("\n")[0]]
-            raise RuntimeError(f"`model` needs operators that LiteRT lacks: {', '.join(lacking)}.") from error
+def convert(graphs: Graphs, quantize: str) -> bytes:
+    """Returns the deterministic signatures of a model in LiteRT's format."""
+    names = [name for name, signature in graphs.signatures.items() if signature.deterministic]
+    # `TFLiteConverter.from_saved_model` would load the folder once more, to see whether it has the signatures.
+    converter = TFLiteSavedModelConverterV2(str(graphs.folder), {tf.saved_model.SERVING}, names)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    # A note of the versions in use, for which TensorFlow would take the file apart and put it together again.
+    converter.exclude_conversion_metadata = True
+    if quantize == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        content = converter.convert()
+    except ConverterError as error:
+        lacking = sorted(set(re.findall(r"tf\.(\w+)\(", str(error)))) or [str(error).strip().split("\n")[0]]
+        raise RuntimeError(f"`model` needs operators that LiteRT lacks: {', '.join(lacking)}.") from error
     if quantize == "int8":
         # Imported here because it is slow to load and seldom needed.
         from ai_edge_quantizer import quantizer, recipe
@@ -105,25 +107,24 @@ def convert(model: Model, quantize: str) -> tuple[dict, bytes]:
         rounding = quantizer.Quantizer(bytearray(content), recipe.weight_only_wi8_afp32())
         with contextlib.redirect_stdout(io.StringIO()):
             content = bytes(rounding.quantize().quantized_model)
-    return functions, content
+    return content
 
 
-def agreements(model: Model, functions: dict, content: bytes, tolerance: Tolerance) -> Iterator[Agreement]:
+def agreements(graphs: Graphs, content: bytes, tolerance: Tolerance) -> Iterator[Agreement]:
     """Runs every signature of a file in the interpreter and compares its outputs with Keras."""
     interpreter = Interpreter(model_content=content)
     for name in interpreter.get_signature_list():
-        signature = model.signatures()[name]
         runner = interpreter.get_signature_runner(name)
         expected, actual, conditions = collections.defaultdict(list), collections.defaultdict(list), []
         for seed, batch_size in enumerate(BATCH_SIZES):
-            inputs = example_inputs(model, signature, batch_size, seed)
+            inputs = graphs.example_inputs(name, batch_size, seed)
             if "condition" in inputs:
                 conditions.append(inputs["condition"].numpy())
             outputs = runner(**{key: value.numpy() for key, value in inputs.items()})
-            for output, value in functions[name](**inputs).items():
+            for output, value in graphs.functions[name](**inputs).items():
                 expected[output].append(value.numpy())
                 actual[output].append(outputs[output])
         condition = np.concatenate(conditions) if conditions else None
         for output in expected:
             ours, theirs = (np.concatenate(values[output]) for values in (expected, actual))
-            yield compare(model, name, output, ours, theirs, tolerance, condition)
+            yield compare(graphs.model, name, output, ours, theirs, tolerance, condition)

@@ -12,6 +12,7 @@ from keras_gen import export
 from keras_gen.autoregressive import MADE
 from keras_gen.export import agreement
 from keras_gen.export.agreement import Tolerance, compare
+from keras_gen.flows import NICE
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,8 @@ def model():
 def files(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("litert")
     kinds = (None, "float16", "int8")
-    reports = {kind: export.litert(model, folder / f"{kind}.tflite", quantize=kind) for kind in kinds}
+    graphs = export.Graphs(model)
+    reports = {kind: export.litert(graphs, folder / f"{kind}.tflite", quantize=kind) for kind in kinds}
     assert sorted(os.listdir(folder)) == ["None.tflite", "float16.tflite", "int8.tflite"]
     return {kind: folder / f"{kind}.tflite" for kind in kinds}, reports
 
@@ -159,6 +161,16 @@ def test_rounded_levels_are_judged_by_their_mass(model, draws):
     # Examples that are all too likely are as wrong as unlikely ones.
     likely = draws[np.argmax(model.log_prob(draws))]
     assert not agrees(model, draws, np.repeat(likely[np.newaxis], 40, axis=0), tolerance)
+
+
+def test_rounded_levels_of_a_model_with_a_bound_are_judged_by_their_distance(draws):
+    flow = NICE((6, 6), 2, (4,), levels=2)
+    tolerance = Tolerance(relative=0.01, levels=0.05)
+    parted = draws.copy()
+    parted.flat[:60] = 1 - parted.flat[:60]
+    assert agrees(flow, draws, parted, tolerance)
+    parted.flat[60:90] = 1 - parted.flat[60:90]
+    assert not agrees(flow, draws, parted, tolerance)
 
 
 def test_an_output_of_another_shape(model, draws):
