@@ -9,7 +9,7 @@ import pytest
 from scipy.io import wavfile
 
 import keras_gen
-from keras_gen import cli, data, evaluation, training
+from keras_gen import cli, data, evaluation, pictures, training
 from recipes.autoregressive import wavenet
 
 
@@ -57,7 +57,8 @@ def test_samples_can_be_heard_and_seen(finished):
     sounds = samples.reshape(10, 40 + 1000)
     np.testing.assert_allclose(sounds[:, :40] / 32768, drawn, atol=1e-4)
     assert not np.any(sounds[:, 40:])
-    expected = evaluation.picture(drawn, data=data.load("tones", audio_length=40).array("test"), sample_rate=4000)
+    tones = data.load("tones", audio_length=40)
+    expected = pictures.picture(tones.event_space, drawn, tones.array("test"))
     assert PIL.Image.open(finished / "samples.png").size == expected.size
     assert (finished / "samples" / "epoch-00001.png").exists()
     assert "4,000 samples in a second" in (finished / "README.md").read_text()
