@@ -55,6 +55,10 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
         model.compile(*(keras.optimizers.SGD(0.05) for _ in range(num_optimizers)), run_eagerly=True)
         return model
 
+    def load(self, path):
+        """Loads a model from a file."""
+        return keras_gen.load_model(path)
+
     def optimizers(self, model):
         """Returns the optimizers whose state a file keeps."""
         return model.optimizers
@@ -106,7 +110,7 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
     def test_a_file_keeps_weights_optimizers_and_the_next_step(self, training, batch, tmp_path):
         model, _, _ = training
         saving.save_model(model, tmp_path / "model.keras")
-        copy = keras_gen.load_model(tmp_path / "model.keras")
+        copy = self.load(tmp_path / "model.keras")
         assert type(copy) is type(model)
         assert_same_weights(copy.weights, model.weights)
         for ours, theirs in zip(self.optimizers(copy), self.optimizers(model), strict=True):
