@@ -11,7 +11,7 @@ from keras_gen.pictures.figures import new_figure, rendered
 
 
 def scatter_plot(points: Mapping[str, np.ndarray]) -> PIL.Image.Image:
-    """Plots points of the plane, name to array of shape `(num, 2)`, each under its name."""
+    """Plots points of the plane, arrays of shape `(num, 2)`, side by side under their names."""
     figure, axes = new_figure(1, len(points), 4)
     for axis, (name, shown) in zip(axes, points.items(), strict=True):
         axis.scatter(shown[:, 0], shown[:, 1], s=3, alpha=0.6)
@@ -70,13 +70,13 @@ def density_plot(
     brightest = max(np.quantile(shown, 0.999) for shown in values.values())
     extent = (low[0], high[0], low[1], high[1])
     figure, axes = new_figure(2, len(points), 3)
-    for column, (name, drawn) in enumerate(points.items()):
+    for column, (name, samples) in enumerate(points.items()):
         above, below = axes[column], axes[len(points) + column]
         above.set_title(name)
         if name in values:
             shown = values[name].reshape(resolution, resolution)
             above.imshow(shown, origin="lower", extent=extent, vmin=0.0, vmax=brightest, cmap="viridis", aspect="auto")
-        below.scatter(drawn[:, 0], drawn[:, 1], s=1, alpha=0.6)
+        below.scatter(samples[:, 0], samples[:, 1], s=1, alpha=0.6)
         for axis in (above, below):
             axis.set(xlim=extent[:2], ylim=extent[2:])
             axis.tick_params(labelsize=6)

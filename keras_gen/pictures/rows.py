@@ -91,7 +91,7 @@ def labelled_rows(rows: Mapping[str, np.ndarray], space: Numbers) -> PIL.Image.I
 
 
 def stacked_rows(rows: Rows) -> PIL.Image.Image:
-    """Arranges rows below each other; rows of one space in the same colours, all magnified to about the same size."""
+    """Arranges rows below each other: rows of one space on one scale of brightness, smaller images magnified."""
     images = {name: as_images(values) for name, (_, values) in rows.items()}
     ranges = {}
     for space in {space for space, _ in rows.values()}:
@@ -111,7 +111,7 @@ def stacked_rows(rows: Rows) -> PIL.Image.Image:
 
 
 def fitted(pixels: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
-    """Returns images of bytes magnified by a whole factor, with grey around them, to a given size."""
+    """Returns images of bytes, magnified by a whole factor and with grey around them, of a given size."""
     factor = min(height // pixels.shape[1], width // pixels.shape[2])
     pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2).repeat(channels // pixels.shape[3], axis=3)
     around = [(free // 2, free - free // 2) for free in (height - pixels.shape[1], width - pixels.shape[2])]

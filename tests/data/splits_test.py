@@ -91,8 +91,8 @@ def test_a_set_without_labels_has_the_same_examples(digits):
     shard = data.load("digits", labels=True, shard=(1, 3))
     assert shard.unlabelled().size("test") == shard.size("test")
     np.testing.assert_array_equal(shard.unlabelled().array("test"), digits.array("test")[1::3])
-    drawn = digits.binarized("dynamic")
-    for x, (same, _) in zip(drawn.unlabelled().test, drawn.test, strict=True):
+    dynamic = digits.binarized("dynamic")
+    for x, (same, _) in zip(dynamic.unlabelled().test, dynamic.test, strict=True):
         np.testing.assert_array_equal(x, same)
 
 

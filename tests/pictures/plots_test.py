@@ -23,11 +23,11 @@ class Truth:
 def test_the_same_density_looks_the_same_and_another_does_not():
     moons = toy.get("two_moons")
     models = {"first": Truth("two_moons"), "second": Truth("two_moons"), "other": Truth("rings")}
-    drawn = np.asarray(pictures.density_plot(models, moons.log_density, moons.sample(500), resolution=50), float)
+    image = np.asarray(pictures.density_plot(models, moons.log_density, moons.sample(500), resolution=50), float)
     # Four columns; titles and the numbers at the axes are left out.
-    height, width = drawn.shape[0] // 2, drawn.shape[1] // 4
+    height, width = image.shape[0] // 2, image.shape[1] // 4
     truth, first, second, other = (
-        drawn[height // 4 : height * 3 // 4, column * width + width // 4 : column * width + width * 3 // 4].mean(
+        image[height // 4 : height * 3 // 4, column * width + width // 4 : column * width + width * 3 // 4].mean(
             axis=-1
         )
         for column in range(4)
@@ -38,6 +38,6 @@ def test_the_same_density_looks_the_same_and_another_does_not():
 
 
 def test_one_model_needs_no_truth():
-    drawn = np.asarray(pictures.density_plot(Truth("two_moons"), resolution=20))
-    assert drawn.shape[0] > drawn.shape[1]
-    assert drawn.std() > 0
+    image = np.asarray(pictures.density_plot(Truth("two_moons"), resolution=20))
+    assert image.shape[0] > image.shape[1]
+    assert image.std() > 0

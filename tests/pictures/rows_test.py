@@ -20,9 +20,9 @@ def test_images_are_a_grid_and_other_levels_rows_of_pixels():
     # What real vectors stand beside does not change a grid.
     assert same(pictures.picture(space, images, images[:1]), pictures.image_grid(images, space))
     bits = RANDOM.integers(0, 2, (9, 16))
-    drawn = np.asarray(pictures.picture(Levels((16,), 2), bits))
-    factor = drawn.shape[0] // (9 + 2 * 2)
-    np.testing.assert_array_equal(drawn[::factor, ::factor][2:-2, 2:-2], 255 * bits)
+    image = np.asarray(pictures.picture(Levels((16,), 2), bits))
+    factor = image.shape[0] // (9 + 2 * 2)
+    np.testing.assert_array_equal(image[::factor, ::factor][2:-2, 2:-2], 255 * bits)
     assert same(pictures.picture(Levels((4, 4), 2), bits.reshape(9, 4, 4)), pictures.picture(Levels((16,), 2), bits))
 
 
@@ -62,8 +62,8 @@ def test_several_rows_stand_under_their_names():
     assert same(pictures.preview({name: (space, x) for name, x in rows.items()}), labelled)
     # The names take the left; there is a row of black or white images for each.
     flat = {"black": np.zeros((3, 4, 4, 1)), "white": np.full((3, 4, 4, 1), 16)}
-    drawn = np.asarray(pictures.labelled_rows(flat, space))[..., 0]
-    column = drawn[:, drawn.shape[1] * 3 // 4]
+    image = np.asarray(pictures.labelled_rows(flat, space))[..., 0]
+    column = image[:, image.shape[1] * 3 // 4]
     assert column[len(column) // 4] == 0
     assert column[len(column) * 3 // 4] == 255
 
@@ -76,8 +76,8 @@ def test_points_of_several_rows_stand_beside_each_other():
 def test_rows_of_several_spaces_keep_their_own_black_and_white():
     grey, colour = Levels((2, 2, 1), 2), Levels((4, 4, 3), 256)
     rows = {"source": (grey, np.ones((3, 2, 2, 1))), "target": (colour, np.full((3, 4, 4, 3), (255, 0, 0)))}
-    drawn = np.asarray(pictures.preview(rows))
-    pixels = drawn[:, drawn.shape[1] * 3 // 4]
+    image = np.asarray(pictures.preview(rows))
+    pixels = image[:, image.shape[1] * 3 // 4]
     np.testing.assert_array_equal(pixels[len(pixels) // 4], [255, 255, 255])
     np.testing.assert_array_equal(pixels[len(pixels) * 3 // 4], [255, 0, 0])
 

@@ -38,5 +38,5 @@ def test_a_very_short_sound_can_be_shown():
 def test_several_rows_of_sound_stand_below_each_other():
     rows = {name: (SOUND, np.zeros((1, 2000))) for name in ("input", "output", "target")}
     one = pictures.picture(SOUND, np.zeros((1, 2000)))
-    drawn = pictures.preview(rows)
-    assert (drawn.width, drawn.height) == (one.width, 3 * one.height)
+    image = pictures.preview(rows)
+    assert (image.width, image.height) == (one.width, 3 * one.height)
