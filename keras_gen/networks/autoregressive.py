@@ -137,7 +137,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
             if index == 0 and self.context_layer is not None:
                 from_context = self.context_layer(context)
                 # Not by broadcasting over another axis: oneDNN would fuse that sum with the product, and then fail.
-                h += tf.tile(from_context, [tf.shape(h)[0] // tf.shape(from_context)[0], 1])
+                h += tf.tile(from_context, [tf.shape(h)[0] // tf.maximum(tf.shape(from_context)[0], 1), 1])
             h, below = drop(self.activation_function(h)), degrees
         # An output sees only lower degrees.
         y = self.output_layer(h, below, outputs - 1)

@@ -58,7 +58,7 @@ class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
         x = self.for_each_context(x)
         rows, context = tf.reshape(x, (-1, self.network.entries)), self.context
         if context is not None and len(x.shape) > 2:
-            context = tf.tile(context, [tf.shape(rows)[0] // tf.shape(context)[0], 1])
+            context = tf.tile(context, [tf.shape(rows)[0] // tf.maximum(tf.shape(context)[0], 1), 1])
         y = self.network.in_turn(
             lambda parameters, entry: self.entry_bijector(parameters).forward(entry), rows, context
         )
