@@ -24,6 +24,7 @@ import tyro
 from timing import best_seconds
 
 from keras_gen.adversarial import DCGAN, WGANGP
+from keras_gen.core import Step
 
 SHAPE, BATCH, FILTERS = (28, 28, 1), 64, (64, 128)
 
@@ -46,10 +47,11 @@ def critic_step(model, jit_compile: bool):
     x = tf.constant(images())
 
     @tf.function(jit_compile=jit_compile, autograph=False)
-    def step():
-        return tf.reduce_mean(model.discriminator_step(x, None, seed=model.next_seed())["discriminator_loss"])
+    def critic():
+        step = Step(model.next_seed(), training=True)
+        return tf.reduce_mean(model.take_discriminator_step({"x": x}, step)["discriminator_loss"])
 
-    return step
+    return critic
 
 
 def dcgan() -> DCGAN:

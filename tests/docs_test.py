@@ -8,7 +8,6 @@ import pytest
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the Parzen width")
 @pytest.mark.parametrize("page", ["adversarial_networks.md"])
 def test_examples_run(page):
