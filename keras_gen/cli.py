@@ -75,6 +75,7 @@ def sample(
     num_samples: int = 64,
     seed: int = 0,
     label: int | None = None,
+    option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     output: pathlib.Path = pathlib.Path("samples.png"),
     overwrite: bool = False,
 ) -> None:
@@ -85,14 +86,12 @@ def sample(
         num_samples: number of examples.
         seed: the same seed draws the same examples.
         label: class to draw, for a class-conditional model; by default all in turn.
+        option: NAME=NUMBER, something that the model lets one choose about its draws, such as truncation=0.7; may be
+            given several times.
         output: file to write; its ending chooses the format.
         overwrite: replace the file if it exists.
     """
     checks.choice("output", output.suffix, (".png", ".wav", ".npy"))
-    metrics = folder / "metrics.json"
-    sample_rate = read_json(metrics).get("dataset", {}).get("sample_rate") if metrics.is_file() else None
-    if output.suffix == ".wav" and sample_rate is None:
-        raise ValueError(f"`output` must end in .png or .npy: {folder} holds no finished run on sound.")
     refuse_existing(output, overwrite)
     checks.positive_int("num_samples", num_samples)
     load_tensorflow()
@@ -103,21 +102,38 @@ def sample(
     from keras_gen.files import atomic_file
 
     model = keras_gen.load_model(folder)
-    if not hasattr(model, "sample"):
+    if "sample" not in model.signatures():
         raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which draws no examples.")
+    space = model.event_space
+    if output.suffix == ".wav" and (not isinstance(space, spaces.Sound) or space.sample_rate is None):
+        raise ValueError(
+            f"`output` must end in .png or .npy: {folder} holds a {type(model).__name__}, whose samples are no sound "
+            "of a known sample rate."
+        )
+    options = dict(numbered(text, model.sampling_options()) for text in option)
     if label is None:
-        x = model.sample_on_examples(num_samples, seed=seed).numpy()
+        x = model.sample_on_examples(num_samples, seed=seed, **options).numpy()
     else:
-        x = model.sample(num_samples, condition=np.full(num_samples, label), seed=seed).numpy()
+        x = model.sample(num_samples, condition=np.full(num_samples, label), seed=seed, **options).numpy()
     with atomic_file(output) as path:
         if output.suffix == ".npy":
             np.save(path, x)
         elif output.suffix == ".wav":
-            pictures.write_wav(path, x, sample_rate)
+            pictures.write_wav(path, x, space.sample_rate)
         else:
-            sound = spaces.Sound(model.event_shape, sample_rate=sample_rate)
-            pictures.picture(model.event_space if sample_rate is None else sound, x).save(path)
+            pictures.picture(space, x).save(path)
     print(f"{output}: {num_samples} samples of shape {tuple(model.event_shape)} from {folder}")
+
+
+def numbered(text: str, defaults: dict[str, int | float]) -> tuple[str, int | float]:
+    """Returns the name and the number of NAME=NUMBER, which is whole where the default is."""
+    name, _, value = text.partition("=")
+    whole = isinstance(defaults.get(name), int)
+    try:
+        return name, int(value) if whole else float(value)
+    except ValueError:
+        kind = "a whole number" if whole else "a number"
+        raise ValueError(f"`option` must be NAME=NUMBER with {kind}, received {text!r}.") from None
 
 
 def evaluate(
@@ -125,18 +141,20 @@ def evaluate(
     *,
     dataset: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
+    image_size: tuple[int, int] | None = None,
     batch_size: int = 100,
     num_samples: int = 100,
     seed: int = 0,
 ) -> None:
-    """Evaluate the likelihood of a trained model, exactly or by a bound.
+    """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of them it is.
 
     Args:
         folder: folder of a finished run.
         dataset: name or path of a data set; by default the one the model was trained on.
         split: part of the data set.
+        image_size: height and width that the images of a folder are brought to; by default as in the run.
         batch_size: examples evaluated at once.
-        num_samples: samples for each example, for a model with a bound.
+        num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
         seed: seed of these samples.
     """
     arguments = read_json(folder / "config.json")["arguments"]
@@ -145,20 +163,20 @@ def evaluate(
     from keras_gen import data, evaluation
 
     model = keras_gen.load_model(folder)
-    how = {
-        name: arguments[name]
-        for name in ("binarization", "audio_length", "columns", "standardize")
-        if name in arguments
-    }
-    how["labels"] = model.condition_space is not None
-    splits = data.load(dataset or arguments["dataset"], batch_size=batch_size, **how)
-    if hasattr(model, "log_prob"):
-        results = evaluation.likelihood(model, getattr(splits, split))
-    elif hasattr(model, "log_prob_bound"):
-        results = evaluation.likelihood_bound(model, getattr(splits, split), num_samples=num_samples, seed=seed)
-    else:
+    if model.likelihood_kind is None:
         raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which has no likelihood to evaluate.")
-    print(json.dumps({split: results}, indent=2))
+    names = ("binarization", "image_size", "audio_length", "columns", "standardize")
+    reading = {name: arguments[name] for name in names if name in arguments}
+    if image_size is not None:
+        reading["image_size"] = image_size
+    splits = data.load(
+        dataset or arguments["dataset"],
+        batch_size=batch_size,
+        labels=model.condition_space is not None,
+        **reading,
+    )
+    figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed)
+    print(json.dumps({"likelihood": model.likelihood_kind, split: figures}, indent=2))
 
 
 def export(
@@ -210,7 +228,7 @@ def read_json(path: pathlib.Path) -> dict:
     if not path.is_file():
         raise FileNotFoundError(f"`folder` {path.parent} holds no finished run: there is no {path.name}.")
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"`folder`: {path} is damaged ({error}).") from None
 

@@ -1,16 +1,20 @@
-"""The command `keras-gen` and the flags of recipes."""
+"""The command `keras-gen`."""
 
 import json
 import subprocess
 import sys
 
 import numpy as np
+import PIL.Image
 import pytest
 from scipy.io import wavfile
 
-from keras_gen import cli, training
+import keras_gen
+from keras_gen import cli, data, evaluation
+from keras_gen.adversarial import GAN
 from keras_gen.autoregressive import MADE, WaveNet
 from keras_gen.core import saving
+from keras_gen.flows import NICE
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -25,16 +29,20 @@ def run(monkeypatch, capsys, *arguments):
     return status, captured.out, captured.err
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder as a finished run leaves it, with the model alone."""
-    folder = tmp_path_factory.mktemp("cli") / "made"
+def finished(folder, recipe: str, model, **arguments):
+    """Makes a folder as a finished run leaves it, with the model alone."""
     folder.mkdir()
-    saving.save_model(MADE((8, 8, 1), (4,)), folder / "model.keras")
-    config = {"recipe": "autoregressive.made", "arguments": {"dataset": "digits", "binarization": "threshold"}}
-    (folder / "config.json").write_text(json.dumps(config))
+    saving.save_model(model, folder / "model.keras")
+    (folder / "config.json").write_text(json.dumps({"recipe": recipe, "arguments": arguments}))
     (folder / "metrics.json").write_text(json.dumps({"test": {"nll": 44.0}}))
     return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "made"
+    model = MADE((8, 8, 1), (4,))
+    return finished(folder, "autoregressive.made", model, dataset="digits", binarization="threshold")
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["--help"], ["sample", "--help"], ["train", "made", "--help"]])
@@ -69,13 +77,72 @@ def test_sample_draws_what_the_model_draws(trained, tmp_path, monkeypatch, capsy
 
 
 def test_evaluate_uses_the_data_of_the_run(trained, monkeypatch, capsys):
-    from keras_gen import data, evaluation
-
     status, out, _ = run(monkeypatch, capsys, "evaluate", trained, "--split", "validation")
     assert status == 0
     splits = data.load("digits", binarization="threshold")
     expected = evaluation.likelihood(saving.load_model(trained), splits.validation)
-    assert json.loads(out)["validation"]["nll"] == pytest.approx(expected["nll"], rel=1e-6)
+    found = json.loads(out)
+    assert found["likelihood"] == "exact"
+    assert found["validation"]["nll"] == pytest.approx(expected["nll"], rel=1e-6)
+
+
+def test_evaluate_says_that_a_bound_is_one(tmp_path, monkeypatch, capsys):
+    """The mass that a flow gives to levels has a bound alone."""
+    model = NICE((8, 8, 1), 2, (4,), levels=17)
+    folder = finished(tmp_path / "nice", "flows.nice", model, dataset="digits", binarization="none")
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--num-samples", 3, "--seed", 5)
+    assert status == 0
+    found = json.loads(out)
+    assert found["likelihood"] == "lower bound"
+    expected = evaluation.likelihood(model, data.load("digits").test, num_samples=3, seed=5)
+    assert set(found["test"]) == set(expected) >= {"nll_bound", "bits_per_dim_bound", "nll_bound_monte_carlo_error"}
+    assert found["test"]["nll_bound"] == pytest.approx(expected["nll_bound"], rel=1e-6)
+
+
+@pytest.mark.parametrize("how", ["run", "flag"])
+def test_evaluate_reads_images_in_the_size_of_the_run_or_in_another(tmp_path, monkeypatch, capsys, how):
+    random = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for number in range(12):
+        shape = (10 + number, 9)
+        PIL.Image.fromarray(random.integers(0, 256, shape, np.uint8)).save(tmp_path / "images" / f"{number:02}.png")
+    dataset = str(tmp_path / "images")
+    in_run = {"image_size": [4, 6]} if how == "run" else {}
+    folder = finished(tmp_path / "made", "autoregressive.made", MADE((4, 6, 1), (3,), 256), dataset=dataset, **in_run)
+    flags = ("--image-size", 4, 6) if how == "flag" else ()
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, *flags)
+    assert status == 0
+    expected = evaluation.likelihood(saving.load_model(folder), data.load(dataset, image_size=(4, 6)).test)
+    assert json.loads(out)["test"]["nll"] == pytest.approx(expected["nll"], rel=1e-6)
+
+
+def test_evaluate_refuses_a_model_without_a_likelihood(tmp_path, monkeypatch, capsys):
+    folder = finished(tmp_path / "gan", "adversarial.gan", gan(), dataset="eight_gaussians")
+    status, _, err = run(monkeypatch, capsys, "evaluate", folder)
+    assert status == 1
+    assert "holds a GAN, which has no likelihood to evaluate." in err
+
+
+def gan():
+    networks = {"name": "dense", "hidden_units": (3,)}
+    return GAN((2,), None, latent_size=4, generator_network=networks, discriminator_network=networks)
+
+
+def test_options_of_sampling_are_those_of_the_model(tmp_path, monkeypatch, capsys):
+    model, output = gan(), tmp_path / "x.npy"
+    saving.save_model(model, tmp_path / "model.keras")
+    sample = ("sample", tmp_path, "--num-samples", 5, "--seed", 3, "--output", output)
+    assert run(monkeypatch, capsys, *sample, "--option", "truncation=0.1")[0] == 0
+    np.testing.assert_array_equal(np.load(output), model.sample(5, seed=3, truncation=0.1))
+    assert np.any(np.load(output) != model.sample(5, seed=3))
+    for option, sentence in {
+        "truncation": "`option` must be NAME=NUMBER with a number, received 'truncation'.",
+        "truncation=much": "`option` must be NAME=NUMBER with a number, received 'truncation=much'.",
+        "heat=2": "`heat` is no option of GAN.sample; it takes truncation.",
+    }.items():
+        status, _, err = run(monkeypatch, capsys, *sample, "--overwrite", "--option", option)
+        assert status == 1
+        assert sentence in err
 
 
 def test_info_shows_arguments_and_figures(trained, monkeypatch, capsys):
@@ -83,19 +150,29 @@ def test_info_shows_arguments_and_figures(trained, monkeypatch, capsys):
     assert json.loads(out.split("\n", 1)[1])["test"]["nll"] == 44.0
 
 
-def test_sound_is_written_where_there_is_a_rate(tmp_path, monkeypatch, capsys):
-    saving.save_model(WaveNet((20,), filters=2, skip_filters=2, dilations=(1,)), tmp_path / "model.keras")
+def test_a_file_alone_tells_the_rate_of_its_sound(tmp_path, monkeypatch, capsys):
+    """Of a model that does not know its rate, samples are arrays or pictures of vectors."""
+    for name, sample_rate in (("with", 100), ("without", None)):
+        model = WaveNet((20,), sample_rate=sample_rate, filters=2, skip_filters=2, dilations=(1,))
+        saving.save_model(model, tmp_path / f"{name}.keras")
     output = tmp_path / "samples.wav"
-    status, *_ = run(monkeypatch, capsys, "sample", tmp_path, "--num-samples", 2, "--output", output)
+    status, _, err = run(monkeypatch, capsys, "sample", tmp_path / "without.keras", "--output", output)
     assert status == 1
+    assert "holds a WaveNet, whose samples are no sound of a known sample rate." in err
     assert not output.exists()
-    (tmp_path / "metrics.json").write_text('{"dataset": {"sample_rate": 100}}')
-    run(monkeypatch, capsys, "sample", tmp_path, "--num-samples", 2, "--output", output)
+    run(monkeypatch, capsys, "sample", tmp_path / "with.keras", "--num-samples", 2, "--output", output)
     rate, samples = wavfile.read(output)
     assert rate == 100
-    assert len(samples) == 2 * (20 + 25)
-    assert np.any(samples[:20])
-    assert not np.any(samples[20:45])
+    # A quarter of a second of silence follows each of two sounds.
+    sounds = samples.reshape(2, 20 + 25)
+    expected = keras_gen.load_model(tmp_path / "with.keras").sample(2, seed=0)
+    np.testing.assert_allclose(sounds[:, :20] / 32768, expected, atol=1e-4)
+    assert not np.any(sounds[:, 20:])
+    for name in ("with", "without"):
+        flags = ("--num-samples", 30, "--output", tmp_path / f"{name}.png")
+        assert run(monkeypatch, capsys, "sample", tmp_path / f"{name}.keras", *flags)[0] == 0
+    # Waveforms and spectrograms of four sounds, and a histogram of each of 16 entries.
+    assert len({PIL.Image.open(tmp_path / f"{name}.png").size for name in ("with", "without")}) == 2
 
 
 @pytest.mark.parametrize(
@@ -117,30 +194,3 @@ def test_a_mistake_gets_one_sentence_and_a_status(arguments, sentence, monkeypat
     assert status == 1
     (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
     assert sentence in line
-
-
-def test_the_paper_fills_in_what_no_flag_gives():
-    received = []
-
-    @training.recipe(dataset="mnist", epochs=300, hidden_units=(8000,))
-    def main(*, dataset: str = "digits", epochs: int = 3, hidden_units: tuple[int, ...] = (5,), width: float = 1.0):
-        """Records its arguments.
-
-        Args:
-            dataset: a name.
-            epochs: a number.
-            hidden_units: numbers.
-            width: a number.
-        """
-        received.append((dataset, epochs, hidden_units, width))
-
-    main.cli([])
-    main.cli(["--paper", "--epochs", "7"])
-    main(paper=True, width=2.0)
-    assert received == [
-        ("digits", 3, (5,), 1.0),
-        ("mnist", 7, (8000,), 1.0),
-        ("mnist", 300, (8000,), 2.0),
-    ]
-    with pytest.raises(TypeError, match="`paper` must name arguments of main, received size"):
-        training.recipe(size=1)(lambda *, width=1: None)

@@ -86,10 +86,10 @@ class GenerativeModel(EventModel):
             checks.number(name, value, whole=isinstance(defaults[name], int))
         return {name: tf.constant(options.get(name, default), dtype_of(default)) for name, default in defaults.items()}
 
-    def sample_on_examples(self, num_samples: int, *, seed) -> tf.Tensor:
+    def sample_on_examples(self, num_samples: int, *, seed, **options) -> tf.Tensor:
         """As `sample`; a conditional model gets examples of its condition, such as all classes in turn."""
         condition = None if self.condition_space is None else self.condition_space.examples(num_samples)
-        return self.sample(num_samples, condition=condition, seed=seed)
+        return self.sample(num_samples, condition=condition, seed=seed, **options)
 
     def preview(self, batch, *, seed):
         """As many samples; a conditional model gets examples of its condition, such as all classes in turn."""

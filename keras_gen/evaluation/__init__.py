@@ -27,8 +27,6 @@ from keras_gen.evaluation.feature_statistics import score as score
 from keras_gen.evaluation.features import FeatureExtractor as FeatureExtractor
 from keras_gen.evaluation.features import inception as inception
 from keras_gen.evaluation.likelihood import likelihood as likelihood
-from keras_gen.evaluation.likelihood import likelihood_bound as likelihood_bound
-from keras_gen.evaluation.likelihood import likelihood_bounds as likelihood_bounds
 from keras_gen.evaluation.likelihood import likelihoods as likelihoods
 from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
 from keras_gen.evaluation.modes import mode_count as mode_count

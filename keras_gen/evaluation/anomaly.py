@@ -19,10 +19,10 @@ import PIL.Image
 import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import stats
-from sklearn import metrics
 
 from keras_gen import checks, seeds
-from keras_gen.core import Model
+from keras_gen.core import EventModel
+from keras_gen.evaluation.batches import batches_of
 
 tfd = tfp.distributions
 
@@ -76,16 +76,14 @@ def auroc(inlier_scores, outlier_scores) -> AUROC:
     m, n = len(inliers), len(outliers)
     # Ranks instead of scores: they order infinite scores, too.
     ranks = stats.rankdata(np.concatenate([inliers, outliers]))
-    value = metrics.roc_auc_score(np.repeat([0, 1], [m, n]), ranks)
-    if min(m, n) < 2:
-        return AUROC(float(value), math.nan)
     above = 1.0 - (ranks[:m] - stats.rankdata(inliers)) / n
     below = (ranks[m:] - stats.rankdata(outliers)) / m
-    return AUROC(float(value), math.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n))
+    error = math.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n) if min(m, n) > 1 else math.nan
+    return AUROC(float(below.mean()), error)
 
 
 def anomaly_table(
-    scores: Mapping[str, Score] | Model, inliers, outliers: Mapping[str, object], *, batch_size: int = 100
+    scores: Mapping[str, Score] | EventModel, inliers, outliers: Mapping[str, object], *, batch_size: int = 100
 ) -> dict[str, dict[str, AUROC]]:
     """Evaluates how well scores tell outliers from inliers.
 
@@ -100,8 +98,8 @@ def anomaly_table(
     Args:
         scores: score functions by name, each from a batch of examples to one number per example, higher where it
             is more anomalous; or a model, for all the scores of `anomaly_scores` that it has.
-        inliers: examples such as the model was trained on, but held out: an array, or a `tf.data.Dataset` of
-            batches; of batches (examples, labels), the examples are taken.
+        inliers: examples such as the model was trained on, but held out: an array, or a `tf.data.Dataset` of batches,
+            whose labels are left out.
         outliers: sets of other examples, by name.
         batch_size: examples of an array that are scored at once.
 
@@ -111,7 +109,7 @@ def anomaly_table(
     Raises:
         ValueError: if there is no score, or a set holds no examples.
     """
-    if isinstance(scores, Model):
+    if isinstance(scores, EventModel):
         scores = anomaly_scores(scores)
     if not scores:
         raise ValueError("`scores` holds no score; at least one is expected.")
@@ -126,7 +124,7 @@ def anomaly_table(
 def scored(scores: Mapping[str, Score], examples, batch_size: int = 100) -> dict[str, np.ndarray]:
     """Returns all scores of all examples, float64 of shape `(num,)`, in one pass over them."""
     parts = {name: [] for name in scores}
-    for x in example_batches(examples, batch_size):
+    for x in batches_of(examples, batch_size):
         for name, score in scores.items():
             parts[name].append(np.asarray(score(x), np.float64))
     if not all(parts.values()):
@@ -134,27 +132,13 @@ def scored(scores: Mapping[str, Score], examples, batch_size: int = 100) -> dict
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def example_batches(examples, batch_size: int) -> Iterator[np.ndarray]:
-    """Yields the examples of an array or of a data set, without labels, as arrays of at most `batch_size` rows.
-
-    The batches of a data set are its own.
-    """
-    if isinstance(examples, tf.data.Dataset):
-        for batch in examples:
-            yield (batch[0] if isinstance(batch, tuple) else batch).numpy()
-    else:
-        examples = np.asarray(examples)
-        for start in range(0, len(examples), checks.positive_int("batch_size", batch_size)):
-            yield examples[start : start + batch_size]
-
-
 # Scores
 
 
 def anomaly_scores(
-    model: Model,
+    model: EventModel,
     *,
-    background: Model | None = None,
+    background: EventModel | None = None,
     num_samples: int = 100,
     levels: int | None = None,
     prepare: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -163,72 +147,70 @@ def anomaly_scores(
     r"""Returns the scores that a model has.
 
     - "log_prob", of a model with an exact likelihood: $-\log p(x)$, in nats;
-    - "elbo" and "bound", of a model with `log_prob_bound`: minus the bound with one sample and with
-      `num_samples`, in nats;
-    - "reconstruction", of a model with `reconstruct`: see `reconstruction_error`;
+    - "elbo" and "bound", of a model with a lower bound of the likelihood: minus the bound with one sample and with
+      `num_samples`, in nats; "bound" or "estimate", of a model with an upper bound or an estimate: minus that;
+    - "reconstruction", of a model that reconstructs examples: see `reconstruction_error`;
     - "likelihood_ratio", given a background model: $-(\log p(x) - \log p_0(x))$, in nats;
     - "complexity", on levels: $-\log_2 p(x) - L(x)$, where L is `compressed_bits`, in bits.
 
-    The last two take the bound with `num_samples` where there is no exact likelihood.
+    The last two take the bound or the estimate where there is no exact likelihood.
 
     Args:
-        model: any model; scores that it lacks the verb for are left out.
-        background: a model of the same kind, trained on `mutated` examples.
-        num_samples: samples of the bound.
+        model: any model; scores of verbs that it does not have are left out.
+        background: a model with a likelihood of the same kind, trained on `mutated` examples.
+        num_samples: samples of a bound or an estimate.
         levels: number of levels of an entry, for "complexity"; None takes the model's.
         prepare: function from examples, which are levels, to what the model takes; None for a model that takes
             them as they are. A reconstruction is compared with what the model took.
-        seed: seed of the bounds' samples, the same for each batch.
+        seed: seed of these samples, the same for each batch.
 
     Raises:
-        ValueError: if the model has none of them.
+        ValueError: if the model has no score, or the background's likelihood is of another kind.
     """
     prepare = prepare or (lambda x: x)
     levels = model.levels if levels is None else levels
-    scores = {}
-    log_likelihood = log_likelihood_function(model, prepare, num_samples, seed)
-    if hasattr(model, "log_prob"):
-        scores["log_prob"] = lambda x: -log_likelihood(x)
-    elif hasattr(model, "log_prob_bound"):
-        elbo = log_likelihood_function(model, prepare, 1, seed)
-        scores["elbo"] = lambda x: -elbo(x)
-        scores["bound"] = lambda x: -log_likelihood(x)
-    if hasattr(model, "reconstruct"):
+    kind, scores = model.likelihood_kind, {}
+    if kind is not None:
+        log_likelihood = log_likelihood_function(model, prepare, num_samples, seed)
+        if kind == "lower bound":
+            elbo = log_likelihood_function(model, prepare, 1, seed)
+            scores["elbo"] = lambda x: -elbo(x)
+        name = {"exact": "log_prob", "lower bound": "bound", "upper bound": "bound", "estimate": "estimate"}[kind]
+        scores[name] = lambda x: -log_likelihood(x)
+    if "reconstruct" in model.signatures():
         scores["reconstruction"] = lambda x: reconstruction_error(model, prepare(x))
-    if background is not None and log_likelihood is not None:
-        background_log_likelihood = log_likelihood_function(background, prepare, num_samples, seed)
-        if background_log_likelihood is None or hasattr(background, "log_prob") != hasattr(model, "log_prob"):
+    if kind is not None and background is not None:
+        if background.likelihood_kind != kind:
             raise ValueError(
-                f"`background` must have a likelihood of the same kind as the model, a {type(model).__name__}; "
-                f"received a {type(background).__name__}."
+                f"`background` must have a likelihood of the same kind as the model, {kind}; received a "
+                f"{type(background).__name__}, whose kind is {background.likelihood_kind}."
             )
+        background_log_likelihood = log_likelihood_function(background, prepare, num_samples, seed)
         scores["likelihood_ratio"] = lambda x: background_log_likelihood(x) - log_likelihood(x)
-    if levels is not None and log_likelihood is not None:
+    if kind is not None and levels is not None:
         scores["complexity"] = lambda x: -log_likelihood(x) / math.log(2.0) - compressed_bits(x, levels)
     if not scores:
         raise ValueError(
-            f"`model` must have log_prob, log_prob_bound or reconstruct to score examples; {type(model).__name__} has "
-            "none of them."
+            f"`model` must have a likelihood or reconstruct examples to score them; a {type(model).__name__} does "
+            "neither."
         )
     return scores
 
 
-def log_likelihood_function(model: Model, prepare, num_samples: int, seed: int) -> Score | None:
-    """Returns the function from examples to their log-likelihood, or its bound, in nats; None for a model without.
+def log_likelihood_function(model: EventModel, prepare, num_samples: int, seed: int) -> Score:
+    """Returns the function from examples to their log-likelihood, or its bound or estimate, in nats.
 
     It remembers the last batch, since several scores ask for the same.
     """
-    if hasattr(model, "log_prob"):
-        spec = tf.TensorSpec((None, *model.event_shape), tf.float32)
+    if model.likelihood_kind == "exact":
         # One trace, with a free batch size.
-        compute = tf.function(lambda x: model.log_prob(x), autograph=False, input_signature=[spec])
-    elif hasattr(model, "log_prob_bound"):
+        signature = [model.event_space.spec("x")]
+        compute = tf.function(lambda x: model.log_prob(x), autograph=False, input_signature=signature)
+    else:
 
         def compute(x):
             return model.log_prob_bound(x, num_samples=num_samples, seed=seeds.as_pair(seed))[0]
 
-    else:
-        return None
     remembered = []
 
     def log_likelihood(x):
@@ -239,8 +221,8 @@ def log_likelihood_function(model: Model, prepare, num_samples: int, seed: int) 
     return log_likelihood
 
 
-def reconstruction_error(model: Model, x) -> np.ndarray:
-    r"""Computes how far the reconstructions of examples are from these.
+def reconstruction_error(model: EventModel, x) -> np.ndarray:
+    r"""Computes how far reconstructions of examples are from the examples.
 
     Of bits, it is the negative log-likelihood of independent Bernoullis whose probabilities are the reconstruction,
     in nats. Of anything else it is half the squared distance, $\frac{1}{2} \sum_i (x_i - \hat x_i)^2$, with levels
@@ -259,8 +241,8 @@ def reconstruction_error(model: Model, x) -> np.ndarray:
         probabilities = tf.clip_by_value(reconstruction, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
         entries = -tfd.Bernoulli(probs=probabilities).log_prob(x)
     else:
-        scale = 1.0 if model.levels is None else model.levels - 1.0
-        entries = 0.5 * ((x - reconstruction) / scale) ** 2
+        ours, theirs = (model.event_space.scaled(part, 0.0, 1.0) for part in (x, reconstruction))
+        entries = 0.5 * (ours - theirs) ** 2
     return entries.numpy().astype(np.float64).reshape(len(x), -1).sum(axis=1)
 
 

@@ -11,12 +11,8 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.core import GenerativeModel, saving
-from keras_gen.evaluation.classifier import Classifier
+from keras_gen.evaluation.classifier import SHIPPED, Classifier
 from keras_gen.evaluation.feature_statistics import Moments
-from keras_gen.evaluation.likelihood import pair
-
-#: The classifier of handwritten digits that comes with the package, of `recipes/tasks/classifier.py --paper`.
-SHIPPED = pathlib.Path(__file__).with_name("mnist_classifier.keras")
 
 #: The file that `keras.applications` keeps the weights of Inception-v3 in.
 INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
@@ -184,24 +180,13 @@ class Features:
         return cls(moments, np.concatenate(vectors), classes, extractor)
 
 
-def batches_of(examples, batch_size: int) -> Iterable[np.ndarray]:
-    """Yields batches of examples, without labels, of an array or of a `tf.data.Dataset` of batches."""
-    if isinstance(examples, tf.data.Dataset):
-        for batch in examples:
-            yield pair(batch)[0].numpy()
-        return
-    examples = np.asarray(examples)
-    for start in range(0, len(examples), checks.positive_int("batch_size", batch_size)):
-        yield examples[start : start + batch_size]
-
-
-def drawn(model: GenerativeModel, num_samples: int, batch_size: int, seed: int) -> Iterable[np.ndarray]:
+def sample_batches(model: GenerativeModel, num_samples: int, batch_size: int, seed: int) -> Iterable[np.ndarray]:
     """Yields batches of samples of a model, those of a conditional one on examples of its condition.
 
     Raises:
         TypeError: if the model draws no samples.
     """
-    if not hasattr(model, "sample_on_examples"):
+    if "sample" not in model.signatures():
         raise TypeError(f"`source` must be a model that draws samples, received a {type(model).__name__}.")
     num_samples = checks.positive_int("num_samples", num_samples)
     for index, start in enumerate(range(0, num_samples, checks.positive_int("batch_size", batch_size))):

@@ -1,4 +1,4 @@
-"""Likelihoods over a data set: exact ones, and bounds, with their standard errors."""
+"""Likelihoods over a data set, exact or estimated, with their standard errors."""
 
 import math
 import sys
@@ -8,99 +8,94 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import seeds
-from keras_gen.core import DensityModel, GenerativeModel
+from keras_gen.core import GenerativeModel
 from keras_gen.data import Splits
 from keras_gen.evaluation.baselines import baselines
 from keras_gen.flows.base import FlowModel
 
-
-def likelihood(model: DensityModel, dataset: tf.data.Dataset, *, verbose: bool = True) -> dict[str, float]:
-    """Evaluates the exact negative log-likelihood.
-
-    Args:
-        model: a model with `log_prob`.
-        dataset: batches of examples, or of pairs (examples, condition).
-        verbose: whether to show a progress bar.
-
-    Returns:
-        "nll" in nats, "bits_per_dim", and the "nll_standard_error" of the mean over examples.
-    """
-    log_prob = tf.function(model.log_prob, autograph=False, reduce_retracing=True)
-    values = np.concatenate([log_prob(*pair(batch)).numpy() for batch in shown(dataset, verbose)]).astype(np.float64)
-    return {
-        "nll": -values.mean(),
-        "bits_per_dim": -values.mean() / (model.event_size * math.log(2.0)),
-        "nll_standard_error": standard_error(values),
-    }
+#: What follows the name of a figure, by the kind of likelihood. The negative of a lower bound is an upper one.
+SUFFIXES = {"exact": "", "lower bound": "_bound", "upper bound": "_lower_bound", "estimate": "_estimate"}
 
 
-def likelihood_bound(
-    model: GenerativeModel, dataset: tf.data.Dataset, *, num_samples: int, seed: int = 0, verbose: bool = True
+def likelihood(
+    model: GenerativeModel,
+    dataset: tf.data.Dataset,
+    *,
+    num_samples: int = 100,
+    seed: int = 0,
+    verbose: bool = True,
 ) -> dict[str, float]:
-    """Evaluates an upper bound on the negative log-likelihood.
+    """Evaluates the negative log-likelihood: exactly where the model can, else by its estimate.
+
+    Names say what a figure is: "nll" is exact, "nll_bound" is at least as large as the exact figure would be,
+    "nll_lower_bound" at most, and "nll_estimate" may be either; `model.likelihood_kind` says which it is.
 
     Args:
-        model: a model with `log_prob_bound`.
-        dataset: batches of examples, or of pairs (examples, condition).
-        num_samples: samples that the bound of each example takes; 1 gives the negative ELBO of a VAE.
+        model: a model with a likelihood.
+        dataset: batches in any form that `fit` takes.
+        num_samples: samples for each example of an estimate; with 1, the bound of a VAE is its negative ELBO.
         seed: seed of the samples.
         verbose: whether to show a progress bar.
 
     Returns:
-        "nll_bound" in nats and in "bits_per_dim_bound", "nll_bound_standard_error" of the mean over examples,
-        "nll_bound_monte_carlo_error" (the part of it that comes from the samples) and "num_samples".
+        "nll" in nats, "bits_per_dim", and the "nll_standard_error" of the mean over examples. Of an estimate,
+        "nll_bound", "bits_per_dim_bound" and "nll_bound_standard_error", or the like; the part of the error that comes
+        from the samples, "nll_bound_monte_carlo_error"; and "num_samples".
+
+    Raises:
+        ValueError: if the model has no likelihood.
     """
-    bounds, errors = [], []
+    kind = model.likelihood_kind
+    if kind is None:
+        raise ValueError(f"`model` must have a likelihood; {type(model).__name__} has none.")
+    log_prob = tf.function(model.log_prob, autograph=False, reduce_retracing=True) if kind == "exact" else None
+    values, errors = [], []
     for index, batch in enumerate(shown(dataset, verbose)):
-        x, *condition = pair(batch)
-        batch_seed = tf.random.experimental.stateless_fold_in(seeds.as_pair(seed), index)
-        given = {"condition": condition[0]} if condition else {}
-        bound, error = model.log_prob_bound(x, num_samples=num_samples, seed=batch_seed, **given)
-        bounds.append(bound.numpy())
-        errors.append(error.numpy())
-    values = np.concatenate(bounds).astype(np.float64)
-    errors = np.concatenate(errors).astype(np.float64)
-    return {
-        "nll_bound": -values.mean(),
-        "bits_per_dim_bound": -values.mean() / (model.event_size * math.log(2.0)),
-        "nll_bound_standard_error": standard_error(values),
-        "nll_bound_monte_carlo_error": float(np.sqrt(np.sum(errors**2))) / len(errors),
-        "num_samples": num_samples,
+        columns, _ = model.unpack(batch)
+        if kind == "exact":
+            values.append(log_prob(**columns).numpy())
+        else:
+            value, error = model.log_prob_bound(**columns, num_samples=num_samples, seed=folded(seed, index))
+            values.append(value.numpy())
+            errors.append(error.numpy())
+    values = np.concatenate(values).astype(np.float64)
+    suffix = SUFFIXES[kind]
+    figures = {
+        f"nll{suffix}": -values.mean(),
+        f"bits_per_dim{suffix}": -values.mean() / (model.event_size * math.log(2.0)),
+        f"nll{suffix}_standard_error": standard_error(values),
     }
+    if kind == "exact":
+        return figures
+    errors = np.concatenate(errors).astype(np.float64)
+    monte_carlo_error = float(np.sqrt(np.sum(errors**2))) / len(errors)
+    return {**figures, f"nll{suffix}_monte_carlo_error": monte_carlo_error, "num_samples": num_samples}
 
 
-def likelihoods(model: DensityModel, splits: Splits) -> dict[str, dict[str, float]]:
-    """Evaluates the exact negative log-likelihood of validation and test data, the latter beside trivial baselines.
-
-    Args:
-        model: a model with `log_prob`.
-        splits: data.
-
-    Returns:
-        What `likelihood` returns, for "validation" and "test"; and what `baselines` returns, for "test".
-    """
-    found = {name: likelihood(model, getattr(splits, name)) for name in ("validation", "test")}
-    found["test"].update(baselines(splits))
-    return found
-
-
-def likelihood_bounds(model: GenerativeModel, splits: Splits, num_samples: int) -> dict[str, dict[str, float]]:
-    """Evaluates the evidence lower bound of validation and test data, and a tighter bound of the latter.
+def likelihoods(model: GenerativeModel, splits: Splits, num_samples: int = 100) -> dict[str, dict[str, float]]:
+    """Evaluates the likelihood of validation and test data.
 
     Args:
-        model: a model with `log_prob_bound`.
+        model: a model with a likelihood.
         splits: data.
-        num_samples: samples that the bound of each test example takes.
+        num_samples: samples for each example of an estimate.
 
     Returns:
-        For "validation" and "test" the "elbo" in nats, and its standard error; for "test" what `likelihood_bound`
-        returns, too.
+        For "validation" and "test", what `likelihood` returns. Of an exact likelihood, "test" has the figures of
+        `baselines`, too. Of a lower bound, both have the "elbo", the bound with one sample, in nats, and its
+        "elbo_standard_error"; the bound with `num_samples` is that of "test" alone.
     """
     found = {}
     for name in ("validation", "test"):
-        bound = likelihood_bound(model, getattr(splits, name), num_samples=1)
-        found[name] = {"elbo": -bound["nll_bound"], "elbo_standard_error": bound["nll_bound_standard_error"]}
-    found["test"].update(likelihood_bound(model, splits.test, num_samples=num_samples))
+        if model.likelihood_kind == "lower bound":
+            bound = likelihood(model, getattr(splits, name), num_samples=1)
+            found[name] = {"elbo": -bound["nll_bound"], "elbo_standard_error": bound["nll_bound_standard_error"]}
+        else:
+            found[name] = likelihood(model, getattr(splits, name), num_samples=num_samples)
+    if model.likelihood_kind == "lower bound":
+        found["test"].update(likelihood(model, splits.test, num_samples=num_samples))
+    elif model.likelihood_kind == "exact":
+        found["test"].update(baselines(splits))
     return found
 
 
@@ -109,7 +104,7 @@ def logit_likelihood(model: FlowModel, dataset: tf.data.Dataset, *, seed: int = 
 
     Args:
         model: a flow of levels with a `logit_margin`.
-        dataset: batches of levels, or of pairs (levels, condition).
+        dataset: batches in any form that `fit` takes.
         seed: seed of the noise.
 
     Returns:
@@ -117,16 +112,15 @@ def logit_likelihood(model: FlowModel, dataset: tf.data.Dataset, *, seed: int = 
     """
     log_prob = tf.function(model.logit_log_prob, autograph=False, reduce_retracing=True)
     values = [
-        log_prob(*pair(batch), seed=tf.random.experimental.stateless_fold_in(seeds.as_pair(seed), index)).numpy()
-        for index, batch in enumerate(dataset)
+        log_prob(**model.unpack(batch)[0], seed=folded(seed, index)).numpy() for index, batch in enumerate(dataset)
     ]
     values = np.concatenate(values).astype(np.float64)
     return {"logit_log_likelihood": values.mean(), "logit_standard_error": standard_error(values)}
 
 
-def pair(batch) -> tuple:
-    """Returns a batch of a data set as examples and, where there is one, their condition."""
-    return batch if isinstance(batch, tuple) else (batch,)
+def folded(seed: int, index: int) -> tf.Tensor:
+    """Returns the seed of one batch."""
+    return tf.random.experimental.stateless_fold_in(seeds.as_pair(seed), index)
 
 
 def standard_error(values: np.ndarray) -> float:

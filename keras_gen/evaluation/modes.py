@@ -9,7 +9,8 @@ import numpy as np
 from scipy import spatial, special
 
 from keras_gen import checks
-from keras_gen.evaluation.features import FeatureExtractor, batches_of
+from keras_gen.evaluation.batches import batches_of
+from keras_gen.evaluation.features import FeatureExtractor
 
 
 def mode_count(samples, centres, scale: float, *, within: float = 3.0) -> dict[str, float]:

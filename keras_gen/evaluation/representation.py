@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from keras_gen import checks
 from keras_gen.core import GenerativeModel
 from keras_gen.core.interpolation import interpolated
-from keras_gen.evaluation.likelihood import pair
+from keras_gen.evaluation.batches import columns_for
 from keras_gen.pictures import as_images, image_grid
 from keras_gen.pictures.figures import new_figure, rendered
 
@@ -35,8 +35,8 @@ def codes(model: GenerativeModel, examples, *, batch_size: int = 500) -> np.ndar
 
     Args:
         model: a model with `encode`.
-        examples: an array, or a `tf.data.Dataset` of batches. Of batches (examples, labels), a conditional model
-            takes the labels as its condition, and any other leaves them out.
+        examples: an array, or a `tf.data.Dataset` of batches in any form that `fit` takes. A conditional model takes
+            labels as its condition, and any other leaves them out.
         batch_size: examples of an array that are encoded at once.
 
     Returns:
@@ -47,11 +47,8 @@ def codes(model: GenerativeModel, examples, *, batch_size: int = 500) -> np.ndar
     """
     if not isinstance(examples, tf.data.Dataset):
         examples = tf.data.Dataset.from_tensor_slices(examples).batch(checks.positive_int("batch_size", batch_size))
-    taken = 1 if model.condition_space is None else 2
-    # One trace, with a free batch size.
-    specs = [tf.TensorSpec((None, *spec.shape[1:]), spec.dtype) for spec in pair(examples.element_spec)[:taken]]
-    encode = tf.function(lambda *batch: model.encode(*batch), autograph=False, input_signature=specs)
-    parts = [encode(*pair(batch)[:taken]).numpy() for batch in examples]
+    encode = tf.function(lambda columns: model.encode(**columns), autograph=False, reduce_retracing=True)
+    parts = [encode(columns_for(model, batch)).numpy() for batch in examples]
     if not parts:
         raise ValueError("`examples` holds no examples; at least one is expected.")
     return np.concatenate(parts)

@@ -9,9 +9,10 @@ import numpy as np
 from keras_gen import checks
 from keras_gen.core import Model
 from keras_gen.evaluation import feature_statistics
+from keras_gen.evaluation.batches import batches_of
 from keras_gen.evaluation.classifier import Classifier
-from keras_gen.evaluation.features import FeatureExtractor, Features, as_data, batches_of, drawn
-from keras_gen.spaces import ClassLabel
+from keras_gen.evaluation.features import FeatureExtractor, Features, as_data, sample_batches
+from keras_gen.spaces import ClassLabel, levels_or_reals
 
 
 def sample_quality(
@@ -66,7 +67,7 @@ def sample_quality(
         raise ValueError(f"`extractor` must be that of `data`, {data.extractor.name}; received another.")
     extractor = data.extractor
     if isinstance(source, Model):
-        samples = drawn(source, num_samples, batch_size, seed)
+        samples = sample_batches(source, num_samples, batch_size, seed)
         shape = source.event_shape if extractor.event_shape is None else extractor.event_shape
         samples = (as_data(batch, source.levels, levels, shape) for batch in samples)
         found = Features.of(samples, extractor, levels=levels or source.levels)
@@ -158,7 +159,7 @@ def classification_accuracy_score(
         batch_size = num_classes * max(1, 500 // num_classes)
         labels = itertools.islice(itertools.cycle(range(num_classes)), num_samples)
         y = np.fromiter(labels, np.int32)
-        samples = drawn(source, num_samples, batch_size, seed)
+        samples = sample_batches(source, num_samples, batch_size, seed)
         x = np.concatenate([as_data(batch, source.levels, levels, shape) for batch in samples])
         x = in_unit_interval(x, levels or source.levels)
     else:
@@ -192,4 +193,5 @@ def labelled_images(name: str, examples) -> tuple[np.ndarray, np.ndarray]:
 
 def in_unit_interval(x: np.ndarray, levels: int | None) -> np.ndarray:
     """Returns levels spread over [0, 1], and real numbers as they are, in float32."""
-    return np.asarray(x, np.float32) / (1 if levels is None else levels - 1)
+    x = np.asarray(x, np.float32)
+    return levels_or_reals(x.shape[1:], levels).scaled(x, 0.0, 1.0)

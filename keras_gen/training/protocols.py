@@ -17,10 +17,10 @@ from keras_gen.flows.base import FlowModel
 from keras_gen.training.arguments import Schedule, VectorSchedule
 from keras_gen.training.run import Run
 
-#: Of `evaluation.likelihoods`.
+#: Of `evaluation.likelihoods` that are exact.
 EXACT = "Exact likelihood; the epoch was chosen on validation data."
 
-#: Of `evaluation.likelihood_bounds`.
+#: Of `evaluation.likelihoods` that are lower bounds.
 BOUNDS = "ELBO and importance-weighted bound; the epoch was chosen on validation data."
 
 #: Of `fit_vectors`.
@@ -124,7 +124,7 @@ def fit_levels(
     return run.finish(
         model,
         splits,
-        evaluation.likelihood_bounds(model, splits, num_samples),
+        evaluation.likelihoods(model, splits, num_samples),
         protocol="Lower bounds, with one sample of the noise that is added to levels and with many; "
         "the epoch was chosen on validation data.",
     )
@@ -144,7 +144,7 @@ def fit_logits(run: Run, splits: Splits, build: Callable[[int], FlowModel], sche
         What `metrics.json` holds.
     """
     model = fit_built(run, splits, build, schedule)
-    metrics = evaluation.likelihood_bounds(model, splits, num_samples=1)
+    metrics = evaluation.likelihoods(model, splits, num_samples=1)
     metrics["test"].update(evaluation.logit_likelihood(model, splits.test))
     return run.finish(
         model,

@@ -100,7 +100,7 @@ def main(
         run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=not filters)
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
-    metrics = evaluation.likelihood_bounds(model, splits, num_samples)
+    metrics = evaluation.likelihoods(model, splits, num_samples)
     return run.finish(model, splits, metrics, protocol=training.BOUNDS)
 
 

@@ -101,7 +101,7 @@ def main(
         used = shares[shares > 0]
         error = np.mean((model.predict(x, verbose=0) - x) ** 2)
         metrics[split] = {
-            **evaluation.likelihood_bound(model, getattr(splits, split), num_samples=1),
+            **evaluation.likelihood(model, getattr(splits, split), num_samples=1),
             "code_nll": -float(np.mean(model.code_prior.predict(codes, verbose=0))),
             "perplexity": float(np.exp(-np.sum(used * np.log(used)))),
             "squared_error_over_variance": float(error / np.var(x)),

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from keras_gen import autoregressive, evaluation, latent
+from keras_gen import autoregressive, evaluation, flows, latent
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.8, 2.0])
@@ -150,6 +150,20 @@ def test_scores_of_a_bound_in_batches_of_arrays_and_data_sets():
     )
 
 
+def test_scores_of_a_flow_of_levels_are_those_of_its_bound():
+    levels = np.random.default_rng(0).integers(0, 3, (20, 2, 3, 1))
+    model, background = (flows.NICE((2, 3, 1), 2, (4,), levels=3, seed=seed) for seed in (0, 1))
+    scores = evaluation.anomaly_scores(model, background=background, num_samples=10, seed=3)
+    assert set(scores) == {"elbo", "bound", "likelihood_ratio", "complexity"}
+    bounds = [m.log_prob_bound(levels, num_samples=10, seed=3)[0] for m in (model, background)]
+    np.testing.assert_allclose(scores["bound"](levels), -bounds[0], rtol=1e-6)
+    np.testing.assert_allclose(scores["likelihood_ratio"](levels), bounds[1] - bounds[0], rtol=1e-5, atol=1e-5)
+    complexity = -bounds[0] / math.log(2) - evaluation.compressed_bits(levels, 3)
+    np.testing.assert_allclose(scores["complexity"](levels), complexity, rtol=1e-6)
+    # That of real numbers is exact.
+    assert set(evaluation.anomaly_scores(flows.NICE((6,), 2, (4,)))) == {"log_prob"}
+
+
 @pytest.mark.parametrize(("levels", "scale"), [(None, 1.0), (5, 4.0)])
 def test_the_reconstruction_error_is_half_the_squared_distance(levels, scale):
     model = latent.VAE((6,), 2, levels, hidden_units=(8,))
@@ -193,8 +207,13 @@ def test_simple_outliers_keep_what_they_should():
 
 def test_mistakes_get_a_sentence():
     model = latent.VAE((6,), 2, hidden_units=(8,))
-    with pytest.raises(ValueError, match="`background` must have a likelihood of the same kind"):
+    sentence = (
+        "`background` must have a likelihood of the same kind as the model, lower bound; received a MADE, .* exact"
+    )
+    with pytest.raises(ValueError, match=sentence):
         evaluation.anomaly_scores(model, background=autoregressive.MADE((6,), (8,)))
+    with pytest.raises(ValueError, match="`model` must have a likelihood or reconstruct examples to score them"):
+        evaluation.anomaly_scores(evaluation.Classifier((8, 8, 1)))
     with pytest.raises(ValueError, match="`x` holds the value 3; expected whole levels from 0 to 1"):
         evaluation.compressed_bits(np.full((1, 4), 3), 2)
     with pytest.raises(ValueError, match="`rate` must be from 0 to 1, received 2"):

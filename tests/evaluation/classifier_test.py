@@ -6,6 +6,7 @@ import tensorflow as tf
 from contracts import TrainingContract
 
 from keras_gen import evaluation
+from keras_gen.core import Step
 
 
 class TestContract(TrainingContract):
@@ -32,8 +33,15 @@ class TestContract(TrainingContract):
         labels = np.arange(48, dtype=np.int32) % 3
         _, probabilities = model.judge(data)
         np.testing.assert_allclose(np.sum(probabilities, axis=-1), 1.0, rtol=1e-5)
-        terms = model.loss_terms(tf.constant(data), tf.constant(labels), seed=None, training=False)
+        batch = {"x": tf.constant(data), "condition": tf.constant(labels)}
+        terms = model.loss_terms(batch, Step(tf.constant([0, 0]), training=False))
         np.testing.assert_allclose(terms["loss"], -np.log(probabilities.numpy()[np.arange(48), labels]), rtol=1e-4)
+
+    def test_a_preview_shows_examples_by_the_class_that_they_are_taken_for(self, training, data):
+        model, _, _ = training
+        ((space, shown),) = model.preview({"x": tf.constant(data)}, seed=0).values()
+        assert space == model.event_space
+        np.testing.assert_array_equal(shown, np.concatenate([data[label::3] for label in range(3)]))
 
     def test_levels_are_spread_over_the_unit_interval(self, model, data):
         real = self.make_model(levels=None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen import autoregressive, data, evaluation, latent
+from keras_gen import autoregressive, data, evaluation, flows, latent
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,71 @@ def test_the_mean_is_over_examples_not_batches(bits):
 def test_more_samples_tighten_the_bound_of_a_vae(bits):
     model = latent.VAE((6,), 2, hidden_units=(8,))
     batches = tf.data.Dataset.from_tensor_slices(bits).batch(25)
-    few, many = (evaluation.likelihood_bound(model, batches, num_samples=k, seed=1) for k in (1, 500))
+    few, many = (evaluation.likelihood(model, batches, num_samples=k, seed=1) for k in (1, 500))
     assert many["nll_bound"] < few["nll_bound"]
     assert many["nll_bound_monte_carlo_error"] < 0.1
     assert many["num_samples"] == 500
-    again = evaluation.likelihood_bound(model, batches, num_samples=500, seed=1)
+    again = evaluation.likelihood(model, batches, num_samples=500, seed=1)
     assert again["nll_bound"] == many["nll_bound"]
+
+
+def test_levels_of_a_flow_have_a_bound(bits):
+    """It is the mean of what the model says of each batch; the data may be columns by name, too."""
+    model = flows.NICE((6,), 2, (4,), levels=2)
+    batches = tf.data.Dataset.from_tensor_slices({"x": bits}).batch(25)
+    found = evaluation.likelihood(model, batches, num_samples=7, seed=1)
+    batch_seeds = [tf.random.experimental.stateless_fold_in((0, 1), index) for index in range(2)]
+    parts = [
+        model.log_prob_bound(x, num_samples=7, seed=seed)
+        for x, seed in zip(np.split(bits, 2), batch_seeds, strict=True)
+    ]
+    bounds, errors = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
+    assert found == pytest.approx(
+        {
+            "nll_bound": -bounds.mean(),
+            "bits_per_dim_bound": -bounds.mean() / 6 / math.log(2),
+            "nll_bound_standard_error": bounds.std(ddof=1) / math.sqrt(50),
+            "nll_bound_monte_carlo_error": math.sqrt((errors**2).sum()) / 50,
+            "num_samples": 7,
+        },
+        rel=1e-5,
+    )
+
+
+def test_names_of_figures_say_what_they_are(bits):
+    class Other(latent.VAE):
+        """A model that is told what its estimate is."""
+
+    model = Other((6,), 2, hidden_units=(8,))
+    batches = tf.data.Dataset.from_tensor_slices(bits).batch(25)
+    figures = {}
+    for kind, name in {"lower bound": "bound", "upper bound": "lower_bound", "estimate": "estimate"}.items():
+        model.likelihood_kind = kind
+        found = evaluation.likelihood(model, batches, num_samples=3)
+        figures[kind] = found[f"nll_{name}"]
+        assert set(found) == {
+            f"nll_{name}",
+            f"bits_per_dim_{name}",
+            f"nll_{name}_standard_error",
+            f"nll_{name}_monte_carlo_error",
+            "num_samples",
+        }
+    assert len(set(figures.values())) == 1
+    with pytest.raises(ValueError, match="`model` must have a likelihood; Autoencoder has none"):
+        evaluation.likelihood(latent.Autoencoder((6,), 2, hidden_units=(8,)), batches)
+
+
+def test_validation_and_test_data_have_the_figures_of_their_kind():
+    exact = evaluation.likelihoods(autoregressive.MADE((30,), (4,), None), data.load("breast_cancer"))
+    assert set(exact["validation"]) == {"nll", "bits_per_dim", "nll_standard_error"}
+    assert set(exact["test"]) - set(exact["validation"]) == {"nll_gaussian"}
+    splits = data.load("digits", binarization="threshold")
+    model = latent.VAE((8, 8, 1), 2, hidden_units=(8,))
+    bounds = evaluation.likelihoods(model, splits, 20)
+    assert set(bounds["validation"]) == {"elbo", "elbo_standard_error"}
+    assert bounds["test"]["num_samples"] == 20
+    assert bounds["test"]["elbo"] < -bounds["test"]["nll_bound"]
+    assert -bounds["test"]["elbo"] == evaluation.likelihood(model, splits.test, num_samples=1)["nll_bound"]
 
 
 @pytest.mark.parametrize("fit", [evaluation.independent_entries, evaluation.bernoulli_mixture])

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from keras_gen import autoregressive, data, evaluation, flows, latent
 from keras_gen.data import toy
-from keras_gen.evaluation import feature_statistics, features
+from keras_gen.evaluation import feature_statistics
+from keras_gen.evaluation.batches import batches_of
 from keras_gen.evaluation.features import FeatureExtractor, Features
 
 
@@ -68,7 +69,7 @@ def test_shipped_classifier_knows_handwritten_digits(digits):
     """Digits of another set, enlarged, which it was not trained on."""
     splits = digits.resized(20, 20, 256)
     x = np.pad(splits.array("test"), ((0, 0), (4, 4), (4, 4), (0, 0)))
-    found = Features.of(features.batches_of(x, 500), levels=256)
+    found = Features.of(batches_of(x, 500), levels=256)
     assert found.vectors.shape == (len(x), 64)
     np.testing.assert_allclose(found.probabilities.sum(axis=-1), 1.0, rtol=1e-5)
     assert np.mean(found.probabilities.argmax(axis=-1) == splits.labels("test")) > 0.75
@@ -91,7 +92,6 @@ def test_a_keras_model_extracts_features():
     np.testing.assert_allclose(vectors, network(x), rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_inception_reads_its_weights_from_a_file(tmp_path):
     keras.utils.set_random_seed(0)
     network = keras.applications.InceptionV3(weights=None)

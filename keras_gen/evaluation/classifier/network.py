@@ -1,7 +1,7 @@
 """A small convolutional classifier of images, whose hidden layer is what samples are judged by.
 
-Yann LeCun, Léon Bottou, Yoshua Bengio, Patrick Haffner (1998), Gradient-based learning applied to document recognition,
-is where such networks come from.
+Such networks come from Yann LeCun, Léon Bottou, Yoshua Bengio, Patrick Haffner (1998), Gradient-based learning applied
+to document recognition.
 """
 
 import keras
@@ -9,19 +9,19 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.core import Model, Signature
+from keras_gen.core import EventModel, Signature
 from keras_gen.layers.initializers import initializer_seed
 from keras_gen.spaces import ClassLabel
 
 tfd = tfp.distributions
 
 
-class Classifier(Model):
+class Classifier(EventModel):
     r"""Convolutions that halve an image, a hidden layer h of features, and the class.
 
     $$h = \mathrm{relu}(W_1 c(x) + b_1), \qquad p(y|x) = \mathrm{softmax}(W_2 h + b_2), \qquad L = -\log p(y|x)$$
 
-    Each convolution c is 5×5, has stride 2 and a ReLU. Labels are given as those of conditional models are.
+    Each convolution in c is 5×5 with stride 2 and a ReLU. Labels are given as the condition of a conditional model is.
 
     Example:
 
@@ -36,11 +36,11 @@ class Classifier(Model):
     Args:
         event_shape: height, width and channels of an image.
         num_classes: number of classes.
-        levels: number of levels of a channel, which are spread over [0, 1] inside; None for real numbers.
+        levels: number of levels of a channel, which the network sees as numbers from 0 to 1; None for real numbers.
         filters: channels of each convolution.
         num_features: width of the hidden layer.
-        seed: as in `Model`; also chooses the initial weights.
-        **kwargs: as in `Model`.
+        seed: as in `EventModel`; also chooses the initial weights.
+        **kwargs: as in `EventModel`.
     """
 
     terms = ("loss", "accuracy")
@@ -61,6 +61,7 @@ class Classifier(Model):
         if len(self.event_shape) != 3:
             raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
         self.num_classes = checks.positive_int("num_classes", num_classes)
+        self.condition_space = ClassLabel(self.num_classes)
         self.filters = checks.positive_ints("filters", filters)
         self.num_features = checks.positive_int("num_features", num_features)
         self.hidden = keras.Sequential([keras.Input(self.event_shape)], name="hidden")
@@ -81,15 +82,9 @@ class Classifier(Model):
             "dtype": self.dtype_policy,
         }
 
-    @property
-    def condition_space(self):
-        """The class, which training is told."""
-        return ClassLabel(self.num_classes)
-
     def features(self, x: tf.Tensor) -> tf.Tensor:
         """Returns h, float32 of shape `(batch, num_features)`, of float32 images."""
-        scaled = x if self.levels is None else x / (self.levels - 1)
-        return tf.cast(self.hidden(scaled), tf.float32)
+        return tf.cast(self.hidden(self.event_space.scaled(x, 0.0, 1.0)), tf.float32)
 
     def label(self, features: tf.Tensor) -> tfd.Categorical:
         """Returns p(y|x) of images with the given features."""
@@ -114,25 +109,22 @@ class Classifier(Model):
         """The probabilities of the classes, float32 of shape `(batch, num_classes)`."""
         return self.judge(x)[1]
 
-    def predict_step(self, data):
-        return self(keras.utils.unpack_x_y_sample_weight(data)[0])
-
-    def loss_terms(self, x, condition, *, seed, training):
+    def loss_terms(self, batch, step):
         """The negative log-likelihood of the label in nats, and whether it is the most probable one."""
-        label = self.label(self.features(x))
-        correct = tf.cast(label.mode(), tf.int32) == condition
-        return {"loss": -label.log_prob(condition), "accuracy": tf.cast(correct, tf.float32)}
+        label = self.label(self.features(batch["x"]))
+        correct = tf.cast(label.mode(), tf.int32) == batch["condition"]
+        return {"loss": -label.log_prob(batch["condition"]), "accuracy": tf.cast(correct, tf.float32)}
 
-    def pictured(self, x, *, seed):
+    def preview(self, batch, *, seed):
         """The examples themselves, in the order of the classes that they are taken for."""
-        return tf.gather(x, tf.argsort(tf.argmax(self(x), axis=-1), stable=True))
+        order = tf.argsort(tf.argmax(self(batch["x"]), axis=-1), stable=True)
+        return {"examples": (self.event_space, tf.gather(batch["x"], order))}
 
     def signatures(self):
         """Returns `judge`."""
-        x = tf.TensorSpec((None, *self.event_shape), tf.float32, "x")
 
         def judge(x):
             features, probabilities = self.judge(x)
             return {"features": features, "probabilities": probabilities}
 
-        return {"judge": Signature(judge, {"x": x})}
+        return {"judge": Signature(judge, self.specs("x"))}
