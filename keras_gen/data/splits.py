@@ -364,15 +364,11 @@ class Splits:
 
     def description(self) -> dict:
         """Returns what a report says of the data; only sound has a "sample_rate"."""
-        examples = (
-            described(self.event_space)
-            if "x" in self.spaces
-            else {"columns": {name: described(space) for name, space in self.spaces.items()}}
-        )
+        columns = {name: described(space) for name, space in self.spaces.items()}
         return {
             "name": self.name,
             "binarization": self.binarization,
-            **examples,
+            **columns.get("x", {"columns": columns}),
             "standardized": self.scale is not None,
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
