@@ -51,9 +51,10 @@ class Model(keras.Model):
 
     def __new__(cls, *args, **kwargs):
         model = super().__new__(cls, *args, **kwargs)
-        # The arguments that the constructor's `**kwargs` pass on to its bases belong to the configuration, too.
+        # The arguments that the constructor's `*args` and `**kwargs` pass on to its bases belong to the configuration,
+        # too.
         named = inspect.signature(cls.__init__).parameters
-        model._passed_on = tuple(name for name in kwargs if name not in named)
+        model._passed_on = tuple(name for name in (*names_of(args, cls), *kwargs) if name not in named)
         return model
 
     def __init__(self, *, seed: int = 0, **kwargs):
@@ -105,10 +106,23 @@ class Model(keras.Model):
             jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
                 convolutional ones lose.
             **kwargs: further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: if a loss or metrics are given, which Keras would compute from labels.
         """
+        self.check_no_other_loss(kwargs)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         # Built now, a checkpoint can be restored into it before the first step.
         self.optimizer.build(self.trainable_variables)
+
+    def check_no_other_loss(self, arguments: dict) -> None:
+        """Raises an error if the arguments of `compile` hold a loss or metrics."""
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if arguments.get(name) is not None:
+                raise ValueError(
+                    f"`{name}` must be None: {type(self).__name__} has a loss and figures of its own; "
+                    f"received {arguments[name]!r}."
+                )
 
     def compile_from_config(self, config: dict):
         """Compiles as `get_compile_config` says; loading calls it before it restores the optimizer's state."""
@@ -421,6 +435,20 @@ class EventModel(Model):
         if condition is None:
             raise ValueError(f"`condition` must be given: this {type(self).__name__} is conditional.")
         return self.condition_space.validate(condition, "condition")
+
+
+def names_of(arguments: tuple, model_class: type) -> list[str]:
+    """Returns the names of a constructor's positional arguments, also of those that `*args` pass on to its bases."""
+    names = []
+    for base in model_class.__mro__:
+        if "__init__" in vars(base):
+            _, *parameters = inspect.signature(base.__init__).parameters.values()
+            own = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+            names += own[: len(arguments)]
+            arguments = arguments[len(own) :]
+            if not any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+                break
+    return names
 
 
 def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:

@@ -43,8 +43,9 @@ class Phases:
             **kwargs: further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: if two phases are given one optimizer.
+            ValueError: if two phases are given one optimizer, or a loss or metrics are given.
         """
+        self.check_no_other_loss(kwargs)
         optimizers = {phase: keras.optimizers.get(optimizer) for phase, optimizer in optimizers.items()}
         first, *others = optimizers
         for index, phase in enumerate(others, 1):

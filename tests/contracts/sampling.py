@@ -46,12 +46,12 @@ class ModelContract(TrainingContract):
         with pytest.raises(error, match=f"^{sentence}$"):
             model.sample(**arguments, condition=condition_for(model, 1))
 
-    def test_a_condition_is_given_where_and_only_where_there_is_one(self, training, data):
+    def test_a_condition_is_given_where_and_only_where_there_is_one(self, training, batch):
         model, _, _ = training
         kind = model.condition_space
         wrong, sentence = (np.zeros(4, int), "`condition` must be None") if kind is None else (None, "must be given")
         with pytest.raises(ValueError, match=sentence):
-            model.fit(data[:4], wrong, verbose=0)
+            model.fit(batch["x"][:4], wrong, verbose=0)
         with pytest.raises(ValueError, match=sentence):
             model.sample(4, condition=wrong)
         if "generate" in model.signatures():
