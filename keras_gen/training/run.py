@@ -74,8 +74,9 @@ class Run:
         config_file = self.folder / "config.json"
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"`folder` {self.folder} is a file; a folder is expected.")
-        if config_file.exists() and self.options.overwrite and self.is_chief:
-            shutil.rmtree(self.folder)
+        if config_file.exists() and self.options.overwrite:
+            if self.is_chief:
+                shutil.rmtree(self.folder)
         elif (self.folder / "metrics.json").exists():
             raise ValueError(
                 f"`folder` {self.folder} holds a finished run; --overwrite replaces it, --folder names another place."
@@ -90,7 +91,8 @@ class Run:
                     f"`folder` {self.folder} holds an unfinished run with other arguments ({differences}); "
                     "--overwrite replaces it, --folder names another place."
                 )
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
+        elif self.is_chief and self.folder.is_dir() and any(self.folder.iterdir()):
+            # Only the chief asks: the others may see what it has begun to write.
             raise ValueError(f"`folder` {self.folder} holds other files; an empty or a new folder is expected.")
         if self.is_chief:
             with atomic_file(config_file) as path:

@@ -65,6 +65,7 @@ def main(
             skip_filters=skip_filters,
             dilations=dilations,
             num_classes=num_classes,
+            sample_rate=splits.sample_rate,
             seed=run.seed,
         )
         run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=True)

@@ -3,9 +3,8 @@
 It is a process of its own, since a failed collective operation poisons the process that it is in. Called with names of
 models, it trains these alone.
 
-The numbers of examples leave a last batch of three examples and then one of a single example, so that one replica gets
-fewer rows than the other, or none. Wherever a model takes weights of examples, the second time they have some, of which
-one is 0.
+The last batches hold three examples and a single one, so that a replica gets fewer rows than the other, or none. Half
+of the models whose loss is a mean over examples are given weights of examples, of which some are 0.
 """
 
 import json
@@ -17,15 +16,19 @@ import tensorflow as tf
 
 import keras_gen
 
-BATCH_SIZE = 16
+#: Rows of each batch; a strategy halves them.
+BATCH_SIZES = (16, 16, 3, 1)
+NUM_EXAMPLES = sum(BATCH_SIZES)
 rng = np.random.default_rng(0)
-bits = (rng.random((67, 4, 4, 1)) < 0.3).astype(np.float32)
-vectors = rng.normal(size=(67, 3)).astype(np.float32)
-weights = rng.uniform(0.5, 2.0, 65).astype(np.float32)
-weights[3] = 0.0
-#: Most batches have few labels, one has none, and in one they are all in the same half.
-labels = np.full(67, -1)
-labels[[0, 1, 2, 7, 33, 40, 48, 49, 64]] = [0, 1, 2, 1, 2, 0, 1, 2, 0]
+bits = (rng.random((NUM_EXAMPLES, 4, 4, 1)) < 0.3).astype(np.float32)
+vectors = rng.normal(size=(NUM_EXAMPLES, 3)).astype(np.float32)
+weights = rng.uniform(0.5, 2.0, NUM_EXAMPLES).astype(np.float32)
+weights[[3, 33]] = 0.0
+#: In one batch all labels are in the same half, and one has none.
+labels = np.full(NUM_EXAMPLES, -1)
+labels[[0, 1, 2, 7, 15, 19, 20, 35]] = [0, 1, 2, 1, 2, 0, 1, 2]
+#: Models whose examples have weights.
+WEIGHTED = ("made", "real_nvp_with_batch_normalization")
 
 
 def made():
@@ -116,20 +119,29 @@ def trained(make_model, strategy) -> tuple[list[np.ndarray], list[float]]:
     with strategy.scope():
         model = make_model()
     before = model.get_weights()
-    x = {"x": bits if model.event_shape == (4, 4, 1) else vectors}
-    columns = x if model.condition_space is None else {**x, "condition": labels}
-    logs = []
-    for num_examples in (67, 65):
-        rows = {name: column[:num_examples] for name, column in columns.items()}
-        if num_examples == 65 and model.takes_sample_weight:
-            rows["sample_weight"] = weights
-        data = tf.data.Dataset.from_tensor_slices(rows).batch(BATCH_SIZE)
-        history = model.fit(data, validation_data=data, epochs=1, verbose=0).history
-        logs += [value for name in sorted(history) for value in history[name]]
+    columns = {"x": bits if model.event_shape == (4, 4, 1) else vectors}
+    if model.condition_space is not None:
+        columns["condition"] = labels
+    if make_model.__name__ in WEIGHTED:
+        columns["sample_weight"] = weights
+    starts = np.cumsum((0, *BATCH_SIZES[:-1]))
+    batches = [
+        tf.data.Dataset.from_tensors({name: column[start : start + size] for name, column in columns.items()})
+        for start, size in zip(starts, BATCH_SIZES, strict=True)
+    ]
+    data = tf.data.Dataset.choose_from_datasets(batches, tf.data.Dataset.range(len(batches)))
+    data = data.apply(tf.data.experimental.assert_cardinality(len(batches)))
+    if strategy.num_replicas_in_sync == 2:
+        rows = [
+            [len(half["x"]) for half in strategy.experimental_local_results(batch)]
+            for batch in strategy.experimental_distribute_dataset(data)
+        ]
+        assert rows == [[8, 8], [8, 8], [2, 1], [1, 0]], rows
+    history = model.fit(data, epochs=2, verbose=0).history
     after = model.get_weights()
     moved = [np.abs(a - b).max() for a, b in zip(after, before, strict=True) if a.dtype.kind == "f"]
     assert max(moved) > 1e-3, "nothing was trained"
-    return after, logs
+    return after, [value for name in sorted(history) for value in history[name]]
 
 
 def difference(a: list, b: list) -> float:

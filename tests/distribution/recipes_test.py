@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from worker import FLAGS, trained_weights  # noqa: E402
+
 #: Seconds after which a process is taken to hang, however busy the machine.
 HANGS = 600
-FLAGS = {
-    "autoregressive.made": ["--epochs", "4", "--batch-size", "128", "--hidden-units", "16"],
-    "adversarial.dcgan": ["--epochs", "2", "--batch-size", "128", "--filters", "4", "8", "--latent-size", "4"],
-}
 ENVIRONMENT = {
     **os.environ,
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -27,22 +26,18 @@ ENVIRONMENT = {
 }
 
 
-def start(recipe: str, folder: pathlib.Path, num_workers: int) -> list[subprocess.Popen]:
-    """Starts the workers of a run, over loopback if there are several."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(num_workers)]
+def start(recipes: list[str], folder: pathlib.Path) -> list[subprocess.Popen]:
+    """Starts two workers, which train recipes one after another, over loopback."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in sockets]
     for server in sockets:
         server.close()
-    folder.mkdir(parents=True, exist_ok=True)
     processes = []
-    for index in range(num_workers):
-        environment = dict(ENVIRONMENT)
-        if num_workers > 1:
-            task = {"type": "worker", "index": index}
-            environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        command = [sys.executable, str(HERE / "worker.py"), recipe, str(folder / f"weights-{index}.npz")]
-        command += ["--folder", str(folder / "run"), *FLAGS[recipe]]
+    for index in range(2):
+        task = {"type": "worker", "index": index}
+        environment = {**ENVIRONMENT, "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})}
         log = (folder / f"log-{index}.txt").open("a")
+        command = [sys.executable, str(HERE / "worker.py"), str(folder), *recipes]
         processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
     return processes
 
@@ -64,13 +59,13 @@ def wait_until(reached: Callable[[], bool], processes: list[subprocess.Popen], f
         time.sleep(0.02)
 
 
-def finish(processes: list[subprocess.Popen], folder: pathlib.Path) -> list[list[np.ndarray]]:
-    """Waits for the workers and returns the weights that each ended with."""
+def finish(processes: list[subprocess.Popen], folder: pathlib.Path) -> dict[str, list[list[np.ndarray]]]:
+    """Waits for the workers and returns, by recipe, the weights that each ended with."""
     wait_until(lambda: all(process.poll() == 0 for process in processes), processes, folder)
-    weights = []
-    for index in range(len(processes)):
-        with np.load(folder / f"weights-{index}.npz") as file:
-            weights.append(list(file.values()))
+    weights = {}
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as file:
+            weights.setdefault(path.stem.rsplit("-", 1)[0], []).append(list(file.values()))
     return weights
 
 
@@ -80,52 +75,56 @@ def difference(a: list[np.ndarray], b: list[np.ndarray]) -> float:
 
 @pytest.fixture(scope="module")
 def two_workers(tmp_path_factory):
-    """The weights of both workers, by recipe; each is trained once."""
-    trained = {}
-
-    def get(recipe):
-        if recipe not in trained:
-            folder = tmp_path_factory.mktemp("two_workers")
-            trained[recipe] = finish(start(recipe, folder, 2), folder)
-        return trained[recipe]
-
-    return get
+    """The weights of both workers, by recipe."""
+    folder = tmp_path_factory.mktemp("two_workers")
+    return finish(start(list(FLAGS), folder), folder)
 
 
 @pytest.fixture(scope="module")
 def replica_differences():
-    """By model, the largest difference between a weight of two replicas and the same of one device."""
+    """By model, the largest difference between what two replicas and what one device end with."""
     command = [sys.executable, str(HERE / "mirrored.py")]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANGS, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("model", ["made", "vae", "vq_vae", "dcgan", "gan", "semi_supervised_aae"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "made",
+        "real_nvp",
+        "real_nvp_with_batch_normalization",
+        "vae",
+        "vq_vae",
+        "dcgan",
+        "gan",
+        "semi_supervised_aae",
+    ],
+)
 def test_two_replicas_equal_one_device(model, replica_differences):
-    assert replica_differences[model] < 1e-5
+    assert replica_differences[model]["weights"] < 1e-5
+    assert replica_differences[model]["logs"] < 1e-5
 
 
-@pytest.mark.parametrize("recipe", ["autoregressive.made", pytest.param("adversarial.dcgan", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("recipe", FLAGS)
 def test_two_workers_equal_each_other_and_one_device(recipe, two_workers, tmp_path):
-    first, second = two_workers(recipe)
-    (alone,) = finish(start(recipe, tmp_path, 1), tmp_path)
+    first, second = two_workers[recipe]
     assert difference(first, second) == 0.0
-    assert difference(first, alone) < 1e-5
+    assert difference(first, trained_weights(recipe, tmp_path / "alone")) < 1e-5
 
 
 def test_killed_workers_end_as_uninterrupted_ones(two_workers, tmp_path):
     recipe = "autoregressive.made"
-    expected, _ = two_workers(recipe)
-    processes = start(recipe, tmp_path, 2)
-    state = tmp_path / "run" / "checkpoints" / "state.json"
+    processes = start([recipe], tmp_path)
+    state = tmp_path / recipe / "checkpoints" / "state.json"
     wait_until(lambda: state.exists() and json.loads(state.read_text())["epoch"] >= 1, processes, tmp_path)
     kill(processes)
     epoch = json.loads(state.read_text())["epoch"]
     assert 1 <= epoch < 4, "the run ended before it could be killed"
-    assert not (tmp_path / "weights-0.npz").exists()
+    assert not list(tmp_path.glob("*.npz"))
 
-    first, second = finish(start(recipe, tmp_path, 2), tmp_path)
+    first, second = finish(start([recipe], tmp_path), tmp_path)[recipe]
     assert "Going on after epoch" in (tmp_path / "log-0.txt").read_text()
     assert difference(first, second) == 0.0
-    assert difference(first, expected) < 1e-6
+    assert difference(first, two_workers[recipe][0]) < 1e-6

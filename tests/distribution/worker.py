@@ -1,32 +1,63 @@
-"""Runs a recipe as one worker and leaves its trained weights in a file, for `recipes_test.py`.
+"""Runs recipes as one worker and leaves their trained weights in files, for `recipes_test.py`.
 
-Called as `worker.py RECIPE WEIGHTS_FILE FLAG...`; TF_CONFIG says which worker this is.
+Called as `worker.py FOLDER RECIPE...`; TF_CONFIG says which worker this is. A recipe's run is in FOLDER/RECIPE, and its
+weights in FOLDER/RECIPE-INDEX.npz.
 """
 
 import functools
 import importlib
+import json
+import os
+import pathlib
 import sys
 
 import numpy as np
-from tensorflow.python.eager import context
 
+#: Flags of each recipe.
+FLAGS = {
+    "autoregressive.made": ["--epochs", "4", "--batch-size", "128", "--hidden-units", "16"],
+    "adversarial.dcgan": ["--epochs", "2", "--batch-size", "128", "--filters", "4", "8", "--latent-size", "4"],
+}
 #: On a busy machine a worker can be silent for longer than the ten seconds after which TensorFlow takes it for dead.
 SILENCE_MILLISECONDS = 300_000
 
 
-def main(recipe: str, weights_file: str, *flags: str) -> None:
+class Trained(Exception):
+    """Leaves a recipe once its model is trained: judging and exporting it take long, and are tested elsewhere."""
+
+
+def trained_weights(recipe: str, folder: pathlib.Path) -> list[np.ndarray]:
+    """Returns the weights that a recipe's model has after training."""
     from keras_gen.training.run import Run
 
-    def keep_weights(self, model, splits, metrics, *, protocol):
-        np.savez(weights_file, *model.get_weights())
+    fit = Run.fit
+
+    def fit_and_leave(*args, **kwargs):
+        raise Trained(fit(*args, **kwargs).get_weights())
+
+    Run.fit = fit_and_leave
+    try:
+        importlib.import_module(f"recipes.{recipe}").main.cli([*FLAGS[recipe], "--folder", str(folder)])
+    except Trained as trained:
+        return trained.args[0]
+    finally:
+        Run.fit = fit
+
+
+def main(folder: str, *recipes: str) -> None:
+    from tensorflow.python.eager import context
+
+    from keras_gen.training import run
 
     # TensorFlow has no public way to say so.
     context.Context.configure_coordination_service = functools.partialmethod(
         context.Context.configure_coordination_service, heartbeat_timeout_in_ms=SILENCE_MILLISECONDS
     )
-    # Exporting takes longer than training here, and is tested elsewhere.
-    Run.finish = keep_weights
-    importlib.import_module(f"recipes.{recipe}").main.cli(list(flags))
+    # A second strategy would number its collective operations like the first.
+    run.choose_strategy = functools.cache(run.choose_strategy)
+    index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+    for recipe in recipes:
+        np.savez(pathlib.Path(folder, f"{recipe}-{index}.npz"), *trained_weights(recipe, pathlib.Path(folder, recipe)))
 
 
 if __name__ == "__main__":

@@ -187,6 +187,20 @@ def test_what_is_in_the_folder_is_safe(tmp_path):
     assert not (folder / "metrics.json").exists()
 
 
+def test_only_the_chief_of_several_workers_minds_the_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    # The chief is about to write: its file is not there yet, but beside its place.
+    (folder / ".config.json-1").mkdir(parents=True)
+    monkeypatch.setattr(run_module, "is_chief", lambda strategy: False)
+    training.Run("a.b", folder, CONFIG, training.Options())
+    assert not (folder / "config.json").exists()
+    # Or about to replace a finished run.
+    for name in ("config.json", "metrics.json"):
+        (folder / name).write_text("{}")
+    training.Run("a.b", folder, CONFIG, training.Options(overwrite=True))
+    assert (folder / "metrics.json").exists()
+
+
 def test_runs_of_several_models_of_a_recipe_have_folders_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for config, expected in (({}, "runs/flows/maf/mnist"), ({"model": "iaf"}, "runs/flows/maf/iaf/mnist")):
