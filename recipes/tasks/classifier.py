@@ -11,51 +11,36 @@ from keras_gen import training
 
 @training.recipe(dataset="mnist", filters=(16, 32), num_features=64, epochs=5)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    epochs: int = 60,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Images = training.Images("digits"),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=60, batch_size=100, learning_rate=0.003),
     filters: tuple[int, ...] = (16, 32),
     num_features: int = 32,
-    learning_rate: float = 0.003,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a classifier and evaluates its accuracy.
 
     Args:
-        dataset: name or path of a set of images with labels.
-        epochs: passes over the training data; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         filters: channels of each convolution.
         num_features: width of the hidden layer, which holds the features.
-        learning_rate: of Adam, at the start.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
-    import numpy as np
 
-    from keras_gen import data, evaluation
+    from keras_gen import evaluation
     from keras_gen.core import saving
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed, labels=True)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     with run.scope():
         model = evaluation.Classifier(
             splits.event_shape,
-            len(np.unique(splits.labels("train"))),
+            splits.spaces["condition"].num_classes,
             splits.levels,
             filters=filters,
             num_features=num_features,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=False))
-    model = run.fit(model, splits, epochs=epochs)
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=False)
+    model = run.fit(model, splits, epochs=schedule.epochs)
 
     metrics = {
         split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")

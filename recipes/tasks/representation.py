@@ -23,49 +23,34 @@ from keras_gen import training
     label_budgets=(10, 100, 1000),
 )
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
-    binarization: str = "threshold",
-    epochs: int = 60,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
+    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    schedule: training.Schedule = training.Schedule(epochs=60, batch_size=100, learning_rate=0.002),
     latent_size: int = 10,
     hidden_units: tuple[int, ...] = (200, 200),
     filters: tuple[int, ...] = (),
     label_budgets: tuple[int, ...] = (10, 100),
     num_draws: int = 5,
-    learning_rate: float = 0.002,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a VAE without labels, classifies its codes with few labels and with all, and draws the space of codes.
 
     The codes are compared with as many principal components of the examples.
 
     Args:
-        dataset: name or path of a set of examples with labels.
-        binarization: how grey levels become bits: threshold, static, or none to model the levels.
-        epochs: passes over the training data; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
         filters: channels of the convolutions in front of them.
         label_budgets: numbers of labels to classify with, beside all of them.
         num_draws: how often the labels of each number are drawn.
-        learning_rate: of Adam, at the start.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
     from sklearn.decomposition import PCA
 
-    from keras_gen import data, evaluation, latent
+    from keras_gen import evaluation, latent
     from keras_gen.files import atomic_file
 
-    run = training.Run(main.name, folder, config, options)
-    labelled = data.load(dataset, batch_size=batch_size, seed=seed, binarization=binarization, labels=True)
+    labelled = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     splits = labelled.unlabelled()
     with run.scope():
         model = latent.VAE(
@@ -74,17 +59,16 @@ def main(
             splits.levels,
             hidden_units=hidden_units,
             filters=filters,
-            seed=seed,
+            seed=run.seed,
         )
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=not filters))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss")
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=not filters)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
-    metrics = evaluation.likelihood_bounds(model, splits, num_samples=100)
-    parts = ("train", "validation", "test")
-    labels = [labelled.labels(split) for split in parts]
-    codes = [evaluation.codes(model, splits.array(split)) for split in parts]
-    pixels = [splits.array(split).reshape(splits.size(split), -1) for split in parts]
+    metrics = evaluation.likelihoods(model, splits, num_samples=100)
+    names = ("train", "validation", "test")
+    labels = [labelled.labels(split) for split in names]
+    codes = [evaluation.codes(model, splits.array(split)) for split in names]
+    pixels = [splits.array(split).reshape(splits.size(split), -1) for split in names]
     pca = PCA(min(latent_size, pixels[0].shape[1])).fit(pixels[0])
     for name, z in {"codes": codes, "components": [pca.transform(x) for x in pixels]}.items():
         for how in (evaluation.linear_probe, evaluation.nearest_neighbours):
@@ -92,7 +76,7 @@ def main(
                 *zip(z, labels, strict=True),
                 label_budgets=(*label_budgets, None),
                 num_draws=num_draws,
-                seed=seed,
+                seed=run.seed,
             )
             for probe in found:
                 figure = f"accuracy_{how.__name__}_{name}_{probe.num_labels}"
@@ -108,9 +92,10 @@ def main(
         ),
         "latent_map.png": evaluation.latent_map(codes[2], labels[2]),
     }
-    for name, picture in pictures.items():
-        with atomic_file(run.folder / name) as path:
-            picture.save(path)
+    if run.is_chief:
+        for name, picture in pictures.items():
+            with atomic_file(run.folder / name) as path:
+                picture.save(path)
     return run.finish(
         model,
         splits,

@@ -17,13 +17,11 @@ from keras_gen import training
 
 @training.recipe(dataset="mnist", latent_size=50, filters=(32, 64), hidden_units=(256,), epochs=20)
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
+    data: training.Images = training.Images("digits"),
+    schedule: training.Schedule = training.Schedule(epochs=100, batch_size=100, learning_rate=0.002),
     task: Literal["inpaint", "super_resolve", "denoise"] = "inpaint",
-    epochs: int = 100,
-    batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
     hole: float = 0.5,
     factor: int = 2,
     noise: float = 0.3,
@@ -33,19 +31,12 @@ def main(
     latent_size: int = 16,
     hidden_units: tuple[int, ...] = (300, 300),
     filters: tuple[int, ...] = (),
-    learning_rate: float = 0.002,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Trains a VAE or a denoising autoencoder, restores test images, and compares them with the clean ones.
 
     Args:
-        dataset: name or path of a set of images.
         task: inpaint draws the entries of a hole by a VAE, in turn with codes, and takes the mean of the draws;
             super_resolve and denoise train a denoising autoencoder.
-        epochs: passes over the training data; the learning rate falls to zero over them.
-        batch_size: examples in a training step.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
         hole: side of the hole, as a share of the image's.
         factor: how many times smaller the coarse images are.
         noise: standard deviation of the noise, as a share of the range of levels.
@@ -55,22 +46,18 @@ def main(
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
         filters: channels of the convolutions in front of them.
-        learning_rate: of Adam, at the start.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import keras
     import numpy as np
     import tensorflow as tf
 
-    from keras_gen import data, latent
+    from keras_gen import latent
     from keras_gen.evaluation import restoration
     from keras_gen.files import atomic_file
 
-    run = training.Run(main.name, folder, config, options)
-    splits = data.load(dataset, batch_size=batch_size, seed=seed)
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     shape = (splits.event_shape, latent_size, splits.levels)
-    networks = {"hidden_units": hidden_units, "filters": filters, "seed": seed}
+    networks = {"hidden_units": hidden_units, "filters": filters, "seed": run.seed}
     corruptions = {
         "super_resolve": {"name": "coarsening", "factor": factor},
         "denoise": {"name": "gaussian", "scale": noise},
@@ -80,19 +67,18 @@ def main(
             model = latent.VAE(*shape, **networks)
         else:
             model = latent.DenoisingAutoencoder(*shape, corruption=corruptions[task], **networks)
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * splits.steps_per_epoch)
-        model.compile(run.averaged(keras.optimizers.Adam(rate)), jit_compile=run.jit_compile(faster=not filters))
-    model = run.fit(model, splits, epochs=epochs, monitor="val_loss")
+        run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=not filters)
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     clean = splits.array("test")[:num_images]
     if task == "inpaint":
         height, width, _ = splits.event_shape
-        seen, mask = restoration.masked_block(clean, round(hole * height), round(hole * width), seed=seed)
+        seen, mask = restoration.masked_block(clean, round(hole * height), round(hole * width), seed=run.seed)
         baseline = restoration.filled_with_mean(seen, mask, splits.array("train"))
-        draws = [model.impute(seen, mask, num_steps=num_steps, seed=(seed, index)) for index in range(num_draws)]
+        draws = [model.impute(seen, mask, num_steps=num_steps, seed=(run.seed, index)) for index in range(num_draws)]
         rows = {"mean of the training images": baseline, "drawn": draws[0].numpy(), "restored": np.mean(draws, axis=0)}
     else:
-        seen = model.corrupted(tf.cast(clean, tf.float32), tf.constant([seed, 0])).numpy()
+        seen = model.corrupted(tf.cast(clean, tf.float32), tf.constant([run.seed, 0])).numpy()
         rows = {"restored": model.denoise(seen).numpy()}
         if task == "super_resolve":
             small = restoration.downsampled(clean, factor)

@@ -14,59 +14,43 @@ from keras_gen import training
 
 @training.recipe(dataset="mnist")
 def main(
+    run: "training.Run",
     *,
-    dataset: str = "digits",
+    data: training.Images = training.Images("digits"),
     models: tuple[str, ...] = (),
     extractor: str | None = None,
-    binarization: str = "none",
     num_samples: int | None = None,
     accuracy_score: bool = False,
     epochs: int = 30,
     batch_size: int = 100,
-    seed: int = 0,
-    folder: str | None = None,
-    options: training.Options = training.Options(),
 ) -> dict:
     """Compares samples of models with test data by their features: Fréchet and kernel distance, precision, and so on.
 
     Two rows say what the figures mean: training data, which no model should beat by much, and training data whose
-    pixels were shuffled among images.
+    pixels were shuffled among images. Models may draw images as flat vectors, or with other levels than the data.
 
     Args:
-        dataset: name or path of a set of images, of the kind that the models were trained on.
-        models: folders of runs, or .keras files; images may lie flat, and have other levels than the data.
+        models: folders of runs, or .keras files.
         extractor: what computes features: folder of a run of tasks.classifier, or its .keras file; inception, for
             Inception-v3 if its weights are at hand. By default the classifier of 28×28 grey digits that comes with the
             package, and for images of another shape one that is trained here, on labels of the training data.
-        binarization: how grey levels of the data became bits: threshold or static, for models of bits; or none.
         num_samples: samples of each model; as many as there are test examples by default.
         accuracy_score: also train classifiers on samples of models conditioned on classes, and on training data.
         epochs: passes of a classifier that is trained here.
         batch_size: examples in a training step of that classifier.
-        seed: seed of everything random.
-        folder: folder of the run; by default runs/<family>/<model>/<data set>.
-        options: how to train, whatever the model.
     """
-    config = dict(locals())
     import dataclasses
 
     import keras
     import numpy as np
 
     import keras_gen
-    from keras_gen import data, evaluation
+    from keras_gen import evaluation
     from keras_gen.spaces import ClassLabel
 
-    run = training.Run(main.name, folder, config, options)
     loaded = {path: keras_gen.load_model(path) for path in models}
-    classified = extractor is None and (data.load(dataset).event_shape != (28, 28, 1))
-    splits = data.load(
-        dataset,
-        batch_size=batch_size,
-        seed=seed,
-        binarization=binarization,
-        labels=classified or accuracy_score,
-    )
+    classified = extractor is None and data.load().event_shape != (28, 28, 1)
+    splits = data.load(batch_size=batch_size, seed=run.seed, labels=classified or accuracy_score)
     for path, model in loaded.items():
         if model.event_size != int(np.prod(splits.event_shape)):
             raise ValueError(
@@ -74,7 +58,7 @@ def main(
             )
     if classified:
         judge = evaluation.Classifier(
-            splits.event_shape, len(np.unique(splits.labels("train"))), splits.levels, num_features=32, seed=seed
+            splits.event_shape, splits.spaces["condition"].num_classes, splits.levels, num_features=32, seed=run.seed
         )
         judge.compile(keras.optimizers.Adam(0.003))
         judge.fit(splits.train_from(0), steps_per_epoch=splits.steps_per_epoch, epochs=epochs, verbose=0)
@@ -86,22 +70,22 @@ def main(
         judge = None if extractor is None else keras_gen.load_model(extractor)
 
     test, train = splits.array("test"), splits.array("train")
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(run.seed)
     num_samples = num_samples or len(test)
     real = train[random.permutation(len(train))[:num_samples]]
-    sources = {"training data": real, "shuffled pixels": random.permuted(real, axis=0)}
-    sources.update({f"{type(model).__name__} ({path})": model for path, model in loaded.items()})
+    named = {f"{type(model).__name__} ({path})": model for path, model in loaded.items()}
+    sources = {"training data": real, "shuffled pixels": random.permuted(real, axis=0), **named}
     features = evaluation.image_features(test, judge, levels=splits.levels)
-    rows = {}
-    for name, source in sources.items():
-        rows[name] = evaluation.sample_quality(
-            source, features, levels=splits.levels, num_samples=num_samples, seed=seed
-        )
-        kind = getattr(source, "condition_space", None)
-        if accuracy_score and (name == "training data" or isinstance(kind, ClassLabel)):
-            source = (train, splits.labels("train")) if name == "training data" else source
+    arguments = {"levels": splits.levels, "seed": run.seed}
+    rows = {
+        name: evaluation.sample_quality(source, features, num_samples=num_samples, **arguments)
+        for name, source in sources.items()
+    }
+    if accuracy_score:
+        conditional = {name: m for name, m in named.items() if isinstance(m.condition_space, ClassLabel)}
+        for name, source in {"training data": (train, splits.labels("train")), **conditional}.items():
             found = evaluation.classification_accuracy_score(
-                source, (test, splits.labels("test")), levels=splits.levels, num_samples=len(train), seed=seed
+                source, (test, splits.labels("test")), num_samples=len(train), **arguments
             )
             rows[name].update({figure: value for figure, value in found.items() if figure != "num_samples"})
     return run.finish_table(
