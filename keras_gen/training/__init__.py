@@ -37,7 +37,6 @@ from keras_gen.training.arguments import Sounds as Sounds
 from keras_gen.training.arguments import Vectors as Vectors
 from keras_gen.training.arguments import VectorSchedule as VectorSchedule
 from keras_gen.training.recipe import component as component
-from keras_gen.training.recipe import component as part  # noqa: F401
 from keras_gen.training.recipe import recipe as recipe
 
 #: Names that come with TensorFlow: the flags of a recipe are parsed before it is loaded.
@@ -48,7 +47,6 @@ _PLACES = {
             "BOUNDS",
             "EXACT",
             "JUDGED",
-            "compiled",
             "VECTORS",
             "fit_levels",
             "fit_logits",

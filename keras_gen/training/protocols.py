@@ -186,9 +186,3 @@ def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, 
     highest = splits.levels - 1.0
     test, validation = splits.array("test") / highest, splits.array("validation") / highest
     return evaluation.parzen_log_likelihood(x / highest, test, validation)
-
-
-def compiled(run: Run, model, *, steps: int, learning_rate: float, weight_decay: float):
-    """For recipes that have not moved."""
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    return run.compile(model, keras.optimizers.AdamW(rate, weight_decay=weight_decay), xla=True)

@@ -110,16 +110,7 @@ def recipe(*, options: Options | None = None, **paper) -> Callable[[Callable], R
         options: how to train, unless told otherwise; None takes the defaults.
         **paper: the paper's values of arguments of main, or of fields of its groups.
     """
-
-    def decorate(main):
-        if next(iter(inspect.signature(main).parameters)) != "run":
-            # Recipes that make their own `Run`; goes with the last of them.
-            from keras_gen.training._old_recipe import Recipe as OldRecipe
-
-            return OldRecipe(main, paper)
-        return Recipe(main, options or Options(), paper)
-
-    return decorate
+    return lambda main: Recipe(main, options or Options(), paper)
 
 
 def component(text: str | None) -> str | dict | None:

@@ -60,7 +60,7 @@ class Run:
         self.strategy = choose_strategy(options.strategy)
         self.is_chief = is_chief(self.strategy)
         self.name = name
-        self.config = json.loads(json.dumps(config, default=as_json))
+        self.config = json.loads(json.dumps(config, default=os.fspath))
         self.options = options
         self.seed = config["seed"]
         place = (*name.split("."), *([config["model"]] if "model" in config else []))
@@ -131,8 +131,6 @@ class Run:
         stage.options = dataclasses.replace(self.options, start_from=None)
         return stage
 
-    part = stage
-
     def compile(self, model: Model, *optimizers: keras.optimizers.Optimizer, xla: bool) -> Model:
         """Compiles a model, with a moving average of the weights where the options ask for one.
 
@@ -149,21 +147,12 @@ class Run:
             The same model.
         """
         first, *others = optimizers
-        if not model.keeps_average:
-            first = self.averaged(first)
-        model.compile(first, *others, jit_compile=self.jit_compile(xla))
+        if self.options.ema and not model.keeps_average:
+            first.use_ema, first.ema_momentum = True, self.options.ema
+        asked = self.options.xla
+        jit_compile = xla and self.strategy.num_replicas_in_sync == 1 if asked is None else asked
+        model.compile(first, *others, jit_compile=jit_compile)
         return model
-
-    def jit_compile(self, faster: bool) -> bool:
-        if self.options.xla is None:
-            return faster and self.strategy.num_replicas_in_sync == 1
-        return self.options.xla
-
-    def averaged(self, optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-        if self.options.ema:
-            optimizer.use_ema = True
-            optimizer.ema_momentum = self.options.ema
-        return optimizer
 
     @contextlib.contextmanager
     def several_steps(self, model: Model, steps_per_epoch: int) -> Iterator[None]:
@@ -351,12 +340,6 @@ class Run:
         ):
             print(f"  {name:14} {what}")
         return report
-
-
-def as_json(value):
-    """Returns a path as a string."""
-    # Recipes that make their own run have options among their arguments; goes with the last of them.
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else os.fspath(value)
 
 
 def set_steps_at_once(model: Model, number: int):
