@@ -27,7 +27,6 @@ same run. A further model of a run, such as the prior of codes, is trained by a 
 import importlib
 
 from keras_gen.training.adversarial import Players as Players
-from keras_gen.training.adversarial import fit_players as fit_players
 from keras_gen.training.arguments import Examples as Examples
 from keras_gen.training.arguments import FixedSchedule as FixedSchedule
 from keras_gen.training.arguments import Images as Images
@@ -39,7 +38,7 @@ from keras_gen.training.arguments import VectorSchedule as VectorSchedule
 from keras_gen.training.recipe import component as component
 from keras_gen.training.recipe import recipe as recipe
 
-#: Names that come with TensorFlow: the flags of a recipe are parsed before it is loaded.
+#: Names that need TensorFlow: the flags of a recipe are parsed before it is loaded.
 _PLACES = {
     "Run": "run",
     **dict.fromkeys(
@@ -50,6 +49,7 @@ _PLACES = {
             "VECTORS",
             "fit_levels",
             "fit_logits",
+            "fit_players",
             "fit_vectors",
             "judged_samples",
             "true_log_density",

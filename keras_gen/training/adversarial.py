@@ -1,7 +1,13 @@
-"""What recipes of adversarial networks share: the arguments of both players, and how their samples are judged."""
+"""What recipes of adversarial networks share: the arguments of both players."""
 
 import dataclasses
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from keras_gen.training.arguments import FixedSchedule
+from keras_gen.training.recipe import component
+
+if TYPE_CHECKING:
+    from keras_gen.training.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Players:
     generator_average: float = 0.999
     """Momentum of the moving average of the generator's weights, unless `ema` names one; 0 for none."""
 
-    def arguments(self, run: "training.Run", *, batch_norm: bool = False, spectral_norm: bool = False) -> dict:  # noqa: F821
+    def arguments(self, run: "Run", *, batch_norm: bool = False, spectral_norm: bool = False) -> dict:
         """Returns arguments of an adversarial model by name.
 
         Args:
@@ -39,8 +45,6 @@ class Players:
             batch_norm: whether a convolutional discriminator has batch normalization.
             spectral_norm: whether the discriminator has spectral normalization.
         """
-        from keras_gen.training.recipe import component
-
         sizes = {"hidden_units": self.hidden_units} if self.network == "dense" else {"filters": self.filters}
         generator, discriminator = {"name": self.network, **sizes}, {"name": self.network, **sizes}
         if self.network == "dense":
@@ -69,27 +73,6 @@ class Players:
             **chosen,
         }
 
-    def rates(self, schedule: "training.FixedSchedule", steps_per_epoch: int) -> list:  # noqa: F821
+    def rates(self, schedule: FixedSchedule, steps_per_epoch: int) -> list:
         """Returns the learning rate of each player, the generator's first, as a function of its own steps."""
         return [schedule.rate(steps_per_epoch * steps) for steps in (1, self.discriminator_steps)]
-
-
-def fit_players(run, model, splits, schedule, *, num_samples: int) -> dict:
-    """Trains two players to the last epoch, judges their samples, and writes the results.
-
-    Args:
-        run: the run.
-        model: compiled model, built in the run's scope.
-        splits: its data.
-        schedule: how long to train.
-        num_samples: samples to judge.
-
-    Returns:
-        What `metrics.json` holds.
-    """
-    from keras_gen.training.protocols import JUDGED, judged_samples
-
-    model = run.fit(model, splits, epochs=schedule.epochs)
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
-    metrics["test"].update(judged_samples(model, splits, num_samples=num_samples, seed=run.seed))
-    return run.finish(model, splits, metrics, protocol=JUDGED)

@@ -14,7 +14,7 @@ from keras_gen.core import DensityModel, GenerativeModel
 from keras_gen.data import Splits, toy
 from keras_gen.files import atomic_file
 from keras_gen.flows.base import FlowModel
-from keras_gen.training.arguments import Schedule, VectorSchedule
+from keras_gen.training.arguments import FixedSchedule, Schedule, VectorSchedule
 from keras_gen.training.run import Run
 
 #: Of `evaluation.likelihoods` that are exact.
@@ -161,6 +161,25 @@ def fit_built(run: Run, splits: Splits, build: Callable[[int], DensityModel], sc
     if isinstance(model, FlowModel):
         model.adapt(splits.array("train"))
     return run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+
+
+def fit_players(run: Run, model: GenerativeModel, splits: Splits, schedule: FixedSchedule, *, num_samples: int) -> dict:
+    """Trains two players to the last epoch, judges their samples, and writes the results.
+
+    Args:
+        run: the run.
+        model: compiled model, built in the run's scope.
+        splits: its data.
+        schedule: how long to train.
+        num_samples: samples to judge.
+
+    Returns:
+        What `metrics.json` holds.
+    """
+    model = run.fit(model, splits, epochs=schedule.epochs)
+    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    metrics["test"].update(judged_samples(model, splits, num_samples=num_samples, seed=run.seed))
+    return run.finish(model, splits, metrics, protocol=JUDGED)
 
 
 def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, seed: int) -> dict[str, float]:
