@@ -15,15 +15,15 @@ SHAPE, LEVELS = (5, 4, 1), 9
 
 
 RESIDUAL = {
-    "generator_network": {"name": "residual", "filters": (3,)},
-    "discriminator_network": {"name": "residual", "filters": (3,), "spectral_norm": True},
+    "generator_network": {"name": "residual", "filters": [3]},
+    "discriminator_network": {"name": "residual", "filters": [3], "spectral_norm": True},
 }
 
 
 def make(**options):
     networks = {
-        "generator_network": {"name": "convolutional", "filters": (3,)},
-        "discriminator_network": {**sngan.DISCRIMINATOR, "filters": (3,)},
+        "generator_network": {"name": "convolutional", "filters": [3]},
+        "discriminator_network": {**sngan.DISCRIMINATOR, "filters": [3]},
     }
     return SNGAN(SHAPE, LEVELS, **{**networks, "latent_size": 4, "num_classes": 3, **options})
 
