@@ -47,7 +47,7 @@ def markdown_table(rows: dict[str, dict[str, float]]) -> str:
     for name, row in rows.items():
         cells = []
         for figure in figures:
-            value, error = (written(row.get(key)) for key in (figure, figure + suffix))
+            value, error = (formatted(row.get(key)) for key in (figure, figure + suffix))
             cells.append(f"{value} ± {error}" if error else value)
         table.add_row(name, *cells)
     text = io.StringIO()
@@ -55,7 +55,7 @@ def markdown_table(rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip()) + "\n"
 
 
-def written(value: float | None) -> str:
+def formatted(value: float | None) -> str:
     """Returns a figure with four digits, a whole number with all of them, and nothing for None."""
     if value is None:
         return ""

@@ -44,7 +44,7 @@ def load_model(path) -> Model:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a `.keras` file, is damaged, or holds something else than a model of keras_gen.
+        ValueError: if it is not a `.keras` file, is damaged, or holds something other than a model of keras_gen.
     """
     path = Path(path)
     if path.is_dir():

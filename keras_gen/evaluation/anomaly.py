@@ -249,8 +249,8 @@ def reconstruction_error(model: EventModel, x) -> np.ndarray:
 def compressed_bits(x, levels: int) -> np.ndarray:
     """Computes the length in bits of examples after lossless compression.
 
-    Of each example the shortest counts, of PNG (for images of one or three channels and up to 256 levels), zlib,
-    bz2 and xz. Bits are packed eight to a byte first.
+    For each example, the shortest result of PNG (for images of one or three channels and up to 256 levels), zlib,
+    bz2 and xz counts. Bits are packed eight to a byte first.
 
     Args:
         x: whole levels of shape `(batch, *event_shape)`.
@@ -288,7 +288,7 @@ def compressed(example: np.ndarray, levels: int) -> Iterator[bytes]:
 
 
 def simple_outliers(x, levels: int, *, seed: int = 0) -> dict[str, np.ndarray]:
-    """Makes images that are unlike those given, and yet have something in common with them.
+    """Makes images that are unlike the given ones but share something with them.
 
     Args:
         x: images in levels, of shape `(num, height, width, channels)`.
@@ -314,8 +314,8 @@ def simple_outliers(x, levels: int, *, seed: int = 0) -> dict[str, np.ndarray]:
 def mutated(x, levels: int, rate: float, seed: int) -> np.ndarray:
     """Returns examples with some entries changed at random, to train a background model on.
 
-    Such a model learns what examples have in common with mutated ones, such as how many entries are black, and
-    the ratio of the likelihoods leaves that out.
+    Such a model learns what examples and mutated ones have in common, such as how many entries are black, and that
+    cancels in the ratio of likelihoods.
 
     Args:
         x: whole levels.

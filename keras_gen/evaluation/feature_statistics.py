@@ -227,7 +227,7 @@ def neighbourhoods(real, samples, for_precision: int = 3, for_density: int = 5) 
     (sample_radii,) = reach(samples, (for_precision,))
     precise, count, start = 0, 0, 0
     recalled, covered = np.zeros((2, len(real)), bool)
-    for rows in parts(samples, real):
+    for rows in distance_blocks(samples, real):
         own_radii = sample_radii[start : start + len(rows), np.newaxis]
         precise += np.any(rows <= real_radii * (1.0 + BORDER), axis=1).sum()
         recalled |= np.any(rows <= own_radii * (1.0 + BORDER), axis=0)
@@ -250,12 +250,12 @@ def reach(points: np.ndarray, neighbours: tuple[int, ...]) -> np.ndarray:
         float64 array of shape `(len(neighbours), len(points))`.
     """
     # The nearest of all is the point itself, or its equal.
-    found = [np.partition(rows, neighbours, axis=1)[:, neighbours] for rows in parts(points, points)]
+    found = [np.partition(rows, neighbours, axis=1)[:, neighbours] for rows in distance_blocks(points, points)]
     return np.concatenate(found).T
 
 
-def parts(points: np.ndarray, centres: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields the squared distances of some points after another to all centres, `(some, len(centres))`."""
+def distance_blocks(points: np.ndarray, centres: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the squared distances of a few points at a time to all centres, of shape `(few, len(centres))`."""
     lengths = np.sum(centres**2, axis=1)
     for rows in np.array_split(points, -(-len(points) * len(centres) // DISTANCES_AT_ONCE)):
         scale = np.sum(rows**2, axis=1)[:, np.newaxis] + lengths

@@ -1,4 +1,4 @@
-"""What turns images into the vectors that sets of images are compared by."""
+"""Feature extractors: from images to the vectors that sets of images are compared by."""
 
 import dataclasses
 import os
@@ -106,9 +106,9 @@ class FeatureExtractor:
 def inception(weights: str | os.PathLike | None = None) -> FeatureExtractor:
     """Returns the last hidden layer, and the class probabilities, of Inception-v3 as `keras.applications` has it.
 
-    Its weights are not those of the network that most published figures were computed with, so that figures compare
-    with each other, but not with those. Grey images become colour images of three equal channels, and all images are
-    enlarged to 299×299.
+    Its weights are not those that most published figures were computed with: figures compare with each other, but not
+    with published ones. Grey images become colour images of three equal channels, and all images are enlarged to
+    299×299.
 
     Args:
         weights: path of the file of weights, `inception_v3_weights_tf_dim_ordering_tf_kernels.h5`; None takes the one

@@ -229,7 +229,7 @@ def traversals(
     span: float = 3.0,
     num_steps: int = 11,
 ) -> PIL.Image.Image:
-    """Draws what each entry of the code does: a row for each, where it alone changes.
+    """Draws what each entry of the code does: one row for each entry, along which it alone changes.
 
     Args:
         model: a model with `decode`.

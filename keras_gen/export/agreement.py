@@ -44,19 +44,19 @@ class Tolerance:
     Attributes:
         relative: bound on the largest difference of real numbers, relative to the largest magnitude among them
             (or to 1 if that is more).
-        parted: bound on the share of examples in which more than 1 % of the levels differ; None where the levels
+        diverged: bound on the share of examples in which more than 1 % of the levels differ; None where the levels
             are compared as `Tolerance.levels` says.
         levels: bound on the mean difference of levels, relative to their range.
     """
 
     relative: float
-    parted: float | None = None
+    diverged: float | None = None
     levels: float | None = None
 
 
-#: The same arithmetic in another order. A level is drawn by comparing a probability with a random number, so that
-#: one in millions of draws falls to the other side, and an autoregressive model goes on from there differently.
-FLOAT32 = Tolerance(relative=1e-4, parted=0.1)
+#: The same arithmetic in another order. A level is drawn by comparing a probability with a random number: one in
+#: millions of draws falls to the other side, and an autoregressive model goes on differently from there.
+FLOAT32 = Tolerance(relative=1e-4, diverged=0.1)
 
 
 def compare(
@@ -70,10 +70,10 @@ def compare(
 ) -> Agreement:
     """Measures one output of an exported model against Keras, in the way that suits it.
 
-    Real numbers are compared by their largest difference, draws in steps by the share of examples that part from Keras.
-    Draws with rounded weights part by design. Those of a model with an exact mass are judged by Keras, which computes
-    their mean log mass and that of its own draws, given the `condition` of a conditional model; those of other models
-    by how far off they are.
+    Real numbers are compared by their largest difference, draws in steps by the share of examples that diverge from
+    Keras. Draws with rounded weights diverge by design: those of a model with an exact mass are judged by Keras, which
+    computes their mean log mass and that of its own draws, given the `condition` of a conditional model; those of other
+    models by how far off they are.
     """
     expected, actual = (np.asarray(array, np.float64) for array in (expected, actual))
     if expected.shape != actual.shape:
@@ -91,11 +91,11 @@ def compare(
     space = model.spaces[output]
     if not np.all(space.contains(tf.constant(actual))):
         measure, value, bound = f"share outside {space.expected}", 1.0, 0.0
-    elif tolerance.parted is not None:
-        measure = "share of examples that part"
-        parted = difference > tolerance.relative
-        value = np.mean(np.mean(parted.reshape(len(difference), -1), axis=1) > 0.01)
-        bound = tolerance.parted
+    elif tolerance.diverged is not None:
+        measure = "share of examples that diverge"
+        differs = difference > tolerance.relative
+        value = np.mean(np.mean(differs.reshape(len(difference), -1), axis=1) > 0.01)
+        bound = tolerance.diverged
     elif "log_prob" in model.signatures() and output == "x":
         measure = "difference in mean log mass of the draws"
         ours, theirs = (model.log_prob(x, condition).numpy() for x in (expected, actual))

@@ -76,7 +76,11 @@ def main(
         seen, mask = restoration.masked_block(clean, round(hole * height), round(hole * width), seed=run.seed)
         baseline = restoration.filled_with_mean(seen, mask, splits.array("train"))
         draws = [model.impute(seen, mask, num_steps=num_steps, seed=(run.seed, index)) for index in range(num_draws)]
-        rows = {"mean of the training images": baseline, "drawn": draws[0].numpy(), "restored": np.mean(draws, axis=0)}
+        rows = {
+            "mean of the training images": baseline,
+            "one draw": draws[0].numpy(),
+            "restored": np.mean(draws, axis=0),
+        }
     else:
         seen = model.corrupted(tf.cast(clean, tf.float32), tf.constant([run.seed, 0])).numpy()
         rows = {"restored": model.denoise(seen).numpy()}

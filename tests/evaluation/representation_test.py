@@ -62,8 +62,8 @@ def test_a_subset_has_equal_classes():
         assert len(set(rows.tolist())) == size
         assert np.bincount(labels[rows]).tolist() == counts
     # Each row of a class has the same chance.
-    drawn = np.concatenate([representation.stratified(labels[:800], 200, random) for _ in range(500)])
-    shares = np.bincount(drawn, minlength=800) / 500
+    chosen = np.concatenate([representation.stratified(labels[:800], 200, random) for _ in range(500)])
+    shares = np.bincount(chosen, minlength=800) / 500
     np.testing.assert_allclose(shares[:500], 0.2, atol=5 * math.sqrt(0.16 / 500))
     np.testing.assert_allclose(shares[500:], 1 / 3, atol=5 * math.sqrt(0.23 / 500))
     with pytest.raises(ValueError, match=r"`label_budgets` must be from the number of classes, 3, .* 803; received 2"):

@@ -92,7 +92,15 @@ def test_a_keras_model_extracts_features():
     np.testing.assert_allclose(vectors, network(x), rtol=1e-6)
 
 
-def test_inception_reads_its_weights_from_a_file(tmp_path):
+@pytest.fixture
+def functions_run_eagerly():
+    """Tracing so large a network takes longer than running it."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_inception_reads_its_weights_from_a_file(tmp_path, functions_run_eagerly):
     keras.utils.set_random_seed(0)
     network = keras.applications.InceptionV3(weights=None)
     path = tmp_path / "inception.weights.h5"

@@ -46,13 +46,13 @@ def test_draws_follow_the_model_with_any_batch_size(model, files, kind):
     runner = interpreter.get_signature_runner("generate")
     for num_samples in (1, 200, 3):
         noise = model.noise(num_samples, num_samples)["uniform"].numpy()
-        drawn, expected = runner(uniform=noise)["x"], model.generate({"uniform": tf.constant(noise)})
+        draws, expected = runner(uniform=noise)["x"], model.generate({"uniform": tf.constant(noise)})
         if kind is None:
-            np.testing.assert_array_equal(drawn, expected)
+            np.testing.assert_array_equal(draws, expected)
         # One row after the other is what the batch gives: no entry depends on other examples, nor on later ones.
-        np.testing.assert_array_equal(runner(uniform=noise[:1])["x"], drawn[:1])
+        np.testing.assert_array_equal(runner(uniform=noise[:1])["x"], draws[:1])
         if num_samples == 200:
-            ours, theirs = model.log_prob(expected).numpy(), model.log_prob(drawn).numpy()
+            ours, theirs = model.log_prob(expected).numpy(), model.log_prob(draws).numpy()
             assert abs(ours.mean() - theirs.mean()) < 4 * np.hypot(ours.std(), theirs.std()) / np.sqrt(num_samples)
 
 
@@ -144,12 +144,12 @@ def test_real_numbers_agree_within_their_magnitude(model):
     assert not agrees(model, [-100.0, 3.0], [-100.0, np.nan], tolerance, "log_prob")
 
 
-def test_levels_may_part_in_few_examples(model, draws):
-    parted = draws.copy()
-    parted[:4] = 1 - parted[:4]
-    assert agrees(model, draws, parted, agreement.FLOAT32)
-    parted[4] = 1 - parted[4]
-    assert not agrees(model, draws, parted, agreement.FLOAT32)
+def test_levels_may_diverge_in_few_examples(model, draws):
+    diverged = draws.copy()
+    diverged[:4] = 1 - diverged[:4]
+    assert agrees(model, draws, diverged, agreement.FLOAT32)
+    diverged[4] = 1 - diverged[4]
+    assert not agrees(model, draws, diverged, agreement.FLOAT32)
     assert not agrees(model, draws, draws + 0.5, agreement.FLOAT32)
     assert not agrees(model, draws, draws * 2, agreement.FLOAT32)
 
@@ -166,11 +166,11 @@ def test_rounded_levels_are_judged_by_their_mass(model, draws):
 def test_rounded_levels_of_a_model_with_a_bound_are_judged_by_their_distance(draws):
     flow = NICE((6, 6), 2, (4,), levels=2)
     tolerance = Tolerance(relative=0.01, levels=0.05)
-    parted = draws.copy()
-    parted.flat[:60] = 1 - parted.flat[:60]
-    assert agrees(flow, draws, parted, tolerance)
-    parted.flat[60:90] = 1 - parted.flat[60:90]
-    assert not agrees(flow, draws, parted, tolerance)
+    diverged = draws.copy()
+    diverged.flat[:60] = 1 - diverged.flat[:60]
+    assert agrees(flow, draws, diverged, tolerance)
+    diverged.flat[60:90] = 1 - diverged.flat[60:90]
+    assert not agrees(flow, draws, diverged, tolerance)
 
 
 def test_an_output_of_another_shape(model, draws):
