@@ -319,8 +319,9 @@ class Run:
             with atomic_file(self.folder / "samples.wav") as path:
                 pictures.write_wav(path, np.asarray(values), space.sample_rate)
         saving.save_model(model, self.folder / "model.keras")
-        export.saved_model(model, self.folder / "saved_model")
-        export.litert(model, self.folder / "model.tflite")
+        graphs = export.Graphs(model)
+        export.saved_model(graphs, self.folder / "saved_model")
+        export.litert(graphs, self.folder / "model.tflite")
         with atomic_file(self.folder / "README.md") as path:
             path.write_text(model_card(self.name, self.config, model, report, metrics))
         # Written last: a folder with this file holds a finished run.
