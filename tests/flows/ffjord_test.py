@@ -6,15 +6,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ContinuousDensityContract, FlowContract, ModelContract, randomise
+from contracts import ConditionContract, ContinuousDensityContract, FlowContract, ModelContract, randomise
 from scipy import linalg, stats
 
 from keras_gen import seeds
+from keras_gen.core import Step
 from keras_gen.flows import ContinuousFlow
-from keras_gen.flows.base import Updates
 
 
-class TestContracts(ModelContract, FlowContract, ContinuousDensityContract):
+class TestContracts(ModelContract, ConditionContract, FlowContract, ContinuousDensityContract):
     """Every argument away from its default."""
 
     #: The density is smooth, and a point costs forty passes.
@@ -110,22 +110,25 @@ def test_the_mean_of_estimates_is_the_trace():
     model = randomise(ContinuousFlow((3,), (8,), num_steps=4, trace="hutchinson"), 1.0)
     num = 4000
     x = np.repeat(np.random.default_rng(0).standard_normal((1, 3)), num, axis=0).astype(np.float32)
-    seed = seeds.as_pair(5)
-    estimates = -model.loss_terms(x, None, seed=seed, training=True)["loss"].numpy()
+
+    def log_prob(seed, training):
+        step = Step(seeds.as_pair(seed), training=training)
+        return -model.loss_terms({"x": x}, step)["loss"].numpy()
+
+    estimates = log_prob(5, training=True)
     exact = model.log_prob(x).numpy()
     np.testing.assert_allclose(exact, exact[0], rtol=1e-5)
     error = estimates.std() / num**0.5
     assert estimates.std() > 1e-2
     assert abs(estimates.mean() - exact[0]) < 5.0 * error
     # The noise is the step's: the same seed gives the same, another seed another.
-    again = -model.loss_terms(x, None, seed=seed, training=True)["loss"].numpy()
-    np.testing.assert_array_equal(again, estimates)
-    other = -model.loss_terms(x, None, seed=seeds.as_pair(6), training=True)["loss"].numpy()
-    assert np.any(other != estimates)
-    np.testing.assert_array_equal(np.abs(model.directions(9, Updates(seed))), np.ones((9, 1, 3)))
+    np.testing.assert_array_equal(log_prob(5, training=True), estimates)
+    assert np.any(log_prob(6, training=True) != estimates)
+    directions = model.directions(9, Step(seeds.as_pair(5), training=True)).numpy()
+    np.testing.assert_array_equal(np.abs(directions), np.ones((9, 1, 3)))
+    assert 0.1 < np.mean(directions > 0.0) < 0.9
     # Evaluation takes the trace itself.
-    evaluated = -model.loss_terms(x, None, seed=seed, training=False)["loss"].numpy()
-    np.testing.assert_allclose(evaluated, exact, rtol=1e-5)
+    np.testing.assert_allclose(log_prob(5, training=False), exact, rtol=1e-5)
 
 
 def test_near_the_identity_at_the_start():

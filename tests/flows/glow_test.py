@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import FlowContract, ModelContract, condition_for, log_determinant, randomise
+from contracts import ConditionContract, FlowContract, ModelContract, condition_for, log_determinant, randomise
 
 from keras_gen.flows import Glow
 from keras_gen.flows.glow import lu_factors
@@ -17,7 +17,7 @@ def make(**changes):
     arguments = {
         "event_shape": (4, 4, 3),
         "levels": None,
-        "num_levels": 2,
+        "num_scales": 2,
         "num_steps": 2,
         "filters": 6,
         "num_classes": 3,
@@ -36,17 +36,17 @@ class TestReals(FlowContract):
         return make(**changes)
 
     def make_deep(self):
-        return randomise(make(event_shape=(2, 2, 1), num_levels=1, num_steps=100, filters=2, num_classes=None), 0.02)
+        return randomise(make(event_shape=(2, 2, 1), num_scales=1, num_steps=100, filters=2, num_classes=None), 0.02)
 
 
-class TestLevels(ModelContract):
+class TestLevels(ModelContract, ConditionContract):
     """Every argument away from its default, with a vector as condition and noise that is learned."""
 
     def make_model(self, **changes):
         arguments = {
             "event_shape": (4, 4, 1),
             "levels": 5,
-            "num_levels": 1,
+            "num_scales": 1,
             "dequantization": {"name": "variational", "num_layers": 2, "filters": 4},
             "num_classes": None,
             "condition_size": 2,
@@ -86,8 +86,8 @@ def test_adapt_starts_every_activation_normalization(images, monkeypatch):
     outputs = []
     original = ActNorm.bijector
 
-    def recorded(layer, event_ndims, start=False):
-        bijector = original(layer, event_ndims, start)
+    def recorded(layer, event_ndims):
+        bijector = original(layer, event_ndims)
         forward = bijector._forward
         monkeypatch.setattr(bijector, "_forward", lambda x: outputs.append(forward(x)) or outputs[-1])
         return bijector
@@ -101,7 +101,7 @@ def test_adapt_starts_every_activation_normalization(images, monkeypatch):
 
 
 def test_the_equations_of_the_paper():
-    model = randomise(make(event_shape=(2, 2, 1), num_levels=1, num_steps=1, num_classes=None), 0.3)
+    model = randomise(make(event_shape=(2, 2, 1), num_scales=1, num_steps=1, num_classes=None), 0.3)
     normalization, convolution, network = (
         layers[0] for layers in (model.normalizations, model.convolutions, model.coupling_networks)
     )
@@ -156,11 +156,12 @@ def test_temperature_scales_the_noise_of_samples_alone():
     np.testing.assert_allclose(
         samples, warm.generate({"z": 0.5 * warm.noise(50, seed=1)["z"]}, condition), rtol=1e-4, atol=1e-5
     )
+    np.testing.assert_allclose(warm.sample(50, condition=condition, seed=1, temperature=0.5), samples, rtol=1e-5)
     np.testing.assert_array_equal(cold.log_prob(samples, condition), warm.log_prob(samples, condition))
 
 
 def test_sizes_of_mnist():
-    model = Glow((28, 28, 1), num_levels=2, num_steps=1, filters=2, levels=None)
+    model = Glow((28, 28, 1), num_scales=2, num_steps=1, filters=2, levels=None)
     x = np.random.default_rng(0).standard_normal((2, 28, 28, 1)).astype(np.float32)
     np.testing.assert_allclose(model.decode(tf.identity(model.encode(x))), x, atol=1e-4)
 
@@ -182,8 +183,8 @@ def test_networks_run_once_for_a_density(monkeypatch):
     ("changes", "sentence"),
     [
         (
-            {"event_shape": (28, 28, 1), "num_levels": 3},
-            "`event_shape` must have a height and width divisible by 8 with `num_levels=3`, received (28, 28, 1).",
+            {"event_shape": (28, 28, 1), "num_scales": 3},
+            "`event_shape` must have a height and width divisible by 8 with `num_scales=3`, received (28, 28, 1).",
         ),
         ({"event_shape": (16,)}, "`event_shape` must be (height, width, channels), received (16,)."),
         ({"temperature": 0.0}, "`temperature` must be greater than 0, received 0.0."),

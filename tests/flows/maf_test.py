@@ -4,12 +4,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import ContinuousDensityContract, FlowContract, ModelContract, condition_for, randomise
+from contracts import (
+    ConditionContract,
+    ContinuousDensityContract,
+    FlowContract,
+    ModelContract,
+    condition_for,
+    randomise,
+)
 
 from keras_gen.flows import IAF, MAF, MixtureMAF
 
 
-class Contracts(ModelContract, FlowContract, ContinuousDensityContract):
+class Contracts(ModelContract, ConditionContract, FlowContract, ContinuousDensityContract):
     """Every argument away from its default."""
 
     family = None
@@ -48,7 +55,7 @@ class TestIAF(Contracts):
     excluded_arguments = ()
 
 
-class TestMixtureMAF(ModelContract, ContinuousDensityContract):
+class TestMixtureMAF(ModelContract, ConditionContract, ContinuousDensityContract):
     """Noise that is not normal; a vector as condition."""
 
     def make_model(self, **changes):
@@ -127,18 +134,27 @@ def test_the_identity_at_the_start():
     assert np.abs(IAF((4,), num_layers=1).encode(x) - expected).max() < 0.1
 
 
-def test_the_noise_of_a_mixture_is_what_its_network_says():
-    model = randomise(MixtureMAF((2,), num_layers=1, hidden_units=(6,), num_components=2), 0.7)
-    x = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
+@pytest.mark.parametrize("event_shape", [(2,), (3, 2, 1)])
+def test_the_noise_of_a_mixture_has_the_density_of_its_network(event_shape):
+    model = randomise(MixtureMAF(event_shape, num_layers=1, hidden_units=(6,), num_components=2), 0.7)
+    x = np.random.default_rng(0).standard_normal((5, *event_shape)).astype(np.float32)
     u = tf.identity(model.encode(x))
-    log_det = model.flow().forward_log_det_jacobian(tf.constant(x), 1)
+    log_det = model.flow().forward_log_det_jacobian(tf.constant(x), len(event_shape))
     np.testing.assert_allclose(model.log_prob(x), model.mixtures.log_prob(u) + log_det, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(model.decode(u), x, rtol=1e-3, atol=1e-3)
+    # In a graph as well, where the number of examples is not known.
+    model.compile()
+    np.testing.assert_allclose(
+        model.evaluate(x, verbose=0, return_dict=True)["nll"], -np.mean(model.log_prob(x)), rtol=1e-4
+    )
+    assert model.base_distribution().sample(4, seed=(0, 1)).shape == (4, *event_shape)
+    assert model.sample(4, seed=0).shape == (4, *event_shape)
 
 
 def test_an_inverse_flow_learns_through_its_loop():
     covariance = np.array([[2.0, 1.2], [1.2, 1.0]])
     x = np.random.default_rng(0).multivariate_normal([3.0, -1.0], covariance, 2048).astype(np.float32)
-    model = IAF((2,), 2, (16,))
+    model = IAF((2,), 1, (16,))
     model.adapt(x)
     model.compile(keras.optimizers.Adam(0.01), jit_compile=True)
     model.fit(x, batch_size=256, epochs=15, verbose=0)

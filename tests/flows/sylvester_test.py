@@ -5,13 +5,13 @@ import re
 import keras
 import numpy as np
 import pytest
-from contracts import ContinuousDensityContract, FlowContract, ModelContract, randomise
+from contracts import ConditionContract, ContinuousDensityContract, FlowContract, ModelContract, randomise
 
 from keras_gen.data import toy
 from keras_gen.flows import SylvesterFlow
 
 
-class TestContracts(ModelContract, FlowContract, ContinuousDensityContract):
+class TestContracts(ModelContract, ConditionContract, FlowContract, ContinuousDensityContract):
     """Every argument away from its default."""
 
     def make_model(self, **changes):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from contracts import log_determinant, randomise
 
 from keras_gen.flows import Glow, MultiScaleRealNVP
-from keras_gen.flows.bijectors.images import MaskedCoupling, Squeeze, at_scale, checkerboard, factored_out
+from keras_gen.flows.bijectors.images import MaskedCoupling, Squeeze, checkerboard, on_second_half, on_squeezed
 
 
 def normal(seed, *shape):
@@ -65,6 +65,15 @@ def test_a_squeeze_keeps_volume_and_knows_its_shapes():
 
 
 @pytest.mark.parametrize("start", [0, 1])
+def test_neighbours_in_a_checkerboard_differ(start):
+    mask = checkerboard((3, 4, 2), start)
+    assert mask[0, 0, 0] == start
+    assert np.all(mask[1:] + mask[:-1] == 1)
+    assert np.all(mask[:, 1:] + mask[:, :-1] == 1)
+    assert np.all(mask[..., 0] == mask[..., 1])
+
+
+@pytest.mark.parametrize("start", [0, 1])
 def test_a_masked_coupling(start):
     shape, calls = (3, 2, 2), []
     mask, function = checkerboard(shape, start), networks((3, 2, 2), 1)
@@ -87,33 +96,33 @@ def test_a_masked_coupling(start):
     np.testing.assert_allclose(bijector.forward(x + 1.0), MaskedCoupling(mask, function).forward(x + 1.0), rtol=1e-5)
 
 
-def test_what_is_factored_out_stays_as_it_is():
+def test_the_first_half_of_the_channels_stays_as_it_is():
     def inner():
         return MaskedCoupling(checkerboard((2, 2, 2), 0), networks((2, 2, 2), 2))
 
     x = normal(0, 4, 2, 2, 4)
-    assert_bijector(lambda: factored_out(inner(), 4), x)
-    y = factored_out(inner(), 4).forward(x)
+    assert_bijector(lambda: on_second_half(inner(), 4), x)
+    y = on_second_half(inner(), 4).forward(x)
     np.testing.assert_array_equal(y[..., :2], x[..., :2])
     np.testing.assert_allclose(y[..., 2:], inner().forward(x[..., 2:]), rtol=1e-5)
 
 
-def test_steps_at_a_scale_act_on_the_squeezed_image_in_their_order():
+def test_steps_act_on_the_squeezed_image_in_their_order():
     def steps():
         return [MaskedCoupling(checkerboard((2, 1, 4), index), networks((2, 1, 4), index)) for index in range(2)]
 
     x = normal(0, 4, 4, 2, 1)
-    assert_bijector(lambda: at_scale(steps()), x)
+    assert_bijector(lambda: on_squeezed(steps()), x)
     h = Squeeze().forward(x)
     for step in steps():
         h = step.forward(h)
-    np.testing.assert_allclose(at_scale(steps()).forward(x), Squeeze().inverse(h), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(on_squeezed(steps()).forward(x), Squeeze().inverse(h), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        Glow((4, 4, 1), None, num_levels=2, num_steps=1, filters=2),
+        Glow((4, 4, 1), None, num_scales=2, num_steps=1, filters=2),
         MultiScaleRealNVP((4, 4, 1), None, num_scales=2, filters=2, num_blocks=1),
     ],
     ids=["glow", "real_nvp"],

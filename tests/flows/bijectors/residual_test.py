@@ -60,7 +60,7 @@ def test_the_equations_of_planar_and_radial_flows():
 
 def test_the_equation_of_sylvester_flows():
     bijector, z = make(Sylvester, 1.0, num=5)
-    q = np.stack([bijector.turned(tf.repeat(row[tf.newaxis], 5, axis=0)) for row in tf.eye(SIZE)], axis=-1)
+    q = np.stack([bijector.rotated(tf.repeat(row[tf.newaxis], 5, axis=0)) for row in tf.eye(SIZE)], axis=-1)
     np.testing.assert_allclose(q @ q.transpose(0, 2, 1), np.tile(np.eye(SIZE), (5, 1, 1)), atol=1e-5)
     for index, v in enumerate(bijector.reflections.numpy()):
         householder = [np.eye(SIZE) - 2.0 * np.outer(row, row) / (row @ row) for row in v]

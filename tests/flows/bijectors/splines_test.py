@@ -1,12 +1,11 @@
-"""Tests of splines, couplings and linear maps against TFP, NumPy and automatic differentiation."""
+"""Tests of splines against TFP and automatic differentiation."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen.flows.bijectors.coupling import Coupling, LUProduct
-from keras_gen.flows.bijectors.splines import RationalQuadratic
+from keras_gen.flows.bijectors import RationalQuadratic
 
 tfb = tfp.bijectors
 
@@ -24,26 +23,20 @@ def gradient(function, x):
     return tape.gradient(y, x).numpy()
 
 
-def log_det(function, x):
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = function(x)
-    return np.linalg.slogdet(tape.batch_jacobian(y, x).numpy().astype(np.float64)).logabsdet
-
-
 @pytest.mark.parametrize("num_bins", [2, 5, 16])
 def test_the_spline_is_that_of_tfp(num_bins):
-    ours = RationalQuadratic(normal(0, 500, 3, 3 * num_bins - 1), bound=2.0)
+    parameters, x = normal(0, 500, 3, 3 * num_bins - 1), normal(1, 500, 3, scale=1.5)
+    single = RationalQuadratic(parameters, bound=2.0)
+    ours = RationalQuadratic(tf.cast(parameters, tf.float64), bound=2.0)
     theirs = tfb.RationalQuadraticSpline(ours.widths, ours.heights, ours.slopes[..., 1:-1], range_min=-2.0)
-    np.testing.assert_allclose(tf.reduce_sum(ours.widths, axis=-1), 4.0 * np.ones((500, 3)), rtol=1e-5)
+    np.testing.assert_allclose(tf.reduce_sum(ours.widths, axis=-1), 4.0 * np.ones((500, 3)), rtol=1e-9)
     # In the interval, and outside.
-    x = normal(1, 500, 3, scale=1.5)
     assert 0.1 < np.mean(np.abs(x) > 2.0) < 0.5
-    np.testing.assert_allclose(ours.forward(x), theirs.forward(x), atol=1e-5)
-    np.testing.assert_allclose(
-        ours.forward_log_det_jacobian(x), theirs.forward_log_det_jacobian(x), rtol=1e-4, atol=1e-4
-    )
-    np.testing.assert_allclose(ours.inverse(x), theirs.inverse(x), atol=2e-4)
+    # The logarithm of a steep or flat piece loses digits in single precision.
+    for verb, tolerance in (("forward", 1e-5), ("forward_log_det_jacobian", 5e-4), ("inverse", 2e-4)):
+        found = getattr(ours, verb)(tf.cast(x, tf.float64))
+        np.testing.assert_allclose(found, getattr(theirs, verb)(tf.cast(x, tf.float64)), atol=1e-6)
+        np.testing.assert_allclose(getattr(single, verb)(x), found, atol=tolerance)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -99,53 +92,3 @@ def test_the_spline_is_the_identity_for_zeros_and_outside_the_interval():
     inside = tf.linspace(-2.99, 2.99, 4)
     assert np.all(np.isfinite(gradient(extreme.inverse, inside)))
     assert np.all(np.isfinite(extreme.forward_log_det_jacobian(inside)))
-
-
-@pytest.mark.parametrize("keeps_first", [True, False])
-def test_a_coupling_is_that_of_tfp_and_calls_its_network_once(keeps_first):
-    kernel, calls = normal(0, 5, 5), []
-    num_kept = 2 if keeps_first else 3
-
-    def affine(kept):
-        calls.append(kept)
-        parameters = tf.tanh(tf.matmul(kept, kernel[:num_kept]))
-        return tfb.Chain([tfb.Shift(parameters[:, : 5 - num_kept]), tfb.Scale(log_scale=parameters[:, num_kept - 5 :])])
-
-    theirs = tfb.RealNVP(2 if keeps_first else -3, bijector_fn=lambda kept, _: affine(kept))
-    x = normal(1, 20, 5)
-    for name in ("forward", "inverse"):
-        ours = Coupling(2, keeps_first, affine)
-        calls.clear()
-        y, log_determinant = getattr(ours, name)(x), getattr(ours, f"{name}_log_det_jacobian")(x, 1)
-        assert len(calls) == 1
-        np.testing.assert_allclose(y, getattr(theirs, name)(x), rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(log_determinant, getattr(theirs, f"{name}_log_det_jacobian")(x, 1), rtol=1e-5)
-        # Other values are not those that it remembers.
-        np.testing.assert_allclose(getattr(ours, name)(x + 1.0), getattr(theirs, name)(x + 1.0), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("size", [1, 2, 7])
-def test_the_linear_map_is_its_matrix(size):
-    random = np.random.default_rng(size)
-    factors, order = random.standard_normal((size, size)).astype(np.float32) / size, random.permutation(size)
-    bijector = LUProduct(tf.constant(factors), order)
-    x = normal(1, 20, size)
-    lower = np.tril(factors, -1) + np.eye(size)
-    upper = np.triu(factors, 1) + np.diag(np.exp(np.diag(factors)))
-    y = tf.identity(bijector.forward(x))
-    np.testing.assert_allclose(y, x.numpy()[:, order] @ lower @ upper, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(bijector.inverse(y), x, atol=1e-4)
-    np.testing.assert_allclose(bijector.forward_log_det_jacobian(x, 1), log_det(bijector.forward, x)[0], atol=1e-4)
-    np.testing.assert_allclose(bijector.inverse_log_det_jacobian(y, 1), log_det(bijector.inverse, y)[0], atol=1e-4)
-
-
-def test_the_linear_map_of_images_counts_every_position():
-    bijector = LUProduct(normal(0, 3, 3, scale=0.4), np.array([2, 0, 1]), event_ndims=3)
-    x = normal(1, 2, 2, 2, 3)
-    np.testing.assert_allclose(bijector.inverse(tf.identity(bijector.forward(x))), x, atol=1e-4)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.reshape(bijector.forward(x), (2, 12))
-    jacobian = tf.reshape(tape.batch_jacobian(y, x), (2, 12, 12))
-    expected = np.linalg.slogdet(jacobian.numpy()).logabsdet[0]
-    np.testing.assert_allclose(bijector.forward_log_det_jacobian(x, 3), expected, atol=1e-4)
