@@ -8,16 +8,16 @@ from keras_gen import checks
 def interpolated(first, last, num_steps: int, *, spherical: bool = False) -> np.ndarray:
     r"""Computes codes between codes.
 
-    With t from 0 to 1, a straight line is $(1 - t) a + t b$; the spherical way is
-    $(\sin((1 - t) ω)\, a + \sin(t ω)\, b) / \sin ω$, where ω is the angle between a and b. It keeps the
-    length of codes that are equally long, as nearly all draws of a normal of many dimensions are. Where a and b are
-    parallel, it is a straight line.
+    With t from 0 to 1, the straight line is $(1 - t) a + t b$, and the great circle
+    $(\sin((1 - t) ω)\, a + \sin(t ω)\, b) / \sin ω$, where ω is the angle between a and b. The circle keeps the
+    length of codes that are equally long, as nearly all draws from a normal distribution of many dimensions are. Where
+    a and b are parallel, it is the straight line.
 
     Args:
         first: codes a, of shape `(num, *code_shape)`.
         last: codes b.
-        num_steps: codes on each way, with both ends.
-        spherical: which of the two.
+        num_steps: number of codes on each way, both ends included.
+        spherical: whether the way is the great circle.
 
     Returns:
         float32 array of shape `(num, num_steps, *code_shape)`.

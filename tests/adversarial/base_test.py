@@ -122,6 +122,19 @@ def test_the_penalty_is_part_of_the_loss():
     assert "penalty" not in make(regularizers=("weight_clipping",)).terms
 
 
+def test_a_penalty_does_not_enter_moving_statistics():
+    statistics = []
+    for regularizers_ in ((), ("gradient_penalty", "r1", "consistency")):
+        network = {"name": "convolutional", "filters": [3, 4]}
+        model = compiled(make(IMAGE, 9, regularizers=regularizers_, discriminator_network=network), rate=0.0)
+        start = [variable.numpy() for variable in model.discriminator.non_trainable_variables]
+        x = np.random.default_rng(0).integers(0, 9, (BATCH, *IMAGE))
+        model.take_discriminator_step({"x": tf.constant(x, tf.float32)}, training_step())
+        statistics.append([variable.numpy() for variable in model.discriminator.non_trainable_variables])
+        assert all(differ(start, statistics[-1]))
+    assert_equal(*statistics)
+
+
 def test_a_forward_pass_moves_no_spectral_vector_and_a_step_does():
     model = compiled(make(discriminator_network={"name": "dense", "hidden_units": [7, 6], "spectral_norm": True}))
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, SpectralNormalization)]
@@ -168,10 +181,10 @@ def test_truncated_noise_keeps_its_quantiles(distribution):
     plain, cut = model.noise(5000, 0)["z"].numpy(), model.noise(5000, 0, truncation=0.5)["z"].numpy()
     assert np.abs(plain).max() > 0.99
     assert 0.49 < np.abs(cut).max() <= 0.5
-    whole, part = stats.uniform(-1.0, 2.0), stats.uniform(-0.5, 1.0)
+    full, truncated = stats.uniform(-1.0, 2.0), stats.uniform(-0.5, 1.0)
     if distribution == "normal":
-        whole, part = stats.norm(), stats.truncnorm(-0.5, 0.5)
-    np.testing.assert_allclose(part.cdf(cut), whole.cdf(plain), atol=1e-4)
+        full, truncated = stats.norm(), stats.truncnorm(-0.5, 0.5)
+    np.testing.assert_allclose(truncated.cdf(cut), full.cdf(plain), atol=1e-4)
 
 
 @pytest.mark.parametrize(("distribution", "none"), [("uniform", 1.0), ("normal", np.inf)])
@@ -253,7 +266,7 @@ def test_any_objective_regularizer_and_networks_are_one_call(number):
     """Each objective with each regularizer, and each of these with each network."""
     objective, regularizer = divmod(number, len(regularizers.REGULARIZERS))
     names = [list(options) for options in (networks.GENERATORS, networks.DISCRIMINATORS)]
-    generator, discriminator = (part[(objective + regularizer) % len(part)] for part in names)
+    generator, discriminator = (options[(objective + regularizer) % len(options)] for options in names)
     model = make(
         IMAGE,
         9,
@@ -302,7 +315,7 @@ def test_networks_go_together(generator, discriminator, num_classes):
     assert samples.shape == (BATCH, *IMAGE)
     if num_classes is not None:
         noise = model.noise(1, 0)
-        noise = {name: tf.repeat(part, 3, axis=0) for name, part in noise.items()}
+        noise = {name: tf.repeat(values, 3, axis=0) for name, values in noise.items()}
         fakes = model.unrounded(noise, tf.range(3))
         logits = model.logits(tf.repeat(x[:1], 3, axis=0), tf.range(3))
         for change in (np.ptp(fakes, axis=0).max(), np.ptp(logits)):

@@ -1,4 +1,4 @@
-"""Conditional GAN: what is drawn follows a class, or a vector."""
+"""Conditional GAN: samples follow a class, or a vector."""
 
 import keras
 import numpy as np
@@ -43,7 +43,7 @@ def test_networks_of_the_paper():
 
 
 def test_vectors_given_vectors():
-    """Examples are twice what they are given, and so are those that are drawn."""
+    """Examples are twice their condition, and so are samples."""
     random = np.random.default_rng(0)
     y = random.choice([-1.0, 1.0], (512, 2)).astype(np.float32)
     x = 2.0 * y + 0.1 * random.standard_normal((512, 2)).astype(np.float32)
@@ -51,9 +51,9 @@ def test_vectors_given_vectors():
     model.compile(keras.optimizers.Adam(0.005, beta_1=0.5), keras.optimizers.Adam(0.005, beta_1=0.5))
     model.fit(x, y, batch_size=64, epochs=40, verbose=0)
     given = np.repeat([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]], 50, axis=0).astype(np.float32)
-    drawn = model.sample(150, condition=given, seed=0).numpy()
-    assert np.mean(np.abs(drawn - 2.0 * given)) < 0.7
-    assert np.mean(np.sign(drawn) == np.sign(given)) > 0.97
+    samples = model.sample(150, condition=given, seed=0).numpy()
+    assert np.mean(np.abs(samples - 2.0 * given)) < 0.7
+    assert np.mean(np.sign(samples) == np.sign(given)) > 0.97
 
 
 def test_a_vector_takes_the_place_of_the_classes():

@@ -240,8 +240,8 @@ def test_seed_chooses_the_initial_weights():
     assert all(equal(values(first), values(same)))
     kernels = [(a, b) for a, b in zip(first.weights, other.weights, strict=True) if a.name == "kernel"]
     assert not any(np.array_equal(a, b) for a, b in kernels)
-    drawn = [kernel.numpy().ravel()[:8] for kernel, _ in kernels]
-    assert len({tuple(numbers) for numbers in drawn}) == len(drawn), "two layers start from the same numbers"
+    starts = [tuple(kernel.numpy().ravel()[:8]) for kernel, _ in kernels]
+    assert len(set(starts)) == len(starts), "two layers start from the same numbers"
 
 
 # Classes
