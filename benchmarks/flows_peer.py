@@ -1,7 +1,8 @@
-"""The other side of `flows_step.py`: zuko and nflows, in an interpreter that has them and PyTorch.
+"""The peer process of `flows_step.py`: zuko and nflows, in an interpreter that has them and PyTorch.
 
-It reads lines "library task model size units count repetitions" and answers each with the shortest time, in seconds: of
-a training step on `count` rows with PyTorch's fused Adam for the task "train", of drawing `count` points for "sample".
+It reads lines "library task model size units count repetitions" and answers each with the shortest time in seconds: for
+the task "train", of a training step on `count` rows with PyTorch's fused Adam; for "sample", of sampling that many
+points.
 """
 
 import sys
@@ -110,15 +111,15 @@ def step_of(library, name, size, units, count):
     return step
 
 
-def draw_of(library, name, size, units, count):
-    """Returns the drawing of points, as a function without arguments."""
+def sampler_of(library, name, size, units, count):
+    """Returns a function without arguments that samples points."""
     flow = (zuko_flow if library == "zuko" else nflows_flow)(name, size, units).eval()
 
     @torch.no_grad()
-    def draw():
+    def sample():
         return flow().sample((count,)) if library == "zuko" else flow.sample(count)
 
-    return draw
+    return sample
 
 
 def main():
@@ -129,7 +130,7 @@ def main():
         size, units, count, repetitions = map(int, numbers)
         key = library, task, name, size, units, count
         if key not in functions:
-            functions[key] = {"train": step_of, "sample": draw_of}[task](library, *key[2:])
+            functions[key] = {"train": step_of, "sample": sampler_of}[task](library, *key[2:])
             functions[key]()
         times = []
         for _ in range(repetitions):

@@ -1,25 +1,25 @@
-"""Training steps and draws of flows against zuko and nflows, the memory of many points, and how draws of MAF scale.
+"""Training steps and samples of flows against zuko and nflows, memory for many points, and how samples of MAF scale.
 
     python benchmarks/flows_step.py --peer ~/peers/bin/python
 
 prints, all measured in this run,
 
-- the time of a training step with Adam on 256 rows: of MAF, RealNVP and neural spline flows on 8 dimensions with nets
-  64-64, and on 43 dimensions with nets 512-512; and that of the same nets in zuko and nflows with PyTorch's fused Adam,
-  in turn; `--peer` names an interpreter with `pip install torch zuko nflows`;
-- the time of drawing points of MAF on 43 dimensions, likewise;
-- the largest memory of a process that evaluates, and that draws, more and more points;
-- the time per drawn point of MAF in more and more dimensions D.
+- the time of a training step with Adam on 256 rows, of MAF, RealNVP and neural spline flows on 8 dimensions with
+  networks of 64 and 64 units, and on 43 dimensions with 512 and 512; in turns with the same networks in zuko and
+  nflows, trained by PyTorch's fused Adam. `--peer` names an interpreter with `pip install torch zuko nflows`;
+- the time of sampling from MAF on 43 dimensions, likewise;
+- the peak memory of a process that evaluates, and of one that samples, more and more points;
+- the time for each sample of MAF in more and more dimensions.
 
-The best of many repetitions is taken, since other work on the machine only ever slows one down. Splines of zuko have
-no linear maps between them, which ours and those of nflows have.
+The best of many repetitions counts, since other work on the machine only ever slows one down. Splines of zuko have no
+linear maps between them; ours and those of nflows have.
 """
 
 import multiprocessing
 import pathlib
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -34,7 +34,7 @@ LIBRARIES = ("zuko", "nflows")
 #: Steps that run at once.
 TOGETHER = 10
 
-#: Points that are evaluated or drawn at once.
+#: Points that are evaluated or sampled at once.
 CHUNK = 10_000
 
 
@@ -51,7 +51,7 @@ def normal(num: int, size: int) -> np.ndarray:
 
 
 def peak_megabytes(task: tuple[str, int]) -> float:
-    """Returns the largest memory of this process after it evaluated or drew points, a chunk at a time."""
+    """Returns the peak memory of this process after evaluating or sampling points, a chunk at a time."""
     verb, num = task
     model = make("MAF", 8, 64)
     if verb == "evaluate":
@@ -71,7 +71,7 @@ def peak_megabytes(task: tuple[str, int]) -> float:
 
 
 class Peer:
-    """The process of the other side; without an interpreter, nothing.
+    """The process that times the other libraries, if there is an interpreter for it.
 
     Args:
         interpreter: Python with PyTorch, zuko and nflows, or None.
@@ -86,19 +86,19 @@ class Peer:
         """Returns the shortest times of both libraries."""
         if self.process is None:
             return []
-        found = []
+        seconds = []
         for library in LIBRARIES:
             print(library, *words, file=self.process.stdin, flush=True)
-            found.append(float(self.process.stdout.readline()))
-        return found
+            seconds.append(float(self.process.stdout.readline()))
+        return seconds
 
 
 def compare(label: str, ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Prints the best of each, and how many times the faster of the two others takes ours.
+    """Prints the best time of each, and the ratio of the faster of the two others to each of ours.
 
     Args:
         label: what was timed.
-        ours: seconds with XLA, without, and of one of several steps at once, of shape `(rounds, 2 or 3)`.
+        ours: seconds with XLA, without XLA, and of one step of several at once, of shape `(rounds, 2 or 3)`.
         theirs: seconds of the libraries, of shape `(rounds, 2 or 0)`.
     """
     names = ("with XLA", "without", f"as one of {TOGETHER} with XLA")
@@ -115,11 +115,11 @@ def compare(label: str, ours: np.ndarray, theirs: np.ndarray) -> None:
     print(f"{label}: {line}", flush=True)
 
 
-def draws(model: FlowModel, num: int, jit_compile: bool):
-    """Returns the drawing of points, as a function without arguments."""
-    draw = tf.function(lambda seed: model.generate(model.noise(num, seed)), jit_compile=jit_compile, autograph=False)
+def sampler(model: FlowModel, num: int, jit_compile: bool) -> Callable:
+    """Returns a function without arguments that samples points."""
+    sample = tf.function(lambda seed: model.generate(model.noise(num, seed)), jit_compile=jit_compile, autograph=False)
     seed = tf.constant([0, 1])
-    return lambda: draw(seed)
+    return lambda: sample(seed)
 
 
 def main(
@@ -129,21 +129,21 @@ def main(
     repetitions: int = 20,
     small: tuple[str, ...] = ("MAF", "RealNVP", "NSF", "MaskedNSF"),
     large: tuple[str, ...] = ("MAF", "RealNVP", "NSF"),
-    num_draws: int = 1000,
+    num_samples: int = 1000,
     num_points: tuple[int, ...] = (10_000, 100_000, 1_000_000),
     sizes: tuple[int, ...] = (8, 16, 32, 64, 128),
 ) -> None:
     """Prints the tables.
 
     Args:
-        peer: Python interpreter that has PyTorch, zuko and nflows; without one, our side alone is timed.
+        peer: Python interpreter with PyTorch, zuko and nflows; without it, only our flows are timed.
         rounds: turns of ours and theirs.
         repetitions: steps in a turn, of which the best counts.
         small: flows on 8 dimensions.
         large: flows on 43 dimensions.
-        num_draws: points that are drawn of MAF on 43 dimensions at once; 0 for none.
-        num_points: points of the processes whose memory is measured.
-        sizes: dimensions of the flows whose draws are timed alone.
+        num_samples: points that are sampled at once from MAF on 43 dimensions; 0 for none.
+        num_points: numbers of points in the processes whose memory is measured.
+        sizes: numbers of dimensions in which sampling from MAF is timed.
     """
     other = Peer(peer)
     for name, size, units in [*((name, 8, 64) for name in small), *((name, 43, 512) for name in large)]:
@@ -154,27 +154,27 @@ def main(
         for _ in range(rounds):
             ours.append(best_seconds(steps, repetitions) / [1, 1, TOGETHER])
             theirs.append(other.seconds("train", name, size, units, 256, repetitions))
-        compare(f"{name}-{size}, nets {units}-{units}, step", np.array(ours), np.array(theirs))
+        compare(f"{name}-{size}, networks {units}-{units}, step", np.array(ours), np.array(theirs))
 
-    if num_draws:
+    if num_samples:
         model, ours, theirs = make("MAF", 43, 512), [], []
-        ways = [draws(model, num_draws, compiled) for compiled in (True, False)]
+        ways = [sampler(model, num_samples, compiled) for compiled in (True, False)]
         for _ in range(2):
             ours.append(best_seconds(ways, 3))
-            theirs.append(other.seconds("sample", "MAF", 43, 512, num_draws, 1))
-        compare(f"MAF-43, {num_draws} draws", np.array(ours), np.array(theirs))
+            theirs.append(other.seconds("sample", "MAF", 43, 512, num_samples, 1))
+        compare(f"MAF-43, {num_samples} samples", np.array(ours), np.array(theirs))
     if other.process is not None:
         other.process.communicate()
 
-    # A process for each figure, since memory once used is not given back.
-    tasks = [(verb, count) for verb in ("evaluate", "draw") for count in num_points]
+    # A process for each figure, since a process does not give back memory.
+    tasks = [(verb, count) for verb in ("evaluate", "sample") for count in num_points]
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for (verb, count), peak in zip(tasks, pool.imap(peak_megabytes, tasks, chunksize=1), strict=True):
             print(f"{verb} {count:,} points: {peak:.0f} MB", flush=True)
 
     for size in sizes:
-        (seconds,) = best_seconds([draws(make("MAF", size, 512), 1000, False)], 5)
-        print(f"MAF-{size}, nets 512-512: {1e3 * seconds:.1f} µs for each of 1,000 draws", flush=True)
+        (seconds,) = best_seconds([sampler(make("MAF", size, 512), 1000, False)], 5)
+        print(f"MAF-{size}, networks 512-512: {1e3 * seconds:.1f} µs for each of 1,000 samples", flush=True)
 
 
 if __name__ == "__main__":

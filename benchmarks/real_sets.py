@@ -1,13 +1,13 @@
-"""Flows and RNADE on small sets of real vectors, by ten folds and one rule, beside mixtures of Gaussians.
+"""Flows, RNADE and mixtures of Gaussians on small sets of real vectors, by ten folds and the same rule for all.
 
     python benchmarks/real_sets.py --sets winequality-red.csv:0:11 ionosphere.csv:2:34 housing.data:0,2,4:8,10:14
         --output results/real_sets.json
 
-A set is a file and, after a colon, the columns to keep. The rule: AdamW with a learning rate that falls along a cosine,
-and for each model and set the weight decay, out of `WEIGHT_DECAYS`, with which the mean validation likelihood over the
-folds is best; training stops at the step with the best validation likelihood. A mixture has the number of components
-and the regularisation of the covariance that validation rows choose. Likelihoods are those of standardised rows, in
-nats. Results are written as they come, and what the output holds already is not done again.
+A set is a file and, after a colon, the columns to keep. The rule is AdamW with a learning rate that decays along a
+cosine; for each model and set, the weight decay out of `WEIGHT_DECAYS` with the best mean validation likelihood over the
+folds; and the weights of the step with the best validation likelihood. A mixture gets the number of components and the
+regularisation of its covariances that are best on validation rows. Likelihoods are those of standardised rows, in nats.
+Results are written as they come; a row that the output already holds is not computed again.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ MODELS = {
     "NSF": lambda shape, seed: flows.NeuralSplineFlow(shape, 4, 32, num_blocks=1, seed=seed),
 }
 
-#: Share of the weights that a step takes away, divided by the learning rate.
+#: Share of the weights that a step subtracts, divided by the learning rate.
 WEIGHT_DECAYS = (0.03, 0.3)
 
 
@@ -47,9 +47,9 @@ class Rule:
     num_steps: int = 2000
     """Training steps at most."""
     steps_per_check: int = 20
-    """Training steps between two looks at the validation likelihood."""
+    """Training steps between two evaluations of the validation likelihood."""
     patience: int = 25
-    """Looks without a better validation likelihood after which training stops."""
+    """Evaluations without a better validation likelihood after which training stops."""
     seed: int = 0
     """Seed of everything random."""
 
@@ -76,7 +76,7 @@ class MixtureFolds:
 
 
 class Folds:
-    """Trains one model anew for each fold, without tracing its graphs anew."""
+    """Trains one model anew for each fold, without tracing its graphs again."""
 
     def __init__(self, name: str, shape: tuple[int, ...], weight_decay: float, rule: Rule):
         keras.utils.set_random_seed(rule.seed)
@@ -95,7 +95,7 @@ class Folds:
             variable.assign(value)
         rule = self.rule
         batches = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), rule.seed).repeat()
-        # Rows of validation are equally many in every fold, so that no graph is compiled for another number.
+        # The same number of validation rows in every fold, so that no graph is compiled for another number.
         valid = valid[: len(train) // 10]
         stop = keras.callbacks.EarlyStopping("val_loss", patience=rule.patience, restore_best_weights=True)
         self.model.fit(
@@ -135,8 +135,8 @@ def main(
         output: JSON file for the results.
         rule: what is the same for all sets.
     """
-    found = json.loads(output.read_text())["results"] if output is not None and output.exists() else []
-    done = {(row["set"], row["model"]) for row in found}
+    results = json.loads(output.read_text())["results"] if output is not None and output.exists() else []
+    done = {(row["set"], row["model"]) for row in results}
     for named in sets:
         stem, rows = rows_of(named, rule.seed)
         for name in models:
@@ -158,7 +158,7 @@ def main(
                 "validation_log_likelihood": validation,
                 "weight_decay": weight_decay,
             }
-            found.append(row)
+            results.append(row)
             print(
                 f"{stem:20}{name:9}{result.mean:9.2f} ± {result.standard_error:.2f}   validation {validation:.2f}, "
                 f"weight decay {weight_decay}",
@@ -167,7 +167,7 @@ def main(
             if output is not None:
                 output.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_file(output) as file:
-                    file.write_text(json.dumps({"rule": dataclasses.asdict(rule), "results": found}, indent=2) + "\n")
+                    file.write_text(json.dumps({"rule": dataclasses.asdict(rule), "results": results}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
