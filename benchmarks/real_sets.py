@@ -4,10 +4,10 @@
         --output results/real_sets.json
 
 A set is a file and, after a colon, the columns to keep. The rule is AdamW with a learning rate that decays along a
-cosine; for each model and set, the weight decay out of `WEIGHT_DECAYS` with the best mean validation likelihood over the
-folds; and the weights of the step with the best validation likelihood. A mixture gets the number of components and the
-regularisation of its covariances that are best on validation rows. Likelihoods are those of standardised rows, in nats.
-Results are written as they come; a row that the output already holds is not computed again.
+cosine; for each model and set, the weight decay out of `WEIGHT_DECAYS` with the best mean validation likelihood over
+the folds; and the weights of the step with the best validation likelihood. A mixture gets the number of components and
+the regularisation of its covariances that are best on validation rows. Likelihoods are those of standardised rows, in
+nats. Results are written as they come; a row that the output already holds is not computed again.
 """
 
 import dataclasses
