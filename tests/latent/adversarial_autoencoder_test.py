@@ -261,7 +261,7 @@ def test_codes_come_to_follow_the_prior():
     distances = [energy_distance(model.encode(x).numpy(), prior)]
     errors = [np.mean((model.reconstruct(x).numpy() - x) ** 2)]
     for _ in range(2):
-        model.fit(x, batch_size=64, epochs=30, verbose=0)
+        model.fit(np.tile(x, (30, 1)), batch_size=64, verbose=0)
         distances.append(energy_distance(model.encode(x).numpy(), prior))
         errors.append(np.mean((model.reconstruct(x).numpy() - x) ** 2))
     codes = model.encode(x).numpy()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import CodesContract, ConditionContract, EstimatesContract, ModelContract
+from linear_gaussian import inverse_softplus
 
 from keras_gen.latent import ConditionalVAE
 
@@ -40,10 +41,14 @@ class TestOnAClass(ModelContract, EstimatesContract, CodesContract, ConditionCon
     def make_known(self):
         """A model that ignores z: each entry is one with a probability that the class chooses."""
         model = ConditionalVAE((3,), latent_size=1, num_classes=2, hidden_units=())
-        model.decoder.set_weights([[[0.0] * 3, [1.0, -0.5, 2.0], [-1.0, 0.0, 0.3]], [0.2, -0.1, 0.0]])
+        kernel, bias = np.array([[0.0, 0.0, 0.0], [1.0, -0.5, 2.0], [-1.0, 0.0, 0.3]]), np.array([0.2, -0.1, 0.0])
+        model.decoder.set_weights([kernel, bias])
+        # A posterior wider than the prior keeps the importance weights bounded.
+        model.encoder.set_weights([np.zeros((5, 2)), np.array([0.3, inverse_softplus(1.2)])])
         x = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]], np.float32)
-        logits = np.array([0.2, -0.1, 0.0]) + np.array([[1.0, -0.5, 2.0], [-1.0, 0.0, 0.3]])[[0, 1, 0]]
-        return model, x, np.sum(np.where(x == 1, 0.0, -logits) - np.log1p(np.exp(-logits)), axis=1)
+        # The classes are 0, 1 and 0; the first row of the kernel is that of z.
+        logits = bias + kernel[[1, 2, 1]]
+        return model, x, np.sum(x * logits - np.log1p(np.exp(logits)), axis=1)
 
     def test_event_shape_is_enough(self, model):
         assert ConditionalVAE((3,), num_classes=2).sample(2, condition=[0, 1], seed=0).shape == (2, 3)
