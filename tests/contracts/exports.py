@@ -43,43 +43,37 @@ class ExportContract(Contract):
     @pytest.fixture(scope="class")
     @classmethod
     def exported(cls, model, tmp_path_factory):
-        """The model as a SavedModel and as a LiteRT file, and the report on the latter."""
+        """The verbs as graphs, the folder of a SavedModel, a LiteRT file, and the report on it."""
         folder = tmp_path_factory.mktemp("exported")
         with traced():
-            served = export.saved_model(model, folder / "served")
-            report = export.litert(model, folder / "model.tflite")
-        return served, folder / "model.tflite", report
-
-    def inputs_of(self, model, name, num, seed):
-        """Returns inputs that a signature may meet."""
-        inputs = model.signatures()[name].inputs
-        return {key: model.example_input(key, spec, num, seed) for key, spec in inputs.items()}
+            graphs = export.Graphs(model)
+            served = export.saved_model(graphs, folder / "served")
+            report = export.litert(graphs, folder / "model.tflite")
+        return graphs, served, folder / "model.tflite", report
 
     def test_a_saved_model_holds_the_verbs(self, model, exported):
-        served, _, _ = exported
+        graphs, served, _, _ = exported
         loaded = tf.saved_model.load(str(served)).signatures
         assert set(loaded) == {*model.signatures(), "serving_default"}
-        for name, signature in model.signatures().items():
-            inputs = self.inputs_of(model, name, 5, 7)
+        for name in model.signatures():
+            inputs = graphs.example_inputs(name, 5, 7)
             found = loaded[name](**inputs)
             with traced():
                 expected = call_verb(model, name, inputs)
-            names = signature.function(**inputs).keys()
-            for output, value in zip(names, expected, strict=True):
+            for output, value in zip(graphs.functions[name].structured_outputs, expected, strict=True):
                 np.testing.assert_allclose(found[output], value, rtol=1e-4, atol=1e-4, err_msg=f"{name} {output}")
 
     def test_a_litert_file_holds_the_deterministic_verbs(self, model, exported):
-        _, file, report = exported
+        graphs, _, file, report = exported
         interpreter = Interpreter(str(file))
         deterministic = {name for name, signature in model.signatures().items() if signature.deterministic}
         assert deterministic
         assert set(interpreter.get_signature_list()) == set(report) == deterministic
         for name in deterministic:
-            inputs = self.inputs_of(model, name, 16, 9)
+            inputs = graphs.example_inputs(name, 16, 9)
             found = interpreter.get_signature_runner(name)(**{key: value.numpy() for key, value in inputs.items()})
-            for output, value in zip(
-                model.signatures()[name].function(**inputs), call_verb(model, name, inputs), strict=True
-            ):
+            expected = call_verb(model, name, inputs)
+            for output, value in zip(graphs.functions[name].structured_outputs, expected, strict=True):
                 # Rounding may move a number across the border between two levels.
                 close = np.isclose(found[output], value, rtol=1e-3, atol=1e-4)
                 assert np.mean(close) > 0.95, f"{name} {output}"

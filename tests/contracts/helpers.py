@@ -37,7 +37,8 @@ def randomise(model, scale=0.5, seed=0):
     """Moves every trainable weight away from its initial value, so that no test passes because a model is simple."""
     random = np.random.default_rng(seed)
     for weight in model.trainable_weights:
-        weight.assign_add(scale * random.standard_normal(weight.shape) / max(1, weight.shape[0]) ** 0.5)
+        inputs = weight.shape[0] if len(weight.shape) > 0 else 1
+        weight.assign_add(scale * random.standard_normal(weight.shape) / max(1, inputs) ** 0.5)
     return model
 
 
