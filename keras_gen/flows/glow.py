@@ -22,7 +22,7 @@ START_ROWS = 512
 
 
 class InvertibleConvolution(LULayer):
-    """A convolution of 1×1 whose matrix starts as a random rotation, in LU form (section 3.2).
+    """A 1×1 convolution in LU form, whose matrix starts as a random rotation (section 3.2).
 
     Args:
         channels: number of channels.
@@ -40,9 +40,9 @@ def lu_factors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     r"""Factors a matrix, up to the signs of its columns, into a permutation and two triangular matrices.
 
     Returns:
-        L below the diagonal, the logarithms of U's diagonal on it and the rest of U above, and an order π of the rows,
-        such that the rows $W_π$ are $L U$; L has ones on its diagonal, and the columns of W have signs that make the
-        diagonal of U positive.
+        The factors in one matrix, L below the diagonal, the logarithms of U's diagonal on it, and the rest of U above
+        it; and the order π of the rows for which $W_π = L U$. L has ones on its diagonal. The columns of W get the
+        signs that make the diagonal of U positive.
     """
     work, order = matrix.astype(np.float64), np.arange(len(matrix))
     for column in range(len(work)):
@@ -58,8 +58,8 @@ def lu_factors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class Glow(FlowModel):
     r"""A flow of many steps at several scales of an image.
 
-    A step is an activation normalization, a convolution of 1×1 with an invertible matrix, and a coupling that scales
-    and shifts half of the channels by functions of the other half (table 1 of the paper):
+    A step is an activation normalization, a 1×1 convolution with an invertible matrix, and a coupling that scales and
+    shifts half of the channels by functions of the other half (table 1 of the paper):
 
     $$y_{ij} = s ⊙ x_{ij} + b, \qquad y_{ij} = W x_{ij}, \qquad y_a = s(x_b) ⊙ x_a + t(x_b), \quad y_b = x_b$$
 

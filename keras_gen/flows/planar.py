@@ -28,9 +28,9 @@ class PlanarFlow(FlowModel):
     $$x = f_K ∘ … ∘ f_1(z_0), \qquad f_k(z) = z + u_k \tanh(w_k^\top z + b_k)$$
     $$\log p(x) = \log p_Z(z_0) - \sum_k \log |1 + u_k^\top w_k \tanh'(w_k^\top z_{k-1} + b_k)|$$
 
-    Each expands or contracts space across a plane. The paper's direction is from noise to data. The density of data
-    takes the inverse, which Newton's method finds, since a function moves points along one direction only. All
-    parameters of all functions depend on a condition, if there is one, linearly. The flow starts near the identity.
+    Each expands or contracts space across a plane. The paper goes from noise to data; the density of data takes the
+    inverse, which Newton's method finds along the one direction in which a function moves points. If there is a
+    condition, all parameters of all functions are affine functions of it. The flow starts near the identity.
 
     Example:
 

@@ -23,8 +23,8 @@ class SylvesterFlow(PlanarFlow):
 
     $R_k$ and $\tilde R_k$ are upper triangular, so that the determinant is a product, and $Q_k$ is a product of
     Householder reflections. A planar function has one hidden unit, a Sylvester function one for each entry. The density
-    of data takes the inverse, which is found entry by entry. All parameters depend on a condition, if there is one,
-    linearly. The flow starts near the identity.
+    of data takes the inverse, which is found entry by entry. If there is a condition, all parameters are affine
+    functions of it. The flow starts near the identity.
 
     Example:
 

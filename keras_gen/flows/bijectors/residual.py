@@ -48,7 +48,7 @@ class Planar(tfb.Bijector):
 
     @staticmethod
     def num_parameters(size: int) -> int:
-        """Returns how many numbers `from_parameters` takes."""
+        """Returns the number of parameters that `from_parameters` takes."""
         return 2 * size + 1
 
     @classmethod
@@ -101,7 +101,7 @@ class Radial(tfb.Bijector):
 
     @staticmethod
     def num_parameters(size: int) -> int:
-        """Returns how many numbers `from_parameters` takes."""
+        """Returns the number of parameters that `from_parameters` takes."""
         return size + 2
 
     @classmethod
@@ -122,7 +122,7 @@ class Radial(tfb.Bijector):
 
     def _inverse(self, x):
         distance = self.distance(x)
-        # r² + p r - α·distance = 0, in the form whose terms have one sign.
+        # r² + p r - α·distance = 0, in the form whose terms all have the same sign.
         p, product = self.reach - distance, self.alpha * distance
         half = 0.5 * (tf.abs(p) + tf.sqrt(tf.square(p) + 4.0 * product))
         r = tf.where(p > 0.0, product / half, half)
@@ -170,7 +170,7 @@ class Sylvester(tfb.Bijector):
 
     @staticmethod
     def num_parameters(size: int, num_reflections: int) -> int:
-        """Returns how many numbers `from_parameters` takes."""
+        """Returns the number of parameters that `from_parameters` takes."""
         return (num_reflections + 1) * size + size * (size + 1)
 
     @classmethod
