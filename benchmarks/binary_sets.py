@@ -2,10 +2,10 @@
 
     python benchmarks/binary_sets.py --sets dna.npz nips.npz --output results/binary_sets.json
 
-The rule: batches of 100, a learning rate that falls along a cosine, and for each model and set the way of training, out
-of the four in `WAYS`, and the step with the best validation likelihood; nothing else changes from one set to another.
-The test likelihood is looked at once, for the model so chosen. The sets are `.npz` files with arrays `train`, `valid`
-and `test`. Results are written as they come, and what the output holds already is not done again.
+The rule: batches of 100, a learning rate that falls along a cosine, and for each model and set the optimizer, one of
+the four in `OPTIMIZERS`, and the step with the best validation likelihood; nothing else changes from set to set. The
+test likelihood is evaluated once, for the chosen model. The sets are `.npz` files with arrays `train`, `valid` and
+`test`. Each result is written at once; those that the output already holds are not computed again.
 """
 
 import dataclasses
@@ -25,8 +25,8 @@ MODELS = {
     "MADE": lambda shape, seed: autoregressive.MADE(shape, (500,), direct_connections=True, dropout=0.5, seed=seed),
 }
 
-#: Optimizer and learning rate at the start; and of AdamW the share of the weights that a step takes away at the start.
-WAYS = {
+#: Optimizer, initial learning rate, and the share of the weights that a step of AdamW takes away at the start.
+OPTIMIZERS = {
     "SGD, 0.003": ("sgd", 0.003, 0.0),
     "AdamW, 0.003": ("adamw", 0.003, 0.0),
     "AdamW, 0.003, decay 0.001": ("adamw", 0.003, 0.001),
@@ -39,24 +39,24 @@ class Rule:
     """What is the same for all sets."""
 
     batch_size: int = 100
-    """Examples in a training step."""
+    """Number of examples in a training step."""
     num_steps: int = 6000
-    """Training steps at most."""
+    """Largest number of training steps."""
     steps_per_check: int = 50
-    """Training steps between two looks at the validation likelihood."""
+    """Number of training steps between two evaluations of the validation likelihood."""
     patience: int = 15
-    """Looks without a better validation likelihood after which training stops."""
+    """Number of evaluations without a better validation likelihood after which training stops."""
     momentum: float = 0.9
     """Momentum of SGD."""
     seed: int = 0
     """Seed of everything random."""
 
 
-def train(name: str, splits: data.Splits, rule: Rule, way: str) -> tuple[float, keras.Model]:
+def train(name: str, splits: data.Splits, rule: Rule, training: str) -> tuple[float, keras.Model]:
     """Trains one model; returns its best validation negative log-likelihood, and the model at that step."""
     keras.utils.set_random_seed(rule.seed)
     model = MODELS[name](splits.event_shape, rule.seed)
-    optimizer, learning_rate, weight_decay = WAYS[way]
+    optimizer, learning_rate, weight_decay = OPTIMIZERS[training]
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, rule.num_steps)
     if optimizer == "sgd":
         optimizer = keras.optimizers.SGD(schedule, momentum=rule.momentum)
@@ -90,7 +90,7 @@ def main(
 
     Args:
         sets: files to train on.
-        models: models to train.
+        models: names of the models to train.
         output: JSON file for the results.
         rule: what is the same for all sets.
     """
@@ -101,24 +101,24 @@ def main(
         for name in models:
             if (path.stem, name) in done:
                 continue
-            tried = {way: train(name, splits, rule, way) for way in WAYS}
-            chosen = min(tried, key=lambda way: tried[way][0])
-            validation, model = tried[chosen]
-            found = evaluation.likelihood(model, splits.test, verbose=False)
+            trained = {training: train(name, splits, rule, training) for training in OPTIMIZERS}
+            best = min(trained, key=lambda training: trained[training][0])
+            validation, model = trained[best]
+            test = evaluation.likelihood(model, splits.test, verbose=False)
             row = {
                 "set": path.stem,
                 "dimensions": int(np.prod(splits.event_shape)),
                 "model": name,
-                "test_log_likelihood": -found["nll"],
-                "standard_error": found["nll_standard_error"],
+                "test_log_likelihood": -test["nll"],
+                "standard_error": test["nll_standard_error"],
                 "validation_log_likelihood": -validation,
-                "trained_by": chosen,
-                "validation_by_way": {way: -value for way, (value, _) in tried.items()},
+                "trained_by": best,
+                "validation_by_way": {training: -value for training, (value, _) in trained.items()},
             }
             rows.append(row)
             print(
                 f"{row['set']:12}{name:8}{row['test_log_likelihood']:10.2f} ± {row['standard_error']:.2f}   "
-                f"validation {row['validation_log_likelihood']:.2f}, {chosen}",
+                f"validation {row['validation_log_likelihood']:.2f}, {best}",
                 flush=True,
             )
             if output is not None:

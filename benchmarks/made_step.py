@@ -2,10 +2,10 @@
 
     python benchmarks/made_step.py
 
-prints, all measured in this run, the rate of a large matrix product, and for each training step its time, its
-rate, and the ratio of the two. A step of batch B, D entries and H units counts 3 · 4BDH operations: forward,
-gradient of the input and of the weights, masked and useful ones alike. Leaving out masked ones can so exceed 100 %.
-The best of many repetitions is taken, since other work on the machine only ever slows one down.
+prints, all measured in this run, the rate of a large matrix product, and for each training step its time, its rate,
+and the ratio of the two rates. A step of batch B, D entries and H units counts as 3 · 4BDH operations: the forward pass
+and the gradients of inputs and weights, whether masked or not. So a step that skips masked operations can exceed 100 %.
+The best of many repetitions counts, since other work on the machine can only slow a call down.
 """
 
 import tensorflow as tf
@@ -26,9 +26,9 @@ def main(*, hidden_units: tuple[int, ...] = (500, 2000), batch_size: int = 100, 
     """Prints the table.
 
     Args:
-        hidden_units: widths of the one hidden layer to measure.
-        batch_size: examples in a step.
-        repetitions: calls of which the best counts.
+        hidden_units: widths of the single hidden layer to measure.
+        batch_size: number of examples in a step.
+        repetitions: number of calls, of which the best counts.
     """
     peak = gemm_rate(2048, repetitions)
     print(f"matrix product 2048 x 2048 x 2048: {peak / 1e9:.0f} GFLOP/s")

@@ -4,12 +4,12 @@
 
 prints, all measured in this run on binary examples of 784 entries and models with 500 hidden units:
 
-- the time of a training step (loss, gradients, Adam) of `NADE`, and of the same step where the hidden units of all
-  positions are one tensor of batch × 784 × 500 numbers, found by a cumulative sum; both with XLA and without;
+- the time of a training step (loss, gradients, Adam) of `NADE`, and of the same step if the hidden units of all
+  positions are one tensor of batch × 784 × 500 numbers, a cumulative sum; both with XLA and without;
 - the largest memory of a process that trains, for three batch sizes;
 - the time to draw 100 examples with NADE and MADE, and 784 times the time of one pass over 100 examples.
 
-The best of many repetitions is taken, since other work on the machine only ever slows one down.
+The best of many repetitions counts, since other work on the machine can only slow a call down.
 """
 
 import multiprocessing
@@ -27,7 +27,7 @@ SIZE, HIDDEN_UNITS = 784, 500
 
 
 class WholeTensorNADE(NADE):
-    """NADE as it is written down: a is one tensor of shape (batch, positions, hidden units)."""
+    """NADE as its equations read: a is one tensor of shape (batch, positions, hidden units)."""
 
     def logits(self, x, block_positions):
         weights = (self.kernel, self.hidden_bias, self.output_kernel, self.output_bias)
@@ -44,7 +44,7 @@ def step_seconds(model: DensityModel, batch_size: int, jit_compile: bool, repeti
 
 
 def peak_bytes(whole_tensor: bool, batch_size: int) -> int:
-    """Returns the largest memory of this process, once it has trained for some steps."""
+    """Returns the largest memory of this process after some steps of training."""
     step_seconds((WholeTensorNADE if whole_tensor else NADE)((SIZE,), HIDDEN_UNITS), batch_size, True, 3)
     status = pathlib.Path("/proc/self/status").read_text()
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
@@ -67,10 +67,10 @@ def main(
     """Prints the tables.
 
     Args:
-        batch_size: examples in a training step.
-        num_samples: examples to draw.
-        repetitions: calls of which the best counts.
-        batch_sizes: examples in a step whose memory is measured.
+        batch_size: number of examples in a training step.
+        num_samples: number of examples to draw.
+        repetitions: number of calls, of which the best counts.
+        batch_sizes: numbers of examples in the steps whose memory is measured.
     """
     print(f"{'training step, batch ' + str(batch_size):44}{'ms':>8}{'ratio':>8}")
     seconds = {}
@@ -84,7 +84,7 @@ def main(
     print(f"{'best of each':44}{'':8}{best['whole tensor'] / best['NADE']:8.1f}")
 
     print(f"\n{'memory of a process that trains, MB, batch':44}" + "".join(f"{size:8}" for size in batch_sizes))
-    # A process for each figure, since memory once used is not given back.
+    # One process for each figure, since a process does not return memory.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for whole_tensor in (True, False):
             peaks = pool.starmap(peak_bytes, [(whole_tensor, size) for size in batch_sizes], chunksize=1)

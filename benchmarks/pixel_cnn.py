@@ -4,13 +4,13 @@
 
 prints, all measured in this run, on a PixelCNN of a 7×7 convolution and five residual blocks of width 32,
 
-- the time of a training step on 32 images of 28×28, and that of the same net with ordinary convolutions whose kernels
+- the time of a training step on 32 images of 28×28, and of the same network with ordinary convolutions whose kernels
   are multiplied by the mask in each step, as masked convolutions are usually written;
 - the time to draw images with the cache, and with one whole pass for every pixel, of which one is timed, compiled by
   XLA or not, whichever is faster;
 - the time per image and pixel, with the cache, for images of 14×14, 28×28 and 56×56.
 
-The best of many repetitions is taken, in turn, since other work on the machine only ever slows one down.
+All are called in turn and the best of many repetitions counts, since other work can only slow a call down.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class OrdinaryConvolution(keras.layers.Layer):
 
 
 class OrdinaryPixelCNN(AutoregressiveModel):
-    """The same net with ordinary masked kernels, for bits; it does not sample."""
+    """The same network with ordinary masked kernels, for bits; it does not sample."""
 
     conditional = Bernoulli()
 
@@ -57,8 +57,8 @@ class OrdinaryPixelCNN(AutoregressiveModel):
         self.head = [OrdinaryConvolution(number, 1, "B") for number in (head_filters, head_filters, 1)]
         self.parameters(tf.zeros((1, *self.event_shape)))
 
-    def parameters(self, x, condition=None, *, seed=None):
-        maps = self.input_layer(2.0 * x - 1.0)
+    def parameters(self, x, condition=None, *, step=None):
+        maps = self.input_layer(self.event_space.scaled(x))
         for block in self.blocks:
             h = maps
             for layer in block:
@@ -89,7 +89,7 @@ def main(*, repetitions: int = 40, num_samples: tuple[int, ...] = (1, 16, 100)) 
     """Prints the tables.
 
     Args:
-        repetitions: training steps of which the best counts; of sampling, a tenth as many.
+        repetitions: number of training steps, of which the best counts; a tenth as many calls of sampling.
         num_samples: numbers of images to draw.
     """
     steps = [train_step(make(model_class, 28), 32) for model_class in (PixelCNN, OrdinaryPixelCNN)]

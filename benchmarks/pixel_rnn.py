@@ -2,12 +2,12 @@
 
     python benchmarks/pixel_rnn.py
 
-prints, all measured in this run, the time of a training step for images of several sizes, beside the size itself,
-each also as a multiple of the first. The steps of a Row LSTM are the rows, those of a Diagonal BiLSTM the diagonals.
-With the default narrow net and one image in a batch, they are what takes the time, as on a device whose arithmetic
-units are not all busy; by `--batch-size 16 --units 16` the arithmetic of two cores does, which is that of all pixels.
+prints, all measured in this run, the time of a training step and the size of the images for several sizes, each also
+as a multiple of the first. The steps of a Row LSTM are the rows, those of a Diagonal BiLSTM the diagonals. With the
+default narrow network and one image in a batch, the steps take the time, as on a device whose arithmetic units are not
+all busy; with `--batch-size 16 --units 16` the arithmetic of two cores does, which grows with the number of pixels.
 Last comes the time to draw 100 images with the cache, against one whole pass for every pixel, of which one is timed.
-The best of many repetitions is taken, in turn, since other work on the machine only ever slows one down.
+All are called in turn and the best of many repetitions counts, since other work can only slow a call down.
 """
 
 import tensorflow as tf
@@ -32,9 +32,9 @@ def main(*, units: int = 4, batch_size: int = 1, repetitions: int = 50) -> None:
     """Prints the tables.
 
     Args:
-        units: units of the LSTM, one layer.
-        batch_size: images in a step.
-        repetitions: calls of which the best counts.
+        units: number of units of the LSTM, which has one layer.
+        batch_size: number of images in a step.
+        repetitions: number of calls, of which the best counts.
     """
     for model_class, name in ((RowLSTM, "rows"), (DiagonalBiLSTM, "diagonals")):
         for jit_compile in (False, True):

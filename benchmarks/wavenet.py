@@ -1,15 +1,15 @@
-"""WaveNet: sampling with a queue for each layer, and with one pass over all that the model sees for every sample.
+"""WaveNet: sampling with a queue for each layer, and with one pass over the receptive field for every sample.
 
     python benchmarks/wavenet.py
 
 prints, all measured in this run, for two cycles of dilations 1, 2, …, 512 with 32 features,
 
 - the time to draw 4,096 samples of sound with the queues, and with a pass over the receptive field of 2,048 samples
-  for each. The latter is taken from one pass, compiled by XLA or not, whichever is faster, that gives the parameters
-  of the last sample alone; the first 2,048 samples, which have fewer before them, count as half a pass each;
+  for each. The latter follows from the time of one pass, compiled by XLA or not, whichever is faster, that computes
+  only the parameters of the last sample; the first 2,048 samples, which have fewer before them, count as half a pass;
 - the time per sample, with the queues, for sounds of growing length.
 
-The best of several repetitions is taken, in turn, since other work on the machine only ever slows one down.
+All are called in turn and the best of several repetitions counts, since other work can only slow a call down.
 """
 
 from collections.abc import Callable
@@ -33,9 +33,9 @@ def sampling(length: int, num_samples: int) -> Callable:
 
 
 def whole_pass(num_samples: int, jit_compile: bool) -> Callable:
-    """Returns a pass over the receptive field for the parameters of the sample that follows."""
+    """Returns a pass over the receptive field that computes the parameters of the next sample."""
     model = make(2 + sum(DILATIONS))
-    # A position has the samples before it: one more, of any value, stands for the one to come.
+    # A position sees the samples before it: one more sample, of any value, stands for the next one.
     x = tf.random.stateless_uniform((num_samples, model.event_size + 1), (0, 0), -1.0, 1.0)
 
     def parameters():
@@ -55,10 +55,10 @@ def main(
     """Prints the tables.
 
     Args:
-        repetitions: calls of which the best counts.
-        length: samples of the sounds that are drawn both ways.
+        repetitions: number of calls, of which the best counts.
+        length: number of samples of the sounds that are drawn in both ways.
         num_samples: numbers of sounds to draw.
-        lengths: samples of the sounds that are drawn with queues alone.
+        lengths: numbers of samples of the sounds that are only drawn with queues.
     """
     field = 2 + sum(DILATIONS)
     passes = length - min(length, field) ** 2 / (2 * field)

@@ -1,8 +1,8 @@
-"""Features with a condition behind them."""
+"""Features followed by a condition."""
 
 import tensorflow as tf
 
 
 def append_condition(h: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
-    """Returns features with the condition behind them."""
+    """Returns features followed by the condition along the last axis; features alone where there is none."""
     return h if condition is None else tf.concat([h, tf.cast(condition, h.dtype)], axis=-1)

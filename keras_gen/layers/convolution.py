@@ -1,4 +1,4 @@
-"""Convolutions with their weights."""
+"""Convolutions that are built."""
 
 import keras
 
@@ -14,7 +14,7 @@ def convolution(
     *,
     use_bias: bool = True,
 ) -> keras.layers.Layer:
-    """Returns a convolution that has its weights; its output has the size of the input, divided by the stride."""
+    """Returns a built convolution; its output has the size of the input divided by the stride."""
     layer = kind(filters, size, stride, "same", use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
     layer.build((None, None, None, inputs))
     return layer

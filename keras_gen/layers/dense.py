@@ -1,4 +1,4 @@
-"""Dense layers with their weights, and products along the last axis."""
+"""Dense layers that are built, and products along the last axis."""
 
 import keras
 import tensorflow as tf
@@ -15,7 +15,7 @@ def matmul(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 def dense(
     inputs: int, units: int, initializer: keras.initializers.Initializer, dtype, *, use_bias: bool = True
 ) -> keras.layers.Dense:
-    """Returns a dense layer that has its weights."""
+    """Returns a built dense layer."""
     layer = keras.layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
     layer.build((None, inputs))
     return layer

@@ -8,13 +8,13 @@ from keras_gen import seeds
 
 
 def block_loop(num_blocks: int, body: Callable, values: tuple, *, backwards: bool = False) -> tuple:
-    """Goes over blocks, of steps or of positions, in a loop that XLA and LiteRT take.
+    """Goes over blocks of steps or positions, in a loop that XLA and LiteRT accept.
 
     Args:
         num_blocks: number of blocks.
-        body: function from the index of a block and the values so far to the values after it.
+        body: function from the index of a block and the values before it to the values after it.
         values: values before the first block.
-        backwards: whether the last block comes first.
+        backwards: whether to start with the last block.
 
     Returns:
         The values after all blocks.
@@ -31,7 +31,7 @@ def block_loop(num_blocks: int, body: Callable, values: tuple, *, backwards: boo
 
 
 def same_shapes(new, old):
-    """Returns the structure `new`, which a loop needs to have the static shapes of `old`."""
+    """Returns the structure `new` with the static shapes of `old`, which a loop requires."""
     for ours, theirs in zip(tf.nest.flatten(new), tf.nest.flatten(old), strict=True):
         ours.set_shape(theirs.shape)
     return new

@@ -1,13 +1,13 @@
-"""Triangular matrices, without the operators that LiteRT lacks: those that solve with them and that fill them."""
+"""Triangular matrices without the operators for solving and filling, which LiteRT lacks."""
 
 import numpy as np
 import tensorflow as tf
 
 
 def unit_triangular_inverse(strict: tf.Tensor) -> tf.Tensor:
-    r"""Returns the inverse of I + N, for a strictly lower, or strictly upper, triangular matrix N.
+    r"""Returns the inverse of I + N for a strictly lower, or strictly upper, triangular matrix N.
 
-    N is nilpotent, so that the series of the inverse ends; its terms double with each factor:
+    N is nilpotent, so the series of the inverse is finite; each factor doubles the number of its terms:
 
     $$(I + N)^{-1} = \sum_{k=0}^{D-1} (-N)^k = \prod_{k=0}^{\lceil \log_2 D \rceil - 1} (I + (-N)^{2^k})$$
 
@@ -24,18 +24,18 @@ def unit_triangular_inverse(strict: tf.Tensor) -> tf.Tensor:
 
 
 def filled_triangle(diagonal: tf.Tensor, others: tf.Tensor, *, upper: bool = False) -> tf.Tensor:
-    """Returns triangular matrices, lower ones unless `upper`.
+    """Returns triangular matrices, lower ones unless `upper` is true.
 
     Args:
         diagonal: their diagonals, of shape `(..., D)` with a known D.
-        others: what is below, or above, the diagonals, row by row, of shape `(..., D * (D - 1) / 2)`.
+        others: the entries below, or above, the diagonals, row by row, of shape `(..., D * (D - 1) / 2)`.
         upper: whether the matrices are upper triangular.
 
     Returns:
         Tensor of shape `(..., D, D)`.
     """
     size = diagonal.shape[-1]
-    # Where each entry comes from: a zero, the diagonal, and the others.
+    # The source of each entry: zero, the diagonal, or the others.
     places = np.zeros((size, size), np.int32)
     places[np.diag_indices(size)] = 1 + np.arange(size)
     triangle = np.triu_indices(size, 1) if upper else np.tril_indices(size, -1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, randomise
+from small_data import rows_of_levels
 
 from keras_gen.autoregressive import FVSBN
 
@@ -12,9 +13,7 @@ class TestLevels(ModelContract, DiscreteDensityContract, AutoregressiveContract)
         return FVSBN(**{"event_shape": (2, 3), "levels": 3, "seed": 5, "name": "regressions", **changes})
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        first = random.integers(0, 3, (40, 2, 1))
-        return np.concatenate([first, first, (first + 1) % 3], axis=2)
+        return rows_of_levels()
 
     def make_enumerable(self):
         return self.make_model()

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, randomise
+from small_data import rows_of_levels
 
 from keras_gen.autoregressive import TransformerAR, image_gpt
+from keras_gen.core import Step
 
 LEVELS = {
     "event_shape": (2, 3),
@@ -28,9 +30,7 @@ class TestLevels(ModelContract, DiscreteDensityContract, AutoregressiveContract)
         return TransformerAR(**{**LEVELS, **changes})
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        first = random.integers(0, 3, (40, 2, 1))
-        return np.concatenate([first, first, (first + 1) % 3], axis=2)
+        return rows_of_levels()
 
     def make_enumerable(self):
         return self.make_model()
@@ -82,10 +82,11 @@ def test_attention_in_blocks_is_attention_at_once(monkeypatch):
     np.testing.assert_allclose(model.log_prob(x), whole, rtol=1e-5)
 
 
-def test_dropout_thins_what_training_adds():
+def test_dropout_changes_what_blocks_add_in_training():
     model = randomise(TransformerAR((4,), num_layers=1, width=8, num_heads=2, dropout=0.5))
     x = tf.constant(np.random.default_rng(0).integers(0, 2, (6, 4)).astype(np.float32))
-    first, again, other = (model.parameters(x, seed=tf.constant([0, seed])) for seed in (1, 1, 2))
+    steps = (Step(tf.constant([0, seed]), training=True) for seed in (1, 1, 2))
+    first, again, other = (model.parameters(x, step=step) for step in steps)
     np.testing.assert_array_equal(first, again)
     assert np.all(first != other)
 

@@ -12,6 +12,8 @@ from contracts import (
     ModelContract,
     randomise,
 )
+from contracts.sample_weight import terms_of
+from small_data import rows_of_levels
 
 from keras_gen.autoregressive import MADE
 
@@ -38,9 +40,7 @@ class TestEnsembleOverLevels(ModelContract, DiscreteDensityContract):
         )
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        first = random.integers(0, 3, (40, 2, 1))
-        return np.concatenate([first, first, (first + 1) % 3], axis=2)
+        return rows_of_levels()
 
     def make_enumerable(self):
         return self.make_model()
@@ -98,7 +98,7 @@ def test_one_conditional_by_hand():
     model = randomise(MADE((2,), hidden_units=(4,), ordering=(1, 0)))
     hidden, output = model.network.hidden_layers[0], model.network.output_layer
     x = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], np.float32)
-    # Entry 1 comes first: all four hidden units, of degree 1, see it alone, and they speak to entry 0 alone.
+    # Entry 1 comes first: all four hidden units, of degree 1, see only it, and only entry 0 sees them.
     h = np.maximum(0.0, x[:, 1:] * hidden.kernel.numpy()[1] + hidden.bias.numpy())
     logits = np.stack(
         [h @ output.kernel.numpy()[:, 0] + output.bias.numpy()[0], np.full(3, output.bias.numpy()[1])], axis=1
@@ -107,7 +107,7 @@ def test_one_conditional_by_hand():
     np.testing.assert_allclose(model.log_prob(x), log_prob, rtol=1e-5)
 
 
-def test_direct_connections_reach_entries_that_come_later_alone():
+def test_direct_connections_reach_only_later_entries():
     model = MADE((5,), hidden_units=(3,), direct_connections=True, ordering=(4, 3, 2, 1, 0))
     model.network.direct_layer.kernel.assign(np.ones((5, 5)))
     model.network.output_layer.kernel.assign(np.zeros((3, 5)))
@@ -134,13 +134,13 @@ def test_orderings():
 def test_each_example_of_an_ensemble_is_drawn_by_one_of_its_masks(levels, hidden_units):
     model = MADE((5,), hidden_units, levels, num_masks=3, ordering="random", direct_connections=True)
     model, noise = randomise(model, scale=1.5), model.noise(60, seed=3)
-    chosen = np.floor(3.0 * noise["mask"].numpy()).astype(int)
-    assert set(chosen) == {0, 1, 2}
+    masks = np.floor(3.0 * noise["mask"].numpy()).astype(int)
+    assert set(masks) == {0, 1, 2}
     assert len({tuple(order) for order in model.network.orders}) == 3
     x = np.zeros((60, 5), np.float32)
     for step in range(5):
         for mask, order in enumerate(model.network.orders):
-            rows, entry = chosen == mask, order[step]
+            rows, entry = masks == mask, order[step]
             parameters = model.parameters(tf.constant(x[rows]), mask=mask)[:, entry]
             sources = model.conditional.noise_distributions()
             x[rows, entry] = model.conditional.draw(
@@ -149,14 +149,11 @@ def test_each_example_of_an_ensemble_is_drawn_by_one_of_its_masks(levels, hidden
     np.testing.assert_allclose(model.generate(noise), x, rtol=1e-4, atol=1e-5)
 
 
-def test_training_takes_one_mask_at_random():
+def test_training_uses_one_mask_at_random():
     model = MADE((6,), hidden_units=(20,), num_masks=3, ordering="random")
     x = np.random.default_rng(0).integers(0, 2, (8, 6)).astype(np.float32)
     possible = {round(float(-np.mean(model.log_prob_of_mask(x, mask))), 4) for mask in range(3)}
-    losses = {
-        round(float(np.mean(model.loss_terms(x, None, seed=tf.constant([0, i]), training=True)["loss"])), 4)
-        for i in range(20)
-    }
+    losses = {round(float(np.mean(terms_of(model, {"x": x}, seed)["loss"][0])), 4) for seed in range(20)}
     assert len(possible) == 3
     assert losses == possible
 
@@ -181,16 +178,16 @@ def test_imputation_draws_from_the_conditional_distribution(points, num_masks):
 
 
 def test_imputation_by_several_orderings_is_refused(points):
-    with pytest.raises(ValueError, match="`impute` must have one ordering"):
+    with pytest.raises(ValueError, match="`impute` needs one ordering"):
         MADE((6,), (4,), num_masks=2, ordering="random").impute(points, np.ones(6))
 
 
-def test_dropout_is_for_training_alone():
+def test_dropout_is_only_for_training():
     model = MADE((6,), hidden_units=(20,), dropout=0.25)
     x = np.random.default_rng(0).integers(0, 2, (8, 6)).astype(np.float32)
     trained, again, evaluated = (
-        model.loss_terms(x, None, seed=tf.constant(seed), training=training)["loss"].numpy()
-        for seed, training in (([0, 1], True), ([0, 2], True), ([0, 1], False))
+        terms_of(model, {"x": x}, seed, training=training)["loss"][0].numpy()
+        for seed, training in ((1, True), (2, True), (1, False))
     )
     assert np.any(trained != again)
     np.testing.assert_allclose(evaluated, -model.log_prob(x), rtol=1e-6)
@@ -201,7 +198,7 @@ def test_xla_draws_long_examples_as_the_plain_loop_does():
     model = randomise(MADE((300,), hidden_units=(10, 400), direct_connections=True))
     assert model.num_positions >= model.xla_positions
     noise = model.noise(20, seed=3)
-    plain = tf.function(model.draw, autograph=False)(noise)
+    plain = tf.function(model.draw_positions, autograph=False)(noise)
     np.testing.assert_array_equal(model.generate(noise), plain)
     np.testing.assert_array_equal(model.sample(20, seed=3), plain)
     missing = np.arange(300) >= 100

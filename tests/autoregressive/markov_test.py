@@ -1,4 +1,4 @@
-"""Tests of chains fitted by counting, and of what all models fitted by counting promise."""
+"""Tests of chains that are fitted by counting, and the contract of all models that count."""
 
 import itertools
 
@@ -6,24 +6,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract
+from small_data import rows_of_levels
 
 from keras_gen.autoregressive import Independent, MarkovChain, Tabular
 from keras_gen.autoregressive.markov import num_free_parameters
 
 
 def with_random_counts(model):
-    """Gives a model tables that `fit` might have left, and in which every value has its own probability."""
+    """Gives a model tables as `fit` might leave them, in which every value has its own probability."""
     model.counts.assign(np.random.default_rng(0).integers(1, 60, model.counts.shape))
     return model
 
 
 class CountingContract(ModelContract):
-    """What differs for a model that counts: there is no optimizer with a state, and an epoch is all it takes."""
+    """What differs for a model that counts: its optimizer has no state, and one epoch is enough."""
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        first = random.integers(0, 3, (40, 2, 1))
-        return np.concatenate([first, first, (first + 1) % 3], axis=2)
+        return rows_of_levels()
 
     def compile(self, model, **arguments):
         model.compile(**arguments)
@@ -33,7 +32,7 @@ class CountingContract(ModelContract):
         return []
 
     def test_training_reaches_every_weight_and_brings_the_loss_down(self, data):
-        """Whatever the number of epochs, the table of every entry and context is the share of its values."""
+        """After any number of epochs, the table of every entry and context holds the shares of its values."""
         model = self.compile(self.make_model())
         history = model.fit(data, batch_size=8, epochs=3, verbose=0).history
         assert history["loss"][-1] < self.make_model().event_size * np.log(model.levels)
@@ -66,6 +65,7 @@ class TestMarkovChain(CountingContract, DiscreteDensityContract, AutoregressiveC
 
 
 def all_points(size, levels):
+    """Returns all examples of some entries with some levels."""
     return np.array(list(itertools.product(range(levels), repeat=size)))
 
 
@@ -91,8 +91,20 @@ def test_what_was_never_seen_has_no_mass_and_an_unseen_context_leaves_all_values
     masses = np.exp(model.log_prob(all_points(2, 3))).reshape(3, 3)
     np.testing.assert_allclose(masses, [[0, 2 / 3, 0], [0, 0, 1 / 3], [0, 0, 0]], atol=1e-6)
     np.testing.assert_allclose(np.exp(model.parameters(tf.constant([[2.0, 0.0]])))[0, 1], 1 / 3, rtol=1e-6)
-    # Draws keep to the masses that are not zero.
+    # Samples only have masses that are not zero.
     assert {tuple(row) for row in model.sample(200, seed=0).numpy().astype(int)} == {(0, 1), (1, 2)}
+
+
+def test_weights_are_counted_exactly_and_an_example_of_weight_zero_is_absent_even_from_the_logs():
+    x = np.array([[0, 1], [0, 1], [1, 2], [2, 2]])
+    model = MarkovChain((2,), levels=3)
+    model.compile()
+    # The mass of the last example is zero, and its loss infinite.
+    loss = model.fit(x, sample_weight=[0.5, 1.0, 3.0, 0.0], batch_size=4, verbose=0).history["loss"]
+    np.testing.assert_array_equal(model.counts[:1], [[1.5, 3.0, 0.0]])
+    np.testing.assert_allclose(np.exp(model.log_prob(x)), [1 / 3, 1 / 3, 2 / 3, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(loss, [np.log(3) / 3 + 2 * np.log(3 / 2) / 3], rtol=1e-6)
+    assert np.isfinite(model.evaluate(x, sample_weight=[1, 1, 1, 0], verbose=0, return_dict=True)["loss"])
 
 
 def test_a_chain_of_the_highest_order_is_the_table_and_one_of_order_zero_independent_entries():

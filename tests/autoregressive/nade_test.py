@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, randomise
+from small_data import rows_of_levels
 
 from keras_gen.autoregressive import NADE
 from keras_gen.autoregressive.nade import recursion
@@ -24,9 +25,7 @@ class TestLevels(ModelContract, DiscreteDensityContract, AutoregressiveContract)
         )
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        first = random.integers(0, 3, (40, 2, 1))
-        return np.concatenate([first, first, (first + 1) % 3], axis=2)
+        return rows_of_levels()
 
     def make_enumerable(self):
         return self.make_model()
@@ -95,7 +94,7 @@ def test_xla_draws_long_examples_as_the_plain_loop_does():
     model = randomise(NADE((300,), hidden_units=10))
     assert model.num_positions >= model.xla_positions
     noise = model.noise(20, seed=3)
-    plain = tf.function(model.draw, autograph=False)(noise)
+    plain = tf.function(model.draw_positions, autograph=False)(noise)
     np.testing.assert_array_equal(model.generate(noise), plain)
     np.testing.assert_array_equal(model.sample(20, seed=3), plain)
     missing = np.arange(300) >= 100

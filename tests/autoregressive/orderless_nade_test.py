@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import DiscreteDensityContract, ModelContract, randomise
+from contracts.sample_weight import terms_of
+from small_data import rows_of_levels
 
 from keras_gen.autoregressive import OrderlessNADE
 
@@ -26,9 +28,7 @@ class TestLevels(ModelContract, DiscreteDensityContract):
         )
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        first = random.integers(0, 3, (40, 2, 1))
-        return np.concatenate([first, first, (first + 1) % 3], axis=2)
+        return rows_of_levels()
 
     def make_enumerable(self):
         return self.make_model()
@@ -86,7 +86,7 @@ def test_the_loss_is_an_unbiased_estimate_of_the_average_over_all_orderings(mode
     exact = -np.mean([log_prob_in_order(model, points, order) for order in itertools.permutations(range(4))], axis=0)
     for x, expected in zip(points[[0, 6, 13]], exact[[0, 6, 13]], strict=True):
         rows = tf.constant(np.tile(x, (number, 1)))
-        loss = model.loss_terms(rows, None, seed=tf.constant([0, 1]), training=True)["loss"].numpy()
+        loss = terms_of(model, {"x": rows}, 1)["loss"][0].numpy()
         assert abs(loss.mean() - expected) < 5.0 * loss.std() / number**0.5 < 0.1 * expected
 
 
@@ -100,11 +100,11 @@ def test_the_loss_is_evaluated_with_the_same_known_entries_at_every_call(model, 
 def test_each_example_is_drawn_in_one_of_the_orderings(levels):
     model = randomise(OrderlessNADE((5,), (20, 15), levels, num_orderings=3), scale=1.5)
     noise = model.noise(60, seed=3)
-    chosen = np.floor(3.0 * noise["ordering"].numpy()).astype(int)
-    assert set(chosen) == {0, 1, 2}
+    orderings = np.floor(3.0 * noise["ordering"].numpy()).astype(int)
+    assert set(orderings) == {0, 1, 2}
     x, known = np.zeros((60, 5), np.float32), np.zeros((60, 5), bool)
     for step in range(5):
-        entries = model.orders[chosen, step]
+        entries = model.orders[orderings, step]
         parameters = tf.gather(model.parameters(tf.constant(x), known=tf.constant(known)), entries, batch_dims=1)
         uniform = noise["uniform"].numpy()[np.arange(60), entries]
         x[np.arange(60), entries] = model.conditional.draw(parameters, {"uniform": uniform})

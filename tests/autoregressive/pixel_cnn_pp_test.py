@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, changed_by_entries, randomise
+from small_data import colours
 
 from keras_gen import export
 from keras_gen.autoregressive import PixelCNNPlusPlus
+from keras_gen.core import Step
 
 COLOURS = {
     "event_shape": (4, 4, 3),
@@ -29,9 +31,7 @@ class TestColours(ModelContract, DiscreteDensityContract, AutoregressiveContract
         return PixelCNNPlusPlus(**{**COLOURS, **changes})
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        red = random.integers(0, 3, (40, 4, 4, 1))
-        return np.concatenate([red, red, (red + 1) % 3], axis=-1)
+        return colours(4, 4)
 
     def make_enumerable(self):
         return self.make_model(event_shape=(1, 2, 3))
@@ -40,7 +40,7 @@ class TestColours(ModelContract, DiscreteDensityContract, AutoregressiveContract
 class TestThreeResolutions(AutoregressiveContract):
     """An image of which the lowest resolution has two pixels, given a class."""
 
-    # Imputation, which `TestColours` tests, knows nothing of resolutions.
+    # Imputation, which `TestColours` tests, does not depend on resolutions.
     test_imputation_keeps_what_is_known_and_draws_what_follows = None
     test_imputation_of_what_precedes_is_refused = None
 
@@ -50,10 +50,10 @@ class TestThreeResolutions(AutoregressiveContract):
         )
 
     def sees(self, model):
-        """What lower resolutions do not have yet, an odd row sees by full resolution alone.
+        """An odd row sees only at full resolution what lower resolutions do not have yet.
 
-        That are the pixels on the left and, on the right, those of the row above. The input, two blocks with two
-        convolutions each and, after a skip, one convolution more reach 6 columns far.
+        These are the pixels on the left and, on the right, those of the row above. The input, two blocks with two
+        convolutions each and, after a skip, one more convolution reach 6 columns far.
         """
         row, column = np.divmod(np.arange(model.num_positions), model.event_shape[1])
         up, left = row[:, np.newaxis] - row, column[:, np.newaxis] - column
@@ -66,7 +66,6 @@ class TestTwoResolutions(DiscreteDensityContract):
         arguments = {"filters": 6, "num_blocks": 1, "num_resolutions": 2, "num_components": 2}
         return PixelCNNPlusPlus((2, 2, 3), 2, **arguments, **changes)
 
-    @pytest.mark.slow
     def test_export_gives_the_same_masses_and_draws(self, tmp_path):
         model = randomise(self.make_enumerable())
         report = export.litert(model, tmp_path / "model.tflite")
@@ -78,7 +77,7 @@ class TestTwoResolutions(DiscreteDensityContract):
         model, exact = randomise(self.make_enumerable(dtype=policy)), randomise(self.make_enumerable())
         x = exact.sample(50, seed=0)
         np.testing.assert_allclose(model.log_prob(x), exact.log_prob(x), atol=0.3)
-        assert np.mean(model.draw(model.noise(50, seed=0)) == x) > 0.9
+        assert np.mean(model.generate(model.noise(50, seed=0)) == x) > 0.9
 
 
 def test_one_resolution_has_no_blind_spot_within_reach():
@@ -183,13 +182,13 @@ def test_dropout_follows_the_seed_and_only_in_training():
     model = randomise(PixelCNNPlusPlus((2, 4, 1), 4, filters=8, num_blocks=1, num_resolutions=2, dropout=0.5))
     plain = randomise(PixelCNNPlusPlus((2, 4, 1), 4, filters=8, num_blocks=1, num_resolutions=2))
     x = tf.ones((2, 2, 4, 1))
-    seeds = [tf.constant(seed) for seed in ([0, 1], [0, 1], [0, 2])]
-    first, again, other = (model.parameters(x, seed=seed).numpy() for seed in seeds)
+    steps = [Step(tf.constant(seed), training=True) for seed in ([0, 1], [0, 1], [0, 2])]
+    first, again, other = (model.parameters(x, step=step).numpy() for step in steps)
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)
     # Two equal examples lose different features.
     assert np.any(first[0] != first[1])
-    np.testing.assert_array_equal(model.parameters(x), plain.parameters(x, seed=seeds[0]))
+    np.testing.assert_array_equal(model.parameters(x), plain.parameters(x, step=steps[0]))
     assert np.any(first != model.parameters(x).numpy())
 
 

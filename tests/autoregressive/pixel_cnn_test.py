@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, randomise
+from small_data import colours
 
 from keras_gen.autoregressive import PixelCNN
 
@@ -25,9 +26,7 @@ class TestColours(ModelContract, DiscreteDensityContract, AutoregressiveContract
         return PixelCNN(**{**COLOURS, **changes})
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        red = random.integers(0, 3, (40, 2, 2, 1))
-        return np.concatenate([red, red, (red + 1) % 3], axis=-1)
+        return colours()
 
     def make_enumerable(self):
         return self.make_model(event_shape=(1, 2, 3))
@@ -43,9 +42,9 @@ class TestBits(DiscreteDensityContract, AutoregressiveContract):
         return PixelCNN((3, 4, 1), filters=8, num_blocks=2, head_filters=8)
 
     def sees(self, model):
-        """With n blocks: the 7×7 convolution reaches 3 pixels, and each 3×3 one more. To the right a convolution
-        reaches only from a row above, so that the 7×7 one must bridge the first of the rows; to see k pixels
-        further right than its 3 takes k rows more. That is the blind spot."""
+        """With n blocks: the 7×7 convolution reaches 3 pixels, and each 3×3 convolution one more. To the right, a
+        convolution only reaches from a row above, so the 7×7 one bridges the first of the rows; each pixel further
+        to the right than its 3 takes one more row. That is the blind spot."""
         row, column = np.divmod(np.arange(model.num_positions), model.event_shape[1])
         up, left = row[:, np.newaxis] - row, column[:, np.newaxis] - column
         reach = 3 + model.num_blocks

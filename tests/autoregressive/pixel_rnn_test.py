@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, randomise
+from small_data import colours
 
 from keras_gen.autoregressive import DiagonalBiLSTM, RowLSTM
 from keras_gen.autoregressive.pixel_rnn import skew, unskew
@@ -27,9 +28,7 @@ class Colours(ModelContract, DiscreteDensityContract, AutoregressiveContract):
         return self.model_class(**{**COLOURS, **changes})
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        red = random.integers(0, 3, (40, 2, 2, 1))
-        return np.concatenate([red, red, (red + 1) % 3], axis=-1)
+        return colours()
 
     def make_enumerable(self):
         return self.make_model(event_shape=(1, 2, 3))
@@ -44,7 +43,7 @@ class TestDiagonalBiLSTMColours(Colours):
 
 
 class TestRowLSTMBits(DiscreteDensityContract, AutoregressiveContract):
-    """Wide images, of which a pixel sees a triangle alone."""
+    """Wide images, of which a pixel sees only a triangle."""
 
     def make_model(self):
         return RowLSTM((3, 10, 1), units=8, num_layers=1, head_units=8)
@@ -53,18 +52,18 @@ class TestRowLSTMBits(DiscreteDensityContract, AutoregressiveContract):
         return RowLSTM((3, 4, 1), units=8, head_units=8)
 
     def sees(self, model):
-        """The 7×7 convolution reaches 3 pixels to each side; a step to the next row one more; so does, to the left
-        alone, the convolution along the row in each layer. From its own row, the 7×7 one gives what is left."""
+        """The 7×7 convolution reaches 3 pixels to each side, and each step to the next row one more; the convolution
+        along the row in each layer reaches one more to the left. In its own row a pixel sees only those on its left."""
         row, column = np.divmod(np.arange(model.num_positions), model.event_shape[1])
         up, left = row[:, np.newaxis] - row, column[:, np.newaxis] - column
         beside = (up == 0) & (left >= 1) & (left <= 3 + model.num_layers)
-        # On the right, one of the rows up is bridged by the 7×7 convolution itself.
+        # On the right, the 7×7 convolution itself bridges the first of the rows.
         above = (up >= 1) & (left <= 3 + model.num_layers + up) & (left >= -(3 + up - 1))
         return beside | above
 
 
 class TestDiagonalBiLSTMBits(DiscreteDensityContract, AutoregressiveContract):
-    """Wide images, all of which a pixel sees."""
+    """Wide images, which a pixel sees completely."""
 
     def make_model(self):
         return DiagonalBiLSTM((3, 10, 1), units=8, num_layers=1, head_units=8)

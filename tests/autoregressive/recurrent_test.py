@@ -11,6 +11,7 @@ from contracts import (
     ModelContract,
     randomise,
 )
+from small_data import rows_of_levels
 
 from keras_gen.autoregressive import RecurrentAR
 
@@ -33,9 +34,7 @@ class TestLevels(ModelContract, DiscreteDensityContract, AutoregressiveContract)
         return RecurrentAR(**{**LEVELS, **changes})
 
     def make_data(self):
-        random = np.random.default_rng(0)
-        first = random.integers(0, 3, (40, 2, 1))
-        return np.concatenate([first, first, (first + 1) % 3], axis=2)
+        return rows_of_levels()
 
     def make_enumerable(self):
         return self.make_model()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contracts import AutoregressiveContract, ContinuousDensityContract, ModelContract, randomise
+from contracts.sample_weight import terms_of
 from scipy import special, stats
 
 from keras_gen.autoregressive import RNADE
@@ -62,11 +63,11 @@ def test_training_multiplies_the_gradients_of_locations_by_their_scales():
     gradients = []
     for training in (False, True):
         with tf.GradientTape() as tape:
-            terms = model.loss_terms(tf.constant(x), None, seed=tf.constant([0, 1]), training=training)
-            loss = tf.reduce_mean(terms["loss"])
+            losses, _ = terms_of(model, {"x": x}, 1, training=training)["loss"]
+            loss = tf.reduce_mean(losses)
         # Nothing comes before the first entry: its parameters are the same for all examples.
         gradients.append(np.split(tape.gradient(loss, model.output_bias.value).numpy()[0], 3))
-        np.testing.assert_allclose(terms["loss"], -model.log_prob(x), rtol=1e-6)
+        np.testing.assert_allclose(losses, -model.log_prob(x), rtol=1e-6)
     scales = model.conditional.split(model.parameters(tf.constant(x)))[2].numpy()[0, 0]
     (logits, locations, before_exp), trained = gradients
     assert np.ptp(scales) > 0.1

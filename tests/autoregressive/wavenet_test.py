@@ -4,15 +4,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, changed_by_entries, randomise
+from contracts import (
+    AutoregressiveContract,
+    DiscreteDensityContract,
+    ModelContract,
+    changed_by_entries,
+    randomise,
+    rows_of,
+    traced,
+)
 
+import keras_gen
 from keras_gen import export
 from keras_gen.autoregressive import WaveNet
-from keras_gen.distributions.entries import Linear, MuLaw
+from keras_gen.core import saving
+from keras_gen.distributions.waveforms import Linear, MuLaw
+from keras_gen.spaces import Sound
 
 
 class SoundContract(DiscreteDensityContract, AutoregressiveContract):
-    """What holds for both encodings: sound is one of few amplitudes, and the model sees its receptive field."""
+    """What holds for both encodings: sounds have few amplitudes, and the model sees its receptive field."""
 
     def make_enumerable(self):
         return self.make_model(event_shape=(4,))
@@ -21,7 +32,7 @@ class SoundContract(DiscreteDensityContract, AutoregressiveContract):
         return model.codes.decode(tf.range(model.codes.num_codes, dtype=tf.float32)).numpy()
 
     def sees(self, model):
-        """The samples before a position, as many as two taps of the first layer and the dilations span."""
+        """Returns the samples before a position that the two taps of the first layer and the dilations span."""
         back = np.subtract.outer(np.arange(model.num_positions), np.arange(model.num_positions))
         return (back > 0) & (back <= 2 + sum(model.dilations))
 
@@ -39,6 +50,7 @@ class TestMuLaw(ModelContract, SoundContract):
             "skip_filters": 7,
             "dilations": (1, 2, 4, 1),
             "num_classes": 3,
+            "sample_rate": 8000,
             "seed": 5,
             "name": "speech",
         }
@@ -49,6 +61,13 @@ class TestMuLaw(ModelContract, SoundContract):
         phase = random.uniform(0, 2 * np.pi, (40, 1))
         return (0.8 * np.sin(np.arange(14) + phase)).astype(np.float32)
 
+    def test_a_file_is_enough_to_draw_its_sounds(self, model, batch, tmp_path):
+        saving.save_model(model, tmp_path / "model.keras")
+        copy = keras_gen.load_model(tmp_path / "model.keras")
+        space, sounds = copy.preview(rows_of(batch, slice(4)), seed=0)["samples"]
+        assert space == Sound((14,), sample_rate=8000)
+        assert sounds.shape == (4, 14)
+
 
 class TestLinear(SoundContract):
     def make_model(self, **changes):
@@ -56,7 +75,8 @@ class TestLinear(SoundContract):
         return WaveNet(**{**settings, "filters": 4, "skip_filters": 6, "dilations": (2, 1, 4), **changes})
 
     def test_an_export_draws_what_keras_draws(self, random_model, tmp_path):
-        export.litert(random_model, tmp_path / "model.tflite")
+        with traced():
+            export.litert(random_model, tmp_path / "model.tflite")
         noise = random_model.noise(16, seed=9)
         run = Interpreter(str(tmp_path / "model.tflite")).get_signature_runner("generate")
         drawn = run(**{name: part.numpy() for name, part in noise.items()})["x"]
@@ -132,12 +152,12 @@ def test_codes_stand_for_amplitudes_that_have_them(codes):
 
 
 def test_mu_law_has_the_published_values():
-    """By hand: ln(1 + 255 · 0.5) / ln 256 = 0.87570, and 127.5 · 1.87570 + 0.5 = 239.65."""
+    """For 0.5, ln(1 + 255 · 0.5) / ln 256 = 0.87570, and 127.5 · 1.87570 + 0.5 = 239.65."""
     assert MuLaw().encode(tf.constant([0.0, 0.5, -0.5, 0.01])).numpy().tolist() == [128, 239, 16, 157]
     np.testing.assert_allclose(
         MuLaw().decode(tf.constant([255.0, 239.0])), [1.0, (256 ** (111.5 / 127.5) - 1) / 255], 1e-5
     )
-    # A step near silence is 32 times finer than the same number of equal ones, and one at full volume 5 times coarser.
+    # Compared with equal steps, a step near silence is 20 to 50 times finer, and one at full volume 5 times coarser.
     steps = np.diff(MuLaw().decode(tf.range(256.0)).numpy()) / (2 / 256)
     assert 20 < 1 / steps[127] < 50
     assert 4 < steps[254] < 6
@@ -162,7 +182,7 @@ def test_xla_draws_long_sounds_as_the_plain_loop_does():
     model = randomise(WaveNet((300,), filters=4, skip_filters=4, num_codes=16, dilations=(1, 2, 4), num_classes=2))
     assert model.num_positions >= model.xla_positions
     noise, condition = model.noise(4, seed=3), tf.constant([0, 1, 1, 0])
-    plain = tf.function(model.draw, autograph=False)(noise, condition)
+    plain = tf.function(model.draw_positions, autograph=False)(noise, condition)
     np.testing.assert_allclose(model.generate(noise, condition), plain, rtol=1e-4, atol=1e-6)
 
 
@@ -185,6 +205,7 @@ def test_defaults_of_the_encodings():
         ({"dilations": (1, 0)}, ValueError, "`dilations` must be at least 1, received 0"),
         ({"dilations": 4}, TypeError, "`dilations` must be a tuple of whole numbers, received 4"),
         ({"num_classes": 0}, ValueError, "`num_classes` must be at least 1, received 0"),
+        ({"sample_rate": 0}, ValueError, "`sample_rate` must be at least 1, received 0"),
     ],
 )
 def test_wrong_arguments(arguments, error, sentence):

@@ -42,6 +42,25 @@ def test_connections_are_those_of_the_degrees(layer, x, ascending, known):
     np.testing.assert_allclose(gradient, x.sum(axis=0)[:, np.newaxis] * mask, rtol=1e-5, atol=1e-5)
 
 
+def test_units_without_any_input_are_their_biases(layer, x):
+    inputs, units = np.arange(1, 21), np.zeros(300, int)
+
+    @tf.function
+    def outputs_and_gradient(x):
+        with tf.GradientTape() as tape:
+            y = layer(x, inputs, units)
+        return y, tape.gradient(y, layer.kernel.value)
+
+    y, gradient = outputs_and_gradient(x)
+    np.testing.assert_array_equal(y, np.tile(np.arange(300.0), (7, 1)))
+    np.testing.assert_array_equal(gradient, np.zeros((20, 300)))
+    # On a product with an empty side, oneDNN aborts the process.
+    graph = outputs_and_gradient.get_concrete_function(x).graph
+    products = [operation for operation in graph.get_operations() if operation.type == "MatMul"]
+    assert products
+    assert all(0 not in tensor.shape for product in products for tensor in product.inputs)
+
+
 def test_config_makes_the_same_layer(layer):
     copy = MaskedDense.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
