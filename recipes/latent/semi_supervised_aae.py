@@ -46,9 +46,10 @@ def main(
     import keras
 
     from keras_gen import latent
+    from keras_gen.data import few_labels
 
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
-    splits = data.few_labels(splits, num_labels, labels_per_batch)
+    splits = few_labels(splits, num_labels, labels_per_batch)
     with run.scope():
         model = latent.SemiSupervisedAAE(
             splits.event_shape,
