@@ -4,7 +4,7 @@ python -m recipes.latent.adversarial_autoencoder            digits
 python -m recipes.latent.adversarial_autoencoder --paper    MNIST, eight normal codes of scale 5
 
 python -m recipes.latent.adversarial_autoencoder --prior ring --num-classes 10 --learning-rate 3e-4 \\
-    --game-learning-rate 1e-3                               digits, a part of the prior for each class
+    --game-learning-rate 1e-3                               digits, a mode of the prior for each class
 
 Measured on two cores. Digits, two codes, 53 s of processor time: Parzen-window log-likelihood 12.8 ± 1.2 nats (10,000
 samples; not a likelihood of the model). MNIST with `--epochs 12`, 12 minutes beside another training: 211.9 ± 2.0
@@ -45,7 +45,7 @@ def main(
         latent_size: entries of the code.
         prior: name of the distribution of the code: normal, uniform, or for two entries ring or swiss_roll; or JSON
             such as {"name": "normal", "scale": 5.0}.
-        num_classes: number of classes, each of which takes one part of a ring or of a Swiss roll; none by default.
+        num_classes: number of classes, each of which takes one mode of a ring or of a Swiss roll; none by default.
         hidden_units: widths of the dense hidden layers of the encoder.
         filters: channels of the convolutions in front of them.
         discriminator_units: widths of the hidden layers of the discriminator.
@@ -87,7 +87,7 @@ def main(
     # Windows are around the decoder's output, where the levels are spread over [0, 1].
     highest = 1.0 if splits.levels is None else splits.levels - 1.0
     codes = np.array_split(model.prior_codes(model.noise(num_samples, run.seed), None), max(1, num_samples // 1000))
-    samples = np.concatenate([model.decode(part) for part in codes])
+    samples = np.concatenate([model.decode(batch) for batch in codes])
     metrics["test"].update(
         evaluation.parzen_log_likelihood(
             samples / highest, splits.array("test") / highest, splits.array("validation") / highest

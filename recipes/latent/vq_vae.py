@@ -110,8 +110,8 @@ def main(
     if run.is_chief:
         shown = {"data": x[:10], "reconstructed": model.reconstruct(x[:10]).numpy()}
         restoration.before_after(shown, splits.levels).save(run.folder / "reconstructions.png")
-        drawn = model.code_prior.sample(100, seed=run.seed).numpy()[..., 0]
-        pictures.picture(model.event_space, model.decode(drawn).numpy()).save(run.folder / "mean_samples.png")
+        new_codes = model.code_prior.sample(100, seed=run.seed).numpy()[..., 0]
+        pictures.picture(model.event_space, model.decode(new_codes).numpy()).save(run.folder / "mean_samples.png")
     return run.finish(
         model,
         splits,

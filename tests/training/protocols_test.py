@@ -11,11 +11,11 @@ class Copies:
 
     def __init__(self, x):
         self.x = x
-        self.drawn = []
+        self.sizes = []
 
     def sample_on_examples(self, num_samples, *, seed):
-        start = sum(self.drawn)
-        self.drawn.append(num_samples)
+        start = sum(self.sizes)
+        self.sizes.append(num_samples)
         return self.x[start : start + num_samples]
 
 
@@ -25,7 +25,7 @@ def test_modes_are_counted_on_the_scale_of_the_data(standardize):
     assert (splits.scale is not None) == standardize
     model = Copies(splits.array("train"))
     found = training.judged_samples(model, splits, num_samples=2500, seed=0)
-    assert sum(model.drawn) == 2500
+    assert sum(model.sizes) == 2500
     assert found["modes"] == 25
     assert found["high_quality"] > 0.97
 

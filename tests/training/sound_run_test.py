@@ -51,14 +51,14 @@ def test_nats_per_sample_stand_beside_two_baselines(finished, monkeypatch, capsy
 def test_samples_can_be_heard_and_seen(finished):
     rate, samples = wavfile.read(finished / "samples.wav")
     model = keras_gen.load_model(finished)
-    drawn = model.sample_on_examples(10, seed=0).numpy()
+    model_samples = model.sample_on_examples(10, seed=0).numpy()
     assert rate == 4000
     # A quarter of a second of silence follows each.
     sounds = samples.reshape(10, 40 + 1000)
-    np.testing.assert_allclose(sounds[:, :40] / 32768, drawn, atol=1e-4)
+    np.testing.assert_allclose(sounds[:, :40] / 32768, model_samples, atol=1e-4)
     assert not np.any(sounds[:, 40:])
     tones = data.load("tones", audio_length=40)
-    expected = pictures.picture(tones.event_space, drawn, tones.array("test"))
+    expected = pictures.picture(tones.event_space, model_samples, tones.array("test"))
     assert PIL.Image.open(finished / "samples.png").size == expected.size
     assert (finished / "samples" / "epoch-00001.png").exists()
     assert "4,000 samples in a second" in (finished / "README.md").read_text()
