@@ -1,6 +1,5 @@
 """Tests of the VQ-VAE: its gradients by hand, its codebook's step, and its bound by enumeration."""
 
-import functools
 import itertools
 
 import keras
@@ -11,12 +10,12 @@ from contracts import (
     CodesContract,
     EstimatesContract,
     ModelContract,
-    ReplicasContract,
     assert_same_weights,
     chi_square,
     randomise,
     values,
 )
+from contracts.replicas import ReplicasContract
 
 import keras_gen
 from keras_gen.core import saving
@@ -40,6 +39,8 @@ SMALL = {
     "name": "quantized",
 }
 
+SMALL_PRIOR = {"filters": 4, "num_layers": 2}
+
 
 class TestLevels(ModelContract, EstimatesContract, CodesContract):
     """Every argument away from its default."""
@@ -52,7 +53,11 @@ class TestLevels(ModelContract, EstimatesContract, CodesContract):
         return np.broadcast_to(random.integers(0, 3, (40, 1, 1, 1)), (40, 5, 4, 2)).copy()
 
     def make_known(self):
-        model, x, _, joint = enumerated_model()
+        """A model that encodes every image as the code 0, of which its prior is nearly sure."""
+        model = VQVAE((4, 2, 1), 3, code_size=2, filters=(4,), codebook="gradient", prior=SMALL_PRIOR)
+        model.quantizer.codebook.assign([[0.0, 0.0], [9.0, 9.0], [-9.0, -9.0]])
+        model.code_prior.head[-1].bias.assign([8.0, 0.0, 0.0])
+        x, _, joint = joint_masses(model)
         return model, x[::16], np.log(np.exp(joint).sum(axis=0))[::16]
 
 
@@ -157,23 +162,22 @@ def test_a_training_step_moves_the_averages_and_evaluation_does_not():
     assert np.abs(expected - codebook).max() > 0.01
 
 
-@pytest.fixture(scope="module")
-def enumerated():
-    return enumerated_model()
-
-
-@functools.cache
-def enumerated_model():
-    """Returns a model of 2⁸ images and 3² codes, all of both, and the logarithm of the joint mass of each pair."""
-    arguments = {"code_size": 2, "filters": (4,), "prior": {"filters": 4, "num_layers": 2}}
-    model = moved(VQVAE((4, 2, 1), 3, codebook="gradient", **arguments))
+def joint_masses(model):
+    """Returns all 2⁸ images, all 3² codes, and log p(x, k), of shape `(codes, images)`."""
     x = np.array(list(itertools.product([0, 1], repeat=8)), np.float32).reshape(-1, 4, 2, 1)
     codes = np.array(list(itertools.product(range(3), repeat=2))).reshape(-1, 2, 1)
     log_prior = model.code_prior.log_prob(codes[..., np.newaxis]).numpy()
     given = [
         model.log_likelihood(tf.constant(x), tf.repeat(model.quantizer(code[np.newaxis]), 256, 0)) for code in codes
     ]
-    return model, x, codes, log_prior[:, np.newaxis] + np.array(given, np.float64)
+    return x, codes, log_prior[:, np.newaxis] + np.array(given, np.float64)
+
+
+@pytest.fixture(scope="module")
+def enumerated():
+    """A model of 2⁸ images and 3² codes, all of both, and the logarithm of the joint mass of each pair."""
+    model = moved(VQVAE((4, 2, 1), 3, code_size=2, filters=(4,), codebook="gradient", prior=SMALL_PRIOR))
+    return model, *joint_masses(model)
 
 
 def test_the_bound_is_the_joint_mass_with_the_nearest_code(enumerated):
