@@ -7,9 +7,9 @@ prints, all measured in this run, for nets 784-200-200-50 and back on examples o
 - the time of a training step with Adam of VAE (batch 100) and of IWAE with 50 samples (batch 20), by itself and as one
   of ten that `compile(steps_per_execution=10)` runs at once, and that of the same nets in pythae with PyTorch's fused
   Adam, in turn; `--peer` names an interpreter with `pip install torch pythae`;
-- the largest memory of a process that bounds the likelihood of one example with more and more samples.
+- the peak memory of a process that bounds the likelihood of one example with more and more samples.
 
-The best of many repetitions is taken, since other work on the machine only ever slows one down.
+The best of many repetitions counts, since other work on the machine can only slow one down.
 """
 
 import multiprocessing
@@ -36,8 +36,8 @@ def make(num_samples: int) -> VAE:
 
 
 def peak_megabytes(num_samples: int) -> float:
-    """Returns the largest memory of this process after a bound."""
-    make(1).log_prob_bound(bits(1, (SIZE,)), num_samples, seed=0)
+    """Returns the peak memory of this process after a bound."""
+    make(1).log_prob_bound(bits(1, (SIZE,)), num_samples=num_samples, seed=0)
     status = pathlib.Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
