@@ -137,17 +137,17 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
             name: column.astype(np.float64 if column.dtype.kind == "f" else np.int64) for name, column in batch.items()
         }
         columns = tuple(batch.values())
-        batches = tf.data.Dataset.from_tensor_slices(rows_of(batch, slice(6))).batch(4)
+        batches = tf.data.Dataset.from_tensor_slices(rows_of(batch, slice(4))).batch(4)
         learner = self.compile(self.make_model(), run_eagerly=True)
         first = columns[0][:1], None if len(columns) == 1 else columns[1][:1]
         histories = [
-            learner.fit(*first, epochs=2, verbose=0),
+            learner.fit(*first, verbose=0),
             learner.fit(rows_of(other, slice(4)), validation_data=tuple(column[:3] for column in columns), verbose=0),
-            learner.fit(batches, validation_data=batches, verbose=0),
+            learner.fit(batches, verbose=0),
         ]
         for series in itertools.chain.from_iterable(history.history.values() for history in histories):
             assert np.all(np.isfinite(series))
-        assert f"val_{self.falling_term}" in histories[-1].history
+        assert f"val_{self.falling_term}" in histories[1].history
         assert np.isfinite(learner.evaluate(batches, verbose=0, return_dict=True)[self.falling_term])
 
     @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
