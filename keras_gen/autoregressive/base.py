@@ -187,7 +187,7 @@ class AutoregressiveModel(DensityModel):
         x, condition = self.validated(x), self.validated_condition(condition)
         missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.num_positions, -1)
         if np.any(missing != missing[..., :1]):
-            raise ValueError("`mask` must be the same for all channels of a pixel, which are drawn as a whole.")
+            raise ValueError("`mask` must be the same for all channels of a pixel, since pixels are drawn as a whole.")
         missing = missing[..., 0]
         in_order = missing[:, self.positions]
         if np.any(in_order[:, :-1] & ~in_order[:, 1:]):

@@ -74,7 +74,7 @@ class OrderlessNADE(AutoregressiveModel):
         super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         if not self.hidden_units:
-            raise ValueError("`hidden_units` must hold the width of one layer at least, received ().")
+            raise ValueError("`hidden_units` must hold the width of at least one layer, received ().")
         self.num_orderings = checks.positive_int("num_orderings", num_orderings)
         self.activation = activation
         self.activation_function = keras.activations.get(activation)

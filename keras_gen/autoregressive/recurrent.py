@@ -184,7 +184,7 @@ class RecurrentAR(AutoregressiveModel):
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         if not self.hidden_units:
-            raise ValueError("`hidden_units` must hold the width of one layer at least, received ().")
+            raise ValueError("`hidden_units` must hold the width of at least one layer, received ().")
         self.cell = checks.choice("cell", cell, tuple(CELLS))
         self.num_components = checks.positive_int("num_components", num_components)
         self.num_classes = num_classes

@@ -232,7 +232,7 @@ class WaveNet(AutoregressiveModel):
         self.skip_filters = checks.positive_int("skip_filters", skip_filters)
         self.dilations = checks.positive_ints("dilations", dilations)
         if not self.dilations:
-            raise ValueError("`dilations` must hold that of one layer at least, received ().")
+            raise ValueError("`dilations` must hold the dilation of at least one layer, received ().")
         self.num_classes = num_classes
         self.condition_space = class_or_vector(num_classes, None)
         self.sample_rate = None if sample_rate is None else checks.positive_int("sample_rate", sample_rate)

@@ -454,9 +454,12 @@ def names_of(arguments: tuple, model_class: type) -> list[str]:
 def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Returns the values of a term, and the weights of its mean: its own, times those of the examples."""
     values, weights = term if isinstance(term, tuple) else (term, None)
-    if step.sample_weight is None or weights is None:
-        return values, step.sample_weight if weights is None else weights
-    return values, weights * step.sample_weight
+    if step.sample_weight is not None:
+        weights = step.sample_weight if weights is None else weights * step.sample_weight
+        if values.shape.rank > 0:
+            # An example of weight 0 does not count, even if its loss is infinite.
+            values = tf.where(weights > 0.0, values, 0.0)
+    return values, weights
 
 
 @contextlib.contextmanager

@@ -1,1 +1,1 @@
-"""Distributions of an entry given what a network puts out, and of models."""
+"""Distributions of entries given the output of a network, and of whole models."""

@@ -1,4 +1,4 @@
-"""Amplitudes of sound: codes that stand for them, and their distribution as that of their codes."""
+"""Amplitudes of sound: the codes that stand for them, and the distribution of an amplitude as that of its code."""
 
 import dataclasses
 

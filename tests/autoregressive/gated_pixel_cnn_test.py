@@ -40,7 +40,7 @@ class TestBits(DiscreteDensityContract, AutoregressiveContract):
     """Images of which a pixel sees a part, on each side and above, given a vector."""
 
     def make_model(self):
-        return GatedPixelCNN((6, 9, 1), filters=8, num_layers=2, head_filters=8, condition_size=3)
+        return GatedPixelCNN((6, 6, 1), filters=8, num_layers=2, head_filters=8, condition_size=3)
 
     def make_enumerable(self):
         return GatedPixelCNN((3, 4, 1), filters=8, num_layers=2, head_filters=8, condition_size=3)

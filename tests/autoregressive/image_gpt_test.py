@@ -12,7 +12,7 @@ from keras_gen.core import Step
 LEVELS = {
     "event_shape": (2, 3),
     "levels": 3,
-    "num_layers": 2,
+    "num_layers": 1,
     "width": 12,
     "num_heads": 3,
     "feedforward_units": 7,

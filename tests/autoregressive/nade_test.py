@@ -79,9 +79,9 @@ def test_recursion_and_its_gradient_are_those_of_cumulative_sums(size, activatio
 def test_compiled_steps_and_plain_ones_train_alike():
     x = np.random.default_rng(0).integers(0, 2, (40, 20)).astype(np.float32)
     trained = []
-    for jit_compile in (False, True):
+    for arguments in ({"run_eagerly": True}, {"jit_compile": True}):
         model = randomise(NADE((20,), hidden_units=11))
-        model.compile("sgd", jit_compile=jit_compile)
+        model.compile("sgd", **arguments)
         model.fit(x, batch_size=20, epochs=2, shuffle=False, verbose=0)
         trained.append((model.evaluate(x, verbose=0, return_dict=True)["nll"], model.get_weights()))
     (plain, weights), (compiled, others) = trained

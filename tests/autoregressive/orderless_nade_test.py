@@ -144,7 +144,7 @@ def test_each_example_may_miss_other_entries(model, points):
 
 def test_wrong_arguments():
     with pytest.raises(
-        ValueError, match=r"^`hidden_units` must hold the width of one layer at least, received \(\)\.$"
+        ValueError, match=r"^`hidden_units` must hold the width of at least one layer, received \(\)\.$"
     ):
         OrderlessNADE((4,), hidden_units=())
     with pytest.raises(ValueError, match=r"^`num_orderings` must be at least 1, received 0\.$"):

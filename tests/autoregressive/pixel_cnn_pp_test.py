@@ -11,7 +11,7 @@ from keras_gen.autoregressive import PixelCNNPlusPlus
 from keras_gen.core import Step
 
 COLOURS = {
-    "event_shape": (4, 4, 3),
+    "event_shape": (2, 2, 3),
     "levels": 3,
     "filters": 5,
     "num_blocks": 1,
@@ -31,10 +31,14 @@ class TestColours(ModelContract, DiscreteDensityContract, AutoregressiveContract
         return PixelCNNPlusPlus(**{**COLOURS, **changes})
 
     def make_data(self):
-        return colours(4, 4)
+        return colours()
 
     def make_enumerable(self):
         return self.make_model(event_shape=(1, 2, 3))
+
+    def test_event_shape_is_enough(self):
+        """Three resolutions, as many as there are by default, halve a height and a width of four twice."""
+        assert PixelCNNPlusPlus((4, 4, 3)).sample(2, seed=0).shape == (2, 4, 4, 3)
 
 
 class TestThreeResolutions(AutoregressiveContract):

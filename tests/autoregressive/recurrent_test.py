@@ -115,7 +115,7 @@ def test_density_is_that_of_the_recurrence():
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
-        ({"hidden_units": ()}, ValueError, r"`hidden_units` must hold the width of one layer at least, received \(\)"),
+        ({"hidden_units": ()}, ValueError, r"`hidden_units` must hold the width of at least one layer, received \(\)"),
         ({"hidden_units": (4, 0)}, ValueError, "`hidden_units` must be at least 1, received 0"),
         ({"cell": "LSTM"}, ValueError, "`cell` .LSTM. is unknown; expected one of simple, gru, lstm"),
         ({"levels": 1}, ValueError, "`levels` must be at least 2, received 1"),

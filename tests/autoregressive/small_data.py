@@ -9,7 +9,7 @@ def rows_of_levels() -> np.ndarray:
     return np.concatenate([first, first, (first + 1) % 3], axis=2)
 
 
-def colours(rows: int = 2, columns: int = 2) -> np.ndarray:
-    """Returns 40 images in three levels of red, green and blue; red determines the others."""
-    red = np.random.default_rng(0).integers(0, 3, (40, rows, columns, 1))
+def colours() -> np.ndarray:
+    """Returns 40 images of shape (2, 2, 3) in three levels of red, green and blue; red determines the others."""
+    red = np.random.default_rng(0).integers(0, 3, (40, 2, 2, 1))
     return np.concatenate([red, red, (red + 1) % 3], axis=-1)

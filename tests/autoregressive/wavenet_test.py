@@ -11,7 +11,6 @@ from contracts import (
     changed_by_entries,
     randomise,
     rows_of,
-    traced,
 )
 
 import keras_gen
@@ -75,8 +74,7 @@ class TestLinear(SoundContract):
         return WaveNet(**{**settings, "filters": 4, "skip_filters": 6, "dilations": (2, 1, 4), **changes})
 
     def test_an_export_draws_what_keras_draws(self, random_model, tmp_path):
-        with traced():
-            export.litert(random_model, tmp_path / "model.tflite")
+        export.litert(random_model, tmp_path / "model.tflite")
         noise = random_model.noise(16, seed=9)
         run = Interpreter(str(tmp_path / "model.tflite")).get_signature_runner("generate")
         drawn = run(**{name: part.numpy() for name, part in noise.items()})["x"]
@@ -201,7 +199,7 @@ def test_defaults_of_the_encodings():
         ({"num_components": 0}, ValueError, "`num_components` must be at least 1, received 0"),
         ({"filters": 0}, ValueError, "`filters` must be at least 1, received 0"),
         ({"skip_filters": 2.5}, TypeError, "`skip_filters` must be a whole number, received 2.5"),
-        ({"dilations": ()}, ValueError, r"`dilations` must hold that of one layer at least, received \(\)"),
+        ({"dilations": ()}, ValueError, r"`dilations` must hold the dilation of at least one layer, received \(\)"),
         ({"dilations": (1, 0)}, ValueError, "`dilations` must be at least 1, received 0"),
         ({"dilations": 4}, TypeError, "`dilations` must be a tuple of whole numbers, received 4"),
         ({"num_classes": 0}, ValueError, "`num_classes` must be at least 1, received 0"),
