@@ -16,9 +16,12 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
+#: What takes long and cannot be divided comes first: no process is then left alone with it at the end.
+FIRST = ("tests/distribution/", "tests/training/", "tests/docs_test.py")
 
-def pytest_addoption(parser):
-    parser.addoption("--slow", default="all", help="ignored: every test runs")
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
 def pytest_collection_finish():
