@@ -42,11 +42,11 @@ class AutoregressiveContract(Contract):
         place = np.argsort(model.positions)
         missing = place >= np.arange(num)[:, np.newaxis] * (model.num_positions + 1) // num
         mask = np.repeat(missing, model.event_size // model.num_positions, axis=1).reshape(x.shape)
-        drawn = model.impute(x, mask, condition=condition, seed=5).numpy()
-        np.testing.assert_array_equal(drawn[~mask], x[~mask])
+        imputed = model.impute(x, mask, condition=condition, seed=5).numpy()
+        np.testing.assert_array_equal(imputed[~mask], x[~mask])
         expected = plain_draws(model, model.noise(num, seed=5), condition, x, missing)
-        np.testing.assert_allclose(drawn, expected, rtol=1e-4, atol=1e-5)
-        assert np.any(drawn != x)
+        np.testing.assert_allclose(imputed, expected, rtol=1e-4, atol=1e-5)
+        assert np.any(imputed != x)
 
     def test_imputation_of_what_precedes_is_refused(self, random_model):
         model = random_model

@@ -9,8 +9,7 @@ from contracts.helpers import Contract, condition_for, draw, randomise, values
 
 
 class FlowContract(Contract):
-    """A flow is inverted, and its log-determinants are those of automatic differentiation, at weights far from those
-    that it starts with.
+    """Far from the initial weights, a flow is inverted, and automatic differentiation gives its log-determinants.
 
     A test class provides `make_model`, a model of real numbers, and `make_deep`.
     """

@@ -273,8 +273,8 @@ def test_error_bars_hold_the_exact_value(machine):
 
 def test_gibbs_draws_follow_the_energy(machine):
     num_samples = 20_000
-    drawn = machine.sample(num_samples, seed=5, num_sweeps=200).numpy()
-    counts = np.bincount(drawn.astype(int) @ 2 ** np.arange(6)[::-1], minlength=64)
+    samples = machine.sample(num_samples, seed=5, num_sweeps=200).numpy()
+    counts = np.bincount(samples.astype(int) @ 2 ** np.arange(6)[::-1], minlength=64)
     assert chi_square(counts, np.exp(exact_log_probs(machine)) * num_samples) > 1e-4
 
 
