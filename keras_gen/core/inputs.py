@@ -29,6 +29,9 @@ def named_columns(spaces: Spaces, data, *, model: str, needed: Iterable[str] | N
         ValueError: if a column is missing, or is none of the model's.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    # What a data set says of None.
+    if isinstance(y, tf.TypeSpec) and y.value_type is type(None):
+        y = None
     first, *others = spaces
     columns = dict(x) if isinstance(x, Mapping) else {first: x}
     sample_weight = columns.pop("sample_weight", sample_weight)
