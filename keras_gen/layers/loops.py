@@ -39,9 +39,13 @@ def same_shapes(new, old):
 
 def set_slice(tensor: tf.Tensor, index: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """Returns the tensor with one slice of its first axis replaced."""
-    indices, value = tf.reshape(index, (1, 1)), value[tf.newaxis]
+    return set_slices(tensor, tf.reshape(index, (1, 1)), value[tf.newaxis])
+
+
+def set_slices(tensor: tf.Tensor, indices: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """As `tf.tensor_scatter_nd_update`, also for a tensor without entries."""
     if seeds.replica_context() is not None:
         # A replica may hold no row of a batch, and TensorFlow refuses to write to a tensor without entries.
-        rows = tf.minimum(tf.size(value), 1)
-        indices, value = indices[:rows], value[:rows]
-    return tf.tensor_scatter_nd_update(tensor, indices, value)
+        num_slices = tf.minimum(tf.size(values), tf.shape(indices)[0])
+        indices, values = indices[:num_slices], values[:num_slices]
+    return tf.tensor_scatter_nd_update(tensor, indices, values)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import initializer_seed
-from keras_gen.layers.loops import same_shapes, set_slice
+from keras_gen.layers.loops import same_shapes, set_slice, set_slices
 from keras_gen.layers.masked_dense import MaskedDense
 
 
@@ -330,4 +330,4 @@ def with_block(h: tf.Tensor, firsts: tf.Tensor, values: tf.Tensor, masks: tf.Ten
     """Returns units of shape `(units, batch)` with new values in a block."""
     size = values.shape[0]
     indices = (firsts + tf.range(size))[:, tf.newaxis] if masks is None else pairs(firsts, size, masks)
-    return tf.tensor_scatter_nd_update(h, indices, values)
+    return set_slices(h, indices, values)
