@@ -43,7 +43,7 @@ class Contracts(ModelContract, ConditionContract, FlowContract, ContinuousDensit
         return model
 
     def make_deep(self):
-        return randomise(self.family((3,), num_layers=100, hidden_units=(4,), seed=1), 0.02)
+        return randomise(self.family((2,), num_layers=100, hidden_units=(4,), seed=1), 0.02)
 
 
 class TestMAF(Contracts):

@@ -51,7 +51,7 @@ class TestMaskedSplineFlow(Contracts):
     arguments = {"hidden_units": (8, 9), "batch_normalization": True, "name": "flow"}
 
     def make_deep(self):
-        return randomise(MaskedSplineFlow((3,), num_layers=100, hidden_units=(4,), num_bins=4, seed=1), 0.02)
+        return randomise(MaskedSplineFlow((2,), num_layers=100, hidden_units=(4,), num_bins=4, seed=1), 0.02)
 
 
 def test_the_equations_of_a_coupling():
