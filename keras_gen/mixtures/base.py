@@ -8,12 +8,9 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
-from keras_gen.core import DensityModel, EpochSolver, Signature, Step
-
-tfd = tfp.distributions
+from keras_gen.core import DensityModel, EpochSolver, Signature
 
 #: Rows that a start looks at, at most.
 START_ROWS = 10_000

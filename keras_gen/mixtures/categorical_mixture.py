@@ -4,7 +4,6 @@ Paul F. Lazarsfeld, Neil W. Henry (1968), Latent Structure Analysis; EM as in an
 Christopher M. Bishop (2006), Pattern Recognition and Machine Learning, section 9.3.3.
 """
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp

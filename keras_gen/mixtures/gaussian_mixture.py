@@ -29,8 +29,8 @@ class GaussianMixture(MixtureModel):
     Σ_k = \frac{1}{N_k} \sum_i r_{ik} [(\hat{x}_{ik} - μ_k)(\hat{x}_{ik} - μ_k)^\top + C_{ik}]$$
 
     where $\hat{x}_{ik}$ is the row with the mean of its missing entries given the others, and $C_{ik}$ their covariance
-    given the others. Sums are of deviations from the means so far, in float64. No eigenvalue of a covariance may be less
-    than `min_scale` squared: those that would be are set to it, which is the maximum under that constraint.
+    given the others. Sums are of deviations from the means so far, in float64. No eigenvalue of a covariance may be
+    less than `min_scale` squared: those that would be are set to it, which is the maximum under that constraint.
 
     Example:
 
@@ -90,7 +90,7 @@ class GaussianMixture(MixtureModel):
         return self.shapes.covariances()
 
     def deviations(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns x - μ_k, 0 where an entry is missing, of shape `(num_components, batch, entries)`, and where it is."""
+        """Returns x - μ_k of shape `(num_components, batch, entries)`, 0 where an entry is missing, and where that is."""
         rows = tf.reshape(x, (-1, self.event_size))
         missing = missing_entries(rows)
         return tf.where(missing, 0.0, rows - self.means[:, tf.newaxis]), missing
@@ -501,7 +501,7 @@ def gathered(values: tf.Tensor, component: tf.Tensor) -> tf.Tensor:
 
 
 def column_moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of the entries of each column that are there; 0 and 1 where there are none."""
+    """Returns mean and standard deviation of each column, of entries that are there; 0 and 1 where there are none."""
     there = ~np.isnan(rows)
     weights = there * np.reshape(weights, (-1, 1)).astype(np.float64)
     total = weights.sum(axis=0)

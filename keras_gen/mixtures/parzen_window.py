@@ -172,7 +172,7 @@ class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
         return [self.count, self.sum_of_squares]
 
     def accumulate(self, batch, step) -> tf.Tensor:
-        """Adds the expected squared distances of a batch, and returns its log densities, each row left out of its own."""
+        """Adds the expected squared distances of a batch, and returns log densities, each row left out of its own."""
         rows = self.centred(batch["x"])
         index, _ = self.nearest(rows)
         nearest = tf.gather(tf.reshape(self.points, (-1, self.event_size)), index)
