@@ -90,7 +90,7 @@ class GaussianMixture(MixtureModel):
         return self.shapes.covariances()
 
     def deviations(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns x - μ_k, of shape `(num_components, batch, entries)`, 0 where an entry is missing, and where it is."""
+        """Returns x - μ_k of shape `(num_components, batch, entries)`, 0 where one is missing, and where that is."""
         rows = tf.reshape(x, (-1, self.event_size))
         missing = missing_entries(rows)
         return tf.where(missing, 0.0, rows - self.means[:, tf.newaxis]), missing
