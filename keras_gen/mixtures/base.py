@@ -36,9 +36,7 @@ class StartsFromData:
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.started = self.add_weight(
-            name="started", shape=(), initializer="zeros", dtype="float32", trainable=False, autocast=False
-        )
+        self.started = self.add_weight(name="started", shape=(), initializer="zeros", dtype="float32", trainable=False)
 
     def start_from(self, x: np.ndarray, weights: np.ndarray) -> None:
         """Gives the parameters the values that training starts with.
@@ -157,7 +155,9 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
             (self.num_components,),
             keras.initializers.Constant(-math.log(self.num_components)),
         )
+        # Of stepwise EM: batches, and examples by their weights.
         self.num_steps = self.sum_variable("num_steps", ())
+        self.num_examples = self.sum_variable("num_examples", ())
         self.counts = self.sum_variable("counts", (self.num_components,))
 
     def parameter(self, name: str, shape, initializer) -> keras.Variable:
@@ -208,6 +208,10 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
     def implied_statistics(self) -> list[tf.Tensor]:
         """Returns the float64 statistics of one example that the parameters stand for."""
         raise NotImplementedError
+
+    def prior_statistics(self) -> list[float]:
+        """Returns what is added to each of the statistics of all examples."""
+        return [0.0 for _ in self.statistics()]
 
     def component_log_probs(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the log density of the entries that are there in each component.
@@ -310,13 +314,15 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
             return log_prob
         size = tf.pow(self.num_steps + 2.0, tf.constant(-self.online_decay, tf.float64))
         weight = tf.cast(step.total_weight(weights), tf.float64)
+        num_examples = self.num_examples + weight
         moved = [
-            (1.0 - size) * before + size * tf.math.divide_no_nan(total, weight)
-            for before, total in zip(self.implied_statistics(), totals, strict=True)
+            (1.0 - size) * before + size * tf.math.divide_no_nan(total, weight) + size * prior / num_examples
+            for before, total, prior in zip(self.implied_statistics(), totals, self.prior_statistics(), strict=True)
         ]
         for variable, value in self.solution(moved):
             step.update(variable, value)
         step.update(self.num_steps, self.num_steps + 1.0)
+        step.update(self.num_examples, num_examples)
         return log_prob
 
     def take_step(self, batch, step):
@@ -334,8 +340,9 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
                 variable.assign(tf.zeros(variable.shape, variable.dtype))
 
     def assign_solution(self, statistics: list[tf.Tensor]) -> None:
-        """Gives the parameters the values that follow from statistics."""
-        for variable, value in self.solution(statistics):
+        """Gives the parameters the values that follow from the statistics of all examples."""
+        pairs = zip(statistics, self.prior_statistics(), strict=True)
+        for variable, value in self.solution([each + prior for each, prior in pairs]):
             variable.assign(value)
 
     def new_log_proportions(self, counts: tf.Tensor) -> tf.Tensor:
@@ -360,8 +367,9 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
                 _, totals = self.expected(x, weights)
                 self.assign_solution(totals)
             likelihood, totals = self.expected(x, weights)
-            if likelihood > best or best_values is None:
-                best, best_values = likelihood, self.solution(totals)
+            if best_values is None or likelihood > best:
+                parameters = [variable for variable, _ in self.solution(totals)]
+                best, best_values = likelihood, [(variable, variable.numpy()) for variable in parameters]
         for variable, value in best_values:
             variable.assign(value)
 

@@ -43,7 +43,7 @@ class CategoricalMixture(MixtureModel):
         smoothing: α, the pseudo-count added to every count.
         num_starts: number of starts that are compared.
         online_decay: None solves at the end of each epoch; a number greater than 0.5 and at most 1 solves after each
-            batch, without smoothing by α but by α divided by the number of steps: see `MixtureModel`.
+            batch, with α shared out among the examples so far: see `MixtureModel`.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
@@ -114,14 +114,11 @@ class CategoricalMixture(MixtureModel):
 
     def solution(self, statistics):
         counts, value_counts = statistics
-        # Statistics of stepwise EM are those of one example: so many there have been.
-        smoothing = self.smoothing / tf.where(self.num_steps > 0.0, self.num_steps, 1.0)
-        value_counts += smoothing
         total = tf.reduce_sum(value_counts, axis=-1, keepdims=True)
         masses = tf.where(total > 0.0, value_counts / tf.where(total > 0.0, total, 1.0), 1.0 / self.levels)
         log_probs = tf.math.log(tf.maximum(masses, np.finfo(np.float32).tiny))
         return [
-            (self.log_proportions, self.new_log_proportions(counts + smoothing)),
+            (self.log_proportions, self.new_log_proportions(counts)),
             (self.log_probs, tf.cast(log_probs, tf.float32)),
         ]
 
@@ -129,6 +126,9 @@ class CategoricalMixture(MixtureModel):
         proportions = tf.nn.softmax(tf.cast(self.log_proportions, tf.float64))
         masses = tf.nn.softmax(tf.cast(self.log_probs, tf.float64))
         return [proportions, proportions[:, tf.newaxis, tf.newaxis] * masses]
+
+    def prior_statistics(self):
+        return [self.smoothing, self.smoothing]
 
     def start_vectors(self, x):
         """Entries one-hot, as many zeros as levels for one that is missing."""

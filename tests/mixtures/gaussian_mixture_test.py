@@ -48,14 +48,6 @@ def made(size, covariance="full", num_components=3, **arguments):
     return model
 
 
-def copied(model, **arguments):
-    """A model with the same parameters."""
-    copy = GaussianMixture.from_config({**model.get_config(), **arguments})
-    copy.set_weights(model.get_weights())
-    copy.compile()
-    return copy
-
-
 class MixtureContract(ModelContract):
     """What differs for a model that EM fits: there is no optimizer with a state."""
 
@@ -132,14 +124,15 @@ def test_em_is_that_of_scikit_learn(covariance):
     np.testing.assert_allclose([model.aic(data), model.bic(data)], [peer.aic(data), peer.bic(data)], rtol=1e-5)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3])
-@pytest.mark.parametrize("covariance", FORMS)
+@pytest.mark.parametrize(
+    ("covariance", "share"), [("full", 0.0), ("full", 0.3), ("tied", 0.3), ("diagonal", 0.3), ("spherical", 0.0)]
+)
 def test_em_never_lowers_the_likelihood(covariance, share):
     data = clusters(300, 4) if not share else with_holes(clusters(300, 4), share)
     model = GaussianMixture((4,), 4, covariance, num_starts=1, min_scale=0.3)
     model.compile()
     means = []
-    for _ in range(12):
+    for _ in range(10):
         model.fit(data, batch_size=300, verbose=0)
         means.append(model.log_prob(data).numpy().astype(np.float64).mean())
     assert np.all(np.diff(means) > -1e-6)
@@ -198,7 +191,7 @@ def test_em_with_missing_entries_and_weights_is_that_of_all_patterns(covariance)
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("covariance", FORMS)
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
 def test_weight_two_is_the_row_twice(covariance):
     data = with_holes(clusters(60, 4), 0.1)
     weights = np.random.default_rng(2).integers(0, 4, 60)
@@ -273,16 +266,16 @@ def test_the_start_depends_on_the_data_and_the_seed_and_not_on_their_form():
     batches = [data[:40], data[40:80], data[80:]]
     dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=tf.TensorSpec((None, 2)))
     forms = {
-        "array": (data, {"shuffle": False, "batch_size": 40}),
+        "array": (data, {"batch_size": 40}),
         "data set": (dataset, {}),
         "endless data set": (dataset.repeat(), {"steps_per_epoch": 3}),
-        "generator": (iter(batches), {}),
+        "generator": (iter(batches), {"steps_per_epoch": 3}),
     }
     found = {}
     for name, (x, arguments) in forms.items():
         model = GaussianMixture((2,), 3, seed=4)
         model.compile()
-        model.fit(x, epochs=1, verbose=0, **arguments)
+        model.fit(x, **{"epochs": 1, "verbose": 0, "shuffle": False, **arguments})
         found[name] = model.means.numpy()
         np.testing.assert_allclose(found[name], found["array"], rtol=1e-4, atol=1e-4, err_msg=name)
     # The three clusters are found: no component is empty, and none has the rows of two.
@@ -296,11 +289,11 @@ def test_the_start_depends_on_the_data_and_the_seed_and_not_on_their_form():
 def test_more_starts_are_never_worse_on_the_sample_and_a_second_fit_goes_on():
     data = clusters(400, 2, seed=3)
     losses = []
-    for num_starts in (1, 2, 4):
+    for num_starts in (1, 4):
         model = GaussianMixture((2,), 6, num_starts=num_starts, seed=1)
         model.compile()
         losses.append(model.fit(data, epochs=12, verbose=0).history["loss"][-1])
-    assert losses[2] <= losses[1] + 0.02
+    assert losses[1] <= losses[0] + 0.02
     before = model.log_prob(data).numpy().mean()
     assert -model.fit(data, verbose=0).history["loss"][0] == pytest.approx(before, abs=1e-4)
 
@@ -317,10 +310,11 @@ def test_a_sample_of_many_rows_is_enough_for_a_start():
     np.testing.assert_allclose(model.log_prob(x).numpy().mean(), full.log_prob(x).numpy().mean(), atol=0.05)
 
 
-@pytest.mark.parametrize("covariance", FORMS)
-def test_stepwise_em_comes_near_the_batch_solution(covariance):
+def test_stepwise_em_comes_near_the_batch_solution():
     data = with_holes(clusters(1500, 3), 0.05)
-    batch, online = made(3, covariance), made(3, covariance, online_decay=0.7)
+    batch, online = (GaussianMixture((3,), 3, num_starts=1, online_decay=decay) for decay in (None, 0.7))
+    for model in (batch, online):
+        model.compile()
     batch.fit(data, batch_size=1500, epochs=30, verbose=0)
     online.fit(data, batch_size=50, epochs=6, verbose=0)
     difference = batch.log_prob(data).numpy().mean() - online.log_prob(data).numpy().mean()
