@@ -315,9 +315,11 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
         size = tf.pow(self.num_steps + 2.0, tf.constant(-self.online_decay, tf.float64))
         weight = tf.cast(step.total_weight(weights), tf.float64)
         num_examples = self.num_examples + weight
+        priors = [tf.constant(prior, tf.float64) for prior in self.prior_statistics()]
         moved = [
-            (1.0 - size) * before + size * tf.math.divide_no_nan(total, weight) + size * prior / num_examples
-            for before, total, prior in zip(self.implied_statistics(), totals, self.prior_statistics(), strict=True)
+            (1.0 - size) * before
+            + size * (tf.math.divide_no_nan(total, weight) + tf.math.divide_no_nan(prior, num_examples))
+            for before, total, prior in zip(self.implied_statistics(), totals, priors, strict=True)
         ]
         for variable, value in self.solution(moved):
             step.update(variable, value)
