@@ -10,6 +10,7 @@ from contracts import ContinuousDensityContract, ModelContract, chi_square
 from scipy import stats
 from sklearn.mixture import GaussianMixture as PeerMixture
 
+from keras_gen.latent import VAE
 from keras_gen.mixtures import GaussianMixture
 
 tfd = tfp.distributions
@@ -338,3 +339,19 @@ def test_wrong_arguments(arguments, error, sentence):
 def test_a_value_that_is_not_finite_is_refused_and_says_that_one_may_be_missing():
     with pytest.raises(ValueError, match="holds the value inf; expected finite real numbers, or NaN where one is miss"):
         made(2).log_prob([[np.inf, 0.0]])
+
+
+def test_a_mixture_is_the_prior_of_an_autoencoder_and_stays_as_it_is():
+    prior = {"name": "model", "model": "mixtures.GaussianMixture", "arguments": {"num_components": 2}}
+    model = VAE((4,), 2, levels=None, hidden_units=(8,), prior=prior)
+    mixture = next(layer for layer in model._flatten_layers() if isinstance(layer, GaussianMixture))
+    mixture.compile()
+    x = clusters(100, 4)
+    mixture.fit(model.encode(x), epochs=3, verbose=0)
+    before = mixture.get_weights()
+    model.compile("sgd")
+    history = model.fit(x, epochs=2, verbose=0).history["loss"]
+    assert np.all(np.isfinite(history))
+    for ours, theirs in zip(mixture.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert model.sample(3, seed=0).shape == (3, 4)
