@@ -344,7 +344,7 @@ def test_a_value_that_is_not_finite_is_refused_and_says_that_one_may_be_missing(
 def test_a_mixture_is_the_prior_of_an_autoencoder_and_stays_as_it_is():
     prior = {"name": "model", "model": "mixtures.GaussianMixture", "arguments": {"num_components": 2}}
     model = VAE((4,), 2, levels=None, hidden_units=(8,), prior=prior)
-    mixture = next(layer for layer in model._flatten_layers() if isinstance(layer, GaussianMixture))
+    mixture = model.prior_family.model
     mixture.compile()
     x = clusters(100, 4)
     mixture.fit(model.encode(x), epochs=3, verbose=0)
