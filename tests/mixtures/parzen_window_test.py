@@ -16,7 +16,7 @@ def rows(num, size, seed=0):
 
 
 def started(x, width=1.0, **arguments):
-    model = ParzenWindow(x.shape[1:], **arguments)
+    model = ParzenWindow(x.shape[1:], **{"num_points": len(x), **arguments})
     model.start_from(x, np.ones(len(x)))
     model.width.assign(width)
     model.started.assign(1.0)
