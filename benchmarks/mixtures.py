@@ -8,7 +8,7 @@ components of full covariance, and of the log-likelihood of 2,000 rows under 10,
 libraries start from the same parameters, and the log densities that they end with are compared, too. The second runs
 EM alone on so many rows, which a generator makes batch by batch, and prints the growth of the process' memory.
 
-Measured on two cores beside other work: see docs/mixtures.md.
+Measured on two cores beside other work: see `docs/mixtures.md`.
 """
 
 import resource

@@ -90,10 +90,10 @@ class GaussianMixture(MixtureModel):
         return self.shapes.covariances()
 
     def deviations(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns x - μ_k of shape `(num_components, batch, entries)`, finite in any case, and where one is missing."""
+        """Returns x - μ_k of shape `(num_components, batch, entries)`, 0 where one is missing, and where that is."""
         rows = tf.reshape(x, (-1, self.event_size))
         missing = missing_entries(rows)
-        return tf.where(missing, 0.0, rows) - self.means[:, tf.newaxis], missing
+        return tf.where(missing, 0.0, rows - self.means[:, tf.newaxis]), missing
 
     def component_log_probs(self, x):
         deviations, missing = self.deviations(x)
@@ -211,7 +211,7 @@ class GaussianMixture(MixtureModel):
         """A draw of all entries, moved by what is expected of it given how far the known entries are from theirs."""
         deviations, missing = self.deviations(x)
         drawn = self.coloured(component, noise)
-        _, filled, _ = self.shapes.given(deviations - drawn, missing)
+        _, filled, _ = self.shapes.given(tf.where(missing, 0.0, deviations - drawn), missing)
         x = tf.gather(self.means, component) + drawn + gathered(filled, component)
         return tf.reshape(x, (-1, *self.event_shape))
 
@@ -268,7 +268,7 @@ class FullCovariance:
         $$m ← m + C_{·i} (x - m_i) / C_{ii}, \qquad C ← C - C_{·i} C_{i·} / C_{ii}$$
 
         Args:
-            deviations: x - μ_k of shape `(num_components, batch, entries)`; any number where an entry is missing.
+            deviations: x - μ_k of shape `(num_components, batch, entries)`, 0 where an entry is missing.
             missing: where it is, of shape `(batch, entries)`.
 
         Returns:
@@ -277,7 +277,6 @@ class FullCovariance:
             `(num_components, batch, entries, entries)`.
         """
         present = tf.cast(~missing, tf.float32)
-        deviations *= present
 
         def condition(entry, log_probs, means, covariances):
             there = tf.gather(present, entry, axis=-1)
@@ -422,10 +421,9 @@ class DiagonalCovariance:
 
     def given(self, deviations, missing):
         """As in `FullCovariance`, with variances instead of matrices: entries are independent."""
-        present = tf.cast(~missing, tf.float32)
-        log_probs = tf.reduce_sum(present * self.entry_log_probs(deviations), axis=-1)
-        variances = tf.square(self.scales)[:, tf.newaxis] * (1.0 - present)
-        return log_probs, present * deviations, variances
+        log_probs = tf.reduce_sum(tf.where(missing, 0.0, self.entry_log_probs(deviations)), axis=-1)
+        variances = tf.square(self.scales)[:, tf.newaxis] * tf.cast(missing, tf.float32)
+        return log_probs, deviations, variances
 
     def outer(self, vectors, weights):
         """As in `FullCovariance`: squares are all that counts."""

@@ -4,7 +4,7 @@ python -m recipes.mixtures.bernoulli_mixture                     digits
 python -m recipes.mixtures.bernoulli_mixture --dataset dna.npz --num-components 32
 python -m recipes.mixtures.bernoulli_mixture --paper             binarized MNIST, 500 components
 
-MEASURED
+Not measured yet.
 """
 
 from keras_gen import training

@@ -5,7 +5,7 @@ python -m recipes.mixtures.missing_entries --paper --dataset winequality-red.csv
 
 The expectations are those of Ghahramani and Jordan (1993), Supervised learning from incomplete data via an EM approach.
 
-MEASURED
+Not measured yet.
 """
 
 from keras_gen import training

@@ -3,7 +3,7 @@
 python -m recipes.mixtures.parzen_window                          breast_cancer
 python -m recipes.mixtures.parzen_window --dataset two_moons
 
-MEASURED
+Not measured yet.
 """
 
 from keras_gen import training
