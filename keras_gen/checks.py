@@ -30,7 +30,7 @@ def positive_ints(name: str, values) -> tuple[int, ...]:
 
 
 def number(name: str, value, *, whole: bool = False) -> int | float:
-    """Returns `value`, a whole or a real number.
+    """Returns `value`, a whole or a real number, as one of Python.
 
     Raises:
         TypeError: if `value` is no number of that kind.
@@ -41,35 +41,35 @@ def number(name: str, value, *, whole: bool = False) -> int | float:
         raise TypeError(f"`{name}` must be a {'whole' if whole else 'real'} number, received {value!r}.")
     if value != value:
         raise ValueError(f"`{name}` must be a number, received nan.")
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def rate(name: str, value) -> float:
     """Returns `value`, the share of units to drop, which is at least 0 and less than 1."""
-    if not 0.0 <= number(name, value) < 1.0:
+    if not 0.0 <= (found := number(name, value)) < 1.0:
         raise ValueError(f"`{name}` must be at least 0 and less than 1, received {value}.")
-    return value
+    return found
 
 
 def positive(name: str, value) -> float:
     """Returns `value` if it is greater than 0."""
-    if not number(name, value) > 0.0:
+    if not (found := number(name, value)) > 0.0:
         raise ValueError(f"`{name}` must be greater than 0, received {value}.")
-    return value
+    return found
 
 
-def not_negative(name: str, value) -> float:
-    """Returns `value` if it is at least 0."""
-    if not number(name, value) >= 0.0:
+def not_negative(name: str, value, *, whole: bool = False) -> int | float:
+    """Returns `value`, a whole or a real number, if it is at least 0."""
+    if not (found := number(name, value, whole=whole)) >= 0.0:
         raise ValueError(f"`{name}` must be at least 0, received {value}.")
-    return value
+    return found
 
 
 def share(name: str, value) -> float:
     """Returns `value` if it is from 0 to 1."""
-    if not 0.0 <= number(name, value) <= 1.0:
+    if not 0.0 <= (found := number(name, value)) <= 1.0:
         raise ValueError(f"`{name}` must be from 0 to 1, received {value}.")
-    return value
+    return found
 
 
 def event_shape(value) -> tuple[int, ...]:

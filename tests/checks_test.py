@@ -45,11 +45,19 @@ def test_shapes_come_back_as_tuples_of_ints():
 def test_ranges_of_numbers(check, inside, outside):
     for value in inside:
         assert check("n", value) == value
+        assert type(check("n", np.float64(value))) is float
     for value in outside:
         with pytest.raises(ValueError, match=rf"^`n` must be .*, received {value}\.$"):
             check("n", value)
     with pytest.raises(TypeError, match=r"^`n` must be a real number, received '0\.5'\.$"):
         check("n", "0.5")
+
+
+def test_a_whole_number_is_not_rounded():
+    assert checks.not_negative("n", np.int64(0), whole=True) == 0
+    assert type(checks.not_negative("n", np.int64(3), whole=True)) is int
+    with pytest.raises(TypeError, match=r"^`n` must be a whole number, received 2\.5\.$"):
+        checks.not_negative("n", 2.5, whole=True)
 
 
 def test_numbers_of_a_kind():

@@ -68,7 +68,7 @@ class InfoGAN(AdversarialModel):
         **kwargs,
     ):
         self.num_categories = checks.levels(num_categories, name="num_categories")
-        self.num_continuous = int(checks.not_negative("num_continuous", num_continuous))
+        self.num_continuous = checks.not_negative("num_continuous", num_continuous, whole=True)
         self.information_weight = checks.not_negative("information_weight", information_weight)
         self.code_units = checks.positive_int("code_units", code_units)
         super().__init__(

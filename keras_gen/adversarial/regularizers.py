@@ -94,7 +94,7 @@ class Consistency(Regularizer):
 
     def __init__(self, weight: float = 10.0, shift: int = 2, noise: float = 0.05):
         self.weight = checks.positive("weight", weight)
-        self.shift = int(checks.not_negative("shift", shift))
+        self.shift = checks.not_negative("shift", shift, whole=True)
         self.noise = checks.not_negative("noise", noise)
 
     def penalty(self, critic, x, fakes, step):

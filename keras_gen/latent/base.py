@@ -90,7 +90,7 @@ class LatentVariableModel(ImportanceBound, Codes, NoiseDriven):
         self.conditional = likelihood_of_entries(likelihood, self.levels)
         self.estimator = checks.choice("estimator", estimator, ("analytic", "sampled"))
         self.beta = checks.not_negative("beta", beta)
-        self.warm_up_steps = int(checks.not_negative("warm_up_steps", warm_up_steps))
+        self.warm_up_steps = checks.not_negative("warm_up_steps", warm_up_steps, whole=True)
         self.free_nats = checks.not_negative("free_nats", free_nats)
 
     # Primitives

@@ -116,8 +116,10 @@ class ProbabilisticPCA(EpochSolver, Codes, DensityModel):
         )
 
     def solve(self):
-        """Sets the parameters to those of the greatest likelihood, given the moments."""
+        """Sets the parameters to those of the greatest likelihood, given the moments; without any, they stay."""
         count, total = float(self.count), np.asarray(self.sum)
+        if count == 0.0:
+            return
         mean = total / count
         values, vectors = np.linalg.eigh(np.asarray(self.sum_of_products) / count - np.outer(mean, mean))
         values = np.maximum(values[::-1], self.min_scale**2)

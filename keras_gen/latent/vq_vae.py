@@ -224,7 +224,7 @@ class VQVAE(Estimates, Codes, NoiseDriven):
         self.filters = checks.positive_ints("filters", filters)
         if not self.filters:
             raise ValueError("`filters` must have at least one entry, received ().")
-        self.residual_blocks = int(checks.not_negative("residual_blocks", residual_blocks))
+        self.residual_blocks = checks.not_negative("residual_blocks", residual_blocks, whole=True)
         self.residual_filters = checks.positive_int("residual_filters", residual_filters)
         self.beta = checks.not_negative("beta", beta)
         self.codebook = checks.choice("codebook", codebook, ("ema", "gradient"))

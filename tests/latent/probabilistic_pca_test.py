@@ -124,6 +124,16 @@ def test_weight_two_is_the_example_twice():
     np.testing.assert_allclose(models[0].log_prob(data), models[1].log_prob(data), rtol=1e-5)
 
 
+def test_an_epoch_without_weight_leaves_the_parameters():
+    data = correlated(60, 5)
+    model = ProbabilisticPCA((5,), latent_size=2)
+    model.compile()
+    model.fit(data, verbose=0)
+    before = model.log_prob(data).numpy()
+    model.fit(data, sample_weight=np.zeros(60, np.float32), verbose=0)
+    np.testing.assert_array_equal(model.log_prob(data), before)
+
+
 def test_moments_are_added_up_in_float64():
     """Of data far from the origin, whose squares leave float32 no digit for their variance."""
     data = (1e4 + correlated(600, 5)).astype(np.float32)
