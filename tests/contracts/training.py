@@ -1,7 +1,6 @@
 """What every model promises, whether or not it draws examples."""
 
 import inspect
-import itertools
 import json
 
 import keras
@@ -132,23 +131,15 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
         assert history[self.falling_term][-1] < history[self.falling_term][0]
         assert f"val_{self.falling_term}" in history
 
-    def test_fit_takes_any_numeric_dtype_data_sets_and_a_batch_of_one(self, model, batch):
-        other = {
-            name: column.astype(np.float64 if column.dtype.kind == "f" else np.int64) for name, column in batch.items()
-        }
-        columns = tuple(batch.values())
-        batches = tf.data.Dataset.from_tensor_slices(rows_of(batch, slice(4))).batch(4)
+    def test_a_batch_of_one_trains(self, batch):
+        """The dtypes and forms of data are the base's: `tests/core/inputs_test.py` tests them once."""
         learner = self.compile(self.make_model(), run_eagerly=True)
-        first = columns[0][:1], None if len(columns) == 1 else columns[1][:1]
-        histories = [
-            learner.fit(*first, verbose=0),
-            learner.fit(rows_of(other, slice(4)), validation_data=tuple(column[:3] for column in columns), verbose=0),
-            learner.fit(batches, verbose=0),
-        ]
-        for series in itertools.chain.from_iterable(history.history.values() for history in histories):
-            assert np.all(np.isfinite(series))
-        assert f"val_{self.falling_term}" in histories[1].history
-        assert np.isfinite(learner.evaluate(batches, verbose=0, return_dict=True)[self.falling_term])
+        before = values(learner.trainable_weights)
+        logs = learner.train_on_batch(rows_of(batch, slice(1)), return_dict=True)
+        assert np.all(np.isfinite(list(logs.values())))
+        after = values(learner.trainable_weights)
+        assert all(np.all(np.isfinite(weight)) for weight in after)
+        assert any(np.any(ours != theirs) for ours, theirs in zip(after, before, strict=True))
 
     @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
     def test_mixed_precision_trains(self, batch, policy):

@@ -238,6 +238,20 @@ def test_every_form_of_data_gives_the_same_figures_and_weights(columns, verb, fo
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, np.uint8, bool])
+def test_every_numeric_dtype_gives_the_same_figures_and_weights(columns, dtype):
+    other = {"x": columns["x"].astype(dtype), "condition": columns["condition"].astype(np.int64)}
+    found = []
+    for each in (columns, other):
+        model = Bits(num_classes=4)
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        found.append((fit(model, each), model.get_weights()))
+    (expected, weights), (figures, others) = found
+    assert figures == expected
+    for ours, theirs in zip(others, weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("verb", ["evaluate", "fit", "train_on_batch", "test_on_batch"])
 def test_weights_count_without_labels_too(verb):
     """Keras drops weights that come without a second column."""

@@ -15,7 +15,7 @@ import numpy as np
 
 #: Flags of each recipe.
 FLAGS = {
-    "autoregressive.made": ["--epochs", "4", "--batch-size", "128", "--hidden-units", "16"],
+    "autoregressive.made": ["--epochs", "4", "--batch-size", "128", "--hidden-units", "16", "--xla", "False"],
     "adversarial.dcgan": ["--epochs", "2", "--batch-size", "128", "--filters", "4", "8", "--latent-size", "4"],
 }
 #: On a busy machine a worker can be silent for longer than the ten seconds after which TensorFlow takes it for dead.

@@ -39,7 +39,7 @@ def test_a_single_column(name):
     x = (5.0 + 2.0 * np.random.default_rng(0).standard_normal((11, 1))).astype(np.float32)
     model = ONE_ENTRY[name]()
     model.adapt(x)
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     # The last batch is a short one.
     history = model.fit(x, batch_size=4, epochs=1, verbose=0).history
     assert np.all(np.isfinite(list(history.values())))

@@ -36,7 +36,7 @@ class TestReals(FlowContract):
         return make(**changes)
 
     def make_deep(self):
-        return randomise(make(event_shape=(2, 2, 1), num_scales=1, num_steps=100, filters=2, num_classes=None), 0.02)
+        return randomise(make(event_shape=(2, 2, 1), num_scales=1, num_steps=50, filters=2, num_classes=None), 0.02)
 
 
 class TestLevels(ModelContract, ConditionContract):
@@ -167,7 +167,7 @@ def test_sizes_of_mnist():
 
 
 def test_networks_run_once_for_a_density(monkeypatch):
-    model = randomise(make(num_classes=None), 0.15)
+    model = randomise(make(event_shape=(4, 4, 1), num_classes=None), 0.15)
     calls = []
     for network in model.coupling_networks:
         monkeypatch.setattr(network, "call", lambda x, condition=None, call=network.call: calls.append(0) or call(x))

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from keras_gen import training
 from keras_gen.training import callbacks
 from keras_gen.training.run import Run
 from recipes.latent import vq_vae
@@ -20,6 +21,8 @@ SETTINGS = {
     "prior_epochs": 3,
     "prior_filters": 2,
     "prior_layers": 1,
+    # XLA takes longer to compile so small networks than they take to run.
+    "options": training.Options(xla=False),
 }
 
 
