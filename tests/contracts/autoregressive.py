@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from contracts.helpers import Contract, condition_for, draw, randomise
+from contracts.helpers import Contract, condition_for, draw, randomise, traced
 
 
 class AutoregressiveContract(Contract):
@@ -64,18 +64,20 @@ def changed_by_entries(model, num=64) -> np.ndarray:
     condition = condition_for(model, num)
     x = random.standard_normal(shape) if model.levels is None else random.integers(0, model.levels, shape)
     x = x.astype(np.float32).reshape(num, positions, -1)
-    before = model.parameters(tf.constant(x.reshape(shape)), condition).numpy()
     changed = np.zeros((positions, positions), bool)
-    for position in range(positions):
-        for channel in range(x.shape[-1]):
-            other = x.copy()
-            if model.levels is None:
-                other[:, position, channel] += 1.0 + random.random(num)
-            else:
-                other[:, position, channel] += random.integers(1, model.levels, num)
-                other[:, position, channel] %= model.levels
-            after = model.parameters(tf.constant(other.reshape(shape)), condition).numpy()
-            changed[:, position] |= np.any(after != before, axis=(0, 2))
+    with traced():
+        parameters = tf.function(model.parameters, autograph=False)
+        before = parameters(tf.constant(x.reshape(shape)), condition).numpy()
+        for position in range(positions):
+            for channel in range(x.shape[-1]):
+                other = x.copy()
+                if model.levels is None:
+                    other[:, position, channel] += 1.0 + random.random(num)
+                else:
+                    other[:, position, channel] += random.integers(1, model.levels, num)
+                    other[:, position, channel] %= model.levels
+                after = parameters(tf.constant(other.reshape(shape)), condition).numpy()
+                changed[:, position] |= np.any(after != before, axis=(0, 2))
     return changed
 
 
@@ -88,8 +90,10 @@ def plain_draws(model, noise, condition=None, known=None, missing=None) -> np.nd
         name: tf.reshape(noise[name], (num, model.num_positions, *source.event_shape))
         for name, source in model.conditional.noise_distributions().items()
     }
+    whole_pass = tf.function(model.parameters, autograph=False)
     for position in model.positions:
-        parameters = model.parameters(tf.constant(x.reshape(num, *model.event_shape)), condition)[:, position]
+        with traced():
+            parameters = whole_pass(tf.constant(x.reshape(num, *model.event_shape)), condition)[:, position]
         x[:, position] = model.conditional.draw(parameters, {name: part[:, position] for name, part in noise.items()})
         if known is not None:
             kept = ~missing[:, position]
