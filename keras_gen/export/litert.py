@@ -40,9 +40,9 @@ def litert(model: Model | Graphs, file, *, quantize: str | None = None) -> dict[
     appears, every signature has run in the interpreter with several batch sizes, on the model's own noise and draws.
 
     Weights may be stored as "float16", half the size, or "int8", a quarter: whole numbers with one scale per
-    output. Both compute in float32. Rounding activations to 8 bits as well is not offered, because their common scale
-    would make each entry depend on all others: an autoregressive model would then be none, and its
-    sampling loop need not end.
+    output. Both compute in float32, as does the file of a model that trains in mixed precision. Rounding activations
+    to 8 bits as well is not offered, because their common scale would make each entry depend on all others: an
+    autoregressive model would then be none, and its sampling loop need not end.
 
     Example:
 
@@ -69,7 +69,7 @@ def litert(model: Model | Graphs, file, *, quantize: str | None = None) -> dict[
     quantize = checks.choice("quantize", "none" if quantize is None else quantize, TOLERANCES)
     with atomic_file(file) as beside:
         with hushed():
-            graphs = Graphs.of(model)
+            graphs = in_full_precision(Graphs.of(model))
             content = convert(graphs, quantize)
             compared = list(agreements(graphs, content, TOLERANCES[quantize]))
         report = {}
@@ -108,6 +108,16 @@ def convert(graphs: Graphs, quantize: str) -> bytes:
         with contextlib.redirect_stdout(io.StringIO()):
             content = bytes(rounding.quantize().quantized_model)
     return content
+
+
+def in_full_precision(graphs: Graphs) -> Graphs:
+    """Returns graphs that compute in float32: of a copy, where the model computes in 16 bits, as LiteRT cannot."""
+    model = graphs.model
+    if model.compute_dtype == model.variable_dtype:
+        return graphs
+    copy = type(model).from_config({**model.get_config(), "dtype": model.variable_dtype})
+    copy.set_weights(model.get_weights())
+    return Graphs(copy)
 
 
 def agreements(graphs: Graphs, content: bytes, tolerance: Tolerance) -> Iterator[Agreement]:

@@ -9,6 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 from contracts import randomise
 
 from keras_gen import export
+from keras_gen.adversarial import GAN
 from keras_gen.autoregressive import MADE
 from keras_gen.export import agreement
 from keras_gen.export.agreement import Tolerance, compare
@@ -38,6 +39,22 @@ def test_log_prob_agrees_with_keras(model, files, kind, relative):
     for num_samples in (1, 2, 17, 1):
         x = model.sample(num_samples, seed=num_samples).numpy()
         np.testing.assert_allclose(runner(x=x)["log_prob"], model.log_prob(x), rtol=relative)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_model_of_mixed_precision_becomes_a_file_that_computes_in_float32(policy, tmp_path):
+    arguments = {"latent_size": 2, "generator_network": {"name": "dense", "hidden_units": [5]}}
+    model = randomise(GAN((3,), levels=None, dtype=policy, **arguments))
+    report = export.litert(model, tmp_path / "model.tflite")
+    assert set(report) == {"generate", "discriminate"}
+    full = GAN((3,), levels=None, **arguments)
+    full.set_weights(model.get_weights())
+    noise = model.noise(50, seed=0)
+    runner = Interpreter(str(tmp_path / "model.tflite")).get_signature_runner("generate")
+    found = runner(**{name: values.numpy() for name, values in noise.items()})["x"]
+    np.testing.assert_allclose(found, full.generate(noise), rtol=1e-5, atol=1e-6)
+    # The model itself rounds.
+    assert np.abs(found - model.generate(noise)).max() > 1e-5
 
 
 @pytest.mark.parametrize("kind", [None, "float16", "int8"])
