@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_gen.distributions import entries
 from keras_gen.energy.base import Rows
 
-#: Configurations of hidden units that are summed over at once.
+#: Configurations of bits that are summed over at once.
 CONFIGURATIONS_AT_ONCE = 1 << 12
 
 #: Examples of each value that are added to the data before its mean is taken, so that no logit is infinite.
@@ -83,6 +83,10 @@ class VisibleUnits:
         """Returns the mean of x, of shape `(..., num_entries)`."""
         return self.conditional.mean(self.parameters(natural))
 
+    def mean_statistics(self, natural: tf.Tensor) -> tf.Tensor:
+        """Returns the mean of T(x), the gradient of A, of shape `(..., size)`."""
+        return self.mean(natural)
+
     def log_prob(self, natural: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """Returns log p(x|η) of flat examples, of shape `(...)`, in nats."""
         return tf.reduce_sum(self.conditional.log_prob(self.parameters(natural), x), axis=-1)
@@ -145,6 +149,9 @@ class CategoricalUnits(VisibleUnits):
 
     def log_normalizer(self, natural):
         return tf.reduce_sum(tf.reduce_logsumexp(self.parameters(natural), axis=-1), axis=-1)
+
+    def mean_statistics(self, natural):
+        return tf.reshape(tf.nn.softmax(self.parameters(natural)), tf.shape(natural))
 
     def natural_of_mean(self, x):
         counts = np.stack([(x == level).sum(axis=0) for level in range(self.levels)], axis=-1) + PSEUDO_COUNT
@@ -292,18 +299,30 @@ class Harmonium:
 
     def log_partition(self) -> tf.Tensor:
         """Returns log Z, a scalar in nats, by the sum over all configurations of the hidden units."""
-        number = 1 << self.hidden_units
-        chunk = min(number, CONFIGURATIONS_AT_ONCE)
-        places = tf.range(self.hidden_units)
 
-        def add(first, total):
-            hidden = tf.cast(tf.bitwise.right_shift((first + tf.range(chunk))[:, tf.newaxis], places) & 1, total.dtype)
-            log_masses = self.units.log_normalizer(self.visible_natural(hidden))
-            log_masses += tf.linalg.matvec(hidden, self.hidden_bias)
-            return first + chunk, tf.reduce_logsumexp(tf.concat([total[tf.newaxis], log_masses], axis=0))
+        def log_masses(hidden):
+            return self.units.log_normalizer(self.visible_natural(hidden)) + tf.linalg.matvec(hidden, self.hidden_bias)
 
-        nothing = tf.constant(-math.inf, self.weight.dtype)
-        return tf.while_loop(lambda first, _: first < number, add, (0, nothing), parallel_iterations=1)[1]
+        return log_sum_over_bits(self.hidden_units, log_masses, self.weight.dtype)
+
+
+def log_sum_over_bits(num_bits: int, log_masses: Callable[[tf.Tensor], tf.Tensor], dtype: tf.DType) -> tf.Tensor:
+    """Returns the logarithm of a sum over all configurations of bits, a scalar.
+
+    Args:
+        num_bits: number of bits of a configuration.
+        log_masses: function from configurations, of shape `(number, num_bits)`, to the logarithm of each one's mass.
+        dtype: what the bits and the masses are computed in.
+    """
+    number, places = 1 << num_bits, tf.range(num_bits)
+    chunk = min(number, CONFIGURATIONS_AT_ONCE)
+
+    def add(first, total):
+        bits = tf.cast(tf.bitwise.right_shift((first + tf.range(chunk))[:, tf.newaxis], places) & 1, dtype)
+        return first + chunk, tf.reduce_logsumexp(tf.concat([total[tf.newaxis], log_masses(bits)], axis=0))
+
+    nothing = tf.constant(-math.inf, dtype)
+    return tf.while_loop(lambda first, _: first < number, add, (0, nothing), parallel_iterations=1)[1]
 
 
 def draw_bits(logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
