@@ -4,12 +4,15 @@ Radford M. Neal (2001), Annealed Importance Sampling, Statistics and Computing 1
 Ruslan Salakhutdinov, Iain Murray (2008), On the Quantitative Analysis of Deep Belief Networks, ICML
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from keras_gen import checks, seeds
 
 #: Chains that are annealed at once.
 CHAINS_AT_ONCE = 500
@@ -115,3 +118,44 @@ def annealed_log_weights(
         shape_invariants=(tf.TensorShape(()), tf.TensorShape((None,))),
         parallel_iterations=1,
     )[1]
+
+
+class AnnealedPartition:
+    """Gives a model an estimate of its log Z.
+
+    The model provides `annealed_log_weights`.
+    """
+
+    def annealed_log_weights(self, num_samples: tf.Tensor, num_temperatures: int, seed: tf.Tensor) -> tf.Tensor:
+        """Returns the logarithms of weights whose mean is Z, float64 of shape `(num_samples,)`."""
+        raise NotImplementedError
+
+    def estimate_log_partition(
+        self, num_samples: int = 100, num_temperatures: int = 10_000, *, seed=None
+    ) -> LogPartition:
+        """Estimates log Z by annealed importance sampling.
+
+        Args:
+            num_samples: number of chains that are annealed, at least 1.
+            num_temperatures: steps from independent entries to the model.
+            seed: int or pair of ints; None takes the next seed of the model's own stream.
+
+        Returns:
+            The estimate, its standard error, and the interval of three standard errors, all float64, in nats.
+
+        Raises:
+            ValueError: if a number is below 1.
+        """
+        num_samples = checks.positive_int("num_samples", num_samples)
+        num_temperatures = checks.positive_int("num_temperatures", num_temperatures)
+        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
+        return self.compiled_annealing(tf.constant(num_samples), num_temperatures, seed)
+
+    @functools.cached_property
+    def compiled_annealing(self):
+        """The estimate of log Z as a graph."""
+
+        def estimate(num_samples, num_temperatures, seed):
+            return LogPartition.of(self.annealed_log_weights(num_samples, num_temperatures, seed))
+
+        return tf.function(estimate, autograph=False, reduce_retracing=True)
