@@ -14,7 +14,12 @@ import tensorflow as tf
 
 from keras_gen import checks, seeds
 from keras_gen.core import Codes, Estimates, Signature
-from keras_gen.energy.annealing import LogPartition, annealed_log_weights, temperatures_near_one
+from keras_gen.energy.annealing import (
+    AnnealedPartition,
+    LogPartition,
+    annealed_log_weights,
+    temperatures_near_one,
+)
 from keras_gen.energy.base import EnergyModel, Rows, repeated
 from keras_gen.energy.harmonium import Harmonium, draw_bits, units_for
 from keras_gen.energy.negative_phases import NEGATIVE_PHASES
@@ -24,7 +29,7 @@ from keras_gen.spaces import Interval
 MAX_ENUMERATED_UNITS = 20
 
 
-class RBM(Estimates, Codes, EnergyModel):
+class RBM(AnnealedPartition, Estimates, Codes, EnergyModel):
     r"""A restricted Boltzmann machine: visible entries x and hidden bits h, independent given each other.
 
     $$p(x, h) = e^{-E(x, h)} / Z, \qquad E(x, h) = -b^\top x - c^\top h - x^\top W h$$
@@ -288,38 +293,8 @@ class RBM(Estimates, Codes, EnergyModel):
             )
         return tf.function(lambda: self.harmonium(tf.float64).log_partition(), autograph=False)()
 
-    def estimate_log_partition(
-        self, num_samples: int = 100, num_temperatures: int = 10_000, *, seed=None
-    ) -> LogPartition:
-        """Estimates log Z by annealed importance sampling.
-
-        Args:
-            num_samples: number of chains that are annealed, at least 1.
-            num_temperatures: steps from independent entries to the model.
-            seed: int or pair of ints; None takes the next seed of the model's own stream.
-
-        Returns:
-            The estimate, its standard error, and the interval of three standard errors, all float64, in nats.
-
-        Raises:
-            ValueError: if a number is below 1.
-        """
-        num_samples = checks.positive_int("num_samples", num_samples)
-        num_temperatures = checks.positive_int("num_temperatures", num_temperatures)
-        seed = self.next_seed() if seed is None else seeds.as_pair(seed)
-        return self.compiled_annealing(tf.constant(num_samples), num_temperatures, seed)
-
-    @functools.cached_property
-    def compiled_annealing(self):
-        """The estimate of log Z as a graph."""
-
-        def estimate(num_samples, num_temperatures, seed):
-            return LogPartition.of(self.annealed_log_weights(num_samples, num_temperatures, seed))
-
-        return tf.function(estimate, autograph=False, reduce_retracing=True)
-
-    def annealed_log_weights(self, num_samples: tf.Tensor, num_temperatures: int, seed: tf.Tensor) -> tf.Tensor:
-        """Returns the logarithms of weights whose mean is Z, float64 of shape `(num_samples,)`."""
+    def annealed_log_weights(self, num_samples, num_temperatures, seed):
+        """Anneals examples, the hidden units being summed out."""
         harmonium = self.harmonium(tf.float64)
 
         def transition(x, beta, seed):
