@@ -86,7 +86,7 @@ class DeepEBM(EnergyModel):
         *,
         network: str | dict | keras.layers.Layer | None = None,
         objective: str | dict = "maximum_likelihood",
-        num_steps: int = 256,
+        num_steps: int = 60,
         step_size: float = 10.0,
         noise_scale: float | None = 0.005,
         gradient_clip: float | None = 0.03,
@@ -143,8 +143,7 @@ class DeepEBM(EnergyModel):
         """Returns the energy, of shape `(batch,)`, given f(x) and what examples are conditioned on."""
         if condition is None:
             return -tf.reshape(logits, (-1,))
-        # By a product, whose gradient LiteRT knows.
-        return -tf.reduce_sum(tf.one_hot(condition, self.num_classes) * logits, axis=-1)
+        return -log_sum(logits, tf.one_hot(condition, self.num_classes) > 0.0)
 
     def energies(self, x: tf.Tensor, condition: tf.Tensor | None, step: Step | None = None) -> tf.Tensor:
         """Returns the energy, float32 of shape `(batch,)`, of examples on the networks' scale."""
@@ -336,10 +335,10 @@ class JointEBM(DeepEBM):
         return 1
 
     def energy_of_logits(self, logits, condition):
-        of_all = -tf.reduce_logsumexp(logits, axis=-1)
         if condition is None:
-            return of_all
-        return tf.where(condition < 0, of_all, super().energy_of_logits(logits, condition))
+            return -log_sum(logits, tf.ones_like(logits, tf.bool))
+        unknown = condition[:, tf.newaxis] < 0
+        return -log_sum(logits, unknown | (tf.one_hot(condition, self.num_classes) > 0.0))
 
     def energy(self, x, condition=None):
         """Returns E(x), or E(x, y).
@@ -393,3 +392,23 @@ class JointEBM(DeepEBM):
         """Adds `classify`."""
         classify = Signature(lambda x: {"probabilities": self.classify(x)}, self.specs("x"))
         return {**super().signatures(), "classify": classify}
+
+
+@tf.custom_gradient
+def log_sum(logits: tf.Tensor, among: tf.Tensor) -> tf.Tensor:
+    """Returns log Σ_y exp f_y, of shape `(batch,)`, over the classes y that `among` is true of.
+
+    LiteRT lacks an operator of the gradient that TensorFlow would take.
+
+    Args:
+        logits: f, of shape `(batch, num_classes)`.
+        among: which classes count, of the same shape; at least one of each row.
+    """
+
+    def counting() -> tf.Tensor:
+        return tf.where(among, logits, logits.dtype.min)
+
+    def gradient(upstream):
+        return upstream[:, tf.newaxis] * tf.nn.softmax(counting()), None
+
+    return tf.reduce_logsumexp(counting(), axis=-1), gradient

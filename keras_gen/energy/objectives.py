@@ -95,7 +95,9 @@ class MaximumLikelihood(Objective):
         self.num_steps = checks.positive_int("num_steps", num_steps)
         self.chains_per_class = checks.positive_int("buffer_size", buffer_size) // num_classes
         if not self.chains_per_class:
-            raise ValueError(f"`buffer_size` must be at least the number of classes, {num_classes}; got {buffer_size}.")
+            raise ValueError(
+                f"`buffer_size` must be at least the number of classes, {num_classes}; received {buffer_size}."
+            )
         self.fresh_share = checks.share("fresh_share", fresh_share)
         self.alpha = checks.not_negative("alpha", alpha)
         self.data_noise = checks.not_negative("data_noise", data_noise)

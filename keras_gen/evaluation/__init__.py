@@ -33,6 +33,9 @@ from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
 from keras_gen.evaluation.modes import mode_count as mode_count
 from keras_gen.evaluation.modes import stacked_mode_count as stacked_mode_count
 from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
+from keras_gen.evaluation.plane import PlaneDensity as PlaneDensity
+from keras_gen.evaluation.plane import plane_density as plane_density
+from keras_gen.evaluation.plane import plane_likelihood as plane_likelihood
 from keras_gen.evaluation.representation import Probe as Probe
 from keras_gen.evaluation.representation import codes as codes
 from keras_gen.evaluation.representation import interpolations as interpolations
