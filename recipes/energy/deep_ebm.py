@@ -12,9 +12,7 @@ from typing import Literal
 from keras_gen import training
 
 
-@training.recipe(
-    dataset="mnist", epochs=60, batch_size=128, learning_rate=1e-4, chain_steps=60, filters=(16, 32, 64, 64)
-)
+@training.recipe(dataset="mnist", filters=(16, 32, 64, 64), epochs=5)
 def main(
     run: "training.Run",
     *,

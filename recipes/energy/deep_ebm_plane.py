@@ -20,12 +20,12 @@ def main(
     data: training.Examples = training.Examples("two_moons", standardize=True),
     schedule: training.FixedSchedule = training.FixedSchedule(epochs=40, batch_size=200, learning_rate=0.003),
     hidden_units: tuple[int, ...] = (128, 128, 128),
-    chain_steps: int = 20,
+    chain_steps: int = 40,
     buffer_size: int = 4000,
     score_noise: float = 0.1,
     noise_ratio: int = 5,
-    num_steps: int = 1000,
-    step_size: float = 0.005,
+    num_steps: int = 2000,
+    step_size: float = 0.001,
 ) -> dict:
     """Trains an energy over the plane and evaluates its exact likelihood.
 
