@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import EstimatesContract, ModelContract, chi_square, randomise, rows_of
-from small_machines import all_states, exact, log_masses
+from contracts import EstimatesContract, chi_square, randomise, rows_of
+from small_machines import LayeredContract, all_states, exact, log_masses
 
 from keras_gen import seeds
 from keras_gen.core import Step
@@ -35,7 +35,7 @@ def machine():
     return model
 
 
-class TestContracts(ModelContract, EstimatesContract):
+class TestContracts(LayeredContract, EstimatesContract):
     """Every argument away from its default."""
 
     falling_term = "free_energy"
@@ -246,7 +246,8 @@ def test_chains_start_from_the_data():
 
 def test_annealed_weights_estimate_the_partition_function(machine):
     log_z = exact(machine)[2]
-    log_weights = machine.annealed_log_weights(tf.constant(3000), 60, tf.constant([0, 1])).numpy()
+    draw = tf.function(machine.annealed_log_weights, autograph=False)
+    log_weights = draw(tf.constant(2000), 60, tf.constant([0, 1])).numpy()
     assert log_weights.dtype == np.float64
     weights = np.exp(log_weights - log_z)
     assert weights.std() > 0.01
@@ -254,7 +255,7 @@ def test_annealed_weights_estimate_the_partition_function(machine):
     within = 0
     for seed in range(20):
         found = machine.estimate_log_partition(200, 60, seed=seed)
-        within += abs(found.estimate - log_z) < 2.0 * found.standard_error
+        within += bool(abs(found.estimate - log_z) < 2.0 * found.standard_error)
         assert found.low < found.estimate < found.high
     assert within >= 16
 
