@@ -45,7 +45,7 @@ class LogPartition(NamedTuple):
         error = tf.sqrt(tf.reduce_sum(tf.square(ratios - 1.0)) / (number - 1.0) / number)
         # NaN for a single weight, even if 0 / 0 were to count as 0.
         error = tf.where(number > 1.0, error, tf.constant(math.nan, error.dtype))
-        low = tf.where(3.0 * error < 1.0, tf.math.log1p(-tf.minimum(3.0 * error, 1.0)), -math.inf)
+        low = tf.where(3.0 * error >= 1.0, tf.constant(-math.inf, error.dtype), tf.math.log1p(-3.0 * error))
         return cls(estimate, error, estimate + low, estimate + tf.math.log1p(3.0 * error))
 
 

@@ -7,6 +7,7 @@ Ruslan Salakhutdinov, Iain Murray (2008), On the Quantitative Analysis of Deep B
 """
 
 import functools
+import math
 
 import keras
 import numpy as np
@@ -87,7 +88,7 @@ class RBM(AnnealedPartition, Estimates, Codes, EnergyModel):
         *,
         negative_phase="contrastive_divergence",
         num_temperatures: int = 1000,
-        num_sweeps: int = 1000,
+        num_sweeps: int = 200,
         seed: int = 0,
         **kwargs,
     ):
@@ -220,13 +221,15 @@ class RBM(AnnealedPartition, Estimates, Codes, EnergyModel):
                 do not fit.
         """
         x, harmonium = self.flat(self.validated(x)), self.harmonium()
-        noise = []
-        for name, spec in self.noise_specs().items():
-            values = tf.convert_to_tensor({"hidden_noise": hidden_noise, "visible_noise": visible_noise}[name])
-            if not spec.shape.is_compatible_with(values.shape):
-                axes = ", ".join(map(str, ("batch", "sweeps", *spec.shape[2:])))
-                raise ValueError(f"`{name}` must have shape ({axes}), received {tuple(values.shape)}.")
-            noise.append(tf.reshape(values, (tf.shape(x)[0], -1, spec.shape[2:].num_elements())))
+        noise, sweeps = [], None
+        for (name, spec), values in zip(self.noise_specs().items(), (hidden_noise, visible_noise), strict=True):
+            values = tf.cast(values, tf.float32)
+            shape = (x.shape[0], sweeps, *spec.shape[2:])
+            if not tf.TensorShape(shape).is_compatible_with(values.shape):
+                shown = ", ".join(str(size or ("batch", "sweeps")[axis]) for axis, size in enumerate(shape))
+                raise ValueError(f"`{name}` must have shape ({shown}), received {tuple(values.shape)}.")
+            sweeps = values.shape[1]
+            noise.append(tf.reshape(values, (tf.shape(x)[0], -1, math.prod(spec.shape[2:]))))
         hidden_noise, visible_noise = noise
 
         def sweep(index, x):
