@@ -316,7 +316,13 @@ class JointEBM(DeepEBM):
     usage = "model.classify(x)    # probabilities of the classes"
 
     def __init__(
-        self, event_shape, num_classes: int = 10, levels: int | None = 256, *, classification_weight=1.0, **kwargs
+        self,
+        event_shape,
+        num_classes: int = 10,
+        levels: int | None = 256,
+        *,
+        classification_weight: float = 1.0,
+        **kwargs,
     ):
         super().__init__(event_shape, levels, num_classes=num_classes, **kwargs)
         self.classification_weight = checks.not_negative("classification_weight", classification_weight)

@@ -100,9 +100,9 @@ def semi_supervised_aae():
 
 
 def rbm():
-    # Seven chains at each temperature, of which a replica moves three and the other one four.
-    phase = {"name": "parallel_tempering", "num_temperatures": 3, "num_chains": 7}
-    model = keras_gen.energy.RBM((4, 4, 1), 5, negative_phase=phase)
+    # Of seven chains, a replica moves three and the other one four.
+    phase = {"name": "persistent_chains", "num_chains": 7, "num_steps": 2}
+    model = keras_gen.energy.RBM((3,), 5, None, negative_phase=phase)
     model.compile(keras.optimizers.SGD(0.05))
     return model
 
