@@ -154,7 +154,7 @@ class ParallelTempering(PersistentChains):
         def move(x, seed):
             sweep_seed, parity_seed, swap_seed = tf.unstack(tf.random.split(seed, 3))
             x = sweep(x, sweep_seed)
-            # At every other step each β of an even place has the next one as its partner, else that of an odd place.
+            # By chance, each β of an even place has the next one as its partner, or each of an odd place.
             parity = tf.random.stateless_uniform((), parity_seed, maxval=2, dtype=tf.int32, alg="philox")
             place = places % number
             lower = (place + parity) % 2 == 0
