@@ -22,6 +22,15 @@ from keras_gen.energy.objectives import OBJECTIVES
 from keras_gen.layers.loops import block_loop
 from keras_gen.spaces import ClassLabel, Reals
 
+#: The objective of Grathwohl et al. (2020). Squares of energies, which they leave out, keep these in place.
+JOINT_OBJECTIVE = {
+    "name": "maximum_likelihood",
+    "num_steps": 20,
+    "buffer_size": 10_000,
+    "alpha": 0.01,
+    "data_noise": 0.03,
+}
+
 #: Steps of the exported `langevin`, whose number a graph for LiteRT fixes.
 EXPORTED_STEPS = 10
 
@@ -310,7 +319,12 @@ class JointEBM(DeepEBM):
         num_classes: number of classes.
         levels: number of levels of an entry; None for real numbers.
         classification_weight: weight of the cross-entropy in the loss.
-        **kwargs: as in `DeepEBM`.
+        objective: as in `DeepEBM`; by default the paper's. Energies that tell classes apart are larger than those of a
+            `DeepEBM`, which needs smaller steps without a bound.
+        step_size: η.
+        noise_scale: s; None for √(2η).
+        gradient_clip: as in `DeepEBM`.
+        **kwargs: as in `DeepEBM`: `network`, `num_steps`, `seed`, `name` and `dtype`.
     """
 
     usage = "model.classify(x)    # probabilities of the classes"
@@ -322,9 +336,22 @@ class JointEBM(DeepEBM):
         levels: int | None = 256,
         *,
         classification_weight: float = 1.0,
+        objective: str | dict = JOINT_OBJECTIVE,
+        step_size: float = 1.0,
+        noise_scale: float | None = 0.01,
+        gradient_clip: float | None = None,
         **kwargs,
     ):
-        super().__init__(event_shape, levels, num_classes=num_classes, **kwargs)
+        super().__init__(
+            event_shape,
+            levels,
+            num_classes=num_classes,
+            objective=objective,
+            step_size=step_size,
+            noise_scale=noise_scale,
+            gradient_clip=gradient_clip,
+            **kwargs,
+        )
         self.classification_weight = checks.not_negative("classification_weight", classification_weight)
 
     @property
