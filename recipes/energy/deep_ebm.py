@@ -1,10 +1,17 @@
 """Deep energy-based models of images (Du and Mordatch, 2019, https://arxiv.org/abs/1903.08689), and joint ones.
 
-python -m recipes.energy.deep_ebm                        digits
-python -m recipes.energy.deep_ebm --model joint_ebm      a classifier, too (Grathwohl et al., 2020, arXiv:1912.03263)
-python -m recipes.energy.deep_ebm --paper                MNIST
+python -m recipes.energy.deep_ebm                                                       digits
+python -m recipes.energy.deep_ebm --paper                                               MNIST
+python -m recipes.energy.deep_ebm --model joint_ebm --alpha 0.01                        a classifier, too
+python -m recipes.energy.deep_ebm --paper --model joint_ebm --alpha 0.01 --epochs 3     (Grathwohl et al., 2020)
 
-not measured yet
+Measured on two cores beside other trainings; samples start from noise. Digits, 55 s: almost all samples read as digits,
+and the energy tells test digits from all built-in outliers without an error. MNIST, 22 minutes: three in four samples
+read as digits, Fréchet distance 34.9 (1,000 samples); area under the curve against noise and inverted digits 1.000,
+shuffled pixels 0.9995, turned digits 0.843 ± 0.003. Joint form, MNIST, 13 minutes: test accuracy 0.936, calibration
+error 0.126 (a plain classifier 0.985 and 0.004); almost all samples of a class read as that digit, Fréchet distance
+23.4 (500 samples, `--num-samples 500`); against turned digits 0.860 ± 0.003, against the others at least 0.9999.
+Digits: test accuracy 0.933, calibration error 0.183 (a plain classifier 0.961 and 0.094), all outliers without an error.
 """
 
 from typing import Literal

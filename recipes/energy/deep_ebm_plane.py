@@ -4,7 +4,9 @@ python -m recipes.energy.deep_ebm_plane
 python -m recipes.energy.deep_ebm_plane --objective denoising_score_matching
 python -m recipes.energy.deep_ebm_plane --objective maximum_likelihood --dataset eight_gaussians
 
-not measured yet
+Measured on two cores beside other trainings, two moons (a divergence from the truth by quadrature, in nats):
+noise-contrastive estimation 0.016 (110 s), maximum likelihood 0.016, denoising score matching 0.063: the density that it
+learns is that of noisy data.
 """
 
 from typing import Literal
