@@ -38,7 +38,12 @@ def their_step(dtype):
     """Returns an update by scikit-learn."""
     model = BernoulliRBM(HIDDEN_UNITS, learning_rate=LEARNING_RATE, batch_size=BATCH, random_state=0)
     x = bits(BATCH, (784,)).astype(dtype)
-    return lambda: model.partial_fit(x).intercept_hidden_
+
+    def step():
+        model.partial_fit(x)
+        return model.intercept_hidden_
+
+    return step
 
 
 def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int = 30) -> None:

