@@ -147,11 +147,16 @@ def test_training_brings_both_columns_together():
     model = MultimodalDBM((3,), num_classes=3, hidden_units=(4,), condition_units=(3,), joint_units=3)
     start = np.log(joint_masses(model)[[4, 2, 1], [0, 1, 2]]).mean()
     model.pretrain(x, labels, learning_rate=0.1, batch_size=30, epochs=10, verbose=0)
-    model.compile(keras.optimizers.Adam(0.03))
-    model.fit(x, labels, batch_size=30, epochs=40, verbose=0)
+    # Chains follow the model only if it changes slowly in the end.
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, 800)))
+    model.fit(x, labels, batch_size=30, epochs=80, verbose=0)
     # Of three cases alike, each has log p = -log 3.
-    assert np.log(joint_masses(model)[[4, 2, 1], [0, 1, 2]]).mean() > start + 1.0
-    assert np.mean(np.argmax(model.infer_condition(x), axis=-1) == labels) > 0.99
+    table = joint_masses(model)
+    assert np.log(table[[4, 2, 1], [0, 1, 2]]).mean() > start + 1.0
+    given_x = table[[4, 2, 1], [0, 1, 2]] / table[[4, 2, 1]].sum(axis=1)
+    assert given_x.mean() > 0.6
+    drawn = model.sample_condition(x, num_sweeps=100, seed=0)
+    np.testing.assert_allclose(np.mean(drawn == labels), given_x.mean(), atol=0.12)
 
 
 def test_classes_and_tags_exclude_each_other():
