@@ -14,6 +14,7 @@ from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixtur
 from keras_gen.evaluation.baselines import gaussian as gaussian
 from keras_gen.evaluation.baselines import independent_entries as independent_entries
 from keras_gen.evaluation.baselines import markov_chain as markov_chain
+from keras_gen.evaluation.calibration import expected_calibration_error as expected_calibration_error
 from keras_gen.evaluation.classifier import Classifier as Classifier
 from keras_gen.evaluation.clustering import cluster_classes as cluster_classes
 from keras_gen.evaluation.clustering import cluster_error as cluster_error
@@ -32,6 +33,9 @@ from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
 from keras_gen.evaluation.modes import mode_count as mode_count
 from keras_gen.evaluation.modes import stacked_mode_count as stacked_mode_count
 from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
+from keras_gen.evaluation.plane import PlaneDensity as PlaneDensity
+from keras_gen.evaluation.plane import plane_density as plane_density
+from keras_gen.evaluation.plane import plane_likelihood as plane_likelihood
 from keras_gen.evaluation.representation import Probe as Probe
 from keras_gen.evaluation.representation import codes as codes
 from keras_gen.evaluation.representation import interpolations as interpolations

@@ -28,7 +28,7 @@ weights[[3, 33]] = 0.0
 labels = np.full(NUM_EXAMPLES, -1)
 labels[[0, 1, 2, 7, 15, 19, 20, 35]] = [0, 1, 2, 1, 2, 0, 1, 2]
 #: Models whose examples have weights.
-WEIGHTED = ("made", "real_nvp_with_batch_normalization")
+WEIGHTED = ("made", "real_nvp_with_batch_normalization", "rbm", "dbm", "multi_prediction_dbm", "joint_ebm")
 
 
 def made():
@@ -99,6 +99,40 @@ def semi_supervised_aae():
     return model
 
 
+def rbm():
+    # Of seven chains, a replica moves three and the other one four.
+    phase = {"name": "persistent_chains", "num_chains": 7, "num_steps": 2}
+    model = keras_gen.energy.RBM((3,), 5, None, negative_phase=phase)
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
+def dbm():
+    model = keras_gen.energy.DBM((4, 4, 1), (5, 3), num_chains=7)
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
+def multi_prediction_dbm():
+    # Labels that are hidden, and known, may all be on one replica.
+    model = keras_gen.energy.MultiPredictionDBM((4, 4, 1), (5, 3), 3, mean_field_steps=4)
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
+def joint_ebm():
+    # A batch may hold more examples than there are chains.
+    model = keras_gen.energy.JointEBM(
+        (4, 4, 1),
+        3,
+        2,
+        network={"name": "convolutional", "filters": [4], "hidden_units": [5], "spectral_norm": True},
+        objective={"name": "maximum_likelihood", "num_steps": 2, "buffer_size": 12, "fresh_share": 0.3},
+    )
+    model.compile(keras.optimizers.SGD(0.05))
+    return model
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -110,6 +144,10 @@ MODELS = {
         dcgan,
         gan,
         semi_supervised_aae,
+        rbm,
+        dbm,
+        multi_prediction_dbm,
+        joint_ebm,
     )
 }
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_gen.adversarial.networks.blocks import affine
+from keras_gen.layers.affine import affine
 
 
 class Generator(keras.layers.Layer):

@@ -1,63 +1,14 @@
-"""What the networks of both players are built from: layers, dropout, and the sizes of images between strided layers."""
+"""What the networks of both players are built from: dropout, and the sizes of images between strided layers."""
 
 import math
 
-import keras
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.layers import SpectralNormalization
-from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dropout import apply_dropout
 
 #: A strided layer halves the sides that are longer than this; the generator of DCGAN starts from 4×4.
 SMALLEST_SIDE = 4
-
-
-class Dense(keras.layers.Dense):
-    """As in Keras; takes a step, as normalized layers do, and leaves nothing behind."""
-
-    def call(self, x, step=None):
-        return super().call(x)
-
-
-class Conv2D(keras.layers.Conv2D):
-    """As in Keras; takes a step, as normalized layers do, and leaves nothing behind."""
-
-    def call(self, x, step=None):
-        return super().call(x)
-
-
-def affine(
-    kernel_shape: tuple[int, ...],
-    initializer,
-    dtype,
-    spectral_norm: bool,
-    seed: tuple[int, ...],
-    *,
-    stride: int | tuple[int, int] = 1,
-    use_bias: bool = True,
-) -> keras.layers.Layer:
-    """Returns a layer of a discriminator: a function of features and of a step.
-
-    Args:
-        kernel_shape: `(inputs, units)` for a dense layer, `(size, size, inputs, filters)` for a convolution.
-        initializer: initial kernel.
-        dtype: as in `keras.layers.Layer`.
-        spectral_norm: whether the layer has spectral normalization.
-        seed: seeds of the power iteration's first vector.
-        stride: stride of a convolution.
-        use_bias: whether there is a bias.
-    """
-    if spectral_norm:
-        options = {"stride": stride, "use_bias": use_bias, "initializer": initializer}
-        return SpectralNormalization(kernel_shape, seed=seed, dtype=dtype, **options)
-    *sizes, inputs, outputs = kernel_shape
-    if sizes:
-        return convolution(inputs, outputs, sizes[0], stride, initializer, dtype, Conv2D, use_bias=use_bias)
-    layer = Dense(outputs, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
-    layer.build((None, inputs))
-    return layer
 
 
 def training_dropout(h: tf.Tensor, rate: float, step, index: int) -> tf.Tensor:

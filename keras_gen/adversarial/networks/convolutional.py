@@ -7,8 +7,9 @@ import keras
 import tensorflow as tf
 
 from keras_gen.adversarial.networks.base import Discriminator, Generator
-from keras_gen.adversarial.networks.blocks import affine, strided_sizes, strides_between
+from keras_gen.adversarial.networks.blocks import strided_sizes, strides_between
 from keras_gen.layers import BatchNormalization
+from keras_gen.layers.affine import affine
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import initializer_seed

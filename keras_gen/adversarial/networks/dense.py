@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.adversarial.networks.base import Discriminator, Generator
-from keras_gen.adversarial.networks.blocks import affine, training_dropout
+from keras_gen.adversarial.networks.blocks import training_dropout
 from keras_gen.layers import BatchNormalization
+from keras_gen.layers.affine import affine
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.adversarial.networks.base import Discriminator
-from keras_gen.adversarial.networks.blocks import affine, training_dropout
+from keras_gen.adversarial.networks.blocks import training_dropout
 from keras_gen.layers import Maxout
+from keras_gen.layers.affine import affine
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.initializers import glorot
 

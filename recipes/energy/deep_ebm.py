@@ -1,0 +1,117 @@
+"""Deep energy-based models of images (Du and Mordatch, 2019, https://arxiv.org/abs/1903.08689), and joint ones.
+
+python -m recipes.energy.deep_ebm                                                       digits
+python -m recipes.energy.deep_ebm --paper                                               MNIST
+python -m recipes.energy.deep_ebm --model joint_ebm --alpha 0.01                        a classifier, too
+python -m recipes.energy.deep_ebm --paper --model joint_ebm --alpha 0.01 --epochs 3     (Grathwohl et al., 2020)
+
+Measured on two cores beside other trainings; samples start from noise. Digits, 55 s: almost all samples read as digits,
+and the energy tells test digits from all built-in outliers without an error. MNIST, 22 minutes: three in four samples
+read as digits, Fréchet distance 34.9 (1,000 samples); area under the curve against noise and inverted digits 1.000,
+shuffled pixels 0.9995, turned digits 0.843 ± 0.003. Joint form, MNIST, 13 minutes: test accuracy 0.936, calibration
+error 0.126 (a plain classifier 0.985 and 0.004); almost all samples of a class read as that digit, Fréchet distance
+23.4 (500 samples, `--num-samples 500`); against turned digits 0.860 ± 0.003, against the others at least 0.9999.
+Digits: test accuracy 0.933, calibration error 0.183 (a plain classifier 0.961 and 0.094); no error on outliers.
+"""
+
+from typing import Literal
+
+from keras_gen import training
+
+
+@training.recipe(dataset="mnist", filters=(16, 32, 64, 64), epochs=5)
+def main(
+    run: "training.Run",
+    *,
+    model: Literal["deep_ebm", "joint_ebm"] = "deep_ebm",
+    data: training.Images = training.Images("digits"),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=60, batch_size=64, learning_rate=5e-4),
+    filters: tuple[int, ...] = (16, 32, 64),
+    spectral_norm: bool = False,
+    chain_steps: int = 20,
+    buffer_size: int = 2048,
+    alpha: float = 0.1,
+    data_noise: float = 0.03,
+    num_steps: int = 500,
+    classification_weight: float = 1.0,
+    num_samples: int = 1000,
+) -> dict:
+    """Trains an energy-based model with Langevin sampling, judges its samples, and tells outliers by its energy.
+
+    Args:
+        model: deep_ebm, or joint_ebm, whose energies are the logits of a classifier.
+        filters: channels of the convolutions, each of which halves an image.
+        spectral_norm: divide the kernel of each layer by its largest singular value.
+        chain_steps: Langevin steps of a chain in each step of training.
+        buffer_size: number of chains.
+        alpha: weight of the squared energies.
+        data_noise: standard deviation of the noise that is added to the data, which lie in [-1, 1].
+        num_steps: Langevin steps of a sample.
+        classification_weight: weight of the cross-entropy of the labels in the loss of joint_ebm.
+        num_samples: samples that are judged.
+    """
+    import keras
+    import numpy as np
+
+    from keras_gen import energy, evaluation
+
+    joint = model == "joint_ebm"
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=joint)
+    options = {
+        "network": {"name": "convolutional", "filters": filters, "spectral_norm": spectral_norm},
+        "objective": {
+            "name": "maximum_likelihood",
+            "num_steps": chain_steps,
+            "buffer_size": buffer_size,
+            "alpha": alpha,
+            "data_noise": data_noise,
+        },
+        "num_steps": num_steps,
+        "seed": run.seed,
+    }
+    with run.scope():
+        if joint:
+            num_classes = splits.spaces["condition"].num_classes
+            options["classification_weight"] = classification_weight
+            network = energy.JointEBM(splits.event_shape, num_classes, splits.levels, **options)
+        else:
+            network = energy.DeepEBM(splits.event_shape, splits.levels, **options)
+        rate = schedule.rate(splits.steps_per_epoch)
+        run.compile(network, keras.optimizers.Adam(rate, beta_1=0.0, global_clipnorm=0.1), xla=False)
+    network = run.fit(network, splits, epochs=schedule.epochs)
+
+    x, levels = splits.array("test"), splits.levels
+    metrics = {"test": network.evaluate(splits.test, verbose=0, return_dict=True)}
+    if joint:
+        probabilities = network.predict(x, batch_size=500, verbose=0)
+        plain = evaluation.Classifier(splits.event_shape, num_classes, levels, seed=run.seed)
+        plain.compile(keras.optimizers.Adam(1e-3))
+        plain.fit(splits.train_from(0), steps_per_epoch=splits.steps_per_epoch, epochs=5, verbose=0)
+        for name, found in ((model, probabilities), ("plain classifier", plain.predict(x, batch_size=500, verbose=0))):
+            labels = splits.labels("test")
+            metrics[name] = {
+                "accuracy": float(np.mean(found.argmax(axis=1) == labels)),
+                "calibration_error": evaluation.expected_calibration_error(found, labels),
+            }
+    table = evaluation.anomaly_table(
+        {"energy": lambda x: network.energy(x).numpy()}, x, evaluation.simple_outliers(x, levels, seed=run.seed)
+    )
+    for name, row in table.items():
+        metrics[f"auroc against {name}"] = {
+            "energy": row["energy"].value,
+            "standard_error": row["energy"].standard_error,
+        }
+    if splits.event_shape == (28, 28, 1):
+        figures = evaluation.sample_quality(network, x, levels=levels, num_samples=num_samples, seed=run.seed)
+        metrics["samples"] = figures
+    return run.finish(
+        network,
+        splits,
+        metrics,
+        protocol="Mean energies of test data and chains, whose difference is no likelihood; areas under the curve for "
+        "outliers by the energy; samples from noise against all test examples by features of a classifier.",
+    )
+
+
+if __name__ == "__main__":
+    main.cli()
