@@ -99,6 +99,13 @@ def semi_supervised_aae():
     return model
 
 
+def gaussian_mixture():
+    # An iteration of EM: sums over both replicas, and a start from all rows.
+    model = keras_gen.mixtures.GaussianMixture((3,), 3)
+    model.compile()
+    return model
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -110,6 +117,7 @@ MODELS = {
         dcgan,
         gan,
         semi_supervised_aae,
+        gaussian_mixture,
     )
 }
 

@@ -100,6 +100,7 @@ def replica_differences():
         "dcgan",
         "gan",
         "semi_supervised_aae",
+        "gaussian_mixture",
     ],
 )
 def test_two_replicas_equal_one_device(model, replica_differences):

@@ -1,0 +1,50 @@
+"""A mixture of Bernoullis by EM (Bishop, 2006, section 9.3.3).
+
+python -m recipes.mixtures.bernoulli_mixture                     digits
+python -m recipes.mixtures.bernoulli_mixture --dataset dna.npz --num-components 32
+python -m recipes.mixtures.bernoulli_mixture --paper             binarized MNIST, 500 components
+
+Not measured yet.
+"""
+
+from keras_gen import training
+
+
+@training.recipe(dataset="binarized_mnist", num_components=500, num_starts=1)
+def main(
+    run: "training.Run",
+    *,
+    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    epochs: int = 100,
+    patience: int = 5,
+    batch_size: int = 1000,
+    num_components: int = 32,
+    smoothing: float = 1.0,
+    num_starts: int = 3,
+) -> dict:
+    """Fits a mixture by EM, and evaluates its exact likelihood.
+
+    Args:
+        epochs: iterations of EM, at most.
+        patience: iterations without a better validation likelihood after which EM stops.
+        batch_size: examples in a batch. An iteration leaves out the last few, which do not fill one.
+        num_components: components.
+        smoothing: pseudo-count added to every count.
+        num_starts: starts by k-means++ that are compared.
+    """
+    from keras_gen import evaluation, mixtures
+
+    splits = data.load(batch_size=batch_size, seed=run.seed)
+    with run.scope():
+        model = mixtures.BernoulliMixture(
+            splits.event_shape, num_components, smoothing=smoothing, num_starts=num_starts, seed=run.seed
+        )
+        model.compile()
+    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+    metrics = evaluation.likelihoods(model, splits)
+    metrics["test"]["num_free_parameters"] = model.num_free_parameters
+    return run.finish(model, splits, metrics, protocol=training.EXACT)
+
+
+if __name__ == "__main__":
+    main.cli()
