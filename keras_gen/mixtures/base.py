@@ -25,8 +25,9 @@ START_ITERATIONS = 10
 class StartsFromData:
     """Gives a model a start that depends on the data: before it trains, `fit` looks at a sample of them.
 
-    The sample is drawn in one pass over an epoch, with the seed of the model, and takes constant memory. A model that
-    has started, such as one from a file, goes on from where it is.
+    The sample is drawn in one pass over an epoch, with the seed of the model, and takes constant memory; of a
+    generator, which can be read once, it is the first rows. A model that has started, such as one from a file, goes on
+    from where it is.
 
     The model provides `start_from`.
     """
@@ -79,8 +80,13 @@ class StartsFromData:
         if isinstance(x, keras.utils.PyDataset):
             return (x[index] for index in range(len(x) if steps is None else min(steps, len(x)))), x
         if isinstance(x, Iterator):
-            # What a generator has yielded is put back.
-            batches = list(itertools.islice(x, steps))
+            # What a generator has yielded is put back: no more than the sample needs.
+            batches, num_rows = [], 0
+            for batch in itertools.islice(x, steps):
+                batches.append(batch)
+                num_rows += len(tf.nest.flatten(batch)[0])
+                if num_rows >= self.num_start_rows:
+                    break
             return batches, itertools.chain(batches, x)
         return [x], x
 
@@ -116,8 +122,13 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
     each component what is expected of the examples that came from it, by the probabilities of the parameters so far;
     at the end of the epoch new parameters follow. So an epoch is an iteration of EM, which never lowers the likelihood
     of the training data; the "loss" of an epoch is that of the parameters before it. Stepwise EM (Cappé and Moulines,
-    2009, https://doi.org/10.1111/j.1467-9868.2009.00698.x) solves after each batch: what is expected of the data is
-    moved towards that of the batch, by a step that gets smaller, $(t + 2)^{-decay}$.
+    2009, https://doi.org/10.1111/j.1467-9868.2009.00698.x) solves after each batch: what is expected of an example, s,
+    is moved towards the mean of the batch,
+
+    $$s ← (1 - γ) s + γ \bar{s}(\text{batch}), \qquad γ = (2 + n / b)^{-decay}$$
+
+    where the batch has b examples, and n came before it, those of the start among them. A fixed point of EM is one of
+    its mean.
 
     The start is by k-means++ (Arthur and Vassilvitskii, 2007) on a sample of the data; the best of several starts is
     the one with the greatest likelihood after a few iterations on the sample.
@@ -155,8 +166,7 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
             (self.num_components,),
             keras.initializers.Constant(-math.log(self.num_components)),
         )
-        # Of stepwise EM: batches, and examples by their weights.
-        self.num_steps = self.sum_variable("num_steps", ())
+        # Of stepwise EM: examples so far, by their weights.
         self.num_examples = self.sum_variable("num_examples", ())
         self.counts = self.sum_variable("counts", (self.num_components,))
 
@@ -312,8 +322,10 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
             for variable, total in zip(self.statistics(), totals, strict=True):
                 step.update(variable, variable + total)
             return log_prob
-        size = tf.pow(self.num_steps + 2.0, tf.constant(-self.online_decay, tf.float64))
         weight = tf.cast(step.total_weight(weights), tf.float64)
+        # A batch of no weight moves nothing.
+        share = tf.math.divide_no_nan(weight, self.num_examples + 2.0 * weight)
+        size = tf.pow(share, tf.constant(self.online_decay, tf.float64))
         num_examples = self.num_examples + weight
         priors = [tf.constant(prior, tf.float64) for prior in self.prior_statistics()]
         moved = [
@@ -323,7 +335,6 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
         ]
         for variable, value in self.solution(moved):
             step.update(variable, value)
-        step.update(self.num_steps, self.num_steps + 1.0)
         step.update(self.num_examples, num_examples)
         return log_prob
 
@@ -356,6 +367,7 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
 
     def start_from(self, x, weights):
         """Takes the best of several starts by k-means++."""
+        self.num_examples.assign(weights.sum())
         vectors = self.start_vectors(x)
         best, best_values = -math.inf, None
         for number in range(1, self.num_starts + 1):

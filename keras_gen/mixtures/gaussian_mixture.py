@@ -89,21 +89,28 @@ class GaussianMixture(MixtureModel):
         """Σ, of shape `(num_components, entries, entries)`."""
         return self.shapes.covariances()
 
-    def deviations(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns x - μ_k of shape `(num_components, batch, entries)`, 0 where one is missing, and where that is."""
+    def rows(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns examples of shape `(batch, entries)`, and whether each entry is missing."""
         rows = tf.reshape(x, (-1, self.event_size))
-        missing = missing_entries(rows)
-        return tf.where(missing, 0.0, rows - self.means[:, tf.newaxis]), missing
+        return rows, missing_entries(rows)
+
+    def deviations(self, rows: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
+        """Returns x - μ_k of shape `(num_components, batch, entries)`, 0 where an entry is missing."""
+        return tf.where(missing, 0.0, rows - self.means[:, tf.newaxis])
+
+    def centred(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns rows and means less the mean of the mixture: rounding is that of smaller numbers."""
+        centre = tf.linalg.matvec(self.means, self.proportions, transpose_a=True)
+        return rows - centre, self.means - centre
 
     def component_log_probs(self, x):
-        deviations, missing = self.deviations(x)
-        # Rows without a missing entry take less.
-        log_probs = tf.cond(
+        rows, missing = self.rows(x)
+        # A batch without a missing entry takes less.
+        return tf.cond(
             tf.reduce_any(missing),
-            lambda: self.shapes.given(deviations, missing)[0],
-            lambda: self.shapes.log_probs(deviations),
+            lambda: tf.transpose(self.shapes.given(self.deviations(rows, missing), missing)[0]),
+            lambda: self.shapes.log_probs(self.shapes.whitened(*self.centred(rows))),
         )
-        return tf.transpose(log_probs)
 
     @property
     def num_free_parameters(self) -> int:
@@ -117,23 +124,29 @@ class GaussianMixture(MixtureModel):
         return [self.counts, self.sums, self.shapes.moments]
 
     def expectation(self, x, weights, responsibilities=None):
-        deviations, missing = self.deviations(x)
+        rows, missing = self.rows(x)
 
-        def moments(log_probs, deviations, covariances):
-            joint = tf.transpose(log_probs) + self.log_proportions
+        def shares_of(joint):
             shares = tf.nn.softmax(joint) if responsibilities is None else responsibilities
-            shares = tf.transpose(shares * weights[:, tf.newaxis])[..., tf.newaxis]
-            weighted = shares * deviations
-            second = self.shapes.second_moments(weighted, deviations, shares, covariances)
-            counts, sums = tf.reduce_sum(shares, axis=(1, 2)), tf.reduce_sum(weighted, axis=1)
-            return tf.reduce_logsumexp(joint, axis=-1), counts, sums, second
+            return shares * weights[:, tf.newaxis]
 
-        log_prob, *found = tf.cond(
-            tf.reduce_any(missing),
-            lambda: moments(*self.shapes.given(deviations, missing)),
-            lambda: moments(self.shapes.log_probs(deviations), deviations, None),
-        )
-        return log_prob, found
+        def complete():
+            centred, means = self.centred(rows)
+            whitened = self.shapes.whitened(centred, means)
+            joint = self.shapes.log_probs(whitened) + self.log_proportions
+            shares = shares_of(joint)
+            found = self.shapes.moments_of_whitened(shares[..., tf.newaxis] * whitened, whitened, centred, means)
+            return tf.reduce_logsumexp(joint, axis=-1), shares, *found
+
+        def incomplete():
+            log_probs, filled, covariances = self.shapes.given(self.deviations(rows, missing), missing)
+            joint = tf.transpose(log_probs) + self.log_proportions
+            shares = shares_of(joint)
+            found = self.shapes.moments_of_filled(tf.transpose(shares)[..., tf.newaxis], filled, covariances)
+            return tf.reduce_logsumexp(joint, axis=-1), shares, *found
+
+        log_prob, shares, sums, moments = tf.cond(tf.reduce_any(missing), incomplete, complete)
+        return log_prob, [tf.reduce_sum(shares, axis=0), sums, moments]
 
     def solution(self, statistics):
         counts, sums, moments = statistics
@@ -209,9 +222,9 @@ class GaussianMixture(MixtureModel):
 
     def impute_given(self, x, component, noise):
         """A draw of all entries, moved by what is expected of it given how far the known entries are from theirs."""
-        deviations, missing = self.deviations(x)
+        rows, missing = self.rows(x)
         drawn = self.coloured(component, noise)
-        _, filled, _ = self.shapes.given(tf.where(missing, 0.0, deviations - drawn), missing)
+        _, filled, _ = self.shapes.given(self.deviations(rows - drawn, missing), missing)
         x = tf.gather(self.means, component) + drawn + gathered(filled, component)
         return tf.reshape(x, (-1, *self.event_shape))
 
@@ -250,14 +263,29 @@ class FullCovariance:
         covariances = tf.matmul(factors, factors, transpose_b=True)
         return tf.broadcast_to(covariances, (self.num_components, self.size, self.size))
 
-    def log_probs(self, deviations: tf.Tensor) -> tf.Tensor:
-        """Returns the log densities of rows without a missing entry, of shape `(num_components, batch)`."""
-        # As `tfd.MultivariateNormalTriL`, which would solve a system of equations instead.
-        whitening = tf.convert_to_tensor(self.whitening)
-        whitened = tf.matmul(deviations, whitening, transpose_b=True)
-        log_determinants = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(whitening)), axis=-1, keepdims=True)
-        constant = 0.5 * self.size * math.log(2.0 * math.pi)
-        return log_determinants - constant - 0.5 * tf.reduce_sum(tf.square(whitened), axis=-1)
+    def whitened(self, rows: tf.Tensor, means: tf.Tensor) -> tf.Tensor:
+        """Returns deviations from the means in standard deviations, of shape `(batch, num_components, entries)`.
+
+        Args:
+            rows: complete rows of shape `(batch, entries)`.
+            means: means of shape `(num_components, entries)`.
+        """
+        # All components in one product, whose rounding errors are as large as those of the means themselves.
+        whitening = tf.broadcast_to(self.whitening, (self.num_components, self.size, self.size))
+        offsets = tf.reshape(tf.linalg.matvec(whitening, means), (-1,))
+        whitening = tf.reshape(whitening, (-1, self.size))
+        whitened = tf.nn.bias_add(tf.matmul(rows, whitening, transpose_b=True), -offsets)
+        return tf.reshape(whitened, (-1, self.num_components, self.size))
+
+    def log_determinants(self) -> tf.Tensor:
+        """Returns the log determinants of what whitens deviations, of shape `(num_components or 1,)`."""
+        return tf.reduce_sum(tf.math.log(tf.linalg.diag_part(self.whitening)), axis=-1)
+
+    def log_probs(self, whitened: tf.Tensor) -> tf.Tensor:
+        """Returns the log densities of complete rows, of shape `(batch, num_components)`."""
+        # As `tfd.MultivariateNormalTriL`, which would solve a system of equations.
+        highest = self.log_determinants() + self.size * tfd.Normal(0.0, 1.0).log_prob(0.0)
+        return highest - 0.5 * tf.reduce_sum(tf.square(whitened), axis=-1)
 
     def given(self, deviations: tf.Tensor, missing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         r"""Conditions on the entries of each row that are there, one after the other.
@@ -324,17 +352,44 @@ class FullCovariance:
         """Returns the part of covariance matrices that second moments are about."""
         return matrices
 
-    def second_moments(self, weighted, deviations, shares, covariances) -> tf.Tensor:
-        """Returns the sum over a batch of the outer products of deviations, and of covariances that are not None.
+    def moments_of_whitened(self, weighted, whitened, rows, means) -> tuple[tf.Tensor, tf.Tensor]:
+        r"""Returns the sums over complete rows of the deviations d from the means, and of their outer products.
+
+        With whitened deviations w = L⁻¹ d,
+
+        $$\sum r d d^\top = L \sum r w x^\top - (\sum r d) μ^\top, \qquad \sum r d = L \sum r w$$
+
+        where the last term vanishes as EM converges: unlike E[x²] - μ², no large numbers are subtracted.
 
         Args:
-            weighted: deviations times responsibilities, of shape `(num_components, batch, entries)`.
-            deviations: without them.
-            shares: responsibilities of shape `(num_components, batch, 1)`.
-            covariances: what `given` returned, or None.
+            weighted: whitened deviations times responsibilities, of shape `(batch, num_components, entries)`.
+            whitened: without them.
+            rows: what `whitened` was given.
+            means: what `whitened` was given.
+
+        Returns:
+            float64 tensors, of shape `(num_components, entries)` and that of the second moments.
         """
-        found = tf.matmul(weighted, deviations, transpose_a=True)
-        return found if covariances is None else found + tf.einsum("kbo,kbij->kij", shares, covariances)
+        weighted = tf.reshape(weighted, (-1, self.num_components * self.size))
+        products = tf.reshape(tf.matmul(rows, weighted, transpose_a=True), (self.size, self.num_components, self.size))
+        products = tf.cast(tf.transpose(products, (1, 2, 0)), tf.float64)
+        sums = tf.cast(tf.reshape(tf.reduce_sum(weighted, axis=0), (self.num_components, self.size)), tf.float64)
+        factors = tf.cast(self.factors, tf.float64)
+        sums = tf.linalg.matvec(factors, sums)
+        moved = sums[..., tf.newaxis] * tf.cast(means, tf.float64)[:, tf.newaxis]
+        return sums, tf.matmul(factors, products) - moved
+
+    def moments_of_filled(self, shares, filled, covariances) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the sums that are expected where entries are missing: see `moments_of_whitened`.
+
+        Args:
+            shares: responsibilities of shape `(num_components, batch, 1)`.
+            filled: deviations that `given` returned.
+            covariances: covariances that `given` returned.
+        """
+        weighted = shares * filled
+        products = tf.matmul(weighted, filled, transpose_a=True) + tf.einsum("kbo,kbij->kij", shares, covariances)
+        return tf.cast(tf.reduce_sum(weighted, axis=1), tf.float64), tf.cast(products, tf.float64)
 
     def implied(self, proportions: tf.Tensor) -> tf.Tensor:
         """Returns the second moments of one example that the parameters stand for, float64."""
@@ -411,19 +466,20 @@ class DiagonalCovariance:
         """Returns all matrices, of shape `(num_components, entries, entries)`."""
         return tf.linalg.diag(tf.square(self.scales) * tf.ones((self.size,)))
 
-    def entry_log_probs(self, deviations: tf.Tensor) -> tf.Tensor:
-        """Returns the log density of each entry, of shape `(num_components, batch, entries)`."""
-        return tfd.Normal(0.0, tf.convert_to_tensor(self.scales)[:, tf.newaxis]).log_prob(deviations)
-
-    def log_probs(self, deviations):
+    def whitened(self, rows, means):
         """As in `FullCovariance`."""
-        return tf.reduce_sum(self.entry_log_probs(deviations), axis=-1)
+        return (rows[:, tf.newaxis] - means) / self.scales
+
+    def log_probs(self, whitened):
+        """As in `FullCovariance`."""
+        normal = tfd.Normal(0.0, 1.0)
+        return tf.reduce_sum(normal.log_prob(whitened) - tf.math.log(self.scales), axis=-1)
 
     def given(self, deviations, missing):
         """As in `FullCovariance`, with variances instead of matrices: entries are independent."""
-        log_probs = tf.reduce_sum(tf.where(missing, 0.0, self.entry_log_probs(deviations)), axis=-1)
-        variances = tf.square(self.scales)[:, tf.newaxis] * tf.cast(missing, tf.float32)
-        return log_probs, deviations, variances
+        scales = tf.convert_to_tensor(self.scales)[:, tf.newaxis]
+        log_probs = tf.where(missing, 0.0, tfd.Normal(0.0, scales).log_prob(deviations))
+        return tf.reduce_sum(log_probs, axis=-1), deviations, tf.square(scales) * tf.cast(missing, tf.float32)
 
     def outer(self, vectors, weights):
         """As in `FullCovariance`: squares are all that counts."""
@@ -437,10 +493,17 @@ class DiagonalCovariance:
         """As in `FullCovariance`."""
         return tf.linalg.diag_part(matrices)
 
-    def second_moments(self, weighted, deviations, shares, covariances):
+    def moments_of_whitened(self, weighted, whitened, rows, means):
+        """As in `FullCovariance`, with squares instead of outer products."""
+        scales = tf.cast(self.scales, tf.float64)
+        sums, squares = tf.reduce_sum(weighted, axis=0), tf.reduce_sum(weighted * whitened, axis=0)
+        return scales * tf.cast(sums, tf.float64), tf.square(scales) * tf.cast(squares, tf.float64)
+
+    def moments_of_filled(self, shares, filled, covariances):
         """As in `FullCovariance`."""
-        squares = weighted * deviations
-        return tf.reduce_sum(squares if covariances is None else squares + shares * covariances, axis=1)
+        weighted = shares * filled
+        squares = tf.reduce_sum(weighted * filled + shares * covariances, axis=1)
+        return tf.cast(tf.reduce_sum(weighted, axis=1), tf.float64), tf.cast(squares, tf.float64)
 
     def implied(self, proportions):
         """As in `FullCovariance`."""

@@ -104,12 +104,9 @@ def test_em_never_lowers_the_likelihood(share):
     x = groups(300, 6, 3).astype(np.float32) if not share else with_holes(groups(300, 6, 3), share)
     model = CategoricalMixture((6,), 4, 3, smoothing=0.0, num_starts=1)
     model.compile()
-    means = []
-    for _ in range(15):
-        model.fit(x, batch_size=300, verbose=0)
-        means.append(model.log_prob(x).numpy().astype(np.float64).mean())
-    assert np.all(np.diff(means) > -1e-6)
-    assert means[-1] > means[0] + 1e-3
+    losses = model.fit(x, validation_data=(x,), batch_size=300, epochs=15, verbose=0).history["val_loss"]
+    assert np.all(np.diff(losses) < 1e-6)
+    assert losses[-1] < losses[0] - 1e-3
 
 
 def test_weight_two_is_the_row_twice():
@@ -151,12 +148,13 @@ def test_marginals_and_imputation_follow_the_exact_conditional(levels):
         assert chi_square(counts, expected) > 1e-4
 
 
-def test_stepwise_em_comes_near_the_batch_solution():
-    x = groups(2000, 8, 2)
-    batch, online = (randomised(BernoulliMixture((8,), 2, online_decay=decay)) for decay in (None, 0.7))
+def test_stepwise_em_reaches_the_optimum_of_em():
+    x = groups(2000, 12, 2)
+    batch, online = (randomised(BernoulliMixture((12,), 2, online_decay=decay)) for decay in (None, 0.7))
     batch.fit(x, batch_size=2000, epochs=30, verbose=0)
-    online.fit(x, batch_size=50, epochs=5, verbose=0)
-    assert abs(batch.log_prob(x).numpy().mean() - online.log_prob(x).numpy().mean()) < 0.02
+    online.fit(x, batch_size=50, epochs=3, verbose=0)
+    assert abs(batch.log_prob(x).numpy().mean() - online.log_prob(x).numpy().mean()) < 0.01
+    np.testing.assert_allclose(online.means, batch.means, atol=0.05)
 
 
 def test_a_start_finds_the_kinds_of_rows():
