@@ -10,14 +10,14 @@ Not measured yet.
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", num_components=500, num_starts=1)
+@training.recipe(dataset="binarized_mnist", batch_size=1000, num_components=500, num_starts=1)
 def main(
     run: "training.Run",
     *,
     data: training.Examples = training.Examples("digits", binarization="threshold"),
     epochs: int = 100,
     patience: int = 5,
-    batch_size: int = 1000,
+    batch_size: int = 20_000,
     num_components: int = 32,
     smoothing: float = 1.0,
     num_starts: int = 3,
@@ -27,7 +27,8 @@ def main(
     Args:
         epochs: iterations of EM, at most.
         patience: iterations without a better validation likelihood after which EM stops.
-        batch_size: examples in a batch. An iteration leaves out the last few, which do not fill one.
+        batch_size: examples in a batch; a set of no more is one batch. Of a larger one, an iteration leaves out the
+            last few, which do not fill one.
         num_components: components.
         smoothing: pseudo-count added to every count.
         num_starts: starts by k-means++ that are compared.

@@ -15,7 +15,7 @@ def main(
     data: training.Examples = training.Examples("digits"),
     epochs: int = 100,
     patience: int = 5,
-    batch_size: int = 1000,
+    batch_size: int = 20_000,
     num_components: int = 32,
     smoothing: float = 0.1,
     num_starts: int = 3,
@@ -25,7 +25,8 @@ def main(
     Args:
         epochs: iterations of EM, at most.
         patience: iterations without a better validation likelihood after which EM stops.
-        batch_size: examples in a batch. An iteration leaves out the last few, which do not fill one.
+        batch_size: examples in a batch; a set of no more is one batch. Of a larger one, an iteration leaves out the
+            last few, which do not fill one.
         num_components: components.
         smoothing: pseudo-count added to every count.
         num_starts: starts by k-means++ that are compared.

@@ -15,14 +15,14 @@ def main(
     *,
     data: training.Vectors = training.Vectors("breast_cancer"),
     epochs: int = 50,
-    batch_size: int = 500,
+    batch_size: int = 2000,
     num_points: int = 10_000,
 ) -> dict:
     """Keeps points and finds the width by leaving one out, then by validation, and evaluates the exact likelihood.
 
     Args:
         epochs: iterations that the width is found in.
-        batch_size: rows in a batch. An iteration leaves out the last few, which do not fill one.
+        batch_size: rows in a batch; a set of no more is one batch.
         num_points: points to keep, at most.
     """
     from keras_gen import evaluation, mixtures
