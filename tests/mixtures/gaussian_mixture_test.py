@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from contracts import ContinuousDensityContract, ModelContract, chi_square
+from contracts import ContinuousDensityContract, ModelContract, assert_same_weights, chi_square
 from scipy import stats
 from sklearn.mixture import GaussianMixture as PeerMixture
 
-from keras_gen.latent import VAE
+from keras_gen.latent import VAE, AdversarialAutoencoder
 from keras_gen.mixtures import GaussianMixture
 
 tfd = tfp.distributions
+PRIOR = {"name": "model", "model": "mixtures.GaussianMixture", "arguments": {"num_components": 2}}
 FORMS = {"full": "full", "tied": "tied", "diagonal": "diag", "spherical": "spherical"}
 
 
@@ -403,9 +404,8 @@ def test_a_value_that_is_not_finite_is_refused_and_says_that_one_may_be_missing(
         made(2).log_prob([[np.inf, 0.0]])
 
 
-def test_a_mixture_is_the_prior_of_an_autoencoder_and_stays_as_it_is():
-    prior = {"name": "model", "model": "mixtures.GaussianMixture", "arguments": {"num_components": 2}}
-    model = VAE((4,), 2, levels=None, hidden_units=(8,), prior=prior)
+def test_a_mixture_is_the_prior_of_a_vae_and_stays_as_it_is():
+    model = VAE((4,), 2, levels=None, hidden_units=(8,), prior=PRIOR)
     mixture = model.prior_family.model
     mixture.compile()
     x = clusters(100, 4)
@@ -414,6 +414,19 @@ def test_a_mixture_is_the_prior_of_an_autoencoder_and_stays_as_it_is():
     model.compile("sgd")
     history = model.fit(x, epochs=2, verbose=0).history["loss"]
     assert np.all(np.isfinite(history))
-    for ours, theirs in zip(mixture.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same_weights(mixture.weights, before)
     assert model.sample(3, seed=0).shape == (3, 4)
+
+
+def test_a_mixture_is_the_prior_of_an_adversarial_autoencoder_and_stays_as_it_is():
+    model = AdversarialAutoencoder((4,), 2, levels=2, hidden_units=(8,), discriminator_units=(8,), prior=PRIOR)
+    mixture = model.prior_sampler.model
+    mixture.set_parameters([0.5, 0.5], [[-20.0, 0.0], [20.0, 0.0]], np.tile(np.eye(2), (2, 1, 1)))
+    before = mixture.get_weights()
+    codes = model.prior_codes(model.noise(200, 0), None).numpy()
+    # Draws of the mixture: about as many near either mean.
+    assert np.all(np.abs(np.abs(codes[:, 0]) - 20.0) < 6.0)
+    assert 60 < np.sum(codes[:, 0] > 0.0) < 140
+    model.compile()
+    model.fit((clusters(64, 4) > 0.0).astype(np.float32), verbose=0)
+    assert_same_weights(mixture.weights, before)
