@@ -50,7 +50,7 @@ class StartsFromData:
 
     def fit(self, x=None, y=None, *args, sample_weight=None, class_weight=None, **kwargs) -> keras.callbacks.History:
         """As in `Model`; a model that has not started looks at a sample of the data first."""
-        if not float(self.started):
+        if not self.started.numpy():
             x = self.input_checks().checked(x, y, sample_weight, class_weight)
             y = sample_weight = class_weight = None
             batches, x = self.one_epoch(x, kwargs.get("steps_per_epoch"))
@@ -346,7 +346,7 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
 
     def solve(self):
         """Maximises the likelihood that is expected; without statistics, parameters stay as they are."""
-        if float(self.counts.numpy().sum()):
+        if self.counts.numpy().sum():
             self.assign_solution([tf.convert_to_tensor(variable) for variable in self.statistics()])
             # Statistics are about the parameters that they were computed with.
             for variable in self.statistics():

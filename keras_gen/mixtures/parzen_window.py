@@ -193,8 +193,8 @@ class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
 
     def solve(self):
         """Sets σ to the expected distance in one entry; without statistics, it stays as it is."""
-        if float(self.count):
-            variance = float(self.sum_of_squares) / float(self.count) / self.event_size
+        if self.count.numpy():
+            variance = self.sum_of_squares.numpy() / self.count.numpy() / self.event_size
             self.width.assign(max(math.sqrt(variance), self.min_width))
             for variable in self.statistics():
                 variable.assign(0.0)

@@ -16,12 +16,12 @@ def main(
     run: "training.Run",
     *,
     data: training.Vectors = training.Vectors("breast_cancer", columns="0:10"),
-    epochs: int = 100,
+    epochs: int = 50,
     patience: int = 5,
-    num_components: tuple[int, ...] = (1, 2, 5, 10),
+    num_components: tuple[int, ...] = (2, 5, 10),
     min_scale: tuple[float, ...] = (0.1, 0.3),
     shares: tuple[float, ...] = (0.1, 0.3, 0.5),
-    repetitions: int = 2,
+    repetitions: int = 1,
 ) -> dict:
     """Takes entries of the training and validation rows away at random, and evaluates on test rows, which are complete.
 

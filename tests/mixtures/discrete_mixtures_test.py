@@ -90,7 +90,7 @@ def test_em_with_missing_entries_and_weights_is_that_of_all_patterns(levels, smo
     weights = np.random.default_rng(3).uniform(0.0, 2.0, 80).astype(np.float32)
     model = randomised(CategoricalMixture((5,), 3, levels, smoothing=smoothing))
     truth = model.proportions.numpy().astype(np.float64), np.exp(model.log_probs.numpy().astype(np.float64))
-    for _ in range(5):
+    for _ in range(3):
         log_prob, *after = em_by_patterns(x, weights, *truth, smoothing)
         np.testing.assert_allclose(model.log_prob(x), log_prob, rtol=1e-5, atol=1e-5)
         model.fit(x, sample_weight=weights, batch_size=32, verbose=0)
@@ -104,7 +104,7 @@ def test_em_never_lowers_the_likelihood(share):
     x = groups(300, 6, 3).astype(np.float32) if not share else with_holes(groups(300, 6, 3), share)
     model = CategoricalMixture((6,), 4, 3, smoothing=0.0, num_starts=1)
     model.compile()
-    losses = model.fit(x, validation_data=(x,), batch_size=300, epochs=15, verbose=0).history["val_loss"]
+    losses = model.fit(x, validation_data=(x,), batch_size=300, epochs=10, verbose=0).history["val_loss"]
     assert np.all(np.diff(losses) < 1e-6)
     assert losses[-1] < losses[0] - 1e-3
 
@@ -113,8 +113,8 @@ def test_weight_two_is_the_row_twice():
     x = with_holes(groups(60, 5, 2), 0.1)
     weights = np.random.default_rng(2).integers(0, 4, 60)
     weighted, repeated = (randomised(BernoulliMixture((5,), 3)) for _ in range(2))
-    weighted.fit(x, sample_weight=weights.astype(np.float32), batch_size=16, epochs=3, verbose=0)
-    repeated.fit(np.repeat(x, weights, axis=0), batch_size=16, epochs=3, verbose=0)
+    weighted.fit(x, sample_weight=weights.astype(np.float32), batch_size=32, epochs=2, verbose=0)
+    repeated.fit(np.repeat(x, weights, axis=0), batch_size=32, epochs=2, verbose=0)
     np.testing.assert_allclose(weighted.log_probs, repeated.log_probs, rtol=1e-4, atol=1e-5)
 
 
@@ -151,8 +151,8 @@ def test_marginals_and_imputation_follow_the_exact_conditional(levels):
 def test_stepwise_em_reaches_the_optimum_of_em():
     x = groups(2000, 12, 2)
     batch, online = (randomised(BernoulliMixture((12,), 2, online_decay=decay)) for decay in (None, 0.7))
-    batch.fit(x, batch_size=2000, epochs=30, verbose=0)
-    online.fit(x, batch_size=50, epochs=3, verbose=0)
+    batch.fit(x, batch_size=2000, epochs=20, verbose=0)
+    online.fit(x, batch_size=50, epochs=2, verbose=0)
     assert abs(batch.log_prob(x).numpy().mean() - online.log_prob(x).numpy().mean()) < 0.01
     np.testing.assert_allclose(online.means, batch.means, atol=0.05)
 
@@ -161,7 +161,7 @@ def test_a_start_finds_the_kinds_of_rows():
     x = groups(500, 12, 2)
     model = BernoulliMixture((12,), 2)
     model.compile()
-    model.fit(x, epochs=20, verbose=0)
+    model.fit(x, batch_size=500, epochs=20, verbose=0)
     truth = np.random.default_rng(1).dirichlet(np.full(2, 0.7), size=(2, 12))[..., 1]
     found = model.means.numpy()
     difference = min(np.abs(found - truth).max(), np.abs(found[::-1] - truth).max())

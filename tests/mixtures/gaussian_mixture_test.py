@@ -110,13 +110,13 @@ def test_em_is_that_of_scikit_learn(covariance):
         weights_init=proportions,
         means_init=means,
         precisions_init=precisions,
-        max_iter=10,
+        max_iter=6,
         tol=0.0,
         reg_covar=0.0,
     )
     with pytest.warns(UserWarning, match="did not converge"):
         peer.fit(data.astype(np.float64))
-    model.fit(data, batch_size=128, epochs=10, validation_data=(data,), verbose=0)
+    model.fit(data, batch_size=300, epochs=6, verbose=0)
     np.testing.assert_allclose(model.means, peer.means_, atol=1e-5)
     np.testing.assert_allclose(model.proportions, peer.weights_, atol=1e-5)
     scores = peer.score_samples(data.astype(np.float64))
@@ -181,10 +181,10 @@ def test_em_with_missing_entries_and_weights_is_that_of_all_patterns(covariance)
     weights = np.random.default_rng(3).uniform(0.0, 2.0, 120).astype(np.float32)
     model = made(4, covariance, min_scale=1e-4)
     truth = model.proportions.numpy(), model.means.numpy().astype(np.float64), model.covariances.numpy()
-    for _ in range(4):
+    for _ in range(3):
         log_prob, *after = em_by_patterns(data.astype(np.float64), weights, *truth, covariance)
         np.testing.assert_allclose(model.log_prob(data), log_prob, rtol=1e-4, atol=2e-5)
-        model.fit(data, sample_weight=weights, batch_size=50, verbose=0)
+        model.fit(data, sample_weight=weights, batch_size=70, verbose=0)
         truth = after
         for found, expected in zip((model.proportions, model.means, model.covariances), truth, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
@@ -195,8 +195,8 @@ def test_weight_two_is_the_row_twice(covariance):
     data = with_holes(clusters(60, 4), 0.1)
     weights = np.random.default_rng(2).integers(0, 4, 60)
     weighted, repeated = made(4, covariance), made(4, covariance)
-    weighted.fit(data, sample_weight=weights.astype(np.float32), batch_size=16, epochs=3, verbose=0)
-    repeated.fit(np.repeat(data, weights, axis=0), batch_size=16, epochs=3, verbose=0)
+    weighted.fit(data, sample_weight=weights.astype(np.float32), batch_size=32, epochs=2, verbose=0)
+    repeated.fit(np.repeat(data, weights, axis=0), batch_size=32, epochs=2, verbose=0)
     np.testing.assert_allclose(weighted.log_prob(data), repeated.log_prob(data), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(weighted.means, repeated.means, rtol=1e-5, atol=1e-5)
 
@@ -255,11 +255,12 @@ def test_entries_that_depend_on_each_other_keep_a_least_scale():
     data = np.concatenate([x, x[:, :1] - x[:, 1:]], axis=1)
     model = GaussianMixture((3,), 3, min_scale=0.05)
     model.compile()
-    history = model.fit(data, epochs=10, verbose=0).history["loss"]
+    history = model.fit(data, batch_size=200, epochs=10, verbose=0).history["loss"]
     assert np.all(np.isfinite(history))
     np.testing.assert_allclose(np.linalg.eigvalsh(model.covariances)[:, 0], 0.05**2, rtol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_the_start_depends_on_the_data_and_the_seed_and_not_on_their_form():
     data = clusters(90, 2)
     batches = [data[:40], data[40:80], data[80:]]
@@ -291,20 +292,20 @@ def test_more_starts_are_never_worse_on_the_sample_and_a_second_fit_goes_on():
     for num_starts in (1, 4):
         model = GaussianMixture((2,), 6, num_starts=num_starts, seed=1)
         model.compile()
-        losses.append(model.fit(data, epochs=12, verbose=0).history["loss"][-1])
+        losses.append(model.fit(data, batch_size=400, epochs=12, verbose=0).history["loss"][-1])
     assert losses[1] <= losses[0] + 0.02
     before = model.log_prob(data).numpy().mean()
-    assert -model.fit(data, verbose=0).history["loss"][0] == pytest.approx(before, abs=1e-4)
+    assert -model.fit(data, batch_size=400, verbose=0).history["loss"][0] == pytest.approx(before, abs=1e-4)
 
 
 def test_a_sample_of_many_rows_is_enough_for_a_start():
     model = GaussianMixture((2,), 3)
     model.num_start_rows = 50
     model.compile()
-    model.fit(clusters(1000, 2), batch_size=100, epochs=8, verbose=0)
+    model.fit(clusters(1000, 2), batch_size=400, epochs=6, verbose=0)
     full = GaussianMixture((2,), 3)
     full.compile()
-    full.fit(clusters(1000, 2), batch_size=100, epochs=8, verbose=0)
+    full.fit(clusters(1000, 2), batch_size=1000, epochs=6, verbose=0)
     x = clusters(1000, 2, seed=9)
     np.testing.assert_allclose(model.log_prob(x).numpy().mean(), full.log_prob(x).numpy().mean(), atol=0.05)
 
@@ -358,7 +359,7 @@ def test_stepwise_em_reaches_the_optimum_of_em():
             np.full(3, 1.0 / 3.0), centres + np.array([1.5, -1.0]), np.tile(4.0 * np.eye(2), (3, 1, 1))
         )
         model.compile()
-        model.fit(data, batch_size=3000 if decay is None else 100, epochs=15 if decay is None else 4, verbose=0)
+        model.fit(data, batch_size=3000 if decay is None else 100, epochs=12 if decay is None else 3, verbose=0)
         found.append(model)
     # What a step of size γ on batches of b rows leaves is that of about 2 b / γ rows: here as many as there are.
     batch, online = found
