@@ -347,10 +347,18 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
     def solve(self):
         """Maximises the likelihood that is expected; without statistics, parameters stay as they are."""
         if self.counts.numpy().sum():
-            self.assign_solution([tf.convert_to_tensor(variable) for variable in self.statistics()])
-            # Statistics are about the parameters that they were computed with.
-            for variable in self.statistics():
-                variable.assign(tf.zeros(variable.shape, variable.dtype))
+            self.compiled_solve()
+
+    @functools.cached_property
+    def compiled_solve(self):
+        """What `solve` does where there are statistics, as a graph."""
+        return tf.function(self._solve, autograph=False)
+
+    def _solve(self):
+        self.assign_solution([tf.convert_to_tensor(variable) for variable in self.statistics()])
+        # Statistics are about the parameters that they were computed with.
+        for variable in self.statistics():
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
 
     def assign_solution(self, statistics: list[tf.Tensor]) -> None:
         """Gives the parameters the values that follow from the statistics of all examples."""

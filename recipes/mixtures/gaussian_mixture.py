@@ -12,19 +12,19 @@ from typing import Literal
 from keras_gen import training
 
 
-@training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10)
+@training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10, num_components=(10, 20))
 def main(
     run: "training.Run",
     *,
     data: training.Examples = training.Examples("breast_cancer"),
     epochs: int = 100,
-    patience: int = 10,
+    patience: int = 5,
     batch_size: int = 2000,
     folds: int = 0,
     num_components: tuple[int, ...] = (1, 2, 5, 10, 20),
     min_scale: tuple[float, ...] = (0.1, 0.2, 0.3),
     covariance: Literal["full", "tied", "diagonal", "spherical"] = "full",
-    num_starts: int = 2,
+    num_starts: int = 1,
 ) -> dict:
     """Fits mixtures by EM, takes the one that validation data choose, and evaluates its exact likelihood.
 
@@ -36,7 +36,8 @@ def main(
         num_components: numbers of components to choose from.
         min_scale: least standard deviations in any direction to choose from, as shares of the training data's least.
         covariance: full, tied, diagonal or spherical.
-        num_starts: starts by k-means++ that are compared.
+        num_starts: starts by k-means++ that are compared after some iterations on training data. With one there are
+            none, and validation data choose among all iterations.
     """
     import keras
     import numpy as np

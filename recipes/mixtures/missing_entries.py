@@ -5,7 +5,9 @@ python -m recipes.mixtures.missing_entries --paper --dataset winequality-red.csv
 
 The expectations are those of Ghahramani and Jordan (1993), Supervised learning from incomplete data via an EM approach.
 
-Not measured yet.
+Measured on two cores beside other work, 4 minutes: red wine, mean test log-likelihood of standardised complete rows in
+nats. Complete rows: -10.34. With 10 / 30 / 50 % of the entries missing, EM on what is there -10.84 / -11.69 / -12.51,
+means filled in -10.94 / -12.54 / -16.13, rows dropped -12.20 / -23.83 / too few rows.
 """
 
 from keras_gen import training
