@@ -349,9 +349,10 @@ def test_stepwise_em_reaches_the_optimum_of_em():
             np.full(3, 1.0 / 3.0), centres + np.array([1.5, -1.0]), np.tile(4.0 * np.eye(2), (3, 1, 1))
         )
         model.compile()
-        model.fit(data, batch_size=3000 if decay is None else 100, epochs=12 if decay is None else 3, verbose=0)
+        batch_size, epochs = (3000, 12) if decay is None else (100, 3)
+        model.fit(data, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0)
         found.append(model)
-    # What a step of size γ on batches of b rows leaves is that of about 2 b / γ rows: here as many as there are.
+    # What a step of size γ on batches of b rows leaves is that of about 2 b / γ rows: here more than there are.
     batch, online = found
     assert abs(np.mean(batch.log_prob(data)) - np.mean(online.log_prob(data))) < 0.005
     np.testing.assert_allclose(online.means, batch.means, atol=0.1)
