@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from contracts import ContinuousDensityContract, ModelContract
+from contracts import ContinuousDensityContract, ModelContract, traced
 from scipy import optimize, special
 from sklearn.neighbors import KernelDensity
 
@@ -77,7 +77,8 @@ def test_the_width_is_the_best_by_leaving_one_out_and_no_epoch_is_worse():
     x = rows(150, 2)
     model = ParzenWindow((2,))
     model.compile()
-    history = model.fit(x, batch_size=150, epochs=30, verbose=0).history["loss"]
+    with traced():
+        history = model.fit(x, batch_size=150, epochs=30, verbose=0).history["loss"]
     assert np.all(np.diff(history) < 1e-6)
     best = optimize.minimize_scalar(
         lambda width: -left_out_log_prob(x, width).mean(), bounds=(0.05, 2.0), method="bounded"
@@ -89,7 +90,8 @@ def test_the_width_is_the_best_by_leaving_one_out_and_no_epoch_is_worse():
 def test_a_further_fit_chooses_the_width_on_validation_data():
     x, valid = rows(100, 2), rows(80, 2, seed=1)
     model = started(x, 1.0)
-    model.fit(valid, batch_size=80, epochs=30, verbose=0)
+    with traced():
+        model.fit(valid, batch_size=80, epochs=30, verbose=0)
     widths = np.linspace(0.5, 1.5, 21) * float(model.width)
     means = [KernelDensity(bandwidth=width).fit(x).score(valid) for width in widths]
     assert abs(np.argmax(means) - 10) <= 1
