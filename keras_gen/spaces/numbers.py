@@ -7,6 +7,9 @@ import tensorflow as tf
 from keras_gen import seeds
 from keras_gen.spaces.base import Space
 
+#: What an error adds to the values that are expected where entries may be missing.
+OR_MISSING = ", or NaN where one is missing"
+
 
 class Numbers(Space):
     """Arrays of numbers, which can be brought to another scale and back."""
@@ -42,13 +45,16 @@ class Levels(Numbers):
 
     shape: tuple[int, ...]
     num_levels: int
+    #: Whether an entry may be NaN, which stands for one that is missing.
+    missing: bool = False
 
     @property
     def expected(self):
-        return f"whole levels from 0 to {self.num_levels - 1}"
+        return f"whole levels from 0 to {self.num_levels - 1}" + self.missing * OR_MISSING
 
     def contains(self, values):
-        return (values >= 0) & (values <= self.num_levels - 1) & (values == tf.floor(values))
+        inside = (values >= 0) & (values <= self.num_levels - 1) & (values == tf.floor(values))
+        return inside | tf.math.is_nan(values) if self.missing else inside
 
     def examples(self, num, seed=(0, 0)):
         levels = tf.random.stateless_uniform((num, *self.shape), seed, maxval=self.num_levels, dtype=tf.int32)
@@ -69,11 +75,16 @@ class Reals(Numbers):
     """Finite real numbers, in any unit."""
 
     shape: tuple[int, ...]
+    #: Whether an entry may be NaN, which stands for one that is missing.
+    missing: bool = False
 
-    expected = "finite real numbers"
+    @property
+    def expected(self):
+        return "finite real numbers" + self.missing * OR_MISSING
 
     def contains(self, values):
-        return tf.math.is_finite(values)
+        finite = tf.math.is_finite(values)
+        return finite | tf.math.is_nan(values) if self.missing else finite
 
     def examples(self, num, seed=(0, 0)):
         return seeds.normal((num, *self.shape), seed)

@@ -15,7 +15,9 @@ def spoilt(space: Space, column: np.ndarray) -> np.ndarray:
     if isinstance(space, Text):
         dtype, wrong = object, "a" * (space.length + 1)
     else:
-        dtype, wrong = space.dtype.as_numpy_dtype, np.nan if space.dtype.is_floating else 1 << 20
+        dtype = space.dtype.as_numpy_dtype
+        # NaN stands for an entry that is missing, where one may be.
+        wrong = (np.inf if space.contains(np.float32(np.nan)) else np.nan) if space.dtype.is_floating else 1 << 20
     column = np.array(column, dtype)
     column.flat[-1] = wrong
     return column

@@ -133,6 +133,13 @@ def joint_ebm():
     return model
 
 
+def gaussian_mixture():
+    # An iteration of EM: sums over both replicas, and a start from all rows.
+    model = keras_gen.mixtures.GaussianMixture((3,), 3)
+    model.compile()
+    return model
+
+
 MODELS = {
     model.__name__: model
     for model in (
@@ -148,6 +155,7 @@ MODELS = {
         dbm,
         multi_prediction_dbm,
         joint_ebm,
+        gaussian_mixture,
     )
 }
 

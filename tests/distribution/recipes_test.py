@@ -100,6 +100,11 @@ def replica_differences():
         "dcgan",
         "gan",
         "semi_supervised_aae",
+        "rbm",
+        "dbm",
+        "multi_prediction_dbm",
+        "joint_ebm",
+        "gaussian_mixture",
     ],
 )
 def test_two_replicas_equal_one_device(model, replica_differences):

@@ -52,3 +52,16 @@ def test_levels_where_there_is_a_number_of_them():
     assert levels_or_reals((2,), None) == Reals((2,))
     assert levels_or_reals((2,), 5) == Levels((2,), 5)
     assert levels_or_reals((2,), 5) != Levels((2,), 6)
+
+
+@pytest.mark.parametrize("space", [Levels((2,), 3, missing=True), Reals((2,), missing=True)], ids=str)
+def test_entries_may_be_missing_where_a_space_says_so(space):
+    x = np.array([[1.0, np.nan]], np.float32)
+    np.testing.assert_array_equal(space.validate(x, "x"), x)
+    np.testing.assert_array_equal(space.guard(x, "x"), x)
+    np.testing.assert_array_equal(space.scaled(x) != space.scaled(x), np.isnan(x))
+    with pytest.raises(ValueError, match=r"^`x` holds the value inf; expected .*, or NaN where one is missing\.$"):
+        space.validate([[np.inf, 0.0]], "x")
+    whole = type(space)(*((2,), 3)[: 1 + isinstance(space, Levels)])
+    with pytest.raises(ValueError, match=r"^`x` holds the value nan; expected [^,]*\.$"):
+        whole.validate(x, "x")

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import autoregressive, checks, flows
+from keras_gen import autoregressive, checks, flows, mixtures
 from keras_gen.core import DensityModel
 from keras_gen.distributions.model import ModelDistribution
 from keras_gen.latent.posteriors import MIN_SCALE, standard_normal
@@ -193,7 +193,7 @@ def density_of_codes(name: str, latent_size: int, **arguments) -> DensityModel:
     Raises:
         ValueError: if there is no density model of that name.
     """
-    families = {"autoregressive": autoregressive, "flows": flows}
+    families = {"autoregressive": autoregressive, "flows": flows, "mixtures": mixtures}
     family, _, class_name = name.partition(".")
     model_class = getattr(families[checks.choice("model", family, families)], class_name, None)
     if model_class is None or not issubclass(model_class, DensityModel):

@@ -1,0 +1,122 @@
+"""A mixture of Gaussians by EM (Dempster, Laird and Rubin, 1977).
+
+python -m recipes.mixtures.gaussian_mixture                                          breast_cancer
+python -m recipes.mixtures.gaussian_mixture --paper --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.mixtures.gaussian_mixture --dataset two_moons --num-components 10 20
+
+Measured on two cores beside other work; exact test log-likelihoods in nats. Breast cancer, 2 minutes: 34.08 ± 2.86 (a
+Gaussian 29.61). Red wine, standardised, 25 minutes: mean of ten folds -10.29 ± 0.17 (RNADE -10.21); with
+`--num-starts 1 --patience 5 --num-components 10 20`, which does as well on validation data, -10.41 ± 0.18.
+"""
+
+from typing import Literal
+
+from keras_gen import training
+
+
+@training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10)
+def main(
+    run: "training.Run",
+    *,
+    data: training.Examples = training.Examples("breast_cancer"),
+    epochs: int = 100,
+    patience: int = 10,
+    batch_size: int = 2000,
+    folds: int = 0,
+    num_components: tuple[int, ...] = (1, 2, 5, 10, 20),
+    min_scale: tuple[float, ...] = (0.1, 0.2, 0.3),
+    covariance: Literal["full", "tied", "diagonal", "spherical"] = "full",
+    num_starts: int = 2,
+) -> dict:
+    """Fits mixtures by EM, takes the one that validation data choose, and evaluates its exact likelihood.
+
+    Args:
+        epochs: iterations of EM, at most.
+        patience: iterations without a better validation likelihood after which EM stops.
+        batch_size: rows in a batch; it changes nothing but the memory that an iteration takes.
+        folds: folds of a cross-validation before the training; 0 for none.
+        num_components: numbers of components to choose from.
+        min_scale: least standard deviations in any direction to choose from, as shares of the training data's least.
+        covariance: full, tied, diagonal or spherical.
+        num_starts: starts by k-means++ that are compared.
+    """
+    import keras
+    import numpy as np
+
+    from keras_gen import evaluation, mixtures
+    from keras_gen.files import atomic_file
+    from keras_gen.training.protocols import true_log_density
+
+    # One batch of everything: an epoch of several leaves out an incomplete last one.
+    splits = data.load(batch_size=1_000_000, seed=run.seed)
+    built = {}
+
+    def build(components: int, scale: float) -> mixtures.GaussianMixture:
+        """Returns a mixture that has not started; graphs are traced once for each number of components."""
+        if (components, scale) not in built:
+            model = mixtures.GaussianMixture(
+                splits.event_shape, components, covariance, min_scale=scale, num_starts=num_starts, seed=run.seed
+            )
+            model.compile()
+            built[components, scale] = model, model.get_weights()
+        model, weights = built[components, scale]
+        model.set_weights(weights)
+        return model
+
+    def chosen(train: np.ndarray, valid: np.ndarray) -> tuple[float, int, float, list[np.ndarray]]:
+        """Returns the best validation likelihood, the mixture that has it, and its weights."""
+        found = []
+        unit = float(np.std(train.reshape(len(train), -1), axis=0).min())
+        for components in num_components:
+            for scale in min_scale:
+                model = build(components, scale * unit)
+                stop = keras.callbacks.EarlyStopping("val_loss", 1e-4, patience, restore_best_weights=True)
+                arguments = {"batch_size": batch_size, "epochs": epochs, "callbacks": [stop], "verbose": 0}
+                model.fit(train, validation_data=(valid,), shuffle=False, **arguments)
+                model.set_weights(stop.best_weights)
+                found.append((-stop.best, components, scale * unit, model.get_weights()))
+        best = max(found, key=lambda each: each[0])
+        print(f"validation {best[0]:.3f} nats: {best[1]} components, least scale {best[2]:.3g}", flush=True)
+        return best
+
+    def fit_fold(train: np.ndarray, valid: np.ndarray) -> mixtures.GaussianMixture:
+        _, components, scale, weights = chosen(train, valid)
+        model = build(components, scale)
+        model.set_weights(weights)
+        return model
+
+    metrics = {}
+    if folds:
+        rows = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
+        found = evaluation.cross_validate(fit_fold, rows, num_folds=folds, seed=run.seed)
+        metrics["cross_validation"] = {"log_likelihood": found.mean, "standard_error": found.standard_error}
+
+    _, components, scale, _ = chosen(splits.array("train"), splits.array("validation"))
+    with run.scope():
+        model = mixtures.GaussianMixture(
+            splits.event_shape, components, covariance, min_scale=scale, num_starts=num_starts, seed=run.seed
+        )
+        model.compile()
+    model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
+    metrics.update(evaluation.likelihoods(model, splits))
+    metrics["test"].update(num_components=components, min_scale=scale, num_free_parameters=model.num_free_parameters)
+    metrics["test"]["bic_of_training_data"] = model.bic(splits.array("train"))
+    truth = true_log_density(splits)
+    if truth is not None:
+        metrics["test"]["gap_to_truth"] = metrics["test"]["nll"] + float(truth(splits.array("test")).mean())
+    if splits.event_shape == (2,) and run.is_chief:
+        from keras_gen import pictures
+
+        with atomic_file(run.folder / "density.png") as path:
+            pictures.density_plot(model, truth, splits.array("test")).save(path)
+    return run.finish(
+        model,
+        splits,
+        metrics,
+        protocol="Exact likelihood; validation data chose the number of components, the least scale and the iteration. "
+        "In the cross-validation, where there is one, columns are standardised with the rows that are not left out.",
+    )
+
+
+if __name__ == "__main__":
+    main.cli()
