@@ -3,7 +3,9 @@
 python -m recipes.energy.dbm            digits
 python -m recipes.energy.dbm --paper    binarized MNIST, 500 and 1,000 hidden units
 
-Not measured yet.
+Measured on two cores. Digits, 118 s beside other work: test negative log-likelihood 17.60 ± 0.34 nats by the bound of
+mean field and annealing, 17.01 to 17.96 by three standard errors of Z (an RBM 18.23, a mixture of Bernoullis 18.50,
+independent pixels 25.18). `--paper`, whose bound is 84.62, was not run.
 """
 
 from keras_gen import training

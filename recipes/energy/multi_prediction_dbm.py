@@ -3,7 +3,8 @@
 python -m recipes.energy.multi_prediction_dbm            digits
 python -m recipes.energy.multi_prediction_dbm --paper    MNIST in bits, 500 and 1,000 hidden units
 
-Not measured yet.
+Measured on two cores. Digits, 64 s beside other work: test error 6.1 %, and 17.2 % with half of the pixels missing, of
+which each costs 0.228 nats (0.392 if pixels were independent). `--paper`, which has 0.91 %, was not run.
 """
 
 from keras_gen import training
@@ -14,7 +15,7 @@ def main(
     run: "training.Run",
     *,
     data: training.Examples = training.Examples("digits", binarization="threshold"),
-    schedule: training.Schedule = training.Schedule(epochs=60, batch_size=50, learning_rate=0.003),
+    schedule: training.Schedule = training.Schedule(epochs=200, batch_size=50, learning_rate=0.01),
     hidden_units: tuple[int, ...] = (100, 50),
     num_classes: int = 10,
     mean_field_steps: int = 8,

@@ -115,7 +115,7 @@ class TestLowerBound(ModelContract, EstimatesContract):
         model, x, expected = self.make_known()
         distances = []
         for num_samples in (1, 4, 16):
-            found, _ = self.estimates(model, x, range(200), num_samples)
+            found, _ = self.estimates(model, x, range(100), num_samples)
             distances.append(np.mean(expected - found.mean(axis=0)))
         assert distances == sorted(distances, reverse=True)
         assert distances[-1] > 0.0

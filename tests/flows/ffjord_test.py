@@ -43,7 +43,7 @@ class TestContracts(ModelContract, ConditionContract, FlowContract, ContinuousDe
 
     def make_deep(self):
         # The depth of a continuous flow is its number of steps.
-        return randomise(ContinuousFlow((3,), (4,), num_steps=100, seed=1), 0.5)
+        return randomise(ContinuousFlow((3,), (4,), num_steps=50, seed=1), 0.5)
 
 
 def linear_flow(matrix, num_steps=20):

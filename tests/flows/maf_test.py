@@ -23,7 +23,7 @@ class Contracts(ModelContract, ConditionContract, FlowContract, ContinuousDensit
 
     def make_model(self, **changes):
         arguments = {
-            "num_layers": 3,
+            "num_layers": 2,
             "hidden_units": (8, 9),
             "batch_normalization": True,
             "activation": "tanh",
@@ -38,12 +38,12 @@ class Contracts(ModelContract, ConditionContract, FlowContract, ContinuousDensit
         return np.concatenate([first, first**2, 3.0 - first], axis=1).astype(np.float32)
 
     def make_plane(self):
-        model = randomise(self.family((2,), num_layers=3, hidden_units=(8,), seed=1), 0.3, seed=2)
+        model = randomise(self.family((2,), num_layers=2, hidden_units=(8,), seed=1), 0.3, seed=2)
         model.adapt(np.array([[0.0, 3.0], [2.0, 4.0], [1.0, 5.0]]))
         return model
 
     def make_deep(self):
-        return randomise(self.family((2,), num_layers=100, hidden_units=(4,), seed=1), 0.02)
+        return randomise(self.family((2,), num_layers=50, hidden_units=(4,), seed=1), 0.02)
 
 
 class TestMAF(Contracts):

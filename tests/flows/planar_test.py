@@ -36,7 +36,7 @@ class TestPlanar(ModelContract, ConditionContract, FlowContract, ContinuousDensi
         return model
 
     def make_deep(self):
-        return randomise(PlanarFlow((3,), num_layers=100, seed=1), 0.5)
+        return randomise(PlanarFlow((3,), num_layers=50, seed=1), 0.5)
 
 
 class TestRadial(FlowContract, ContinuousDensityContract):
@@ -51,7 +51,7 @@ class TestRadial(FlowContract, ContinuousDensityContract):
         return model
 
     def make_deep(self):
-        return randomise(RadialFlow((3,), num_layers=100, seed=1), 0.5)
+        return randomise(RadialFlow((3,), num_layers=50, seed=1), 0.5)
 
 
 @pytest.mark.parametrize("family", [PlanarFlow, RadialFlow])

@@ -46,7 +46,7 @@ class TestContracts(ModelContract, CodesContract, ConditionContract, FlowContrac
         return model
 
     def make_deep(self):
-        return randomise(RealNVP((3,), num_layers=100, hidden_units=(4,), seed=1), 0.1)
+        return randomise(RealNVP((3,), num_layers=50, hidden_units=(4,), seed=1), 0.1)
 
 
 def test_the_equations_of_the_paper():
