@@ -3,7 +3,9 @@
 python -m recipes.energy.multimodal_dbm                       digits and their classes
 python -m recipes.energy.multimodal_dbm --dataset mnist --hidden-units 500 500 --condition-units 100 --joint-units 500
 
-Not measured yet. The paper's photographs and words are not at hand: images and classes stand for them.
+Measured on two cores. Digits, 5 minutes beside other work: classes drawn given a test image are wrong in 11.7 %, those
+inferred by mean field in 21.1 %; of the images drawn given a class, the nearest training image has another class in
+13.3 %. After half as long a training at half the rate, these were 47.8, 15.6 and 33.3 %. The paper's photographs and words are not at hand: images and classes stand for them.
 """
 
 from keras_gen import training
@@ -14,13 +16,13 @@ def main(
     run: "training.Run",
     *,
     data: training.Examples = training.Examples("digits", binarization="threshold"),
-    schedule: training.FixedSchedule = training.FixedSchedule(epochs=100, batch_size=50, learning_rate=0.02),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=600, batch_size=50, learning_rate=0.02),
     num_classes: int = 10,
     hidden_units: tuple[int, ...] = (100,),
     condition_units: tuple[int, ...] = (50,),
     joint_units: int = 100,
-    pretraining_epochs: int = 50,
-    pretraining_rate: float = 0.05,
+    pretraining_epochs: int = 100,
+    pretraining_rate: float = 0.02,
     num_chains: int = 100,
     chain_sweeps: int = 5,
     mean_field_steps: int = 10,
