@@ -7,7 +7,8 @@ Measured on two cores beside other trainings; negative log-likelihoods in nats b
 flatters rather than not, with three standard errors of Z to either side. Binarized MNIST, 27 minutes of training and 5
 of annealing: test 88.16 (87.71 to 88.46), a free energy gap of 4.4 between validation and training data (the paper,
 CD-25: 86.34). Three minutes more, `--paper --start-from FOLDER --learning-rate 0.05 --weight-decay 0.002 --epochs 8`:
-test 87.82 (87.13 to 88.22) by 160 chains, validation 88.45, a gap of 3.5. Digits, one minute: test 18.23 ± 0.35 (18.19 to 18.28; a mixture of Bernoullis 18.50).
+test 87.82 (87.13 to 88.22) by 160 chains, validation 88.45, a gap of 3.5. Digits, one minute: test 18.23 ± 0.35 (18.19
+to 18.28; a mixture of Bernoullis 18.50).
 """
 
 from keras_gen import training
