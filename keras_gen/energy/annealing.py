@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
+from keras_gen.core import Estimates
 
 #: Chains that are annealed at once.
 CHAINS_AT_ONCE = 500
@@ -120,11 +121,16 @@ def annealed_log_weights(
     )[1]
 
 
-class AnnealedPartition:
-    """Gives a model an estimate of its log Z.
+class AnnealedPartition(Estimates):
+    """Gives a model an estimate of its log Z, and of its likelihood by it.
 
-    The model provides `annealed_log_weights`.
+    The model provides `annealed_log_weights` and `free_energy_of`, and `num_temperatures`, the steps of annealing in
+    `log_prob_bound`.
     """
+
+    def free_energy_of(self, x: tf.Tensor, dtype) -> tf.Tensor:
+        """Returns F(x), or an upper bound of it, of valid examples, computed in a dtype, of shape `(batch,)`."""
+        raise NotImplementedError
 
     def annealed_log_weights(self, num_samples: tf.Tensor, num_temperatures: int, seed: tf.Tensor) -> tf.Tensor:
         """Returns the logarithms of weights whose mean is Z, float64 of shape `(num_samples,)`."""
@@ -159,3 +165,9 @@ class AnnealedPartition:
             return LogPartition.of(self.annealed_log_weights(num_samples, num_temperatures, seed))
 
         return tf.function(estimate, autograph=False, reduce_retracing=True)
+
+    def estimate_log_prob(self, x, condition, num_samples, seed):
+        log_z = LogPartition.of(self.annealed_log_weights(num_samples, self.num_temperatures, seed))
+        log_prob = -self.free_energy_of(x, tf.float64) - log_z.estimate
+        error = tf.broadcast_to(log_z.standard_error, tf.shape(log_prob))
+        return tf.cast(log_prob, tf.float32), tf.cast(error, tf.float32)

@@ -12,10 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
-from keras_gen.core import Estimates, Signature, Step
+from keras_gen.core import Signature, Step
 from keras_gen.energy.annealing import (
     AnnealedPartition,
-    LogPartition,
     annealed_log_weights,
     temperatures_near_one,
 )
@@ -319,7 +318,7 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
         return histories
 
 
-class DBM(AnnealedPartition, Estimates, MeanFieldLearning):
+class DBM(AnnealedPartition, MeanFieldLearning):
     r"""A deep Boltzmann machine: visible bits x and layers of hidden bits, each connected with the next one.
 
     $$p(x, h) = e^{-E(x, h)} / Z, \qquad E(x, h) = -\sum_{l=0}^{L} b_l^\top h_l - \sum_{l=1}^{L} h_{l-1}^\top W_l h_l,
@@ -410,10 +409,9 @@ class DBM(AnnealedPartition, Estimates, MeanFieldLearning):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        return tf.cast(self.free_energy_bound(self.validated(x), tf.float32), tf.float32)
+        return self.free_energy_of(self.validated(x), tf.float32)
 
-    def free_energy_bound(self, x: tf.Tensor, dtype) -> tf.Tensor:
-        """Returns `variational_free_energy` of valid examples, computed in a dtype."""
+    def free_energy_of(self, x, dtype):
         means = self.machine().mean_field(self.evidence(x), self.mean_field_steps)
         means = {name: tf.cast(mean, dtype) for name, mean in means.items()}
         return self.machine(dtype).variational_free_energy(means, self.hidden_layers)
@@ -449,12 +447,6 @@ class DBM(AnnealedPartition, Estimates, MeanFieldLearning):
             num_samples,
             seed,
         )
-
-    def estimate_log_prob(self, x, condition, num_samples, seed):
-        log_z = LogPartition.of(self.annealed_log_weights(num_samples, self.num_temperatures, seed))
-        bound = -self.free_energy_bound(x, tf.float64) - log_z.estimate
-        error = tf.broadcast_to(log_z.standard_error, tf.shape(bound))
-        return tf.cast(bound, tf.float32), tf.cast(error, tf.float32)
 
     def signatures(self):
         """Adds `variational_free_energy`."""

@@ -14,10 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
-from keras_gen.core import Codes, Estimates, Signature
+from keras_gen.core import Codes, Signature
 from keras_gen.energy.annealing import (
     AnnealedPartition,
-    LogPartition,
     annealed_log_weights,
     temperatures_near_one,
 )
@@ -30,7 +29,7 @@ from keras_gen.spaces import Interval
 MAX_ENUMERATED_UNITS = 20
 
 
-class RBM(AnnealedPartition, Estimates, Codes, EnergyModel):
+class RBM(AnnealedPartition, Codes, EnergyModel):
     r"""A restricted Boltzmann machine: visible entries x and hidden bits h, independent given each other.
 
     $$p(x, h) = e^{-E(x, h)} / Z, \qquad E(x, h) = -b^\top x - c^\top h - x^\top W h$$
@@ -159,7 +158,10 @@ class RBM(AnnealedPartition, Estimates, Codes, EnergyModel):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        return self.harmonium().free_energy(self.flat(self.validated(x)))
+        return self.free_energy_of(self.validated(x), tf.float32)
+
+    def free_energy_of(self, x, dtype):
+        return self.harmonium(dtype).free_energy(tf.cast(self.flat(x), dtype))
 
     def call(self, x):
         """The free energy, so that `model.predict(x)` returns it."""
@@ -312,13 +314,6 @@ class RBM(AnnealedPartition, Estimates, Codes, EnergyModel):
             num_samples,
             seed,
         )
-
-    def estimate_log_prob(self, x, condition, num_samples, seed):
-        log_weights = self.annealed_log_weights(num_samples, self.num_temperatures, seed)
-        log_z = LogPartition.of(log_weights)
-        log_prob = -self.harmonium(tf.float64).free_energy(tf.cast(self.flat(x), tf.float64)) - log_z.estimate
-        error = tf.broadcast_to(log_z.standard_error, tf.shape(log_prob))
-        return tf.cast(log_prob, tf.float32), tf.cast(error, tf.float32)
 
     # Export
 

@@ -4,7 +4,7 @@ A protocol is what several recipes do in the same way, from the first epoch to t
 says in a report how its figures came about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -12,8 +12,11 @@ import numpy as np
 from keras_gen import evaluation, pictures
 from keras_gen.core import DensityModel, GenerativeModel
 from keras_gen.data import Splits, toy
+from keras_gen.energy.annealing import LogPartition
+from keras_gen.energy.dbm import MeanFieldLearning
 from keras_gen.files import atomic_file
 from keras_gen.flows.base import FlowModel
+from keras_gen.spaces import levels_or_reals
 from keras_gen.training.arguments import FixedSchedule, Schedule, VectorSchedule
 from keras_gen.training.run import Run
 
@@ -79,16 +82,28 @@ def fit_vectors(
         metrics["cross_validation"] = {"log_likelihood": found.mean, "standard_error": found.standard_error}
 
     model = fit_built(run, splits, build, schedule)
-    for split in ("validation", "test"):
-        metrics[split] = evaluation.likelihood(model, getattr(splits, split))
-    metrics["test"].update(evaluation.baselines(splits))
+    return model, {**metrics, **vector_likelihoods(run, model, splits)}
+
+
+def vector_likelihoods(run: Run, model: DensityModel, splits: Splits) -> dict[str, dict[str, float]]:
+    """Evaluates the exact likelihood of a density of real vectors, as `fit_vectors` says, and draws its picture.
+
+    Args:
+        run: the run; its folder gets the picture.
+        model: trained density.
+        splits: its data.
+
+    Returns:
+        Figures of "validation" and "test".
+    """
+    metrics = evaluation.likelihoods(model, splits)
     truth = true_log_density(splits)
     if truth is not None:
         metrics["test"]["gap_to_truth"] = metrics["test"]["nll"] + float(truth(splits.array("test")).mean())
     if splits.event_shape == (2,) and run.is_chief:
         with atomic_file(run.folder / "density.png") as path:
             pictures.density_plot(model, truth, splits.array("test")).save(path)
-    return model, metrics
+    return metrics
 
 
 def true_log_density(splits: Splits) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -205,3 +220,66 @@ def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, 
     highest = splits.levels - 1.0
     test, validation = splits.array("test") / highest, splits.array("validation") / highest
     return evaluation.parzen_log_likelihood(x / highest, test, validation)
+
+
+def pretrain_layers(
+    run: Run,
+    model: MeanFieldLearning,
+    splits: Splits,
+    labels: Sequence[np.ndarray | None] = (None, None, None),
+    *,
+    epochs: int,
+    learning_rate: float,
+) -> None:
+    """Fits the machine of each hidden layer of a deep Boltzmann machine, a stage of the run, and starts from them.
+
+    Args:
+        run: the run.
+        model: built in the run's scope.
+        splits: examples.
+        labels: of each split, what its examples are conditioned on; None for nothing.
+        epochs: passes over the data for each hidden layer.
+        learning_rate: of stochastic gradient descent at the start; it falls to 0 along a cosine.
+    """
+    machines = {}
+    for name in model.hidden_layers:
+        stage = run.stage(name)
+        with stage.scope():
+            rbm = model.pretraining_rbm(name)
+            inputs = splits.unlabelled().changed(
+                lambda x, number, name=name: model.pretraining_examples(
+                    name, machines, x, labels[number], seed=run.seed + number
+                ),
+                levels_or_reals(rbm.event_shape, rbm.levels),
+            )
+            rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * inputs.steps_per_epoch)
+            stage.compile(rbm, keras.optimizers.SGD(rate, momentum=0.9), xla=False)
+        rbm.adapt(inputs.array("train"))
+        machines[name] = stage.fit(rbm, inputs, epochs=epochs)
+
+    x = splits.array("train")
+    model.adapt(x, labels[0])
+    model.take_pretraining(machines)
+    model.start_chains(x, labels[0], seed=run.seed)
+
+
+def annealed_likelihood(free_energies: np.ndarray, log_z: LogPartition, name: str) -> dict[str, float]:
+    """Returns the negative log-likelihood of examples by an estimate of log Z, with its errors.
+
+    Args:
+        free_energies: F of each example, float64, in nats.
+        log_z: the estimate.
+        name: what the figure is called.
+
+    Returns:
+        The mean under `name`; its standard error over examples and that of the estimate; and what it would be, were
+        the mean weight of the annealing three standard errors less or more.
+    """
+    mean = float(free_energies.mean())
+    return {
+        name: mean + float(log_z.estimate),
+        f"{name}_standard_error": float(free_energies.std(ddof=1) / len(free_energies) ** 0.5),
+        f"{name}_monte_carlo_error": float(log_z.standard_error),
+        "nll_three_errors_below": mean + float(log_z.low),
+        "nll_three_errors_above": mean + float(log_z.high),
+    }

@@ -51,10 +51,8 @@ def main(
     import numpy as np
 
     from keras_gen import energy, evaluation
-    from keras_gen.spaces import Levels
 
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
-    x = {split: splits.array(split) for split in ("train", "validation", "test")}
     with run.scope():
         model = energy.DBM(
             splits.event_shape,
@@ -66,23 +64,7 @@ def main(
             seed=run.seed,
         )
 
-    machines = {}
-    for name in model.hidden_layers:
-        stage = run.stage(name)
-        with stage.scope():
-            rbm = model.pretraining_rbm(name)
-            inputs = splits.changed(
-                lambda x, number, name=name: model.pretraining_examples(name, machines, x, seed=run.seed + number),
-                Levels(rbm.event_shape, 2),
-            )
-            rate = keras.optimizers.schedules.CosineDecay(pretraining_rate, pretraining_epochs * inputs.steps_per_epoch)
-            stage.compile(rbm, keras.optimizers.SGD(rate, momentum=0.9), xla=False)
-        rbm.adapt(inputs.array("train"))
-        machines[name] = stage.fit(rbm, inputs, epochs=pretraining_epochs)
-
-    model.adapt(x["train"])
-    model.take_pretraining(machines)
-    model.start_chains(x["train"], seed=run.seed)
+    training.pretrain_layers(run, model, splits, epochs=pretraining_epochs, learning_rate=pretraining_rate)
     with run.scope():
         # A loop of sweeps is slower with XLA.
         run.compile(model, keras.optimizers.SGD(schedule.rate(splits.steps_per_epoch), momentum=0.5), xla=False)
@@ -93,13 +75,7 @@ def main(
     for split in ("train", "validation", "test"):
         batches = (model.variational_free_energy(batch).numpy() for batch in splits.in_order(split))
         free_energies = np.concatenate(list(batches)).astype(np.float64)
-        metrics[split] = {
-            "nll_estimate": free_energies.mean() + float(log_z.estimate),
-            "nll_estimate_standard_error": float(free_energies.std(ddof=1) / len(free_energies) ** 0.5),
-            "nll_estimate_monte_carlo_error": float(log_z.standard_error),
-            "nll_three_errors_below": free_energies.mean() + float(log_z.low),
-            "nll_three_errors_above": free_energies.mean() + float(log_z.high),
-        }
+        metrics[split] = training.annealed_likelihood(free_energies, log_z, "nll_estimate")
     metrics["test"].update({"log_partition": float(log_z.estimate), **evaluation.baselines(splits)})
     return run.finish(
         model,

@@ -47,7 +47,6 @@ def main(
     import numpy as np
 
     from keras_gen import energy
-    from keras_gen.spaces import levels_or_reals
 
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     labels = [splits.labels(split) for split in ("train", "validation", "test")]
@@ -66,32 +65,13 @@ def main(
             seed=run.seed,
         )
 
-    machines = {}
-    for name in model.hidden_layers:
-        stage = run.stage(name)
-        with stage.scope():
-            rbm = model.pretraining_rbm(name)
-            inputs = splits.unlabelled().changed(
-                lambda x, number, name=name: model.pretraining_examples(
-                    name, machines, x, labels[number], seed=run.seed + number
-                ),
-                levels_or_reals(rbm.event_shape, rbm.levels),
-            )
-            rate = keras.optimizers.schedules.CosineDecay(pretraining_rate, pretraining_epochs * inputs.steps_per_epoch)
-            stage.compile(rbm, keras.optimizers.SGD(rate, momentum=0.9), xla=False)
-        rbm.adapt(inputs.array("train"))
-        machines[name] = stage.fit(rbm, inputs, epochs=pretraining_epochs)
-
-    x_train = splits.array("train")
-    model.adapt(x_train, labels[0])
-    model.take_pretraining(machines)
-    model.start_chains(x_train, labels[0], seed=run.seed)
+    training.pretrain_layers(run, model, splits, labels, epochs=pretraining_epochs, learning_rate=pretraining_rate)
     with run.scope():
         # A loop of sweeps is slower with XLA.
         run.compile(model, keras.optimizers.SGD(schedule.rate(splits.steps_per_epoch), momentum=0.5), xla=False)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
-    metrics = {}
+    metrics, x_train = {}, splits.array("train")
     for split, label in zip(("validation", "test"), labels[1:], strict=True):
         x = splits.array(split)
         drawn = model.sample_condition(x, seed=run.seed).numpy()

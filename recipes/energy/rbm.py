@@ -76,19 +76,13 @@ def main(
 
     x = {split: splits.array(split) for split in ("train", "validation", "test")}
     free_energies = {split: model.predict(values, verbose=0).astype(np.float64) for split, values in x.items()}
-    means = {split: float(values.mean()) for split, values in free_energies.items()}
     log_z = model.estimate_log_partition(num_samples, num_temperatures, seed=run.seed)
     metrics = {
-        split: {
-            "nll_lower_bound": means[split] + float(log_z.estimate),
-            "nll_lower_bound_standard_error": float(free_energies[split].std(ddof=1) / len(x[split]) ** 0.5),
-            "nll_lower_bound_monte_carlo_error": float(log_z.standard_error),
-            "nll_three_errors_below": means[split] + float(log_z.low),
-            "nll_three_errors_above": means[split] + float(log_z.high),
-        }
+        split: training.annealed_likelihood(free_energies[split], log_z, "nll_lower_bound")
         for split in ("validation", "test")
     }
-    metrics["validation"]["free_energy_gap"] = means["validation"] - means["train"]
+    gap = free_energies["validation"].mean() - free_energies["train"].mean()
+    metrics["validation"]["free_energy_gap"] = float(gap)
     metrics["test"].update(evaluation.baselines(splits))
     if probe_strengths:
         codes = [(evaluation.codes(model, x[split]), labelled.labels(split)) for split in x]

@@ -44,8 +44,6 @@ def main(
     import numpy as np
 
     from keras_gen import evaluation, mixtures
-    from keras_gen.files import atomic_file
-    from keras_gen.training.protocols import true_log_density
 
     # One batch of everything: an epoch of several leaves out an incomplete last one.
     splits = data.load(batch_size=1_000_000, seed=run.seed)
@@ -98,17 +96,9 @@ def main(
         )
         model.compile()
     model = run.fit(model, splits, epochs=epochs, monitor="val_loss", patience=patience)
-    metrics.update(evaluation.likelihoods(model, splits))
+    metrics.update(training.vector_likelihoods(run, model, splits))
     metrics["test"].update(num_components=components, min_scale=scale, num_free_parameters=model.num_free_parameters)
     metrics["test"]["bic_of_training_data"] = model.bic(splits.array("train"))
-    truth = true_log_density(splits)
-    if truth is not None:
-        metrics["test"]["gap_to_truth"] = metrics["test"]["nll"] + float(truth(splits.array("test")).mean())
-    if splits.event_shape == (2,) and run.is_chief:
-        from keras_gen import pictures
-
-        with atomic_file(run.folder / "density.png") as path:
-            pictures.density_plot(model, truth, splits.array("test")).save(path)
     return run.finish(
         model,
         splits,
