@@ -14,6 +14,7 @@ import tyro
 
 from keras_gen import checks
 from keras_gen.console import load_tensorflow, plain_exit
+from keras_gen.files import atomic_file, json_text
 
 Folder = Annotated[pathlib.Path, tyro.conf.Positional]
 
@@ -99,7 +100,6 @@ def sample(
 
     import keras_gen
     from keras_gen import pictures, spaces
-    from keras_gen.files import atomic_file
 
     model = keras_gen.load_model(folder)
     if "sample" not in model.signatures():
@@ -176,7 +176,7 @@ def evaluate(
         **reading,
     )
     figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed)
-    print(json.dumps({"likelihood": model.likelihood_kind, split: figures}, indent=2))
+    print(json_text({"likelihood": model.likelihood_kind, split: figures}))
 
 
 def export(
@@ -209,7 +209,7 @@ def export(
         print(f"{exports.saved_model(model, output)}: for TF Serving")
     else:
         report = exports.litert(model, output, quantize=None if quantize == "none" else quantize)
-        print(f"{output}: for LiteRT\n{json.dumps(report, indent=2)}")
+        print(f"{output}: for LiteRT\n{json_text(report)}")
 
 
 def info(folder: Folder) -> None:
@@ -220,7 +220,7 @@ def info(folder: Folder) -> None:
     """
     config, metrics = read_json(folder / "config.json"), read_json(folder / "metrics.json")
     print(f"recipe: {config['recipe']}")
-    print(json.dumps({"arguments": config["arguments"], **metrics}, indent=2))
+    print(json_text({"arguments": config["arguments"], **metrics}))
 
 
 def read_json(path: pathlib.Path) -> dict:

@@ -1,11 +1,27 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and what is written to them."""
 
 import contextlib
+import json
+import math
 import os
 import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+
+
+def json_text(value) -> str:
+    """Returns figures as JSON that every reader accepts: a number that is not finite, which JSON lacks, is null."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value):
+    """Returns nested dicts and lists with None for floats that are not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextlib.contextmanager

@@ -1,10 +1,24 @@
 """Tests of files and folders that appear whole or not at all."""
 
+import json
+import math
 import os
 
 import pytest
 
-from keras_gen.files import atomic_file, atomic_folder
+from keras_gen.files import atomic_file, atomic_folder, json_text
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_number_that_is_not_finite_is_null_in_json(value):
+    def refuse(name):
+        raise AssertionError(name)
+
+    text = json_text({"test": {"below": value, "nll": 92.25, "rows": (1, value)}, "name": "dbm"})
+    assert json.loads(text, parse_constant=refuse) == {
+        "test": {"below": None, "nll": 92.25, "rows": [1, None]},
+        "name": "dbm",
+    }
 
 
 def test_a_file_appears_at_the_end(tmp_path):

@@ -24,7 +24,7 @@ from keras_gen import export, pictures
 from keras_gen.console import markdown_table
 from keras_gen.core import Model, saving
 from keras_gen.data import Splits
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, json_text
 from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
 from keras_gen.training.callbacks import Checkpoints, Previews, StopAtNaN
@@ -283,7 +283,7 @@ class Run:
             with atomic_file(self.folder / "README.md") as path:
                 path.write_text(f"# {self.name} on {splits.name}\n\n{table}\n{protocol}\n")
             with atomic_file(self.folder / "metrics.json") as path:
-                path.write_text(json.dumps(report, indent=2) + "\n")
+                path.write_text(json_text(report) + "\n")
             print(f"{table}\nIn {self.folder}: metrics.json, README.md")
         return report
 
@@ -326,7 +326,7 @@ class Run:
             path.write_text(model_card(self.name, self.config, model, report, metrics))
         # Written last: a folder with this file holds a finished run.
         with atomic_file(self.folder / "metrics.json") as path:
-            path.write_text(json.dumps(report, indent=2) + "\n")
+            path.write_text(json_text(report) + "\n")
         for split, results in metrics.items():
             print(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in results.items()))
         print(f"In {self.folder}:")
