@@ -8,7 +8,9 @@ flatters rather than not, with three standard errors of Z to either side. Binari
 of annealing: test 88.16 (87.71 to 88.46), a free energy gap of 4.4 between validation and training data (the paper,
 CD-25: 86.34). Three minutes more, `--paper --start-from FOLDER --learning-rate 0.05 --weight-decay 0.002 --epochs 8`:
 test 87.82 (87.13 to 88.22) by 160 chains, validation 88.45, a gap of 3.5. Digits, one minute: test 18.23 ± 0.35 (18.19
-to 18.28; a mixture of Bernoullis 18.50).
+to 18.28; a mixture of Bernoullis 18.50). MNIST with `--dataset mnist --binarization threshold --hidden-units 1024
+--negative-phase contrastive_divergence --probe-strengths 0.003 --epochs 15 --num-temperatures 1000`, under two minutes
+of training: a logistic regression on the hidden units is right about 96.5 ± 0.2 % of the test set.
 """
 
 from keras_gen import training
