@@ -17,7 +17,7 @@ import numpy as np
 import tyro
 
 from keras_gen import autoregressive, data, evaluation
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, json_text
 
 MODELS = {
     "FVSBN": lambda shape, seed: autoregressive.FVSBN(shape, seed=seed),
@@ -124,7 +124,7 @@ def main(
             if output is not None:
                 output.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_file(output) as file:
-                    file.write_text(json.dumps({"rule": dataclasses.asdict(rule), "results": rows}, indent=2) + "\n")
+                    file.write_text(json_text({"rule": dataclasses.asdict(rule), "results": rows}) + "\n")
 
 
 if __name__ == "__main__":

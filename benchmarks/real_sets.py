@@ -21,7 +21,7 @@ import tyro
 from sklearn.mixture import GaussianMixture
 
 from keras_gen import autoregressive, data, evaluation, flows
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, json_text
 
 MODELS = {
     "RNADE": lambda shape, seed: autoregressive.RNADE(shape, 50, 10, seed=seed),
@@ -167,7 +167,7 @@ def main(
             if output is not None:
                 output.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_file(output) as file:
-                    file.write_text(json.dumps({"rule": dataclasses.asdict(rule), "results": results}, indent=2) + "\n")
+                    file.write_text(json_text({"rule": dataclasses.asdict(rule), "results": results}) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,35 @@
-"""Tests of files and folders that appear whole or not at all."""
+"""Tests of files and folders that appear whole or not at all, and of what is written to them."""
 
 import json
 import math
 import os
+import pathlib
 
 import pytest
 
 from keras_gen.files import atomic_file, atomic_folder, json_text
 
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is no JSON")
+
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_a_number_that_is_not_finite_is_null_in_json(value):
-    def refuse(name):
-        raise AssertionError(name)
-
     text = json_text({"test": {"below": value, "nll": 92.25, "rows": (1, value)}, "name": "dbm"})
     assert json.loads(text, parse_constant=refuse) == {
         "test": {"below": None, "nll": 92.25, "rows": [1, None]},
         "name": "dbm",
     }
+
+
+def test_figures_that_are_kept_are_json_for_every_reader():
+    paths = [path for folder in ("results", "saved_models") for path in (ROOT / folder).rglob("*.json")]
+    assert len(paths) > 40
+    for path in paths:
+        assert json.loads(path.read_text(), parse_constant=refuse), path
 
 
 def test_a_file_appears_at_the_end(tmp_path):
