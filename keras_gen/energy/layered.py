@@ -301,7 +301,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         event_shape: shape of one example.
         levels: 2 for bits, None for real numbers.
         mean_field_steps: steps of mean field.
-        num_sweeps: sweeps of Gibbs sampling from independent units to a sample, unless `sample` is told otherwise.
+        num_sweeps: sweeps of Gibbs sampling to a sample, unless `sample` is told otherwise.
         **kwargs: as in `GenerativeModel`; `seed` also chooses the initial weights.
     """
 
@@ -458,7 +458,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         return self.event_of(self.drawn_state(evidence, num_samples, num_sweeps, seed))
 
     def drawn_state(self, evidence: Evidence, num_samples, num_sweeps, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the statistics of all layers after sweeps of Gibbs sampling from independent units.
+        """Returns the statistics of all layers after sweeps of Gibbs sampling, from `start_of_draws`.
 
         Args:
             evidence: what is known, which stays as it is.
@@ -468,8 +468,13 @@ class LayeredBoltzmannMachine(EnergyModel):
         """
         machine, rows = self.machine(), Rows.all(num_samples)
         start_seed, sweep_seed, last_seed = tf.unstack(tf.random.split(seed, 3))
-        odd = repeated(machine.sweeps(rows, evidence), machine.base_draws(rows, start_seed), num_sweeps, sweep_seed)
+        start = self.start_of_draws(machine, evidence, rows, start_seed)
+        odd = repeated(machine.sweeps(rows, evidence), start, num_sweeps, sweep_seed)
         return machine.drawn(machine.sides[0], machine.split(odd), machine.noise(rows, last_seed), evidence)
+
+    def start_of_draws(self, machine: LayeredMachine, evidence: Evidence, rows: Rows, seed: tf.Tensor) -> tf.Tensor:
+        """Returns odd layers that Gibbs sampling starts from, of shape `(rows, odd_size)`: independent units."""
+        return machine.base_draws(rows, seed)
 
     def event_of(self, state: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the examples of a state."""

@@ -7,7 +7,7 @@ Measured on two cores. Digits, 118 s beside other work: test negative log-likeli
 mean field and annealing, 17.01 to 17.96 by three standard errors of Z (an RBM 18.23, a mixture of Bernoullis 18.50,
 independent pixels 25.18). `--paper --batch-size 100 --epochs 40`, 26 min: 92.28 nats (the paper's bound is 84.62), an
 estimate that few of 100 chains of annealing carry: its standard error is 0.78, and three of them leave no lower end.
-The persistent chains hold all ten digits, but draws, which like annealing start at independent pixels, are mostly ones.
+Draws start at the persistent chains and show all ten digits; from independent pixels, as annealing, they lead to ones.
 """
 
 from keras_gen import training

@@ -1,5 +1,6 @@
 """What leaves the laptop: SavedModels and LiteRT files."""
 
+import contextlib
 import inspect
 
 import numpy as np
@@ -43,23 +44,23 @@ class ExportContract(Contract):
     @pytest.fixture(scope="class")
     @classmethod
     def exported(cls, model, tmp_path_factory):
-        """The verbs as graphs, the folder of a SavedModel, a LiteRT file, and the report on it."""
-        folder = tmp_path_factory.mktemp("exported")
+        """The verbs as graphs, the SavedModel as it is loaded, a LiteRT file, and the report on it."""
+        file = tmp_path_factory.mktemp("exported") / "model.tflite"
         with traced():
             graphs = export.Graphs(model)
-            served = export.saved_model(graphs, folder / "served")
-            report = export.litert(graphs, folder / "model.tflite")
-        return graphs, served, folder / "model.tflite", report
+            report = export.litert(graphs, file)
+            # The SavedModel that the LiteRT file was made from; `tests/export` tests how a version appears.
+            return graphs, tf.saved_model.load(str(graphs.folder)), file, report
 
     def test_a_saved_model_holds_the_verbs(self, model, exported):
-        """What was written computes what its graphs do, or `export.saved_model` fails; `tests/export` tests that."""
         graphs, served, _, _ = exported
-        assert set(graphs.functions) == set(model.signatures())
-        assert (served / "saved_model.pb").exists()
-        for name, function in graphs.functions.items():
+        assert set(graphs.functions) == set(model.signatures()) == set(served.signatures) - {"serving_default"}
+        for name, signature in model.signatures().items():
             inputs = graphs.example_inputs(name, 5, 7)
-            found = function(**inputs)
             with traced():
+                found = served.signatures[name](**inputs)
+            # A verb that draws may hold loops, which are slow one operation at a time.
+            with contextlib.nullcontext() if signature.deterministic else traced():
                 expected = call_verb(model, name, inputs)
             for output, value in zip(graphs.functions[name].structured_outputs, expected, strict=True):
                 np.testing.assert_allclose(found[output], value, rtol=1e-4, atol=1e-4, err_msg=f"{name} {output}")

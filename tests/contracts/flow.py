@@ -19,7 +19,7 @@ class FlowContract(Contract):
     scale = 0.6
 
     def make_deep(self):
-        """Returns a model of fifty layers, or of as many as the shape of small examples allows."""
+        """Returns a model of twenty to fifty layers, or of as many as the shape of small examples allows."""
         raise NotImplementedError
 
     @pytest.fixture(scope="class")

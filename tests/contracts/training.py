@@ -85,9 +85,8 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
         """A model that was trained, its weights before and its history; a test may train it further."""
         model = cls().compile(cls().make_model())
         before = values(model.trainable_weights)
-        validation = rows_of(batch, slice(8))
         with traced():
-            history = model.fit(batch, validation_data=validation, batch_size=8, epochs=cls.epochs, verbose=0).history
+            history = model.fit(batch, batch_size=8, epochs=cls.epochs, verbose=0).history
         return model, before, history
 
     # Saving
@@ -123,13 +122,15 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
 
     # Training
 
-    def test_training_reaches_every_weight_and_brings_the_loss_down(self, training):
+    def test_training_reaches_every_weight_and_brings_the_loss_down(self, training, batch):
         model, before, history = training
         for weight, start in zip(model.trainable_weights, before, strict=True):
             assert np.any(weight.numpy() != start), weight.path
         assert all(np.all(np.isfinite(series)) for series in history.values())
         assert history[self.falling_term][-1] < history[self.falling_term][0]
-        assert f"val_{self.falling_term}" in history
+        figures = model.evaluate(rows_of(batch, slice(8)), verbose=0, return_dict=True)
+        assert self.falling_term in figures
+        assert np.all(np.isfinite(list(figures.values())))
 
     def test_a_batch_of_one_trains(self, batch):
         """The dtypes and forms of data are the base's: `tests/core/inputs_test.py` tests them once."""
@@ -143,10 +144,10 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
         assert all(np.all(np.isfinite(weight)) for weight in after)
         assert any(np.any(ours != theirs) for ours, theirs in zip(after, before, strict=True))
 
-    @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-    def test_mixed_precision_trains(self, batch, policy):
-        model = self.compile(self.make_model(dtype=policy), run_eagerly=True)
-        assert model.dtype_policy.name == policy
+    def test_mixed_precision_trains(self, batch):
+        """Of the two kinds, float16 has the smaller range."""
+        model = self.compile(self.make_model(dtype="mixed_float16"), run_eagerly=True)
+        assert model.dtype_policy.name == "mixed_float16"
         for _ in range(2):
             logs = model.train_on_batch(rows_of(batch, slice(8)), return_dict=True)
             assert np.all(np.isfinite(list(logs.values())))

@@ -98,6 +98,22 @@ def sigmoid(x):
 # Sums
 
 
+def test_draws_start_from_the_chains():
+    """Two modes that no sweep leaves: all units 1, or none of them, which is 10 times as rare in the chains."""
+    model = make(hidden_units=(4, 3), num_chains=11)
+    layers = [model.event_size, 4, 3]
+    for weight in model.weights_of_connections:
+        weight.assign(np.full(weight.shape, 20.0))
+    for bias, size, neighbours in zip(model.biases, layers, (4, layers[0] + 3, 4), strict=True):
+        bias.assign(np.full(size, -10.0 * neighbours))
+    chains = np.ones(model.chains.shape, np.float32)
+    chains[0] = 0.0
+    model.chains.assign(chains)
+    drawn = model.sample(2000, seed=0).numpy().reshape(2000, -1).mean(axis=1)
+    assert set(np.unique(drawn)) == {0.0, 1.0}
+    assert abs(drawn.mean() - 10 / 11) < 4.0 * np.sqrt(10.0 / 11**2 / 2000)
+
+
 def test_energy_and_sums_over_a_side_are_those_of_all_states(machine):
     states = all_states(machine)
     expected = log_masses(machine, states)

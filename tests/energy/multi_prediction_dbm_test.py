@@ -195,9 +195,9 @@ def test_training_teaches_inference_with_half_of_the_entries_missing():
     x = np.tile(np.eye(3, dtype=np.float32)[labels][:, np.newaxis], (1, 2, 1))
     model = MultiPredictionDBM((2, 3), (12, 8), 3, mean_field_steps=6)
     model.adapt(x, labels)
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, 3000)), steps_per_execution=50)
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, 1500)), steps_per_execution=50)
     # In one epoch: what Keras does between epochs takes longer than these steps.
-    model.fit(np.tile(x, (600, 1, 1)), np.tile(labels, 600), batch_size=60, verbose=0, shuffle=False)
+    model.fit(np.tile(x, (300, 1, 1)), np.tile(labels, 300), batch_size=60, verbose=0, shuffle=False)
     mask = np.array([[1, 1, 1], [0, 0, 0]])
     np.testing.assert_array_equal(np.argmax(model.classify(x, mask), axis=-1), labels)
     np.testing.assert_array_equal(np.round(model.inpaint(np.where(mask, 1.0 - x, x), mask)), x)

@@ -23,7 +23,7 @@ class TestContracts(ModelContract, ConditionContract, FlowContract, ContinuousDe
     def make_model(self, **changes):
         arguments = {
             "hidden_units": (8, 7),
-            "num_steps": 8,
+            "num_steps": 4,
             "trace": "hutchinson",
             "activation": "softplus",
             "num_classes": 3,
@@ -43,7 +43,7 @@ class TestContracts(ModelContract, ConditionContract, FlowContract, ContinuousDe
 
     def make_deep(self):
         # The depth of a continuous flow is its number of steps.
-        return randomise(ContinuousFlow((3,), (4,), num_steps=50, seed=1), 0.5)
+        return randomise(ContinuousFlow((3,), (4,), num_steps=20, seed=1), 0.5)
 
 
 def linear_flow(matrix, num_steps=20):

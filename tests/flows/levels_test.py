@@ -39,7 +39,7 @@ class TestContracts(ModelContract, CodesContract, ConditionContract, EstimatesCo
             "levels": 5,
             "logit_margin": None,
             "condition_size": 2,
-            "num_layers": 3,
+            "num_layers": 2,
             "hidden_units": (8,),
             "ordering": "random",
             "seed": 3,

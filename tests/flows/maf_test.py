@@ -23,7 +23,7 @@ class Contracts(ModelContract, ConditionContract, FlowContract, ContinuousDensit
 
     def make_model(self, **changes):
         arguments = {
-            "num_layers": 2,
+            "num_layers": 1,
             "hidden_units": (8, 9),
             "batch_normalization": True,
             "activation": "tanh",
@@ -43,7 +43,7 @@ class Contracts(ModelContract, ConditionContract, FlowContract, ContinuousDensit
         return model
 
     def make_deep(self):
-        return randomise(self.family((2,), num_layers=50, hidden_units=(4,), seed=1), 0.02)
+        return randomise(self.family((2,), num_layers=20, hidden_units=(4,), seed=1), 0.02)
 
 
 class TestMAF(Contracts):
@@ -59,7 +59,7 @@ class TestMixtureMAF(ModelContract, ConditionContract, ContinuousDensityContract
     """Noise that is not normal; a vector as condition."""
 
     def make_model(self, **changes):
-        arguments = {"num_layers": 2, "hidden_units": (8,), "num_components": 3, "condition_size": 2, "seed": 3}
+        arguments = {"num_layers": 1, "hidden_units": (8,), "num_components": 3, "condition_size": 2, "seed": 3}
         return MixtureMAF((3,), **{**arguments, **changes})
 
     make_data = Contracts.make_data

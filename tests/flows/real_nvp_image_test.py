@@ -27,13 +27,13 @@ def make(**changes):
 
 
 class TestReals(FlowContract):
-    """Color images of real numbers."""
+    """Images of real numbers, of two channels."""
 
     #: Of the weights of a 3×3 convolution there are nine times as many as `randomise` reckons with.
     scale = 0.15
 
     def make_model(self, **changes):
-        return make(**changes)
+        return make(**{"event_shape": (4, 4, 2), **changes})
 
     def make_deep(self):
         # The size of the image limits the depth.

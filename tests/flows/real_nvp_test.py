@@ -24,7 +24,7 @@ class TestContracts(ModelContract, CodesContract, ConditionContract, FlowContrac
 
     def make_model(self, **changes):
         arguments = {
-            "num_layers": 3,
+            "num_layers": 2,
             "hidden_units": (8, 7),
             "ordering": "random",
             "batch_normalization": True,

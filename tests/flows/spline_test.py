@@ -25,7 +25,7 @@ class Contracts(ModelContract, ConditionContract, FlowContract, ContinuousDensit
     arguments = {}
 
     def make_model(self, **changes):
-        arguments = {"num_layers": 2, "num_bins": 5, "bound": 2.5, "activation": "tanh", "num_classes": 3, "seed": 3}
+        arguments = {"num_layers": 1, "num_bins": 5, "bound": 2.5, "activation": "tanh", "num_classes": 3, "seed": 3}
         return self.family((3,), **{**arguments, **self.arguments, **changes})
 
     def make_data(self):
@@ -43,7 +43,7 @@ class TestNeuralSplineFlow(Contracts):
     arguments = {"units": 8, "num_blocks": 1, "name": "flow"}
 
     def make_deep(self):
-        return randomise(NeuralSplineFlow((3,), num_layers=50, units=4, num_blocks=1, num_bins=4, seed=1), 0.02)
+        return randomise(NeuralSplineFlow((3,), num_layers=20, units=4, num_blocks=1, num_bins=4, seed=1), 0.02)
 
 
 class TestMaskedSplineFlow(Contracts):
@@ -51,7 +51,7 @@ class TestMaskedSplineFlow(Contracts):
     arguments = {"hidden_units": (8, 9), "batch_normalization": True, "name": "flow"}
 
     def make_deep(self):
-        return randomise(MaskedSplineFlow((2,), num_layers=50, hidden_units=(4,), num_bins=4, seed=1), 0.02)
+        return randomise(MaskedSplineFlow((2,), num_layers=20, hidden_units=(4,), num_bins=4, seed=1), 0.02)
 
 
 def test_the_equations_of_a_coupling():

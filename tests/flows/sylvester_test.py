@@ -28,7 +28,7 @@ class TestContracts(ModelContract, ConditionContract, FlowContract, ContinuousDe
         return model
 
     def make_deep(self):
-        return randomise(SylvesterFlow((2,), num_layers=50, num_reflections=1, condition_size=2, seed=1), 0.3)
+        return randomise(SylvesterFlow((2,), num_layers=20, num_reflections=1, condition_size=2, seed=1), 0.3)
 
 
 def test_the_equation_of_the_paper():
