@@ -18,7 +18,7 @@ def make(**changes):
         "hidden_units": (4, 3),
         "num_chains": 12,
         "chain_sweeps": 2,
-        "mean_field_steps": 6,
+        "mean_field_steps": 3,
         "num_temperatures": 60,
         "num_sweeps": 8,
         "seed": 3,

@@ -15,7 +15,7 @@ SMALL = {
     "joint_units": 2,
     "num_chains": 10,
     "chain_sweeps": 2,
-    "mean_field_steps": 5,
+    "mean_field_steps": 3,
     "num_sweeps": 8,
     "seed": 2,
     "name": "joint",
@@ -148,8 +148,8 @@ def test_training_brings_both_columns_together():
     start = np.log(joint_masses(model)[[4, 2, 1], [0, 1, 2]]).mean()
     model.pretrain(x, labels, learning_rate=0.1, batch_size=30, epochs=10, verbose=0)
     # Chains follow the model only if it changes slowly in the end.
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, 400)), steps_per_execution=50)
-    model.fit(np.tile(x, (40, 1)), np.tile(labels, 40), batch_size=30, verbose=0)
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, 800)), steps_per_execution=50)
+    model.fit(np.tile(x, (80, 1)), np.tile(labels, 80), batch_size=30, verbose=0)
     # Of three cases alike, each has log p = -log 3.
     table = joint_masses(model)
     assert np.log(table[[4, 2, 1], [0, 1, 2]]).mean() > start + 1.0
