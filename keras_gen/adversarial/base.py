@@ -328,12 +328,16 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         """As in `TwoPlayer`; the average follows the generator."""
         terms = super().take_generator_step(batch, step)
         if self.average_generator is not None:
-            num_steps = tf.cast(step.iteration, tf.float32) + 1.0
-            momentum = tf.minimum(self.generator_average, (1.0 + num_steps) / (10.0 + num_steps))
+            momentum = self.average_momentum(step)
             for average, weight in zip(self.average_generator.weights, self.generator.weights, strict=True):
                 step.update(average, momentum * average.value + (1.0 - momentum) * weight.value)
             step.apply()
         return terms
+
+    def average_momentum(self, step: Step) -> tf.Tensor | float:
+        """Returns the momentum of the generator's average at a step."""
+        num_steps = tf.cast(step.iteration, tf.float32) + 1.0
+        return tf.minimum(self.generator_average, (1.0 + num_steps) / (10.0 + num_steps))
 
     # Export
 
