@@ -80,6 +80,14 @@ def event_shape(value) -> tuple[int, ...]:
     return shape
 
 
+def image_shape(name: str, value) -> tuple[int, int, int]:
+    """Returns the shape of an image as a tuple of height, width and channels."""
+    shape = positive_ints(name, value)
+    if len(shape) != 3:
+        raise ValueError(f"`{name}` must be (height, width, channels), received {shape}.")
+    return shape
+
+
 def levels(value, *, allow_none: bool = False, name: str = "levels") -> int | None:
     """Returns the number of levels, an int of at least 2, or None where that is allowed."""
     if value is None and allow_none:

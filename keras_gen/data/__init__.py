@@ -1,6 +1,13 @@
 """Data sets by name or by path, as `tf.data` pipelines."""
 
 from keras_gen.data.loading import load as load
+from keras_gen.data.pairs import load_pairs as load_pairs
 from keras_gen.data.splits import Splits as Splits
+from keras_gen.data.styles import STYLE_ATTRIBUTES as STYLE_ATTRIBUTES
+from keras_gen.data.styles import styled as styled
+from keras_gen.data.transforms import augmented as augmented
 from keras_gen.data.transforms import few_labels as few_labels
+from keras_gen.data.transforms import paired as paired
 from keras_gen.data.transforms import stacked as stacked
+from keras_gen.data.unpaired import UnpairedSplits as UnpairedSplits
+from keras_gen.data.unpaired import load_unpaired as load_unpaired

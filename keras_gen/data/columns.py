@@ -81,19 +81,24 @@ def three_splits(columns: Columns, name: str) -> Columns:
     """
     shares = {"test": 6, "validation": 6}
     if "all" in columns:
-        order = np.random.default_rng(0).permutation(len(columns["all"]["x"]))
+        order = np.random.default_rng(0).permutation(num_rows(columns["all"]))
         columns = {"train": rows_of(columns["all"], order)}
         shares = {"test": 10, "validation": 9}
     columns = dict(columns)
     for split, share in shares.items():
         if split not in columns:
             train = columns["train"]
-            kept = len(train["x"]) - min(10_000, -(-len(train["x"]) // share))
+            kept = num_rows(train) - min(10_000, -(-num_rows(train) // share))
             columns.update({"train": rows_of(train, slice(kept)), split: rows_of(train, slice(kept, None))})
     for split, found in columns.items():
-        if not len(found["x"]):
+        if not num_rows(found):
             raise ValueError(f"`name`: the {split} split of {name} holds no examples; at least one is expected.")
     return {split: columns[split] for split in ("train", "validation", "test")}
+
+
+def num_rows(columns: dict[str, Column]) -> int:
+    """Returns the length of columns, which is that of the first one."""
+    return len(next(iter(columns.values())))
 
 
 def rows_of(columns: dict[str, Column], rows) -> dict[str, Column]:

@@ -7,7 +7,7 @@ import pathlib
 from keras_gen import checks
 from keras_gen.data import toy
 from keras_gen.data.columns import Reading, as_examples, example_space, label_space, standard_scale, three_splits
-from keras_gen.data.readers.digits import read_breast_cancer, read_digits
+from keras_gen.data.readers.digits import read_breast_cancer, read_digits, read_photos
 from keras_gen.data.readers.folders import read_folder
 from keras_gen.data.readers.sounds import read_tones
 from keras_gen.data.readers.tables import read_npy, read_npz, read_text
@@ -43,6 +43,7 @@ def load(
         name: one of
 
             - "digits": 1,797 handwritten digits of 8×8 pixels and 17 levels, which come with scikit-learn;
+            - "photos": 299 squares of 32×32 pixels of two colour photographs, which come with scikit-learn, too;
             - "breast_cancer": 569 rows of 30 measurements of cell nuclei, which come with scikit-learn, too;
             - a two-dimensional toy density: see `keras_gen.data.toy`;
             - "tones": 640 notes of eight pitches, made here;
@@ -72,8 +73,6 @@ def load(
         ValueError: if the name is unknown or the file does not hold what it should.
     """
     checks.positive_int("batch_size", batch_size)
-    if not (0 <= shard[0] < shard[1]):
-        raise ValueError(f"`shard` must be (index, count) with 0 <= index < count, received {shard}.")
     options = {"image_size": image_size, "audio_length": audio_length, "columns": columns}
     reading, name = read(str(name), **options)
     for option, value in options.items():
@@ -112,6 +111,7 @@ def read(name: str, *, image_size, audio_length: int | None, columns: str | None
     """Finds the reader for a name or a path, and returns what it reads, and the set's name."""
     built_in = {
         "digits": read_digits,
+        "photos": read_photos,
         "breast_cancer": read_breast_cancer,
         "tones": lambda: read_tones(audio_length),
         **{density: functools.partial(read_toy, density) for density in toy.NAMES},

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
+from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.columns import Column
 from keras_gen.spaces import Levels, Reals, Sound, Space
 
@@ -49,8 +50,8 @@ class Splits:
     A batch of a set whose only column is "x" is a tensor; one of "x" and "condition" is a pair of these. A set may have
     columns of other names, such as "source" and "target": then a batch is a dict.
 
-    The order of the training examples, and a dynamic binarization, are functions of the seed and of the epoch's
-    number alone. A run that resumes at some epoch therefore sees the batches that it would have seen.
+    The order of the training examples, their augmentation, and a dynamic binarization are functions of the seed and
+    of the epoch's number alone. A run that resumes at some epoch therefore sees the batches that it would have seen.
 
     Attributes:
         name: name or path of the set.
@@ -62,6 +63,7 @@ class Splits:
         shard: (index, count); every pipeline yields the examples whose position is `index` modulo `count`.
         num_levels_before: number of levels before a dynamic binarization.
         scale: mean and standard deviation by which real vectors were standardised, or None.
+        augmentations: what happens to the training examples at random, one after the other.
     """
 
     name: str
@@ -73,6 +75,11 @@ class Splits:
     shard: tuple[int, int] = (0, 1)
     num_levels_before: int | None = None
     scale: tuple[np.ndarray, np.ndarray] | None = None
+    augmentations: tuple[Augmentation, ...] = ()
+
+    def __post_init__(self):
+        if not (0 <= self.shard[0] < self.shard[1]):
+            raise ValueError(f"`shard` must be (index, count) with 0 <= index < count, received {self.shard}.")
 
     # Spaces
 
@@ -100,7 +107,8 @@ class Splits:
     @property
     def sample_rate(self) -> int | None:
         """Samples of sound in a second; None where examples are no sound."""
-        return self.event_space.sample_rate if isinstance(self.event_space, Sound) else None
+        space = self.spaces.get("x")
+        return space.sample_rate if isinstance(space, Sound) else None
 
     # Batches
 
@@ -156,7 +164,8 @@ class Splits:
         positions = step * self.train_batch_size + tf.range(self.train_batch_size, dtype=tf.int64)
         # A permutation that is computed entry by entry needs no buffer and can be entered at any point.
         positions = tf.random.experimental.index_shuffle(positions, epoch_seed, np.int64(self.size("train") - 1))
-        return self.batch("train", positions, tf.random.experimental.stateless_fold_in(epoch_seed, step))
+        seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
+        return self.in_form(self.augmented_columns(self.columns("train", positions, seed), seed))
 
     def in_order(self, split: str) -> tf.data.Dataset:
         """Returns all batches of a split, in order."""
@@ -169,10 +178,20 @@ class Splits:
 
     def batch(self, split: str, positions: tf.Tensor, seed: tf.Tensor):
         """Returns the examples at positions of this shard, in the form that a model's `fit` takes."""
-        columns = self.columns(split, positions, seed)
+        return self.in_form(self.columns(split, positions, seed))
+
+    @staticmethod
+    def in_form(columns: dict[str, tf.Tensor]):
+        """Returns columns by name in the form that a model's `fit` takes."""
         if columns.keys() == {"x"}:
             return columns["x"]
         return (columns["x"], columns["condition"]) if columns.keys() == {"x", "condition"} else columns
+
+    def augmented_columns(self, columns: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns training examples, augmented at random."""
+        for index, augmentation in enumerate(self.augmentations, 1):
+            columns = augmentation.apply(columns, tf.random.experimental.stateless_fold_in(seed, index))
+        return columns
 
     def columns(self, split: str, positions: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the columns, by name, of the examples at positions of this shard."""

@@ -1,13 +1,15 @@
-"""Sets made of others: with only a few labels, and with grey images stacked as the channels of one image."""
+"""Sets made of others: with few labels, of stacked grey images, of pairs, and with augmentation."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks
+from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.splits import Source, Splits
-from keras_gen.spaces import ClassLabel, Tokens
+from keras_gen.spaces import ClassLabel, Numbers, Tokens
 
 #: Label of examples whose class is not known.
 UNKNOWN = -1
@@ -104,3 +106,52 @@ def stacked(splits: Splits, *, num_channels: int = 3, num_examples: int | None =
             columns["condition"] = splits.labels(split)[rows]
         sources[split] = Source.from_columns(columns)
     return dataclasses.replace(splits, name=f"{splits.name}-stacked", spaces=spaces, sources=sources, shard=(0, 1))
+
+
+def paired(splits: Splits, make_source: Callable[[np.ndarray], np.ndarray], source_space: Numbers) -> Splits:
+    """Returns pairs: each example as "target", and as "source" what is made of it, such as a smaller image.
+
+    Args:
+        splits: a set held in memory.
+        make_source: function from an array of examples to an array of as many sources.
+        source_space: space of the sources.
+
+    Raises:
+        ValueError: if the examples are not held in memory, or are binarized anew in each epoch.
+    """
+    splits = splits.unlabelled().own_shard()
+    sources = {}
+    for split in splits.sources:
+        x = splits.array(split)
+        sources[split] = Source.from_columns({"source": make_source(x), "target": x})
+    return dataclasses.replace(splits, spaces={"source": source_space, "target": splits.event_space}, sources=sources)
+
+
+def augmented(splits: Splits, *columns: str, enlargement: float = 1.0, flip: bool = True) -> Splits:
+    """Returns the set with training images that change at random, all of the named columns in the same way.
+
+    Each training image is enlarged, cut to its size anywhere, and mirrored with probability one half, differently in
+    each epoch, and as the seed, the epoch and the step tell: a resumed run sees what it would have seen. Called again
+    with other columns, these change independently of the first ones.
+
+    Example:
+
+    ```python
+    pairs = data.augmented(pairs, "source", "target", enlargement=286 / 256)        # as for pix2pix
+    ```
+
+    Args:
+        splits: a set of images.
+        *columns: names of the columns. The sides of all of them are whole multiples of those of the smallest one.
+        enlargement: factor by which height and width grow before they are cut, at least 1.
+        flip: whether images are mirrored, left to right.
+
+    Raises:
+        ValueError: if a column is none of the set's, holds no images, or has sides that are no such multiples.
+    """
+    for name in columns:
+        checks.choice("columns", name, splits.spaces)
+        if len(splits.spaces[name].shape) != 3:
+            raise ValueError(f"`columns` must hold images; {name} has examples of shape {splits.spaces[name].shape}.")
+    augmentation = Augmentation.of({name: splits.spaces[name] for name in columns}, enlargement, flip)
+    return dataclasses.replace(splits, augmentations=(*splits.augmentations, augmentation))

@@ -3,6 +3,7 @@
 from keras_gen.spaces.base import Space as Space
 from keras_gen.spaces.labels import Attributes as Attributes
 from keras_gen.spaces.labels import ClassLabel as ClassLabel
+from keras_gen.spaces.labels import ClassOrAttributes as ClassOrAttributes
 from keras_gen.spaces.labels import class_or_vector as class_or_vector
 from keras_gen.spaces.numbers import Interval as Interval
 from keras_gen.spaces.numbers import Levels as Levels

@@ -95,3 +95,54 @@ def class_or_vector(num_classes: int | None, condition_size: int | None) -> Spac
     if condition_size is not None:
         return Reals((checks.positive_int("condition_size", condition_size),))
     return None
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassOrAttributes(Space):
+    """Labels of two sets: some examples are of a class, and others have attributes.
+
+    A label is a row of whole numbers: the class, and zeros; or -1, and an answer of yes (1) or no (0) for each
+    attribute. Its vector is the one-hot class, the attributes, and which of both are known: the mask vector of Choi et
+    al. (2018), https://arxiv.org/abs/1711.09020.
+    """
+
+    num_classes: int
+    num_attributes: int
+
+    dtype = tf.int32
+    kind = "whole numbers"
+
+    @property
+    def shape(self):
+        return (1 + self.num_attributes,)
+
+    @property
+    def vector_size(self):
+        return self.num_classes + self.num_attributes + 2
+
+    @property
+    def expected(self):
+        return f"a class from 0 to {self.num_classes - 1} and zeros, or -1 and zeros and ones"
+
+    def accepts(self, dtype):
+        return dtype.is_integer
+
+    def contains(self, values):
+        label, attributes = values[..., :1], values[..., 1:]
+        known = (label >= -1) & (label < self.num_classes)
+        return tf.concat([known, (attributes == 0) | ((attributes == 1) & (label == -1))], axis=-1)
+
+    def examples(self, num, seed=(0, 0)):
+        """Returns classes in turn and random attributes, one after the other."""
+        rows = tf.range(num)
+        has_class = rows % 2 == 0
+        label = tf.where(has_class, rows // 2 % self.num_classes, -1)
+        answers = tf.random.stateless_uniform((num, self.num_attributes), seed, maxval=2, dtype=tf.int32)
+        answers = tf.where(has_class[:, tf.newaxis], 0, answers)
+        return tf.concat([label[:, tf.newaxis], answers], axis=-1)
+
+    def vectors(self, values):
+        label = values[:, 0]
+        mask = tf.stack([label >= 0, label < 0], axis=-1)
+        parts = [tf.one_hot(label, self.num_classes), values[:, 1:], mask]
+        return tf.concat([tf.cast(part, tf.float32) for part in parts], axis=-1)

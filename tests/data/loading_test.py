@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_sample_images
 
 from keras_gen import data
 from keras_gen.spaces import ClassLabel, Levels, Reals
@@ -182,6 +183,23 @@ def test_tables_with_and_without_names(tmp_path):
         restored = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
         restored = restored * splits.scale[1] + splits.scale[0]
         np.testing.assert_allclose(np.sort(restored[:, 0]), np.sort(table[:, 0]), atol=1e-5)
+
+
+def test_photos_are_squares_of_two_photographs():
+    splits = data.load("photos")
+    assert splits.spaces == {"x": Levels((32, 32, 3), 256)}
+    x = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
+    assert len(x) == 299
+    photos = load_sample_images().images
+    found = {
+        photo[top : top + 32, left : left + 32].tobytes()
+        for photo in photos
+        for top in range(0, 416, 32)
+        for left in range(0, 640, 32)
+    }
+    assert len({*map(bytes, x)}) == 299
+    assert {*map(bytes, x)} <= found
+    assert x.std(axis=(1, 2)).mean(axis=-1).min() >= 8.0
 
 
 def test_a_prepared_tfds_set(tmp_path, monkeypatch):

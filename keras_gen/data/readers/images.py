@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import re
 
 import numpy as np
 import PIL.Image
@@ -21,19 +22,21 @@ class ImageFiles:
         paths: paths of the files, an array of strings.
         shape: height, width and channels of the images.
         resized: whether the images are brought to that size; otherwise they must have it.
+        half: which half of each file is the image, "left" or "right"; None for all of it.
     """
 
-    def __init__(self, paths: np.ndarray, shape: tuple[int, int, int], *, resized: bool):
+    def __init__(self, paths: np.ndarray, shape: tuple[int, int, int], *, resized: bool, half: str | None = None):
         self.paths = paths
         self.path_tensor = tf.constant(paths)
         self.shape = shape
         self.resized = resized
+        self.half = half
 
     def __len__(self):
         return len(self.paths)
 
     def __getitem__(self, rows):
-        return ImageFiles(self.paths[rows], self.shape, resized=self.resized)
+        return ImageFiles(self.paths[rows], self.shape, resized=self.resized, half=self.half)
 
     def gather(self, indices):
         """Reads the images at an int64 tensor of indices."""
@@ -44,13 +47,31 @@ class ImageFiles:
     def decoded(self, path: tf.Tensor) -> tf.Tensor:
         """Reads one image."""
         image = tf.io.decode_image(tf.io.read_file(path), channels=self.shape[-1], expand_animations=False)
+        if self.half is not None:
+            width = tf.shape(image)[1] // 2
+            image = image[:, :width] if self.half == "left" else image[:, width : 2 * width]
         if self.resized:
             image = tf.cast(tf.round(tf.image.resize(image, self.shape[:2], antialias=True)), tf.uint8)
         return image
 
     def read_all(self) -> np.ndarray:
-        """Returns all images as one array."""
-        return np.stack([self.decoded(path).numpy() for path in self.path_tensor])
+        """Returns all images as one array.
+
+        Raises:
+            ValueError: if a file is damaged.
+        """
+        images = []
+        for path, name in zip(self.path_tensor, self.paths, strict=True):
+            try:
+                images.append(self.decoded(path).numpy())
+            except tf.errors.InvalidArgumentError as error:
+                raise ValueError(f"`name`: {name} is not a readable image ({decoding_error(error)}).") from None
+        return np.stack(images)
+
+
+def decoding_error(error: tf.errors.InvalidArgumentError) -> str:
+    """Returns why an image cannot be decoded: TensorFlow's message is {{its function}} reason [the operation]."""
+    return re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", error.message, flags=re.DOTALL)
 
 
 def read_images(paths: dict[str, list[pathlib.Path]], image_size) -> columns.Reading:
@@ -63,16 +84,37 @@ def read_images(paths: dict[str, list[pathlib.Path]], image_size) -> columns.Rea
     Raises:
         ValueError: if images have several sizes and no `image_size` is given, or a file is no image.
     """
-    size = checked_size([path for files in paths.values() for path in files], image_size)
+    found, space = image_column(paths, image_size)
+    by_split = {split: {"x": column} for split, column in found.items()}
+    return columns.Reading(by_split, {"x": space}, options=("image_size",))
+
+
+def image_column(
+    paths: dict[str, list[pathlib.Path]], image_size, half: str | None = None
+) -> tuple[dict[str, columns.Column], Levels]:
+    """Returns the images of each split, held in memory where they fit, and their space.
+
+    Args:
+        paths: split to the paths of its images.
+        image_size: as in `data.load`; the size of the halves, where there are such.
+        half: which half of each file is the image, "left" or "right"; None for all of it.
+
+    Raises:
+        ValueError: as in `read_images`.
+    """
+    height, width = checked_size([path for files in paths.values() for path in files], image_size)
+    if half is not None and image_size is None:
+        width //= 2
     first = next(iter(paths.values()))[0]
     channels = tf.io.decode_image(tf.io.read_file(str(first)), expand_animations=False).shape[-1]
+    shape = (height, width, channels)
     found = {
-        split: {"x": ImageFiles(np.array(list(map(str, files))), (*size, channels), resized=image_size is not None)}
+        split: ImageFiles(np.array(list(map(str, files))), shape, resized=image_size is not None, half=half)
         for split, files in paths.items()
     }
-    if math.prod(size) * channels * sum(map(len, paths.values())) <= columns.MEMORY_LIMIT:
-        found = {split: {"x": by_name["x"].read_all()} for split, by_name in found.items()}
-    return columns.Reading(found, {"x": Levels((*size, channels), 256)}, options=("image_size",))
+    if math.prod(shape) * sum(map(len, paths.values())) <= columns.MEMORY_LIMIT:
+        found = {split: files.read_all() for split, files in found.items()}
+    return found, Levels(shape, 256)
 
 
 def checked_size(paths: list[pathlib.Path], image_size) -> tuple[int, int]:
@@ -86,13 +128,10 @@ def checked_size(paths: list[pathlib.Path], image_size) -> tuple[int, int]:
         TypeError: if `image_size` is neither a whole number nor a pair of them.
         ValueError: if it is None and the images have several sizes, or a file is no image.
     """
-    if isinstance(image_size, (int, np.integer)):
-        image_size = (image_size, image_size)
-    if image_size is not None and len(checks.positive_ints("image_size", image_size)) != 2:
-        raise ValueError(f"`image_size` must be a whole number or (height, width), received {image_size}.")
+    size = None if image_size is None else full_size(image_size)
     sizes = [size_of(path) for path in paths]
-    if image_size is not None:
-        return tuple(image_size)
+    if size is not None:
+        return size
     for path, size in zip(paths, sizes, strict=True):
         if size != sizes[0]:
             raise ValueError(
@@ -100,6 +139,21 @@ def checked_size(paths: list[pathlib.Path], image_size) -> tuple[int, int]:
                 f"{path} has {size}, but {paths[0]} has {sizes[0]}."
             )
     return sizes[0]
+
+
+def full_size(image_size) -> tuple[int, int]:
+    """Returns a height and width, or one number for both, as a pair.
+
+    Raises:
+        TypeError: if it is neither a whole number nor a pair of them.
+        ValueError: if it has another length, or a number is below 1.
+    """
+    if isinstance(image_size, (int, np.integer)):
+        image_size = (image_size, image_size)
+    size = checks.positive_ints("image_size", image_size)
+    if len(size) != 2:
+        raise ValueError(f"`image_size` must be a whole number or (height, width), received {image_size}.")
+    return size
 
 
 def size_of(path: pathlib.Path) -> tuple[int, int]:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.data import audio, columns
+from keras_gen.data.readers.images import full_size
 from keras_gen.data.readers.sounds import of_one_length
+from keras_gen.spaces import Levels
 
 
 def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None) -> columns.Reading:
@@ -24,6 +27,49 @@ def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None) -> c
         FileNotFoundError: if the set is not prepared; the message says how to get it.
         ValueError: if the name is unknown, or the set is of another kind or too large.
     """
+    builder, sets = prepared(name, built_in)
+    features = builder.info.features
+    if "image" not in features and "audio" not in features:
+        raise ValueError(f"`name`: the TFDS set {name!r} has no feature `image` or `audio`; it has {list(features)}.")
+    check_size(builder, name)
+    sets = {split: sets[split] for split in ("train", "validation", "test") if split in sets}
+    if "image" in features:
+        sizes = {split: builder.info.splits[split].num_examples for split in sets}
+        arrays = {split: next(iter(examples.batch(sizes[split]))) for split, examples in sets.items()}
+        reading = columns.Reading({split: {"x": found["image"].numpy()} for split, found in arrays.items()})
+        labels = {split: found["label"].numpy() for split, found in arrays.items() if "label" in found}
+    else:
+        examples = {split: list(sets[split].as_numpy_iterator()) for split in sets}
+        sounds = {split: [example["audio"] for example in found] for split, found in examples.items()}
+        reading = read_sounds(sounds, features["audio"].sample_rate, name, audio_length)
+        labels = {split: np.array([example.get("label") for example in found]) for split, found in examples.items()}
+    if "label" not in features:
+        return reading
+    return reading.labelled(labels, getattr(features["label"], "num_classes", None))
+
+
+def prepared(name: str, built_in: Sequence[str]):
+    """Opens a prepared set, never from the network.
+
+    Args:
+        name: name of the set.
+        built_in: names of the sets that need no TFDS, for errors.
+
+    Returns:
+        Its builder, and split to `tf.data.Dataset`.
+
+    Raises:
+        FileNotFoundError: if the set is not prepared; the message says how to get it.
+        ValueError: if the name is unknown, or the set has no split `train`.
+    """
+    builder, sets = opened(name, built_in)
+    if "train" not in sets:
+        raise ValueError(f"`name`: the TFDS set {name!r} has no split `train`; it has {', '.join(sets)}.")
+    return builder, sets
+
+
+def opened(name: str, built_in: Sequence[str]):
+    """As `prepared`, whatever splits the set has."""
     try:
         import tensorflow_datasets as tfds
     except ImportError:
@@ -46,31 +92,90 @@ def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None) -> c
             f"`name`: the TFDS set {name!r} is not prepared in {data_dir}; "
             f"run `tfds build {base_name} --data_dir {data_dir}` where there is a network, or set TFDS_DATA_DIR."
         ) from None
-    if "train" not in sets:
-        raise ValueError(f"`name`: the TFDS set {name!r} has no split `train`; it has {', '.join(sets)}.")
-    features = builder.info.features
-    if "image" not in features and "audio" not in features:
-        raise ValueError(f"`name`: the TFDS set {name!r} has no feature `image` or `audio`; it has {list(features)}.")
+    return builder, sets
+
+
+def check_size(builder, name: str) -> None:
+    """Raises ValueError if a set is too large to be held in memory."""
     if builder.info.dataset_size > columns.MEMORY_LIMIT:
         raise ValueError(
             f"`name`: the TFDS set {name!r} is larger than the {columns.MEMORY_LIMIT >> 30} GiB that are held in "
             "memory; export its examples to a folder and give the path."
         )
-    sets = {split: sets[split] for split in ("train", "validation", "test") if split in sets}
-    if "image" in features:
-        sizes = {split: builder.info.splits[split].num_examples for split in sets}
-        arrays = {split: next(iter(examples.batch(sizes[split]))) for split, examples in sets.items()}
-        reading = columns.Reading({split: {"x": found["image"].numpy()} for split, found in arrays.items()})
-        labels = {split: found["label"].numpy() for split, found in arrays.items() if "label" in found}
-    else:
-        examples = {split: list(sets[split].as_numpy_iterator()) for split in sets}
-        sounds = {split: [example["audio"] for example in found] for split, found in examples.items()}
-        reading = read_sounds(sounds, features["audio"].sample_rate, name, audio_length)
-        labels = {split: np.array([example.get("label") for example in found]) for split, found in examples.items()}
-    if "label" not in features:
-        return reading
-    known = isinstance(features["label"], tfds.features.ClassLabel)
-    return reading.labelled(labels, features["label"].num_classes if known else None)
+
+
+def read_tfds_domains(name: str, image_size) -> dict[str, columns.Reading]:
+    """Reads a prepared set of images of two kinds, whose splits are `trainA`, `trainB`, `testA` and `testB`.
+
+    Args:
+        name: name of the set.
+        image_size: as in `data.load_unpaired`.
+
+    Returns:
+        "a" and "b" to what is found of each.
+
+    Raises:
+        FileNotFoundError: if the set is not prepared; the message says how to get it.
+        ValueError: if the name is unknown, the set has other splits, or images have several sizes.
+    """
+    builder, sets = opened(name, ())
+    for split in ("trainA", "trainB"):
+        if split not in sets:
+            raise ValueError(
+                f"`b` must be given: the TFDS set {name} has no split {split!r}; it has {', '.join(sets)}."
+            )
+    check_size(builder, name)
+
+    def found(split):
+        examples = [image.numpy() for image in sets[split].map(lambda example: brought(example["image"], image_size))]
+        if len({image.shape for image in examples}) > 1:
+            raise ValueError(f"`image_size` must be given: the images of {name} have several sizes.")
+        return {"x": np.stack(examples)}
+
+    readings = {}
+    for column, letter in (("a", "A"), ("b", "B")):
+        splits = {split: found(split + letter) for split in ("train", "test") if split + letter in sets}
+        readings[column] = columns.Reading(splits, {"x": Levels(splits["train"]["x"].shape[1:], 256)})
+    return readings
+
+
+def brought(image: tf.Tensor, image_size) -> tf.Tensor:
+    """Returns an image of bytes at a size, as in `data.load`; None leaves it as it is."""
+    if image_size is None:
+        return image
+    return tf.cast(tf.round(tf.image.resize(image, full_size(image_size), antialias=True)), tf.uint8)
+
+
+def read_tfds_pairs(name: str, target: str, image_size) -> tuple[columns.Columns, dict[str, Levels]]:
+    """Reads a prepared set whose examples hold two images.
+
+    Args:
+        name: name of the set.
+        target: the feature that holds targets; sources are the feature "image".
+        image_size: as in `data.load_pairs`.
+
+    Returns:
+        Columns by split, and their spaces.
+
+    Raises:
+        FileNotFoundError: if the set is not prepared; the message says how to get it.
+        ValueError: if the name is unknown, a feature is none of the set's, or images have several sizes.
+    """
+    builder, sets = prepared(name, ())
+    for feature in ("image", target):
+        checks.choice("target", feature, builder.info.features)
+    check_size(builder, name)
+    found = {}
+    for split in ("train", "validation", "test"):
+        if split in sets:
+            pairs = sets[split].map(lambda example: {"source": example["image"], "target": example[target]})
+            pairs = pairs.map(lambda pair: {column: brought(image, image_size) for column, image in pair.items()})
+            examples = list(pairs.as_numpy_iterator())
+            shapes = {column: {example[column].shape for example in examples} for column in ("source", "target")}
+            if any(len(each) > 1 for each in shapes.values()):
+                raise ValueError(f"`image_size` must be given: the images of {name} have several sizes.")
+            found[split] = {column: np.stack([each[column] for each in examples]) for column in shapes}
+    return found, {column: Levels(array.shape[1:], 256) for column, array in found["train"].items()}
 
 
 def read_sounds(
