@@ -125,6 +125,59 @@ def sample(
     print(f"{output}: {num_samples} samples of shape {tuple(model.event_shape)} from {folder}")
 
 
+def translate(
+    folder: Folder,
+    *,
+    input: pathlib.Path,
+    output: pathlib.Path,
+    domain: tuple[int, ...] = (),
+    back: bool = False,
+    batch_size: int = 16,
+    overwrite: bool = False,
+) -> None:
+    """Translate all images of a folder by a trained model, into files of the same names.
+
+    Args:
+        folder: folder of a finished run, or a .keras file.
+        input: folder of images, which may lie in subfolders; those of other sizes than the model's are resized.
+        output: folder of the translations.
+        domain: what to translate into, for a model with several targets: a class, or 0 or 1 for each attribute.
+        back: translate the other way, by a model that can.
+        batch_size: images translated at once.
+        overwrite: replace files that exist.
+    """
+    load_tensorflow()
+    import rich.console
+    import rich.progress
+
+    import keras_gen
+    from keras_gen.translation import TranslationModel, translate_folder
+
+    model = keras_gen.load_model(folder)
+    if not isinstance(model, TranslationModel):
+        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which translates no images.")
+    chosen = None
+    if domain:
+        chosen = domain[0] if model.domain_space is not None and model.domain_space.shape == () else domain
+    console = rich.console.Console(stderr=True)
+    report = translate_folder(
+        model,
+        input,
+        output,
+        domain=chosen,
+        back=back,
+        batch_size=batch_size,
+        overwrite=overwrite,
+        progress=lambda batches: rich.progress.track(batches, "translating", console=console),
+    )
+    print(f"{output}: {report.translated} images, translated by the {type(model).__name__} from {folder}")
+    if report.resized:
+        height, width, _ = (model.target_space if back else model.source_space).shape
+        print(f"{report.resized} of them had other sizes than {height}×{width} and were resized.")
+    for path, reason in report.unreadable.items():
+        print(f"skipped {path}: {reason}", file=sys.stderr)
+
+
 def numbered(text: str, defaults: dict[str, int | float]) -> tuple[str, int | float]:
     """Returns the name and the number of NAME=NUMBER, which is whole where the default is."""
     name, _, value = text.partition("=")
@@ -250,10 +303,11 @@ def main() -> None:
                 "list": list_recipes,
                 "train": train,
                 "sample": sample,
+                "translate": translate,
                 "evaluate": evaluate,
                 "export": export,
                 "info": info,
             },
             prog="keras-gen",
-            description="Generative models for Keras 3: train, sample, evaluate and export.",
+            description="Generative models for Keras 3: train, sample, translate, evaluate and export.",
         )

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
+from contracts import randomise
 from scipy.io import wavfile
 
 import keras_gen
@@ -15,6 +16,7 @@ from keras_gen.adversarial import GAN
 from keras_gen.autoregressive import MADE, WaveNet
 from keras_gen.core import saving
 from keras_gen.flows import NICE
+from keras_gen.translation import Pix2Pix
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -143,6 +145,104 @@ def test_options_of_sampling_are_those_of_the_model(tmp_path, monkeypatch, capsy
         status, _, err = run(monkeypatch, capsys, *sample, "--overwrite", "--option", option)
         assert status == 1
         assert sentence in err
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory):
+    """A Pix2Pix from 4×6 colour pixels to 4×6 grey ones, with few levels, and the folder that it is in."""
+    model = randomise(Pix2Pix((4, 6, 3), (4, 6, 1), 11, filters=2))
+    folder = tmp_path_factory.mktemp("cli") / "pix2pix"
+    return model, finished(folder, "translation.pix2pix", model, dataset="pairs")
+
+
+def image_folder(folder, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Writes images of bytes, by name, and returns them."""
+    random = np.random.default_rng(0)
+    images = {name: random.integers(0, 256, shape, np.uint8) for name, shape in shapes.items()}
+    for name, image in images.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(image).save(folder / name)
+    return images
+
+
+def test_translate_keeps_names_and_translates_each_image(translator, tmp_path, monkeypatch, capsys):
+    model, folder = translator
+    shapes = {f"{number}.png": (4, 6, 3) for number in range(4)}
+    images = image_folder(tmp_path / "in", {**shapes, "deep/er/a.b.bmp": (4, 6, 3)})
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    flags = ("--input", tmp_path / "in", "--output", tmp_path / "out", "--batch-size", 2)
+    status, out, err = run(monkeypatch, capsys, "translate", folder, *flags)
+    assert status == 0, err
+    assert "5 images, translated by the Pix2Pix" in out
+    assert "resized" not in out
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {str(path.relative_to(tmp_path / "out")) for path in written} == set(images)
+    for path in written:
+        image = images[str(path.relative_to(tmp_path / "out"))]
+        levels = np.round(image[np.newaxis] * (10.0 / 255.0)).astype(np.float32)
+        expected = model.translate(levels).numpy()[0, ..., 0]
+        np.testing.assert_array_equal(np.asarray(PIL.Image.open(path)), np.round(expected * 25.5))
+
+
+def test_translate_never_overwrites_unless_asked(translator, tmp_path, monkeypatch, capsys):
+    _, folder = translator
+    image_folder(tmp_path / "in", {"a.png": (4, 6, 3), "b.png": (4, 6, 3)})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.png").write_text("mine")
+    flags = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+    status, _, err = run(monkeypatch, capsys, "translate", folder, *flags)
+    assert status == 1
+    assert "out/b.png exists, one of 1; --overwrite replaces them." in err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+    assert (tmp_path / "out" / "b.png").read_text() == "mine"
+    assert run(monkeypatch, capsys, "translate", folder, *flags, "--overwrite")[0] == 0
+    assert PIL.Image.open(tmp_path / "out" / "b.png").size == (6, 4)
+    # Not the images themselves.
+    status, _, err = run(monkeypatch, capsys, "translate", folder, *flags[:3], tmp_path / "in" / ".", "--overwrite")
+    assert status == 1
+    assert "`output` must lie outside of the folder" in err
+
+
+def test_translate_resizes_and_reports_what_it_cannot_read(translator, tmp_path, monkeypatch, capsys):
+    _, folder = translator
+    image_folder(
+        tmp_path / "in", {"a.png": (4, 6, 3), "grey.png": (8, 12), "tall.jpg": (9, 5, 3), "cut.png": (4, 6, 3)}
+    )
+    damaged = tmp_path / "in" / "cut.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    (tmp_path / "in" / "none.png").write_bytes(b"none")
+    flags = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+    status, out, err = run(monkeypatch, capsys, "translate", folder, *flags)
+    assert status == 0
+    assert "3 images" in out
+    assert "2 of them had other sizes than 4×6 and were resized." in out
+    skipped = [line for line in err.splitlines() if line.startswith("skipped ")]
+    assert [line.split(": ")[0] for line in skipped] == [
+        f"skipped {tmp_path / 'in' / name}" for name in ("cut.png", "none.png")
+    ]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.png", "grey.png", "tall.jpg"}
+    assert {PIL.Image.open(path).size for path in (tmp_path / "out").iterdir()} == {(6, 4)}
+    for name in ("a.png", "grey.png", "tall.jpg"):
+        (tmp_path / "in" / name).unlink()
+    status, _, err = run(monkeypatch, capsys, "translate", folder, *flags)
+    assert status == 1
+    assert "can be read; of " in err
+
+
+def test_translate_says_what_it_needs(trained, translator, tmp_path, monkeypatch, capsys):
+    image_folder(tmp_path / "in", {"a.png": (4, 6, 3)})
+    flags = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+    for arguments, sentence in {
+        (trained, *flags): "holds a MADE, which translates no images.",
+        (translator[1], *flags, "--domain", 1): "`domain` must be None: this Pix2Pix has one target only.",
+        (translator[1], *flags, "--back"): "`model` must have the signature translate_back; Pix2Pix has",
+        (translator[1], "--input", tmp_path / "no", *flags[2:]): "`input`: there is no folder",
+        (translator[1], "--input", trained, *flags[2:]): "holds no image (.png",
+    }.items():
+        status, _, err = run(monkeypatch, capsys, "translate", *arguments)
+        assert status == 1
+        assert sentence in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_info_shows_arguments_and_figures(trained, monkeypatch, capsys):

@@ -27,6 +27,7 @@ from keras_gen.evaluation.feature_statistics import precision_recall as precisio
 from keras_gen.evaluation.feature_statistics import score as score
 from keras_gen.evaluation.features import FeatureExtractor as FeatureExtractor
 from keras_gen.evaluation.features import inception as inception
+from keras_gen.evaluation.features import random_convolutions as random_convolutions
 from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihoods as likelihoods
 from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
@@ -48,3 +49,4 @@ from keras_gen.evaluation.sample_quality import image_features as image_features
 from keras_gen.evaluation.sample_quality import sample_quality as sample_quality
 from keras_gen.evaluation.tags import common_tags as common_tags
 from keras_gen.evaluation.tags import nearest_by_cosine as nearest_by_cosine
+from keras_gen.evaluation.translation import translation_quality as translation_quality

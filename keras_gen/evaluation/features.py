@@ -1,6 +1,7 @@
 """Feature extractors: from images to the vectors that sets of images are compared by."""
 
 import dataclasses
+import itertools
 import os
 import pathlib
 from collections.abc import Callable, Iterable
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import checks
+from keras_gen import checks, seeds
 from keras_gen.core import GenerativeModel, saving
 from keras_gen.evaluation.classifier import SHIPPED, Classifier
 from keras_gen.evaluation.feature_statistics import Moments
@@ -134,6 +135,41 @@ def inception(weights: str | os.PathLike | None = None) -> FeatureExtractor:
         return both(x / 127.5 - 1.0, training=False)
 
     return FeatureExtractor("inception_v3", judge, levels=256)
+
+
+def random_convolutions(
+    num_channels: int, *, filters: tuple[int, ...] = (16, 16, 32), seed: int = 0
+) -> FeatureExtractor:
+    """Returns a convolutional network that nobody trained, for images of a kind that no trained network is at hand for.
+
+    Naeem et al. (2020, https://arxiv.org/abs/2002.09797, section 4) find that such features tell sets of images apart
+    where those of a network trained on ImageNet do not suit them. They see colours and textures at several scales, not
+    what a picture shows.
+
+    Features are the means over all positions of each channel, layer after layer, of convolutions of 4×4 with stride 2
+    and ReLU. Weights are normal with variance 2 / inputs (He et al., 2015); images have levels 0..255. The same seed
+    gives the same network.
+
+    Args:
+        num_channels: channels of the images, which may have any size from 4×4 on.
+        filters: channels of each convolution.
+        seed: seed of the weights.
+    """
+    sizes = [checks.positive_int("num_channels", num_channels), *checks.positive_ints("filters", filters)]
+    kernels = [
+        (2.0 / (16 * inputs)) ** 0.5 * seeds.normal((4, 4, inputs, outputs), seeds.as_pair((seed, layer)))
+        for layer, (inputs, outputs) in enumerate(itertools.pairwise(sizes))
+    ]
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def judge(x):
+        means = []
+        for kernel in kernels:
+            x = tf.nn.relu(tf.nn.conv2d(x, kernel, strides=2, padding="SAME"))
+            means.append(tf.reduce_mean(x, axis=(1, 2)))
+        return tf.concat(means, axis=-1)
+
+    return FeatureExtractor("random_convolutions", judge, levels=256)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Building blocks that two models or more share."""
 
 from keras_gen.layers.batch_normalization import BatchNormalization as BatchNormalization
+from keras_gen.layers.equalized import Equalized as Equalized
+from keras_gen.layers.instance_normalization import InstanceNormalization as InstanceNormalization
 from keras_gen.layers.masked_convolution import MaskedConvolution as MaskedConvolution
 from keras_gen.layers.masked_dense import MaskedDense as MaskedDense
 from keras_gen.layers.maxout import Maxout as Maxout

@@ -13,8 +13,9 @@ def convolution(
     kind=keras.layers.Conv2D,
     *,
     use_bias: bool = True,
+    padding: str = "same",
 ) -> keras.layers.Layer:
-    """Returns a built convolution; its output has the size of the input divided by the stride."""
-    layer = kind(filters, size, stride, "same", use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
+    """Returns a built convolution; its output has the size of the input divided by the stride, if padding is "same"."""
+    layer = kind(filters, size, stride, padding, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
     layer.build((None, None, None, inputs))
     return layer

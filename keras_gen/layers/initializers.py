@@ -14,6 +14,11 @@ def uniform(scale: float, seed: tuple[int, ...]) -> keras.initializers.Initializ
     return keras.initializers.RandomUniform(-scale, scale, seed=initializer_seed(seed))
 
 
+def normal(deviation: float, seed: tuple[int, ...]) -> keras.initializers.Initializer:
+    """Returns the normal distribution of mean 0 with a standard deviation."""
+    return keras.initializers.RandomNormal(stddev=deviation, seed=initializer_seed(seed))
+
+
 def initializer_seed(seed: tuple[int, ...]) -> int:
     """Returns one seed for several numbers, such as the model's seed and the index of a layer."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0])

@@ -30,17 +30,22 @@ from keras_gen.training.adversarial import Players as Players
 from keras_gen.training.arguments import Examples as Examples
 from keras_gen.training.arguments import FixedSchedule as FixedSchedule
 from keras_gen.training.arguments import Images as Images
+from keras_gen.training.arguments import LinearSchedule as LinearSchedule
 from keras_gen.training.arguments import Options as Options
+from keras_gen.training.arguments import Pairs as Pairs
 from keras_gen.training.arguments import Schedule as Schedule
 from keras_gen.training.arguments import Sounds as Sounds
+from keras_gen.training.arguments import Unpaired as Unpaired
 from keras_gen.training.arguments import Vectors as Vectors
 from keras_gen.training.arguments import VectorSchedule as VectorSchedule
 from keras_gen.training.recipe import component as component
 from keras_gen.training.recipe import recipe as recipe
+from keras_gen.training.translation import Translators as Translators
 
 #: Names that need TensorFlow: the flags of a recipe are parsed before it is loaded.
 _PLACES = {
     "Run": "run",
+    **dict.fromkeys(("label_accuracy", "trained_judge"), "judges"),
     **dict.fromkeys(
         (
             "BOUNDS",
@@ -51,6 +56,7 @@ _PLACES = {
             "fit_levels",
             "fit_logits",
             "fit_players",
+            "fit_translation",
             "fit_vectors",
             "judged_samples",
             "pretrain_layers",

@@ -62,6 +62,66 @@ class Sounds(Dataset):
 
 
 @dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Pairs of images, the training ones enlarged, cut to their size at random and mirrored at random."""
+
+    dataset: str
+    """Folder of images that hold two side by side; or of the sources, or a TFDS set, with `target`."""
+    target: str | None = None
+    """Folder of the targets, with the same names; or the feature of the TFDS set that holds them."""
+    source: Literal["left", "right"] = "left"
+    """Half of an image that holds two which is the source."""
+    image_size: int | tuple[int, int] | None = None
+    """Height and width, or one number for both, that all images are brought to."""
+    enlargement: float = 286 / 256
+    """Factor by which training images are enlarged before they are cut; 1 for no cut."""
+    flip: bool = True
+    """Mirror every second training pair, left to right."""
+
+    def load(self, **arguments):
+        """Returns the `Splits`.
+
+        Args:
+            **arguments: further arguments of `keras_gen.data.load_pairs`, such as `batch_size` and `seed`.
+        """
+        from keras_gen import data
+
+        pairs = data.load_pairs(self.dataset, self.target, source=self.source, image_size=self.image_size, **arguments)
+        return data.augmented(pairs, "source", "target", enlargement=self.enlargement, flip=self.flip)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unpaired:
+    """Two sets of images, the training ones enlarged, cut to their size at random and mirrored at random."""
+
+    dataset: str
+    """Name or path of the images a; or a TFDS set of two kinds, such as cycle_gan/horse2zebra, without `dataset_b`."""
+    dataset_b: str | None = None
+    """Name or path of the images b."""
+    image_size: int | tuple[int, int] | None = None
+    """Height and width, or one number for both, that all images are brought to."""
+    enlargement: float = 1.0
+    """Factor by which training images are enlarged before they are cut; 1 for no cut."""
+    flip: bool = False
+    """Mirror every second training image, left to right."""
+
+    def load(self, **arguments):
+        """Returns the `UnpairedSplits`.
+
+        Args:
+            **arguments: further arguments of `keras_gen.data.load_unpaired`, such as `batch_size` and `seed`.
+        """
+        from keras_gen import data
+
+        splits = data.load_unpaired(self.dataset, self.dataset_b, image_size=self.image_size, **arguments)
+        if self.enlargement == 1.0 and not self.flip:
+            return splits
+        for column in splits.spaces:
+            splits = data.augmented(splits, column, enlargement=self.enlargement, flip=self.flip)
+        return splits
+
+
+@dataclasses.dataclass(frozen=True)
 class FixedSchedule:
     """How long to train, to the last epoch, and how fast."""
 
@@ -83,6 +143,25 @@ class FixedSchedule:
 
         start = self.learning_rate if learning_rate is None else learning_rate
         return keras.optimizers.schedules.CosineDecay(start, self.epochs * steps_per_epoch)
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearSchedule(FixedSchedule):
+    """How long to train, to the last epoch, and how fast: at one rate, then at a falling one."""
+
+    learning_rate: float
+    """Learning rate of the first half of the training; in the second half it falls to 0, as on a line."""
+
+    def rate(self, steps_per_epoch, learning_rate=None):
+        """As in `FixedSchedule`; in a hundred stairs, as in the authors' code of CycleGAN, whose epochs they are."""
+        import keras
+
+        start = self.learning_rate if learning_rate is None else learning_rate
+        steps = self.epochs * steps_per_epoch
+        num_stairs = min(100, steps - steps // 2)
+        boundaries = [steps // 2 + (steps - steps // 2) * stair // num_stairs for stair in range(num_stairs)]
+        values = [start * (1.0 - stair / (num_stairs + 1)) for stair in range(num_stairs + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,9 +18,8 @@ def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: d
     data = report["dataset"]
     paper = inspect.getdoc(inspect.getmodule(type(model))) or ""
     flags = " ".join(flag(name, value) for name, value in config.items() if name not in ("options", "folder"))
-    levels = "real numbers" if data["levels"] is None else f"{data['levels']} levels"
-    if "sample_rate" in data:
-        levels = f"sound of {data['sample_rate']:,} samples in a second (to listen to: [samples.wav](samples.wav))"
+    columns = data.get("columns", {"examples": data})
+    examples = ", ".join(f"{name} of {values_of(column)}" for name, column in columns.items())
     figures = "\n".join(
         f"| {split} | {name} | {value:.4f} |" for split, results in metrics.items() for name, value in results.items()
     )
@@ -37,7 +36,7 @@ def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: d
 {report["protocol"]}
 
 - Likelihood: {report["likelihood"] or "none"}.
-- Data: {data["name"]}, examples of shape {tuple(data["event_shape"])}, {levels}, binarization {data["binarization"]},
+- Data: {data["name"]}, {examples}, binarization {data["binarization"]},
   {", ".join(f"{count:,} {split}" for split, count in data["num_examples"].items())}.
 - Model: {report["num_weights"]:,} weights; epoch {report["best_epoch"] or report["epochs"]} of {report["epochs"]};
   {report["training_seconds"]:,.0f} seconds of training on {report["machine"]}; seed {report["seed"]}.
@@ -60,6 +59,14 @@ model = keras_gen.load_model("model.keras")
 
 `saved_model/` is for TF Serving, `model.tflite` for LiteRT.
 """
+
+
+def values_of(column: dict) -> str:
+    """Returns what a column holds, in words."""
+    values = "real numbers" if column["levels"] is None else f"{column['levels']} levels"
+    if "sample_rate" in column:
+        values = f"sound of {column['sample_rate']:,} samples in a second (to listen to: [samples.wav](samples.wav))"
+    return f"shape {tuple(column['event_shape'])}, {values}"
 
 
 def flag(name: str, value) -> str:

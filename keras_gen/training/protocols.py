@@ -4,10 +4,11 @@ A protocol is what several recipes do in the same way, from the first epoch to t
 says in a report how its figures came about.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_gen import evaluation, pictures
 from keras_gen.core import DensityModel, GenerativeModel
@@ -19,6 +20,7 @@ from keras_gen.flows.base import FlowModel
 from keras_gen.spaces import levels_or_reals
 from keras_gen.training.arguments import FixedSchedule, Schedule, VectorSchedule
 from keras_gen.training.run import Run
+from keras_gen.translation import TranslationModel
 
 #: Of `evaluation.likelihoods` that are exact.
 EXACT = "Exact likelihood; the epoch was chosen on validation data."
@@ -36,6 +38,14 @@ VECTORS = (
 JUDGED = (
     "Losses of the players on held-out data; of levels, Parzen windows whose width was chosen on validation data, "
     "levels in [0, 1]; of a mixture of Gaussians, the modes that samples lie at."
+)
+
+#: Of `fit_translation`.
+TRANSLATED = (
+    "Translations of the first held-out images without noise, after the last epoch, against their targets: the mean "
+    "absolute difference where levels go from -1 to 1, peak signal-to-noise ratio in decibels, structural similarity, "
+    "and the Fréchet distance of evaluation.random_convolutions, whose unit is arbitrary and which falls with the "
+    "number of images."
 )
 
 
@@ -220,6 +230,48 @@ def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, 
     highest = splits.levels - 1.0
     test, validation = splits.array("test") / highest, splits.array("validation") / highest
     return evaluation.parzen_log_likelihood(x / highest, test, validation)
+
+
+def fit_translation(
+    run: Run,
+    model: TranslationModel,
+    splits: Splits,
+    schedule: FixedSchedule,
+    *,
+    baselines: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    num_images: int,
+) -> dict:
+    """Trains a translation to the last epoch, compares it with the targets, and writes the results.
+
+    Args:
+        run: the run.
+        model: compiled model, built in the run's scope.
+        splits: pairs, columns "source" and "target" in levels.
+        schedule: how long to train.
+        baselines: by name, functions from sources to what is compared with the targets, too.
+        num_images: images of each split to translate, at most.
+
+    Returns:
+        What `metrics.json` holds.
+    """
+    model = run.fit(model, splits, epochs=schedule.epochs)
+    translations = {"": lambda source: model.predict(source, batch_size=schedule.batch_size, verbose=0), **baselines}
+    metrics = {}
+    for split in ("validation", "test"):
+        num = min(num_images, splits.size(split))
+        source, target = (splits.examples(split, num)[name].numpy() for name in ("source", "target"))
+        rows = {name: translate(source) for name, translate in translations.items()}
+        # From all of the set, whose order may be one of similar images.
+        spread = tf.range(num, dtype=tf.int64) * splits.size("train") // num
+        rows["training targets"] = splits.columns("train", spread, tf.constant([run.seed, 1]))["target"].numpy()
+        figures = evaluation.translation_quality(target, rows, model.target_space.num_levels)
+        # Training targets are no translations: they only tell how far apart two sets of real images are.
+        figures["training targets"] = {"frechet_distance": figures["training targets"]["frechet_distance"]}
+        metrics[split] = {
+            f"{figure} {name}".strip(): value for name, row in figures.items() for figure, value in row.items()
+        }
+        metrics[split]["num_images"] = num
+    return run.finish(model, splits, metrics, protocol=TRANSLATED)
 
 
 def pretrain_layers(

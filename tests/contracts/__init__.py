@@ -25,3 +25,4 @@ from contracts.helpers import traced as traced
 from contracts.helpers import values as values
 from contracts.sampling import ModelContract as ModelContract
 from contracts.training import TrainingContract as TrainingContract
+from contracts.translation import TranslationContract as TranslationContract

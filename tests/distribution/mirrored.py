@@ -21,6 +21,7 @@ BATCH_SIZES = (16, 16, 3, 1)
 NUM_EXAMPLES = sum(BATCH_SIZES)
 rng = np.random.default_rng(0)
 bits = (rng.random((NUM_EXAMPLES, 4, 4, 1)) < 0.3).astype(np.float32)
+large_bits = np.repeat(np.repeat(bits, 2, axis=1), 2, axis=2)
 vectors = rng.normal(size=(NUM_EXAMPLES, 3)).astype(np.float32)
 weights = rng.uniform(0.5, 2.0, NUM_EXAMPLES).astype(np.float32)
 weights[[3, 33]] = 0.0
@@ -91,6 +92,14 @@ def gan():
     return model
 
 
+def progressive_gan():
+    # Grows from 4×4 to 8×8 pixels; standard deviations over groups that both replicas hold.
+    sizes = {"base_filters": 8, "max_filters": 4, "stable_images": 16, "fade_images": 20}
+    model = keras_gen.adversarial.ProgressiveGAN((8, 8, 1), 2, latent_size=3, **sizes)
+    model.compile(keras.optimizers.SGD(0.005), keras.optimizers.SGD(0.005))
+    return model
+
+
 def semi_supervised_aae():
     # The labels of a batch may all be on one replica: their mean is over both.
     arguments = {"hidden_units": (5,), "discriminator_units": (5,), "input_noise": 0.2}
@@ -133,10 +142,34 @@ def joint_ebm():
     return model
 
 
+def cycle_gan():
+    # The pool fills up, and changes places with images of both replicas. With the paper's weight of the cycle, so small
+    # a network makes of one rounding error, on one device too, thousands of them in eight steps.
+    arguments = {"filters": 2, "num_blocks": 1, "pool_size": 20, "cycle_weight": 1.0}
+    model = keras_gen.translation.CycleGAN((16, 16, 1), (16, 16, 1), 9, **arguments)
+    model.compile(keras.optimizers.SGD(0.001), keras.optimizers.SGD(0.001))
+    return model
+
+
+def star_gan():
+    # Domains are those of the other replica, too.
+    model = keras_gen.translation.StarGAN((16, 16, 1), 3, 2, 9, filters=2, num_blocks=1, discriminator_steps=2)
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01))
+    return model
+
+
 def gaussian_mixture():
     # An iteration of EM: sums over both replicas, and a start from all rows.
     model = keras_gen.mixtures.GaussianMixture((3,), 3)
     model.compile()
+    return model
+
+
+def pix2pix():
+    # Dropout, and the moving statistics of both players.
+    arguments = {"filters": 2, "receptive_field": 1, "normalization": "batch"}
+    model = keras_gen.translation.Pix2Pix((4, 4, 1), (4, 4, 2), 2, **arguments)
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.05))
     return model
 
 
@@ -150,12 +183,16 @@ MODELS = {
         vq_vae,
         dcgan,
         gan,
+        progressive_gan,
         semi_supervised_aae,
         rbm,
         dbm,
         multi_prediction_dbm,
         joint_ebm,
+        cycle_gan,
+        star_gan,
         gaussian_mixture,
+        pix2pix,
     )
 }
 
@@ -165,9 +202,12 @@ def trained(make_model, strategy) -> tuple[list[np.ndarray], list[float]]:
     with strategy.scope():
         model = make_model()
     before = model.get_weights()
-    columns = {"x": bits if model.event_shape == (4, 4, 1) else vectors}
-    if model.condition_space is not None:
-        columns["condition"] = labels
+    if isinstance(model, keras_gen.translation.TranslationModel):
+        columns = {name: space.examples(NUM_EXAMPLES, (0, 1)).numpy() for name, space in model.spaces.items()}
+    else:
+        columns = {"x": {(4, 4, 1): bits, (8, 8, 1): large_bits, (3,): vectors}[model.event_shape]}
+        if model.condition_space is not None:
+            columns["condition"] = labels
     if make_model.__name__ in WEIGHTED:
         columns["sample_weight"] = weights
     starts = np.cumsum((0, *BATCH_SIZES[:-1]))
@@ -179,7 +219,7 @@ def trained(make_model, strategy) -> tuple[list[np.ndarray], list[float]]:
     data = data.apply(tf.data.experimental.assert_cardinality(len(batches)))
     if strategy.num_replicas_in_sync == 2:
         rows = [
-            [len(half["x"]) for half in strategy.experimental_local_results(batch)]
+            [len(next(iter(half.values()))) for half in strategy.experimental_local_results(batch)]
             for batch in strategy.experimental_distribute_dataset(data)
         ]
         assert rows == [[8, 8], [8, 8], [2, 1], [1, 0]], rows

@@ -86,6 +86,26 @@ def test_a_schedule_falls_to_zero_along_a_cosine():
     assert float(optimizer.learning_rate) == pytest.approx(0.2)
 
 
+def test_a_linear_schedule_is_constant_and_then_falls_to_zero():
+    """The stairs follow the line, and end one stair above 0."""
+    rate = training.LinearSchedule(epochs=2, batch_size=1, learning_rate=0.2).rate(1000)
+    assert float(rate(0)) == float(rate(1000)) == pytest.approx(0.2)
+    steps = np.arange(1001, 2000, 37)
+    np.testing.assert_allclose([rate(step) for step in steps], 0.2 * (2000 - steps) / 1000, atol=0.2 / 100)
+    assert 0.0 < float(rate(1999)) < 0.2 / 100
+    assert float(training.LinearSchedule(1, 1, 0.2).rate(3, 0.6)(0)) == pytest.approx(0.6)
+
+
+def test_unpaired_sets_are_read_as_their_arguments_say():
+    splits = training.Unpaired("digits", "digits", image_size=8).load(batch_size=7, seed=3, labels=True)
+    assert (splits.batch_size, splits.seed, splits.augmentations) == (7, 3, ())
+    assert splits.parts["b"].labels("test") is not None
+    # Each column is augmented by itself.
+    changed = training.Unpaired("digits", "digits", flip=True, enlargement=1.25).load(batch_size=7)
+    assert [list(each.spaces) for each in changed.augmentations] == [["a"], ["b"]]
+    assert next(iter(changed.train))["a"].shape == (7, 8, 8, 1)
+
+
 @pytest.mark.parametrize("group", [training.Images, training.Vectors, training.Examples, training.Sounds])
 def test_data_are_read_as_their_arguments_say(group, monkeypatch):
     monkeypatch.setattr(data, "load", lambda name, **arguments: (name, arguments))

@@ -1,0 +1,91 @@
+"""A training step of Pix2Pix against plain and compiled PyTorch, and memory over many steps.
+
+    python benchmarks/pix2pix_step.py --peer ~/peers/bin/python
+
+prints, all measured in this run, for images of 64×64 and the paper's widths (U-Net C64 … C512, patches of 34 pixels),
+
+- the time of a training step of both players with batches of 1 and of 16 images (instance normalization, dropout,
+  Adam), and that of the same nets and losses in PyTorch, plain and through `torch.compile`, in turn; `--peer` names an
+  interpreter with `pip install torch`;
+- images that the generator translates in a second;
+- the memory of the process after 100 training steps and after 1,000 more, of narrow networks.
+
+The best of many repetitions is taken, since other work on the machine only ever slows one down.
+"""
+
+import pathlib
+import re
+import subprocess
+
+import numpy as np
+import tensorflow as tf
+import tyro
+from timing import best_seconds
+
+from keras_gen.translation import Pix2Pix
+
+SHAPE, BATCH_SIZES = (64, 64, 3), (1, 16)
+
+
+def pairs(batch_size: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {name: random.integers(0, 256, (batch_size, *SHAPE)).astype(np.float32) for name in ("source", "target")}
+
+
+def train_step(model: Pix2Pix, batch_size: int, jit_compile: bool):
+    """Returns what `fit` runs for each batch of a data set in memory."""
+    model.compile(jit_compile=jit_compile)
+    model.make_train_function()
+    batches = iter(tf.data.Dataset.from_tensors(pairs(batch_size)).repeat())
+    return lambda: model.train_function(batches)["loss"]
+
+
+def megabytes() -> float:
+    """Returns the memory that this process has now."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
+
+
+def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int = 10, steps: int = 1000) -> None:
+    """Prints the figures.
+
+    Args:
+        peer: Python interpreter that has PyTorch; without one, our steps alone are timed.
+        rounds: turns of ours and theirs.
+        repetitions: steps in a turn, of which the best counts.
+        steps: training steps over which memory is measured.
+    """
+    script = pathlib.Path(__file__).with_name("pix2pix_peer.py")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    for batch_size in BATCH_SIZES:
+        step = train_step(Pix2Pix(SHAPE, SHAPE, receptive_field=34), batch_size, False)
+        ours, theirs = [], []
+        for _ in range(rounds):
+            ours.append(best_seconds([step], repetitions)[0])
+            if process is not None:
+                process.stdin.write(f"{batch_size} {repetitions}\n")
+                process.stdin.flush()
+                theirs.append([float(seconds) for seconds in process.stdout.readline().split()])
+        print(f"Pix2Pix step, batch {batch_size}: {1e3 * min(ours):.1f} ms", end="")
+        if theirs:
+            for name, seconds in zip(("plain", "compiled"), np.min(theirs, axis=0), strict=True):
+                print(f"; PyTorch, {name}, {1e3 * seconds:.1f} ms (×{seconds / min(ours):.2f})", end="")
+        print(flush=True)
+    if process is not None:
+        process.communicate()
+
+    model = Pix2Pix(SHAPE, SHAPE)
+    images, translate = pairs(32)["source"], tf.function(model.translate)
+    (seconds,) = best_seconds([lambda: translate(images)], repetitions)
+    print(f"the generator translates {32 / seconds:,.0f} images in a second", flush=True)
+    step = train_step(Pix2Pix(SHAPE, SHAPE, filters=4), 1, False)
+    for _ in range(100):
+        step()
+    before = megabytes()
+    for _ in range(steps):
+        step()
+    print(f"memory: {before:.0f} MB after 100 training steps, {megabytes():.0f} MB after {steps:,} more")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

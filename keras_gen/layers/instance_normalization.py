@@ -1,0 +1,32 @@
+"""Instance normalization: statistics of each channel of each image alone.
+
+Dmitry Ulyanov, Andrea Vedaldi, Victor Lempitsky (2016), https://arxiv.org/abs/1607.08022
+"""
+
+import keras
+import tensorflow as tf
+
+
+class InstanceNormalization(keras.layers.GroupNormalization):
+    """Brings each channel of each image to mean 0 and variance 1, then to a learnt mean and deviation.
+
+    It computes the same in training and after it, and for any batch size: what batch normalization computes from a
+    batch of one image.
+
+    Args:
+        shape: shape of the input; only the number of channels, its last entry, has to be known.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, shape: tuple[int | None, ...], **kwargs):
+        # One group for each channel.
+        super().__init__(groups=-1, epsilon=1e-5, **kwargs)
+        self.build(shape)
+
+    def call(self, x, step=None):
+        """Takes a step, as batch normalization does, and leaves nothing behind."""
+        # As in Keras, which gives each channel an axis of its own for that; without it takes half the time on a CPU.
+        mean, variance = tf.nn.moments(tf.cast(x, tf.float32), (1, 2), keepdims=True)
+        factor = tf.math.rsqrt(variance + self.epsilon) * tf.cast(self.gamma, tf.float32)
+        shift = tf.cast(self.beta, tf.float32) - mean * factor
+        return x * tf.cast(factor, x.dtype) + tf.cast(shift, x.dtype)

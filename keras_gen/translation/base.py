@@ -1,0 +1,164 @@
+"""What models of translation share: from an image to one of another kind."""
+
+import tensorflow as tf
+
+from keras_gen.adversarial.two_player import TwoPlayer
+from keras_gen.core import Model, Signature
+from keras_gen.spaces import Numbers, Space
+
+
+class TranslationModel(TwoPlayer, Model):
+    """Two players of which the generator turns images of one kind into images of another.
+
+    A subclass builds its networks in its constructor and provides
+
+    - `spaces`: its columns, and which of them are `source_column` and `target_column`,
+    - `translated(scaled, domain)`: the translation, as a graph,
+    - what `TwoPlayer` asks for: `fakes`, `discriminator_terms` and `generator_terms`;
+
+    `translate`, its checks, its signature and pictures follow.
+
+    Both players learn from the same translations in a step, in the order of `players`: the second one sees a first one
+    that has moved. So the generator translates a batch once. Further steps of the discriminator, where there are some,
+    come before, on translations of their own.
+    """
+
+    usage = "model.translate(x)"
+
+    #: The column that is translated, and the one that holds images like the translations.
+    source_column: str = "source"
+    target_column: str = "target"
+
+    #: The order in which the players learn from the same translations.
+    players: tuple[str, str] = ("discriminator", "generator")
+
+    #: What a caller chooses to translate into, such as a class; None where there is one target only.
+    domain_space: Space | None = None
+
+    @property
+    def source_space(self) -> Numbers:
+        """The space of what is translated."""
+        return self.spaces[self.source_column]
+
+    @property
+    def target_space(self) -> Numbers:
+        """The space of translations."""
+        return self.spaces[self.target_column]
+
+    def translated(self, scaled: tf.Tensor, domain: tf.Tensor | None) -> tf.Tensor:
+        """Translates valid images, inside a graph.
+
+        Args:
+            scaled: images of shape `(batch, *source_space.shape)`, levels brought to [-1, 1].
+            domain: valid values of `domain_space`, of shape `(batch, ...)`, or None.
+
+        Returns:
+            float32 images of shape `(batch, *target_space.shape)`, on the same scale and not rounded.
+        """
+        raise NotImplementedError
+
+    def translate(self, x, *, domain=None) -> tf.Tensor:
+        """Translates images.
+
+        Args:
+            x: images of shape `(batch, *source_space.shape)`, whole levels.
+            domain: what to translate into, one value for each image, for a model with a `domain_space`.
+
+        Returns:
+            Images of shape `(batch, *target_space.shape)`; levels come as float32 whole numbers.
+
+        Raises:
+            TypeError: if a dtype is not the expected one.
+            ValueError: if a shape or a value is not the expected one, or a domain is given where there is none or
+                lacks where there is one.
+        """
+        x, domain = self.source_space.validate(x, self.source_column), self.validated_domain(domain)
+        if domain is not None and not domain.shape[:1].is_compatible_with(x.shape[:1]):
+            raise ValueError(f"`domain` must hold one entry per image, {x.shape[0]}; received {domain.shape[0]}.")
+        return self.rounded(self.translated(self.source_space.scaled(x), domain), self.target_space)
+
+    def rounded(self, scaled: tf.Tensor, space: Numbers) -> tf.Tensor:
+        """Returns the values of a space that are nearest to images on the networks' scale."""
+        return space.nearest(space.unscaled(scaled))
+
+    def validated_domain(self, domain) -> tf.Tensor | None:
+        """Returns the domain as a tensor, or None for a model with one target only.
+
+        Raises:
+            TypeError: if its dtype is not the expected one.
+            ValueError: if there is one and the model has none, or none and it has some, or if its shape or a value is
+                not the expected one.
+        """
+        name = type(self).__name__
+        if self.domain_space is None:
+            if domain is not None:
+                raise ValueError(f"`domain` must be None: this {name} has one target only.")
+            return None
+        if domain is None:
+            raise ValueError(f"`domain` must be given: this {name} has several targets.")
+        return self.domain_space.validate(domain, "domain")
+
+    def call(self, x):
+        """The translation, so that `model.predict(x)` returns it."""
+        return self.translate(x)
+
+    @property
+    def call_columns(self):
+        return [self.source_column]
+
+    # Training
+
+    def take_step(self, batch, step):
+        """Takes a step of each player in their order, both on the same translations."""
+        for index in range(1, self.discriminator_steps):
+            self.take_discriminator_step(batch, step.fold(2 + index))
+        others = step.fold(1).silent()
+        variables = self.phase_variables()["generator"]
+        with tf.GradientTape() as tape:
+            fakes = step.record(lambda: self.fakes(batch, step), self.non_trainable_variables)
+            detached = tf.nest.map_structure(tf.stop_gradient, fakes)
+
+            def discriminator_step():
+                return self.take_phase(
+                    "discriminator", lambda: self.discriminator_terms(batch, detached, others), others
+                )
+
+            terms = {}
+            if self.players[0] == "discriminator":
+                with tape.stop_recording():
+                    terms = discriminator_step()
+            moved = step.record(lambda: self.generator_terms(batch, fakes, step.fold(2)), self.non_trainable_variables)
+            objective = self.objective_share(moved["generator_loss"], step, self.phase_optimizer("generator"))
+        self.phase_optimizer("generator").apply(tape.gradient(objective, variables), variables)
+        step.forget(self.variables_of_others("generator"))
+        step.apply()
+        if self.players[0] == "generator":
+            terms = discriminator_step()
+        return self.with_sum({**terms, **moved}, step)
+
+    # Pictures and export
+
+    def preview(self, batch, *, seed):
+        """The images and their translations; a subclass with several targets chooses them."""
+        x = batch[self.source_column]
+        return {"input": (self.source_space, x), "output": (self.target_space, self.translate(x))}
+
+    def signatures(self):
+        """Returns `translate`."""
+
+        def translate(domain=None, **columns):
+            return {self.target_column: self.translate(columns[self.source_column], domain=domain)}
+
+        domain = {} if self.domain_space is None else {"domain": self.domain_space.spec("domain")}
+        return {"translate": Signature(translate, {**self.specs(self.source_column), **domain})}
+
+    def example_input(self, name, spec, num, seed):
+        """Adds examples of the domain."""
+        if name == "domain" and self.domain_space is not None:
+            return self.domain_space.examples(num, (seed, 1))
+        return super().example_input(name, spec, num, seed)
+
+
+def mean_of_each(values: tf.Tensor) -> tf.Tensor:
+    """Returns the mean over all axes but the first."""
+    return tf.reduce_mean(values, axis=range(1, values.shape.rank))

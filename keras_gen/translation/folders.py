@@ -1,0 +1,178 @@
+"""Folders of images, translated file by file."""
+
+import concurrent.futures
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.data.readers.images import IMAGE_SUFFIXES, ImageFiles, decoding_error
+from keras_gen.export.graphs import as_graph
+from keras_gen.files import atomic_file
+from keras_gen.spaces import Levels
+from keras_gen.translation.base import TranslationModel
+
+#: Quality of JPEG files, of 100.
+JPEG_QUALITY = 95
+
+
+@dataclasses.dataclass
+class FolderReport:
+    """What became of the files of a folder.
+
+    Attributes:
+        translated: number of images that were translated.
+        resized: number of those that had another size than the model's images.
+        unreadable: path of each file that was skipped, to the reason.
+    """
+
+    translated: int = 0
+    resized: int = 0
+    unreadable: dict[pathlib.Path, str] = dataclasses.field(default_factory=dict)
+
+
+def translate_folder(
+    model: TranslationModel,
+    source: pathlib.Path,
+    output: pathlib.Path,
+    *,
+    domain=None,
+    back: bool = False,
+    batch_size: int = 16,
+    overwrite: bool = False,
+    progress: Callable[[list], Iterable] = iter,
+) -> FolderReport:
+    """Translates all images of a folder, a few at a time, into files of the same names in another folder.
+
+    Images of another size are resized, and then their translations have the model's size. A file that cannot be read
+    is skipped. A file is written beside its place and appears whole.
+
+    Args:
+        model: trained model of grey or colour images in levels.
+        source: folder of images, which may lie in subfolders.
+        output: folder of the translations, which need not exist.
+        domain: what to translate into, one value for all images, for a model with a `domain_space`.
+        back: whether to translate the other way, by the model's `translate_back`.
+        batch_size: images translated at once.
+        overwrite: whether to replace files that are there.
+        progress: function that passes on the batches of a list and may show how far they are.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        FileExistsError: if a file is there already and is not to be replaced.
+        ValueError: if the folder holds no image that can be read, `output` lies in `source`, or the model is of another
+            kind.
+        OSError: if a translation cannot be written.
+    """
+    verb = Verb.of(model, back, domain)
+    source, output = (pathlib.Path(folder).expanduser() for folder in (source, output))
+    if not source.is_dir():
+        raise FileNotFoundError(f"`input`: there is no folder {source}.")
+    if output.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"`output` must lie outside of the folder {source}, received {output}.")
+    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise ValueError(f"`input`: the folder {source} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
+    targets = [output / path.relative_to(source) for path in paths]
+    existing = [path for path in targets if path.exists()]
+    if existing and not overwrite:
+        raise FileExistsError(f"`output` {existing[0]} exists, one of {len(existing)}; --overwrite replaces them.")
+
+    report = FolderReport()
+    checks.positive_int("batch_size", batch_size)
+    batches = [slice(start, start + batch_size) for start in range(0, len(paths), batch_size)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for batch in progress(batches):
+            images, places = [], []
+            for path, target, found in zip(
+                paths[batch], targets[batch], pool.map(verb.read, paths[batch]), strict=True
+            ):
+                if isinstance(found, str):
+                    report.unreadable[path] = found
+                else:
+                    image, resized = found
+                    images.append(image)
+                    places.append(target)
+                    report.resized += resized
+            if images:
+                # All are written, and an error is raised, before the next batch is read.
+                list(pool.map(write_image, places, verb(np.stack(images))))
+                report.translated += len(images)
+    if not report.translated:
+        path, reason = next(iter(report.unreadable.items()))
+        raise ValueError(f"`input`: no image of the folder {source} can be read; of {path}: {reason}.")
+    return report
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """A translation of a model, from bytes to bytes.
+
+    Attributes:
+        function: function from images of `source`, in its levels, to images of `target`.
+        source: space of what is translated.
+        target: space of translations.
+    """
+
+    function: Callable[[np.ndarray], tf.Tensor]
+    source: Levels
+    target: Levels
+
+    @classmethod
+    def of(cls, model: TranslationModel, back: bool, domain) -> "Verb":
+        """Returns a model's translation, the other way if `back`.
+
+        Raises:
+            ValueError: if the model does not have it, or not for grey or colour images in levels, or the domain is not
+                one of the model's.
+        """
+        name = "translate_back" if back else "translate"
+        signatures = model.signatures()
+        if name not in signatures:
+            raise ValueError(f"`model` must have the signature {name}; {type(model).__name__} has {list(signatures)}.")
+        columns = (model.source_column, model.target_column)
+        given, made = columns[::-1] if back else columns
+        for space in (model.spaces[given], model.spaces[made]):
+            if not isinstance(space, Levels) or space.shape[-1] not in (1, 3):
+                raise ValueError(f"`model` must translate grey or colour images in levels; it has {space}.")
+        domain = model.validated_domain(None if domain is None else np.asarray(domain)[np.newaxis])
+        graph = as_graph(signatures[name])
+
+        def function(images):
+            more = {} if domain is None else {"domain": tf.repeat(domain, len(images), axis=0)}
+            return graph(**{given: tf.constant(images)}, **more)[made]
+
+        return cls(function, model.spaces[given], model.spaces[made])
+
+    @functools.cached_property
+    def files(self) -> ImageFiles:
+        """How files are read: as those that models are trained on."""
+        return ImageFiles(np.array([], str), self.source.shape, resized=True)
+
+    def read(self, path: pathlib.Path) -> tuple[np.ndarray, bool] | str:
+        """Returns an image, and whether it had another size; or why it cannot be read."""
+        try:
+            with PIL.Image.open(path) as image:
+                resized = (image.height, image.width) != self.source.shape[:2]
+            return self.files.decoded(str(path)).numpy(), resized
+        except (OSError, PIL.Image.DecompressionBombError) as error:
+            return str(error)
+        except tf.errors.InvalidArgumentError as error:
+            return decoding_error(error)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Translates images of bytes into images of bytes, which are spread over the levels of the spaces."""
+        levels = np.round(images * ((self.source.num_levels - 1) / 255.0)).astype(np.float32)
+        translations = self.function(levels).numpy() * (255.0 / (self.target.num_levels - 1))
+        return np.round(translations).astype(np.uint8)
+
+
+def write_image(path: pathlib.Path, image: np.ndarray) -> None:
+    """Writes an image of bytes, in the format that the name's ending stands for."""
+    with atomic_file(path) as beside:
+        PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(beside, quality=JPEG_QUALITY)

@@ -1,0 +1,50 @@
+"""Pix2Pix (Isola et al., 2017, https://arxiv.org/abs/1611.07004).
+
+python -m recipes.translation.pix2pix --dataset facades            64×64, half of the paper's channels, 30 epochs
+python -m recipes.translation.pix2pix --dataset facades --paper    256×256, the paper's networks, 200 epochs
+
+facades is the folder of the CMP Facade Database as the authors of the paper have it: subfolders train, val and test of
+images with a photograph on the left and its labels on the right. Labels become photographs; `--source left` goes the
+other way.
+
+Measured on two cores at 64×64, 22 minutes of training beside others (about 12 alone), validation (test): mean absolute
+difference, levels from -1 to 1, 0.314 (0.308); structural similarity 0.321 (0.298); Fréchet distance of
+evaluation.random_convolutions 3,432 (2,286). The mean photograph has 0.310, 0.160 and 24,072 on validation; as many
+training photographs have a distance of 908. Walls, windows and skies are where the labels say, and are smeared: the
+paper trains seven times as long.
+"""
+
+from keras_gen import training
+
+
+@training.recipe(image_size=256, filters=64, epochs=200)
+def main(
+    run: "training.Run",
+    *,
+    data: training.Pairs = training.Pairs("facades", source="right", image_size=64),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=30, batch_size=1, learning_rate=0.0002),
+    translators: training.Translators = training.Translators(filters=32),
+    num_images: int = 500,
+) -> dict:
+    """Trains Pix2Pix on pairs of images, and compares translations of others with their targets.
+
+    Args:
+        num_images: images of each held-out split that are translated, at most.
+    """
+    import numpy as np
+
+    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
+    model = translators.compiled(run, splits, schedule)
+    mean = splits.array("train", "target").mean(axis=0)
+    return training.fit_translation(
+        run,
+        model,
+        splits,
+        schedule,
+        baselines={"mean target": lambda source: np.broadcast_to(mean, (len(source), *mean.shape))},
+        num_images=num_images,
+    )
+
+
+if __name__ == "__main__":
+    main.cli()
