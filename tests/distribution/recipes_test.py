@@ -96,14 +96,11 @@ def replica_differences():
         "real_nvp_with_batch_normalization",
         "vq_vae",
         "gan",
-        "progressive_gan",
         "semi_supervised_aae",
         "rbm",
         "joint_ebm",
         "cycle_gan",
-        "star_gan",
         "gaussian_mixture",
-        "pix2pix",
     ],
 )
 def test_two_replicas_equal_one_device(model, replica_differences):
