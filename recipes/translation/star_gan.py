@@ -7,7 +7,9 @@ python -m recipes.translation.star_gan --paper            the paper's networks, 
 Grey images are drawn with blue or red ink, on a dark or a light background, with strokes as they are or thick: three
 attributes, or eight domains.
 
-Not measured yet.
+Not reached yet. Digits of 8×8 pixels, 40 epochs: the style was found in every translation, but the digit in 15.6 % of
+them (90.6 % of images as they are): what was drawn did not depend on the input. The larger images of the commands above
+have not been measured.
 """
 
 from typing import Literal
