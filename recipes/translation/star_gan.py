@@ -1,15 +1,15 @@
 """StarGAN (Choi et al., 2018, https://arxiv.org/abs/1711.09020).
 
-python -m recipes.translation.star_gan                    digits in eight styles, enlarged to 16×16
-python -m recipes.translation.star_gan --dataset mnist --epochs 1 --judge-epochs 5    MNIST, 16×16
-python -m recipes.translation.star_gan --paper            the paper's networks, on MNIST
+python -m recipes.translation.star_gan            MNIST in eight styles, 28×28, small networks
+python -m recipes.translation.star_gan --paper    the paper's networks
 
 Grey images are drawn with blue or red ink, on a dark or a light background, with strokes as they are or thick: three
 attributes, or eight domains.
 
-Not reached yet. Digits of 8×8 pixels, 40 epochs: the style was found in every translation, but the digit in 15.6 % of
-them (90.6 % of images as they are): what was drawn did not depend on the input. The larger images of the commands above
-have not been measured.
+Measured on two cores, one epoch, one seed, 16 min beside other work: in 99.7 % of translations a classifier of real
+images finds the style (98.2 % of real images), and in 48.8 % the digit (96.9 % of images as they are). Another ink or
+stroke leaves digits as they are; another background often does not. Smaller images lose the digit: of 8×8 pixels,
+after 40 epochs, 15.6 % keep it, and 90.6 % untranslated. `--paper` was not run.
 """
 
 from typing import Literal
@@ -18,8 +18,6 @@ from keras_gen import training
 
 
 @training.recipe(
-    side=28,
-    dataset="mnist",
     filters=64,
     num_blocks=6,
     epochs=20,
@@ -31,16 +29,16 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Images = training.Images("digits"),
-    schedule: training.LinearSchedule = training.LinearSchedule(epochs=40, batch_size=16, learning_rate=0.0002),
-    side: int = 16,
+    data: training.Images = training.Images("mnist"),
+    schedule: training.LinearSchedule = training.LinearSchedule(epochs=1, batch_size=16, learning_rate=0.0002),
+    side: int = 28,
     domains: Literal["attributes", "classes"] = "attributes",
     filters: int = 16,
     num_blocks: int = 2,
     class_weight: float = 1.0,
     reconstruction_weight: float = 10.0,
     discriminator_steps: int = 5,
-    judge_epochs: int = 40,
+    judge_epochs: int = 2,
 ) -> dict:
     """Trains StarGAN on images in eight styles, and judges translations by classifiers of real images.
 
