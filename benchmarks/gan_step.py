@@ -14,14 +14,13 @@ The best of many repetitions is taken, since other work on the machine only ever
 """
 
 import pathlib
-import re
 import subprocess
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tyro
-from timing import best_seconds
+from timing import best_seconds, print_memory
 
 from keras_gen.adversarial import DCGAN, WGANGP
 from keras_gen.core import Step
@@ -63,11 +62,6 @@ def wgan_gp() -> WGANGP:
     return WGANGP(SHAPE, generator_network=generator, discriminator_network={**generator, "batch_norm": False})
 
 
-def megabytes() -> float:
-    """Returns the memory that this process has now."""
-    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
-
-
 def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int = 15, steps: int = 1000) -> None:
     """Prints the figures.
 
@@ -101,12 +95,7 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
     (seconds,) = best_seconds([lambda: model.sample(1000, seed=0)], repetitions)
     print(f"DCGAN generates {1000 / seconds:,.0f} images in a second", flush=True)
     step = train_step(model, False)
-    for _ in range(100):
-        step()
-    before = megabytes()
-    for _ in range(steps):
-        step()
-    print(f"memory: {before:.0f} MB after 100 training steps, {megabytes():.0f} MB after {steps:,} more")
+    print_memory(step, steps)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ The best of many repetitions is taken, since other work on the machine only ever
 """
 
 import pathlib
-import re
 import subprocess
 
 import numpy as np
 import tensorflow as tf
 import tyro
-from timing import best_seconds
+from timing import best_seconds, print_memory
 
 from keras_gen.translation import Pix2Pix
 
@@ -38,11 +37,6 @@ def train_step(model: Pix2Pix, batch_size: int, jit_compile: bool):
     model.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors(pairs(batch_size)).repeat())
     return lambda: model.train_function(batches)["loss"]
-
-
-def megabytes() -> float:
-    """Returns the memory that this process has now."""
-    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
 
 
 def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int = 10, steps: int = 1000) -> None:
@@ -79,12 +73,7 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
     (seconds,) = best_seconds([lambda: translate(images)], repetitions)
     print(f"the generator translates {32 / seconds:,.0f} images in a second", flush=True)
     step = train_step(Pix2Pix(SHAPE, SHAPE, filters=4), 1, False)
-    for _ in range(100):
-        step()
-    before = megabytes()
-    for _ in range(steps):
-        step()
-    print(f"memory: {before:.0f} MB after 100 training steps, {megabytes():.0f} MB after {steps:,} more")
+    print_memory(step, steps)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""What the benchmarks share: the best of many calls, and one training step."""
+"""What the benchmarks share: the best of many calls, one training step, and memory over many."""
 
+import pathlib
+import re
 import time
 from collections.abc import Callable
 
@@ -25,6 +27,21 @@ def best_seconds(functions: list[Callable], repetitions: int, warm_up: int = 2) 
             np.asarray(function())
             times[repetition, index] = time.perf_counter() - start
     return times[warm_up:].min(axis=0)
+
+
+def megabytes() -> float:
+    """Returns the memory that this process has now."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
+
+
+def print_memory(step: Callable, steps: int) -> None:
+    """Prints the memory of the process after 100 training steps, and after a number of further ones."""
+    for _ in range(100):
+        step()
+    before = megabytes()
+    for _ in range(steps):
+        step()
+    print(f"memory: {before:.0f} MB after 100 training steps, {megabytes():.0f} MB after {steps:,} more")
 
 
 def bits(batch_size: int, event_shape: tuple[int, ...]) -> np.ndarray:
