@@ -154,4 +154,6 @@ def augmented(splits: Splits, *columns: str, enlargement: float = 1.0, flip: boo
         if len(splits.spaces[name].shape) != 3:
             raise ValueError(f"`columns` must hold images; {name} has examples of shape {splits.spaces[name].shape}.")
     augmentation = Augmentation.of({name: splits.spaces[name] for name in columns}, enlargement, flip)
+    if not any(augmentation.room) and not flip:
+        return splits
     return dataclasses.replace(splits, augmentations=(*splits.augmentations, augmentation))

@@ -114,8 +114,6 @@ class Unpaired:
         from keras_gen import data
 
         splits = data.load_unpaired(self.dataset, self.dataset_b, image_size=self.image_size, **arguments)
-        if self.enlargement == 1.0 and not self.flip:
-            return splits
         for column in splits.spaces:
             splits = data.augmented(splits, column, enlargement=self.enlargement, flip=self.flip)
         return splits

@@ -51,7 +51,7 @@ class ImageFiles:
             width = tf.shape(image)[1] // 2
             image = image[:, :width] if self.half == "left" else image[:, width : 2 * width]
         if self.resized:
-            image = tf.cast(tf.round(tf.image.resize(image, self.shape[:2], antialias=True)), tf.uint8)
+            image = resized(image, self.shape[:2])
         return image
 
     def read_all(self) -> np.ndarray:
@@ -67,6 +67,11 @@ class ImageFiles:
             except tf.errors.InvalidArgumentError as error:
                 raise ValueError(f"`name`: {name} is not a readable image ({decoding_error(error)}).") from None
         return np.stack(images)
+
+
+def resized(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Returns an image of bytes at a height and a width, by bilinear interpolation."""
+    return tf.cast(tf.round(tf.image.resize(image, size, antialias=True)), tf.uint8)
 
 
 def decoding_error(error: tf.errors.InvalidArgumentError) -> str:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.data import audio, columns
-from keras_gen.data.readers.images import full_size
+from keras_gen.data.readers.images import full_size, resized
 from keras_gen.data.readers.sounds import of_one_length
 from keras_gen.spaces import Levels
 
@@ -127,10 +127,8 @@ def read_tfds_domains(name: str, image_size) -> dict[str, columns.Reading]:
     check_size(builder, name)
 
     def found(split):
-        examples = [image.numpy() for image in sets[split].map(lambda example: brought(example["image"], image_size))]
-        if len({image.shape for image in examples}) > 1:
-            raise ValueError(f"`image_size` must be given: the images of {name} have several sizes.")
-        return {"x": np.stack(examples)}
+        examples = sets[split].map(lambda example: brought(example["image"], image_size))
+        return {"x": stacked(list(examples.as_numpy_iterator()), name)}
 
     readings = {}
     for column, letter in (("a", "A"), ("b", "B")):
@@ -143,7 +141,14 @@ def brought(image: tf.Tensor, image_size) -> tf.Tensor:
     """Returns an image of bytes at a size, as in `data.load`; None leaves it as it is."""
     if image_size is None:
         return image
-    return tf.cast(tf.round(tf.image.resize(image, full_size(image_size), antialias=True)), tf.uint8)
+    return resized(image, full_size(image_size))
+
+
+def stacked(images: list[np.ndarray], name: str) -> np.ndarray:
+    """Returns images of the set of a name as one array, or raises ValueError if they have several sizes."""
+    if len({image.shape for image in images}) > 1:
+        raise ValueError(f"`image_size` must be given: the images of {name} have several sizes.")
+    return np.stack(images)
 
 
 def read_tfds_pairs(name: str, target: str, image_size) -> tuple[columns.Columns, dict[str, Levels]]:
@@ -171,10 +176,9 @@ def read_tfds_pairs(name: str, target: str, image_size) -> tuple[columns.Columns
             pairs = sets[split].map(lambda example: {"source": example["image"], "target": example[target]})
             pairs = pairs.map(lambda pair: {column: brought(image, image_size) for column, image in pair.items()})
             examples = list(pairs.as_numpy_iterator())
-            shapes = {column: {example[column].shape for example in examples} for column in ("source", "target")}
-            if any(len(each) > 1 for each in shapes.values()):
-                raise ValueError(f"`image_size` must be given: the images of {name} have several sizes.")
-            found[split] = {column: np.stack([each[column] for each in examples]) for column in shapes}
+            found[split] = {
+                column: stacked([example[column] for example in examples], name) for column in ("source", "target")
+            }
     return found, {column: Levels(array.shape[1:], 256) for column, array in found["train"].items()}
 
 
