@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_gen.adversarial.two_player import TwoPlayer
 from keras_gen.core import Model, Signature
-from keras_gen.spaces import Numbers, Space
+from keras_gen.spaces import Levels, Numbers, Space
 
 
 class TranslationModel(TwoPlayer, Model):
@@ -76,6 +76,15 @@ class TranslationModel(TwoPlayer, Model):
         if domain is not None and not domain.shape[:1].is_compatible_with(x.shape[:1]):
             raise ValueError(f"`domain` must hold one entry per image, {x.shape[0]}; received {domain.shape[0]}.")
         return self.rounded(self.translated(self.source_space.scaled(x), domain), self.target_space)
+
+    def scaled(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the two columns of a batch, source and target, on the networks' scale."""
+        return tuple(self.spaces[name].scaled(batch[name]) for name in (self.source_column, self.target_column))
+
+    def on_scale(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Returns a generator's outputs as float32 images on the networks' scale: of levels, their tanh."""
+        outputs = tf.cast(outputs, tf.float32)
+        return tf.tanh(outputs) if isinstance(self.target_space, Levels) else outputs
 
     def rounded(self, scaled: tf.Tensor, space: Numbers) -> tf.Tensor:
         """Returns the values of a space that are nearest to images on the networks' scale."""

@@ -13,7 +13,6 @@ from keras_gen.spaces import levels_or_reals
 from keras_gen.translation.base import TranslationModel, mean_of_each
 from keras_gen.translation.image_pool import ImagePool
 from keras_gen.translation.networks import PatchDiscriminator, ResNet
-from keras_gen.translation.networks.patch import usual_receptive_field
 from keras_gen.translation.networks.resnet import check_sides
 
 #: With a half in front of each square.
@@ -113,13 +112,12 @@ class CycleGAN(TranslationModel):
         blocks = (
             (9 if min(sides) >= 256 else 6) if num_blocks is None else checks.positive_int("num_blocks", num_blocks)
         )
-        field = usual_receptive_field(sides) if receptive_field is None else receptive_field
 
         def generator(source, target, index, name):
             return ResNet(source, target[-1], num_blocks=blocks, seed=(seed, index), name=name, **options)
 
         def discriminator(shape, index, name):
-            return PatchDiscriminator(shape, receptive_field=field, seed=(seed, index), name=name, **options)
+            return PatchDiscriminator(shape, receptive_field=receptive_field, seed=(seed, index), name=name, **options)
 
         self.generator_ab = generator(self.shape_a, self.shape_b, 0, "generator_ab")
         self.generator_ba = generator(self.shape_b, self.shape_a, 1, "generator_ba")
@@ -147,8 +145,7 @@ class CycleGAN(TranslationModel):
 
     def generate(self, generator: ResNet, scaled: tf.Tensor) -> tf.Tensor:
         """Returns what G or F makes of images, float32, both on the networks' scale."""
-        made = tf.cast(generator(scaled), tf.float32)
-        return made if self.levels is None else tf.tanh(made)
+        return self.on_scale(generator(scaled))
 
     def translated(self, scaled, domain):
         return self.generate(self.generator_ab, scaled)
@@ -171,10 +168,6 @@ class CycleGAN(TranslationModel):
         return self.rounded(made, self.source_space)
 
     # Objective
-
-    def scaled(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns a and b of a batch, on the networks' scale."""
-        return tuple(self.spaces[name].scaled(batch[name]) for name in ("a", "b"))
 
     def fakes(self, batch, step):
         """Returns F(b) as "a" and G(a) as "b", on the networks' scale."""

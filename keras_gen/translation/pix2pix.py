@@ -11,7 +11,6 @@ from keras_gen.core import Signature
 from keras_gen.spaces import levels_or_reals
 from keras_gen.translation.base import TranslationModel, mean_of_each
 from keras_gen.translation.networks import PatchDiscriminator, UNet
-from keras_gen.translation.networks.patch import usual_receptive_field
 
 
 class Pix2Pix(TranslationModel):
@@ -98,7 +97,7 @@ class Pix2Pix(TranslationModel):
         self.generator = UNet((*sides, sources), channels, dropout=dropout, seed=(seed, 0), name="generator", **options)
         self.discriminator = PatchDiscriminator(
             (*sides, sources + channels),
-            receptive_field=usual_receptive_field(sides) if receptive_field is None else receptive_field,
+            receptive_field=receptive_field,
             seed=(seed, 1),
             name="discriminator",
             **options,
@@ -125,8 +124,7 @@ class Pix2Pix(TranslationModel):
             step: the step; None outside of training and evaluation.
             seed: int32 tensor of shape (2,) that z is drawn from; None for no dropout.
         """
-        target = tf.cast(self.generator(self.enlarged(source), step=step, dropout_seed=seed), tf.float32)
-        return target if self.levels is None else tf.tanh(target)
+        return self.on_scale(self.generator(self.enlarged(source), step=step, dropout_seed=seed))
 
     def patch_logits(self, source: tf.Tensor, target: tf.Tensor, step=None) -> tf.Tensor:
         """Returns D's logit of each patch, float32 of shape `(batch, rows, columns)`, of scaled pairs."""
@@ -160,10 +158,6 @@ class Pix2Pix(TranslationModel):
         return tf.reshape(x, (-1, num_samples, *self.target_shape))
 
     # Objective
-
-    def scaled(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the source and the target of a batch, on the networks' scale."""
-        return tuple(self.spaces[name].scaled(batch[name]) for name in ("source", "target"))
 
     def fakes(self, batch, step):
         """Returns G(x, z), on the networks' scale, as "target"."""

@@ -200,8 +200,7 @@ class StarGAN(TranslationModel):
         """Returns G(x, c), float32 on the networks' scale, of scaled images and valid domains."""
         vectors = self.domain_space.vectors(domain)[:, tf.newaxis, tf.newaxis]
         planes = tf.ones_like(scaled[..., :1]) * vectors
-        made = tf.cast(self.generator(tf.concat([scaled, planes], axis=-1)), tf.float32)
-        return made if self.levels is None else tf.tanh(made)
+        return self.on_scale(self.generator(tf.concat([scaled, planes], axis=-1)))
 
     def judged(self, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns D's score, of shape `(batch,)`, and the logits of the domain, float32, of scaled images."""

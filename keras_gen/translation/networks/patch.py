@@ -6,8 +6,10 @@ import keras
 import tensorflow as tf
 
 from keras_gen import checks
+from keras_gen.layers.convolution import convolution
 from keras_gen.layers.initializers import normal
 from keras_gen.translation.networks.blocks import normalization as normalization_layer
+from keras_gen.translation.networks.blocks import zeros_around
 
 #: Strided layers of the network with the largest receptive field.
 MOST_STRIDED_LAYERS = 7
@@ -23,7 +25,8 @@ class PatchDiscriminator(keras.layers.Layer):
 
     Args:
         image_shape: height, width and channels of what is judged, such as two images one behind the other.
-        receptive_field: height and width of a patch, one of `receptive_fields()`.
+        receptive_field: height and width of a patch, one of `receptive_fields()`. None takes the paper's 70, or in
+            smaller images the largest patch that fits into them.
         filters: channels of the first layer. Each following one has twice as many, up to eight times as many.
         normalization: "batch" or "instance".
         seed: seeds of the initial weights.
@@ -37,7 +40,7 @@ class PatchDiscriminator(keras.layers.Layer):
         self,
         image_shape: tuple[int, int, int],
         *,
-        receptive_field: int = 70,
+        receptive_field: int | None = None,
         filters: int = 64,
         normalization: str = "instance",
         seed: tuple[int, ...],
@@ -45,6 +48,8 @@ class PatchDiscriminator(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         *sides, channels = image_shape
+        if receptive_field is None:
+            receptive_field = usual_receptive_field(sides)
         strides = layer_strides(receptive_field)
         self.kernel_size = 1 if receptive_field == 1 else 4
         self.patches_shape = tuple(num_patches(side, receptive_field) for side in sides)
@@ -57,17 +62,11 @@ class PatchDiscriminator(keras.layers.Layer):
         self.layers, self.norms = [], []
         for index, ((inputs, outputs), stride) in enumerate(zip(itertools.pairwise(widths), strides, strict=True)):
             normalized = 0 < index < len(strides) - 1
-            layer = keras.layers.Conv2D(
-                outputs,
-                self.kernel_size,
-                stride,
-                "same" if stride == 2 else "valid",
-                use_bias=not normalized,
-                kernel_initializer=normal(0.02, (*seed, index)),
-                dtype=self.dtype_policy,
+            initializer = normal(0.02, (*seed, index))
+            options = {"use_bias": not normalized, "padding": "same" if stride == 2 else "valid"}
+            self.layers.append(
+                convolution(inputs, outputs, self.kernel_size, stride, initializer, self.dtype_policy, **options)
             )
-            layer.build((None, None, None, inputs))
-            self.layers.append(layer)
             self.norms.append(normalization_layer(normalization, outputs, self.dtype_policy) if normalized else None)
         self.built = True
 
@@ -83,7 +82,7 @@ class PatchDiscriminator(keras.layers.Layer):
             if index > 0:
                 h = tf.nn.leaky_relu(h, 0.2)
             if self.kernel_size == 4 and layer.padding == "valid":
-                h = tf.pad(h, ((0, 0), (1, 1), (1, 1), (0, 0)))
+                h = zeros_around(h, 1)
             h = layer(h)
             h = h if norm is None else norm(h, step=step)
         return h[..., 0]

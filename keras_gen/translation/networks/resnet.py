@@ -9,6 +9,7 @@ from keras_gen import checks
 from keras_gen.layers import InstanceNormalization
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.initializers import normal
+from keras_gen.translation.networks.blocks import zeros_around
 
 
 class ResNet(keras.layers.Layer):
@@ -97,11 +98,6 @@ def reflected(images: tf.Tensor, width: int) -> tf.Tensor:
         )
         images = tf.concat([before, images, after], axis=axis)
     return images
-
-
-def zeros_around(images: tf.Tensor, width: int) -> tf.Tensor:
-    """Returns images with a border of zeros."""
-    return tf.pad(images, ((0, 0), (width, width), (width, width), (0, 0)))
 
 
 #: How images are continued beyond their borders, by name.

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen import checks
+from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dropout import apply_dropout
 from keras_gen.layers.initializers import normal
 from keras_gen.translation.networks.blocks import normalization as normalization_layer
@@ -56,18 +57,10 @@ class UNet(keras.layers.Layer):
         ]
 
         def layer(kind, index, pair, stride, normalized):
-            convolution = kind(
-                pair[1],
-                4,
-                stride,
-                "same",
-                use_bias=not normalized,
-                kernel_initializer=normal(0.02, (*seed, index)),
-                dtype=self.dtype_policy,
-            )
-            convolution.build((None, None, None, pair[0]))
+            initializer = normal(0.02, (*seed, index))
+            made = convolution(*pair, 4, stride, initializer, self.dtype_policy, kind, use_bias=not normalized)
             norm = normalization_layer(normalization, pair[1], self.dtype_policy) if normalized else None
-            return convolution, norm
+            return made, norm
 
         pairs = list(itertools.pairwise(widths))
         encoder = [
