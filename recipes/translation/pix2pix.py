@@ -7,7 +7,7 @@ facades is the folder of the CMP Facade Database as the authors of the paper hav
 images with a photograph on the left and its labels on the right. Labels become photographs; `--source left` goes the
 other way.
 
-Measured on two cores at 64×64, 22 minutes of training beside others (about 12 alone), validation (test): mean absolute
+Measured on two cores at 64×64, 22 minutes of training beside others, validation (test): mean absolute
 difference, levels from -1 to 1, 0.314 (0.308); structural similarity 0.321 (0.298); Fréchet distance of
 evaluation.random_convolutions 3,432 (2,286). The mean photograph has 0.310, 0.160 and 24,072 on validation; as many
 training photographs have a distance of 908. Walls, windows and skies are where the labels say, and are smeared: the
