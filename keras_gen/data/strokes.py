@@ -86,7 +86,7 @@ def box_side(ink: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return start, end
 
 
-def moved(ink: np.ndarray, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def moved(ink: np.ndarray, scale: np.ndarray, centre: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:
     """Returns signs of another size, in another place, by bilinear interpolation.
 
     Args:
@@ -94,9 +94,11 @@ def moved(ink: np.ndarray, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
         scale: by what the size of each is multiplied, of shape `(num,)`.
         centre: where the middle of the box around the ink goes, in pixels to the right of and below the centre of the
             image, of shape `(num, 2)`.
+        shape: height and width of the results; None for those of the images.
     """
+    shape = ink.shape[1:] if shape is None else shape
     middles = np.stack([(start + end) / 2.0 - 1.0 for start, end in (box_side(ink, axis) for axis in (1, 2))], axis=1)
-    image_centre = (np.array(ink.shape[:0:-1]) - 1.0) / 2.0
+    image_centre = (np.array(shape[::-1]) - 1.0) / 2.0
     # A pixel of the result at q shows what is at middle + (q - image centre - centre) / scale.
     offset = np.nan_to_num(middles) - (image_centre + centre) / scale[:, np.newaxis]
     zeros = np.zeros(len(ink))
@@ -107,7 +109,7 @@ def moved(ink: np.ndarray, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
         tf.raw_ops.ImageProjectiveTransformV3(
             images=part[..., np.newaxis],
             transforms=transform,
-            output_shape=ink.shape[1:],
+            output_shape=shape,
             fill_value=0.0,
             interpolation="BILINEAR",
             fill_mode="CONSTANT",
@@ -115,6 +117,22 @@ def moved(ink: np.ndarray, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
         for part, transform in zip(*pairs, strict=True)
     ]
     return np.concatenate(parts)[..., 0]
+
+
+def centred(ink: np.ndarray, size: float = 20.0, shape: tuple[int, int] = (28, 28)) -> np.ndarray:
+    """Returns signs as those of MNIST are: of one size, their centre of mass in the middle of the image.
+
+    Args:
+        ink: ink of shape `(num, height, width)`.
+        size: the longer side of the box around the ink, in pixels.
+        shape: height and width of the results.
+    """
+    found = measured(ink)
+    middles = [(sum(box_side(ink, axis)) - 1.0 - ink.shape[3 - axis]) / 2.0 for axis in (1, 2)]
+    # From the centre of the ink to the middle of its box, which is what moves.
+    ways = [middle - found[name] for middle, name in zip(middles, ("horizontal", "vertical"), strict=True)]
+    scale = np.where(np.isnan(found["size"]), 1.0, size / found["size"])
+    return moved(ink, scale, scale[:, np.newaxis] * np.nan_to_num(np.stack(ways, axis=1)), shape)
 
 
 def placed(ink: np.ndarray, scale: tuple[float, float], seed: tuple[int, ...]) -> np.ndarray:
