@@ -1,4 +1,4 @@
-"""Classifiers that are trained beside a model, on real images alone, to judge its images."""
+"""How images are judged: by classifiers that are trained beside a model, on real images alone, and by captions."""
 
 import dataclasses
 
@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from keras_gen import evaluation
-from keras_gen.data import Splits
+from keras_gen.core import GenerativeModel
+from keras_gen.data import CaptionedSplits, Splits
 from keras_gen.training.run import Run
 
 
@@ -32,3 +33,35 @@ def trained_judge(run: Run, name: str, splits: Splits, *, epochs: int) -> evalua
 def label_accuracy(judge: evaluation.Classifier, x: np.ndarray, labels: np.ndarray) -> float:
     """Returns the share of images whose most probable class, as a classifier judges, is their label."""
     return float(np.mean(judge.predict(x, batch_size=500, verbose=0).argmax(axis=-1) == labels))
+
+
+def judged_captions(
+    model: GenerativeModel, splits: CaptionedSplits, split: str, *, num_samples: int, seed: int
+) -> dict[str, float]:
+    """Draws an image for each of many captions, and judges whether it is what the caption asks for.
+
+    Args:
+        model: trained model, whose condition is a caption.
+        splits: images and captions of `data.captioned`.
+        split: the split whose captions are taken, "test" or "zero_shot".
+        num_samples: number of captions, at most; the first ones.
+        seed: seed of the samples.
+
+    Returns:
+        What `evaluation.caption_agreement` returns, and "frechet_distance" and the like as `evaluation.sample_quality`
+        does, from the real images of the captions; and what share of these has its digit recognised.
+    """
+    num = min(num_samples, splits.size(split))
+    columns = splits.examples(split, num)
+    captions = [caption.decode() for caption in columns["condition"].numpy()]
+    parts = [captions[start : start + 500] for start in range(0, num, 500)]
+    drawn = [model.sample(len(part), condition=part, seed=(seed, index)).numpy() for index, part in enumerate(parts)]
+    x, real = np.concatenate(drawn), columns["x"].numpy()
+    extractor = None if splits.event_shape == (28, 28, 1) else evaluation.random_convolutions(splits.event_shape[-1])
+    data = evaluation.image_features(real, extractor, levels=splits.levels)
+    of_real = evaluation.caption_agreement(real, captions, splits.limits, splits.levels)
+    return {
+        **evaluation.caption_agreement(x, captions, splits.limits, splits.levels),
+        "digit recognised of real images": of_real["digit recognised"],
+        **evaluation.sample_quality(x, data, levels=splits.levels),
+    }
