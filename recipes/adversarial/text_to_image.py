@@ -53,20 +53,14 @@ def main(
     """
     import keras
 
-    from keras_gen import adversarial, networks, pictures
+    from keras_gen import adversarial, networks
     from keras_gen import data as sets
 
     grey = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     splits = sets.captioned(grey, placed=placed, held_out=held_out, seed=run.seed)
     words = networks.vocabulary(splits.array("train", "condition"))
 
-    stage, pairs = run.stage("joint_embedding"), splits.without_labels()
-    with stage.scope():
-        joint = networks.JointEmbedding(splits.event_shape, words, splits.levels, code_size=code_size, seed=run.seed)
-        rate = keras.optimizers.schedules.CosineDecay(2e-3, joint_epochs * splits.steps_per_epoch)
-        stage.compile(joint, keras.optimizers.Adam(rate), xla=False)
-    joint = stage.fit(joint, pairs, epochs=joint_epochs)
-
+    joint = training.joint_embedding(run, splits, words, code_size=code_size, epochs=joint_epochs)
     with run.scope():
         model = adversarial.TextToImageGAN(
             splits.event_shape,
@@ -86,28 +80,17 @@ def main(
         run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)), xla=False)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
+    def draw(captions, seed):
+        return model.sample(len(captions), condition=captions, seed=seed)
+
     metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
-    metrics["test"].update(joint.evaluate(pairs.test, verbose=0, return_dict=True))
+    metrics["test"].update(joint.evaluate(splits.without_labels().test, verbose=0, return_dict=True))
     for split in ("test", "zero_shot"):
         if split in splits.sources:
-            metrics.setdefault(split, {}).update(
-                training.judged_captions(model, splits, split, num_samples=num_samples, seed=run.seed)
-            )
+            judged = training.judged_captions(draw, splits, split, num_samples=num_samples, seed=run.seed)
+            metrics.setdefault(split, {}).update(judged)
     if run.is_chief:
-        captions = (
-            "a thin three",
-            "a thick three",
-            "a small seven",
-            "a large seven on the left",
-            "an 8 leaning left",
-            "an upright eight at the top",
-            "zero, left-leaning",
-            "the bold digit 5 at the bottom",
-            "four",
-            "a bird",
-        )
-        images = {caption: model.sample(8, condition=[caption] * 8, seed=run.seed) for caption in captions}
-        pictures.labelled_rows(images, model.event_space).save(run.folder / "sentences.png")
+        training.sentences_picture(draw, splits, seed=run.seed).save(run.folder / "sentences.png")
     return run.finish(
         model,
         splits,
