@@ -85,8 +85,8 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         self.text_weight = checks.rate("text_weight", text_weight)
         self.conditional = Categorical(self.levels)
         self.word_conditional = Categorical(self.tokenizer.size)
-        #: The start, all words, and the start of the image come before the first code is seen.
-        self.prefix = self.num_tokens + 2
+        # The start, all words, and the start of the image.
+        self.prefix_length = self.num_tokens + 2
 
         rows, columns, _ = self.event_shape
         self.start_embedding = self.embedding("start_embedding", 2, 0)
@@ -139,14 +139,14 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
 
     # Primitives
 
-    def logits(self, tokens: tf.Tensor, x: tf.Tensor, step: Step | None = None, *, told: tf.Tensor | None = None):
+    def logits(self, tokens: tf.Tensor, x: tf.Tensor, step: Step | None = None, *, given_text: tf.Tensor | None = None):
         """Computes the logits of all words and of all codes, in one pass.
 
         Args:
             tokens: token ids of shape `(batch, num_tokens)`.
             x: codes of shape `(batch, *event_shape)`.
             step: as in `parameters`.
-            told: bools of shape `(batch,)`, whether codes are predicted given the text; None for all.
+            given_text: bools of shape `(batch,)`, whether codes are predicted given the text; None for all.
 
         Returns:
             Two float32 tensors, of shapes `(batch, num_tokens, number of ids)` and `(batch, codes, levels)`.
@@ -155,11 +155,11 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         steps = np.arange(self.event_size - 1)
         h = tf.concat([self.prefix_vectors(tokens), self.code_vectors(x[:, :-1], steps)], axis=1)
         seen = tf.pad(self.keys_seen(tokens), [[0, 0], [0, len(steps)]], constant_values=True)[:, tf.newaxis]
-        if told is not None:
-            place = np.arange(self.prefix + len(steps))
-            is_word = (place > 0) & (place < self.prefix - 1)
-            of_image = place >= self.prefix - 1
-            seen &= told[:, tf.newaxis, tf.newaxis] | ~(of_image[:, np.newaxis] & is_word)
+        if given_text is not None:
+            place = np.arange(self.prefix_length + len(steps))
+            is_word = (place > 0) & (place < self.prefix_length - 1)
+            of_image = place >= self.prefix_length - 1
+            seen &= given_text[:, tf.newaxis, tf.newaxis] | ~(of_image[:, np.newaxis] & is_word)
         else:
             seen = tf.broadcast_to(seen, tf.stack([tf.shape(h)[0], h.shape[1], h.shape[1]]))
         drop = self.make_dropout(self.dropout, step)
@@ -167,7 +167,7 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
             h = block(h, seen, drop=drop)
         h = self.norm(h)
         # The start and all words but the last one predict words.
-        words, codes = self.word_head(h[:, : self.num_tokens]), self.code_head(h[:, self.prefix - 1 :])
+        words, codes = self.word_head(h[:, : self.num_tokens]), self.code_head(h[:, self.prefix_length - 1 :])
         return tf.cast(words, tf.float32), tf.cast(codes, tf.float32)
 
     def parameters(self, x, condition=None, *, step=None):
@@ -177,13 +177,15 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         """Returns the keys and values of each layer after the prefix, and the features of the next position."""
         tokens = self.tokens(condition)
         h, seen = self.prefix_vectors(tokens), self.keys_seen(tokens)
-        positions = self.prefix + self.event_size - 1
-        queries_seen = tf.broadcast_to(seen[:, tf.newaxis], tf.stack([tf.shape(h)[0], self.prefix, self.prefix]))
+        positions = self.prefix_length + self.event_size - 1
+        queries_seen = tf.broadcast_to(
+            seen[:, tf.newaxis], tf.stack([tf.shape(h)[0], self.prefix_length, self.prefix_length])
+        )
         layers = []
         for block in self.blocks:
             cache, h = block.begin(positions, h, queries_seen)
             layers.append(cache)
-        room = [[0, positions - self.prefix], [0, 0]]
+        room = [[0, positions - self.prefix_length], [0, 0]]
         seen = tf.pad(tf.transpose(seen), room, constant_values=True)
         return {"layers": layers, "features": h[:, -1], "seen": seen}
 
@@ -191,14 +193,14 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         logits = tf.cast(self.code_head(self.norm(state["features"])), tf.float32)
         if "guidance" not in state:
             return logits
-        told, untold = tf.split(logits, 2)
-        return untold + state["guidance"] * (told - untold)
+        with_text, without_text = tf.split(logits, 2)
+        return without_text + state["guidance"] * (with_text - without_text)
 
     def observe(self, state, step, x):
         if "guidance" in state:
             x = tf.tile(x, (2,))
         # After the last code there is no next position: the last one is computed once more, and not read.
-        place = tf.minimum(self.prefix + step, self.prefix + self.event_size - 2)
+        place = tf.minimum(self.prefix_length + step, self.prefix_length + self.event_size - 2)
         h = self.code_vectors(x, step)
         layers = []
         for block, cache in zip(self.blocks, state["layers"], strict=True):
@@ -211,11 +213,11 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
     def loss_terms(self, batch, step):
         """The weighted mean over words and codes, and the negative log mass of the codes, and of the text, in nats."""
         tokens = self.tokens(batch["condition"])
-        told = None
+        given_text = None
         if step.training and self.caption_dropout:
             step, own = step.split(2)
-            told = own.uniform((tf.shape(tokens)[0],)) >= self.caption_dropout
-        words, codes = self.logits(tokens, batch["x"], step if step.training else None, told=told)
+            given_text = own.uniform((tf.shape(tokens)[0],)) >= self.caption_dropout
+        words, codes = self.logits(tokens, batch["x"], step if step.training else None, given_text=given_text)
         positions = tf.reshape(batch["x"], (-1, self.event_size))
         nll = -tf.reduce_sum(self.conditional.log_prob(codes, positions), axis=-1)
         text_nll, num_words = self.text_terms(words, tokens)

@@ -14,6 +14,9 @@ from keras_gen.training.run import Run
 #: A function from captions and a seed to an image for each.
 Draw = Callable[[list[str], tuple[int, int]], np.ndarray]
 
+#: Images that distances from real ones need.
+LEAST_IMAGES = 100
+
 #: What pictures of models of captioned digits show.
 SENTENCES = (
     "a thin three",
@@ -93,7 +96,8 @@ def judged_captions(
 
     Returns:
         What `evaluation.caption_agreement` returns, and "frechet_distance" and the like as `evaluation.sample_quality`
-        does, from the real images of the captions; and what share of these has its digit recognised.
+        does, from the real images of the captions, where there are 100 or more; and what share of these has its digit
+        recognised.
     """
     num = min(num_samples, splits.size(split))
     columns = splits.examples(split, num)
@@ -104,8 +108,9 @@ def judged_captions(
     extractor = None if splits.event_shape == (28, 28, 1) else evaluation.random_convolutions(splits.event_shape[-1])
     data = evaluation.image_features(real, extractor, levels=splits.levels)
     of_real = evaluation.caption_agreement(real, captions, splits.limits, splits.levels)
-    return {
+    figures = {
         **evaluation.caption_agreement(x, captions, splits.limits, splits.levels),
         "digit recognised of real images": of_real["digit recognised"],
-        **evaluation.sample_quality(x, data, levels=splits.levels),
     }
+    # Distances of fewer say nothing.
+    return figures if num < LEAST_IMAGES else {**figures, **evaluation.sample_quality(x, data, levels=splits.levels)}

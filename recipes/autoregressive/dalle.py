@@ -115,15 +115,14 @@ def main(
         "test": {
             **model.evaluate(splits.test, verbose=0, return_dict=True),
             **evaluation.likelihood(model, splits.test, num_samples=1),
-            **judged("test", num_samples),
-        },
-        f"test, guidance {guidance:g}": judged("test", num_samples, guidance=guidance),
+        }
     }
+    for split in ("test", "zero_shot"):
+        if split in splits.sources:
+            for strength in (1.0, guidance):
+                metrics[f"{split}, guidance {strength:g}"] = judged(split, num_samples, guidance=strength)
     for name, judge in judges.items():
         metrics[f"test, best of {num_candidates} by {name}"] = judged("test", num_samples // 5, judge=judge)
-    if "zero_shot" in splits.sources:
-        metrics["zero_shot"] = judged("zero_shot", num_samples)
-        metrics[f"zero_shot, guidance {guidance:g}"] = judged("zero_shot", num_samples, guidance=guidance)
     strengths = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
     by_guidance = {g: judged("test", num_samples // 5, guidance=g) for g in strengths}
     metrics["by guidance"] = {

@@ -207,8 +207,8 @@ def test_guided_draws_are_those_of_guided_logits(codes):
     x = np.zeros((15, 4), np.float32)
     for position in range(4):
         images = tf.constant(x.reshape(15, 2, 2, 1))
-        told, untold = (codes.parameters(images, tf.constant(given)) for given in (captions, [""] * 15))
-        logits = (untold + 2.5 * (told - untold))[:, position]
+        with_text, without_text = (codes.parameters(images, tf.constant(given)) for given in (captions, [""] * 15))
+        logits = (without_text + 2.5 * (with_text - without_text))[:, position]
         uniform = tf.reshape(noise["uniform"], (15, 4))[:, position]
         x[:, position] = codes.conditional.draw(logits, {"uniform": uniform})
     np.testing.assert_array_equal(drawn, x.reshape(15, 2, 2, 1))
@@ -217,7 +217,7 @@ def test_guided_draws_are_those_of_guided_logits(codes):
 def test_dropped_captions_are_empty_ones_for_codes_and_full_ones_for_words(codes):
     tokens = codes.tokenizer(["a thick two", "three thin"])
     x = tf.constant(np.array([[0, 1, 2, 1], [1, 1, 0, 2]]).reshape(2, 2, 2, 1), tf.float32)
-    words, found = codes.logits(tokens, x, told=tf.constant([False, True]))
+    words, found = codes.logits(tokens, x, given_text=tf.constant([False, True]))
     full_words, full = codes.logits(tokens, x)
     _, empty = codes.logits(tf.zeros_like(tokens), x)
     np.testing.assert_allclose(words, full_words, rtol=1e-5)
