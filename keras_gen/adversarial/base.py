@@ -112,9 +112,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
     def build_networks(self) -> None:
         """Builds the networks of both players, and the generator's average."""
         self.generator = self.build_generator("generator")
-        options = {"seed": (self.seed, 1), "dtype": self.dtype_policy, "name": "discriminator"}
-        network, arguments = checks.component("discriminator_network", self.discriminator_network, DISCRIMINATORS)
-        self.discriminator = network(self.event_shape, self.vector_size, **options, **arguments)
+        self.discriminator = self.build_discriminator("discriminator")
         self.average_generator = None
         if self.generator_average:
             self.average_generator = self.build_generator("average_generator")
@@ -125,6 +123,12 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         options = {"seed": (self.seed, 0), "dtype": self.dtype_policy, "name": name}
         network, arguments = checks.component("generator_network", self.generator_network, GENERATORS)
         return network(self.input_size, self.event_shape, self.vector_size, **options, **arguments)
+
+    def build_discriminator(self, name: str) -> keras.layers.Layer:
+        """Returns a new discriminator."""
+        options = {"seed": (self.seed, 1), "dtype": self.dtype_policy, "name": name}
+        network, arguments = checks.component("discriminator_network", self.discriminator_network, DISCRIMINATORS)
+        return network(self.event_shape, self.vector_size, **options, **arguments)
 
     @property
     def input_size(self) -> int:
@@ -298,11 +302,12 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         own, *penalty_steps = step.split(1 + len(self.regularizer_components))
         first, second = own.split(2)
         real, fake = critic(x, first), critic(fake_x, second)
-        loss = self.player_losses.discriminator(real, fake)
+        false = self.false_logits(batch, fake, step)
+        loss = tf.add_n([self.player_losses.discriminator(real, logits) for logits in false.values()]) / len(false)
         prediction = self.player_losses.prediction_name
         terms = {
-            f"real_{prediction}": self.player_losses.prediction(real),
-            f"fake_{prediction}": self.player_losses.prediction(fake),
+            f"{name}_{prediction}": self.player_losses.prediction(logits)
+            for name, logits in {"real": real, **false}.items()
         }
         if self.has_penalty:
             # What a penalty looks at does not enter moving statistics.
@@ -317,6 +322,19 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         for regularizer in self.regularizer_components:
             regularizer.bound(self.discriminator.trainable_variables, step)
         return {"discriminator_loss": loss, **terms}
+
+    def false_logits(self, batch, fake: tf.Tensor, step: Step) -> dict[str, tf.Tensor]:
+        """Returns the discriminator's logits of what it is to tell from data; its loss is the mean over all kinds.
+
+        Args:
+            batch: valid columns by name.
+            fake: logits of generated examples.
+            step: the step.
+
+        Returns:
+            Logits of shape `(batch,)` of each kind of false examples, by its name.
+        """
+        return {"fake": fake}
 
     def generator_terms(self, batch, fakes, step):
         logits = self.logits(fakes["x"], batch.get("condition"), step)

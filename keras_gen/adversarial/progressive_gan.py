@@ -276,20 +276,13 @@ class ProgressiveGAN(AdversarialModel):
         sides = (FIRST_SIDE * 2**level for level in range(self.num_levels))
         return tuple(max(1, min(2 * self.base_filters // side, self.max_filters)) for side in sides)
 
-    def build_networks(self):
-        self.generator = self.build_generator("generator")
-        options = {"dtype": self.dtype_policy, "name": "discriminator", "filters": self.filters}
-        self.discriminator = ProgressiveDiscriminator(
-            self.event_shape, self.vector_size, seed=(self.seed, 1), **options
-        )
-        self.average_generator = None
-        if self.generator_average:
-            self.average_generator = self.build_generator("average_generator")
-            self.average_generator.trainable = False
-
     def build_generator(self, name):
         options = {"dtype": self.dtype_policy, "name": name, "filters": self.filters, "seed": (self.seed, 0)}
         return ProgressiveGenerator(self.input_size, self.event_shape, self.vector_size, **options)
+
+    def build_discriminator(self, name):
+        options = {"dtype": self.dtype_policy, "name": name, "filters": self.filters, "seed": (self.seed, 1)}
+        return ProgressiveDiscriminator(self.event_shape, self.vector_size, **options)
 
     # Growth
 

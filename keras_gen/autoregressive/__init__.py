@@ -1,5 +1,6 @@
 """Explicit densities by the chain rule."""
 
+from keras_gen.autoregressive.dalle import DALLE as DALLE
 from keras_gen.autoregressive.fvsbn import FVSBN as FVSBN
 from keras_gen.autoregressive.gated_pixel_cnn import GatedPixelCNN as GatedPixelCNN
 from keras_gen.autoregressive.image_gpt import TransformerAR as TransformerAR

@@ -7,6 +7,7 @@ from keras_gen.core.density import DensityModel as DensityModel
 from keras_gen.core.epochs import EpochSolver as EpochSolver
 from keras_gen.core.estimates import Estimates as Estimates
 from keras_gen.core.estimates import ImportanceBound as ImportanceBound
+from keras_gen.core.estimates import PointBound as PointBound
 from keras_gen.core.estimates import importance_bound as importance_bound
 from keras_gen.core.phases import Phases as Phases
 from keras_gen.core.phases import weighted_values as weighted_values

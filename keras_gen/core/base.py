@@ -325,6 +325,10 @@ class Model(keras.Model):
         """Returns what export writes: name to `Signature`, for the verbs that the model has, the main one first."""
         return {}
 
+    def litert_files(self) -> dict[str, str]:
+        """Returns texts that belong beside a LiteRT file, such as a vocabulary, by how the names of their files end."""
+        return {}
+
     def specs(self, *names: str) -> dict[str, tf.TensorSpec]:
         """Returns the inputs of a signature that are columns: name to `tf.TensorSpec`, of those that the model has."""
         return {name: self.spaces[name].spec(name) for name in names if name in self.spaces}

@@ -121,6 +121,30 @@ class Estimates:
         return {**super().signatures(), "log_prob_bound": self.estimate_signature()}
 
 
+class PointBound(Estimates):
+    r"""A lower bound of the likelihood of a model whose posterior is one point: $\log p(x) ≥ \log p(x, z(x))$.
+
+    It needs no samples, and has an error of 0. The model provides `joint_log_prob`.
+    """
+
+    def joint_log_prob(self, x: tf.Tensor, condition) -> tf.Tensor:
+        """Returns the logarithm of the joint mass of valid examples and their codes, in nats, of shape `(batch,)`."""
+        raise NotImplementedError
+
+    def estimate_log_prob(self, x, condition, num_samples, seed):
+        bound = self.joint_log_prob(x, condition)
+        return bound, tf.zeros_like(bound)
+
+    def estimate_signature(self):
+        """Returns `log_prob_bound`, a function of the examples, and their condition, alone."""
+
+        def log_prob_bound(x, condition=None):
+            bound, standard_error = self.estimate_log_prob(x, condition, None, None)
+            return {"log_prob_bound": bound, "standard_error": standard_error}
+
+        return Signature(log_prob_bound, self.specs("x", "condition"))
+
+
 class ImportanceBound(Estimates):
     r"""A lower bound of the likelihood, by importance sampling.
 

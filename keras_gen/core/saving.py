@@ -74,7 +74,25 @@ def load_model(path) -> Model:
         raise ValueError(f"`{path}` does not fit {model_class.__name__} of this version: {reason}.") from error
 
 
-def class_of(path: Path, config) -> type[Model]:
+def described(model: Model) -> dict:
+    """Returns what class a model is of and its arguments, as plain values, from which `from_description` makes it."""
+    kind = type(model)
+    # As a file would hold it: lists in place of tuples.
+    config = json.loads(json.dumps(model.get_config()))
+    return {"module": kind.__module__, "class_name": kind.__name__, "config": config}
+
+
+def from_description(description: dict) -> Model:
+    """Returns a new model of the class and with the arguments that `described` returned.
+
+    Raises:
+        ValueError: if it is not a description of a model of keras_gen.
+    """
+    model_class = class_of("the description of a model", description)
+    return model_class.from_config(description["config"])
+
+
+def class_of(path: Path | str, config) -> type[Model]:
     """Returns the model class that a file's config names, importing its module if it is inside keras_gen."""
     config = config if isinstance(config, dict) else {}
     module, name = str(config.get("module")), str(config.get("class_name"))

@@ -1,5 +1,9 @@
 """Data sets by name or by path, as `tf.data` pipelines."""
 
+from keras_gen.data.captioned_folders import load_captioned as load_captioned
+from keras_gen.data.captions import CaptionedSplits as CaptionedSplits
+from keras_gen.data.captions import asked as asked
+from keras_gen.data.captions import captioned as captioned
 from keras_gen.data.loading import load as load
 from keras_gen.data.pairs import load_pairs as load_pairs
 from keras_gen.data.splits import Splits as Splits

@@ -196,12 +196,22 @@ class Splits:
     def columns(self, split: str, positions: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the columns, by name, of the examples at positions of this shard."""
         index, count = self.shard
-        found = self.sources[split].gather(index + count * positions)
+        found = self.gathered(split, index + count * positions, seed)
         if self.num_levels_before:
             grey = tf.cast(found["x"], tf.float32) / (self.num_levels_before - 1)
             found["x"] = tf.cast(seeds.uniform(tf.shape(grey), seed) < grey, tf.uint8)
         num = positions.shape[0]
         return {name: tf.ensure_shape(found[name], (num, *space.shape)) for name, space in self.spaces.items()}
+
+    def gathered(self, split: str, indices: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the columns, by name, of the examples at indices of the whole split; all in the same way.
+
+        Args:
+            split: name of the split.
+            indices: int64 tensor.
+            seed: seed of what is drawn anew whenever an example is needed.
+        """
+        return self.sources[split].gather(indices)
 
     # Arrays
 

@@ -15,6 +15,7 @@ from keras_gen.evaluation.baselines import gaussian as gaussian
 from keras_gen.evaluation.baselines import independent_entries as independent_entries
 from keras_gen.evaluation.baselines import markov_chain as markov_chain
 from keras_gen.evaluation.calibration import expected_calibration_error as expected_calibration_error
+from keras_gen.evaluation.captions import caption_agreement as caption_agreement
 from keras_gen.evaluation.classifier import Classifier as Classifier
 from keras_gen.evaluation.clustering import cluster_classes as cluster_classes
 from keras_gen.evaluation.clustering import cluster_error as cluster_error

@@ -39,6 +39,8 @@ def litert(model: Model | Graphs, file, *, quantize: str | None = None) -> dict[
     input: draw the noise that `model.noise_distributions()` describes and give it to `generate`. Before the file
     appears, every signature has run in the interpreter with several batch sizes, on the model's own noise and draws.
 
+    A model of captions takes token ids there, and gets its vocabulary as a file beside it, such as `model.words.json`.
+
     Weights may be stored as "float16", half the size, or "int8", a quarter: whole numbers with one scale per
     output. Both compute in float32, as does the file of a model that trains in mixed precision. Rounding activations
     to 8 bits as well is not offered, because their common scale would make each entry depend on all others: an
@@ -81,6 +83,9 @@ def litert(model: Model | Graphs, file, *, quantize: str | None = None) -> dict[
                 )
             report.setdefault(found.signature, {})[found.output] = dataclasses.asdict(found)
         Path(beside).write_bytes(content)
+        for ending, text in graphs.model.litert_files().items():
+            with atomic_file(Path(file).with_suffix(f".{ending}")) as companion:
+                Path(companion).write_text(text, encoding="utf-8")
     return report
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive import GatedPixelCNN
-from keras_gen.core import Codes, Estimates, NoiseDriven, Signature
+from keras_gen.core import Codes, NoiseDriven, PointBound
 from keras_gen.latent.base import likelihood_of_entries
 from keras_gen.latent.networks import halved_sizes
 from keras_gen.layers import ResidualBlock, VectorQuantizer
@@ -145,7 +145,7 @@ class CodeIndices(Levels):
         return tf.TensorSpec((None, *self.shape), tf.int32, name)
 
 
-class VQVAE(Estimates, Codes, NoiseDriven):
+class VQVAE(PointBound, Codes, NoiseDriven):
     r"""A latent-variable model p(x|k) p(k) whose code k is a small image of whole numbers from 0 to K - 1.
 
     The encoder puts out a vector $z_e(x)$ at each position of the code, which is rounded to the nearest one of the
@@ -291,6 +291,14 @@ class VQVAE(Estimates, Codes, NoiseDriven):
         """Returns log p(x|z) in nats, of shape `(batch,)`."""
         return tf.reduce_sum(self.conditional.log_prob(self.parameters(z), x), axis=(1, 2, 3))
 
+    def log_prob_given(self, x: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        """Returns log p(x|k) in nats, of shape `(batch,)`."""
+        return self.log_likelihood(x, self.quantizer(codes))
+
+    def draw_given(self, codes: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Turns noise of the likelihood into draws from p(x|k)."""
+        return self.conditional.draw(self.parameters(self.quantizer(codes)), noise)
+
     def call(self, x):
         """The reconstruction, so that `model.predict(x)` returns it."""
         return self.reconstruct(x)
@@ -390,24 +398,10 @@ class VQVAE(Estimates, Codes, NoiseDriven):
 
     # Bound
 
-    def estimate_log_prob(self, x, condition, num_samples, seed):
-        r"""The joint mass of an example and its code, a lower bound, and an error of 0.
-
-        The posterior is one point, so that neither the number of samples nor the seed matters.
-        """
+    def joint_log_prob(self, x, condition):
         codes = self.code_of(x, condition)
         code_images = tf.expand_dims(tf.cast(codes, tf.float32), -1)
-        bound = self.log_likelihood(x, self.quantizer(codes)) + self.code_prior.log_prob(code_images)
-        return bound, tf.zeros_like(bound)
-
-    def estimate_signature(self):
-        """Returns `log_prob_bound`, a function of the examples alone."""
-
-        def log_prob_bound(x):
-            bound, standard_error = self.estimate_log_prob(x, None, None, None)
-            return {"log_prob_bound": bound, "standard_error": standard_error}
-
-        return Signature(log_prob_bound, self.specs("x"))
+        return self.log_prob_given(x, codes) + self.code_prior.log_prob(code_images)
 
     # Sampling
 
@@ -421,4 +415,4 @@ class VQVAE(Estimates, Codes, NoiseDriven):
     def generate(self, noise, condition=None):
         self.validated_condition(condition)
         codes = tf.cast(self.code_prior.generate({"uniform": noise["code"]})[..., 0], tf.int32)
-        return self.conditional.draw(self.parameters(self.quantizer(codes)), noise)
+        return self.draw_given(codes, noise)

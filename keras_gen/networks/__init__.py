@@ -1,3 +1,8 @@
 """Networks that several families share."""
 
 from keras_gen.networks.autoregressive import AutoregressiveNetwork as AutoregressiveNetwork
+from keras_gen.networks.joint_embedding import JointEmbedding as JointEmbedding
+from keras_gen.networks.text import ReadsText as ReadsText
+from keras_gen.networks.text import TextEncoder as TextEncoder
+from keras_gen.networks.text import Tokenizer as Tokenizer
+from keras_gen.networks.text import vocabulary as vocabulary

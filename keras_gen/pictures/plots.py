@@ -1,7 +1,7 @@
 """Plots of vectors: points of the plane, histograms of entries, densities over the plane."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import PIL.Image
@@ -33,6 +33,25 @@ def histograms(x: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image
         axis.set_title(f"entry {entry}", fontsize=8)
         axis.tick_params(labelsize=6)
     axes[0].legend(fontsize=6)
+    return rendered(figure)
+
+
+def line_plots(
+    x: Sequence[float], curves: Mapping[str, Mapping[str, Sequence[float]]], *, label: str
+) -> PIL.Image.Image:
+    """Plots curves over the same numbers.
+
+    Args:
+        x: the numbers.
+        curves: title of each plot, side by side, to name and values of each of its curves.
+        label: what the numbers are.
+    """
+    figure, axes = new_figure(1, len(curves), 3, aspect=1.4)
+    for axis, (title, shown) in zip(axes, curves.items(), strict=True):
+        for name, values in shown.items():
+            axis.plot(x, values, marker="o", label=name)
+        axis.set(title=title, xlabel=label)
+        axis.legend(fontsize=7)
     return rendered(figure)
 
 

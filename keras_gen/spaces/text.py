@@ -40,6 +40,8 @@ class Text(Space):
     """Strings of at most `length` characters, in UTF-8."""
 
     length: int
+    #: Words that examples are made of; without any, they are letters.
+    words: tuple[str, ...] = ()
 
     shape = ()
     dtype = tf.string
@@ -68,6 +70,11 @@ class Text(Space):
         return tf.strings.length(values, unit="UTF8_CHAR") <= self.length
 
     def examples(self, num, seed=(0, 0)):
+        if self.words:
+            # As many words as fit, four at most.
+            most = max(1, min(4, (self.length + 1) // (1 + max(map(len, self.words)))))
+            rows = tf.random.stateless_uniform((num, most), seed, maxval=len(self.words), dtype=tf.int32)
+            return tf.strings.reduce_join(tf.gather(tf.constant(self.words), rows), axis=1, separator=" ")
         letters = tf.random.stateless_uniform((num, self.length), seed, ord("a"), ord("z") + 1, tf.int32)
         return tf.strings.unicode_encode(letters, "UTF-8")
 

@@ -45,7 +45,9 @@ from keras_gen.training.translation import Translators as Translators
 #: Names that need TensorFlow: the flags of a recipe are parsed before it is loaded.
 _PLACES = {
     "Run": "run",
-    **dict.fromkeys(("label_accuracy", "trained_judge"), "judges"),
+    **dict.fromkeys(
+        ("joint_embedding", "judged_captions", "label_accuracy", "sentences_picture", "trained_judge"), "judges"
+    ),
     **dict.fromkeys(
         (
             "BOUNDS",

@@ -6,8 +6,9 @@ import tensorflow as tf
 from contracts import AutoregressiveContract, DiscreteDensityContract, ModelContract, randomise
 from small_data import rows_of_levels
 
-from keras_gen.autoregressive import TransformerAR, image_gpt
+from keras_gen.autoregressive import TransformerAR
 from keras_gen.core import Step
+from keras_gen.networks import transformer
 
 LEVELS = {
     "event_shape": (2, 3),
@@ -78,7 +79,7 @@ def test_attention_in_blocks_is_attention_at_once(monkeypatch):
     model = randomise(TransformerAR((11,), num_layers=2, width=8, num_heads=2))
     x = np.random.default_rng(0).integers(0, 2, (4, 11))
     whole = model.log_prob(x)
-    monkeypatch.setattr(image_gpt, "BLOCK", 4)
+    monkeypatch.setattr(transformer, "BLOCK", 4)
     np.testing.assert_allclose(model.log_prob(x), whole, rtol=1e-5)
 
 

@@ -21,14 +21,16 @@ class ConditionContract(Contract):
         assert np.any(condition.numpy()[0] != other.numpy()[0])
         x, tested = draw(model, 4, seed=1), set()
         for name, signature in model.signatures().items():
-            if "condition" not in signature.inputs:
+            # Where a signature takes token ids in place of captions, these change.
+            columns = {"condition", "tokens"} & set(signature.inputs)
+            if not columns:
                 continue
+            (column,) = columns
+            values = (condition, other) if column == "condition" else map(model.tokens, (condition, other))
             given = {key: model.example_input(key, spec, 4, 2) for key, spec in signature.inputs.items()}
             if "x" in given:
                 given["x"] = x
-            before, after = (
-                np.asarray(call_verb(model, name, {**given, "condition": each})[0]) for each in (condition, other)
-            )
+            before, after = (np.asarray(call_verb(model, name, {**given, column: each})[0]) for each in values)
             np.testing.assert_allclose(after[1:], before[1:], rtol=1e-4, atol=1e-5, err_msg=name)
             if np.any(after[0] != before[0]):
                 tested.add(name)

@@ -1,0 +1,134 @@
+"""`load_captioned`: from a folder of images, and a file of captions, to `CaptionedSplits`."""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from keras_gen import checks
+from keras_gen.data.captions import CaptionedSplits
+from keras_gen.data.columns import three_splits
+from keras_gen.data.readers.folders import SPLIT_NAMES
+from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
+from keras_gen.data.splits import Source
+from keras_gen.spaces import ClassLabel, Text
+
+
+def load_captioned(
+    name: str | os.PathLike,
+    captions: str | os.PathLike = "captions.jsonl",
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    shard: tuple[int, int] = (0, 1),
+) -> CaptionedSplits:
+    """Loads a folder of images with captions, as columns "x", "condition" and, where there are classes, "label".
+
+    Each line of the file of captions is a JSON object such as
+
+    ```json
+    {"file": "train/red_bird.png", "captions": ["a red bird", "a bird with red wings"], "label": 3}
+    ```
+
+    with the path of an image inside the folder, and one or several captions. A batch holds one of them, as
+    `CaptionedSplits` says. The label, a whole number from 0 on, may be left out, in all lines. Images without a line
+    are no examples. Where files lie in subfolders `train`, `val` and `test`, these are the splits; else they are
+    divided 80/10/10.
+
+    Args:
+        name: folder of the images.
+        captions: file of the captions, in UTF-8; a path inside the folder, or any other.
+        image_size: (height, width) that all images are brought to, or one number for a square. None expects images of
+            one size.
+        batch_size: examples in a batch, of all replicas and workers together.
+        seed: seed of the order of the training examples, and of the captions.
+        shard: (index, count): keep the examples whose position is `index` modulo `count`.
+
+    Raises:
+        FileNotFoundError: if there is no such folder or file of captions, or an image is missing.
+        ValueError: if a line is not as described; the message names file and line.
+    """
+    checks.positive_int("batch_size", batch_size)
+    folder = pathlib.Path(name).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"`name`: there is no folder {name}.")
+    file = folder / pathlib.Path(captions).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"`captions`: there is no file {file}.")
+    entries = captions_of(file, folder)
+    by_split = {}
+    for path, entry in entries.items():
+        by_split.setdefault(split_of(path, folder, file), {})[path] = entry
+    images, space = image_column({split: list(found) for split, found in by_split.items()}, image_size)
+    most = max(len(texts) for texts, _ in entries.values())
+    has_labels = next(iter(entries.values()))[1] is not None
+    found = {}
+    for split, lines in by_split.items():
+        texts = np.full((len(lines), most), "", object)
+        for row, (own, _) in enumerate(lines.values()):
+            texts[row, : len(own)] = own
+        labels = {"label": np.array([label for _, label in lines.values()], np.int32)} if has_labels else {}
+        found[split] = {"x": images[split], "condition": texts, **labels}
+    found = three_splits(found, folder.name)
+    spaces = {"x": space, "condition": Text(max(len(text) for texts, _ in entries.values() for text in texts))}
+    if has_labels:
+        spaces["label"] = ClassLabel(1 + max(label for _, label in entries.values()))
+    sources = {split: Source.from_columns(columns) for split, columns in found.items()}
+    return CaptionedSplits(folder.name, spaces, "none", batch_size, seed, sources, shard)
+
+
+def captions_of(file: pathlib.Path, folder: pathlib.Path) -> dict[pathlib.Path, tuple[list[str], int | None]]:
+    """Reads the captions and the label, or None, of each image.
+
+    Raises:
+        FileNotFoundError: if an image is missing.
+        ValueError: if a line is not as `load_captioned` describes.
+    """
+    entries = {}
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"`captions`: {file} is not in UTF-8 ({error}).") from None
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        place = f"`captions`: line {number} of {file}"
+        try:
+            found = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{place} is not JSON ({error}).") from None
+        if not isinstance(found, dict) or not isinstance(found.get("file"), str):
+            raise ValueError(f'{place} must be an object with the path of an image as "file", received {line.strip()}.')
+        texts, label = found.get("captions"), found.get("label")
+        if not isinstance(texts, list) or not texts or not all(isinstance(t, str) and t.strip() for t in texts):
+            raise ValueError(
+                f'{place} must have a list of texts, none of them empty, as "captions", received {texts!r}.'
+            )
+        if label is not None and (isinstance(label, bool) or not isinstance(label, int) or label < 0):
+            raise ValueError(f'{place} must have a whole number from 0 on as "label", or none, received {label!r}.')
+        path = folder / found["file"]
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            raise ValueError(f"{place} names {found['file']}, which is no image ({', '.join(IMAGE_SUFFIXES)}).")
+        if not path.is_file():
+            raise FileNotFoundError(f"{place} names {found['file']}, which is not in {folder}.")
+        if path in entries:
+            raise ValueError(f"{place} names {found['file']}, which an earlier line names, too.")
+        if entries and (label is None) != (next(iter(entries.values()))[1] is None):
+            raise ValueError(f'{place} has {"no" if label is None else "a"} "label", unlike the lines before it.')
+        entries[path] = texts, label
+    if not entries:
+        raise ValueError(f"`captions`: {file} holds no line; at least one is expected.")
+    return entries
+
+
+def split_of(path: pathlib.Path, folder: pathlib.Path, file: pathlib.Path) -> str:
+    """Returns the split that an image belongs to, or "all" in a folder that is not divided."""
+    if not (folder / "train").is_dir():
+        return "all"
+    first = path.relative_to(folder).parts[0]
+    for split, names in SPLIT_NAMES.items():
+        if first in names:
+            return split
+    raise ValueError(f"`captions`: {file} names {path.relative_to(folder)}, which is in none of train, val and test.")
