@@ -221,10 +221,13 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         self.text_encoder.set_weights(joint.text_encoder.get_weights())
 
     def condition_vectors(self, condition):
-        """Returns the codes of captions, which are strings or token ids; codes stay as they are."""
+        """Returns the codes of captions, which are strings or token ids; codes stay as they are.
+
+        No gradient flows into the encoder, which neither player trains.
+        """
         if condition is None or condition.dtype.is_floating:
             return condition
-        return self.text_encoder(self.tokens(condition))
+        return tf.stop_gradient(self.text_encoder(self.tokens(condition)))
 
     # Objective
 

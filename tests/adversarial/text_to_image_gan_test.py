@@ -261,7 +261,8 @@ def test_served_samples_take_strings(tmp_path):
     model = randomise(make())
     with traced():
         path = export.saved_model(model, tmp_path / "served")
-        served = tf.saved_model.load(str(path)).sample(condition=tf.constant(CAPTIONS), seed=tf.constant(3))["x"]
+        loaded = tf.saved_model.load(str(path))
+        served = loaded.sample(condition=tf.constant(CAPTIONS), seed=tf.constant(3))["x"]
         np.testing.assert_allclose(served, model.sample(6, condition=CAPTIONS, seed=3), atol=1e-4)
 
 
