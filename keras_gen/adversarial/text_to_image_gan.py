@@ -129,6 +129,8 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         **kwargs: as in `AdversarialModel`, except the networks and the conditions.
     """
 
+    usage = 'model.sample(1, condition=["a caption"], seed=0)'
+
     def __init__(
         self,
         event_shape,

@@ -2,6 +2,7 @@
 
 python -m recipes.adversarial.text_to_image            MNIST at random sizes and places, with captions
 python -m recipes.adversarial.text_to_image --paper    the paper's batch size, rates and widths
+python -m recipes.adversarial.text_to_image --dataset my_photos/ --captions captions.jsonl --image-size 64
 
 Captions say what is measured of a digit: "a thin seven leaning left at the top". Thick threes, small sevens and zeros
 that lean to the left are in no training image; they are asked for in the end.
@@ -10,6 +11,21 @@ Not measured yet.
 """
 
 from keras_gen import training
+
+#: Captions that images are drawn for, to be looked at; no training image is a thick three, a small seven or a zero that
+#: leans to the left.
+SENTENCES = (
+    "a thin three",
+    "a thick three",
+    "a large seven on the right",
+    "a small seven on the left",
+    "a zero leaning right",
+    "a left-leaning zero",
+    "an upright eight at the top",
+    "the bold digit 5 at the bottom",
+    "four",
+    "a bird",
+)
 
 
 @training.recipe(
@@ -25,6 +41,7 @@ def main(
     run: "training.Run",
     *,
     data: training.Images = training.Images("mnist"),
+    captions: str | None = None,
     schedule: training.FixedSchedule = training.FixedSchedule(epochs=10, batch_size=64, learning_rate=5e-4),
     placed: bool = True,
     held_out: tuple[str, ...] = ("a thick three", "a small seven", "a left-leaning zero"),
@@ -40,6 +57,8 @@ def main(
     """Trains codes of captions, then the GAN, and measures whether its images are what captions ask for.
 
     Args:
+        captions: file of the captions of a folder of images, as `data.load_captioned` describes it; by default, captions
+            are written for images of digits.
         placed: whether digits are brought to a random size and place.
         held_out: captions of what is in no training image.
         joint_epochs: passes over the training data of the first stage, which learns codes of images and captions.
@@ -56,8 +75,12 @@ def main(
     from keras_gen import adversarial, networks, pictures
     from keras_gen import data as sets
 
-    grey = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
-    splits = sets.captioned(grey, placed=placed, held_out=held_out, seed=run.seed)
+    options = {"batch_size": schedule.batch_size, "seed": run.seed}
+    if captions is None:
+        grey = data.load(labels=True, **options)
+        splits = sets.captioned(grey, placed=placed, held_out=held_out, seed=run.seed)
+    else:
+        splits = sets.load_captioned(data.dataset, captions, image_size=data.image_size, **options)
     words = networks.vocabulary(splits.array("train", "condition"))
 
     stage, pairs = run.stage("joint_embedding"), splits.without_labels()
@@ -72,7 +95,7 @@ def main(
             splits.event_shape,
             splits.levels,
             words=words,
-            num_classes=splits.spaces["label"].num_classes,
+            num_classes=splits.spaces["label"].num_classes if "label" in splits.spaces else None,
             code_size=code_size,
             text_units=text_units,
             latent_size=latent_size,
@@ -88,25 +111,13 @@ def main(
 
     metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
     metrics["test"].update(joint.evaluate(pairs.test, verbose=0, return_dict=True))
-    for split in ("test", "zero_shot"):
-        if split in splits.sources:
-            metrics.setdefault(split, {}).update(
-                training.judged_captions(model, splits, split, num_samples=num_samples, seed=run.seed)
-            )
+    if captions is None:
+        for split in (split for split in ("test", "zero_shot") if split in splits.sources):
+            figures = training.judged_captions(model, splits, split, num_samples=num_samples, seed=run.seed)
+            metrics.setdefault(split, {}).update(figures)
     if run.is_chief:
-        captions = (
-            "a thin three",
-            "a thick three",
-            "a small seven",
-            "a large seven on the left",
-            "an 8 leaning left",
-            "an upright eight at the top",
-            "zero, left-leaning",
-            "the bold digit 5 at the bottom",
-            "four",
-            "a bird",
-        )
-        images = {caption: model.sample(8, condition=[caption] * 8, seed=run.seed) for caption in captions}
+        shown = SENTENCES if captions is None else sorted(set(splits.array("test", "condition")[:10, 0]))
+        images = {sentence: model.sample(8, condition=[sentence] * 8, seed=run.seed) for sentence in shown}
         pictures.labelled_rows(images, model.event_space).save(run.folder / "sentences.png")
     return run.finish(
         model,
