@@ -57,8 +57,8 @@ def main(
     """Trains codes of captions, then the GAN, and measures whether its images are what captions ask for.
 
     Args:
-        captions: file of the captions of a folder of images, as `data.load_captioned` describes it; by default, captions
-            are written for images of digits.
+        captions: file of the captions of a folder of images, as `data.load_captioned` describes it; by default, images
+            of digits get some.
         placed: whether digits are brought to a random size and place.
         held_out: captions of what is in no training image.
         joint_epochs: passes over the training data of the first stage, which learns codes of images and captions.
