@@ -37,18 +37,24 @@ def main(*, repetitions: int = 20) -> None:
     texts = captions()
     images = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, 28, 28, 1)).astype(np.float32)
     batch = {"x": images, "condition": texts, "label": np.arange(BATCH_SIZE, dtype=np.int32) % 10}
+    read, strings = tf.function(model_of(texts, (1,)).tokenizer), tf.constant(texts)
     for filters in ((16, 32, 64), (64, 128, 256)):
-        model = TextToImageGAN((28, 28, 1), words=vocabulary(texts), num_classes=10, filters=filters)
+        model = model_of(texts, filters)
         model.compile()
         model.make_train_function()
         batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
-        read = tf.function(model.tokenizer)
-        strings = tf.constant(texts)
-        step, reading = best_seconds(
-            [lambda model=model, batches=batches: model.train_function(batches)["loss"], lambda: read(strings)],
-            repetitions,
+
+        def step(model=model, batches=batches):
+            return model.train_function(batches)["loss"]
+
+        of_step, reading = best_seconds([step, lambda: read(strings)], repetitions)
+        print(
+            f"filters {filters}: step {1e3 * of_step:.1f} ms, captions {1e3 * reading:.2f} ms, {reading / of_step:.2%}"
         )
-        print(f"filters {filters}: {1e3 * step:.1f} ms a step; captions {1e3 * reading:.2f} ms, {reading / step:.2%}")
+
+
+def model_of(texts: np.ndarray, filters: tuple[int, ...]) -> TextToImageGAN:
+    return TextToImageGAN((28, 28, 1), words=vocabulary(texts), num_classes=10, filters=filters)
 
 
 if __name__ == "__main__":
