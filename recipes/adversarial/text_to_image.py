@@ -1,7 +1,7 @@
 """GAN-INT-CLS (Reed et al., 2016, https://arxiv.org/abs/1605.05396).
 
 python -m recipes.adversarial.text_to_image            MNIST at random sizes and places, with captions
-python -m recipes.adversarial.text_to_image --paper    the paper's batch size, rates and widths
+python -m recipes.adversarial.text_to_image --paper    the paper's losses, networks, rates and epochs
 python -m recipes.adversarial.text_to_image --dataset my_photos/ --captions captions.jsonl --image-size 64
 
 Captions say what is measured of a digit: "a thin seven leaning left at the top". Thick threes, small sevens and zeros
@@ -9,6 +9,8 @@ that lean to the left are in no training image; they are asked for in the end.
 
 Not measured yet.
 """
+
+from typing import Literal
 
 from keras_gen import training
 
@@ -33,8 +35,16 @@ SENTENCES = (
     epochs=600,
     batch_size=64,
     learning_rate=2e-4,
-    text_units=128,
+    beta_1=0.5,
+    beta_2=0.999,
+    latent_size=100,
     code_size=1024,
+    text_units=128,
+    interpolation_weight=1.0,
+    objective="non_saturating",
+    batch_norm=True,
+    spectral_norm=False,
+    generator_average=0.0,
     joint_epochs=5,
 )
 def main(
@@ -50,7 +60,12 @@ def main(
     latent_size: int = 32,
     code_size: int = 64,
     text_units: int = 64,
-    interpolation_weight: float = 1.0,
+    interpolation_weight: float = 0.25,
+    objective: Literal["hinge", "non_saturating"] = "hinge",
+    batch_norm: bool = False,
+    spectral_norm: bool = True,
+    beta_1: float = 0.0,
+    beta_2: float = 0.9,
     generator_average: float = 0.999,
     num_samples: int = 5000,
 ) -> dict:
@@ -67,6 +82,11 @@ def main(
         code_size: length of the code of a caption.
         text_units: what each player compresses a code to.
         interpolation_weight: weight of codes between two captions in the generator's loss.
+        objective: losses of the players.
+        batch_norm: whether the discriminator has batch normalization.
+        spectral_norm: whether the discriminator has spectral normalization.
+        beta_1: momentum of Adam.
+        beta_2: momentum of Adam's squares.
         generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
         num_samples: captions of test images that an image is drawn for.
     """
@@ -101,12 +121,15 @@ def main(
             latent_size=latent_size,
             filters=filters,
             interpolation_weight=interpolation_weight,
+            objective=objective,
+            discriminator_batch_norm=batch_norm,
+            spectral_norm=spectral_norm,
             generator_average=run.options.ema or generator_average,
             seed=run.seed,
         )
         model.take_text_encoder(joint)
         rate = schedule.rate(splits.steps_per_epoch)
-        run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)), xla=False)
+        run.compile(model, *(keras.optimizers.Adam(rate, beta_1, beta_2) for _ in range(2)), xla=False)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
     metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}

@@ -56,8 +56,16 @@ class TestContract(AdversarialContract, ConditionContract):
     event_shape = SHAPE
 
     def make_model(self, **changes):
-        options = {"latent_distribution": "uniform", "interpolation_weight": 0.5, "interpolation": 0.25, "seed": 5}
-        return make(**{**options, "name": "players", **changes})
+        options = {
+            "latent_distribution": "uniform",
+            "interpolation_weight": 0.5,
+            "interpolation": 0.25,
+            "discriminator_batch_norm": False,
+            "spectral_norm": True,
+            "seed": 5,
+            "name": "players",
+        }
+        return make(**{**options, **changes})
 
 
 # Text
