@@ -16,7 +16,7 @@ from keras_gen.core import Step
 from keras_gen.layers import BatchNormalization
 from keras_gen.layers.affine import affine
 from keras_gen.layers.dense import dense
-from keras_gen.layers.initializers import normal
+from keras_gen.layers.initializers import glorot
 from keras_gen.networks.joint_embedding import JointEmbedding
 from keras_gen.networks.text import ReadsText, TextEncoder
 from keras_gen.spaces import ClassLabel
@@ -37,7 +37,8 @@ class CaptionGenerator(ConvolutionalGenerator):
 
     def __init__(self, latent_size: int, event_shape, condition_size: int, *, text_units: int, filters, seed, **kwargs):
         super().__init__(latent_size, event_shape, text_units, filters=filters, seed=seed, **kwargs)
-        self.text_layer = dense(condition_size, text_units, normal(0.02, (*seed, 100)), self.dtype_policy)
+        # Glorot's weights: compressed codes weigh as much as the noise from the start.
+        self.text_layer = dense(condition_size, text_units, glorot((*seed, 100)), self.dtype_policy)
 
     def call(self, z, condition=None, *, step=None):
         text = self.text_layer(tf.cast(condition, self.compute_dtype))
@@ -71,8 +72,7 @@ class CaptionDiscriminator(ConvolutionalDiscriminator):
 
         def layer(number, *kernel_shape, **options):
             own_seed = (*seed, 100 + number)
-            initializer = normal(0.02, own_seed)
-            return affine(kernel_shape, initializer, self.dtype_policy, spectral_norm, own_seed, **options)
+            return affine(kernel_shape, glorot(own_seed), self.dtype_policy, spectral_norm, own_seed, **options)
 
         self.text_layer = layer(0, condition_size, text_units)
         self.mixing = layer(1, 1, 1, filters[-1] + text_units, filters[-1], use_bias=not batch_norm)
