@@ -76,6 +76,7 @@ def sample(
     num_samples: int = 64,
     seed: int = 0,
     label: int | None = None,
+    caption: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     output: pathlib.Path = pathlib.Path("samples.png"),
     overwrite: bool = False,
@@ -87,6 +88,7 @@ def sample(
         num_samples: number of examples.
         seed: the same seed draws the same examples.
         label: class to draw, for a class-conditional model; by default all in turn.
+        caption: sentence to draw, for a model of captions; several ones, each after a --caption, are drawn in turn.
         option: NAME=NUMBER, something that the model lets one choose about its draws, such as truncation=0.7; may be
             given several times.
         output: file to write; its ending chooses the format.
@@ -111,7 +113,12 @@ def sample(
             "of a known sample rate."
         )
     options = dict(numbered(text, model.sampling_options()) for text in option)
-    if label is None:
+    if caption and not isinstance(model.condition_space, spaces.Text):
+        raise ValueError(f"`caption` must be left out: {folder} holds a {type(model).__name__}, which takes none.")
+    if caption:
+        captions = np.resize(np.array(caption, object), num_samples)
+        x = model.sample(num_samples, condition=captions, seed=seed, **options).numpy()
+    elif label is None:
         x = model.sample_on_examples(num_samples, seed=seed, **options).numpy()
     else:
         x = model.sample(num_samples, condition=np.full(num_samples, label), seed=seed, **options).numpy()

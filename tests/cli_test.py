@@ -12,7 +12,7 @@ from scipy.io import wavfile
 
 import keras_gen
 from keras_gen import cli, data, evaluation
-from keras_gen.adversarial import GAN
+from keras_gen.adversarial import GAN, TextToImageGAN
 from keras_gen.autoregressive import MADE, WaveNet
 from keras_gen.core import saving
 from keras_gen.flows import NICE
@@ -76,6 +76,21 @@ def test_sample_draws_what_the_model_draws(trained, tmp_path, monkeypatch, capsy
     assert status == 1
     assert "exists; --overwrite replaces it" in err
     assert len(np.load(output)) == 5
+
+
+def test_sample_draws_captions_in_turn(trained, tmp_path, monkeypatch, capsys):
+    model = randomise(TextToImageGAN((8, 8, 1), 9, words=("a", "thin", "three"), filters=(3,), latent_size=2))
+    folder = finished(tmp_path / "text_to_image", "adversarial.text_to_image", model, dataset="digits")
+    output = tmp_path / "x.npy"
+    arguments = ("--num-samples", 3, "--caption", "a thin three", "--caption", "three", "--output", output)
+    status, _, _ = run(monkeypatch, capsys, "sample", folder, *arguments)
+    assert status == 0
+    expected = model.sample(3, condition=["a thin three", "three", "a thin three"], seed=0)
+    np.testing.assert_allclose(np.load(output), expected, atol=1.0)
+    status, _, err = run(monkeypatch, capsys, "sample", trained, "--caption", "a", "--output", tmp_path / "y.npy")
+    assert status == 1
+    assert "`caption` must be left out" in err
+    assert "holds a MADE, which takes none" in err
 
 
 def test_evaluate_uses_the_data_of_the_run(trained, monkeypatch, capsys):

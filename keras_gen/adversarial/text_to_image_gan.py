@@ -14,9 +14,9 @@ from keras_gen.adversarial.networks.blocks import strided_sizes
 from keras_gen.adversarial.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
 from keras_gen.core import Step
 from keras_gen.layers import BatchNormalization
-from keras_gen.layers.convolution import convolution
+from keras_gen.layers.affine import affine
 from keras_gen.layers.dense import dense
-from keras_gen.layers.initializers import normal
+from keras_gen.layers.initializers import glorot
 from keras_gen.networks.joint_embedding import JointEmbedding
 from keras_gen.networks.text import ReadsText, TextEncoder
 from keras_gen.spaces import ClassLabel
@@ -37,7 +37,8 @@ class CaptionGenerator(ConvolutionalGenerator):
 
     def __init__(self, latent_size: int, event_shape, condition_size: int, *, text_units: int, filters, seed, **kwargs):
         super().__init__(latent_size, event_shape, text_units, filters=filters, seed=seed, **kwargs)
-        self.text_layer = dense(condition_size, text_units, normal(0.02, (*seed, 100)), self.dtype_policy)
+        # Glorot's weights: compressed codes weigh as much as the noise from the start.
+        self.text_layer = dense(condition_size, text_units, glorot((*seed, 100)), self.dtype_policy)
 
     def call(self, z, condition=None, *, step=None):
         text = self.text_layer(tf.cast(condition, self.compute_dtype))
@@ -55,26 +56,36 @@ class CaptionDiscriminator(ConvolutionalDiscriminator):
         condition_size: length of the caption's code.
         text_units: what the code is compressed to.
         filters: as in `ConvolutionalDiscriminator`.
+        batch_norm: whether all convolutions except the first have batch normalization.
+        spectral_norm: whether all layers have spectral normalization.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
 
-    def __init__(self, event_shape, condition_size: int, *, text_units: int, filters, seed, **kwargs):
-        super().__init__(event_shape, 0, filters=filters, seed=seed, **kwargs)
+    def __init__(
+        self, event_shape, condition_size: int, *, text_units: int, filters, batch_norm, spectral_norm, seed, **kwargs
+    ):
+        norms = {"batch_norm": batch_norm, "spectral_norm": spectral_norm}
+        super().__init__(event_shape, 0, filters=filters, seed=seed, **norms, **kwargs)
         filters, sizes = strided_sizes(event_shape, filters)
         self.smallest = (*sizes[-1], filters[-1])
-        policy = self.dtype_policy
-        self.text_layer = dense(condition_size, text_units, normal(0.02, (*seed, 100)), policy)
-        self.mixing = convolution(
-            filters[-1] + text_units, filters[-1], 1, 1, normal(0.02, (*seed, 101)), policy, use_bias=False
-        )
-        self.mixing_norm = BatchNormalization((None, None, None, filters[-1]), dtype=policy)
+
+        def layer(number, *kernel_shape, **options):
+            own_seed = (*seed, 100 + number)
+            return affine(kernel_shape, glorot(own_seed), self.dtype_policy, spectral_norm, own_seed, **options)
+
+        self.text_layer = layer(0, condition_size, text_units)
+        self.mixing = layer(1, 1, 1, filters[-1] + text_units, filters[-1], use_bias=not batch_norm)
+        self.mixing_norm = None
+        if batch_norm:
+            self.mixing_norm = BatchNormalization((None, None, None, filters[-1]), dtype=self.dtype_policy)
 
     def extract(self, x, condition, *, step):
         h = tf.reshape(super().extract(x, None, step=step), (-1, *self.smallest))
-        text = tf.nn.leaky_relu(self.text_layer(tf.cast(condition, h.dtype)), 0.2)
+        text = tf.nn.leaky_relu(self.text_layer(tf.cast(condition, h.dtype), step=step), 0.2)
         planes = tf.tile(text[:, tf.newaxis, tf.newaxis], (1, *self.smallest[:2], 1))
-        h = self.mixing_norm(self.mixing(tf.concat([h, planes], axis=-1)), step=step)
+        h = self.mixing(tf.concat([h, planes], axis=-1), step=step)
+        h = h if self.mixing_norm is None else self.mixing_norm(h, step=step)
         return tf.reshape(tf.nn.leaky_relu(h, 0.2), (-1, self.num_features))
 
 
@@ -126,8 +137,12 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         filters: channels of the strided layers, as in `DCGAN`.
         interpolation_weight: λ; 0 for no codes between captions.
         interpolation: β.
+        discriminator_batch_norm: whether the discriminator has batch normalization, as in the paper.
+        spectral_norm: whether it has spectral normalization, as in `SNGAN`.
         **kwargs: as in `AdversarialModel`, except the networks and the conditions.
     """
+
+    usage = 'model.sample(1, condition=["a caption"], seed=0)'
 
     def __init__(
         self,
@@ -145,6 +160,8 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         filters=None,
         interpolation_weight: float = 1.0,
         interpolation: float = 0.5,
+        discriminator_batch_norm: bool = True,
+        spectral_norm: bool = False,
         **kwargs,
     ):
         self.words = tuple(words)
@@ -155,6 +172,8 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         self.filters = None if filters is None else checks.positive_ints("filters", filters)
         self.interpolation_weight = checks.not_negative("interpolation_weight", interpolation_weight)
         self.interpolation = checks.share("interpolation", interpolation)
+        self.discriminator_batch_norm = discriminator_batch_norm
+        self.spectral_norm = spectral_norm
         super().__init__(
             event_shape,
             checks.levels(levels),
@@ -198,7 +217,8 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         return CaptionGenerator(self.latent_size, self.event_shape, self.code_size, **self.network_options(name, 0))
 
     def build_discriminator(self, name):
-        return CaptionDiscriminator(self.event_shape, self.code_size, **self.network_options(name, 1))
+        norms = {"batch_norm": self.discriminator_batch_norm, "spectral_norm": self.spectral_norm}
+        return CaptionDiscriminator(self.event_shape, self.code_size, **norms, **self.network_options(name, 1))
 
     def network_options(self, name: str, player: int) -> dict:
         """Returns what both players are built with, by name."""
@@ -221,10 +241,13 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         self.text_encoder.set_weights(joint.text_encoder.get_weights())
 
     def condition_vectors(self, condition):
-        """Returns the codes of captions, which are strings or token ids; codes stay as they are."""
+        """Returns the codes of captions, which are strings or token ids; codes stay as they are.
+
+        No gradient flows into the encoder, which neither player trains.
+        """
         if condition is None or condition.dtype.is_floating:
             return condition
-        return self.text_encoder(self.tokens(condition))
+        return tf.stop_gradient(self.text_encoder(self.tokens(condition)))
 
     # Objective
 

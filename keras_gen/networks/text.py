@@ -141,6 +141,13 @@ class ReadsText:
             return self.token_space.validate(condition, "condition")
         return super().validated_condition(condition)
 
+    def unpack(self, data, *, needed=None):
+        """As in `Model`; strings become token ids here, once for all that a step does with them."""
+        columns, sample_weight = super().unpack(data, needed=needed)
+        if "condition" in columns:
+            columns["condition"] = self.tokens(columns["condition"])
+        return columns, sample_weight
+
     def tokens(self, condition: tf.Tensor) -> tf.Tensor:
         """Returns the token ids of a valid condition."""
         return self.tokenizer(condition) if condition.dtype == tf.string else condition

@@ -27,6 +27,7 @@ same run. A further model of a run, such as the prior of codes, is trained by a 
 import importlib
 
 from keras_gen.training.adversarial import Players as Players
+from keras_gen.training.arguments import CaptionedImages as CaptionedImages
 from keras_gen.training.arguments import Examples as Examples
 from keras_gen.training.arguments import FixedSchedule as FixedSchedule
 from keras_gen.training.arguments import Images as Images

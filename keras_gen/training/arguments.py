@@ -62,6 +62,34 @@ class Sounds(Dataset):
 
 
 @dataclasses.dataclass(frozen=True)
+class CaptionedImages(Dataset):
+    """Images with captions: of digits, which get some, or of a folder."""
+
+    captions: str | None = None
+    """File of the captions of a folder of images, as `keras_gen.data.load_captioned` describes it; by default, images
+    of digits get captions that say what is measured of them."""
+    image_size: int | tuple[int, int] | None = None
+    """Height and width, or one number for both, that the images of a folder are brought to."""
+    placed: bool = True
+    """Bring digits to a random size and place."""
+    held_out: tuple[str, ...] = ("a thick three", "a small seven", "a left-leaning zero")
+    """Captions of what no training image of a digit shows."""
+
+    def load(self, **arguments):
+        """Returns the `CaptionedSplits`.
+
+        Args:
+            **arguments: further arguments of `keras_gen.data.load`, such as `batch_size` and `seed`.
+        """
+        from keras_gen import data
+
+        if self.captions is not None:
+            return data.load_captioned(self.dataset, self.captions, image_size=self.image_size, **arguments)
+        digits = data.load(self.dataset, labels=True, image_size=self.image_size, **arguments)
+        return data.captioned(digits, placed=self.placed, held_out=self.held_out, seed=arguments.get("seed", 0))
+
+
+@dataclasses.dataclass(frozen=True)
 class Pairs:
     """Pairs of images, the training ones enlarged, cut to their size at random and mirrored at random."""
 

@@ -11,7 +11,7 @@ from contracts import AdversarialContract, randomise, traced
 from contracts.conditions import ConditionContract
 from contracts.replicas import distributed, two_replicas
 
-from keras_gen import export, seeds
+from keras_gen import export
 from keras_gen.adversarial import TextToImageGAN
 from keras_gen.adversarial.text_to_image_gan import others
 from keras_gen.core import Step
@@ -56,8 +56,16 @@ class TestContract(AdversarialContract, ConditionContract):
     event_shape = SHAPE
 
     def make_model(self, **changes):
-        options = {"latent_distribution": "uniform", "interpolation_weight": 0.5, "interpolation": 0.25, "seed": 5}
-        return make(**{**options, "name": "players", **changes})
+        options = {
+            "latent_distribution": "uniform",
+            "interpolation_weight": 0.5,
+            "interpolation": 0.25,
+            "discriminator_batch_norm": False,
+            "spectral_norm": True,
+            "seed": 5,
+            "name": "players",
+        }
+        return make(**{**options, **changes})
 
 
 # Text
@@ -107,11 +115,11 @@ def test_mismatches_are_of_another_class(num):
     labels = np.arange(num) % 3 // 2 if num > 2 else np.array([0, 1])
     differs = labels[:, None] != labels
     chosen = np.zeros((num, num))
-    for seed in range(300):
+    for seed in range(100):
         found = others(tf.eye(num), tf.constant(differs), step_of(seed)).numpy()
         chosen += found
     assert np.all(chosen[~differs] == 0.0)
-    expected = 300.0 / differs.sum(axis=1, keepdims=True) * differs
+    expected = 100.0 / differs.sum(axis=1, keepdims=True) * differs
     assert np.all(abs(chosen - expected) < 4.5 * np.sqrt(expected) + 1e-9)
 
 
@@ -261,13 +269,6 @@ def test_served_samples_take_strings(tmp_path):
     model = randomise(make())
     with traced():
         path = export.saved_model(model, tmp_path / "served")
-        served = tf.saved_model.load(str(path)).sample(condition=tf.constant(CAPTIONS), seed=tf.constant(3))["x"]
+        loaded = tf.saved_model.load(str(path))
+        served = loaded.sample(condition=tf.constant(CAPTIONS), seed=tf.constant(3))["x"]
         np.testing.assert_allclose(served, model.sample(6, condition=CAPTIONS, seed=3), atol=1e-4)
-
-
-def test_seeds_of_the_two_players_are_pairs():
-    """A seed is an int or a pair of ints, as everywhere."""
-    model = make()
-    np.testing.assert_array_equal(
-        model.sample(2, condition=CAPTIONS[:2], seed=3), model.sample(2, condition=CAPTIONS[:2], seed=seeds.as_pair(3))
-    )

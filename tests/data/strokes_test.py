@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_gen.data.strokes import measured, moved, placed
+from keras_gen.data.strokes import centred, measured, moved, placed
 
 SIDE = 40
 
@@ -90,6 +90,15 @@ def test_moved_signs_have_the_size_and_the_place_that_they_are_given():
     np.testing.assert_allclose(after["vertical"], [-5.0, 1.5, 0.0], atol=0.2)
     np.testing.assert_allclose(after["slant"], before["slant"], atol=1.5)
     np.testing.assert_allclose(after["thickness"], before["thickness"] * [0.5, 0.8, 1.2], rtol=0.15)
+
+
+def test_centred_signs_have_the_size_and_the_place_of_those_of_mnist():
+    """The centre of mass is in the middle, and not that of the box."""
+    hook = drawn(lambda x, y: ((abs(x + 9) <= 2) & (abs(y) <= 6)) | ((abs(x + 6) <= 5) & (abs(y - 4) <= 2)))
+    found = measured(centred(np.concatenate([hook, np.roll(hook, (-5, 12), axis=(1, 2)), np.zeros_like(hook)])))
+    np.testing.assert_allclose(found["size"], [20.0, 20.0, np.nan], atol=0.6)
+    for name in ("horizontal", "vertical"):
+        np.testing.assert_allclose(found[name], [0.0, 0.0, np.nan], atol=0.2)
 
 
 def test_placed_signs_are_whole_and_anywhere():

@@ -33,3 +33,13 @@ def test_a_data_set_of_strings_is_guarded():
     np.testing.assert_array_equal(next(batches), [b"ab"])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"`text` holds the value .*abcd.*; expected strings of"):
         next(batches)
+
+
+def test_examples_are_made_of_words_where_there_are_some():
+    words = ("thin", "three", "a")
+    for length, most in ((100, 4), (12, 2), (3, 1)):
+        space = Text(length, words)
+        examples = [text.decode().split(" ") for text in space.examples(50, (0, length)).numpy()]
+        assert {len(text) for text in examples} == {most}
+        assert {word for text in examples for word in text} == set(words)
+    assert len({tuple(text) for text in examples}) == 3

@@ -1,4 +1,4 @@
-"""A recipe of two stages, killed in the second one: the same command goes on there, to the same bits."""
+"""Recipes of two stages, killed in the second one: the same command goes on there, to the same bits."""
 
 import shutil
 
@@ -8,52 +8,74 @@ import pytest
 from keras_gen import training
 from keras_gen.training import callbacks
 from keras_gen.training.run import Run
+from recipes.adversarial import text_to_image
 from recipes.latent import vq_vae
 
-SETTINGS = {
-    "epochs": 1,
-    "batch_size": 500,
-    "num_codes": 4,
-    "code_size": 2,
-    "filters": (3,),
-    "residual_blocks": 1,
-    "residual_filters": 2,
-    "prior_epochs": 3,
-    "prior_filters": 2,
-    "prior_layers": 1,
-    # XLA takes longer to compile so small networks than they take to run.
-    "options": training.Options(xla=False),
+#: Of each recipe: small settings, the subfolder of its first stage and that of its second one.
+RECIPES = {
+    vq_vae: (
+        {
+            "epochs": 1,
+            "batch_size": 500,
+            "num_codes": 4,
+            "code_size": 2,
+            "filters": (3,),
+            "residual_blocks": 1,
+            "residual_filters": 2,
+            "prior_epochs": 3,
+            "prior_filters": 2,
+            "prior_layers": 1,
+        },
+        ("", "prior"),
+    ),
+    text_to_image: (
+        {
+            "dataset": "digits",
+            "joint_epochs": 1,
+            "epochs": 3,
+            "batch_size": 500,
+            "held_out": ("a thick three",),
+            "filters": (3,),
+            "latent_size": 2,
+            "code_size": 4,
+            "text_units": 3,
+            "num_samples": 10,
+        },
+        ("joint_embedding", ""),
+    ),
 }
 
 
-def train(folder) -> list[np.ndarray]:
-    """Returns the weights that the recipe hands over to be written."""
-    weights = []
+def train(recipe, folder) -> list[np.ndarray]:
+    """Returns the weights that a recipe hands over to be written."""
+    weights, (settings, _) = [], RECIPES[recipe]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "finish", lambda run, model, *_, **__: weights.extend(model.get_weights()))
-        vq_vae.main(folder=folder, **SETTINGS)
+        # XLA takes longer to compile so small networks than they take to run.
+        recipe.main(folder=folder, options=training.Options(xla=False), **settings)
     return weights
 
 
-def test_a_kill_in_the_second_stage_changes_no_bit(tmp_path, capsys):
-    folder = tmp_path / "whole"
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.__name__)
+def test_a_kill_in_the_second_stage_changes_no_bit(recipe, tmp_path, capsys):
+    folder, (_, (first, second)) = tmp_path / "whole", RECIPES[recipe]
     save = callbacks.Checkpoints.save
 
     def save_and_copy(checkpoints):
         save(checkpoints)
-        if checkpoints.folder.parent.name == "prior" and checkpoints.state["epoch"] == 2:
+        if checkpoints.folder == folder / second / "checkpoints" and checkpoints.state["epoch"] == 2:
             # What a kill leaves behind, were it now.
             shutil.copytree(folder, tmp_path / "killed")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(callbacks.Checkpoints, "save", save_and_copy)
-        uninterrupted = train(folder)
+        uninterrupted = train(recipe, folder)
     assert capsys.readouterr().out.count("s/step") == 1 + 3
 
-    resumed = train(tmp_path / "killed")
+    resumed = train(recipe, tmp_path / "killed")
     out = capsys.readouterr().out
-    assert f"Going on after epoch 1 of the run in {tmp_path / 'killed'}." in out
-    assert f"Going on after epoch 2 of the run in {tmp_path / 'killed' / 'prior'}." in out
+    assert f"Going on after epoch 1 of the run in {tmp_path / 'killed' / first}." in out
+    assert f"Going on after epoch 2 of the run in {tmp_path / 'killed' / second}." in out
     assert out.count("s/step") == 1
     for a, b in zip(resumed, uninterrupted, strict=True):
         np.testing.assert_array_equal(a, b)
