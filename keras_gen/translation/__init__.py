@@ -5,4 +5,5 @@ from keras_gen.translation.cycle_gan import CycleGAN as CycleGAN
 from keras_gen.translation.folders import FolderReport as FolderReport
 from keras_gen.translation.folders import translate_folder as translate_folder
 from keras_gen.translation.pix2pix import Pix2Pix as Pix2Pix
+from keras_gen.translation.puzzle_gan import PuzzleGAN as PuzzleGAN
 from keras_gen.translation.star_gan import StarGAN as StarGAN
