@@ -44,10 +44,7 @@ def with_parts(splits: Splits, num_parts: int = 3, part_size: int | None = None)
 
     def source_of(source):
         def gather(indices):
-            x = tf.ensure_shape(source.gather(indices)["x"], (None, *splits.event_shape))
-            corners = key_corners(x, num_parts, size)
-            mask = tf.cast(mask_of(corners, size, splits.event_shape[:2]), tf.uint8)
-            return {"parts": cut(x, corners, size), "x": x, "mask": mask}
+            return puzzles(tf.ensure_shape(source.gather(indices)["x"], (None, *splits.event_shape)), num_parts, size)
 
         return dataclasses.replace(source, gather=gather)
 
@@ -56,6 +53,13 @@ def with_parts(splits: Splits, num_parts: int = 3, part_size: int | None = None)
         spaces=part_spaces(space, shape),
         sources={split: source_of(source) for split, source in splits.sources.items()},
     )
+
+
+def puzzles(images: tf.Tensor, num_parts: int, part_size: int) -> dict[str, tf.Tensor]:
+    """Returns the columns "parts", "x" and "mask" of images: see `with_parts` and `key_corners`."""
+    corners = key_corners(images, num_parts, part_size)
+    mask = tf.cast(mask_of(corners, part_size, images.shape[1:3]), tf.uint8)
+    return {"parts": cut(images, corners, part_size), "x": images, "mask": mask}
 
 
 def parts_shape(image_shape: tuple[int, int, int], num_parts: int, part_size: int | None) -> tuple[int, int, int, int]:

@@ -17,7 +17,7 @@ from keras_gen.adversarial.networks.blocks import strided_sizes, strides_between
 from keras_gen.adversarial.networks.convolutional import ConvolutionalDiscriminator, normals
 from keras_gen.adversarial.two_player import TwoPlayer
 from keras_gen.core import Model, Signature
-from keras_gen.data.parts import part_spaces, parts_shape
+from keras_gen.data.parts import part_spaces, parts_shape, puzzles
 from keras_gen.layers import BatchNormalization
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dense import dense
@@ -298,6 +298,22 @@ class PuzzleGAN(TwoPlayer, Model):
     @property
     def spaces(self):
         return part_spaces(levels_or_reals(self.event_shape, self.levels), self.parts_shape)
+
+    def puzzles(self, x) -> dict[str, tf.Tensor]:
+        """Cuts parts out of images, as `data.with_parts` does.
+
+        Args:
+            x: images of shape `(batch, *event_shape)`, whole levels.
+
+        Returns:
+            A batch: valid columns "parts", "x" and "mask".
+
+        Raises:
+            TypeError: if the dtype is not the expected one.
+            ValueError: if the shape or a value is not the expected one.
+        """
+        columns = puzzles(self.spaces["x"].validate(x, "x"), self.num_parts, self.parts_shape[1])
+        return {name: space.validate(columns[name], name) for name, space in self.spaces.items()}
 
     # Completion
 
