@@ -2,7 +2,6 @@
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -53,6 +52,12 @@ class TestContract(TrainingContract):
     def outputs(self, model, seed):
         return model.logits(model.pieces_space.examples(3, (seed, 0)))
 
+    def test_pieces_that_tell_their_position_are_put_right(self, training):
+        """By chance, one position of three is right, and one image of six."""
+        _, _, history = training
+        assert history["position_accuracy"][-1] > 0.8
+        assert history["image_accuracy"][-1] > 0.7
+
 
 def test_sinkhorn_is_doubly_stochastic():
     logits = np.random.default_rng(0).normal(0.0, 3.0, (5, 6, 6)).astype(np.float32)
@@ -71,11 +76,16 @@ def test_sinkhorn_is_doubly_stochastic():
 
 
 def test_sinkhorn_goes_to_the_best_permutation_as_it_gets_cold():
-    scores = np.random.default_rng(1).normal(size=(20, 5, 5)).astype(np.float32)
-    matrix = np.exp(sinkhorn(tf.constant(scores / 0.01), 2000))
-    expected = np.eye(5)[best_by_scipy(scores)]
-    # The gap to the second best permutation decides how cold it has to be.
-    np.testing.assert_allclose(matrix, expected, atol=0.05)
+    """Of matrices whose best permutation is better than the second best one by far more than the temperature."""
+    scores = np.random.default_rng(1).normal(size=(40, 4, 4)).astype(np.float32)
+    permutations = np.array(list(itertools.permutations(range(4))))
+    totals = np.sort(scores[:, np.arange(4), permutations].sum(axis=-1), axis=1)
+    scores = scores[totals[:, -1] - totals[:, -2] > 1.0]
+    assert len(scores) > 5
+    expected = np.eye(4)[best_by_scipy(scores)]
+    far = [np.abs(np.exp(sinkhorn(tf.constant(scores / heat), 400)) - expected).max() for heat in (1.0, 0.2, 0.05)]
+    assert far[0] > far[1] > far[2]
+    assert far[2] < 0.01
 
 
 def test_sinkhorn_is_stable():
@@ -177,15 +187,6 @@ def test_equal_pieces_may_change_places():
     np.testing.assert_allclose(terms["loss"], 0.0, atol=1e-4)
     np.testing.assert_array_equal(terms["position_accuracy"], 1.0)
     np.testing.assert_array_equal(terms["image_accuracy"], 1.0)
-
-
-def test_pieces_that_tell_their_position_are_learnt():
-    x = np.repeat(np.repeat(np.array([[1, 3], [5, 7]], np.float32), 2, 0), 3, 1)[np.newaxis, ..., np.newaxis]
-    x = x + np.random.default_rng(0).integers(0, 2, (256, 4, 6, 1)).astype(np.float32)
-    model = Jigsaw((4, 6, 1), 9, grid=(2, 2), filters=(4,), hidden_units=16)
-    model.compile(keras.optimizers.Adam(0.01))
-    model.fit(x, batch_size=32, epochs=8, verbose=0)
-    assert model.evaluate(x, verbose=0, return_dict=True)["image_accuracy"] > 0.95
 
 
 @pytest.mark.parametrize(
