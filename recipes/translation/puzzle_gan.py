@@ -62,8 +62,9 @@ def main(
     batches = [{name: column.numpy() for name, column in batch.items()} for batch in splits.test]
     x, mask = (np.concatenate([batch[name] for batch in batches]) for name in ("x", "mask"))
     located = np.concatenate([model.locate(batch["parts"]) for batch in batches])
-    completed = np.concatenate(
-        [model.complete(batch["parts"], seed=(run.seed, index)) for index, batch in enumerate(batches)]
+    completed, again = (
+        np.concatenate([model.complete(batch["parts"], seed=(seed, index)) for index, batch in enumerate(batches)])
+        for seed in (run.seed, run.seed + 1)
     )
     mean_mask = np.mean([batch["mask"].mean(axis=0) for batch in splits.train.as_numpy_iterator()], axis=0)
     # As many pixels as a mask has, those that most often belong to one.
@@ -72,6 +73,7 @@ def main(
         "mask_overlap": evaluation.mask_overlap(located, mask),
         "mask_overlap of the usual mask": evaluation.mask_overlap(np.broadcast_to(usual, mask.shape), mask),
         "share of an image that is parts": float(mask.mean()),
+        "difference of two completions": float(2.0 * np.abs(completed - again).mean() / (images.levels - 1)),
     }
     if is_mnist:
         judge, labels = keras_gen.load_model(evaluation.classifier.SHIPPED), images.labels("test")
@@ -88,7 +90,8 @@ def main(
         protocol=(
             "Of test images: the overlap, intersection over union, of the masks that the model makes of parts with "
             "where these were; the share of completions whose digit, as the classifier that comes with the package "
-            "sees it, is that of the image; and the losses of the players."
+            "sees it, is that of the image; the mean absolute difference of two completions of the same parts, where "
+            "levels go from -1 to 1; and the losses of the players."
         ),
     )
 
