@@ -1,6 +1,6 @@
 """Puzzle-GAN (Lee et al., 2017, https://arxiv.org/abs/1703.10730).
 
-python -m recipes.translation.puzzle_gan                                         MNIST, three parts of 9×9 pixels
+python -m recipes.translation.puzzle_gan                                         MNIST, three parts of 10×10 pixels
 python -m recipes.translation.puzzle_gan --dataset my_faces --image-size 64 --paper     any folder of images
 
 The parts of an image are the squares with most edges in them. Nothing tells the model where they were.
@@ -9,24 +9,31 @@ The parts of an image are the squares with most edges in them. Nothing tells the
 from keras_gen import training
 
 
-@training.recipe(filters=(64, 128, 256, 512), epochs=25, learning_rate=0.0002, discriminator_steps=2)
+@training.recipe(
+    filters=(64, 128, 256, 512),
+    part_size=None,
+    epochs=25,
+    learning_rate=0.0002,
+    last_weight=0.0064,
+    discriminator_steps=2,
+)
 def main(
     run: "training.Run",
     *,
     data: training.Images = training.Images("mnist"),
-    schedule: training.FixedSchedule = training.FixedSchedule(epochs=3, batch_size=64, learning_rate=0.0005),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=4, batch_size=64, learning_rate=0.0005),
     num_parts: int = 3,
-    part_size: int | None = None,
+    part_size: int | None = 10,
     filters: tuple[int, ...] = (16, 32, 64),
     first_weight: float = 0.64,
-    last_weight: float = 0.0064,
+    last_weight: float = 0.02,
     discriminator_steps: int = 1,
 ) -> dict:
     """Trains Puzzle-GAN on images and their key parts, and completes the parts of other images.
 
     Args:
         num_parts: parts of an image.
-        part_size: height and width of a part; by default a third of the image's.
+        part_size: height and width of a part; None takes a third of the image's.
         filters: channels of each strided layer of each network.
         first_weight: weight of the distances, sums over an image, at first.
         last_weight: the same at the end of the training.
