@@ -21,7 +21,7 @@ def main(
     run: "training.Run",
     *,
     data: training.Images = training.Images("mnist"),
-    schedule: training.FixedSchedule = training.FixedSchedule(epochs=4, batch_size=64, learning_rate=0.0005),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=3, batch_size=64, learning_rate=0.0005),
     num_parts: int = 3,
     part_size: int | None = 10,
     filters: tuple[int, ...] = (16, 32, 64),
