@@ -181,6 +181,15 @@ def test_a_preview_shows_parts_completions_and_masks():
     np.testing.assert_array_equal(rows["target"][1], batch["x"])
 
 
+def test_a_model_cuts_parts_as_a_set_with_parts_does():
+    model, expected = make(), puzzles(5)
+    found = model.puzzles(expected["x"])
+    assert list(found) == list(model.spaces)
+    for name, column in found.items():
+        assert column.dtype == tf.float32
+        np.testing.assert_array_equal(column, expected[name])
+
+
 def test_real_numbers_need_no_tanh():
     model = make(levels=None)
     model.generator.image_decoder.doubling[-1].bias.assign([100.0])
