@@ -185,6 +185,43 @@ def translate(
         print(f"skipped {path}: {reason}", file=sys.stderr)
 
 
+def complete(
+    folder: Folder,
+    *,
+    input: pathlib.Path,
+    num_images: int = 10,
+    seed: int = 0,
+    output: pathlib.Path = pathlib.Path("completed.png"),
+    overwrite: bool = False,
+) -> None:
+    """Take images apart, have a trained model make whole images of the parts, and draw the parts and both images.
+
+    Args:
+        folder: folder of a finished run of Puzzle-GAN or of the jigsaw puzzle, or a .keras file.
+        input: folder of images, which may lie in subfolders; those of other sizes than the model's are resized.
+        num_images: images to take, the first ones by name.
+        seed: the same seed draws the same completions, or shuffles pieces in the same way.
+        output: picture to write.
+        overwrite: replace the file if it exists.
+    """
+    checks.choice("output", output.suffix, (".png",))
+    refuse_existing(output, overwrite)
+    checks.positive_int("num_images", num_images)
+    load_tensorflow()
+    import keras_gen
+    from keras_gen import pictures
+    from keras_gen.translation import Jigsaw, PuzzleGAN, first_images
+
+    model = keras_gen.load_model(folder)
+    if not isinstance(model, (Jigsaw, PuzzleGAN)):
+        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which completes no parts.")
+    x = first_images(input, model.spaces["x"], num_images)
+    rows = model.preview(model.puzzles(x), seed=seed)
+    with atomic_file(output) as path:
+        pictures.preview(rows, num_columns=num_images).save(path)
+    print(f"{output}: {len(x)} images of {input}, completed by the {type(model).__name__} from {folder}")
+
+
 def numbered(text: str, defaults: dict[str, int | float]) -> tuple[str, int | float]:
     """Returns the name and the number of NAME=NUMBER, which is whole where the default is."""
     name, _, value = text.partition("=")
@@ -311,10 +348,11 @@ def main() -> None:
                 "train": train,
                 "sample": sample,
                 "translate": translate,
+                "complete": complete,
                 "evaluate": evaluate,
                 "export": export,
                 "info": info,
             },
             prog="keras-gen",
-            description="Generative models for Keras 3: train, sample, translate, evaluate and export.",
+            description="Generative models for Keras 3: train, sample, translate, complete, evaluate and export.",
         )

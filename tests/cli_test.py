@@ -11,12 +11,12 @@ from contracts import randomise
 from scipy.io import wavfile
 
 import keras_gen
-from keras_gen import cli, data, evaluation
+from keras_gen import cli, data, evaluation, pictures
 from keras_gen.adversarial import GAN, TextToImageGAN
 from keras_gen.autoregressive import MADE, WaveNet
 from keras_gen.core import saving
 from keras_gen.flows import NICE
-from keras_gen.translation import Pix2Pix
+from keras_gen.translation import Jigsaw, Pix2Pix, PuzzleGAN
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -258,6 +258,37 @@ def test_translate_says_what_it_needs(trained, translator, tmp_path, monkeypatch
         assert status == 1
         assert sentence in err
     assert not (tmp_path / "out").exists()
+
+
+def test_complete_draws_parts_of_the_images_of_a_folder(trained, tmp_path, monkeypatch, capsys):
+    images = image_folder(tmp_path / "in", {"b.png": (6, 8), "a.png": (8, 8), "c.png": (8, 8)})
+    models = {
+        "puzzle": PuzzleGAN((8, 8, 1), 17, filters=(2,), code_size=3, latent_size=2),
+        "jigsaw": Jigsaw((8, 8, 1), grid=(2, 2), filters=(2,), hidden_units=3),
+    }
+    output, shown = tmp_path / "out.png", {}
+    monkeypatch.setattr(pictures, "preview", lambda rows, **_: shown.update(rows) or PIL.Image.new("L", (1, 1)))
+    for name, model in models.items():
+        saving.save_model(model, tmp_path / f"{name}.keras")
+        flags = ("complete", tmp_path / f"{name}.keras", "--input", tmp_path / "in", "--num-images", 2, "--seed", 3)
+        status, out, err = run(monkeypatch, capsys, *flags, "--output", output, "--overwrite")
+        assert status == 0, err
+        assert f"2 images of {tmp_path / 'in'}, completed by the {type(model).__name__}" in out
+        assert output.exists()
+        x = np.array(shown["target"][1])
+        np.testing.assert_array_equal(x[0, ..., 0], np.round(images["a.png"] * ((model.levels - 1) / 255.0)))
+        for row, (_, values) in model.preview(model.puzzles(x), seed=3).items():
+            np.testing.assert_array_equal(shown[row][1], values)
+    for arguments, sentence in {
+        (trained, tmp_path / "in", "new.png"): "holds a MADE, which completes no parts.",
+        (tmp_path / "puzzle.keras", tmp_path / "no", "new.png"): "`input`: there is no folder",
+        (tmp_path / "puzzle.keras", tmp_path / "in", "out.png"): "out.png exists; --overwrite replaces it.",
+    }.items():
+        folder, given, name = arguments
+        status, _, err = run(monkeypatch, capsys, "complete", folder, "--input", given, "--output", tmp_path / name)
+        assert status == 1
+        assert sentence in err
+    assert not (tmp_path / "new.png").exists()
 
 
 def test_info_shows_arguments_and_figures(trained, monkeypatch, capsys):

@@ -6,6 +6,7 @@ from keras_gen.data.captions import asked as asked
 from keras_gen.data.captions import captioned as captioned
 from keras_gen.data.loading import load as load
 from keras_gen.data.pairs import load_pairs as load_pairs
+from keras_gen.data.parts import with_parts as with_parts
 from keras_gen.data.splits import Splits as Splits
 from keras_gen.data.styles import STYLE_ATTRIBUTES as STYLE_ATTRIBUTES
 from keras_gen.data.styles import styled as styled

@@ -38,6 +38,8 @@ from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_like
 from keras_gen.evaluation.plane import PlaneDensity as PlaneDensity
 from keras_gen.evaluation.plane import plane_density as plane_density
 from keras_gen.evaluation.plane import plane_likelihood as plane_likelihood
+from keras_gen.evaluation.puzzles import arrangement_accuracy as arrangement_accuracy
+from keras_gen.evaluation.puzzles import mask_overlap as mask_overlap
 from keras_gen.evaluation.representation import Probe as Probe
 from keras_gen.evaluation.representation import codes as codes
 from keras_gen.evaluation.representation import interpolations as interpolations

@@ -71,13 +71,9 @@ def translate_folder(
     """
     verb = Verb.of(model, back, domain)
     source, output = (pathlib.Path(folder).expanduser() for folder in (source, output))
-    if not source.is_dir():
-        raise FileNotFoundError(f"`input`: there is no folder {source}.")
+    paths = image_paths(source)
     if output.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"`output` must lie outside of the folder {source}, received {output}.")
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise ValueError(f"`input`: the folder {source} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
     targets = [output / path.relative_to(source) for path in paths]
     existing = [path for path in targets if path.exists()]
     if existing and not overwrite:
@@ -170,6 +166,41 @@ class Verb:
         levels = np.round(images * ((self.source.num_levels - 1) / 255.0)).astype(np.float32)
         translations = self.function(levels).numpy() * (255.0 / (self.target.num_levels - 1))
         return np.round(translations).astype(np.uint8)
+
+
+def first_images(folder: pathlib.Path, space: Levels, num: int) -> np.ndarray:
+    """Returns the first images of a folder and its subfolders, in the order of their names, resized where they have to.
+
+    Args:
+        folder: the folder.
+        space: space of the images, whose levels the bytes of the files are spread over.
+        num: how many, at most.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if it holds no image, one cannot be read, or the space is none of grey or colour images in levels.
+    """
+    if not isinstance(space, Levels) or space.shape[-1] not in (1, 3):
+        raise ValueError(f"`model` must take grey or colour images in levels; it takes {space}.")
+    paths = image_paths(folder)[: checks.positive_int("num", num)]
+    images = ImageFiles(np.array(list(map(str, paths))), space.shape, resized=True).read_all()
+    return np.round(images * ((space.num_levels - 1) / 255.0)).astype(np.float32)
+
+
+def image_paths(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the paths of the images in a folder and its subfolders, in order.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if it holds no image.
+    """
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"`input`: there is no folder {folder}.")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise ValueError(f"`input`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
+    return paths
 
 
 def write_image(path: pathlib.Path, image: np.ndarray) -> None:
