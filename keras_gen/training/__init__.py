@@ -45,7 +45,7 @@ from keras_gen.training.translation import Translators as Translators
 #: Names that need TensorFlow: the flags of a recipe are parsed before it is loaded.
 _PLACES = {
     "Run": "run",
-    **dict.fromkeys(("label_accuracy", "trained_judge"), "judges"),
+    **dict.fromkeys(("fit_classifier", "label_accuracy", "trained_judge"), "judges"),
     **dict.fromkeys(
         (
             "BOUNDS",
