@@ -14,15 +14,15 @@ SILENT_PEAK = 0.005
 #: An amplitude from here on has come to the end of the scale.
 FULL_SCALE = 0.999
 
-#: A sound is clipped if more than this share of its samples has.
-CLIPPED_SHARE = 0.001
+#: A sound is clipped if so many samples in a row have.
+CLIPPED_SAMPLES = 3
 
 
 def sound_faults(sounds: np.ndarray) -> dict[str, float]:
     """Returns the share of sounds that nobody can hear, and of those that were cut off.
 
-    A sound is silent if no amplitude is beyond 0.005, 46 decibels below the full scale; it is clipped if more than one
-    sample in a thousand is at 0.999 or beyond.
+    A sound is silent if no amplitude is beyond 0.005, 46 decibels below the full scale; it is clipped if three samples
+    in a row are at 0.999 or beyond.
 
     Args:
         sounds: amplitudes from -1 to 1, of shape `(num, samples)`.
@@ -37,9 +37,11 @@ def sound_faults(sounds: np.ndarray) -> dict[str, float]:
     if sounds.ndim != 2 or not sounds.size:
         raise ValueError(f"`sounds` must hold amplitudes of shape (num, samples), received shape {sounds.shape}.")
     sizes = np.abs(sounds)
+    full, num = sizes >= FULL_SCALE, max(0, sounds.shape[1] - CLIPPED_SAMPLES + 1)
+    in_a_row = np.all([full[:, start : start + num] for start in range(CLIPPED_SAMPLES)], axis=0)
     return {
         "silent": float(np.mean(sizes.max(axis=1) <= SILENT_PEAK)),
-        "clipped": float(np.mean(np.mean(sizes >= FULL_SCALE, axis=1) > CLIPPED_SHARE)),
+        "clipped": float(np.mean(in_a_row.any(axis=1))),
     }
 
 

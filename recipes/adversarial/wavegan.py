@@ -79,7 +79,7 @@ def main(
         metrics,
         protocol="Losses of the players on held-out data; scores and features by a classifier of spectrograms that was "
         "trained on the training sounds, of as many test sounds as generated ones, with the means over ten parts; "
-        "silent is a sound with no amplitude beyond 0.005, clipped one with more than a thousandth at full scale.",
+        "silent is a sound with no amplitude beyond 0.005, clipped one with three samples in a row at full scale.",
     )
 
 

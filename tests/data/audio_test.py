@@ -175,3 +175,8 @@ def test_a_wrong_file_gets_a_sentence(tmp_path):
     wavfile.write(tmp_path / "sound.wav", 8000, np.zeros(0, np.int16))
     with pytest.raises(ValueError, match="holds no sound; at least one sample is expected"):
         data.load(tmp_path)
+
+
+def test_normalized_sounds_are_equally_loud():
+    x = np.array([[0.1, -0.2], [0.0, 0.0], [1.0, 0.5]], np.float32)
+    np.testing.assert_allclose(audio.normalized(x), [[0.5, -1.0], [0.0, 0.0], [1.0, 0.5]])

@@ -53,7 +53,7 @@ class TestSounds(TrainingContract):
     """The class of a sound is its pitch."""
 
     def make_model(self, **changes):
-        arguments = {"num_classes": 3, "window": 16, "hop": 8, "sample_rate": 8000, "filters": (3,), "num_features": 7}
+        arguments = {"num_classes": 3, "window": 16, "hop": 8, "sample_rate": 8000, "filters": (6,), "num_features": 9}
         return evaluation.SoundClassifier((48,), **{**arguments, "seed": 1, **changes})
 
     def make_data(self):

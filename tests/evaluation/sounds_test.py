@@ -12,7 +12,7 @@ def test_silent_and_clipped_sounds_are_counted():
         "sound": sine,
         "nothing": 0.0 * sine,
         "nearly nothing": 0.009 * sine,
-        "one loud sample": np.where(np.arange(2000) == 7, 1.0, sine),
+        "two loud samples": np.where(np.isin(np.arange(2000), (7, 8)), 1.0, sine),
         "cut off": np.clip(4.0 * sine, -1.0, 1.0),
         "soft": 0.02 * sine,
     }
