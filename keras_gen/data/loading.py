@@ -27,9 +27,12 @@ from keras_gen.spaces import Levels
 REASONS = {
     "image_size": "is no folder of images",
     "audio_length": "holds no sound",
-    "columns": "is no table in a text file",
     "padding": "holds no sound",
+    "columns": "is no table in a text file",
 }
+
+#: Those of these arguments whose default is not None.
+DEFAULTS = {"padding": "silence"}
 
 
 def load(
@@ -88,7 +91,8 @@ def load(
     options = {"image_size": image_size, "audio_length": audio_length, "columns": columns}
     checks.choice("padding", padding, ("silence", "missing"))
     reading, name = read(str(name), **options)
-    for option, value, default in (*((*item, None) for item in options.items()), ("padding", padding, "silence")):
+    for option, value in {**options, "padding": padding}.items():
+        default = DEFAULTS.get(option)
         if value != default and option not in reading.options:
             raise ValueError(f"`{option}` must be {default}: {name} {REASONS[option]}; received {value}.")
     condition = {"condition": label_space(reading.columns, reading.spaces.get("condition"), name)} if labels else {}

@@ -8,7 +8,7 @@ import tensorflow as tf
 from contracts import AdversarialContract
 
 from keras_gen import seeds
-from keras_gen.adversarial import WaveGAN
+from keras_gen.adversarial import GAN, WaveGAN
 from keras_gen.adversarial.networks.waveform import phase_shuffled, strided_lengths
 from keras_gen.core import Step
 from keras_gen.spaces import Sound
@@ -135,6 +135,20 @@ def test_losses_are_those_of_the_wasserstein_game():
     )
     norms = np.linalg.norm((ahead - behind) / 2e-2, axis=1)
     np.testing.assert_allclose(np.sqrt(terms["penalty"] / 10.0), np.abs(norms - 1.0), atol=5e-3)
+
+
+@pytest.mark.parametrize("sound", ["generator_network", "discriminator_network"])
+def test_networks_of_sound_play_against_others(sound):
+    """Any objective and regularizer, and real numbers of any size; every weight of both players moves."""
+    networks = {name: {"name": "dense", "hidden_units": [4]} for name in ("generator_network", "discriminator_network")}
+    networks[sound] = {"name": "waveform", "base_filters": 2}
+    model = GAN((70,), None, latent_size=3, regularizers=("r1", "weight_clipping"), **networks)
+    model.compile(run_eagerly=True)
+    before = [weight.numpy() for weight in model.trainable_weights]
+    x = 3.0 * np.random.default_rng(0).standard_normal((8, 70)).astype(np.float32)
+    assert np.all(np.isfinite(list(model.train_on_batch(x, return_dict=True).values())))
+    for weight, start in zip(model.trainable_weights, before, strict=True):
+        assert np.any(weight.numpy() != start), weight.path
 
 
 @pytest.mark.parametrize(
