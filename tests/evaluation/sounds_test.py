@@ -34,7 +34,7 @@ def judge():
 
 def test_figures_of_real_sounds_stand_beside_those_of_samples(judge):
     random = np.random.default_rng(0)
-    real, samples = random.uniform(-0.5, 0.5, (60, 40)), np.clip(random.uniform(-2.0, 2.0, (60, 40)), -1.0, 1.0)
+    real, samples = random.uniform(-0.5, 0.5, (60, 40)), np.clip(random.uniform(-8.0, 8.0, (60, 40)), -1.0, 1.0)
     found = evaluation.sound_quality(samples, real, judge)
     quality = evaluation.sample_quality(samples, real, judge)
     assert {name: found[name] for name in quality} == pytest.approx(quality)
