@@ -262,7 +262,7 @@ def evaluate(
     model = keras_gen.load_model(folder)
     if model.likelihood_kind is None:
         raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which has no likelihood to evaluate.")
-    names = ("binarization", "image_size", "audio_length", "columns", "standardize")
+    names = ("binarization", "image_size", "audio_length", "padding", "columns", "standardize")
     reading = {name: arguments[name] for name in names if name in arguments}
     if image_size is not None:
         reading["image_size"] = image_size

@@ -210,7 +210,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         """
         network = self.generator if network is None else network
         x = tf.cast(network(self.inputs(noise), self.condition_vectors(condition), step=step), tf.float32)
-        return x if self.levels is None else self.event_space.unscaled(tf.tanh(x))
+        return x if isinstance(self.event_space, Reals) else self.event_space.unscaled(tf.tanh(x))
 
     def generate(self, noise, condition=None):
         condition = self.validated_condition(condition)

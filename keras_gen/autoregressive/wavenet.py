@@ -9,6 +9,7 @@ Sampling with a queue for each layer is that of Le Paine et al. (2016), https://
 """
 
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ from keras_gen.distributions.waveforms import Linear, MuLaw, Waveform
 from keras_gen.layers.dense import dense, matmul
 from keras_gen.layers.gated_activation import gated_activation
 from keras_gen.layers.initializers import glorot, uniform
-from keras_gen.spaces import Sound, class_or_vector
+from keras_gen.spaces import Sound, class_or_vector, missing_entries
 
 
 class CausalConvolution(keras.layers.Layer):
@@ -176,10 +177,13 @@ class WaveNet(AutoregressiveModel):
     - "linear": the amplitude of a code enters as a number, and p is a mixture of logistic distributions rounded to
       codes.
 
+    Recordings have lengths: samples behind the end are missing, NaN, and count nowhere. They have no factor in p, and
+    no sample hears them. `data.load(..., padding="missing")` reads recordings so.
+
     `log_prob` is the logarithm of the mass of the codes, which cannot be compared with that of other codes;
-    `bits_per_dim` is that of one sample of the sound. Generated sounds consist of amplitudes that codes stand for. Each
-    layer keeps the inputs that its older tap still needs: a sample costs one step of each layer, however far the model
-    sees.
+    `bits_per_dim` is that of one sample that is there. Generated sounds consist of amplitudes that codes stand for.
+    Each layer keeps the inputs that its older tap still needs: a sample costs one step of each layer, however far the
+    model sees.
 
     Example:
 
@@ -187,7 +191,7 @@ class WaveNet(AutoregressiveModel):
     model = keras_gen.autoregressive.WaveNet((4096,), dilations=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
     model.fit(x_train, batch_size=8, epochs=20)            # x_train holds amplitudes from -1 to 1
-    model.log_prob(x_test)                                 # nats, of all samples' codes
+    model.log_prob(x_test)                                 # nats, of the codes of all samples that are there
     model.sample(4, seed=0)
     ```
 
@@ -259,7 +263,7 @@ class WaveNet(AutoregressiveModel):
 
     @property
     def event_space(self):
-        return Sound(self.event_shape, sample_rate=self.sample_rate)
+        return Sound(self.event_shape, sample_rate=self.sample_rate, missing=True)
 
     @property
     def draws_steps(self):
@@ -272,13 +276,27 @@ class WaveNet(AutoregressiveModel):
 
     def samples(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the inputs of the first layer: the codes of amplitudes, or the amplitudes that these stand for."""
-        codes = self.codes.encode(x)
+        codes = self.codes.encode(with_silence(x))
         return codes if self.encoding == "mu_law" else self.codes.decode(codes)
 
     def parameters_of(self, outputs: tf.Tensor) -> tf.Tensor:
         """Returns the parameters of p, given z of all layers, of shape `(..., layers · filters)`."""
         skip, hidden, last = self.head
         return tf.cast(last(tf.nn.relu(hidden(tf.nn.relu(skip(outputs))))), tf.float32)
+
+    # Objective
+
+    def log_prob_in_step(self, x, condition, step):
+        """As in `AutoregressiveModel`, of the samples that are there."""
+        log_probs = self.conditional.log_prob(self.parameters(x, condition, step=step), with_silence(x))
+        return tf.reduce_sum(tf.where(missing_entries(x), 0.0, log_probs), axis=-1)
+
+    def loss_terms(self, batch, step):
+        """As in `AutoregressiveModel`; the bits per dimension are those of all samples in the batch that are there."""
+        terms = super().loss_terms(batch, step)
+        num_samples = tf.reduce_sum(tf.cast(~missing_entries(batch["x"]), tf.float32), axis=-1)
+        bits = tf.math.divide_no_nan(terms["nll"], num_samples * math.log(2.0))
+        return {**terms, "bits_per_dim": (bits, num_samples)}
 
     # Primitives
 
@@ -303,6 +321,11 @@ class WaveNet(AutoregressiveModel):
         """Returns the state with the parameters of a position, given its features."""
         queues, outputs = self.dilated_layers.advance(state["queues"], state["offsets"], step, h)
         return {**state, "older": older, "queues": queues, "parameters": self.parameters_of(outputs)}
+
+
+def with_silence(x: tf.Tensor) -> tf.Tensor:
+    """Returns amplitudes with silence in place of those that are missing."""
+    return tf.where(missing_entries(x), 0.0, x)
 
 
 def delayed(h: tf.Tensor, distance: int) -> tf.Tensor:

@@ -83,3 +83,9 @@ def resampled(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
         return waveform
     divisor = math.gcd(rate, wanted)
     return np.clip(signal.resample_poly(waveform, wanted // divisor, rate // divisor), -1.0, 1.0).astype(np.float32)
+
+
+def normalized(waveforms: np.ndarray) -> np.ndarray:
+    """Returns waveforms of shape `(num, samples)`, each with its largest amplitude brought to 1; silence stays."""
+    peaks = np.abs(waveforms).max(axis=1, keepdims=True)
+    return waveforms / np.where(peaks > 0.0, peaks, 1.0)

@@ -144,6 +144,12 @@ def standard_scale(x: Column, space: Numbers, name: str) -> tuple[np.ndarray, np
     return scale
 
 
+def padded_with_silence(columns: Columns, space: Sound) -> tuple[Columns, Sound]:
+    """Returns sounds with silence in place of the samples that are missing, and their space."""
+    silent = {split: {**found, "x": np.nan_to_num(found["x"])} for split, found in columns.items()}
+    return silent, dataclasses.replace(space, missing=False)
+
+
 def as_examples(x: Column, space: Numbers, scale: tuple[np.ndarray, np.ndarray] | None) -> Column:
     """Returns an array as it is kept: levels as bytes where they fit, real numbers standardised and as float32."""
     if not isinstance(x, np.ndarray):

@@ -6,7 +6,15 @@ import pathlib
 
 from keras_gen import checks
 from keras_gen.data import toy
-from keras_gen.data.columns import Reading, as_examples, example_space, label_space, standard_scale, three_splits
+from keras_gen.data.columns import (
+    Reading,
+    as_examples,
+    example_space,
+    label_space,
+    padded_with_silence,
+    standard_scale,
+    three_splits,
+)
 from keras_gen.data.readers.digits import read_breast_cancer, read_digits, read_photos
 from keras_gen.data.readers.folders import read_folder
 from keras_gen.data.readers.sounds import read_tones
@@ -19,8 +27,12 @@ from keras_gen.spaces import Levels
 REASONS = {
     "image_size": "is no folder of images",
     "audio_length": "holds no sound",
+    "padding": "holds no sound",
     "columns": "is no table in a text file",
 }
+
+#: Those of these arguments whose default is not None.
+DEFAULTS = {"padding": "silence"}
 
 
 def load(
@@ -33,6 +45,7 @@ def load(
     labels: bool = False,
     image_size: int | tuple[int, int] | None = None,
     audio_length: int | None = None,
+    padding: str = "silence",
     columns: str | None = None,
     standardize: bool = False,
     shard: tuple[int, int] = (0, 1),
@@ -61,8 +74,10 @@ def load(
         labels: whether to yield `(x, label)` instead of `x`.
         image_size: (height, width) to which the images of a folder are resized, or one number for a square. None
             expects images of one size.
-        audio_length: samples of an example of sound: longer recordings are cut, and silence follows shorter ones.
+        audio_length: samples of an example of sound: longer recordings are cut, shorter ones filled up.
             None takes the length of the longest.
+        padding: what follows recordings of sound that are shorter: "silence"; or "missing", NaN, for a model that
+            counts none of it, such as WaveNet.
         columns: columns of a table to keep, such as "0:11" or "0,2,5".
         standardize: whether to subtract the training mean of real vectors and divide by their standard deviation.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
@@ -74,15 +89,19 @@ def load(
     """
     checks.positive_int("batch_size", batch_size)
     options = {"image_size": image_size, "audio_length": audio_length, "columns": columns}
+    checks.choice("padding", padding, ("silence", "missing"))
     reading, name = read(str(name), **options)
-    for option, value in options.items():
-        if value is not None and option not in reading.options:
-            raise ValueError(f"`{option}` must be None: {name} {REASONS[option]}; received {value}.")
+    for option, value in {**options, "padding": padding}.items():
+        default = DEFAULTS.get(option)
+        if value != default and option not in reading.options:
+            raise ValueError(f"`{option}` must be {default}: {name} {REASONS[option]}; received {value}.")
     condition = {"condition": label_space(reading.columns, reading.spaces.get("condition"), name)} if labels else {}
     kept = ("x", *condition)
     found = {split: {name: by_name[name] for name in kept} for split, by_name in reading.columns.items()}
     found = three_splits(found, name)
     space = reading.spaces.get("x") or example_space(found, name)
+    if "padding" in reading.options and padding == "silence":
+        found, space = padded_with_silence(found, space)
     scale = standard_scale(found["train"]["x"], space, name) if standardize else None
     splits = Splits(
         name=name,

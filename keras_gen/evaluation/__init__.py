@@ -17,6 +17,7 @@ from keras_gen.evaluation.baselines import markov_chain as markov_chain
 from keras_gen.evaluation.calibration import expected_calibration_error as expected_calibration_error
 from keras_gen.evaluation.captions import caption_agreement as caption_agreement
 from keras_gen.evaluation.classifier import Classifier as Classifier
+from keras_gen.evaluation.classifier import SoundClassifier as SoundClassifier
 from keras_gen.evaluation.clustering import cluster_classes as cluster_classes
 from keras_gen.evaluation.clustering import cluster_error as cluster_error
 from keras_gen.evaluation.cross_validation import cross_validate as cross_validate
@@ -50,6 +51,8 @@ from keras_gen.evaluation.representation import traversals as traversals
 from keras_gen.evaluation.sample_quality import classification_accuracy_score as classification_accuracy_score
 from keras_gen.evaluation.sample_quality import image_features as image_features
 from keras_gen.evaluation.sample_quality import sample_quality as sample_quality
+from keras_gen.evaluation.sounds import sound_faults as sound_faults
+from keras_gen.evaluation.sounds import sound_quality as sound_quality
 from keras_gen.evaluation.tags import common_tags as common_tags
 from keras_gen.evaluation.tags import nearest_by_cosine as nearest_by_cosine
 from keras_gen.evaluation.translation import translation_quality as translation_quality

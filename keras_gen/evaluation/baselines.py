@@ -64,7 +64,7 @@ def markov_chain(train: np.ndarray, test: np.ndarray, levels: int) -> float:
     """Fits a first-order Markov chain whose transitions are the same everywhere, and evaluates it.
 
     Args:
-        train: sequences of shape `(num, length)`, whole levels.
+        train: sequences of shape `(num, length)`, whole levels; NaN behind the end of one that is shorter.
         test: further sequences.
         levels: number of levels; any number, since only pairs that occur are counted.
 
@@ -72,7 +72,9 @@ def markov_chain(train: np.ndarray, test: np.ndarray, levels: int) -> float:
         Mean negative log-likelihood of `test` in nats. One count is added to each level, and to each transition
         (Laplace's rule). The first entry has the frequencies of all entries.
     """
-    train, test = (x.reshape(len(x), -1).astype(np.int64) for x in (train, test))
+    train, test = (np.asarray(x).reshape(len(x), -1) for x in (train, test))
+    known, known_test = ~np.isnan(train), ~np.isnan(test)
+    train, test = (np.nan_to_num(x).astype(np.int64) for x in (train, test))
 
     def log_probs(train_keys, keys, totals):
         """Logarithms of (count + 1) / (total + levels), where the counts are those of the keys."""
@@ -84,10 +86,12 @@ def markov_chain(train: np.ndarray, test: np.ndarray, levels: int) -> float:
     def pairs(x):
         return x[:, :-1] * levels + x[:, 1:]
 
-    sources = np.bincount(train[:, :-1].ravel(), minlength=levels)
-    total = log_probs(train, test[:, 0], train.size)
+    # An entry whose next one is there is there itself.
+    sources = np.bincount(train[:, :-1][known[:, 1:]], minlength=levels)
+    total = log_probs(train[known], test[:, 0], known.sum())
     if test.shape[1] > 1:
-        total = total + log_probs(pairs(train), pairs(test), sources[test[:, :-1]]).sum(axis=1)
+        transitions = log_probs(pairs(train)[known[:, 1:]], pairs(test), sources[test[:, :-1]])
+        total = total + np.sum(transitions, axis=1, where=known_test[:, 1:])
     return -float(total.mean())
 
 

@@ -38,7 +38,8 @@ def likelihood(
         verbose: whether to show a progress bar.
 
     Returns:
-        "nll" in nats, "bits_per_dim", and the "nll_standard_error" of the mean over examples. Of an estimate,
+        "nll" in nats, "bits_per_dim", in which entries that are missing do not count, and the "nll_standard_error" of
+        the mean over examples. Of an estimate,
         "nll_bound", "bits_per_dim_bound" and "nll_bound_standard_error", or the like; the part of the error that comes
         from the samples, "nll_bound_monte_carlo_error"; and "num_samples".
 
@@ -49,9 +50,10 @@ def likelihood(
     if kind is None:
         raise ValueError(f"`model` must have a likelihood; {type(model).__name__} has none.")
     log_prob = tf.function(model.log_prob, autograph=False, reduce_retracing=True) if kind == "exact" else None
-    values, errors = [], []
+    values, errors, num_entries = [], [], 0
     for index, batch in enumerate(shown(dataset, verbose)):
         columns, _ = model.unpack(batch)
+        num_entries += int(np.count_nonzero(~np.isnan(columns["x"])))
         if kind == "exact":
             values.append(log_prob(**columns).numpy())
         else:
@@ -62,7 +64,7 @@ def likelihood(
     suffix = SUFFIXES[kind]
     figures = {
         f"nll{suffix}": -values.mean(),
-        f"bits_per_dim{suffix}": -values.mean() / (model.event_size * math.log(2.0)),
+        f"bits_per_dim{suffix}": -values.sum() / (num_entries * math.log(2.0)),
         f"nll{suffix}_standard_error": standard_error(values),
     }
     if kind == "exact":

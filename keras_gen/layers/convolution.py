@@ -17,5 +17,5 @@ def convolution(
 ) -> keras.layers.Layer:
     """Returns a built convolution; its output has the size of the input divided by the stride, if padding is "same"."""
     layer = kind(filters, size, stride, padding, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
-    layer.build((None, None, None, inputs))
+    layer.build((*(None for _ in range(layer.rank + 1)), inputs))
     return layer

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_gen import checks, seeds
 from keras_gen.core import DensityModel, EpochSolver, Signature
+from keras_gen.spaces import missing_entries
 
 #: Rows that a start looks at, at most.
 START_ROWS = 10_000
@@ -480,12 +481,6 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
             return example
         holes = np.arange(example.shape.num_elements()).reshape(example.shape) % 5 == 0
         return tf.where(holes, math.nan, example)
-
-
-def missing_entries(x: tf.Tensor) -> tf.Tensor:
-    """Returns whether each entry is NaN."""
-    # LiteRT has no operation for it.
-    return tf.not_equal(x, x)
 
 
 def k_means(

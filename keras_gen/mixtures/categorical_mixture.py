@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
-from keras_gen.mixtures.base import MixtureModel, missing_entries
-from keras_gen.spaces import Levels
+from keras_gen.mixtures.base import MixtureModel
+from keras_gen.spaces import Levels, missing_entries
 
 tfd = tfp.distributions
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.mixtures.base import MixtureModel, missing_entries
-from keras_gen.spaces import Reals
+from keras_gen.mixtures.base import MixtureModel
+from keras_gen.spaces import Reals, missing_entries
 
 tfd = tfp.distributions
 

@@ -18,7 +18,7 @@ def sound_picture(rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sound
     """Draws the first few sounds of each row: the waveform of each, and its spectrogram below.
 
     Args:
-        rows: name to amplitudes from -1 to 1, of shape `(num, samples)`.
+        rows: name to amplitudes from -1 to 1, of shape `(num, samples)`; NaN, where one is missing, is silence.
         sample_rate: samples in a second.
         num_sounds: how many of each row.
     """
@@ -30,7 +30,7 @@ def sound_picture(rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sound
         for axis in (*waveforms[len(sounds) :], *spectrograms[len(sounds) :]):
             axis.set_axis_off()
         for index, sound in enumerate(sounds):
-            draw_sound(waveforms[index], spectrograms[index], np.asarray(sound, np.float64), sample_rate)
+            draw_sound(waveforms[index], spectrograms[index], np.nan_to_num(np.asarray(sound, np.float64)), sample_rate)
             waveforms[index].set_title(f"{name} {index}", fontsize=8)
     return rendered(figure)
 

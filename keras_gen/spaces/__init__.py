@@ -11,5 +11,6 @@ from keras_gen.spaces.numbers import Numbers as Numbers
 from keras_gen.spaces.numbers import Reals as Reals
 from keras_gen.spaces.numbers import Sound as Sound
 from keras_gen.spaces.numbers import levels_or_reals as levels_or_reals
+from keras_gen.spaces.numbers import missing_entries as missing_entries
 from keras_gen.spaces.text import Text as Text
 from keras_gen.spaces.text import Tokens as Tokens

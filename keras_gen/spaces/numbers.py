@@ -133,11 +133,34 @@ class Sound(Interval):
 
     Attributes:
         sample_rate: samples in a second, in hertz; None where it is not known.
+        missing: whether a recording may end earlier: samples behind its end are missing, NaN.
     """
 
     low: float = -1.0
     high: float = 1.0
     sample_rate: int | None = None
+    missing: bool = False
+
+    @property
+    def expected(self):
+        return super().expected + self.missing * ", or NaN behind the end"
+
+    def contains(self, values):
+        inside = super().contains(values)
+        if not self.missing:
+            return inside
+        absent = tf.math.is_nan(values)
+        if absent.shape.rank == 0:
+            return inside | absent
+        # The first sample is there, and one behind a missing one is not.
+        follows = tf.concat([~absent[..., :1], absent[..., 1:] | ~absent[..., :-1]], axis=-1)
+        return (inside | absent) & follows
+
+
+def missing_entries(x: tf.Tensor) -> tf.Tensor:
+    """Returns whether each entry is NaN."""
+    # LiteRT has no operation for it.
+    return tf.not_equal(x, x)
 
 
 def levels_or_reals(shape: tuple[int, ...], num_levels: int | None) -> Numbers:

@@ -46,9 +46,8 @@ from keras_gen.training.translation import Translators as Translators
 #: Names that need TensorFlow: the flags of a recipe are parsed before it is loaded.
 _PLACES = {
     "Run": "run",
-    **dict.fromkeys(
-        ("joint_embedding", "judged_captions", "label_accuracy", "sentences_picture", "trained_judge"), "judges"
-    ),
+    **dict.fromkeys(("joint_embedding", "judged_captions", "sentences_picture"), "captions"),
+    **dict.fromkeys(("fit_classifier", "label_accuracy", "trained_judge"), "judges"),
     **dict.fromkeys(
         (
             "BOUNDS",

@@ -59,6 +59,8 @@ class Sounds(Dataset):
 
     audio_length: int | None = None
     """Samples of an example: longer recordings are cut, shorter ones filled up; by default those of the longest."""
+    padding: Literal["silence", "missing"] = "silence"
+    """What shorter recordings are filled up with: silence, or samples that are missing and do not count."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,36 +1,15 @@
-"""How images are judged: by classifiers that are trained beside a model, on real images alone, and by captions."""
+"""Classifiers of images and of sounds: how they are trained and tested, alone or beside a model that they judge."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
-import PIL.Image
 
-from keras_gen import evaluation, networks, pictures
-from keras_gen.data import CaptionedSplits, Splits
+from keras_gen import evaluation
+from keras_gen.core import saving
+from keras_gen.data import Splits
+from keras_gen.spaces import Sound
 from keras_gen.training.run import Run
-
-#: A function from captions and a seed to an image for each.
-Draw = Callable[[list[str], tuple[int, int]], np.ndarray]
-
-#: Images that distances from real ones need.
-LEAST_IMAGES = 100
-
-#: Captions of digits that images are drawn for, to be looked at; the recipes' training images hold no thick three, no
-#: small seven and no zero that leans to the left.
-SENTENCES = (
-    "a thin three",
-    "a thick three",
-    "a large seven on the right",
-    "a small seven on the left",
-    "a zero leaning right",
-    "a left-leaning zero",
-    "an upright eight at the top",
-    "the bold digit 5 at the bottom",
-    "four",
-    "a bird",
-)
 
 
 def trained_judge(run: Run, name: str, splits: Splits, *, epochs: int) -> evaluation.Classifier:
@@ -39,80 +18,55 @@ def trained_judge(run: Run, name: str, splits: Splits, *, epochs: int) -> evalua
     Args:
         run: the run.
         name: name of the stage.
-        splits: images with labels.
-        epochs: passes over the training images.
+        splits: images, or sounds, with labels.
+        epochs: passes over the training examples.
     """
     splits = dataclasses.replace(splits, batch_size=100, seed=run.seed)
     stage = run.stage(name)
     with stage.scope():
         num_classes = splits.spaces["condition"].num_classes
-        judge = evaluation.Classifier(splits.event_shape, num_classes, splits.levels, seed=run.seed)
+        if isinstance(splits.event_space, Sound):
+            judge = evaluation.SoundClassifier(
+                splits.event_shape, num_classes, sample_rate=splits.sample_rate, seed=run.seed
+            )
+        else:
+            judge = evaluation.Classifier(splits.event_shape, num_classes, splits.levels, seed=run.seed)
         rate = keras.optimizers.schedules.CosineDecay(0.003, epochs * splits.steps_per_epoch)
         stage.compile(judge, keras.optimizers.Adam(rate), xla=False)
     return stage.fit(judge, splits, epochs=epochs)
 
 
 def label_accuracy(judge: evaluation.Classifier, x: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the share of images whose most probable class, as a classifier judges, is their label."""
+    """Returns the share of examples whose most probable class, as a classifier judges, is their label."""
     return float(np.mean(judge.predict(x, batch_size=500, verbose=0).argmax(axis=-1) == labels))
 
 
-def joint_embedding(
-    run: Run, splits: CaptionedSplits, words: Sequence[str], *, code_size: int, epochs: int
-) -> networks.JointEmbedding:
-    """Trains codes of images and of captions, a stage of the run.
+def fit_classifier(run: Run, model: evaluation.Classifier, splits: Splits, *, epochs: int) -> dict:
+    """Trains a classifier, evaluates its accuracy, and finishes the run; `judge.keras` is to judge samples with.
 
     Args:
         run: the run.
-        splits: images with captions.
-        words: known words.
-        code_size: length of the codes.
-        epochs: passes over the training images.
-    """
-    stage, pairs = run.stage("joint_embedding"), splits.without_labels()
-    with stage.scope():
-        model = networks.JointEmbedding(splits.event_shape, words, splits.levels, code_size=code_size, seed=run.seed)
-        rate = keras.optimizers.schedules.CosineDecay(0.002, epochs * splits.steps_per_epoch)
-        stage.compile(model, keras.optimizers.Adam(rate), xla=False)
-    return stage.fit(model, pairs, epochs=epochs)
-
-
-def sentences_picture(draw: Draw, splits: CaptionedSplits, *, seed: int, num_columns: int = 8) -> PIL.Image.Image:
-    """Returns a picture of sentences and of images drawn for each: `SENTENCES`, or captions of test images."""
-    shown = SENTENCES if splits.limits else sorted(set(splits.array("test", "condition")[:10, 0]))
-    rows = {caption: draw([caption] * num_columns, (seed, 0)) for caption in shown}
-    return pictures.labelled_rows(rows, splits.event_space)
-
-
-def judged_captions(
-    draw: Draw, splits: CaptionedSplits, split: str, *, num_samples: int, seed: int
-) -> dict[str, float]:
-    """Draws an image for each of many captions, and judges whether it is what the caption asks for.
-
-    Args:
-        draw: from captions and a seed to images in levels.
-        splits: images and captions of `data.captioned`.
-        split: the split whose captions are taken, "test" or "zero_shot".
-        num_samples: number of captions, at most; the first ones.
-        seed: seed of the samples.
+        model: compiled classifier, built in the run's scope.
+        splits: examples with labels.
+        epochs: passes over the training examples.
 
     Returns:
-        What `evaluation.caption_agreement` returns, and "frechet_distance" and the like as `evaluation.sample_quality`
-        does, from the real images of the captions, where there are 100 or more; and what share of these has its digit
-        recognised.
+        What `metrics.json` holds.
     """
-    num = min(num_samples, splits.size(split))
-    columns = splits.examples(split, num)
-    captions = [caption.decode() for caption in columns["condition"].numpy()]
-    parts = [captions[start : start + 500] for start in range(0, num, 500)]
-    x = np.concatenate([np.asarray(draw(part, (seed, index))) for index, part in enumerate(parts)])
-    real = columns["x"].numpy()
-    extractor = None if splits.event_shape == (28, 28, 1) else evaluation.random_convolutions(splits.event_shape[-1])
-    data = evaluation.image_features(real, extractor, levels=splits.levels)
-    of_real = evaluation.caption_agreement(real, captions, splits.limits, splits.levels)
-    figures = {
-        **evaluation.caption_agreement(x, captions, splits.limits, splits.levels),
-        "digit recognised of real images": of_real["digit recognised"],
+    model = run.fit(model, splits, epochs=epochs)
+    metrics = {
+        split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
     }
-    # Distances of fewer say nothing.
-    return figures if num < LEAST_IMAGES else {**figures, **evaluation.sample_quality(x, data, levels=splits.levels)}
+    accuracy = metrics["test"]["accuracy"]
+    metrics["test"]["accuracy_standard_error"] = (accuracy * (1.0 - accuracy) / splits.size("test")) ** 0.5
+    if run.is_chief:
+        # Without the state of the optimizer, which only further training needs.
+        judge = type(model).from_config(model.get_config())
+        judge.set_weights(model.get_weights())
+        saving.save_model(judge, run.folder / "judge.keras")
+    return run.finish(
+        model,
+        splits,
+        metrics,
+        protocol="Negative log-likelihood of the label in nats, and share of labels that are the most probable class.",
+    )

@@ -5,8 +5,10 @@ python -m recipes.autoregressive.wavenet --paper               spoken digits, ea
 python -m recipes.autoregressive.wavenet --encoding linear     16-bit amplitudes by a mixture of logistic distributions
 
 Measured, exact test likelihoods of 256 μ-law codes. Tones, 104 seconds of one core: 2.31 ± 0.03 nats per sample (a
-first-order Markov chain of the codes 4.45, uniform 5.55). Spoken digits, 264,000 weights, seven epochs in 47 minutes
-beside other work: 2.29 ± 0.04 nats per sample (first-order chain 3.13, uniform 5.55).
+first-order Markov chain of the codes 4.45, uniform 5.55). Spoken digits, of samples before the end of a recording: not
+measured yet (first-order chain 3.82, uniform 5.55). With `--padding silence`, where 20 % of all samples are silence
+behind the end that count as data, seven epochs of 264,000 weights in 47 minutes beside other work gave 2.29 ± 0.04 nats
+per sample (first-order chain 3.13).
 """
 
 from typing import Literal
@@ -17,6 +19,7 @@ from keras_gen import training
 @training.recipe(
     dataset="spoken_digit",
     audio_length=4096,
+    padding="missing",
     epochs=7,
     learning_rate=0.004,
     num_classes=10,
@@ -27,7 +30,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Sounds = training.Sounds("tones"),
+    data: training.Sounds = training.Sounds("tones", padding="missing"),
     schedule: training.Schedule = training.Schedule(epochs=12, batch_size=4, learning_rate=0.006, patience=10),
     encoding: Literal["mu_law", "linear"] = "mu_law",
     num_codes: int | None = None,
@@ -51,6 +54,7 @@ def main(
     import math
 
     import keras
+    import numpy as np
 
     from keras_gen import autoregressive, evaluation
 
@@ -72,16 +76,19 @@ def main(
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     metrics = {split: evaluation.likelihood(model, getattr(splits, split)) for split in ("validation", "test")}
-    codes = [model.codes.encode(splits.array(split)).numpy() for split in ("train", "test")]
-    number = model.codes.num_codes
-    metrics["test"]["nats_per_sample"] = metrics["test"]["nll"] / model.event_size
+    sounds = [splits.array(split) for split in ("train", "test")]
+    codes = [np.where(np.isnan(x), np.nan, model.codes.encode(np.nan_to_num(x))) for x in sounds]
+    number, length = model.codes.num_codes, np.mean(np.sum(~np.isnan(codes[1]), axis=1))
+    metrics["test"]["samples_of_a_sound"] = length
+    metrics["test"]["nats_per_sample"] = metrics["test"]["nll"] / length
     metrics["test"]["nats_per_sample_uniform"] = math.log(number)
-    metrics["test"]["nats_per_sample_first_order"] = evaluation.markov_chain(*codes, number) / model.event_size
+    metrics["test"]["nats_per_sample_first_order"] = evaluation.markov_chain(*codes, number) / length
     return run.finish(
         model,
         splits,
         metrics,
-        protocol=f"Exact likelihood of {number:,} {encoding} codes; the epoch was chosen on validation data.",
+        protocol=f"Exact likelihood of {number:,} {encoding} codes, up to the end of each recording; the epoch was "
+        "chosen on validation data.",
     )
 
 

@@ -27,7 +27,6 @@ def main(
     import keras
 
     from keras_gen import evaluation
-    from keras_gen.core import saving
 
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     with run.scope():
@@ -40,24 +39,7 @@ def main(
             seed=run.seed,
         )
         run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=False)
-    model = run.fit(model, splits, epochs=schedule.epochs)
-
-    metrics = {
-        split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
-    }
-    accuracy = metrics["test"]["accuracy"]
-    metrics["test"]["accuracy_standard_error"] = (accuracy * (1.0 - accuracy) / splits.size("test")) ** 0.5
-    if run.is_chief:
-        # Without the state of the optimizer, which only further training needs.
-        judge = type(model).from_config(model.get_config())
-        judge.set_weights(model.get_weights())
-        saving.save_model(judge, run.folder / "judge.keras")
-    return run.finish(
-        model,
-        splits,
-        metrics,
-        protocol="Negative log-likelihood of the label in nats, and share of labels that are the most probable class.",
-    )
+    return training.fit_classifier(run, model, splits, epochs=schedule.epochs)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from contracts import (
 )
 
 import keras_gen
-from keras_gen import export
+from keras_gen import evaluation, export
 from keras_gen.autoregressive import WaveNet
-from keras_gen.core import saving
+from keras_gen.core import Step, saving
 from keras_gen.distributions.waveforms import Linear, MuLaw
 from keras_gen.spaces import Sound
 
@@ -64,7 +64,7 @@ class TestMuLaw(ModelContract, SoundContract):
         saving.save_model(model, tmp_path / "model.keras")
         copy = keras_gen.load_model(tmp_path / "model.keras")
         space, sounds = copy.preview(rows_of(batch, slice(4)), seed=0)["samples"]
-        assert space == Sound((14,), sample_rate=8000)
+        assert space == Sound((14,), sample_rate=8000, missing=True)
         assert sounds.shape == (4, 14)
 
 
@@ -185,6 +185,64 @@ def test_xla_draws_long_sounds_as_the_plain_loop_does():
     np.testing.assert_allclose(model.generate(noise, condition), plain, rtol=1e-4, atol=1e-6)
 
 
+def recordings_of(lengths, samples: int) -> np.ndarray:
+    """Returns sounds of several lengths, NaN behind their ends; the same sounds whatever the number of samples."""
+    x = np.random.default_rng(3).uniform(-1.0, 1.0, (len(lengths), 20))[:, :samples].astype(np.float32)
+    return np.where(np.arange(samples) < np.reshape(lengths, (-1, 1)), x, np.float32(np.nan))
+
+
+@pytest.mark.parametrize("encoding", ["mu_law", "linear"])
+def test_padding_of_any_length_counts_nowhere(encoding):
+    """Loss and gradient are those of recordings of five samples, however many are missing behind them."""
+    settings = {"encoding": encoding, "num_codes": 16, "num_components": 2, "filters": 3, "skip_filters": 4}
+    found = []
+    for samples in (5, 9, 20):
+        model = randomise(WaveNet((samples,), dilations=(1, 2), **settings))
+        x = recordings_of([5, 5], samples)
+        step = Step(tf.constant([0, 0]), training=True)
+        with tf.GradientTape() as tape:
+            terms = model.loss_terms({"x": tf.constant(x)}, step)
+        gradients = tape.gradient(terms["loss"], model.trainable_variables)
+        found.append((terms["loss"], [tf.convert_to_tensor(gradient) for gradient in gradients]))
+        np.testing.assert_allclose(model.log_prob(x), -terms["loss"], rtol=1e-5)
+    for loss, gradients in found[1:]:
+        np.testing.assert_allclose(loss, found[0][0], rtol=1e-5)
+        for ours, theirs in zip(gradients, found[0][1], strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("encoding", ["mu_law", "linear"])
+def test_a_likelihood_is_that_of_the_samples_before_the_end(encoding, monkeypatch):
+    """The first factors of a whole sound, whatever follows them; no gradient comes from behind the end."""
+    settings = {"encoding": encoding, "num_codes": 16, "num_components": 2, "filters": 3, "skip_filters": 4}
+    model = randomise(WaveNet((20,), dilations=(1, 2), **settings))
+    whole, lengths = recordings_of([20] * 3, 20), [4, 20, 13]
+    x = recordings_of(lengths, 20)
+    factors = model.conditional.log_prob(model.parameters(whole), whole).numpy()
+    expected = [factors[row, :length].sum() for row, length in enumerate(lengths)]
+    np.testing.assert_allclose(model.log_prob(x), expected, rtol=1e-5)
+
+    parameters = model.parameters(x)
+    monkeypatch.setattr(model, "parameters", lambda *args, **kwargs: parameters)
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        total = tf.reduce_sum(model.log_prob(x))
+    reached = np.any(tape.gradient(total, parameters) != 0.0, axis=-1)
+    np.testing.assert_array_equal(reached, ~np.isnan(x))
+
+
+def test_bits_are_those_of_a_sample_that_is_there():
+    model = randomise(WaveNet((20,), num_codes=16, filters=3, skip_filters=4, dilations=(1, 2)))
+    model.compile()
+    x = recordings_of([4, 20, 13], 20)
+    nats = -float(np.sum(model.log_prob(x)))
+    figures = model.evaluate(x, batch_size=2, verbose=0, return_dict=True)
+    assert figures["nll"] == pytest.approx(nats / 3, rel=1e-5)
+    assert figures["bits_per_dim"] == pytest.approx(nats / 37 / np.log(2), rel=1e-5)
+    found = evaluation.likelihood(model, tf.data.Dataset.from_tensor_slices(x).batch(2))
+    assert found["bits_per_dim"] == pytest.approx(figures["bits_per_dim"], rel=1e-5)
+
+
 def test_defaults_of_the_encodings():
     assert WaveNet((3,)).conditional.num_parameters == 256
     model = WaveNet((3,), encoding="linear")
@@ -212,8 +270,10 @@ def test_wrong_arguments(arguments, error, sentence):
         WaveNet(**{"event_shape": (4,), "filters": 2, "skip_filters": 2, "dilations": (1,), **arguments})
 
 
-@pytest.mark.parametrize("value", [1.5, -1.01, np.nan])
+@pytest.mark.parametrize("value", [1.5, -1.01, np.nan, np.inf])
 def test_what_is_no_amplitude_gets_a_sentence(value):
     model = WaveNet((4,), filters=2, skip_filters=2, dilations=(1,))
-    with pytest.raises(ValueError, match=f"^`x` holds the value {value:g}; expected real numbers from -1 to 1.$"):
+    with pytest.raises(
+        ValueError, match=f"^`x` holds the value {value:g}; expected real numbers from -1 to 1, or NaN behind "
+    ):
         model.log_prob(np.full((2, 4), value))

@@ -40,6 +40,19 @@ def test_a_folder_of_recordings_is_cut_or_filled_with_silence(recordings):
     assert data.load(recordings).event_shape == (16,)
 
 
+def test_samples_behind_the_end_of_a_recording_can_be_missing(recordings):
+    splits = data.load(recordings, audio_length=10, padding="missing", batch_size=4)
+    assert splits.spaces == {"x": Sound((10,), sample_rate=8000, missing=True)}
+    silent = data.load(recordings, audio_length=10, batch_size=4)
+    for split in ("train", "validation", "test"):
+        found = splits.array(split)
+        # A recording of n samples has the amplitude (n - 4) · 100 / 32768.
+        lengths = np.minimum(10, np.round(found[:, 0] * 32768 / 100).astype(int) + 4)
+        np.testing.assert_array_equal(np.isnan(found), np.arange(10) >= lengths[:, np.newaxis])
+        np.testing.assert_array_equal(np.nan_to_num(found), silent.array(split))
+    assert np.isnan(sounds(splits)).any()
+
+
 def test_subfolders_are_the_labels(recordings):
     splits = data.load(recordings, audio_length=5, labels=True, batch_size=12)
     assert splits.spaces["condition"] == ClassLabel(2)
@@ -86,7 +99,7 @@ def test_other_sample_rates_become_that_of_the_first_file(tmp_path):
         wavfile.write(tmp_path / f"{number}.wav", rate, (0.5 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32))
     reading = read_sounds({"all": sorted(tmp_path.iterdir())}, None)
     first, second = reading.columns["all"]["x"]
-    assert reading.spaces["x"] == Sound((8000,), sample_rate=8000)
+    assert reading.spaces["x"] == Sound((8000,), sample_rate=8000, missing=True)
     # The ends miss what would follow.
     np.testing.assert_allclose(first[100:-100], second[100:-100], atol=2e-3)
 
@@ -136,6 +149,7 @@ def test_tones_have_the_pitch_of_their_label():
 def test_wrong_sound_gets_a_sentence(recordings, tmp_path, monkeypatch):
     for arguments, sentence in (
         ({"standardize": True}, "`standardize` must be False: .* holds sound"),
+        ({"padding": "noise"}, "`padding` 'noise' is unknown"),
         ({"audio_length": 0}, "`audio_length` must be at least 1, received 0"),
         ({"binarization": "threshold"}, "`binarization` must be 'none' for the real-valued set"),
     ):
@@ -161,3 +175,8 @@ def test_a_wrong_file_gets_a_sentence(tmp_path):
     wavfile.write(tmp_path / "sound.wav", 8000, np.zeros(0, np.int16))
     with pytest.raises(ValueError, match="holds no sound; at least one sample is expected"):
         data.load(tmp_path)
+
+
+def test_normalized_sounds_are_equally_loud():
+    x = np.array([[0.1, -0.2], [0.0, 0.0], [1.0, 0.5]], np.float32)
+    np.testing.assert_allclose(audio.normalized(x), [[0.5, -1.0], [0.0, 0.0], [1.0, 0.5]])

@@ -36,3 +36,15 @@ def test_markov_chain_of_an_independent_process_is_its_entropy():
 
 def test_sound_has_no_baseline_over_amplitudes():
     assert evaluation.baselines(data.load("tones")) == {}
+
+
+def test_nothing_counts_behind_the_end_of_a_sequence():
+    """By hand: the entries 0 0 1 and 1, of two levels; two pairs begin with 0, none with 1."""
+    end = np.nan
+    train = np.array([[0.0, 0.0, 1.0, end], [1.0, end, end, end]])
+    test = np.array([[0.0, 1.0, end, end], [1.0, 1.0, 0.0, end]])
+    first = {0: np.log(3 / 6), 1: np.log(3 / 6)}
+    expected = [first[0] + np.log(2 / 4), first[1] + np.log(1 / 2) + np.log(1 / 2)]
+    assert evaluation.markov_chain(train, test, 2) == pytest.approx(-np.mean(expected))
+    longer = [np.pad(x, ((0, 0), (0, 3)), constant_values=end) for x in (train, test)]
+    assert evaluation.markov_chain(*longer, 2) == pytest.approx(-np.mean(expected))

@@ -49,6 +49,47 @@ class TestContract(TrainingContract):
         np.testing.assert_allclose(real.judge(data / 3.0)[0], model.judge(data)[0], rtol=1e-5)
 
 
+class TestSounds(TrainingContract):
+    """The class of a sound is its pitch."""
+
+    def make_model(self, **changes):
+        arguments = {"num_classes": 3, "window": 16, "hop": 8, "sample_rate": 8000, "filters": (6,), "num_features": 9}
+        return evaluation.SoundClassifier((48,), **{**arguments, "seed": 1, **changes})
+
+    def make_data(self):
+        random = np.random.default_rng(0)
+        pitch, phase = 0.5 + np.arange(48) % 3, random.uniform(0.0, 6.0, 48)
+        x = 0.5 * np.sin(pitch[:, np.newaxis] * np.arange(48) + phase[:, np.newaxis])
+        return {"x": x.astype(np.float32), "condition": np.arange(48) % 3}
+
+    def outputs(self, model, seed):
+        sounds = np.random.default_rng(seed).uniform(-1.0, 1.0, (3, *model.event_shape))
+        return tf.concat(model.judge(sounds), axis=-1)
+
+    def test_a_pitch_is_learnt(self, training):
+        _, _, history = training
+        assert history["accuracy"][-1] == 1.0
+
+    def test_a_spectrogram_is_the_logarithm_of_the_power(self, model, data):
+        """By NumPy's transform: a full sine is 1 at its frequency, and 80 decibels below it are 0."""
+        x = np.stack([*data["x"][:2], np.sin(2.0 * np.pi * 3.0 * np.arange(48) / 16.0), np.zeros(48)])
+        hann = np.hanning(17)[:-1]
+        frames = np.stack([x[:, start : start + 16] for start in range(0, 33, 8)], axis=1)
+        power = np.abs(2.0 / hann.sum() * np.fft.rfft(hann * frames)) ** 2
+        expected = np.maximum(0.0, 1.0 + 10.0 * np.log10(power + 1e-30) / 80.0)
+        found = model.images(tf.constant(x, tf.float32))
+        assert found.shape == (4, *model.image_shape) == (4, 5, 9, 1)
+        np.testing.assert_allclose(found[..., 0], expected, atol=2e-3)
+        np.testing.assert_allclose(found[2, :, 3, 0], 1.0, atol=1e-4)
+        np.testing.assert_allclose(found[3], 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("event_shape", [(200,), (64, 64, 1)])
+def test_wrong_shape_of_sounds(event_shape):
+    with pytest.raises(ValueError, match=r"`event_shape` must be \(samples,\), at least the window's 256; received \("):
+        evaluation.SoundClassifier(event_shape)
+
+
 def test_wrong_event_shape():
     with pytest.raises(ValueError, match=r"`event_shape` must be \(height, width, channels\), received \(784,\)."):
         evaluation.Classifier((784,))

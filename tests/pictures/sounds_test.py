@@ -40,3 +40,10 @@ def test_several_rows_of_sound_stand_below_each_other():
     one = pictures.picture(SOUND, np.zeros((1, 2000)))
     image = pictures.preview(rows)
     assert (image.width, image.height) == (one.width, 3 * one.height)
+
+
+def test_what_is_missing_behind_the_end_of_a_sound_is_drawn_as_silence():
+    tone = 0.5 * np.sin(np.arange(2000))[np.newaxis]
+    short = {end: np.where(np.arange(2000) < 1200, tone, end) for end in (0.0, np.nan)}
+    first, second = (np.asarray(pictures.picture(SOUND, x)) for x in short.values())
+    np.testing.assert_array_equal(first, second)

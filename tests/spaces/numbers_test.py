@@ -65,3 +65,16 @@ def test_entries_may_be_missing_where_a_space_says_so(space):
     whole = type(space)(*((2,), 3)[: 1 + isinstance(space, Levels)])
     with pytest.raises(ValueError, match=r"^`x` holds the value nan; expected [^,]*\.$"):
         whole.validate(x, "x")
+
+
+def test_samples_are_missing_behind_the_end_of_a_sound_alone():
+    space, nan = Sound((3,), missing=True), np.nan
+    x = np.array([[0.5, nan, nan], [1.0, -1.0, nan], [0.0, 0.0, 0.0]], np.float32)
+    np.testing.assert_array_equal(space.validate(x, "x"), x)
+    np.testing.assert_array_equal(space.guard(x, "x"), x)
+    for wrong, value in (([nan, nan, nan], "nan"), ([0.5, nan, 0.25], "0.25"), ([0.5, 1.5, nan], "1.5")):
+        sentence = f"^`x` holds the value {value}; expected real numbers from -1 to 1, or NaN behind the end.$"
+        with pytest.raises(ValueError, match=sentence):
+            space.validate([wrong], "x")
+    with pytest.raises(ValueError, match=r"^`x` holds the value nan; expected real numbers from -1 to 1\.$"):
+        Sound((3,)).validate(x, "x")

@@ -1,4 +1,4 @@
-"""A run on sound, by WaveNet's recipe: what it reports, and what it leaves to look at and to listen to."""
+"""Runs on sound, by recipes of WaveNet and WaveGAN: what they report, and leave to look at and to listen to."""
 
 import json
 import math
@@ -10,6 +10,7 @@ from scipy.io import wavfile
 
 import keras_gen
 from keras_gen import cli, data, evaluation, pictures, training
+from recipes.adversarial import wavegan
 from recipes.autoregressive import wavenet
 
 
@@ -62,3 +63,27 @@ def test_samples_can_be_heard_and_seen(finished):
     assert PIL.Image.open(finished / "samples.png").size == expected.size
     assert (finished / "samples" / "epoch-00001.png").exists()
     assert "4,000 samples in a second" in (finished / "README.md").read_text()
+
+
+def test_sounds_of_two_players_are_judged_by_a_stage_of_the_run(tmp_path):
+    report = wavegan.main(
+        folder=str(tmp_path / "run"),
+        audio_length=256,
+        epochs=1,
+        batch_size=256,
+        base_filters=1,
+        latent_size=2,
+        discriminator_steps=1,
+        judge_epochs=1,
+    )
+    test = report["test"]
+    # As many samples as there are test sounds, all normalized to amplitudes up to 1.
+    assert test["num_samples"] == report["dataset"]["num_examples"]["test"] == 64
+    assert (test["silent_of_data"], test["clipped_of_data"]) == (0.0, 0.0)
+    assert 1.0 <= test["score"] <= 8.0
+    assert 1.0 <= test["score_of_data"] <= 8.0
+    assert 0.0 <= test["judge_accuracy"] <= 1.0
+    model = keras_gen.load_model(tmp_path / "run")
+    assert model.sample(2, seed=0).shape == (2, 256)
+    for name in ("judge/checkpoints", "samples.wav", "samples.png", "model.tflite"):
+        assert (tmp_path / "run" / name).exists()

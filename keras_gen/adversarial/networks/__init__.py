@@ -1,4 +1,4 @@
-"""Networks of the two players, by kind: dense, maxout, convolutional and residual.
+"""Networks of the two players, by kind: dense, maxout, convolutional, residual, and convolutional over sound.
 
 A generator maps noise, and condition vectors if there are any, to examples before a tanh. A discriminator maps
 examples, whose levels are spread over [-1, 1], and condition vectors to one number. Any generator plays against any
@@ -12,12 +12,20 @@ from keras_gen.adversarial.networks.dense import DenseGenerator as DenseGenerato
 from keras_gen.adversarial.networks.maxout import MaxoutDiscriminator as MaxoutDiscriminator
 from keras_gen.adversarial.networks.residual import ResidualDiscriminator as ResidualDiscriminator
 from keras_gen.adversarial.networks.residual import ResidualGenerator as ResidualGenerator
+from keras_gen.adversarial.networks.waveform import WaveformDiscriminator as WaveformDiscriminator
+from keras_gen.adversarial.networks.waveform import WaveformGenerator as WaveformGenerator
 
 #: The networks that a model can be asked for by name.
-GENERATORS = {"dense": DenseGenerator, "convolutional": ConvolutionalGenerator, "residual": ResidualGenerator}
+GENERATORS = {
+    "dense": DenseGenerator,
+    "convolutional": ConvolutionalGenerator,
+    "residual": ResidualGenerator,
+    "waveform": WaveformGenerator,
+}
 DISCRIMINATORS = {
     "dense": DenseDiscriminator,
     "maxout": MaxoutDiscriminator,
     "convolutional": ConvolutionalDiscriminator,
     "residual": ResidualDiscriminator,
+    "waveform": WaveformDiscriminator,
 }

@@ -39,7 +39,7 @@ def read_sounds(paths: dict[str, list[pathlib.Path]], audio_length: int | None) 
 def of_one_length(
     waveforms: dict[str, list[np.ndarray]], sample_rate: int, audio_length: int | None
 ) -> columns.Reading:
-    """Makes examples of recordings: longer ones are cut, and silence follows shorter ones.
+    """Makes examples of recordings: longer ones are cut, and behind the end of shorter ones samples are missing, NaN.
 
     Args:
         waveforms: split to recordings, each a float32 array of shape `(samples,)`.
@@ -60,8 +60,9 @@ def of_one_length(
         )
     found = {}
     for split, recordings in waveforms.items():
-        examples = np.zeros((len(recordings), length), np.float32)
+        examples = np.full((len(recordings), length), np.nan, np.float32)
         for example, waveform in zip(examples, recordings, strict=True):
             example[: len(waveform)] = waveform[:length]
         found[split] = {"x": examples}
-    return columns.Reading(found, {"x": Sound((length,), sample_rate=sample_rate)}, options=("audio_length",))
+    space = Sound((length,), sample_rate=sample_rate, missing=True)
+    return columns.Reading(found, {"x": space}, options=("audio_length", "padding"))

@@ -1,8 +1,9 @@
-"""A classifier of images, whose features judge samples, and the weights of the one that comes with the package."""
+"""Classifiers of images and of sounds, whose features judge samples, and the weights of one of handwritten digits."""
 
 import pathlib
 
 from keras_gen.evaluation.classifier.network import Classifier as Classifier
+from keras_gen.evaluation.classifier.sounds import SoundClassifier as SoundClassifier
 
 #: A classifier of handwritten digits, made by `recipes/tasks/classifier.py --paper`.
 SHIPPED = pathlib.Path(__file__).with_name("mnist_classifier.keras")

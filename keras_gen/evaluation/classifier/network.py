@@ -58,13 +58,11 @@ class Classifier(EventModel):
         **kwargs,
     ):
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
-        if len(self.event_shape) != 3:
-            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
         self.num_classes = checks.positive_int("num_classes", num_classes)
         self.condition_space = ClassLabel(self.num_classes)
         self.filters = checks.positive_ints("filters", filters)
         self.num_features = checks.positive_int("num_features", num_features)
-        self.hidden = keras.Sequential([keras.Input(self.event_shape)], name="hidden")
+        self.hidden = keras.Sequential([keras.Input(self.image_shape)], name="hidden")
         for layer, units in enumerate(self.filters):
             self.hidden.add(
                 keras.layers.Conv2D(units, 5, 2, padding="same", activation="relu", **self.layer_options(layer))
@@ -75,6 +73,21 @@ class Classifier(EventModel):
         self.output_layer = keras.layers.Dense(self.num_classes, **options[1])
         self.output_layer.build((None, self.num_features))
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Height, width and channels of the images that the convolutions see.
+
+        Raises:
+            ValueError: if examples have no such images.
+        """
+        if len(self.event_shape) != 3:
+            raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
+        return self.event_shape
+
+    def images(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns what the convolutions see of float32 examples, of shape `(batch, *image_shape)`."""
+        return self.event_space.scaled(x, 0.0, 1.0)
+
     def layer_options(self, layer: int) -> dict:
         """Returns the data type of a layer, and He et al.'s initial weights from a stream of its own."""
         return {
@@ -83,8 +96,8 @@ class Classifier(EventModel):
         }
 
     def features(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns h, float32 of shape `(batch, num_features)`, of float32 images."""
-        return tf.cast(self.hidden(self.event_space.scaled(x, 0.0, 1.0)), tf.float32)
+        """Returns h, float32 of shape `(batch, num_features)`, of float32 examples."""
+        return tf.cast(self.hidden(self.images(x)), tf.float32)
 
     def label(self, features: tf.Tensor) -> tfd.Categorical:
         """Returns p(y|x) of images with the given features."""

@@ -1,0 +1,74 @@
+"""A training step of WaveGAN against plain and compiled PyTorch, sounds in a second, and memory over many steps.
+
+    python benchmarks/wavegan_step.py --peer ~/peers/bin/python
+
+prints, all measured in this run, for sounds of 4,096 samples, d = 16 and phase shuffle by up to two samples,
+
+- the time of a training step with batches of 16 and of 64 sounds, five steps of the critic with its gradient penalty
+  and one of the generator, with Adam; and that of the same nets and losses in PyTorch, plain and through
+  `torch.compile`, in turn; `--peer` names an interpreter with `pip install torch`;
+- sounds that the generator makes in a second;
+- the memory of the process after 100 training steps and after 1,000 more, of narrow networks.
+
+The best of many repetitions is taken, since other work on the machine only ever slows one down.
+"""
+
+import pathlib
+import subprocess
+
+import numpy as np
+import tensorflow as tf
+import tyro
+from timing import best_seconds, print_memory
+
+from keras_gen.adversarial import WaveGAN
+
+SAMPLES, FILTERS, BATCH_SIZES = 4096, 16, (16, 64)
+
+
+def train_step(model: WaveGAN, batch_size: int):
+    """Returns what `fit` runs for each batch of a data set in memory."""
+    model.compile()
+    model.make_train_function()
+    sounds = np.random.default_rng(0).uniform(-1.0, 1.0, (batch_size, *model.event_shape)).astype(np.float32)
+    batches = iter(tf.data.Dataset.from_tensors(sounds).repeat())
+    return lambda: model.train_function(batches)["loss"]
+
+
+def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int = 5, steps: int = 1000) -> None:
+    """Prints the figures.
+
+    Args:
+        peer: Python interpreter that has PyTorch; without one, our steps alone are timed.
+        rounds: turns of ours and theirs.
+        repetitions: steps in a turn, of which the best counts.
+        steps: training steps over which memory is measured.
+    """
+    script = pathlib.Path(__file__).with_name("wavegan_peer.py")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    for batch_size in BATCH_SIZES:
+        step = train_step(WaveGAN((SAMPLES,), base_filters=FILTERS), batch_size)
+        ours, theirs = [], []
+        for _ in range(rounds):
+            ours.append(best_seconds([step], repetitions)[0])
+            if process is not None:
+                process.stdin.write(f"{batch_size} {repetitions}\n")
+                process.stdin.flush()
+                theirs.append([float(seconds) for seconds in process.stdout.readline().split()])
+        print(f"WaveGAN step, batch {batch_size}: {1e3 * min(ours):.0f} ms", end="")
+        if theirs:
+            for name, seconds in zip(("plain", "compiled"), np.min(theirs, axis=0), strict=True):
+                print(f"; PyTorch, {name}, {1e3 * seconds:.0f} ms (×{seconds / min(ours):.2f})", end="")
+        print(flush=True)
+    if process is not None:
+        process.communicate()
+
+    model = WaveGAN((SAMPLES,), base_filters=FILTERS)
+    (seconds,) = best_seconds([lambda: model.sample(100, seed=0)], repetitions)
+    print(f"the generator makes {100 / seconds:,.0f} sounds in a second", flush=True)
+    print_memory(train_step(WaveGAN((256,), base_filters=4), 4), steps)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,99 @@
+"""WaveGAN (Donahue et al., 2019, https://arxiv.org/abs/1802.04208).
+
+python -m recipes.adversarial.wavegan                                           tones of eight pitches
+python -m recipes.adversarial.wavegan --paper                                   spoken digits of 4,096 samples, d = 16
+python -m recipes.adversarial.wavegan --paper --phase-shuffle 0 --folder runs/plain    the same without phase shuffle
+
+Measured on spoken digits, 1,560 steps of the generator, 20 minutes beside other trainings, 500 sounds by a classifier
+of 96.6 % test accuracy: score 2.82 ± 0.04 (real sounds 8.53), none silent, none clipped; voiced noise with the loudness
+of words. Without phase shuffle: not measured yet. The paper trains 200,000 steps of 64 sounds of 16,384 samples, with
+d = 64 and a learning rate of 0.0001: score 4.67 (real test sounds 8.01) on another set of words.
+"""
+
+from keras_gen import training
+
+
+@training.recipe(
+    dataset="spoken_digit",
+    audio_length=4096,
+    base_filters=16,
+    latent_size=100,
+    discriminator_steps=3,
+    epochs=12,
+    batch_size=16,
+    learning_rate=0.0004,
+)
+def main(
+    run: "training.Run",
+    *,
+    data: training.Sounds = training.Sounds("tones"),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=20, batch_size=32, learning_rate=0.0002),
+    base_filters: int = 8,
+    phase_shuffle: int = 2,
+    latent_size: int = 32,
+    discriminator_steps: int = 5,
+    generator_average: float = 0.99,
+    conditional: bool = False,
+    normalize: bool = True,
+    judge_epochs: int = 20,
+    num_samples: int | None = None,
+) -> dict:
+    """Trains WaveGAN, and judges its sounds by a classifier of real ones and by the faults that anybody would hear.
+
+    Args:
+        base_filters: channels of both players at a quarter of the length.
+        phase_shuffle: samples that features are moved by, at most; 0 for no phase shuffle.
+        latent_size: length of the noise.
+        discriminator_steps: steps of the discriminator for each step of the generator.
+        generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
+        conditional: give both players the label of each sound.
+        normalize: bring the largest amplitude of each recording to 1.
+        judge_epochs: passes of the classifier over the training sounds.
+        num_samples: sounds that are judged; as many as there are test sounds by default.
+    """
+    import keras
+
+    from keras_gen import adversarial, evaluation
+    from keras_gen.data import audio
+
+    labelled = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
+    if normalize:
+        labelled = labelled.changed(lambda sounds, _: audio.normalized(sounds))
+    splits = labelled if conditional else labelled.unlabelled()
+    judge = training.trained_judge(run, "judge", labelled, epochs=judge_epochs)
+    with run.scope():
+        model = adversarial.WaveGAN(
+            splits.event_shape,
+            base_filters=base_filters,
+            phase_shuffle=phase_shuffle,
+            sample_rate=splits.sample_rate,
+            latent_size=latent_size,
+            discriminator_steps=discriminator_steps,
+            generator_average=run.options.ema or generator_average,
+            num_classes=labelled.spaces["condition"].num_classes if conditional else None,
+            seed=run.seed,
+        )
+        rates = [schedule.rate(splits.steps_per_epoch * steps) for steps in (1, discriminator_steps)]
+        run.compile(model, *(keras.optimizers.Adam(rate, 0.5, 0.9) for rate in rates), xla=False)
+    model = run.fit(model, splits, epochs=schedule.epochs)
+
+    x, labels = splits.array("test"), labelled.labels("test")
+    metrics = {
+        "test": {
+            **model.evaluate(splits.test, verbose=0, return_dict=True),
+            **evaluation.sound_quality(model, x, judge, num_samples=num_samples, seed=run.seed),
+            "judge_accuracy": training.label_accuracy(judge, x, labels),
+        }
+    }
+    return run.finish(
+        model,
+        splits,
+        metrics,
+        protocol="Losses of the players on held-out data; scores and features by a classifier of spectrograms that was "
+        "trained on the training sounds, of as many test sounds as generated ones, with the means over ten parts; "
+        "silent is a sound with no amplitude beyond 0.005, clipped one with three samples in a row at full scale.",
+    )
+
+
+if __name__ == "__main__":
+    main.cli()
