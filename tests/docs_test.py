@@ -10,7 +10,8 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 
 @pytest.mark.filterwarnings("ignore:the Parzen width")
 @pytest.mark.parametrize(
-    ("page", "least"), [("adversarial_networks.md", 6), ("mixtures.md", 2), ("energy.md", 4), ("translation.md", 5)]
+    ("page", "least"),
+    [("adversarial_networks.md", 6), ("mixtures.md", 2), ("energy.md", 4), ("translation.md", 5), ("text.md", 4)],
 )
 def test_examples_run(page, least):
     examples = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)

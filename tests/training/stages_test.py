@@ -9,6 +9,7 @@ from keras_gen import training
 from keras_gen.training import callbacks
 from keras_gen.training.run import Run
 from recipes.adversarial import text_to_image
+from recipes.autoregressive import dalle
 from recipes.latent import vq_vae
 
 #: Of each recipe: small settings, the subfolder of its first stage and that of its second one.
@@ -42,6 +43,26 @@ RECIPES = {
             "num_samples": 10,
         },
         ("joint_embedding", ""),
+    ),
+    dalle: (
+        {
+            "dataset": "digits",
+            "joint_epochs": 0,
+            "image_epochs": 1,
+            "epochs": 3,
+            "batch_size": 500,
+            "held_out": ("a thick three",),
+            "num_codes": 3,
+            "code_size": 2,
+            "filters": (3,),
+            "num_layers": 1,
+            "width": 4,
+            "num_heads": 1,
+            "strengths": (1.0,),
+            "num_candidates": 1,
+            "num_samples": 10,
+        },
+        ("image_codes", ""),
     ),
 }
 
