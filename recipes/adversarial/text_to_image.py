@@ -7,7 +7,10 @@ python -m recipes.adversarial.text_to_image --dataset my_photos/ --captions capt
 Captions say what is measured of a digit: "a thin seven leaning left at the top". Thick threes, small sevens and zeros
 that lean to the left are in no training image; they are asked for in the end.
 
-Not measured yet.
+Measured on two cores, ten epochs, one seed, 22 minutes beside other trainings: the digit is recognised in 86.4 % of
+the images (real ones 98.7 %); thickness is on the asked side in 95.9 %, slant in 81.1 %, size in 93.1 %, place in all.
+Of combinations that no training image has: digit 82.0 %, thickness 70.7 %, slant 82.9 %, size 74.2 %, place all.
+`--paper` was not run.
 """
 
 from typing import Literal
