@@ -5,6 +5,10 @@ python -m recipes.translation.jigsaw --grid 2 2            four pieces
 python -m recipes.translation.jigsaw --dataset my_faces --image-size 60       any folder of images
 
 Images are cut to a size that the grid divides.
+
+Measured on two cores beside other trainings, test digits, where equal pieces may change places. Nine pieces, 11
+minutes: 98.2 % at right positions, 93.1 % of images all right (by the mean image 75.5 % and 31.8 %). Four pieces, with
+`--epochs 4`, 6 minutes: 99.9 % and 99.8 % (97.8 % and 95.6 %).
 """
 
 from keras_gen import training
