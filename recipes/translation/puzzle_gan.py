@@ -4,6 +4,11 @@ python -m recipes.translation.puzzle_gan                                        
 python -m recipes.translation.puzzle_gan --dataset my_faces --image-size 64 --paper     any folder of images
 
 The parts of an image are the squares with most edges in them. Nothing tells the model where they were.
+
+Measured on two cores, 13 minutes beside other trainings, test digits: the masks overlap with the true ones by 0.828
+(the usual places: 0.639); a classifier finds the digit in 91.0 % of completions (in 98.9 % of the images, and in 97.4 %
+of images black but for their parts). With the paper's last weight, `--last-weight 0.0064`, 0.820 and 89.9 %. `--paper`
+was not run.
 """
 
 from keras_gen import training
