@@ -7,7 +7,11 @@ python -m recipes.autoregressive.dalle --dataset my_photos/ --captions captions.
 Captions say what is measured of a digit: "a thin seven leaning left at the top". Thick threes, small sevens and zeros
 that lean to the left are in no training image; they are asked for in the end.
 
-Not measured yet.
+Measured on two cores, the first command, one seed, 33 min of training beside others, 361,000 weights: 2.22 bits a code,
+75.3 nats for an image's codes, at most 1.531 bits per dimension. Of 2,000 captions, the digit is recognised in 70.2 %
+of images without guidance, 89.8 % with guidance 2, 92.5 % with 3; thickness as asked in 74.6, 79.5 and 83.0 %, slant
+69.3, 79.0 and 79.4 %, size 84.8, 92.5 and 92.0 %. Of combinations that no training image has: digit 68.8, 89.6, 94.0 %.
+The best of four by its own likelihood: digit 80.6 %; by a joint embedding of images and captions: 88.1 %.
 """
 
 from keras_gen import training
@@ -124,7 +128,8 @@ def main(
             }
             curves = {title: {n: [f.get(n) for f in found] for n in names} for title, names in curves.items()}
             pictures.line_plots(strengths, curves, label="guidance").save(run.folder / "guidance.png")
-        training.sentences_picture(draw, splits, seed=run.seed).save(run.folder / "sentences.png")
+        strongly = functools.partial(draw, guidance=max(strengths))
+        training.sentences_picture(strongly, splits, seed=run.seed).save(run.folder / "sentences.png")
         columns = splits.examples("test", 8)
         x, height = columns["x"].numpy(), splits.event_shape[0]
         missing = np.arange(height)[:, np.newaxis, np.newaxis] >= height // 2
