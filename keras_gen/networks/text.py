@@ -135,6 +135,16 @@ class ReadsText:
         self.condition_space = Text(MOST_CHARACTERS, self.words)
         self.token_space = Tokens(self.num_tokens, self.tokenizer.size)
 
+    def compile(self, *optimizers, jit_compile: bool = False, **kwargs):
+        """As in the model without captions, but never with XLA.
+
+        Raises:
+            ValueError: if `jit_compile` is true.
+        """
+        if jit_compile:
+            raise ValueError("`jit_compile` must be False: XLA reads no strings, which captions are; received True.")
+        super().compile(*optimizers, jit_compile=jit_compile, **kwargs)
+
     def validated_condition(self, condition):
         """Returns strings, or token ids, as a tensor; errors are those of `EventModel`."""
         if condition is not None and holds_integers(condition):

@@ -102,3 +102,8 @@ def test_captions_find_images_that_they_were_not_trained_on():
     every = ("a dark image, dark", "a dark image, light", "a light image, dark", "a light image, light")
     similarity = np.stack([model.similarity(x, [caption] * 100) for caption in every], axis=1)
     assert np.mean(similarity.argmax(axis=1) == [every.index(caption) for caption in captions]) > 0.97
+
+
+def test_xla_is_refused_where_captions_are_strings():
+    with pytest.raises(ValueError, match="`jit_compile` must be False: XLA reads no strings"):
+        make().compile("adam", jit_compile=True)
