@@ -182,3 +182,12 @@ def test_where_a_model_cannot_be_saved(model, tmp_path):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(OSError, match=r"cannot write .*: (File exists|Not a directory)\.$"):
         saving.save_model(model, tmp_path / "file" / "model.keras")
+
+
+def test_a_description_makes_the_same_model(model):
+    description = json.loads(json.dumps(saving.described(model)))
+    copy = saving.from_description(description)
+    assert type(copy) is MADE
+    assert copy.get_config() == model.get_config()
+    with pytest.raises(ValueError, match=r"holds os\.path, which is not a model of keras_gen"):
+        saving.from_description({"module": "os", "class_name": "path", "config": {}})

@@ -41,3 +41,14 @@ def test_one_model_needs_no_truth():
     image = np.asarray(pictures.density_plot(Truth("two_moons"), resolution=20))
     assert image.shape[0] > image.shape[1]
     assert image.std() > 0
+
+
+def test_curves_are_drawn_where_their_values_are():
+    """A curve that rises moves up from left to right, one that falls moves down."""
+    for values, sign in (([0.0, 0.5, 1.0], -1), ([1.0, 0.5, 0.0], 1)):
+        image = pictures.line_plots([0.0, 1.0, 2.0], {"share": {"a": values}}, label="strength")
+        red, _, blue = np.moveaxis(np.asarray(image, float), -1, 0)
+        rows = [np.median(np.nonzero(column)[0]) for column in ((blue - red) > 60.0).T if column.any()]
+        assert sign * (rows[2 * len(rows) // 3] - rows[len(rows) // 3]) > image.size[1] / 6
+    two = pictures.line_plots([0.0, 1.0], {"a": {"x": [0, 1]}, "b": {"x": [0, 1]}}, label="strength")
+    assert two.size[0] > 1.8 * image.size[0]
