@@ -80,7 +80,7 @@ def test_sample_draws_what_the_model_draws(trained, tmp_path, monkeypatch, capsy
 
 def test_sample_draws_captions_in_turn(trained, tmp_path, monkeypatch, capsys):
     model = randomise(TextToImageGAN((8, 8, 1), 9, words=("a", "thin", "three"), filters=(3,), latent_size=2))
-    folder = finished(tmp_path / "text_to_image", "adversarial.text_to_image", model, dataset="digits")
+    folder = finished(tmp_path / "text_to_image", "adversarial.text_to_image_gan", model, dataset="digits")
     output = tmp_path / "x.npy"
     arguments = ("--num-samples", 3, "--caption", "a thin three", "--caption", "three", "--output", output)
     status, _, _ = run(monkeypatch, capsys, "sample", folder, *arguments)

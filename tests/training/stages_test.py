@@ -8,7 +8,7 @@ import pytest
 from keras_gen import training
 from keras_gen.training import callbacks
 from keras_gen.training.run import Run
-from recipes.adversarial import text_to_image
+from recipes.adversarial import text_to_image_gan
 from recipes.autoregressive import dalle
 from recipes.latent import vq_vae
 
@@ -29,7 +29,7 @@ RECIPES = {
         },
         ("", "prior"),
     ),
-    text_to_image: (
+    text_to_image_gan: (
         {
             "dataset": "digits",
             "joint_epochs": 1,

@@ -1,8 +1,8 @@
 """GAN-INT-CLS (Reed et al., 2016, https://arxiv.org/abs/1605.05396).
 
-python -m recipes.adversarial.text_to_image            MNIST at random sizes and places, with captions
-python -m recipes.adversarial.text_to_image --paper    the paper's losses, networks, rates and epochs
-python -m recipes.adversarial.text_to_image --dataset my_photos/ --captions captions.jsonl --image-size 64
+python -m recipes.adversarial.text_to_image_gan            MNIST at random sizes and places, with captions
+python -m recipes.adversarial.text_to_image_gan --paper    the paper's losses, networks, rates and epochs
+python -m recipes.adversarial.text_to_image_gan --dataset my_photos/ --captions captions.jsonl --image-size 64
 
 Captions say what is measured of a digit: "a thin seven leaning left at the top". Thick threes, small sevens and zeros
 that lean to the left are in no training image; they are asked for in the end.
