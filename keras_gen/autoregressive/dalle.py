@@ -20,7 +20,7 @@ from keras_gen.distributions.entries import Categorical
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot, normal
 from keras_gen.networks.text import PADDING, ReadsText
-from keras_gen.networks.transformer import TransformerBlock, normalization
+from keras_gen.networks.transformer import normalization, transformer_blocks
 from keras_gen.spaces import Levels
 
 
@@ -75,11 +75,8 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         self.read_text(words, num_tokens)
         self.num_layers = checks.positive_int("num_layers", num_layers)
         self.num_heads = checks.positive_int("num_heads", num_heads)
-        if checks.positive_int("width", width) % num_heads:
-            raise ValueError(f"`width` must be a multiple of the {num_heads} heads, received {width}.")
-        self.width = width
+        self.width = checks.positive_int("width", width)
         self.feedforward_units = feedforward_units
-        units = 4 * width if feedforward_units is None else checks.positive_int("feedforward_units", feedforward_units)
         self.dropout = checks.rate("dropout", dropout)
         self.caption_dropout = checks.rate("caption_dropout", caption_dropout)
         self.text_weight = checks.rate("text_weight", text_weight)
@@ -96,12 +93,9 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         self.row_embedding = self.embedding("row_embedding", rows, 4)
         self.column_embedding = self.embedding("column_embedding", columns, 5)
         policy = self.dtype_policy
-        # Blocks add up: at the start, these smaller weights give the sum of all blocks the variance of one.
-        scale = (2.0 * num_layers) ** -0.5
-        self.blocks = [
-            TransformerBlock(width, num_heads, units, output_scale=scale, seed=(seed, 6, index), dtype=policy)
-            for index in range(self.num_layers)
-        ]
+        self.blocks = transformer_blocks(
+            self.num_layers, width, num_heads, feedforward_units, seed=(seed, 6), dtype=policy
+        )
         self.norm = normalization(width, policy)
         self.word_head = dense(width, self.word_conditional.num_parameters, glorot((seed, 7)), policy)
         self.code_head = dense(width, self.conditional.num_parameters, glorot((seed, 8)), policy)
@@ -474,13 +468,15 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
 
     def generate(self, noise, condition=None):
         condition = self.validated_condition(condition)
-        codes = self.transformer.generate({"uniform": noise["code"]}, condition)
-        return self.image_model.draw_given(tf.cast(codes[..., 0], tf.int32), noise)
+        return self.images_drawn(self.transformer.generate({"uniform": noise["code"]}, condition), noise)
 
     def draw(self, num_samples, condition, seed, *, guidance):
         noise = self.noise(num_samples, seed)
-        codes = self.transformer.draw_guided({"uniform": noise["code"]}, condition, guidance)
-        return self.image_model.draw_given(tf.cast(codes[..., 0], tf.int32), noise)
+        return self.images_drawn(self.transformer.draw_guided({"uniform": noise["code"]}, condition, guidance), noise)
+
+    def images_drawn(self, drawn: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Turns noise of the likelihood into images, given codes that the transformer drew."""
+        return self.image_model.draw_given(tf.cast(drawn[..., 0], tf.int32), noise)
 
     def sample_codes(self, condition, *, guidance: float = 1.0, seed=None) -> tf.Tensor:
         """Draws one image's codes for each caption; `decode` turns them into images.
@@ -561,7 +557,7 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
         of_codes = in_patches(missing, self.code_space.shape)[..., np.newaxis]
         drawn = self.transformer.impute(code_images(codes), of_codes, condition=condition, seed=first)
         noise = seeds.draws(self.image_model.conditional.noise_of(self.event_shape), x.shape[0], second)
-        return tf.where(missing, self.image_model.draw_given(tf.cast(drawn[..., 0], tf.int32), noise), x)
+        return tf.where(missing, self.images_drawn(drawn, noise), x)
 
     # Export and pictures
 

@@ -12,7 +12,7 @@ from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.distributions.entries import over_levels
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot, initializer_seed
-from keras_gen.networks.transformer import TransformerBlock, normalization
+from keras_gen.networks.transformer import normalization, transformer_blocks
 from keras_gen.spaces import class_or_vector
 
 
@@ -70,11 +70,8 @@ class TransformerAR(AutoregressiveModel):
         super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
         self.num_layers = checks.positive_int("num_layers", num_layers)
         self.num_heads = checks.positive_int("num_heads", num_heads)
-        if checks.positive_int("width", width) % num_heads:
-            raise ValueError(f"`width` must be a multiple of the {num_heads} heads, received {width}.")
-        self.width = width
+        self.width = checks.positive_int("width", width)
         self.feedforward_units = feedforward_units
-        units = 4 * width if feedforward_units is None else checks.positive_int("feedforward_units", feedforward_units)
         self.dropout = checks.rate("dropout", dropout)
         self.num_classes = num_classes
         self.condition_space = class_or_vector(num_classes, None)
@@ -93,12 +90,9 @@ class TransformerAR(AutoregressiveModel):
             initializer=embedding(stddev=0.1, seed=initializer_seed((seed, 1))),
         )
         self.entry_embedding = dense(self.inputs_per_entry, width, glorot((seed, 2)), policy)
-        # Blocks add up: at the start, these smaller weights give the sum of all blocks the variance of one.
-        scale = (2.0 * num_layers) ** -0.5
-        self.blocks = [
-            TransformerBlock(width, num_heads, units, output_scale=scale, seed=(seed, 3, index), dtype=policy)
-            for index in range(self.num_layers)
-        ]
+        self.blocks = transformer_blocks(
+            self.num_layers, width, num_heads, feedforward_units, seed=(seed, 3), dtype=policy
+        )
         self.norm = normalization(width, policy)
         self.head = dense(width, self.conditional.num_parameters, glorot((seed, 4)), policy)
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen import checks
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 from keras_gen.layers.loops import set_slice
@@ -156,6 +157,33 @@ class TransformerBlock(keras.layers.Layer):
         state, y = self.attention.advance(state, step, self.norms[0](x), seen)
         x = x + y
         return state, x + self.feedforward(x)
+
+
+def transformer_blocks(
+    num_layers: int, width: int, num_heads: int, feedforward_units: int | None, *, seed: tuple[int, ...], dtype
+) -> list[TransformerBlock]:
+    """Returns residual blocks that follow each other.
+
+    Args:
+        num_layers: number of blocks.
+        width: number of features, a multiple of `num_heads`.
+        num_heads: number of heads of each attention.
+        feedforward_units: number of units between the two dense layers of a block; None for four times `width`.
+        seed: seed of the initial weights, a tuple of ints.
+        dtype: dtype policy of the blocks.
+
+    Raises:
+        ValueError: if `width` is no multiple of the heads, or `feedforward_units` is below 1.
+    """
+    if width % num_heads:
+        raise ValueError(f"`width` must be a multiple of the {num_heads} heads, received {width}.")
+    units = 4 * width if feedforward_units is None else checks.positive_int("feedforward_units", feedforward_units)
+    # Blocks add up: at the start, these smaller weights give the sum of all blocks the variance of one.
+    scale = (2.0 * num_layers) ** -0.5
+    return [
+        TransformerBlock(width, num_heads, units, output_scale=scale, seed=(*seed, index), dtype=dtype)
+        for index in range(num_layers)
+    ]
 
 
 def masked_softmax(scores: tf.Tensor, visible, axis: int) -> tf.Tensor:
