@@ -18,13 +18,12 @@ linear maps between them; ours and those of nflows have.
 import multiprocessing
 import pathlib
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 import tyro
-from timing import best_seconds, train_step
+from timing import Peer, best_seconds, train_step
 
 from keras_gen.flows import MAF, MaskedSplineFlow, NeuralSplineFlow, RealNVP
 from keras_gen.flows.base import FlowModel
@@ -70,27 +69,9 @@ def peak_megabytes(task: tuple[str, int]) -> float:
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
-class Peer:
-    """The process that times the other libraries, if there is an interpreter for it.
-
-    Args:
-        interpreter: Python with PyTorch, zuko and nflows, or None.
-    """
-
-    def __init__(self, interpreter: pathlib.Path | None):
-        script = pathlib.Path(__file__).with_name("flows_peer.py")
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = None if interpreter is None else subprocess.Popen([interpreter.expanduser(), script], **pipes)
-
-    def seconds(self, *words) -> list[float]:
-        """Returns the shortest times of both libraries."""
-        if self.process is None:
-            return []
-        seconds = []
-        for library in LIBRARIES:
-            print(library, *words, file=self.process.stdin, flush=True)
-            seconds.append(float(self.process.stdout.readline()))
-        return seconds
+def seconds_of_peers(peer: Peer, *words) -> list[float]:
+    """Returns the shortest times of both libraries, if there is an interpreter for them."""
+    return [seconds for library in LIBRARIES for seconds in peer.seconds(library, *words)]
 
 
 def compare(label: str, ours: np.ndarray, theirs: np.ndarray) -> None:
@@ -145,7 +126,7 @@ def main(
         num_points: numbers of points in the processes whose memory is measured.
         sizes: numbers of dimensions in which sampling from MAF is timed.
     """
-    other = Peer(peer)
+    other = Peer(peer, "flows_peer.py")
     for name, size, units in [*((name, 8, 64) for name in small), *((name, 43, 512) for name in large)]:
         x = normal(256, size)
         ways = ((True, 1), (False, 1), (True, TOGETHER))
@@ -153,7 +134,7 @@ def main(
         ours, theirs = [], []
         for _ in range(rounds):
             ours.append(best_seconds(steps, repetitions) / [1, 1, TOGETHER])
-            theirs.append(other.seconds("train", name, size, units, 256, repetitions))
+            theirs.append(seconds_of_peers(other, "train", name, size, units, 256, repetitions))
         compare(f"{name}-{size}, networks {units}-{units}, step", np.array(ours), np.array(theirs))
 
     if num_samples:
@@ -161,10 +142,9 @@ def main(
         ways = [sampler(model, num_samples, compiled) for compiled in (True, False)]
         for _ in range(2):
             ours.append(best_seconds(ways, 3))
-            theirs.append(other.seconds("sample", "MAF", 43, 512, num_samples, 1))
+            theirs.append(seconds_of_peers(other, "sample", "MAF", 43, 512, num_samples, 1))
         compare(f"MAF-43, {num_samples} samples", np.array(ours), np.array(theirs))
-    if other.process is not None:
-        other.process.communicate()
+    other.close()
 
     # A process for each figure, since a process does not give back memory.
     tasks = [(verb, count) for verb in ("evaluate", "sample") for count in num_points]

@@ -14,13 +14,12 @@ The best of many repetitions is taken, since other work on the machine only ever
 """
 
 import pathlib
-import subprocess
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tyro
-from timing import best_seconds, print_memory
+from timing import Peer, best_seconds, print_memory
 
 from keras_gen.adversarial import DCGAN, WGANGP
 from keras_gen.core import Step
@@ -71,25 +70,19 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
         repetitions: steps in a turn, of which the best counts.
         steps: training steps over which memory is measured.
     """
-    script = pathlib.Path(__file__).with_name("gan_peer.py")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    other = Peer(peer, "gan_peer.py")
     for name, make, step_of in (("DCGAN step", dcgan, train_step), ("WGAN-GP critic step", wgan_gp, critic_step)):
         functions = [step_of(make(), jit_compile) for jit_compile in (False, True)]
         ours, theirs = [], []
         for _ in range(rounds):
             ours.append(best_seconds(functions, repetitions))
-            if process is not None:
-                process.stdin.write(f"{make.__name__} {repetitions}\n")
-                process.stdin.flush()
-                theirs.append(float(process.stdout.readline()))
+            theirs.extend(other.seconds(make.__name__, repetitions))
         plain, compiled = 1e3 * np.min(ours, axis=0)
         print(f"{name}, batch {BATCH}: {plain:.1f} ms without XLA, {compiled:.1f} with", end="")
         if theirs:
             print(f"; PyTorch {1e3 * min(theirs):.1f} ms (×{1e3 * min(theirs) / min(plain, compiled):.2f})", end="")
         print(flush=True)
-    if process is not None:
-        process.communicate()
+    other.close()
 
     model = dcgan()
     (seconds,) = best_seconds([lambda: model.sample(1000, seed=0)], repetitions)

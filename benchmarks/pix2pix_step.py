@@ -14,12 +14,11 @@ The best of many repetitions is taken, since other work on the machine only ever
 """
 
 import pathlib
-import subprocess
 
 import numpy as np
 import tensorflow as tf
 import tyro
-from timing import best_seconds, print_memory
+from timing import Peer, best_seconds, compiled_step, print_beside_torch, print_memory
 
 from keras_gen.translation import Pix2Pix
 
@@ -34,9 +33,7 @@ def pairs(batch_size: int) -> dict[str, np.ndarray]:
 def train_step(model: Pix2Pix, batch_size: int, jit_compile: bool):
     """Returns what `fit` runs for each batch of a data set in memory."""
     model.compile(jit_compile=jit_compile)
-    model.make_train_function()
-    batches = iter(tf.data.Dataset.from_tensors(pairs(batch_size)).repeat())
-    return lambda: model.train_function(batches)["loss"]
+    return compiled_step(model, pairs(batch_size))
 
 
 def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int = 10, steps: int = 1000) -> None:
@@ -48,25 +45,12 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
         repetitions: steps in a turn, of which the best counts.
         steps: training steps over which memory is measured.
     """
-    script = pathlib.Path(__file__).with_name("pix2pix_peer.py")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    other = Peer(peer, "pix2pix_peer.py")
     for batch_size in BATCH_SIZES:
         step = train_step(Pix2Pix(SHAPE, SHAPE, receptive_field=34), batch_size, False)
-        ours, theirs = [], []
-        for _ in range(rounds):
-            ours.append(best_seconds([step], repetitions)[0])
-            if process is not None:
-                process.stdin.write(f"{batch_size} {repetitions}\n")
-                process.stdin.flush()
-                theirs.append([float(seconds) for seconds in process.stdout.readline().split()])
-        print(f"Pix2Pix step, batch {batch_size}: {1e3 * min(ours):.1f} ms", end="")
-        if theirs:
-            for name, seconds in zip(("plain", "compiled"), np.min(theirs, axis=0), strict=True):
-                print(f"; PyTorch, {name}, {1e3 * seconds:.1f} ms (×{seconds / min(ours):.2f})", end="")
-        print(flush=True)
-    if process is not None:
-        process.communicate()
+        label = f"Pix2Pix step, batch {batch_size}"
+        print_beside_torch(label, step, other, [batch_size], rounds=rounds, repetitions=repetitions)
+    other.close()
 
     model = Pix2Pix(SHAPE, SHAPE)
     images, translate = pairs(32)["source"], tf.function(model.translate)

@@ -11,14 +11,13 @@ Each figure is the best of many repetitions, since other work on the machine onl
 """
 
 import pathlib
-import subprocess
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tyro
 from sklearn.neural_network import BernoulliRBM
-from timing import best_seconds, bits
+from timing import Peer, best_seconds, bits
 
 from keras_gen.energy import RBM
 
@@ -69,19 +68,15 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
     def note(name, seconds):
         times[name] = min(times.get(name, np.inf), 1e3 * seconds)
 
-    script = pathlib.Path(__file__).with_name("rbm_peer.py")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    other = Peer(peer, "rbm_peer.py")
     for _ in range(rounds):
         for name, (function, steps) in {**ours, **theirs}.items():
             (seconds,) = best_seconds([function], max(3, repetitions // steps))
             note(name, seconds / steps)
-        for name in () if process is None else ("plain", "compiled"):
-            process.stdin.write(f"{name} {repetitions}\n")
-            process.stdin.flush()
-            note(f"PyTorch, {name}", float(process.stdout.readline()))
-    if process is not None:
-        process.communicate()
+        for name in ("plain", "compiled"):
+            for seconds in other.seconds(name, repetitions):
+                note(f"PyTorch, {name}", seconds)
+    other.close()
     best = min(times[name] for name in ours)
     for name, milliseconds in times.items():
         print(f"{name}: {milliseconds:.2f} ms (×{milliseconds / best:.2f} of our best)")

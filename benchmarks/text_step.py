@@ -12,7 +12,7 @@ import random
 import numpy as np
 import tensorflow as tf
 import tyro
-from timing import best_seconds
+from timing import best_seconds, compiled_step
 
 from keras_gen.adversarial import TextToImageGAN
 from keras_gen.data.captions import DIGITS, PHRASES, sentence
@@ -41,13 +41,7 @@ def main(*, repetitions: int = 20) -> None:
     for filters in ((16, 32, 64), (64, 128, 256)):
         model = model_of(texts, filters)
         model.compile()
-        model.make_train_function()
-        batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
-
-        def step(model=model, batches=batches):
-            return model.train_function(batches)["loss"]
-
-        of_step, reading = best_seconds([step, lambda: read(strings)], repetitions)
+        of_step, reading = best_seconds([compiled_step(model, batch), lambda: read(strings)], repetitions)
         print(
             f"filters {filters}: step {1e3 * of_step:.1f} ms, captions {1e3 * reading:.2f} ms, {reading / of_step:.2%}"
         )

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.core import GenerativeModel
+from keras_gen.core import GenerativeModel, Model
 
 
 def best_seconds(functions: list[Callable], repetitions: int, warm_up: int = 2) -> np.ndarray:
@@ -66,7 +67,63 @@ def train_step(
         examples: the batch; None takes bits.
     """
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile, steps_per_execution=steps)
+    return compiled_step(model, bits(batch_size, model.event_shape) if examples is None else examples)
+
+
+def compiled_step(model: Model, examples) -> Callable:
+    """Returns what `fit` runs for each batch of a data set in memory.
+
+    Args:
+        model: compiled model that is trained.
+        examples: the batch: an array, or columns by name.
+    """
     model.make_train_function()
-    examples = bits(batch_size, model.event_shape) if examples is None else examples
     batches = iter(tf.data.Dataset.from_tensors(examples).repeat())
     return lambda: model.train_function(batches)["loss"]
+
+
+class Peer:
+    """A process that times other libraries, in turn with ours, where there is an interpreter for it.
+
+    Args:
+        interpreter: Python that has them, or None.
+        script: name of the script beside this one that times them.
+    """
+
+    def __init__(self, interpreter: pathlib.Path | None, script: str):
+        command = pathlib.Path(__file__).with_name(script)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = None if interpreter is None else subprocess.Popen([interpreter.expanduser(), command], **pipes)
+
+    def seconds(self, *words) -> list[float]:
+        """Returns the shortest times that the script prints for a line of words; without an interpreter, none."""
+        if self.process is None:
+            return []
+        print(*words, file=self.process.stdin, flush=True)
+        return [float(seconds) for seconds in self.process.stdout.readline().split()]
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self.process is not None:
+            self.process.communicate()
+
+
+def print_beside_torch(label: str, step: Callable, peer: Peer, words, *, rounds: int, repetitions: int) -> None:
+    """Prints the time of a training step, and of the same one in PyTorch, plain and compiled, in turn.
+
+    Args:
+        label: what is timed.
+        step: our step.
+        peer: PyTorch's process.
+        words: what tells it the step.
+        rounds: turns of ours and theirs.
+        repetitions: steps in a turn, of which the best counts.
+    """
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(best_seconds([step], repetitions)[0])
+        theirs.append(peer.seconds(*words, repetitions))
+    print(f"{label}: {1e3 * min(ours):.1f} ms", end="")
+    for name, seconds in zip(("plain", "compiled"), np.min(theirs, axis=0), strict=False):
+        print(f"; PyTorch, {name}, {1e3 * seconds:.1f} ms (×{seconds / min(ours):.2f})", end="")
+    print(flush=True)

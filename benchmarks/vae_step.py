@@ -15,11 +15,10 @@ The best of many repetitions counts, since other work on the machine can only sl
 import multiprocessing
 import pathlib
 import re
-import subprocess
 
 import numpy as np
 import tyro
-from timing import best_seconds, bits, train_step
+from timing import Peer, best_seconds, bits, train_step
 
 from keras_gen.latent import IWAE, VAE
 
@@ -57,19 +56,14 @@ def main(
         repetitions: steps in a turn, of which the best counts.
         num_samples: importance samples of the bounds whose memory is measured.
     """
-    script = pathlib.Path(__file__).with_name("pythae_peer.py")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    other = Peer(peer, "pythae_peer.py")
     for name, samples, batch_size in (("VAE", 1, 100), ("IWAE-50", 50, 20)):
         steps = [train_step(make(samples), batch_size, jit_compile) for jit_compile in (True, False)]
         steps.append(train_step(make(samples), batch_size, True, TOGETHER))
         ours, theirs = [], []
         for _ in range(rounds):
             ours.append(best_seconds(steps, repetitions) / [1, 1, TOGETHER])
-            if process is not None:
-                process.stdin.write(f"{samples} {batch_size} {repetitions}\n")
-                process.stdin.flush()
-                theirs.append(float(process.stdout.readline()))
+            theirs.extend(other.seconds(samples, batch_size, repetitions))
         compiled, plain, together = 1e3 * np.min(ours, axis=0)
         print(f"{name}, batch {batch_size}: {compiled:.2f} ms with XLA, {plain:.2f} without", end="")
         print(f", {together:.2f} as one of {TOGETHER} with XLA", end="")
@@ -78,8 +72,7 @@ def main(
             ratios = peer_time / min(compiled, plain), peer_time / together
             print(f"; pythae {peer_time:.2f} ms (×{ratios[0]:.2f}, ×{ratios[1]:.2f})", end="")
         print(flush=True)
-    if process is not None:
-        process.communicate()
+    other.close()
 
     # A process for each figure, since memory once used is not given back.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:

@@ -14,12 +14,10 @@ The best of many repetitions is taken, since other work on the machine only ever
 """
 
 import pathlib
-import subprocess
 
 import numpy as np
-import tensorflow as tf
 import tyro
-from timing import best_seconds, print_memory
+from timing import Peer, best_seconds, compiled_step, print_beside_torch, print_memory
 
 from keras_gen.adversarial import WaveGAN
 
@@ -29,10 +27,8 @@ SAMPLES, FILTERS, BATCH_SIZES = 4096, 16, (16, 64)
 def train_step(model: WaveGAN, batch_size: int):
     """Returns what `fit` runs for each batch of a data set in memory."""
     model.compile()
-    model.make_train_function()
     sounds = np.random.default_rng(0).uniform(-1.0, 1.0, (batch_size, *model.event_shape)).astype(np.float32)
-    batches = iter(tf.data.Dataset.from_tensors(sounds).repeat())
-    return lambda: model.train_function(batches)["loss"]
+    return compiled_step(model, sounds)
 
 
 def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int = 5, steps: int = 1000) -> None:
@@ -44,25 +40,12 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
         repetitions: steps in a turn, of which the best counts.
         steps: training steps over which memory is measured.
     """
-    script = pathlib.Path(__file__).with_name("wavegan_peer.py")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = None if peer is None else subprocess.Popen([peer.expanduser(), script], **pipes)
+    other = Peer(peer, "wavegan_peer.py")
     for batch_size in BATCH_SIZES:
         step = train_step(WaveGAN((SAMPLES,), base_filters=FILTERS), batch_size)
-        ours, theirs = [], []
-        for _ in range(rounds):
-            ours.append(best_seconds([step], repetitions)[0])
-            if process is not None:
-                process.stdin.write(f"{batch_size} {repetitions}\n")
-                process.stdin.flush()
-                theirs.append([float(seconds) for seconds in process.stdout.readline().split()])
-        print(f"WaveGAN step, batch {batch_size}: {1e3 * min(ours):.0f} ms", end="")
-        if theirs:
-            for name, seconds in zip(("plain", "compiled"), np.min(theirs, axis=0), strict=True):
-                print(f"; PyTorch, {name}, {1e3 * seconds:.0f} ms (×{seconds / min(ours):.2f})", end="")
-        print(flush=True)
-    if process is not None:
-        process.communicate()
+        label = f"WaveGAN step, batch {batch_size}"
+        print_beside_torch(label, step, other, [batch_size], rounds=rounds, repetitions=repetitions)
+    other.close()
 
     model = WaveGAN((SAMPLES,), base_filters=FILTERS)
     (seconds,) = best_seconds([lambda: model.sample(100, seed=0)], repetitions)
