@@ -3,7 +3,10 @@
 A recipe is a function of a `Run` and of keyword arguments, single ones and groups of those that recipes share:
 
 ```python
-@training.recipe(dataset="binarized_mnist", epochs=30)          # values of --paper
+@training.recipe(
+    paper=dict(dataset="binarized_mnist", epochs=500),          # values of --preset paper
+    two_cores=dict(epochs=30),                                  # what --preset two_cores has in place of them
+)
 def main(
     run: "training.Run",
     *,

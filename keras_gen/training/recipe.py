@@ -1,10 +1,12 @@
 """From a recipe's `main(...)` to a command with flags."""
 
+import argparse
 import dataclasses
 import inspect
 import json
 import sys
 from collections.abc import Callable
+from typing import Literal
 
 from keras_gen.console import load_tensorflow, plain_exit
 from keras_gen.training.arguments import Options, flat, replaced
@@ -14,7 +16,9 @@ SHARED_HELP = """
     seed: seed of everything random.
     folder: folder of the run; by default runs/<family>/<recipe>/<data set>, with the model's name before the data set
         where a recipe has several.
-    paper: use the paper's value for each flag that is not given.
+    preset: values of the flags that are not given: paper for the paper's data and settings, two_cores for what two
+        cores train in less than an hour or so.
+    paper: the same as `--preset paper`.
 """
 
 
@@ -25,18 +29,19 @@ class Recipe:
         main: function of a `Run`, and of keyword arguments with defaults, single ones or groups such as
             `training.Schedule`.
         options: how to train, unless told otherwise.
-        paper: values, of arguments or fields of groups, that make the paper's experiment.
+        presets: for each preset, values of arguments or of fields of groups, in place of the defaults.
     """
 
-    def __init__(self, main: Callable, options: Options, paper: dict):
+    def __init__(self, main: Callable, options: Options, presets: dict[str, dict]):
         self.main = main
         _, *self.parameters = inspect.signature(main).parameters.values()
         own = {parameter.name: parameter.default for parameter in self.parameters}
         self.defaults = {**own, "seed": 0, "folder": None, "options": options}
-        unknown = set(paper) - set(self.defaults) - set(flat(self.defaults))
-        if unknown:
-            raise TypeError(f"`paper` must name arguments of main, received {', '.join(sorted(unknown))}.")
-        self.paper = paper
+        for name, values in presets.items():
+            unknown = set(values) - set(self.defaults) - set(flat(self.defaults))
+            if unknown:
+                raise TypeError(f"`{name}` must name arguments of main, received {', '.join(sorted(unknown))}.")
+        self.presets = presets
         self.__doc__ = main.__doc__
 
     @property
@@ -46,17 +51,35 @@ class Recipe:
         module = spec.name if spec is not None else self.main.__module__
         return module.removeprefix("recipes.")
 
-    def __call__(self, *, paper: bool = False, **arguments):
+    def defaults_of(self, preset: str | None) -> dict:
+        """Returns the values that arguments have unless they are given.
+
+        Args:
+            preset: name of a preset; None for none.
+
+        Raises:
+            ValueError: if the recipe has no such preset.
+        """
+        if preset is None:
+            return self.defaults
+        if preset not in self.presets:
+            known = " or ".join(f'"{name}"' for name in self.presets) or "none, as this recipe has no presets"
+            raise ValueError(f'`preset` must be {known}; received "{preset}".')
+        return replaced(self.defaults, self.presets[preset])
+
+    def __call__(self, *, preset: str | None = None, **arguments):
         """Runs the recipe.
 
         Args:
-            paper: whether arguments that are not given take the paper's values.
+            preset: "paper" or "two_cores", whose values the arguments take that are not given; None for the defaults.
             **arguments: arguments of main, or fields of its groups; "seed", "folder", and "options" or its fields.
+
+        Raises:
+            ValueError: if the recipe has no such preset.
         """
         from keras_gen.training.run import Run
 
-        defaults = replaced(self.defaults, self.paper) if paper else self.defaults
-        arguments = replaced(defaults, arguments)
+        arguments = replaced(self.defaults_of(preset), arguments)
         options = arguments.pop("options")
         config = {**flat(arguments), "options": dataclasses.asdict(options)}
         run = Run(self.name, arguments.pop("folder"), config, options)
@@ -74,43 +97,72 @@ class Recipe:
         """Returns the arguments that flags stand for; exits at a flag that there is not, and after help."""
         import tyro
 
-        return tyro.cli(
-            self.with_flags("--paper" in flags),
+        # The preset decides which defaults the help of the other flags shows.
+        chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+        chooser.add_argument("--preset", nargs="?")
+        chooser.add_argument("--paper", action="store_true")
+        chosen, _ = chooser.parse_known_args(flags)
+        preset = "paper" if chosen.paper else chosen.preset
+        arguments = tyro.cli(
+            self.with_flags(preset if preset in self.presets else None),
             args=flags,
             prog=f"python -m recipes.{self.name}",
-            description=inspect.getdoc(inspect.getmodule(self.main)) or self.main.__doc__,
+            description=self.description(),
             config=(tyro.conf.OmitArgPrefixes,),
         )
+        if arguments.pop("paper", False):
+            if arguments["preset"] not in (None, "paper"):
+                raise ValueError(f'`--paper` is the same as `--preset paper`; received `--preset {arguments["preset"]}`, too.')
+            arguments["preset"] = "paper"
+        return arguments
 
-    def with_flags(self, paper: bool) -> Callable[..., dict]:
-        """Returns a function that returns its arguments: those of the recipe, and whether they are the paper's."""
-        defaults = replaced(self.defaults, self.paper) if paper else self.defaults
+    def description(self) -> str:
+        """Returns what help says before the flags: the recipe's docstring, and the values of its presets."""
+        lines = [inspect.getdoc(inspect.getmodule(self.main)) or self.main.__doc__]
+        for name, values in self.presets.items():
+            lines.append(f"--preset {name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
+        return "\n\n".join(lines)
+
+    def with_flags(self, preset: str | None) -> Callable[..., dict]:
+        """Returns a function that returns its arguments: those of the recipe, and the preset where it has any."""
+        defaults = self.defaults_of(preset)
         types = {parameter.name: parameter.annotation for parameter in self.parameters}
         types |= {"seed": int, "folder": str | None, "options": Options}
+        if self.presets:
+            defaults = {**defaults, "preset": None}
+            types["preset"] = Literal[tuple(self.presets)] | None
+        if "paper" in self.presets:
+            defaults["paper"] = False
+            types["paper"] = bool
 
-        def main(*, paper: bool = False, **arguments):
+        def main(**arguments):
             return arguments
 
-        parameters = [
+        main.__signature__ = inspect.Signature(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation)
             for name, annotation in types.items()
-        ]
-        flag = inspect.Parameter("paper", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
-        main.__signature__ = inspect.Signature([*parameters, flag])
-        main.__annotations__ = {**types, "paper": bool}
+        )
+        main.__annotations__ = types
         help_text = inspect.cleandoc(self.main.__doc__)
         main.__doc__ = help_text + ("" if "\nArgs:\n" in help_text else "\n\nArgs:") + SHARED_HELP
         return main
 
 
-def recipe(*, options: Options | None = None, **paper) -> Callable[[Callable], Recipe]:
+def recipe(
+    *, options: Options | None = None, paper: dict | None = None, two_cores: dict | None = None
+) -> Callable[[Callable], Recipe]:
     """Decorates the `main` of a recipe.
 
     Args:
         options: how to train, unless told otherwise; None takes the defaults.
-        **paper: the paper's values of arguments of main, or of fields of its groups.
+        paper: the paper's data and settings: values of arguments of main, or of fields of its groups. None where there
+            is no paper whose experiment the recipe repeats.
+        two_cores: the values that are not the paper's in an experiment that two cores bear; None for none.
     """
-    return lambda main: Recipe(main, options or Options(), paper)
+    presets = {} if paper is None else {"paper": paper}
+    if two_cores is not None:
+        presets["two_cores"] = {**presets.get("paper", {}), **two_cores}
+    return lambda main: Recipe(main, options or Options(), presets)
 
 
 def component(text: str | None) -> str | dict | None:

@@ -1,10 +1,10 @@
 """GAN (Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661).
 
 python -m recipes.adversarial.gan                       digits, dense networks
-python -m recipes.adversarial.gan --paper               MNIST, dense networks as wide as the paper's generator
-python -m recipes.adversarial.gan --paper --maxout-units 240 240 --dropout 0.5 --batch-norm --learning-rate 0.0002
+python -m recipes.adversarial.gan --preset two_cores               MNIST, dense networks as wide as the paper's generator
+python -m recipes.adversarial.gan --preset two_cores --maxout-units 240 240 --dropout 0.5 --batch-norm --learning-rate 0.0002
                                                         MNIST, with the paper's networks, the generator's normalized
-python -m recipes.adversarial.gan --paper --network convolutional
+python -m recipes.adversarial.gan --preset two_cores --network convolutional
                                                         MNIST; likewise for the other papers: one budget for all
 
 python -m recipes.adversarial.gan --dataset twenty_five_gaussians --standardize --hidden-units 256 256 256 \\
@@ -22,7 +22,9 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=20, batch_size=100
+    two_cores=dict(
+        dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=20, batch_size=100
+    )
 )
 def main(
     run: "training.Run",

@@ -1,7 +1,7 @@
 """Tags of images by a conditional GAN of word vectors (Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784).
 
 python -m recipes.adversarial.image_tags            digits
-python -m recipes.adversarial.image_tags --paper    MNIST, with more units
+python -m recipes.adversarial.image_tags --preset two_cores    MNIST, with more units
 
 The second experiment of the paper, on what is at hand: the images are real, and their tags are facts about the digit
 that each shows, such as "odd", "prime" or "has a loop". Words have vectors that are made from how often two of them tag
@@ -40,7 +40,7 @@ TAGS = {
 }
 
 
-@training.recipe(dataset="mnist", hidden_units=(512,), units=200, epochs=8)
+@training.recipe(two_cores=dict(dataset="mnist", hidden_units=(512,), units=200, epochs=8))
 def main(
     run: "training.Run",
     *,

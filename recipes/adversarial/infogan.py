@@ -1,7 +1,7 @@
 """InfoGAN (Chen et al., 2016, https://arxiv.org/abs/1606.03657).
 
 python -m recipes.adversarial.infogan            digits
-python -m recipes.adversarial.infogan --paper    MNIST, with the paper's code and optimizers, half of its filters
+python -m recipes.adversarial.infogan --preset two_cores    MNIST, with the paper's code and optimizers, half of its filters
 
 Measured on two cores. MNIST with `--epochs 4`, 7 minutes beside another training: bound of the category's information
 2.297 nats (at most log 10 = 2.303), but the categories are not the classes, their error is 67 % (paper 5 %); samples
@@ -12,14 +12,16 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist",
-    filters=(32, 64),
-    latent_size=62,
-    code_units=128,
-    epochs=15,
-    batch_size=128,
-    learning_rate=1e-3,
-    discriminator_learning_rate=2e-4,
+    two_cores=dict(
+        dataset="mnist",
+        filters=(32, 64),
+        latent_size=62,
+        code_units=128,
+        epochs=15,
+        batch_size=128,
+        learning_rate=1e-3,
+        discriminator_learning_rate=2e-4,
+    )
 )
 def main(
     run: "training.Run",

@@ -1,7 +1,7 @@
 """LSGAN (Mao et al., 2017, https://arxiv.org/abs/1611.04076).
 
 python -m recipes.adversarial.lsgan                                    digits, dense networks
-python -m recipes.adversarial.lsgan --paper --network convolutional    MNIST, with the budget of the other papers
+python -m recipes.adversarial.lsgan --preset two_cores --network convolutional    MNIST, with the budget of the other papers
 
 Measured on two cores. Digits: Parzen-window log-likelihood 10.8 ± 0.9. MNIST: see the table of all losses in
 docs/adversarial_networks.md.
@@ -11,7 +11,9 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=20, batch_size=100
+    two_cores=dict(
+        dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=20, batch_size=100
+    )
 )
 def main(
     run: "training.Run",

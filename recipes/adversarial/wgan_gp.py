@@ -1,7 +1,7 @@
 """WGAN-GP (Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028).
 
 python -m recipes.adversarial.wgan_gp                                    digits, dense networks
-python -m recipes.adversarial.wgan_gp --paper --network convolutional    MNIST, with the budget of the other papers
+python -m recipes.adversarial.wgan_gp --preset two_cores --network convolutional    MNIST, with the budget of the other papers
 
 Measured on two cores. Digits: Parzen-window log-likelihood 19.8 ± 0.7. MNIST: see the table of all losses in
 docs/adversarial_networks.md.
@@ -11,7 +11,9 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=20, batch_size=100
+    two_cores=dict(
+        dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=20, batch_size=100
+    )
 )
 def main(
     run: "training.Run",

@@ -1,7 +1,7 @@
 """DALL-E (Ramesh et al., 2021, https://arxiv.org/abs/2102.12092), on digits with captions.
 
 python -m recipes.autoregressive.dalle            MNIST at random sizes and places, with captions
-python -m recipes.autoregressive.dalle --paper    a wider and deeper transformer, for longer
+python -m recipes.autoregressive.dalle --preset two_cores    a wider and deeper transformer, for longer
 python -m recipes.autoregressive.dalle --dataset my_photos/ --captions captions.jsonl --image-size 64
 
 Captions say what is measured of a digit: "a thin seven leaning left at the top". Thick threes, small sevens and zeros
@@ -18,7 +18,11 @@ The best of four by its own likelihood: digit 80.6 %; by a joint embedding of im
 from keras_gen import training
 
 
-@training.recipe(num_codes=128, image_epochs=10, num_layers=8, width=256, num_heads=8, epochs=20, learning_rate=0.0005)
+@training.recipe(
+    two_cores=dict(
+        num_codes=128, image_epochs=10, num_layers=8, width=256, num_heads=8, epochs=20, learning_rate=0.0005
+    )
+)
 def main(
     run: "training.Run",
     *,

@@ -1,7 +1,7 @@
 """FVSBN (Frey, 1998; Neal, 1992; named by Larochelle and Murray, 2011).
 
 python -m recipes.autoregressive.fvsbn            digits
-python -m recipes.autoregressive.fvsbn --paper    binarized MNIST
+python -m recipes.autoregressive.fvsbn --preset two_cores    binarized MNIST
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 18.10. Binarized MNIST, 3 minutes: 97.92 ±
 0.24.
@@ -10,7 +10,7 @@ Measured on two cores; exact test negative log-likelihoods in nats. Digits: 18.1
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", epochs=40, learning_rate=0.1)
+@training.recipe(two_cores=dict(dataset="binarized_mnist", epochs=40, learning_rate=0.1))
 def main(
     run: "training.Run",
     *,

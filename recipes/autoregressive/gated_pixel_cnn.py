@@ -1,7 +1,7 @@
 """Gated PixelCNN (van den Oord et al., 2016, https://arxiv.org/abs/1606.05328).
 
 python -m recipes.autoregressive.gated_pixel_cnn                     digits
-python -m recipes.autoregressive.gated_pixel_cnn --paper             binarized MNIST, a narrow net
+python -m recipes.autoregressive.gated_pixel_cnn --preset two_cores             binarized MNIST, a narrow net
 python -m recipes.autoregressive.gated_pixel_cnn --num-classes 10    digits, given their class
 python -m recipes.autoregressive.gated_pixel_cnn --dataset mnist --binarization none --num-layers 8 --epochs 2
 
@@ -14,7 +14,7 @@ bits per dimension (independent pixels 1.690).
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", num_layers=14, epochs=8)
+@training.recipe(two_cores=dict(dataset="binarized_mnist", num_layers=14, epochs=8))
 def main(
     run: "training.Run",
     *,

@@ -10,7 +10,9 @@ Measured on two cores; exact test negative log-likelihoods in nats. Digits: 17.2
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", width=64, num_layers=4, dropout=0.0, epochs=8, batch_size=32)
+@training.recipe(
+    two_cores=dict(dataset="binarized_mnist", width=64, num_layers=4, dropout=0.0, epochs=8, batch_size=32)
+)
 def main(
     run: "training.Run",
     *,

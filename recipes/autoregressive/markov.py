@@ -1,7 +1,7 @@
 """Markov chains, fitted by counting (a textbook density: Murphy, 2012, section 17.2).
 
 python -m recipes.autoregressive.markov            digits
-python -m recipes.autoregressive.markov --paper    binarized MNIST
+python -m recipes.autoregressive.markov --preset two_cores    binarized MNIST
 
 Exact test negative log-likelihoods in nats. Digits, order 2, 12 s: 23.38 ± 0.28 (independent pixels 25.18). Binarized
 MNIST, order 9: 138.28 ± 0.27 (independent pixels 205.79, a mixture of Bernoullis 149.63).
@@ -10,7 +10,7 @@ MNIST, order 9: 138.28 ± 0.27 (independent pixels 205.79, a mixture of Bernoull
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", order=9)
+@training.recipe(two_cores=dict(dataset="binarized_mnist", order=9))
 def main(
     run: "training.Run",
     *,

@@ -1,7 +1,7 @@
 """NADE (Larochelle and Murray, 2011, https://proceedings.mlr.press/v15/larochelle11a.html).
 
 python -m recipes.autoregressive.nade            digits
-python -m recipes.autoregressive.nade --paper    binarized MNIST
+python -m recipes.autoregressive.nade --preset two_cores    binarized MNIST
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.50 ± 0.33 (a mixture of Bernoullis
 18.50). Binarized MNIST, 20 minutes beside other work: 88.36 ± 0.23 (the paper 88.33).
@@ -10,7 +10,7 @@ Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.5
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", epochs=30)
+@training.recipe(two_cores=dict(dataset="binarized_mnist", epochs=30))
 def main(
     run: "training.Run",
     *,

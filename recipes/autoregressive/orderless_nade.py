@@ -1,7 +1,7 @@
 """OrderlessNADE, also EoNADE and DeepNADE (Uria, Murray and Larochelle, 2014, https://arxiv.org/abs/1310.1757).
 
 python -m recipes.autoregressive.orderless_nade            digits
-python -m recipes.autoregressive.orderless_nade --paper    binarized MNIST, 16 orderings
+python -m recipes.autoregressive.orderless_nade --preset two_cores    binarized MNIST, 16 orderings
 
 Measured on two cores; exact test negative log-likelihoods in nats, of the ensemble. Digits, 4 orderings: 16.82 ± 0.28
 (a mixture of Bernoullis 18.50). Binarized MNIST, 24 minutes of training and 22 of evaluation beside other trainings:
@@ -11,7 +11,7 @@ Measured on two cores; exact test negative log-likelihoods in nats, of the ensem
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", epochs=120, num_orderings=16, weight_decay=0.02)
+@training.recipe(two_cores=dict(dataset="binarized_mnist", epochs=120, num_orderings=16, weight_decay=0.02))
 def main(
     run: "training.Run",
     *,

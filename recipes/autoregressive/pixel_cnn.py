@@ -1,7 +1,7 @@
 """PixelCNN (van den Oord et al., 2016, https://arxiv.org/abs/1601.06759).
 
 python -m recipes.autoregressive.pixel_cnn            digits
-python -m recipes.autoregressive.pixel_cnn --paper    binarized MNIST, a narrow net
+python -m recipes.autoregressive.pixel_cnn --preset two_cores    binarized MNIST, a narrow net
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 18.03 ± 0.36 (a mixture of Bernoullis
 18.50). Binarized MNIST, ten blocks of 32 features, 98,000 weights, 53 minutes beside other work: 86.69 ± 0.20 (the
@@ -11,7 +11,7 @@ paper's larger net 81.30).
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", filters=32, num_blocks=10, epochs=7)
+@training.recipe(two_cores=dict(dataset="binarized_mnist", filters=32, num_blocks=10, epochs=7))
 def main(
     run: "training.Run",
     *,

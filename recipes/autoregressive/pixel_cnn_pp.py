@@ -1,11 +1,11 @@
 """PixelCNN++ (Salimans et al., 2017, https://arxiv.org/abs/1701.05517).
 
 python -m recipes.autoregressive.pixel_cnn_pp                     digits, of 17 levels
-python -m recipes.autoregressive.pixel_cnn_pp --paper             MNIST with 256 levels, a narrow and shallow net
+python -m recipes.autoregressive.pixel_cnn_pp --preset two_cores             MNIST with 256 levels, a narrow and shallow net
 python -m recipes.autoregressive.pixel_cnn_pp --num-classes 10    digits, given their class
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 76.19 ± 0.76, or 1.718 bits per dimension
-(independent pixels 106.9). MNIST, `--paper --epochs 3`, 243,000 weights, 55 minutes beside other trainings: 560.6 ±
+(independent pixels 106.9). MNIST, `--preset two_cores --epochs 3`, 243,000 weights, 55 minutes beside other trainings: 560.6 ±
 1.4, or 1.032 bits per dimension (independent pixels 918.7); samples read as digits.
 """
 
@@ -14,14 +14,9 @@ from keras_gen import training
 
 @training.recipe(
     options=training.Options(ema=0.99),
-    dataset="mnist",
-    filters=16,
-    num_blocks=2,
-    dropout=0.0,
-    learning_rate=0.003,
-    epochs=9,
-    batch_size=16,
-    ema=0.999,
+    two_cores=dict(
+        dataset="mnist", filters=16, num_blocks=2, dropout=0.0, learning_rate=0.003, epochs=9, batch_size=16, ema=0.999
+    ),
 )
 def main(
     run: "training.Run",

@@ -13,7 +13,7 @@ from typing import Literal
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", hidden_units=(128,), epochs=10, batch_size=50)
+@training.recipe(two_cores=dict(dataset="binarized_mnist", hidden_units=(128,), epochs=10, batch_size=50))
 def main(
     run: "training.Run",
     *,

@@ -1,9 +1,9 @@
 """RNADE (Uria, Murray and Larochelle, 2013, https://arxiv.org/abs/1306.0186).
 
 python -m recipes.autoregressive.rnade                                          breast_cancer
-python -m recipes.autoregressive.rnade --paper --dataset winequality-red.csv    red wine, ten folds
-python -m recipes.autoregressive.rnade --paper --dataset ionosphere.csv --columns 2:34
-python -m recipes.autoregressive.rnade --paper --dataset housing.data --columns 0,2,4:8,10:14
+python -m recipes.autoregressive.rnade --preset two_cores --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.autoregressive.rnade --preset two_cores --dataset ionosphere.csv --columns 2:34
+python -m recipes.autoregressive.rnade --preset two_cores --dataset housing.data --columns 0,2,4:8,10:14
 
 The paper leaves out discrete columns and one of two columns with a correlation above 0.98; the last two commands choose
 columns accordingly.
@@ -19,15 +19,17 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="winequality-red.csv",
-    columns="0:11",
-    folds=10,
-    batch_size=100,
-    hidden_units=50,
-    num_components=10,
-    component="gaussian",
-    learning_rate=0.01,
-    weight_decay=0.0,
+    two_cores=dict(
+        dataset="winequality-red.csv",
+        columns="0:11",
+        folds=10,
+        batch_size=100,
+        hidden_units=50,
+        num_components=10,
+        component="gaussian",
+        learning_rate=0.01,
+        weight_decay=0.0,
+    )
 )
 def main(
     run: "training.Run",

@@ -1,7 +1,7 @@
 """The table of a full joint distribution (a textbook density: Murphy, 2012, section 2.2).
 
 python -m recipes.autoregressive.tabular            the central 4×4 bits of digits
-python -m recipes.autoregressive.tabular --paper    the central 4×4 bits of binarized MNIST
+python -m recipes.autoregressive.tabular --preset two_cores    the central 4×4 bits of binarized MNIST
 
 Exact test negative log-likelihoods in nats of those 16 bits, whose table has 65,535 free parameters. Digits, 27 s: 8.50
 ± 0.20 (independent pixels 10.91; a mixture of Bernoullis, with fewer parameters, 8.27). Binarized MNIST: 6.65 ± 0.03
@@ -11,7 +11,7 @@ Exact test negative log-likelihoods in nats of those 16 bits, whose table has 65
 from keras_gen import training
 
 
-@training.recipe(dataset="binarized_mnist", size=4)
+@training.recipe(two_cores=dict(dataset="binarized_mnist", size=4))
 def main(
     run: "training.Run",
     *,

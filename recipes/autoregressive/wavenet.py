@@ -1,7 +1,7 @@
 """WaveNet (van den Oord et al., 2016, https://arxiv.org/abs/1609.03499).
 
 python -m recipes.autoregressive.wavenet                       tones of eight pitches, each given its pitch
-python -m recipes.autoregressive.wavenet --paper               spoken digits, each given its digit
+python -m recipes.autoregressive.wavenet --preset two_cores               spoken digits, each given its digit
 python -m recipes.autoregressive.wavenet --encoding linear     16-bit amplitudes by a mixture of logistic distributions
 
 Measured, exact test likelihoods of 256 μ-law codes. Tones, 104 seconds of one core: 2.31 ± 0.03 nats per sample (a
@@ -17,15 +17,17 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="spoken_digit",
-    audio_length=4096,
-    padding="missing",
-    epochs=7,
-    learning_rate=0.004,
-    num_classes=10,
-    filters=32,
-    skip_filters=128,
-    dilations=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512) * 2,
+    two_cores=dict(
+        dataset="spoken_digit",
+        audio_length=4096,
+        padding="missing",
+        epochs=7,
+        learning_rate=0.004,
+        num_classes=10,
+        filters=32,
+        skip_filters=128,
+        dilations=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512) * 2,
+    )
 )
 def main(
     run: "training.Run",

@@ -1,11 +1,11 @@
 """DBM (Salakhutdinov, Hinton, 2009, Deep Boltzmann Machines, AISTATS): pretraining layer by layer, then all layers.
 
 python -m recipes.energy.dbm            digits
-python -m recipes.energy.dbm --paper    binarized MNIST, 500 and 1,000 hidden units
+python -m recipes.energy.dbm --preset two_cores    binarized MNIST, 500 and 1,000 hidden units
 
 Measured on two cores. Digits, 118 s beside other work: test negative log-likelihood 17.60 ± 0.34 nats by the bound of
 mean field and annealing, 17.01 to 17.96 by three standard errors of Z (an RBM 18.23, a mixture of Bernoullis 18.50,
-independent pixels 25.18). `--paper --batch-size 100 --epochs 40`, 26 min: 92.28 nats (the paper's bound is 84.62), an
+independent pixels 25.18). `--preset two_cores --batch-size 100 --epochs 40`, 26 min: 92.28 nats (the paper's bound is 84.62), an
 estimate that few of 100 chains of annealing carry: its standard error is 0.78, and three of them leave no lower end.
 Draws start at the persistent chains and show all ten digits; from independent pixels, as annealing, they lead to ones.
 """
@@ -14,12 +14,14 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="binarized_mnist",
-    hidden_units=(500, 1000),
-    pretraining_epochs=20,
-    epochs=100,
-    learning_rate=0.02,
-    num_temperatures=20_000,
+    two_cores=dict(
+        dataset="binarized_mnist",
+        hidden_units=(500, 1000),
+        pretraining_epochs=20,
+        epochs=100,
+        learning_rate=0.02,
+        num_temperatures=20_000,
+    )
 )
 def main(
     run: "training.Run",

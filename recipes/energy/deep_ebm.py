@@ -1,9 +1,9 @@
 """Deep energy-based models of images (Du and Mordatch, 2019, https://arxiv.org/abs/1903.08689), and joint ones.
 
 python -m recipes.energy.deep_ebm                                                       digits
-python -m recipes.energy.deep_ebm --paper                                               MNIST
+python -m recipes.energy.deep_ebm --preset two_cores                                               MNIST
 python -m recipes.energy.deep_ebm --model joint_ebm --alpha 0.01                        a classifier, too
-python -m recipes.energy.deep_ebm --paper --model joint_ebm --alpha 0.01 --epochs 3     (Grathwohl et al., 2020)
+python -m recipes.energy.deep_ebm --preset two_cores --model joint_ebm --alpha 0.01 --epochs 3     (Grathwohl et al., 2020)
 
 Measured on two cores beside other trainings; samples start from noise. Digits, 55 s: almost all samples read as digits,
 and the energy tells test digits from all built-in outliers without an error. MNIST, 22 minutes: three in four samples
@@ -19,7 +19,7 @@ from typing import Literal
 from keras_gen import training
 
 
-@training.recipe(dataset="mnist", filters=(16, 32, 64, 64), epochs=5)
+@training.recipe(two_cores=dict(dataset="mnist", filters=(16, 32, 64, 64), epochs=5))
 def main(
     run: "training.Run",
     *,

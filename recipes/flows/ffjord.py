@@ -2,7 +2,7 @@
 
 python -m recipes.flows.ffjord                                          two_moons
 python -m recipes.flows.ffjord --dataset checkerboard
-python -m recipes.flows.ffjord --paper --dataset winequality-red.csv    red wine, ten folds, Hutchinson's trace
+python -m recipes.flows.ffjord --preset two_cores --dataset winequality-red.csv    red wine, ten folds, Hutchinson's trace
 
 Measured on two cores, two moons: 0.054 nats from the true log-density.
 """
@@ -13,15 +13,17 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="winequality-red.csv",
-    columns="0:11",
-    folds=10,
-    epochs=150,
-    batch_size=100,
-    patience=30,
-    trace="hutchinson",
-    weight_decay=0.3,
-    learning_rate=0.003,
+    two_cores=dict(
+        dataset="winequality-red.csv",
+        columns="0:11",
+        folds=10,
+        epochs=150,
+        batch_size=100,
+        patience=30,
+        trace="hutchinson",
+        weight_decay=0.3,
+        learning_rate=0.003,
+    )
 )
 def main(
     run: "training.Run",

@@ -1,7 +1,7 @@
 """Glow (Kingma and Dhariwal, 2018, https://arxiv.org/abs/1807.03039).
 
 python -m recipes.flows.glow            digits
-python -m recipes.flows.glow --paper    MNIST, 8 bits, a narrow net
+python -m recipes.flows.glow --preset two_cores    MNIST, 8 bits, a narrow net
 
 Measured on two cores. Digits, 100 s: test negative log-likelihood at most 88.14 ± 0.69 nats, 1.987 bits per dimension
 (100 samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 19 minutes of training beside others:
@@ -13,7 +13,16 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist", epochs=6, batch_size=64, num_steps=8, filters=64, learning_rate=0.001, patience=0, num_samples=8
+    two_cores=dict(
+        dataset="mnist",
+        epochs=6,
+        batch_size=64,
+        num_steps=8,
+        filters=64,
+        learning_rate=0.001,
+        patience=0,
+        num_samples=8,
+    )
 )
 def main(
     run: "training.Run",

@@ -1,7 +1,7 @@
 """IAF, the inverse autoregressive flow (Kingma et al., 2016, https://arxiv.org/abs/1606.04934).
 
 python -m recipes.flows.iaf                                          breast_cancer
-python -m recipes.flows.iaf --paper --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.iaf --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 
 Measured on two cores. breast_cancer: test log-likelihood 22.11 ± 6.55 nats (a Gaussian 29.61): it is made to be drawn
 from.
@@ -13,7 +13,9 @@ density of data it has no figures there.
 from keras_gen import training
 
 
-@training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+@training.recipe(
+    two_cores=dict(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+)
 def main(
     run: "training.Run",
     *,

@@ -2,7 +2,7 @@
 
 python -m recipes.flows.maf                                          breast_cancer
 python -m recipes.flows.maf --model mixture_maf
-python -m recipes.flows.maf --paper --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.maf --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 python -m recipes.flows.maf --dataset two_moons --epochs 30 --batch-size 200 --hidden-units 64 --weight-decay 0
 python -m recipes.flows.maf --dataset mnist --batch-size 100 --epochs 5 --hidden-units 512 --learning-rate 0.001
     --weight-decay 0 --batch-normalization --logit-margin 1e-6
@@ -18,7 +18,9 @@ from typing import Literal
 from keras_gen import training
 
 
-@training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+@training.recipe(
+    two_cores=dict(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+)
 def main(
     run: "training.Run",
     *,

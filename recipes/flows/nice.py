@@ -1,7 +1,7 @@
 """NICE (Dinh, Krueger and Bengio, 2014, https://arxiv.org/abs/1410.8516).
 
 python -m recipes.flows.nice            digits with 17 levels
-python -m recipes.flows.nice --paper    MNIST with 256 levels
+python -m recipes.flows.nice --preset two_cores    MNIST with 256 levels
 
 Measured on two cores. Digits, 2.5 minutes beside other trainings: test negative log-likelihood at most 115.7 ± 0.9
 nats, 2.608 bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 4 --num-samples 8`, 8
@@ -12,12 +12,9 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist",
-    epochs=15,
-    batch_size=200,
-    hidden_units=(1000,) * 5,
-    learning_rate=0.001,
-    num_samples=20,
+    two_cores=dict(
+        dataset="mnist", epochs=15, batch_size=200, hidden_units=(1000,) * 5, learning_rate=0.001, num_samples=20
+    )
 )
 def main(
     run: "training.Run",

@@ -1,7 +1,7 @@
 """Real NVP (Dinh, Sohl-Dickstein and Bengio, 2016, https://arxiv.org/abs/1605.08803).
 
 python -m recipes.flows.real_nvp                                          breast_cancer
-python -m recipes.flows.real_nvp --paper --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.real_nvp --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 python -m recipes.flows.real_nvp --dataset mnist --batch-size 100 --epochs 5 --hidden-units 512 --num-layers 5
     --learning-rate 0.001 --weight-decay 0 --batch-normalization --logit-margin 1e-6
 python -m recipes.flows.real_nvp --dataset two_moons --epochs 15 --batch-size 200 --num-layers 8
@@ -16,7 +16,9 @@ density of logits -1264.1 ± 0.7 nats (paper -1323.2), at most 1.824 bits per di
 from keras_gen import training
 
 
-@training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+@training.recipe(
+    two_cores=dict(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+)
 def main(
     run: "training.Run",
     *,

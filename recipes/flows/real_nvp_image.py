@@ -1,7 +1,7 @@
 """Real NVP for images (Dinh, Sohl-Dickstein and Bengio, 2016, https://arxiv.org/abs/1605.08803).
 
 python -m recipes.flows.real_nvp_image            digits
-python -m recipes.flows.real_nvp_image --paper    MNIST, 8 bits, a narrow net
+python -m recipes.flows.real_nvp_image --preset two_cores    MNIST, 8 bits, a narrow net
 
 Measured on two cores. Digits, 2 minutes: test negative log-likelihood at most 86.46 nats, 1.949 bits per dimension (100
 samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 15 minutes of training beside others: at
@@ -13,7 +13,16 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist", epochs=6, batch_size=64, num_scales=3, filters=24, learning_rate=0.001, patience=0, num_samples=8
+    two_cores=dict(
+        dataset="mnist",
+        epochs=6,
+        batch_size=64,
+        num_scales=3,
+        filters=24,
+        learning_rate=0.001,
+        patience=0,
+        num_samples=8,
+    )
 )
 def main(
     run: "training.Run",

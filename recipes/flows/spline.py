@@ -1,7 +1,7 @@
 """Neural spline flows (Durkan, Bekasov, Murray and Papamakarios, 2019, https://arxiv.org/abs/1906.04032).
 
 python -m recipes.flows.spline                                          breast_cancer
-python -m recipes.flows.spline --paper --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.spline --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 python -m recipes.flows.spline --model autoregressive
 python -m recipes.flows.spline --dataset two_moons --epochs 15 --batch-size 200 --num-layers 4 --units 64
     --weight-decay 0
@@ -14,7 +14,9 @@ from typing import Literal
 from keras_gen import training
 
 
-@training.recipe(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+@training.recipe(
+    two_cores=dict(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+)
 def main(
     run: "training.Run",
     *,

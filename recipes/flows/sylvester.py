@@ -1,7 +1,7 @@
 """Sylvester flows (van den Berg et al., 2018, https://arxiv.org/abs/1803.05649).
 
 python -m recipes.flows.sylvester                                          two_moons
-python -m recipes.flows.sylvester --paper --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.sylvester --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 
 Measured on two cores, two moons: 0.030 nats from the true log-density.
 
@@ -13,15 +13,17 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="winequality-red.csv",
-    columns="0:11",
-    folds=10,
-    epochs=150,
-    batch_size=100,
-    patience=30,
-    num_layers=4,
-    weight_decay=0.3,
-    learning_rate=0.003,
+    two_cores=dict(
+        dataset="winequality-red.csv",
+        columns="0:11",
+        folds=10,
+        epochs=150,
+        batch_size=100,
+        patience=30,
+        num_layers=4,
+        weight_decay=0.3,
+        learning_rate=0.003,
+    )
 )
 def main(
     run: "training.Run",

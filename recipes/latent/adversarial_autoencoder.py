@@ -1,7 +1,7 @@
 """Adversarial autoencoder (Makhzani et al., 2015, https://arxiv.org/abs/1511.05644).
 
 python -m recipes.latent.adversarial_autoencoder            digits
-python -m recipes.latent.adversarial_autoencoder --paper    MNIST, eight normal codes of scale 5
+python -m recipes.latent.adversarial_autoencoder --preset two_cores    MNIST, eight normal codes of scale 5
 
 python -m recipes.latent.adversarial_autoencoder --prior ring --num-classes 10 --learning-rate 3e-4 \\
     --game-learning-rate 1e-3                               digits, a mode of the prior for each class
@@ -15,14 +15,16 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist",
-    latent_size=8,
-    prior='{"name": "normal", "scale": 5.0}',
-    hidden_units=(1000, 1000),
-    discriminator_units=(1000, 1000),
-    epochs=60,
-    learning_rate=2e-4,
-    game_learning_rate=5e-4,
+    two_cores=dict(
+        dataset="mnist",
+        latent_size=8,
+        prior='{"name": "normal", "scale": 5.0}',
+        hidden_units=(1000, 1000),
+        discriminator_units=(1000, 1000),
+        epochs=60,
+        learning_rate=2e-4,
+        game_learning_rate=5e-4,
+    )
 )
 def main(
     run: "training.Run",

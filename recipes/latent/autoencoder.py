@@ -1,7 +1,7 @@
 """Autoencoder (Hinton, Salakhutdinov, 2006, https://doi.org/10.1126/science.1127647), and a classifier on its encoder.
 
 python -m recipes.latent.autoencoder            digits, 100 labels and all
-python -m recipes.latent.autoencoder --paper    MNIST, 100 labels and all
+python -m recipes.latent.autoencoder --preset two_cores    MNIST, 100 labels and all
 
 Measured on two cores, beside other work. Digits: test mean squared error 0.0033 of a range of 1. Error of classifiers
 on 180 test digits with 100 labels: 13.3 % on the frozen encoder, 13.9 % fine-tuned, 13.3 % from scratch; with all
@@ -11,7 +11,9 @@ labels 3.9, 2.8 and 1.1 %: on so small a set the codes are no better a start tha
 from keras_gen import training
 
 
-@training.recipe(dataset="mnist", hidden_units=(512, 256), latent_size=64, epochs=30, classifier_steps=3000)
+@training.recipe(
+    two_cores=dict(dataset="mnist", hidden_units=(512, 256), latent_size=64, epochs=30, classifier_steps=3000)
+)
 def main(
     run: "training.Run",
     *,

@@ -1,7 +1,7 @@
 """HierarchicalVAE (Sønderby et al., 2016, https://arxiv.org/abs/1602.02282).
 
 python -m recipes.latent.hierarchical_vae            digits
-python -m recipes.latent.hierarchical_vae --paper    binarized MNIST
+python -m recipes.latent.hierarchical_vae --preset two_cores    binarized MNIST
 
 Measured on two cores. Digits: test ELBO -17.84 ± 0.33 nats, negative log-likelihood at most 17.06 ± 0.30 (1,000
 importance samples). Binarized MNIST, with `--epochs 12 --num-samples 200`, 7 minutes beside other trainings: test ELBO
@@ -13,13 +13,15 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="binarized_mnist",
-    epochs=30,
-    latent_sizes=(40, 20),
-    units=(300, 150),
-    filters=(16, 32),
-    hidden_units=(),
-    num_samples=5000,
+    two_cores=dict(
+        dataset="binarized_mnist",
+        epochs=30,
+        latent_sizes=(40, 20),
+        units=(300, 150),
+        filters=(16, 32),
+        hidden_units=(),
+        num_samples=5000,
+    )
 )
 def main(
     run: "training.Run",

@@ -1,17 +1,17 @@
 """VAE (Kingma, Welling, 2013, https://arxiv.org/abs/1312.6114).
 
 python -m recipes.latent.vae            digits
-python -m recipes.latent.vae --paper    binarized MNIST
+python -m recipes.latent.vae --preset two_cores    binarized MNIST
 
 Measured on two cores. Digits: test ELBO -18.17 ± 0.36 nats, negative log-likelihood at most 17.07 ± 0.29 (1,000
 importance samples). Binarized MNIST, 12 minutes of training from other initial weights than the present ones: test ELBO
 -91.54 ± 0.24 nats, negative log-likelihood at most 86.70 ± 0.22 (5,000 importance samples; 52 minutes beside other
 trainings). With `--num-samples 100`, 41 s, it is at most 87.50 ± 0.23. The same nets, bounds by 200 samples:
 
---paper --prior '{"name": "vamp_prior", "num_components": 200}'                      84.71 ± 0.23
---paper --epochs 12                                                                  89.19 ± 0.23
---paper --epochs 12 --posterior inverse_autoregressive_flow                          89.03 ± 0.24 (of an older network)
---paper --epochs 12 --posterior '{"name": "planar_flow", "num_flows": 10}'           88.53 ± 0.23
+--preset two_cores --prior '{"name": "vamp_prior", "num_components": 200}'                      84.71 ± 0.23
+--preset two_cores --epochs 12                                                                  89.19 ± 0.23
+--preset two_cores --epochs 12 --posterior inverse_autoregressive_flow                          89.03 ± 0.24 (of an older network)
+--preset two_cores --epochs 12 --posterior '{"name": "planar_flow", "num_flows": 10}'           88.53 ± 0.23
 
 and on dense nets, with `--dataset binarized_mnist --latent-size 50 --epochs 60 --num-samples 500`, which overfit:
 
@@ -34,12 +34,9 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="binarized_mnist",
-    latent_size=50,
-    filters=(16, 32),
-    hidden_units=(256,),
-    epochs=30,
-    num_samples=5000,
+    two_cores=dict(
+        dataset="binarized_mnist", latent_size=50, filters=(16, 32), hidden_units=(256,), epochs=30, num_samples=5000
+    )
 )
 def main(
     run: "training.Run",

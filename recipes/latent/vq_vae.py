@@ -1,7 +1,7 @@
 """VQ-VAE (van den Oord et al., 2017, https://arxiv.org/abs/1711.00937), and the prior of its codes.
 
 python -m recipes.latent.vq_vae            digits
-python -m recipes.latent.vq_vae --paper    MNIST
+python -m recipes.latent.vq_vae --preset two_cores    MNIST
 
 Measured on two cores. Digits in 17 levels, 16 codes of 8 numbers, images of 4×4 codes, 95 s beside other work: test
 perplexity 14.1 of 16, squared error 5.7 % of the variance, the prior's 30.79 nats for a code, and a negative
@@ -16,15 +16,17 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="mnist",
-    num_codes=64,
-    code_size=16,
-    filters=(32, 64),
-    epochs=10,
-    learning_rate=0.001,
-    prior_epochs=15,
-    prior_filters=32,
-    prior_layers=8,
+    two_cores=dict(
+        dataset="mnist",
+        num_codes=64,
+        code_size=16,
+        filters=(32, 64),
+        epochs=10,
+        learning_rate=0.001,
+        prior_epochs=15,
+        prior_filters=32,
+        prior_layers=8,
+    )
 )
 def main(
     run: "training.Run",

@@ -1,7 +1,7 @@
 """What missing entries cost a mixture of Gaussians: EM on what is there, beside filling in means and dropping rows.
 
 python -m recipes.mixtures.missing_entries                                          breast_cancer, 10 columns
-python -m recipes.mixtures.missing_entries --paper --dataset winequality-red.csv    red wine
+python -m recipes.mixtures.missing_entries --preset two_cores --dataset winequality-red.csv    red wine
 
 The expectations are those of Ghahramani and Jordan (1993), Supervised learning from incomplete data via an EM approach.
 
@@ -13,7 +13,7 @@ means filled in -10.94 / -12.54 / -16.13, rows dropped -12.20 / -23.83 / too few
 from keras_gen import training
 
 
-@training.recipe(dataset="winequality-red.csv", columns="0:11")
+@training.recipe(two_cores=dict(dataset="winequality-red.csv", columns="0:11"))
 def main(
     run: "training.Run",
     *,

@@ -3,7 +3,7 @@
 python -m recipes.tasks.restoration                           digits, a hole to fill: VAE (Rezende et al., 2014)
 python -m recipes.tasks.restoration --task super_resolve      digits, from half of the height and width
 python -m recipes.tasks.restoration --task denoise            digits with noise (Vincent et al., 2008)
-python -m recipes.tasks.restoration --paper                   MNIST
+python -m recipes.tasks.restoration --preset two_cores                   MNIST
 
 Measured on two cores, peak signal-to-noise ratio and structural similarity of digits. A hole of half the height and
 width: 20.32 ± 0.31 dB and 0.897 (the mean of the training images 16.26 and 0.759). Enlarged twice: 19.50 ± 0.16 dB and
@@ -15,7 +15,7 @@ from typing import Literal
 from keras_gen import training
 
 
-@training.recipe(dataset="mnist", latent_size=50, filters=(32, 64), hidden_units=(256,), epochs=20)
+@training.recipe(two_cores=dict(dataset="mnist", latent_size=50, filters=(32, 64), hidden_units=(256,), epochs=20))
 def main(
     run: "training.Run",
     *,

@@ -2,7 +2,7 @@
 
 python -m recipes.tasks.sample_quality                                    digits: what data and shuffled pixels reach
 python -m recipes.tasks.sample_quality --models runs/latent/vae/digits runs/adversarial/dcgan/digits
-python -m recipes.tasks.sample_quality --paper --models runs/latent/vae/mnist runs/adversarial/dcgan/mnist
+python -m recipes.tasks.sample_quality --preset two_cores --models runs/latent/vae/mnist runs/adversarial/dcgan/mnist
 
 Measured on two cores. MNIST, 10,000 samples, 49 s of processor time. Training data: Fréchet distance 0.93, kernel
 distance 1.5 ± 1.0, precision 0.856, recall 0.869, density 0.937, coverage 0.953, score 9.84 ± 0.01. A DCGAN: 19.9,
@@ -12,7 +12,7 @@ distance 1.5 ± 1.0, precision 0.856, recall 0.869, density 0.937, coverage 0.95
 from keras_gen import training
 
 
-@training.recipe(dataset="mnist")
+@training.recipe(two_cores=dict(dataset="mnist"))
 def main(
     run: "training.Run",
     *,

@@ -11,7 +11,7 @@ dB (grey 22.69). Skies are blue and the flower is orange, leaves are red more of
 from keras_gen import training
 
 
-@training.recipe(filters=64, batch_size=1, epochs=200)
+@training.recipe(two_cores=dict(filters=64, batch_size=1, epochs=200))
 def main(
     run: "training.Run",
     *,

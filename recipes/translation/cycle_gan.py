@@ -1,7 +1,7 @@
 """CycleGAN (Zhu et al., 2017, https://arxiv.org/abs/1703.10593).
 
 python -m recipes.translation.cycle_gan --dataset-b usps.npz    MNIST and USPS, both 16×16, small networks
-python -m recipes.translation.cycle_gan --dataset cycle_gan/horse2zebra --paper    256×256, the paper's, 200 epochs
+python -m recipes.translation.cycle_gan --dataset cycle_gan/horse2zebra --preset two_cores    256×256, the paper's, 200 epochs
 
 usps.npz holds arrays x_train and x_test, and their labels y_train and y_test.
 
@@ -15,16 +15,18 @@ from keras_gen import training
 
 
 @training.recipe(
-    dataset="cycle_gan/horse2zebra",
-    dataset_b=None,
-    image_size=256,
-    enlargement=286 / 256,
-    flip=True,
-    epochs=200,
-    batch_size=1,
-    filters=64,
-    num_blocks=9,
-    judge_epochs=0,
+    two_cores=dict(
+        dataset="cycle_gan/horse2zebra",
+        dataset_b=None,
+        image_size=256,
+        enlargement=286 / 256,
+        flip=True,
+        epochs=200,
+        batch_size=1,
+        filters=64,
+        num_blocks=9,
+        judge_epochs=0,
+    )
 )
 def main(
     run: "training.Run",

@@ -17,7 +17,11 @@ from keras_gen.training.arguments import Dataset
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-@training.recipe(options=training.Options(ema=0.5), dataset="mnist", epochs=300, hidden_units=(8000,), ema=0.9)
+@training.recipe(
+    options=training.Options(ema=0.5),
+    paper=dict(dataset="mnist", epochs=300, hidden_units=(8000,), ema=0.9),
+    two_cores=dict(epochs=30, width=3.0),
+)
 def main(
     run,
     *,
@@ -47,7 +51,7 @@ def test_fields_of_groups_are_arguments(tmp_path):
     assert written["image_size"] is None
     assert (written["epochs"], written["hidden_units"], written["seed"]) == (7, [5], 5)
     assert written["options"]["ema"] == 0.5
-    assert not {"data", "schedule", "paper"} & set(written)
+    assert not {"data", "schedule", "paper", "preset"} & set(written)
 
 
 def test_whole_groups_are_arguments_too(tmp_path):
@@ -57,20 +61,52 @@ def test_whole_groups_are_arguments_too(tmp_path):
     assert found[0].options == training.Options(ema=0.1)
 
 
-def test_the_paper_fills_in_what_is_not_given(tmp_path):
-    run, data, schedule, hidden_units, _ = main(paper=True, epochs=2, folder=tmp_path / "run")
+def test_a_preset_fills_in_what_is_not_given(tmp_path):
+    run, data, schedule, hidden_units, _ = main(preset="paper", epochs=2, folder=tmp_path / "run")
     assert (data.dataset, data.binarization, schedule.epochs, schedule.batch_size) == ("mnist", "threshold", 2, 100)
     assert (hidden_units, run.options.ema) == ((8000,), 0.9)
-    flags = main.parsed(["--paper", "--epochs", "7", "--image-size", "20", "30"])
-    assert flags["schedule"] == dataclasses.replace(schedule, epochs=7)
-    assert flags["data"] == training.Images("mnist", binarization="threshold", image_size=(20, 30))
-    assert flags["options"].ema == 0.9
+    for name in (["--paper"], ["--preset", "paper"], ["--preset=paper"], ["--paper", "--preset", "paper"]):
+        flags = main.parsed([*name, "--epochs", "7", "--image-size", "20", "30"])
+        assert flags["preset"] == "paper"
+        assert flags["schedule"] == dataclasses.replace(schedule, epochs=7)
+        assert flags["data"] == training.Images("mnist", binarization="threshold", image_size=(20, 30))
+        assert flags["options"].ema == 0.9
     assert main.parsed([])["schedule"].epochs == 3
+
+
+def test_the_preset_of_two_cores_changes_that_of_the_paper(tmp_path):
+    flags = main.parsed(["--width", "5", "--preset", "two_cores"])
+    assert (flags["schedule"].epochs, flags["width"], flags["hidden_units"]) == (30, 5.0, (8000,))
+    assert flags["data"].dataset == "mnist"
+    found = main(preset="two_cores", folder=tmp_path / "run")
+    assert (found[2].epochs, found[4], found[3]) == (30, 3.0, (8000,))
+
+
+def test_help_says_what_a_preset_changes(capsys):
+    with pytest.raises(SystemExit):
+        main.parsed(["--help"])
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "--preset paper: dataset mnist, epochs 300, hidden_units (8000,), ema 0.9" in told
+    assert "--preset two_cores: dataset mnist, epochs 30, hidden_units (8000,), ema 0.9, width 3.0" in told
+
+
+def test_a_wrong_preset_gets_a_sentence(tmp_path, capsys):
+    with pytest.raises(ValueError, match='`preset` must be "paper" or "two_cores"; received "laptop"'):
+        main(preset="laptop", folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="`--paper` is the same as `--preset paper`; received `--preset two_cores`"):
+        main.parsed(["--paper", "--preset", "two_cores"])
+    with pytest.raises(SystemExit):
+        main.parsed(["--preset", "laptop"])
+    assert "laptop" in capsys.readouterr().err
+    bare = training.recipe()(lambda run, *, width=1: None)
+    with pytest.raises(ValueError, match='`preset` must be none, as this recipe has no presets; received "paper"'):
+        bare(preset="paper")
 
 
 def test_unknown_names_get_a_sentence():
     with pytest.raises(TypeError, match="`paper` must name arguments of main, received size"):
-        training.recipe(size=1)(lambda run, *, width=1: None)
+        training.recipe(paper=dict(size=1))(lambda run, *, width=1: None)
     with pytest.raises(TypeError, match=r"`epoch` is no argument; expected one of dataset, binarization, .*epochs"):
         main(epoch=1)
 
