@@ -112,7 +112,8 @@ class Recipe:
         )
         if arguments.pop("paper", False):
             if arguments["preset"] not in (None, "paper"):
-                raise ValueError(f'`--paper` is the same as `--preset paper`; received `--preset {arguments["preset"]}`, too.')
+                other = arguments["preset"]
+                raise ValueError(f"`--paper` is the same as `--preset paper`; received `--preset {other}`, too.")
             arguments["preset"] = "paper"
         return arguments
 
