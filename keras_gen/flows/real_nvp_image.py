@@ -17,9 +17,9 @@ from keras_gen.flows.bijectors import MaskedCoupling, affine_coupling, checkerbo
 from keras_gen.flows.networks import add_condition, check_image
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import ResidualBlock
-from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.layers.weight_normalization import WeightNormalization
 
 tfb = tfp.bijectors
 
@@ -30,7 +30,8 @@ TURNS, LAST_TURNS = 3, 4
 class ResidualNetwork(keras.layers.Layer):
     """The functions s and t of one affine coupling: a convolutional residual network with two heads in one.
 
-    s ends in a tanh times a learned factor for each channel, which bounds how far one coupling stretches.
+    The kernels of all convolutions are normalized (section 3.7). s ends in a tanh times a learned factor for each
+    channel, which bounds how far one coupling stretches.
 
     Args:
         inputs: number of channels of the input.
@@ -55,13 +56,15 @@ class ResidualNetwork(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         policy = self.dtype_policy
-        self.first = convolution(inputs, filters, 3, 1, glorot((*seed, 0)), policy)
+        self.first = WeightNormalization((3, 3, inputs, filters), initializer=glorot((*seed, 0)), dtype=policy)
         self.projection = dense(vector_size, filters, glorot((*seed, 1)), policy) if vector_size else None
         self.blocks = [
-            ResidualBlock(filters, filters, seed=(*seed, 2, index), dtype=policy) for index in range(num_blocks)
+            ResidualBlock(filters, filters, seed=(*seed, 2, index), weight_normalization=True, dtype=policy)
+            for index in range(num_blocks)
         ]
         # Small weights: the flow starts near the identity, and yet every weight has a gradient.
-        self.last = convolution(filters, 2 * outputs, 3, 1, glorot((*seed, 3), 0.1), policy)
+        shape = (3, 3, filters, 2 * outputs)
+        self.last = WeightNormalization(shape, initializer=glorot((*seed, 3), 0.1), dtype=policy)
         self.factor = self.add_weight(shape=(outputs,), initializer="ones", name="factor")
         self.built = True
 
@@ -107,6 +110,8 @@ class MultiScaleRealNVP(FlowModel):
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
+
+    shared_axes = (0, 1)
 
     def __init__(
         self,
