@@ -36,7 +36,8 @@ def main(
 
     Args:
         num_labels: training examples that keep their label, as many of each class.
-        labels_per_batch: how many of them are in a training step.
+        labels_per_batch: how many of them are in a training step, out of `batch_size`; an epoch goes through all
+            training examples in the other places.
         num_classes: number of classes.
         latent_size: entries of the style z.
         hidden_units: widths of the dense hidden layers of the encoder.
