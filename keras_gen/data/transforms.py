@@ -44,9 +44,12 @@ class FewLabels(Splits):
         num_labels = np.int64(len(self.kept))
         places = (epoch * self.steps_per_epoch + step) * self.labels_per_batch
         places += tf.range(self.labels_per_batch, dtype=tf.int64)
-        # Every pass through the labelled examples has an order of its own.
-        passes = tf.stack([tf.fill(places.shape, np.int64(self.seed)), places // num_labels], axis=1)
-        labelled = tf.random.experimental.index_shuffle(places % num_labels, passes, num_labels - 1)
+        # Every pass through the labelled examples has an order of its own: a seed for each place, which
+        # `index_shuffle` does not take.
+        passes = tf.pad((places // num_labels)[:, tf.newaxis], [[0, 0], [2, 0]], constant_values=self.seed)
+        labelled = tf.raw_ops.RandomIndexShuffle(
+            index=places % num_labels, seed=passes, max_index=num_labels - 1, rounds=4
+        )
 
         seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
         known = self.columns("train", tf.gather(tf.constant(self.kept), labelled), seed)
