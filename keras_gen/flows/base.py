@@ -234,7 +234,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
 
     # Objective
 
-    def adapt(self, x, condition=None):
+    def adapt(self, x, condition=None, *, standardize: bool = True):
         """Makes the standardisation of examples the first step of the flow, and sets all weights that start from data.
 
         Each entry has a location and a scale of its own; the pixels of a model that convolves images share those of
@@ -243,6 +243,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         Args:
             x: examples of shape `(rows, *event_shape)` that represent the data.
             condition: what they are conditioned on, for a conditional model.
+            standardize: whether the first step becomes the standardisation of `x`, or stays as it is.
 
         Raises:
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
@@ -253,7 +254,12 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
             x += u
         for bijector in self.first_steps()[:-1]:
             x = bijector.forward(x)
-        values = x.numpy().astype(np.float64)
+        if standardize:
+            self.standardize(x.numpy().astype(np.float64))
+        self.start(self.first_steps()[-1].forward(x), condition)
+
+    def standardize(self, values: np.ndarray):
+        """Takes the means and deviations of numbers of shape `(rows, *event_shape)` as location and scale."""
         axes = (0, *(axis + 1 for axis in self.shared_axes))
         deviation = values.std(axis=axes, keepdims=True)
         if np.any(deviation == 0.0):
@@ -262,7 +268,6 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
             )
         self.location.assign(np.broadcast_to(values.mean(axis=axes, keepdims=True)[0], self.event_shape))
         self.scale.assign(np.broadcast_to(deviation[0], self.event_shape))
-        self.start(self.first_steps()[-1].forward(x), condition)
 
     def adapt_normalizations(self, x, condition=None, batch_size: int = 1000):
         """Takes the running statistics of batch normalizations from all of the data, once a model is trained.

@@ -131,7 +131,7 @@ def true_log_density(splits: Splits) -> Callable[[np.ndarray], np.ndarray] | Non
 
 
 def fit_levels(
-    run: Run, model: FlowModel, splits: Splits, schedule: Schedule, *, num_samples: int, adapt: bool = True
+    run: Run, model: FlowModel, splits: Splits, schedule: Schedule, *, num_samples: int, standardize: bool = True
 ) -> dict:
     """Trains a flow on levels, evaluates two lower bounds of its likelihood, and writes the results.
 
@@ -141,13 +141,12 @@ def fit_levels(
         splits: levels.
         schedule: how long to train.
         num_samples: importance samples of each test example.
-        adapt: whether the training data's standardisation is the flow's first step.
+        standardize: whether the training data's standardisation is the flow's first step.
 
     Returns:
         What `metrics.json` holds.
     """
-    if adapt:
-        model.adapt(splits.array("train"))
+    model.adapt(splits.array("train"), standardize=standardize)
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
     model.adapt_normalizations(splits.array("train"))
     metrics = evaluation.likelihoods(model, splits, num_samples)
