@@ -13,14 +13,11 @@ from keras_gen import checks, seeds
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import affine_coupling, on_second_half, on_squeezed
-from keras_gen.flows.networks import CouplingNetwork, LULayer, check_image
+from keras_gen.flows.networks import START_ROWS, CouplingNetwork, LULayer, check_image
 from keras_gen.flows.normalization import ActNorm
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
-
-#: Largest number of examples that the activation normalizations start from.
-START_ROWS = 512
 
 
 class InvertibleConvolution(LULayer):

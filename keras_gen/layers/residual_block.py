@@ -34,5 +34,6 @@ class ResidualBlock(keras.layers.Layer):
         self.narrow = layer(1, filters, inputs, glorot((*seed, 1)))
         self.built = True
 
-    def call(self, x):
-        return x + self.narrow(tf.nn.relu(self.wide(tf.nn.relu(x))))
+    def call(self, x, **start):
+        """Takes images, and with `weight_normalization` the `start` of its convolutions."""
+        return x + self.narrow(tf.nn.relu(self.wide(tf.nn.relu(x), **start)), **start)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gen import seeds
+from keras_gen.core import Step
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.initializers import glorot
 from keras_gen.layers.weight_normalization import WeightNormalization
@@ -32,6 +34,20 @@ def test_the_length_of_a_filter_is_its_own_weight(layer):
     kernel *= np.array([1.0, 2.0, 3.0, 0.0]) / np.linalg.norm(kernel.reshape(-1, 4), axis=0)
     expected = tf.nn.conv2d(x, kernel.astype(np.float32), 1, "SAME").numpy() + np.array([0.5, 0.0, 0.0, -1.0])
     np.testing.assert_allclose(before, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_start_standardises_the_features_of_given_examples(layer):
+    x = np.random.default_rng(0).normal(4.0, 3.0, (30, 5, 5, 2)).astype(np.float32)
+    direction = layer.kernel.numpy() / np.linalg.norm(layer.kernel.numpy().reshape(-1, 4), axis=0)
+    step = Step(seeds.as_pair(0), training=True)
+    y = layer(x, start=step).numpy()
+    np.testing.assert_allclose(y.mean(axis=(0, 1, 2)), np.zeros(4), atol=1e-4)
+    np.testing.assert_allclose(y.std(axis=(0, 1, 2)), np.ones(4), rtol=1e-4)
+    step.apply()
+    np.testing.assert_allclose(layer(x), y, rtol=1e-4, atol=1e-4)
+    # Only length and bias have changed.
+    found = layer.kernel.numpy() / np.linalg.norm(layer.kernel.numpy().reshape(-1, 4), axis=0)
+    np.testing.assert_array_equal(found, direction)
 
 
 def test_no_gradient_goes_along_the_direction(layer):
