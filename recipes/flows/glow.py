@@ -1,6 +1,6 @@
 """Glow (Kingma and Dhariwal, 2018, https://arxiv.org/abs/1807.03039).
 
-python -m recipes.flows.glow            digits
+python -m recipes.flows.glow                       digits
 python -m recipes.flows.glow --preset two_cores    MNIST, 8 bits, a narrow net
 
 Measured on two cores. Digits, 100 s: test negative log-likelihood at most 88.14 ± 0.69 nats, 1.987 bits per dimension

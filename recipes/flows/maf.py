@@ -1,6 +1,6 @@
 """MAF (Papamakarios et al., 2017, https://arxiv.org/abs/1705.07057), also with mixtures of Gaussians (MAF MoG).
 
-python -m recipes.flows.maf                                          breast_cancer
+python -m recipes.flows.maf                                                     breast_cancer
 python -m recipes.flows.maf --model mixture_maf
 python -m recipes.flows.maf --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 python -m recipes.flows.maf --dataset two_moons --epochs 30 --batch-size 200 --hidden-units 64 --weight-decay 0

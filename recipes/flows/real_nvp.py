@@ -1,6 +1,6 @@
 """Real NVP (Dinh, Sohl-Dickstein and Bengio, 2016, https://arxiv.org/abs/1605.08803).
 
-python -m recipes.flows.real_nvp                                          breast_cancer
+python -m recipes.flows.real_nvp                                                     breast_cancer
 python -m recipes.flows.real_nvp --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 python -m recipes.flows.real_nvp --dataset mnist --batch-size 100 --epochs 5 --hidden-units 512 --num-layers 5
     --learning-rate 0.001 --weight-decay 0 --batch-normalization --logit-margin 1e-6

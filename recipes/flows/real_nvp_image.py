@@ -1,6 +1,6 @@
 """Real NVP for images (Dinh, Sohl-Dickstein and Bengio, 2016, https://arxiv.org/abs/1605.08803).
 
-python -m recipes.flows.real_nvp_image            digits
+python -m recipes.flows.real_nvp_image                       digits
 python -m recipes.flows.real_nvp_image --preset two_cores    MNIST, 8 bits, a narrow net
 
 Measured on two cores. Digits, 2 minutes: test negative log-likelihood at most 86.46 nats, 1.949 bits per dimension (100

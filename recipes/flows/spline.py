@@ -1,6 +1,6 @@
 """Neural spline flows (Durkan, Bekasov, Murray and Papamakarios, 2019, https://arxiv.org/abs/1906.04032).
 
-python -m recipes.flows.spline                                          breast_cancer
+python -m recipes.flows.spline                                                     breast_cancer
 python -m recipes.flows.spline --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 python -m recipes.flows.spline --model autoregressive
 python -m recipes.flows.spline --dataset two_moons --epochs 15 --batch-size 200 --num-layers 4 --units 64

@@ -1,8 +1,8 @@
 """Semi-supervised adversarial autoencoder (Makhzani et al., 2015, https://arxiv.org/abs/1511.05644, section 4).
 
-python -m recipes.latent.semi_supervised_aae                               digits, 100 labels
-python -m recipes.latent.semi_supervised_aae --preset two_cores                       MNIST, 100 labels
-python -m recipes.latent.semi_supervised_aae --preset two_cores --num-labels 1000     MNIST, 1,000 labels
+python -m recipes.latent.semi_supervised_aae                                         digits, 100 labels
+python -m recipes.latent.semi_supervised_aae --preset two_cores                      MNIST, 100 labels
+python -m recipes.latent.semi_supervised_aae --preset two_cores --num-labels 1000    MNIST, 1,000 labels
 
 Measured on two cores. Digits, 100 labels: test error 5.0 %. MNIST, 100 labels, with `--filters --hidden-units 1000 1000
 --discriminator-units 1000 1000 --epochs 20`, 22 minutes beside another training: test error 7.7 % (paper 1.90 %); 1,000
