@@ -5,8 +5,8 @@ python -m recipes.adversarial.wavegan --preset two_cores    spoken digits of 4,0
 python -m recipes.adversarial.wavegan --preset paper        SC09, ten words of 16,384 samples, d = 64; not run here
 python -m recipes.adversarial.wavegan --preset two_cores --phase-shuffle 0 --folder runs/plain    without phase shuffle
 
-sc09/ is the folder of the authors' WAV files, with train, valid and test. The paper's learning rate does not fall; here
-it does, along a cosine.
+sc09/ holds the authors' WAV files in subfolders train, valid and test, and in these one for each word. The paper's
+learning rate does not fall; here it does, along a cosine.
 
 Measured with `--preset two_cores`, 1,560 steps of the generator, 20 minutes beside other trainings, 500 sounds by a
 classifier of 96.6 % test accuracy: score 2.82 ± 0.04 (real sounds 8.53), none silent, none clipped; voiced noise with
