@@ -8,7 +8,7 @@ import numpy as np
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Sound, Space
 
 #: Beyond this many bytes, examples are not held in memory.
-MEMORY_LIMIT = 2**30
+MEMORY_LIMIT = 2**31
 
 #: An array; or, where values are read whenever they are needed, what has a length and rows as an array has, and
 #: `gather(indices)`, which reads the values at an int64 tensor of indices inside a graph.

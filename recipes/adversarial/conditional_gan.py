@@ -1,7 +1,7 @@
 """Conditional GAN (Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784).
 
-python -m recipes.adversarial.conditional_gan            digits, given their class
-python -m recipes.adversarial.conditional_gan --preset two_cores    MNIST, with the paper's networks, the generator's normalized
+python -m recipes.adversarial.conditional_gan                       digits, given their class
+python -m recipes.adversarial.conditional_gan --preset two_cores    MNIST, the paper's networks, a normalized generator
 
 Measured on two cores. Digits: Parzen-window log-likelihood 10.1 ± 1.1, and a classifier trained on samples names 66 %
 of the test digits. MNIST with `--epochs 15`, 15 minutes beside other trainings: 86.5 ± 1.5 (paper 132), and 72.3 %;

@@ -1,9 +1,9 @@
 """GAN (Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661).
 
 python -m recipes.adversarial.gan                       digits, dense networks
-python -m recipes.adversarial.gan --preset two_cores               MNIST, dense networks as wide as the paper's generator
-python -m recipes.adversarial.gan --preset two_cores --maxout-units 240 240 --dropout 0.5 --batch-norm --learning-rate 0.0002
-                                                        MNIST, with the paper's networks, the generator's normalized
+python -m recipes.adversarial.gan --preset two_cores    MNIST, dense networks as wide as the paper's generator
+python -m recipes.adversarial.gan --preset two_cores --maxout-units 240 240 --dropout 0.5 --batch-norm \\
+    --learning-rate 0.0002                              MNIST, with the paper's networks, the generator's normalized
 python -m recipes.adversarial.gan --preset two_cores --network convolutional
                                                         MNIST; likewise for the other papers: one budget for all
 

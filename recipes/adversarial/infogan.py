@@ -1,7 +1,7 @@
 """InfoGAN (Chen et al., 2016, https://arxiv.org/abs/1606.03657).
 
-python -m recipes.adversarial.infogan            digits
-python -m recipes.adversarial.infogan --preset two_cores    MNIST, with the paper's code and optimizers, half of its filters
+python -m recipes.adversarial.infogan                       digits
+python -m recipes.adversarial.infogan --preset two_cores    MNIST, the paper's code and optimizers, half of its filters
 
 Measured on two cores. MNIST with `--epochs 4`, 7 minutes beside another training: bound of the category's information
 2.297 nats (at most log 10 = 2.303), but the categories are not the classes, their error is 67 % (paper 5 %); samples

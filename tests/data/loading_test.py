@@ -267,7 +267,7 @@ def test_a_wrong_file_gets_a_sentence(tmp_path):
         data.load(tmp_path / "nan.npy")
     with pytest.raises(ValueError, match="`binarization` 'statik' is unknown; did you mean static"):
         data.load("digits", binarization="statik")
-    with pytest.raises(ValueError, match="`columns` must be indices"):
+    with pytest.raises(ValueError, match="`columns` must be places"):
         data.load(tmp_path / "words.csv", columns="a:b")
     with pytest.raises(ValueError, match="`batch_size` must be at least 1, received 0"):
         data.load("digits", batch_size=0)
