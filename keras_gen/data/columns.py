@@ -191,6 +191,21 @@ def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] 
     return mean, scale
 
 
+def given_scale(scale: tuple[np.ndarray, np.ndarray], space: Numbers, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the means and deviations that other data were standardised by, for examples of the same shape.
+
+    Raises:
+        ValueError: if there are no real vectors, or they have another shape.
+    """
+    mean, deviation = (np.asarray(part, np.float64) for part in scale)
+    if isinstance(space, (Sound, Levels)) or not mean.shape == deviation.shape == tuple(space.shape):
+        raise ValueError(
+            f"`standardize` must hold a mean and a deviation for each entry of real examples; {name} holds {space}, "
+            f"received shapes {mean.shape} and {deviation.shape}."
+        )
+    return mean, deviation
+
+
 #: Share of a column's deviation that float32 has to tell apart.
 RESOLUTION = 1e-3
 

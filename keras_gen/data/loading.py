@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 
+import numpy as np
 import pandas as pd
 
 from keras_gen import checks
@@ -14,6 +15,7 @@ from keras_gen.data.columns import (
     check_resolution,
     checked_levels,
     example_space,
+    given_scale,
     label_space,
     padded_with_silence,
     standard_scale,
@@ -60,7 +62,7 @@ def load(
     columns: str | None = None,
     text: str = "refuse",
     missing: str = "refuse",
-    standardize: bool = False,
+    standardize: bool | tuple[np.ndarray, np.ndarray] = False,
     shard: tuple[int, int] = (0, 1),
 ) -> Splits:
     """Loads a data set as train, validation and test pipelines.
@@ -102,7 +104,8 @@ def load(
             column of zeros and ones of each value, in alphabetical order; "drop" leaves them out.
         missing: what becomes of a table's missing values: "refuse" names the first one in an error; "keep" leaves them
             as NaN, for a model that takes them, such as a mixture.
-        standardize: whether to subtract the training mean of real vectors and divide by their standard deviation.
+        standardize: whether to subtract the training mean of real vectors and divide by their standard deviation; or
+            the mean and deviation of other data, such as `splits.scale` of what a model was trained on.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
 
     Raises:
@@ -135,7 +138,10 @@ def load(
         found, space = padded_with_silence(found, space)
     if levels is not None:
         space = checked_levels(found, space, checks.levels(levels), name)
-    scale = standard_scale(found["train"]["x"], space, name, reading.names) if standardize else None
+    if isinstance(standardize, bool):
+        scale = standard_scale(found["train"]["x"], space, name, reading.names) if standardize else None
+    else:
+        scale = given_scale(standardize, space, name)
     if isinstance(space, Reals) and scale is None:
         for by_name in found.values():
             check_resolution(by_name["x"], name, reading.names)

@@ -401,6 +401,7 @@ class Splits:
             "binarization": self.binarization,
             **columns.get("x", {"columns": columns}),
             "standardized": self.scale is not None,
+            **({} if self.scale is None else {"scale": [np.asarray(part).tolist() for part in self.scale]}),
             **({"columns": list(self.column_names)} if self.column_names else {}),
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
