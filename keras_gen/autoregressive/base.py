@@ -198,8 +198,9 @@ class AutoregressiveModel(DensityModel):
     @functools.cached_property
     def compiled_positions(self):
         """`draw_positions` as a graph: operation by operation, its loop would be slow."""
-        xla = self.num_positions >= self.xla_positions
-        return tf.function(self.draw_positions, autograph=False, reduce_retracing=not xla, jit_compile=xla)
+        if self.num_positions < self.xla_positions:
+            return tf.function(self.draw_positions, autograph=False, reduce_retracing=True)
+        return at_few_sizes(tf.function(self.draw_positions, autograph=False, jit_compile=True))
 
     @functools.cached_property
     def compiled_sample(self):
@@ -278,6 +279,27 @@ class AutoregressiveModel(DensityModel):
         if orders is not None:
             return tf.gather_nd(x, orders)
         return tf.gather(tf.transpose(x, (1, 0, *range(2, 2 + len(position_shape)))), self.positions)
+
+
+def at_few_sizes(draw: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Returns a compiled `draw_positions` that compiles once for all batches up to the next power of two.
+
+    XLA compiles anew for each number of examples, and keeps what it has compiled. Examples do not depend on each other:
+    a batch is filled up with copies of its last one, whose draws are thrown away.
+    """
+
+    def draw_some(noise, condition=None, known=None, missing=None, *, orders=None):
+        num = len(next(iter(noise.values())))
+        rows = np.minimum(np.arange(1 << (num - 1).bit_length()), num - 1)
+
+        def filled(x):
+            return x if len(rows) == num else tf.nest.map_structure(lambda part: tf.gather(part, rows), x)
+
+        # Positions come first in orders.
+        options = {} if orders is None else {"orders": tf.transpose(filled(tf.transpose(orders)))}
+        return draw(*(None if x is None else filled(x) for x in (noise, condition, known, missing)), **options)[:num]
+
+    return draw_some
 
 
 class ImageModel(AutoregressiveModel):

@@ -7,6 +7,7 @@ from contracts import AutoregressiveContract, DiscreteDensityContract, ModelCont
 from small_data import rows_of_levels
 
 from keras_gen.autoregressive import NADE
+from keras_gen.autoregressive.base import at_few_sizes
 from keras_gen.autoregressive.nade import recursion
 
 
@@ -101,6 +102,26 @@ def test_xla_draws_long_examples_as_the_plain_loop_does():
     drawn = model.impute(tf.zeros((20, 300)), missing, seed=3)
     assert not np.any(drawn[:, :100])
     assert np.any(drawn[:, 100:] != plain[:, 100:])
+
+
+def test_any_number_of_draws_is_compiled_for_a_power_of_two():
+    """The rows that fill a batch up change nothing and are thrown away."""
+    sizes = []
+
+    def draw(noise, condition=None, known=None, missing=None, *, orders=None):
+        sizes.append(len(noise["u"]))
+        assert {len(part) for part in (condition, known, missing)} == {sizes[-1]} == {orders.shape[1]}
+        return noise["u"] + condition[:, tf.newaxis] + known * missing + tf.cast(tf.transpose(orders), tf.float32)
+
+    few = at_few_sizes(draw)
+    random = np.random.default_rng(0)
+    for num in range(1, 34):
+        u, known, missing = (tf.constant(random.random((num, 3)), tf.float32) for _ in range(3))
+        condition, orders = tf.range(num, dtype=tf.float32), tf.constant(random.integers(0, 3, (3, num)))
+        found = few({"u": u}, condition, known, missing, orders=orders)
+        expected = u + condition[:, tf.newaxis] + known * missing + np.transpose(orders)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert set(sizes) == {1, 2, 4, 8, 16, 32, 64}
 
 
 def test_wrong_arguments():
