@@ -130,7 +130,7 @@ class Space:
 
     def as_string(self, values: tf.Tensor) -> tf.Tensor:
         """Returns values as an error shows them."""
-        return tf.strings.as_string(values, shortest=True) if self.dtype.is_floating else tf.strings.as_string(values)
+        return tf.strings.as_string(values, shortest=True) if values.dtype.is_floating else tf.strings.as_string(values)
 
     def shown(self, value: tf.Tensor) -> str:
         """Returns one value as an error shows it."""

@@ -11,7 +11,10 @@ from keras_gen.spaces.numbers import Reals
 
 @dataclasses.dataclass(frozen=True)
 class ClassLabel(Space):
-    """One of several classes, a whole number; its vector is one-hot."""
+    """One of several classes, a whole number; its vector is one-hot.
+
+    Labels may also come as columns of shape `(batch, 1)`, as one-hot rows, and as floats that are whole numbers.
+    """
 
     num_classes: int
     #: Whether -1 is a label, too, for examples whose class is not known; its vector holds zeros.
@@ -34,11 +37,39 @@ class ClassLabel(Space):
     def expected(self):
         return f"whole labels from {self.lowest} to {self.num_classes - 1}"
 
-    def accepts(self, dtype):
-        return dtype.is_integer or dtype.is_bool
-
     def contains(self, values):
         return (values >= self.lowest) & (values < self.num_classes)
+
+    def check_spec(self, dtype, shape, name):
+        shape = tf.TensorShape(shape)
+        if shape.rank == 2 and shape[1] in (1, self.num_classes):
+            shape = shape[:1]
+        super().check_spec(dtype, shape, name)
+
+    def tensor(self, values, name):
+        """As in `Space`; a column, or one-hot rows, become plain labels.
+
+        Raises:
+            ValueError: also, if a row of several entries is not one-hot.
+        """
+        values = super().tensor(values, name)
+        if values.shape.rank != 2:
+            return values
+        if values.shape[1] == 1:
+            return values[:, 0]
+        if values.dtype.is_bool:
+            values = tf.cast(values, tf.int32)
+        ones = tf.reduce_all((values == 0) | (values == 1), axis=1) & (tf.reduce_sum(values, axis=1) == 1)
+        sentence = f"`{name}` must hold labels, or rows with a single 1 among zeros; a row is neither."
+        if tf.executing_eagerly() and isinstance(values, tf.__internal__.EagerTensor):
+            if not tf.reduce_all(ones):
+                raise ValueError(sentence)
+            return tf.argmax(values, axis=1, output_type=tf.int32)
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(ones), [sentence])]):
+            return tf.argmax(values, axis=1, output_type=tf.int32)
+
+    def guard(self, values, name):
+        return super().guard(self.tensor(values, name), name)
 
     def examples(self, num, seed=(0, 0)):
         """Returns all classes in turn."""

@@ -154,13 +154,17 @@ FAULTS = {
     "no condition": (lambda columns: {"x": columns["x"]}, "`condition` must be given: this Bits is conditional."),
     "condition beyond": (changed("condition", 9), f"`condition` holds the value 9; {LABELS}"),
     "condition below": (changed("condition", -1), f"`condition` holds the value -1; {LABELS}"),
-    "condition dtype": (
+    "condition between": (
         lambda columns: {**columns, "condition": columns["condition"] / 2.0},
-        "`condition` must hold whole class labels, received dtype float*.",
+        f"`condition` holds the value *.5; {LABELS}",
+    ),
+    "condition dtype": (
+        lambda columns: {**columns, "condition": columns["condition"].astype(str)},
+        "`condition` must hold whole class labels, received dtype *.",
     ),
     "condition shape": (
-        lambda columns: {**columns, "condition": columns["condition"][:, np.newaxis]},
-        "`condition` must have shape (batch,), received (*, 1).",
+        lambda columns: {**columns, "condition": np.stack([columns["condition"]] * 2, axis=1)},
+        "`condition` must have shape (batch,), received (*, 2).",
     ),
     "lengths": (
         lambda columns: {**columns, "condition": columns["condition"][:-1]},

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_gen.spaces import Attributes, ClassLabel, Reals, class_or_vector
 
@@ -10,6 +11,38 @@ def test_the_vector_of_a_class_is_one_hot_and_that_of_an_unknown_one_is_zero():
     assert ClassLabel(3).vector_size == 3
     np.testing.assert_array_equal(ClassLabel(3).vectors(np.array([2, 0])), [[0, 0, 1], [1, 0, 0]])
     np.testing.assert_array_equal(ClassLabel(3, unknown=True).vectors(np.array([-1, 1])), [[0, 0, 0], [0, 1, 0]])
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
+def test_labels_may_be_columns_one_hot_rows_and_whole_floats(in_graph, dtype):
+    labels = np.array([2, 0, 1, 2])
+    space = ClassLabel(3)
+
+    def validated(values):
+        if not in_graph:
+            return space.validate(values, "condition")
+        read = tf.function(lambda x: space.validate(space.guard(x, "condition"), "condition"), autograph=False)
+        return read(tf.constant(values))
+
+    for values in (labels, labels[:, np.newaxis], np.eye(3)[labels]):
+        found = validated(values.astype(dtype))
+        assert found.dtype == tf.int32
+        np.testing.assert_array_equal(found, labels)
+    errors = (ValueError, tf.errors.InvalidArgumentError)
+    for wrong in (np.array([[0, 1, 1], [0, 1, 0]]), np.array([[0, 0, 0], [0, 1, 0]])):
+        with pytest.raises(errors, match="must hold labels, or rows with a single 1 among zeros"):
+            validated(wrong.astype(dtype))
+    if np.issubdtype(dtype, np.floating):
+        with pytest.raises(errors, match=r"`condition` holds the value 1\.5"):
+            validated(np.array([1.0, 1.5], dtype))
+    with pytest.raises(ValueError, match=r"`condition` must have shape \(batch,\), received \(2, 2\)"):
+        validated(np.ones((2, 2), dtype))
+
+
+def test_bools_are_labels_of_two_classes():
+    np.testing.assert_array_equal(ClassLabel(2).validate(np.array([True, False]), "condition"), [1, 0])
+    np.testing.assert_array_equal(ClassLabel(2).validate(np.eye(2, dtype=bool), "condition"), [0, 1])
 
 
 def test_examples_of_a_class_go_through_all_in_turn():
