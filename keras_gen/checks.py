@@ -137,3 +137,10 @@ def component(name: str, value, options: dict[str, type]) -> tuple[type, dict]:
     for key in arguments:
         choice(f"{name}[{value['name']!r}]", key, known)
     return component_class, arguments
+
+
+def equally_long(**columns) -> None:
+    """Raises an error unless columns, of which some may be None, have as many rows; in a graph, as far as it knows."""
+    sizes = {name: column.shape[0] for name, column in columns.items() if column is not None}
+    if len({size for size in sizes.values() if size is not None}) > 1:
+        raise ValueError(f"columns must be equally long, received {sizes}.")

@@ -213,7 +213,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return x if isinstance(self.event_space, Reals) else self.event_space.unscaled(tf.tanh(x))
 
     def generate(self, noise, condition=None):
-        condition = self.validated_condition(condition)
+        condition = self.validated_condition(condition, **noise)
         network = self.generator if self.average_generator is None else self.average_generator
         return self.event_space.nearest(self.unrounded(noise, condition, network=network))
 
@@ -249,8 +249,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        condition = self.validated_condition(condition)
-        return self.player_losses.prediction(self.logits(self.validated(x), condition))
+        return self.player_losses.prediction(self.logits(*self.validated_pair(x, condition)))
 
     def call(self, x, condition=None):
         """The discriminator's prediction, so that `model.predict(x)` returns it."""

@@ -138,8 +138,7 @@ class InfoGAN(AdversarialModel):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        condition = self.validated_condition(condition)
-        logits, means = self.posterior(self.features(self.validated(x), condition))
+        logits, means = self.posterior(self.features(*self.validated_pair(x, condition)))
         return {"category": tf.nn.softmax(logits), "code": means}
 
     # Objective

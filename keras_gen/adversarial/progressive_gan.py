@@ -352,8 +352,8 @@ class ProgressiveGAN(AdversarialModel):
 
     def discriminate(self, x, condition=None):
         """As in `AdversarialModel`; of an image as the networks see it at present."""
-        condition = self.validated_condition(condition)
-        return self.logits(self.faded(self.validated(x)), condition)
+        x, condition = self.validated_pair(x, condition)
+        return self.logits(self.faded(x), condition)
 
     # Objective
 

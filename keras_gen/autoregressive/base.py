@@ -139,7 +139,7 @@ class AutoregressiveModel(DensityModel):
     # Densities
 
     def log_prob(self, x, condition=None):
-        return self.log_prob_in_step(self.validated(x), self.validated_condition(condition), None)
+        return self.log_prob_in_step(*self.validated_pair(x, condition), None)
 
     def log_prob_in_step(self, x: tf.Tensor, condition, step: Step | None) -> tf.Tensor:
         """Computes the log density of valid examples, with the randomness of a step of training unless it is None."""
@@ -163,7 +163,7 @@ class AutoregressiveModel(DensityModel):
         )
 
     def generate(self, noise, condition=None):
-        condition = self.validated_condition(condition)
+        condition = self.validated_condition(condition, **noise)
         draw = self.compiled_positions if tf.executing_eagerly() else self.draw_positions
         return draw(noise, condition)
 
@@ -184,7 +184,7 @@ class AutoregressiveModel(DensityModel):
             ValueError: if a known entry follows a missing one, or if some channels of a pixel are known where pixels
                 are drawn as a whole.
         """
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.num_positions, -1)
         if np.any(missing != missing[..., :1]):
             raise ValueError("`mask` must be the same for all channels of a pixel, since pixels are drawn as a whole.")

@@ -548,7 +548,7 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
         Raises:
             ValueError: if a known patch follows a missing one.
         """
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         missing = np.broadcast_to(np.asarray(mask, bool), x.shape)
         lowest = tf.zeros_like(x)
         codes = self.code_of(tf.where(missing, lowest, x), None)

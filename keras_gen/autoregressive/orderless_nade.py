@@ -225,7 +225,7 @@ class OrderlessNADE(AutoregressiveModel):
         Returns:
             `x` with its missing entries drawn exactly, each example in an ordering that begins with its known entries.
         """
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.event_size)
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
         order_seed, noise_seed = tf.unstack(tf.random.split(seed, 2))

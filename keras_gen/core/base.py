@@ -424,13 +424,26 @@ class EventModel(Model):
         """Returns `x` as float32 examples, or raises a sentence that says what is wrong with them."""
         return self.event_space.validate(x, name)
 
-    def validated_condition(self, condition) -> tf.Tensor | None:
+    def validated_pair(self, x, condition) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Returns examples and what they are conditioned on as `validated` and `validated_condition` do.
+
+        Raises:
+            ValueError: also, if they are not equally many.
+        """
+        x = self.validated(x)
+        return x, self.validated_condition(condition, x=x)
+
+    def validated_condition(self, condition, **beside: tf.Tensor) -> tf.Tensor | None:
         """Returns the condition as a tensor, or None for an unconditional model.
+
+        Args:
+            condition: an array or a tensor, or None.
+            **beside: tensors by name that have to be as long.
 
         Raises:
             TypeError: if its dtype is not the expected one.
             ValueError: if there is one and the model is unconditional, or none and it is conditional, or if its
-                shape or a value is not the expected one.
+                shape, its length or a value is not the expected one.
         """
         if self.condition_space is None:
             if condition is not None:
@@ -438,7 +451,9 @@ class EventModel(Model):
             return None
         if condition is None:
             raise ValueError(f"`condition` must be given: this {type(self).__name__} is conditional.")
-        return self.condition_space.validate(condition, "condition")
+        condition = self.condition_space.validate(condition, "condition")
+        checks.equally_long(**beside, condition=condition)
+        return condition
 
 
 def names_of(arguments: tuple, model_class: type) -> list[str]:

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_gen import spaces
+from keras_gen import checks, spaces
 from keras_gen.core.signatures import Signature
 
 
@@ -63,8 +63,9 @@ class Codes:
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        x = self.validated(x)
-        return self.code_of(x, self.code_condition(condition))
+        x, condition = self.validated(x), self.code_condition(condition)
+        checks.equally_long(x=x, condition=condition)
+        return self.code_of(x, condition)
 
     def decode(self, z, condition=None) -> tf.Tensor:
         """Returns the examples that codes stand for.
@@ -80,8 +81,9 @@ class Codes:
         Raises:
             ValueError: if the shape of `z` or one of its values is not the expected one.
         """
-        z = self.code_space.validate(z, self.code_name)
-        return self.mean_of(z, self.code_condition(condition))
+        z, condition = self.code_space.validate(z, self.code_name), self.code_condition(condition)
+        checks.equally_long(**{self.code_name: z, "condition": condition})
+        return self.mean_of(z, condition)
 
     def reconstruct(self, x, condition=None) -> tf.Tensor:
         """Returns `decode(encode(x))`, of the shape of `x`."""

@@ -95,7 +95,7 @@ class Estimates:
         Raises:
             ValueError: if `x` is not of the expected shape and domain, or `num_samples` is below 1.
         """
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         num_samples = checks.positive_int("num_samples", num_samples)
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
         return self.compiled_estimate(x, condition, tf.constant(num_samples), seed)

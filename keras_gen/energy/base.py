@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_gen import seeds
+from keras_gen import checks, seeds
 from keras_gen.core import GenerativeModel, Signature, Step
 from keras_gen.spaces import Space
 
@@ -65,7 +65,9 @@ class EnergyModel(GenerativeModel):
         if len(values) != len(spaces):
             raise TypeError(f"`energy` must be given {', '.join(spaces)}; received {len(values)} values.")
         pairs = zip(values, spaces.items(), strict=True)
-        return self.energy_of(*(space.validate(value, name) for value, (name, space) in pairs))
+        found = {name: space.validate(value, name) for value, (name, space) in pairs}
+        checks.equally_long(**found)
+        return self.energy_of(*found.values())
 
     def signatures(self):
         """Adds `energy`."""

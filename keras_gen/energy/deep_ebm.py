@@ -260,7 +260,7 @@ class DeepEBM(EnergyModel):
         state = Reals(self.event_shape).validate(state, "state")
         num_steps = noise.shape[1] if len(noise.shape) > 1 else 1
         noise = Reals((num_steps, *self.event_shape)).validate(noise, "noise")
-        condition = self.validated_condition(condition)
+        condition = self.validated_condition(condition, state=state, noise=noise)
 
         def move(index, x):
             moved = self.move(x, condition, tf.gather(noise, index, axis=1), self.step_size)

@@ -379,7 +379,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         Raises:
             ValueError: if a shape or a value is not the expected one.
         """
-        values = self.column_values(self.validated(x), self.validated_condition(condition))
+        values = self.column_values(*self.validated_pair(x, condition))
         for name, base_bias in zip(self.visible_layers, self.base_biases, strict=True):
             natural = self.units[name].natural_of_mean(values[name].numpy())
             self.biases[list(self.units).index(name)].assign(natural)
@@ -496,7 +496,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one, or `num_sweeps` is below 1.
         """
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         num_sweeps = checks.positive_int("num_sweeps", num_sweeps)
         missing = missing_entries(x, mask)
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
@@ -551,7 +551,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         if len(values) != len(specs):
             raise TypeError(f"`gibbs` must be given {', '.join(specs)}; received {len(values)} values.")
         values = dict(zip(specs, values, strict=True))
-        condition = self.validated_condition(values.pop("condition", None))
+        condition = self.validated_condition(values.pop("condition", None), state=tf.convert_to_tensor(state))
         for name, value in values.items():
             values[name] = tf.cast(tf.convert_to_tensor(value), tf.float32)
             if not specs[name].shape.is_compatible_with(values[name].shape):

@@ -157,7 +157,7 @@ class MultiPredictionDBM(LayeredBoltzmannMachine):
         """
         x = self.validated(x)
         missing = missing_entries(x, mask)
-        condition = None if condition is None else self.validated_condition(condition)
+        condition = None if condition is None else self.validated_condition(condition, x=x)
         means = self.units["x"].mean(self.predicted(self.evidence(x, condition, missing))["x"])
         return tf.where(missing, tf.reshape(means, tf.shape(x)), x)
 

@@ -163,14 +163,14 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         """
         if self.levels is not None:
             raise ValueError("`log_prob` needs real numbers; the mass of levels has a bound, `log_prob_bound`.")
-        x = self.validated(x)
-        return self.distribution(self.validated_condition(condition)).log_prob(x)
+        x, condition = self.validated_pair(x, condition)
+        return self.distribution(condition).log_prob(x)
 
     def call(self, x, condition=None):
         """The log density, or the evidence lower bound of levels, so that `model.predict(x)` returns it."""
         if self.levels is None:
             return self.log_prob(x, condition)
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         return self.elbo(x, condition, seeds.uniform(tf.shape(x), seeds.as_pair(self.seed)))
 
     def elbo(self, x: tf.Tensor, condition, uniform: tf.Tensor, step: Step | None = None) -> tf.Tensor:
@@ -226,7 +226,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         """
         if self.levels is None or self.logit_margin is None:
             raise ValueError("`logit_log_prob` needs a model of levels with a `logit_margin`, which this one lacks.")
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         x += seeds.uniform(tf.shape(x), seeds.as_pair(seed))
         to_logits = tfb.Chain(self.first_steps()[-2::-1])
         log_det = to_logits.forward_log_det_jacobian(x, len(self.event_shape))
@@ -248,7 +248,8 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         Raises:
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
         """
-        x, condition = self.validated(x), self.condition_vectors(self.validated_condition(condition))
+        x, condition = self.validated_pair(x, condition)
+        condition = self.condition_vectors(condition)
         if self.dequantizer is not None:
             u, _ = self.dequantizer.draw(x, condition, seeds.uniform(tf.shape(x), seeds.as_pair(self.seed)))
             x += u
@@ -339,7 +340,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         return {"z": self.base_distribution()}
 
     def generate(self, noise, condition=None):
-        return self.mean_of(noise["z"], self.validated_condition(condition))
+        return self.mean_of(noise["z"], self.validated_condition(condition, **noise))
 
     # Export
 

@@ -207,7 +207,7 @@ class MixtureMAF(MAF):
         return self.mixtures.noise_distributions()
 
     def generate(self, noise, condition=None):
-        return self.mean_of(self.mixtures.generate(noise), self.validated_condition(condition))
+        return self.mean_of(self.mixtures.generate(noise), self.validated_condition(condition, **noise))
 
 
 def gated_entries(parameters: tf.Tensor) -> tfb.Bijector:

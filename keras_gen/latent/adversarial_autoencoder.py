@@ -163,7 +163,7 @@ class MatchedAutoencoder(Phases, Codes, NoiseDriven):
     # Sampling
 
     def generate(self, noise, condition=None):
-        codes = self.prior_codes(noise, self.validated_condition(condition))
+        codes = self.prior_codes(noise, self.validated_condition(condition, **noise))
         return self.event_space.nearest(self.mean_of(codes, None))
 
     # Objective

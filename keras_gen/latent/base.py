@@ -214,7 +214,7 @@ class LatentVariableModel(ImportanceBound, Codes, NoiseDriven):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one, or `num_steps` is below 1.
         """
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         num_steps = checks.positive_int("num_steps", num_steps)
         missing = tf.constant(np.broadcast_to(np.asarray(mask, bool), x.shape))
         seed = self.next_seed() if seed is None else seeds.as_pair(seed)
@@ -241,7 +241,8 @@ class LatentVariableModel(ImportanceBound, Codes, NoiseDriven):
     # Sampling
 
     def generate(self, noise, condition=None):
-        parameters = self.likelihood_parameters(self.prior_codes(noise), self.validated_condition(condition))
+        condition = self.validated_condition(condition, **noise)
+        parameters = self.likelihood_parameters(self.prior_codes(noise), condition)
         return self.conditional.draw(parameters, noise)
 
 

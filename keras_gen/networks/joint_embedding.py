@@ -122,7 +122,7 @@ class JointEmbedding(ReadsText, EventModel):
             TypeError: if captions are neither strings nor whole numbers.
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         return tf.reduce_sum(self.image_codes(x) * self.text_codes(condition), axis=-1)
 
     def call(self, x, condition):

@@ -145,11 +145,13 @@ class ReadsText:
             raise ValueError("`jit_compile` must be False: XLA reads no strings, which captions are; received True.")
         super().compile(*optimizers, jit_compile=jit_compile, **kwargs)
 
-    def validated_condition(self, condition):
+    def validated_condition(self, condition, **beside):
         """Returns strings, or token ids, as a tensor; errors are those of `EventModel`."""
-        if condition is not None and holds_integers(condition):
-            return self.token_space.validate(condition, "condition")
-        return super().validated_condition(condition)
+        if condition is None or not holds_integers(condition):
+            return super().validated_condition(condition, **beside)
+        condition = self.token_space.validate(condition, "condition")
+        checks.equally_long(**beside, condition=condition)
+        return condition
 
     def unpack(self, data, *, needed=None):
         """As in `Model`; strings become token ids here, once for all that a step does with them."""

@@ -1,6 +1,7 @@
 """Conditions of any kind: a label, a vector, an image, a sentence."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from contracts.exports import call_verb
@@ -35,6 +36,16 @@ class ConditionContract(Contract):
             if np.any(after[0] != before[0]):
                 tested.add(name)
         assert tested, "nothing depends on the condition"
+
+    def test_examples_and_conditions_are_equally_many(self, model):
+        fewer = model.condition_space.examples(3)
+        for name, signature in model.signatures().items():
+            rows = [key for key, spec in signature.inputs.items() if spec.shape.rank and key != "condition"]
+            if not rows or "condition" not in signature.inputs:
+                continue
+            given = {key: model.example_input(key, spec, 4, 2) for key, spec in signature.inputs.items()}
+            with pytest.raises(ValueError, match=r"equally long|one entry per example"):
+                call_verb(model, name, {**given, "condition": fewer})
 
     def test_exports_take_the_condition_as_it_is(self, model):
         spec = model.signatures()["sample"].inputs["condition"]

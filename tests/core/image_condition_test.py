@@ -48,7 +48,7 @@ class Negative(DensityModel):
         return tf.nn.log_softmax(tf.reshape(logits, (-1, *self.event_shape, self.levels)))
 
     def log_prob(self, x, condition=None):
-        x, condition = self.validated(x), self.validated_condition(condition)
+        x, condition = self.validated_pair(x, condition)
         chosen = tf.one_hot(tf.cast(x, tf.int32), self.levels) * self.logits(condition)
         return tf.reduce_sum(chosen, axis=(1, 2, 3, 4))
 
@@ -56,7 +56,7 @@ class Negative(DensityModel):
         return {"gumbel": tfd.Sample(tfd.Gumbel(0.0, 1.0), (*self.event_shape, self.levels))}
 
     def generate(self, noise, condition=None):
-        logits = self.logits(self.validated_condition(condition))
+        logits = self.logits(self.validated_condition(condition, **noise))
         return tf.cast(tf.argmax(logits + noise["gumbel"], axis=-1), tf.float32)
 
 
