@@ -94,7 +94,7 @@ def main(
         output: JSON file for the results.
         rule: what is the same for all sets.
     """
-    rows = json.loads(output.read_text())["results"] if output is not None and output.exists() else []
+    rows = json.loads(output.read_text(encoding="utf-8"))["results"] if output is not None and output.exists() else []
     done = {(row["set"], row["model"]) for row in rows}
     for path in sets:
         splits = data.load(path, batch_size=rule.batch_size, seed=rule.seed)
@@ -124,7 +124,9 @@ def main(
             if output is not None:
                 output.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_file(output) as file:
-                    file.write_text(json_text({"rule": dataclasses.asdict(rule), "results": rows}) + "\n")
+                    file.write_text(
+                        json_text({"rule": dataclasses.asdict(rule), "results": rows}) + "\n", encoding="utf-8"
+                    )
 
 
 if __name__ == "__main__":

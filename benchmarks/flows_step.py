@@ -65,7 +65,7 @@ def peak_megabytes(task: tuple[str, int]) -> float:
     else:
         for seed in range(num // CHUNK):
             model.sample(CHUNK, seed=seed)
-    status = pathlib.Path("/proc/self/status").read_text()
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 

@@ -46,7 +46,7 @@ def step_seconds(model: DensityModel, batch_size: int, jit_compile: bool, repeti
 def peak_bytes(whole_tensor: bool, batch_size: int) -> int:
     """Returns the largest memory of this process after some steps of training."""
     step_seconds((WholeTensorNADE if whole_tensor else NADE)((SIZE,), HIDDEN_UNITS), batch_size, True, 3)
-    status = pathlib.Path("/proc/self/status").read_text()
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
 

@@ -135,7 +135,9 @@ def main(
         output: JSON file for the results.
         rule: what is the same for all sets.
     """
-    results = json.loads(output.read_text())["results"] if output is not None and output.exists() else []
+    results = (
+        json.loads(output.read_text(encoding="utf-8"))["results"] if output is not None and output.exists() else []
+    )
     done = {(row["set"], row["model"]) for row in results}
     for named in sets:
         stem, rows = rows_of(named, rule.seed)
@@ -167,7 +169,9 @@ def main(
             if output is not None:
                 output.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_file(output) as file:
-                    file.write_text(json_text({"rule": dataclasses.asdict(rule), "results": results}) + "\n")
+                    file.write_text(
+                        json_text({"rule": dataclasses.asdict(rule), "results": results}) + "\n", encoding="utf-8"
+                    )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def best_seconds(functions: list[Callable], repetitions: int, warm_up: int = 2) 
 
 def megabytes() -> float:
     """Returns the memory that this process has now."""
-    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
+    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 1024
 
 
 def print_memory(step: Callable, steps: int) -> None:

@@ -37,7 +37,7 @@ def make(num_samples: int) -> VAE:
 def peak_megabytes(num_samples: int) -> float:
     """Returns the peak memory of this process after a bound."""
     make(1).log_prob_bound(bits(1, (SIZE,)), num_samples=num_samples, seed=0)
-    status = pathlib.Path("/proc/self/status").read_text()
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_gen import checks
-from keras_gen.console import load_tensorflow, plain_exit
+from keras_gen.console import load_tensorflow, plain_exit, without_debug
 from keras_gen.files import atomic_file, json_text
 
 #: Arguments of a run that say how data are read.
@@ -388,9 +388,10 @@ def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
 def main() -> None:
     """Entry point of `keras-gen`."""
     with plain_exit():
-        if sys.argv[1:2] == ["train"] and len(sys.argv) > 2 and not sys.argv[2].startswith("-"):
+        flags = without_debug(sys.argv[1:])
+        if flags[:1] == ["train"] and len(flags) > 1 and not flags[1].startswith("-"):
             # A recipe has flags of its own, which only its module knows.
-            run_recipe(sys.argv[2], sys.argv[3:])
+            run_recipe(flags[1], flags[2:])
             return
         tyro.extras.subcommand_cli_from_dict(
             {
@@ -404,5 +405,7 @@ def main() -> None:
                 "info": info,
             },
             prog="keras-gen",
-            description="Generative models for Keras 3: train, sample, translate, complete, evaluate and export.",
+            args=flags,
+            description="Generative models for Keras 3: train, sample, translate, complete, evaluate and export. An "
+            "error is one sentence; --debug shows where it came from.",
         )

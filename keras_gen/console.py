@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -12,20 +13,55 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def plain_exit() -> Iterator[None]:
-    """Ends the process with one sentence when the user, the data or the disk is at fault.
+    """Ends the process with one sentence when the user, the data, the disk or TensorFlow is at fault.
 
-    Set KERAS_GEN_TRACEBACK=1 to see where the error came from.
+    The flag --debug, or KERAS_GEN_TRACEBACK=1 in the environment, shows where the error came from.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A console whose encoding lacks a letter shows another one in its place.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         yield
     except KeyboardInterrupt:
         print("\nInterrupted; the same command goes on from the last finished epoch.", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
+    except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError, *tensorflow_errors()) as error:
         if os.environ.get("KERAS_GEN_TRACEBACK"):
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {sentence_of(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def without_debug(flags: list[str]) -> list[str]:
+    """Returns flags without --debug, which has errors show where they came from."""
+    if "--debug" in flags:
+        os.environ["KERAS_GEN_TRACEBACK"] = "1"
+    return [flag for flag in flags if flag != "--debug"]
+
+
+def tensorflow_errors() -> tuple[type[Exception], ...]:
+    """Returns the errors of TensorFlow's operations, if TensorFlow is loaded."""
+    tensorflow = sys.modules.get("tensorflow")
+    return () if tensorflow is None else (tensorflow.errors.OpError,)
+
+
+def sentence_of(error: Exception) -> str:
+    """Returns what an error says in one sentence.
+
+    An error of a graph is wrapped in the names of operations and in a trace; within them may be a sentence of ours, of
+    a check that the graph holds. Else what TensorFlow says stands last, before the names of operations.
+    """
+    if not isinstance(error, tensorflow_errors()):
+        return str(error)
+    text = str(error.message)
+    ours = re.search(r"`[\w. ]+`:? (holds|must|is|needs)\b[^\n\]]*?[.](?=[\s\]'\"]|$)", text)
+    if ours:
+        return ours.group(0)
+    lines = [re.sub(r"\{\{.*?\}\}", "", line).strip() for line in text.splitlines()]
+    said = [line for line in lines if line and not line.startswith(("[[", "File ", "Stack trace"))]
+    last = said[-1] if said else type(error).__name__
+    return f"TensorFlow stopped: {last.rstrip('.')}. --debug shows where."
 
 
 def markdown_table(rows: dict[str, dict[str, float]]) -> str:

@@ -1,6 +1,14 @@
-"""Tables of figures."""
+"""Tables of figures, and errors in one sentence."""
 
-from keras_gen.console import markdown_table
+import os
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from keras_gen.console import markdown_table, plain_exit, sentence_of, without_debug
+from keras_gen.spaces import Levels
 
 
 def test_a_table_has_a_row_for_each_model_and_errors_behind_their_figures():
@@ -18,3 +26,50 @@ def test_a_table_has_a_row_for_each_model_and_errors_behind_their_figures():
     # However long a line becomes.
     wide = markdown_table({"x" * 300: {f"figure {number}": number for number in range(50)}})
     assert len(wide.splitlines()) == 3
+
+
+def graph_error(call):
+    with pytest.raises(tf.errors.OpError) as raised:
+        call()
+    return raised.value
+
+
+def test_a_check_within_a_graph_says_its_sentence():
+    guard = tf.function(lambda x: Levels((1,), 2).guard(x, "x"), autograph=False)
+    error = graph_error(lambda: guard(tf.constant([[7.0]])))
+    assert "\n" in str(error)
+    assert sentence_of(error) == "`x` holds the value 7; expected whole levels from 0 to 1."
+    data = tf.data.Dataset.from_tensors(tf.constant([[7.0]])).map(guard)
+    assert sentence_of(graph_error(lambda: list(data))) == sentence_of(error)
+
+
+def test_an_error_of_tensorflow_is_one_line():
+    multiply = tf.function(tf.matmul, autograph=False, input_signature=[tf.TensorSpec((None, None))] * 2)
+    sentence = sentence_of(graph_error(lambda: multiply(tf.ones((2, 3)), tf.ones((2, 3)))))
+    assert sentence.startswith("TensorFlow stopped: ")
+    assert "[2,3]" in sentence
+    assert "\n" not in sentence
+    assert "{{" not in sentence
+    assert sentence.endswith(". --debug shows where.")
+
+
+def test_errors_end_with_a_sentence_and_the_flag_shows_where(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_GEN_TRACEBACK", "")
+    for flags, traces in ((["a", "--b"], 0), (["--debug", "a"], 1)):
+        assert without_debug(flags) == [flag for flag in flags if flag != "--debug"]
+        with pytest.raises(SystemExit) as stopped, plain_exit():
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\n\t [[{{node x}}]]")
+        assert stopped.value.code == 1
+        err = capsys.readouterr().err
+        assert "error: TensorFlow stopped: OOM when allocating tensor. --debug shows where.\n" in err
+        assert err.count("Traceback") == traces
+    # What is nobody's fault but ours keeps its trace.
+    with pytest.raises(KeyError), plain_exit():
+        raise KeyError("x")
+
+
+def test_a_console_that_lacks_a_letter_shows_another():
+    code = "from keras_gen.console import plain_exit\nwith plain_exit():\n    print('12 \\xb1 3, \\xf8')"
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"12 ? 3, ?\n"), done.stderr

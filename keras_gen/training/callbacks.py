@@ -38,7 +38,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.state = {"epoch": 0, "latest": None, "best": None, "best_epoch": 0, "seconds": 0.0, "history": []}
         if (self.folder / "state.json").exists():
             try:
-                self.state = json.loads((self.folder / "state.json").read_text())
+                self.state = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
             except json.JSONDecodeError:
                 raise ValueError(
                     f"the checkpoint {self.folder / 'state.json'} is damaged; delete the folder {self.folder} to "
@@ -91,8 +91,8 @@ class Checkpoints(keras.callbacks.Callback):
         with atomic_file(self.folder / state["latest"]) as path:
             self.model.save_weights(path)
         with atomic_file(self.folder / "state.json") as path:
-            path.write_text(json.dumps(state))
-        with atomic_file(self.folder.parent / "log.csv") as path, path.open("w", newline="") as file:
+            path.write_text(json.dumps(state), encoding="utf-8")
+        with atomic_file(self.folder.parent / "log.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, state["history"][-1])
             writer.writeheader()
             writer.writerows(state["history"])

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Literal
 
-from keras_gen.console import load_tensorflow, plain_exit
+from keras_gen.console import load_tensorflow, plain_exit, without_debug
 from keras_gen.training.arguments import Options, flat, replaced
 
 #: What every recipe takes beside its own arguments.
@@ -89,7 +89,7 @@ class Recipe:
     def cli(self, arguments: list[str] | None = None) -> None:
         """Runs the recipe with flags from the command line, and exits with a sentence at a mistake."""
         with plain_exit():
-            chosen = self.parsed(sys.argv[1:] if arguments is None else arguments)
+            chosen = self.parsed(without_debug(sys.argv[1:] if arguments is None else arguments))
             load_tensorflow()
             self(**chosen)
 

@@ -82,7 +82,7 @@ class Run:
                 f"`folder` {self.folder} holds a finished run; --overwrite replaces it, --folder names another place."
             )
         elif config_file.exists():
-            earlier = json.loads(config_file.read_text())["arguments"]
+            earlier = json.loads(config_file.read_text(encoding="utf-8"))["arguments"]
             names = (set(earlier) | set(self.config)) - set(FREE_ARGUMENTS)
             changed = sorted(name for name in names if earlier.get(name) != self.config.get(name))
             if changed:
@@ -96,7 +96,9 @@ class Run:
             raise ValueError(f"`folder` {self.folder} holds other files; an empty or a new folder is expected.")
         if self.is_chief:
             with atomic_file(config_file) as path:
-                path.write_text(json.dumps({"recipe": self.name, "arguments": self.config}, indent=2) + "\n")
+                path.write_text(
+                    json.dumps({"recipe": self.name, "arguments": self.config}, indent=2) + "\n", encoding="utf-8"
+                )
         # The others must not read checkpoints that the chief is about to replace.
         self.wait_for_all()
 
@@ -281,9 +283,9 @@ class Run:
         if self.is_chief:
             table = markdown_table(rows)
             with atomic_file(self.folder / "README.md") as path:
-                path.write_text(f"# {self.name} on {splits.name}\n\n{table}\n{protocol}\n")
+                path.write_text(f"# {self.name} on {splits.name}\n\n{table}\n{protocol}\n", encoding="utf-8")
             with atomic_file(self.folder / "metrics.json") as path:
-                path.write_text(json_text(report) + "\n")
+                path.write_text(json_text(report) + "\n", encoding="utf-8")
             print(f"{table}\nIn {self.folder}: metrics.json, README.md")
         return report
 
@@ -323,10 +325,10 @@ class Run:
         export.saved_model(graphs, self.folder / "saved_model")
         export.litert(graphs, self.folder / "model.tflite")
         with atomic_file(self.folder / "README.md") as path:
-            path.write_text(model_card(self.name, self.config, model, report, metrics))
+            path.write_text(model_card(self.name, self.config, model, report, metrics), encoding="utf-8")
         # Written last: a folder with this file holds a finished run.
         with atomic_file(self.folder / "metrics.json") as path:
-            path.write_text(json_text(report) + "\n")
+            path.write_text(json_text(report) + "\n", encoding="utf-8")
         for split, results in metrics.items():
             print(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in results.items()))
         print(f"In {self.folder}:")
