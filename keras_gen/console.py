@@ -29,7 +29,7 @@ def plain_exit() -> Iterator[None]:
     except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError, *tensorflow_errors()) as error:
         if os.environ.get("KERAS_GEN_TRACEBACK"):
             traceback.print_exc()
-        print(f"error: {sentence_of(error)}", file=sys.stderr)
+        print(f"error: {with_flags(sentence_of(error), sys.argv[1:])}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -38,6 +38,24 @@ def without_debug(flags: list[str]) -> list[str]:
     if "--debug" in flags:
         os.environ["KERAS_GEN_TRACEBACK"] = "1"
     return [flag for flag in flags if flag != "--debug"]
+
+
+def with_flags(sentence: str, flags: list[str]) -> str:
+    """Returns a sentence that calls what was given as a flag by the flag: --batch-size where it says `batch_size`.
+
+    Args:
+        sentence: what an error says.
+        flags: words of the command line.
+    """
+    given = {flag[2:].split("=")[0].replace("-", "_") for flag in flags if flag.startswith("--")}
+    # A recipe's --dataset is the `name` of `data.load`.
+    arguments = {**{name: name for name in given}, **({"name": "dataset"} if "dataset" in given else {})}
+
+    def named(match):
+        argument = arguments.get(match[1])
+        return match[0] if argument is None else f"--{argument.replace('_', '-')}"
+
+    return re.sub(r"`(\w+)`", named, sentence, count=1)
 
 
 def tensorflow_errors() -> tuple[type[Exception], ...]:

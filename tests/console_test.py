@@ -7,7 +7,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from keras_gen.console import markdown_table, plain_exit, sentence_of, without_debug
+from keras_gen.console import markdown_table, plain_exit, sentence_of, with_flags, without_debug
 from keras_gen.spaces import Levels
 
 
@@ -73,3 +73,17 @@ def test_a_console_that_lacks_a_letter_shows_another():
     plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"12 ? 3, ?\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sentence", "flags", "expected"),
+    [
+        ("`batch_size` must be at least 1.", ["--batch-size", "0"], "--batch-size must be at least 1."),
+        ("`batch_size` must be at least 1.", ["--batch-size=0"], "--batch-size must be at least 1."),
+        ("`batch_size` must be at least 1.", ["--epochs", "3"], "`batch_size` must be at least 1."),
+        ("`name`: there is no file tabel.csv.", ["--dataset", "tabel.csv"], "--dataset: there is no file tabel.csv."),
+        ("`x` holds the value 7.", ["--dataset", "x"], "`x` holds the value 7."),
+    ],
+)
+def test_what_was_given_as_a_flag_is_called_by_it(sentence, flags, expected):
+    assert with_flags(sentence, flags) == expected

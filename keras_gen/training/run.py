@@ -79,13 +79,15 @@ class Run:
                 shutil.rmtree(self.folder)
         elif (self.folder / "metrics.json").exists():
             raise ValueError(
-                f"`folder` {self.folder} holds a finished run; --overwrite replaces it, --folder names another place."
+                f"`folder` {self.folder} holds a finished run; --overwrite replaces it, and another --folder with "
+                f"--start-from {self.folder} goes on from its weights."
             )
         elif config_file.exists():
             earlier = json.loads(config_file.read_text(encoding="utf-8"))["arguments"]
             names = (set(earlier) | set(self.config)) - set(FREE_ARGUMENTS)
             changed = sorted(name for name in names if earlier.get(name) != self.config.get(name))
-            if changed:
+            # A run that stopped before it trained, such as one of a mistyped data set, has nothing to lose.
+            if changed and [path.name for path in self.folder.iterdir()] != [config_file.name]:
                 differences = ", ".join(f"{n} {earlier.get(n)!r} not {self.config.get(n)!r}" for n in changed)
                 raise ValueError(
                     f"`folder` {self.folder} holds an unfinished run with other arguments ({differences}); "

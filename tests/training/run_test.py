@@ -172,7 +172,11 @@ def test_what_is_in_the_folder_is_safe(tmp_path):
         return training.Run("a.b", folder, config, training.Options(**options))
 
     folder = tmp_path / "run"
+    open_run(folder, {"dataset": "mistyped", "seed": 0})
+    # A run that stopped before it trained has nothing to lose.
     open_run(folder)
+    assert json.loads((folder / "config.json").read_text())["arguments"] == CONFIG
+    (folder / "checkpoints").mkdir()
     with pytest.raises(ValueError, match=r"unfinished run with other arguments \(dataset 'digits' not 'mnist'\)"):
         open_run(folder, {"dataset": "mnist", "seed": 0})
     (folder / "metrics.json").write_text("{}")
