@@ -144,3 +144,9 @@ def equally_long(**columns) -> None:
     sizes = {name: column.shape[0] for name, column in columns.items() if column is not None}
     if len({size for size in sizes.values() if size is not None}) > 1:
         raise ValueError(f"columns must be equally long, received {sizes}.")
+
+
+def halvings(event_shape: tuple[int, ...], most: int) -> int:
+    """Returns how often height and width of an image can be divided by two, at most `most` times."""
+    height, width = event_shape[:2]
+    return next(number for number in range(most, -1, -1) if not height % 2**number and not width % 2**number)

@@ -44,7 +44,8 @@ class MarkovChain(EpochSolver, AutoregressiveModel):
 
     Args:
         event_shape: shape of one example; entries are ordered row by row.
-        order: k, the number of entries that an entry depends on, less than the number of entries.
+        order: k, the number of entries that an entry depends on, less than the number of entries; by default 1, or 0
+            for a single entry.
         levels: number of levels of an entry.
         smoothing: α, the pseudo-count added to every count; 1 is Laplace's rule.
         seed: as in `GenerativeModel`.
@@ -52,10 +53,11 @@ class MarkovChain(EpochSolver, AutoregressiveModel):
     """
 
     def __init__(
-        self, event_shape, order: int = 1, levels: int = 2, *, smoothing: float = 0.0, seed: int = 0, **kwargs
+        self, event_shape, order: int | None = None, levels: int = 2, *, smoothing: float = 0.0, seed: int = 0, **kwargs
     ):
         super().__init__(event_shape, levels=checks.levels(levels), seed=seed, **kwargs)
         self.conditional = Categorical(self.levels)
+        order = min(1, self.event_size - 1) if order is None else order
         if isinstance(order, bool) or not isinstance(order, int | np.integer):
             raise TypeError(f"`order` must be a whole number, received {order!r}.")
         if not 0 <= order < self.event_size:

@@ -308,7 +308,8 @@ class PixelCNNPlusPlus(ImageModel):
         filters: number of features of each stream.
         num_blocks: number of blocks at each resolution on the way to lower ones; the way back has as many, and one
             more at all resolutions but the lowest.
-        num_resolutions: number of resolutions, each with half as many rows and columns as the one before.
+        num_resolutions: number of resolutions, each with half as many rows and columns as the one before; by default 3,
+            or as many as the size of an image allows.
         num_components: number of logistic distributions in the mixture.
         dropout: share of hidden features that a training step sets to zero, at random for each example.
         num_classes: number of classes, to condition on a class label; None for none.
@@ -323,7 +324,7 @@ class PixelCNNPlusPlus(ImageModel):
         *,
         filters: int = 24,
         num_blocks: int = 2,
-        num_resolutions: int = 3,
+        num_resolutions: int | None = None,
         num_components: int = 10,
         dropout: float = 0.0,
         num_classes: int | None = None,
@@ -333,6 +334,8 @@ class PixelCNNPlusPlus(ImageModel):
         super().__init__(event_shape, levels, seed=seed, **kwargs)
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)
+        if num_resolutions is None:
+            num_resolutions = 1 + checks.halvings(self.event_shape, 2)
         self.num_resolutions = checks.positive_int("num_resolutions", num_resolutions)
         factor = 2 ** (self.num_resolutions - 1)
         if self.num_rows % factor or self.columns % factor:

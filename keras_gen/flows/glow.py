@@ -13,7 +13,7 @@ from keras_gen import checks, seeds
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import affine_coupling, on_second_half, on_squeezed
-from keras_gen.flows.networks import START_ROWS, CouplingNetwork, LULayer, check_image
+from keras_gen.flows.networks import START_ROWS, CouplingNetwork, LULayer, check_image, default_scales
 from keras_gen.flows.normalization import ActNorm
 
 tfb = tfp.bijectors
@@ -80,7 +80,7 @@ class Glow(FlowModel):
     Args:
         event_shape: (height, width, channels) of an image; height and width are divisible by 2 ** `num_scales`.
         levels: as in `FlowModel`.
-        num_scales: L, the number of scales.
+        num_scales: L, the number of scales; by default 2, or 1 where an image can be squeezed but once.
         num_steps: K, the number of steps at each scale.
         filters: channels within the networks of the couplings.
         temperature: standard deviation of the noise of samples, unless `sample` is given another one; the density is
@@ -96,7 +96,7 @@ class Glow(FlowModel):
         event_shape,
         levels: int | None = 256,
         *,
-        num_scales: int = 2,
+        num_scales: int | None = None,
         num_steps: int = 8,
         filters: int = 64,
         temperature: float = 1.0,
@@ -104,6 +104,8 @@ class Glow(FlowModel):
         **kwargs,
     ):
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        if num_scales is None:
+            num_scales = max(1, default_scales(self.event_shape, 2))
         self.num_scales = checks.positive_int("num_scales", num_scales)
         self.num_steps = checks.positive_int("num_steps", num_steps)
         self.filters = checks.positive_int("filters", filters)

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_gen import checks
 from keras_gen.core import Step
 from keras_gen.flows.bijectors import LUProduct
 from keras_gen.flows.normalization import ActNorm
@@ -102,6 +103,11 @@ class CouplingNetwork(keras.layers.Layer):
 def add_condition(h: tf.Tensor, projection: keras.layers.Dense | None, condition: tf.Tensor | None) -> tf.Tensor:
     """Returns the features of images with a projection of their condition added at every position."""
     return h if projection is None else h + projection(condition)[:, tf.newaxis, tf.newaxis]
+
+
+def default_scales(event_shape: tuple[int, ...], most: int) -> int:
+    """Returns how often an image can be squeezed, at most `most` times; as often for what is no image."""
+    return checks.halvings(event_shape, most) if len(event_shape) == 3 else most
 
 
 def check_image(event_shape: tuple[int, ...], num_squeezes: int, num_scales: int):

@@ -15,7 +15,7 @@ from keras_gen import checks, seeds
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import MaskedCoupling, affine_coupling, checkerboard, on_second_half, on_squeezed
-from keras_gen.flows.networks import START_ROWS, add_condition, check_image
+from keras_gen.flows.networks import START_ROWS, add_condition, check_image, default_scales
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import ResidualBlock
 from keras_gen.layers.dense import dense
@@ -110,7 +110,7 @@ class MultiScaleRealNVP(FlowModel):
     Args:
         event_shape: (height, width, channels) of an image; height and width are divisible by 2 ** (`num_scales` - 1).
         levels: as in `FlowModel`.
-        num_scales: number of scales.
+        num_scales: number of scales; by default 2, or 1 where an image cannot be squeezed.
         filters: channels within the networks s and t of the first scale; they double from scale to scale.
         num_blocks: number of residual blocks in each of these networks.
         batch_normalization: whether each coupling but the last is followed by a batch normalization (section 3.7).
@@ -125,7 +125,7 @@ class MultiScaleRealNVP(FlowModel):
         event_shape,
         levels: int | None = 256,
         *,
-        num_scales: int = 2,
+        num_scales: int | None = None,
         filters: int = 32,
         num_blocks: int = 2,
         batch_normalization: bool = False,
@@ -133,6 +133,8 @@ class MultiScaleRealNVP(FlowModel):
         **kwargs,
     ):
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
+        if num_scales is None:
+            num_scales = 1 + default_scales(self.event_shape, 1)
         self.num_scales = checks.positive_int("num_scales", num_scales)
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)

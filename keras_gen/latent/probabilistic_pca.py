@@ -40,7 +40,8 @@ class ProbabilisticPCA(EpochSolver, Codes, DensityModel):
 
     Args:
         event_shape: shape of one example.
-        latent_size: q, the number of entries of z, less than the number d of entries of an example.
+        latent_size: q, the number of entries of z, less than the number d of entries of an example; by default 2, or 1
+            of two entries.
         min_scale: least σ.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
@@ -49,8 +50,11 @@ class ProbabilisticPCA(EpochSolver, Codes, DensityModel):
         ValueError: if `latent_size` is not less than the number of entries.
     """
 
-    def __init__(self, event_shape, latent_size: int = 2, *, min_scale: float = 1e-3, seed: int = 0, **kwargs):
+    def __init__(
+        self, event_shape, latent_size: int | None = None, *, min_scale: float = 1e-3, seed: int = 0, **kwargs
+    ):
         super().__init__(event_shape, seed=seed, **kwargs)
+        latent_size = max(1, min(2, self.event_size - 1)) if latent_size is None else latent_size
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.min_scale = checks.positive("min_scale", min_scale)
         size = self.event_size
