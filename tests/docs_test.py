@@ -11,10 +11,11 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 @pytest.mark.filterwarnings("ignore:the Parzen width")
 @pytest.mark.parametrize(
     ("page", "least"),
-    [("adversarial_networks.md", 6), ("mixtures.md", 2), ("energy.md", 4), ("translation.md", 5), ("text.md", 4)],
+    [("adversarial_networks.md", 6), ("mixtures.md", 2), ("energy.md", 4), ("translation.md", 5), ("text.md", 4), ("data.md", 2)],
 )
-def test_examples_run(page, least):
-    examples = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+def test_examples_run(page, least, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
     assert len(examples) >= least
     names = {}
     for example in examples:
