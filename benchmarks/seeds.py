@@ -1,0 +1,91 @@
+"""A recipe with several seeds: each figure's mean and standard deviation over them.
+
+    python benchmarks/seeds.py adversarial.gan --seeds 0 1 2 --output results/adversarial/gan_digits.json
+    python benchmarks/seeds.py adversarial.infogan --flags="--preset two_cores" --output results/adversarial/infogan.json
+
+A run of each seed lives in a folder of its own. What is finished is not run again, and what was killed goes on.
+"""
+
+import json
+import pathlib
+import shlex
+import statistics
+import subprocess
+import sys
+
+import tyro
+
+from keras_gen.console import markdown_table
+from keras_gen.files import atomic_file, json_text
+
+#: What is the same in all runs, or of no interest over several.
+LEFT_OUT = ("arguments", "seed", "validation", "test")
+
+
+def over_seeds(runs: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
+    """Returns the mean and the standard deviation of every figure that all runs have.
+
+    Args:
+        runs: what `metrics.json` of each run holds.
+
+    Returns:
+        Split to figure to "mean", "standard_deviation" and, over the runs, "values".
+    """
+    found = {}
+    for split in ("validation", "test"):
+        figures = [run.get(split, {}) for run in runs]
+        for name, value in figures[0].items():
+            values = [each.get(name) for each in figures]
+            if isinstance(value, int | float) and all(isinstance(each, int | float) for each in values):
+                found.setdefault(split, {})[name] = {
+                    "mean": statistics.fmean(values),
+                    "standard_deviation": statistics.stdev(values),
+                    "values": values,
+                }
+    return found
+
+
+def main(
+    recipe: tyro.conf.Positional[str],
+    *,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    flags: str = "",
+    folder: pathlib.Path = pathlib.Path("runs/seeds"),
+    output: pathlib.Path | None = None,
+) -> None:
+    """Runs a recipe with each seed and writes its figures over all of them.
+
+    Args:
+        recipe: family and name, such as adversarial.gan.
+        seeds: at least two seeds.
+        flags: further flags of the recipe, as one word.
+        folder: folder of the runs.
+        output: JSON file for the results.
+    """
+    if len(seeds) < 2:
+        raise ValueError(f"`seeds` must hold at least two seeds, received {seeds}.")
+    runs = []
+    for seed in seeds:
+        place = folder / recipe / str(seed)
+        if not (place / "metrics.json").exists():
+            command = [sys.executable, "-m", f"recipes.{recipe}", *shlex.split(flags)]
+            subprocess.run([*command, "--seed", str(seed), "--folder", str(place)], check=True)
+        runs.append(json.loads((place / "metrics.json").read_text(encoding="utf-8")))
+    figures = over_seeds(runs)
+    rows = {
+        f"{split} {name}": {"mean": each["mean"], "standard deviation": each["standard_deviation"]}
+        for split, by_name in figures.items()
+        for name, each in by_name.items()
+    }
+    print(markdown_table(rows))
+    if output is not None:
+        same = {name: value for name, value in runs[0].items() if name not in LEFT_OUT and runs[-1].get(name) == value}
+        arguments = {name: value for name, value in runs[0]["arguments"].items() if name not in ("seed", "folder")}
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(output) as file:
+            report = {**same, "arguments": arguments, "seeds": list(seeds), **figures}
+            file.write_text(json_text(report) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
