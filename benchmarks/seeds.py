@@ -1,7 +1,7 @@
 """A recipe with several seeds: each figure's mean and standard deviation over them.
 
     python benchmarks/seeds.py adversarial.gan --seeds 0 1 2 --output results/adversarial/gan_digits.json
-    python benchmarks/seeds.py adversarial.infogan --flags="--preset two_cores" --output results/adversarial/infogan.json
+    python benchmarks/seeds.py adversarial.infogan --flags="--preset two_cores" --output infogan.json
 
 A run of each seed lives in a folder of its own. What is finished is not run again, and what was killed goes on.
 """

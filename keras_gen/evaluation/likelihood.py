@@ -17,6 +17,10 @@ from keras_gen.flows.base import FlowModel
 SUFFIXES = {"exact": "", "lower bound": "_bound", "upper bound": "_lower_bound", "estimate": "_estimate"}
 
 
+#: Samples of an example below which an estimate of its Monte Carlo error is worth nothing.
+FEWEST_SAMPLES = 20
+
+
 def likelihood(
     model: GenerativeModel,
     dataset: tf.data.Dataset,
@@ -41,7 +45,7 @@ def likelihood(
         "nll" in nats, "bits_per_dim", in which entries that are missing do not count, and the "nll_standard_error" of
         the mean over examples. Of an estimate,
         "nll_bound", "bits_per_dim_bound" and "nll_bound_standard_error", or the like; the part of the error that comes
-        from the samples, "nll_bound_monte_carlo_error"; and "num_samples".
+        from the samples, "nll_bound_monte_carlo_error", NaN of fewer than 20 samples; and "num_samples".
 
     Raises:
         ValueError: if the model has no likelihood.
@@ -70,7 +74,9 @@ def likelihood(
     if kind == "exact":
         return figures
     errors = np.concatenate(errors).astype(np.float64)
-    monte_carlo_error = float(np.sqrt(np.sum(errors**2))) / len(errors)
+    monte_carlo_error = math.nan
+    if num_samples >= FEWEST_SAMPLES:
+        monte_carlo_error = float(np.sqrt(np.sum(errors**2))) / len(errors)
     return {**figures, f"nll{suffix}_monte_carlo_error": monte_carlo_error, "num_samples": num_samples}
 
 
