@@ -11,7 +11,14 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 @pytest.mark.filterwarnings("ignore:the Parzen width")
 @pytest.mark.parametrize(
     ("page", "least"),
-    [("adversarial_networks.md", 6), ("mixtures.md", 2), ("energy.md", 4), ("translation.md", 5), ("text.md", 4), ("data.md", 2)],
+    [
+        ("adversarial_networks.md", 6),
+        ("mixtures.md", 2),
+        ("energy.md", 4),
+        ("translation.md", 5),
+        ("text.md", 4),
+        ("data.md", 2),
+    ],
 )
 def test_examples_run(page, least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
