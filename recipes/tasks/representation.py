@@ -32,7 +32,8 @@ def main(
 ) -> dict:
     """Trains a VAE without labels, classifies its codes with few labels and with all, and draws the space of codes.
 
-    The codes are compared with as many principal components of the examples.
+    The codes are compared with the mean and the logarithm of the deviation of q(z|x), with the last hidden layer of the
+    encoder, and with as many principal components of the examples as a code has entries.
 
     Args:
         latent_size: entries of the code.
@@ -67,18 +68,27 @@ def main(
     codes = [evaluation.codes(model, splits.array(split)) for split in names]
     pixels = [splits.array(split).reshape(splits.size(split), -1) for split in names]
     pca = PCA(min(latent_size, pixels[0].shape[1])).fit(pixels[0])
-    for name, z in {"codes": codes, "components": [pca.transform(x) for x in pixels]}.items():
-        for how in (evaluation.linear_probe, evaluation.nearest_neighbours):
-            found = how(
-                *zip(z, labels, strict=True),
-                label_budgets=(*label_budgets, None),
-                num_draws=num_draws,
-                seed=run.seed,
-            )
-            for probe in found:
-                figure = f"accuracy_{how.__name__}_{name}_{probe.num_labels}"
-                metrics["test"][figure] = probe.accuracy
-                metrics["test"][f"{figure}_standard_error"] = probe.standard_error
+    components = [pca.transform(x) for x in pixels]
+    moments, hidden = (
+        [compute(model, splits.array(split)) for split in names]
+        for compute in (evaluation.posterior_moments, evaluation.hidden_features)
+    )
+    # Codes, and what q(z|x) says of them, are in units of the prior's deviation; the others have no unit.
+    linear, neighbours = evaluation.linear_probe, evaluation.nearest_neighbours
+    probes = {
+        "linear_probe_codes": (linear, codes, {"scale": 1.0}),
+        "linear_probe_posterior": (linear, moments, {"scale": 1.0}),
+        "linear_probe_hidden": (linear, hidden, {}),
+        "linear_probe_components": (linear, components, {}),
+        "nearest_neighbours_codes": (neighbours, codes, {}),
+        "nearest_neighbours_components": (neighbours, components, {}),
+    }
+    budgets = {"label_budgets": (*label_budgets, None), "num_draws": num_draws, "seed": run.seed}
+    for name, (how, features, arguments) in probes.items():
+        for probe in how(*zip(features, labels, strict=True), **budgets, **arguments):
+            figure = f"accuracy_{name}_{probe.num_labels}"
+            metrics["test"][figure] = probe.accuracy
+            metrics["test"][f"{figure}_standard_error"] = probe.standard_error
 
     x, shown = splits.array("test"), 8
     pictures = {
@@ -97,8 +107,10 @@ def main(
         model,
         splits,
         metrics,
-        protocol="Bounds of the likelihood; accuracy on test examples of classifiers on codes and on as many principal "
-        "components, with the number of labels that the figure's name ends with, and at most as many for validation.",
+        protocol="Bounds of the likelihood; accuracy on test examples of classifiers on codes, on means and logarithms "
+        "of deviations of the posterior, on the encoder's last hidden layer, and on as many principal components as a "
+        "code has entries, with the number of labels that the figure's name ends with, and at most as many for "
+        "validation.",
     )
 
 
