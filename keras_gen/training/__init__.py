@@ -51,7 +51,7 @@ from keras_gen.training.translation import Translators as Translators
 _PLACES = {
     "Run": "run",
     **dict.fromkeys(("joint_embedding", "judged_captions", "sentences_picture"), "captions"),
-    **dict.fromkeys(("CHOSEN", "Grid", "fit_chosen"), "folds"),
+    **dict.fromkeys(("CHOSEN", "Choice", "Grid", "fit_chosen"), "folds"),
     **dict.fromkeys(("fit_classifier", "label_accuracy", "trained_judge"), "judges"),
     **dict.fromkeys(
         (

@@ -50,7 +50,7 @@ def main(
         optimizer = keras.optimizers.AdamW(schedule.rate(splits.steps_per_epoch), weight_decay=weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
         run.compile(model, optimizer, xla=True)
-    model.adapt(splits.array("train"))
+    model.adapt(splits.examples("train", min(10_000, splits.size("train")))["x"])
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     # The loss, an estimate, costs one pass; the likelihood costs one for each entry and ordering.
