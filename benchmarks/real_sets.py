@@ -3,11 +3,12 @@
     python benchmarks/real_sets.py --sets winequality-red.csv:0:11 ionosphere.csv:2:34 housing.data:0,2,4:8,10:14
         --output results/real_sets.json
 
-A set is a file and, after a colon, the columns to keep. The rule is AdamW with a learning rate that decays along a
-cosine; for each model and set, the weight decay out of `WEIGHT_DECAYS` with the best mean validation likelihood over
-the folds; and the weights of the step with the best validation likelihood. A mixture gets the number of components and
-the regularisation of its covariances that are best on validation rows. Likelihoods are those of standardised rows, in
-nats. Results are written as they come; a row that the output already holds is not computed again.
+A set is a file and, after a colon, the columns to keep. The rule is AdamW with a learning rate that falls to 0 as on a
+line; in each fold, the weight decay out of `WEIGHT_DECAYS`, and the weights of the step, with the best likelihood of
+the fold's own validation rows. A mixture gets the number of components and the regularisation of its covariances that
+are best on these. Beside the models stand a Gaussian and independent columns with spikes at repeated values
+(`evaluation.SpikedColumns`). Likelihoods are those of standardised rows, in nats. Results are written as they come; a
+row that the output already holds is not computed again.
 """
 
 import dataclasses
@@ -16,11 +17,10 @@ import pathlib
 
 import keras
 import numpy as np
-import tensorflow as tf
 import tyro
 from sklearn.mixture import GaussianMixture
 
-from keras_gen import autoregressive, data, evaluation, flows
+from keras_gen import autoregressive, data, evaluation, flows, training
 from keras_gen.files import atomic_file, json_text
 
 MODELS = {
@@ -29,6 +29,8 @@ MODELS = {
     "MAF": lambda shape, seed: flows.MAF(shape, 5, (64,), seed=seed),
     "NSF": lambda shape, seed: flows.NeuralSplineFlow(shape, 4, 32, num_blocks=1, seed=seed),
 }
+
+BASELINES = {"Gaussian": evaluation.Gaussian, "spiked columns": evaluation.SpikedColumns}
 
 #: Share of the weights that a step subtracts, divided by the learning rate.
 WEIGHT_DECAYS = (0.03, 0.3)
@@ -44,12 +46,10 @@ class Rule:
     """Examples in a training step."""
     learning_rate: float = 0.003
     """Learning rate at the start."""
-    num_steps: int = 2000
-    """Training steps at most."""
+    num_steps: int = 1000
+    """Training steps."""
     steps_per_check: int = 20
-    """Training steps between two evaluations of the validation likelihood."""
-    patience: int = 25
-    """Evaluations without a better validation likelihood after which training stops."""
+    """Training steps between two looks at the validation likelihood."""
     seed: int = 0
     """Seed of everything random."""
 
@@ -59,7 +59,7 @@ class MixtureFolds:
 
     def __init__(self, rule: Rule):
         self.rule = rule
-        self.validation = []
+        self.choices = []
 
     def fit(self, train: np.ndarray, valid: np.ndarray) -> "MixtureFolds":
         tried = [
@@ -68,48 +68,47 @@ class MixtureFolds:
             for regularisation in (1e-3, 1e-2, 1e-1)
         ]
         self.mixture = max(tried, key=lambda mixture: mixture.score(valid))
-        self.validation.append(self.mixture.score(valid))
+        setting = {"components": self.mixture.n_components, "regularisation": self.mixture.reg_covar}
+        self.choices.append(training.Choice(setting, float(self.mixture.score(valid))))
         return self
 
     def log_prob(self, x: np.ndarray) -> np.ndarray:
         return self.mixture.score_samples(x)
 
 
-class Folds:
-    """Trains one model anew for each fold, without tracing its graphs again."""
+class BaselineFolds:
+    """Fits a density, which has nothing to choose, to the training and validation rows of each fold."""
 
-    def __init__(self, name: str, shape: tuple[int, ...], weight_decay: float, rule: Rule):
+    def __init__(self, name: str):
+        self.density = BASELINES[name]
+        self.choices = []
+
+    def fit(self, train: np.ndarray, valid: np.ndarray):
+        density = self.density(np.concatenate([train, valid]))
+        self.choices.append(training.Choice({}, float(density.log_prob(valid).mean())))
+        return density
+
+
+def folds_of(name: str, shape: tuple[int, ...], rule: Rule):
+    """Returns what fits a model to one fold after another, and keeps what each of them chose."""
+    if name == "GMM":
+        return MixtureFolds(rule)
+    if name in BASELINES:
+        return BaselineFolds(name)
+    schedule = training.GridSchedule(
+        rule.num_steps, rule.batch_size, (rule.learning_rate,), WEIGHT_DECAYS, rule.steps_per_check
+    )
+
+    def build(weight_decay):
         keras.utils.set_random_seed(rule.seed)
-        self.rule = rule
-        self.model = MODELS[name](shape, rule.seed)
-        schedule = keras.optimizers.schedules.CosineDecay(rule.learning_rate, rule.num_steps)
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, global_clipnorm=5.0)
+        model = MODELS[name](shape, rule.seed)
+        rate = schedule.rate(rule.learning_rate)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay, global_clipnorm=5.0)
         optimizer.exclude_from_weight_decay(var_names=["bias", "factor"])
-        self.model.compile(optimizer, jit_compile=True)
-        variables = [*self.model.weights, *optimizer.variables]
-        self.start = [(variable, variable.numpy()) for variable in variables]
-        self.validation = []
+        model.compile(optimizer, jit_compile=True)
+        return model
 
-    def fit(self, train: np.ndarray, valid: np.ndarray) -> keras.Model:
-        for variable, value in self.start:
-            variable.assign(value)
-        rule = self.rule
-        batches = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), rule.seed).repeat()
-        # The same number of validation rows in every fold, so that no graph is compiled for another number.
-        valid = valid[: len(train) // 10]
-        stop = keras.callbacks.EarlyStopping("val_loss", patience=rule.patience, restore_best_weights=True)
-        self.model.fit(
-            batches.batch(rule.batch_size, drop_remainder=True),
-            steps_per_epoch=rule.steps_per_check,
-            epochs=rule.num_steps // rule.steps_per_check,
-            validation_data=(valid,),
-            validation_batch_size=len(valid),
-            callbacks=[stop, keras.callbacks.TerminateOnNaN()],
-            verbose=0,
-        )
-        self.model.set_weights(stop.best_weights)
-        self.validation.append(-stop.best)
-        return self.model
+    return training.Grid(build, [{"weight_decay": decay} for decay in WEIGHT_DECAYS], schedule, seed=rule.seed)
 
 
 def rows_of(name: str, seed: int) -> tuple[str, np.ndarray]:
@@ -123,7 +122,7 @@ def rows_of(name: str, seed: int) -> tuple[str, np.ndarray]:
 def main(
     *,
     sets: tuple[str, ...],
-    models: tuple[str, ...] = ("GMM", *MODELS),
+    models: tuple[str, ...] = (*BASELINES, "GMM", *MODELS),
     output: pathlib.Path | None = None,
     rule: Rule = Rule(),
 ) -> None:
@@ -144,13 +143,9 @@ def main(
         for name in models:
             if (stem, name) in done:
                 continue
-            tried = {}
-            for weight_decay in (None,) if name == "GMM" else WEIGHT_DECAYS:
-                folds = MixtureFolds(rule) if name == "GMM" else Folds(name, rows.shape[1:], weight_decay, rule)
-                result = evaluation.cross_validate(folds.fit, rows, num_folds=rule.num_folds, seed=rule.seed)
-                tried[weight_decay] = (float(np.mean(folds.validation)), result)
-            weight_decay = max(tried, key=lambda each: tried[each][0])
-            validation, result = tried[weight_decay]
+            folds = folds_of(name, rows.shape[1:], rule)
+            result = evaluation.cross_validate(folds.fit, rows, num_folds=rule.num_folds, seed=rule.seed)
+            validation = float(np.mean([choice.log_likelihood for choice in folds.choices]))
             row = {
                 "set": stem,
                 "dimensions": rows.shape[1],
@@ -158,12 +153,11 @@ def main(
                 "test_log_likelihood": result.mean,
                 "standard_error": result.standard_error,
                 "validation_log_likelihood": validation,
-                "weight_decay": weight_decay,
+                "chosen": [choice.setting for choice in folds.choices],
             }
             results.append(row)
             print(
-                f"{stem:20}{name:9}{result.mean:9.2f} ± {result.standard_error:.2f}   validation {validation:.2f}, "
-                f"weight decay {weight_decay}",
+                f"{stem:20}{name:15}{result.mean:9.2f} ± {result.standard_error:.2f}   validation {validation:.2f}",
                 flush=True,
             )
             if output is not None:

@@ -27,7 +27,8 @@ class OrderlessNADE(AutoregressiveModel):
     $$p(x_d = 1 | x_{o_{<i}}) = σ(b_d + V_{d,·}\, h), \qquad
       h = g(c^{(2)} + W^{(2)} g(c^{(1)} + W (x ⊙ m) + U m)), \qquad d = o_i$$
 
-    For each example, a training step draws how many entries are known, i - 1, and which; it predicts all others, and
+    For each example, a training step draws how many entries are known, i - 1, and which; the numbers of a batch's
+    examples are spread evenly over all that there are. It predicts all other entries, and
 
     $$L = - \frac{D}{D - i + 1} \sum_{d: m_d = 0} \log p(x_d | x ⊙ m, m)$$
 
@@ -169,6 +170,22 @@ class OrderlessNADE(AutoregressiveModel):
         kernel = tf.reshape(tf.convert_to_tensor(kernel), (*self.output_bias.shape, -1))
         return tf.cast(tf.gather(kernel, entries), dtype)
 
+    def adapt(self, x) -> None:
+        """Gives the output biases the values with which independent entries would have the frequencies of the data.
+
+        Training starts from there. One count is added to each level (Laplace's rule).
+
+        Args:
+            x: examples of shape `(rows, *event_shape)` that represent the data.
+
+        Raises:
+            ValueError: if the shape or a value is not the expected one.
+        """
+        x = self.validated(x).numpy().reshape(-1, self.event_size)
+        counts = np.stack([np.sum(x == level, axis=0) for level in range(self.levels)], axis=-1) + 1.0
+        logits = np.log(counts)
+        self.output_bias.assign(logits[:, 1:] - logits[:, :1] if self.levels == 2 else logits - np.log(len(x)))
+
     # Densities
 
     def log_prob_in_step(self, x, condition, step):
@@ -200,7 +217,8 @@ class OrderlessNADE(AutoregressiveModel):
         share, entries = step.split(2)
         # If each entry is known with a probability that is itself uniform, then all numbers of known entries, from none
         # to all of them, are equally likely, and so are all sets of one number.
-        known = entries.uniform((tf.shape(x)[0], size)) < share.uniform((tf.shape(x)[0], 1))
+        shares = share.rows(lambda rows: spread_uniform(rows, share.seed), tf.shape(x)[0])
+        known = entries.uniform((tf.shape(x)[0], size)) < shares[:, tf.newaxis]
         log_probs = self.conditional.log_prob(self.parameters(x, known=known), tf.reshape(x, (-1, size)))
         unknown = tf.cast(~known, tf.float32)
         # If all entries are known, which the paper excludes, there is nothing to predict.
@@ -241,3 +259,17 @@ class OrderlessNADE(AutoregressiveModel):
             orders = tf.gather(self.orders.T, index, axis=1)
         state = self.start(tf.shape(orders)[1], orders=orders)
         return super().draw_positions(noise, condition, known, missing, orders=orders, state=state)
+
+
+def spread_uniform(num: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns float32 numbers, each uniform from 0 to 1, of which every interval of length 1 / num holds one.
+
+    The mean of a function of them varies less than with independent numbers, and has the same expectation.
+
+    Args:
+        num: how many.
+        seed: int32 tensor of shape (2,).
+    """
+    within, order = tf.unstack(tf.random.split(seed, 2))
+    intervals = tf.argsort(seeds.uniform((num,), order))
+    return (tf.cast(intervals, tf.float32) + seeds.uniform((num,), within)) / tf.cast(num, tf.float32)

@@ -11,6 +11,7 @@ from keras_gen.data.splits import Splits as Splits
 from keras_gen.data.styles import STYLE_ATTRIBUTES as STYLE_ATTRIBUTES
 from keras_gen.data.styles import styled as styled
 from keras_gen.data.transforms import augmented as augmented
+from keras_gen.data.transforms import dequantized as dequantized
 from keras_gen.data.transforms import few_labels as few_labels
 from keras_gen.data.transforms import paired as paired
 from keras_gen.data.transforms import stacked as stacked

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.splits import Source, Splits
-from keras_gen.spaces import ClassLabel, Numbers, Tokens
+from keras_gen.spaces import ClassLabel, Numbers, Reals, Tokens
 
 #: Label of examples whose class is not known.
 UNKNOWN = -1
@@ -148,6 +148,33 @@ def stacked(splits: Splits, *, num_channels: int = 3, num_examples: int | None =
             columns["condition"] = splits.labels(split)[rows]
         sources[split] = Source.from_columns(columns)
     return dataclasses.replace(splits, name=f"{splits.name}-stacked", spaces=spaces, sources=sources, shard=(0, 1))
+
+
+def dequantized(splits: Splits) -> Splits:
+    """Returns real vectors with uniform noise added to each column, as wide as the smallest step between its values.
+
+    The likelihood of rounded numbers has no upper limit, since a model may pile density onto the values that repeat;
+    that of numbers with such noise has one. The set's seed draws the noise, once.
+
+    Args:
+        splits: real vectors held in memory.
+
+    Raises:
+        ValueError: if the examples are no real vectors, or are not held in memory.
+    """
+    if not isinstance(splits.event_space, Reals) or not splits.in_memory:
+        raise ValueError(f"`splits` must hold real vectors in memory; {splits.name} does not.")
+    rows = np.concatenate([source.arrays["x"] for source in splits.sources.values()])
+    columns = rows.reshape(len(rows), -1).T
+    # A column of a single value has no step.
+    steps = [np.diff(np.unique(column)).min() if np.ptp(column) > 0.0 else 0.0 for column in columns]
+    steps = np.reshape(steps, splits.event_shape)
+
+    def with_noise(x, number):
+        return (x + steps * np.random.default_rng((splits.seed, number)).random(x.shape)).astype(np.float32)
+
+    changed = splits.with_examples(with_noise, splits.event_space)
+    return dataclasses.replace(changed, name=f"{splits.name}-dequantized")
 
 
 def paired(splits: Splits, make_source: Callable[[np.ndarray], np.ndarray], source_space: Numbers) -> Splits:

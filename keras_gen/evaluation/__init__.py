@@ -9,6 +9,8 @@ from keras_gen.evaluation.anomaly import compressed_bits as compressed_bits
 from keras_gen.evaluation.anomaly import mutated as mutated
 from keras_gen.evaluation.anomaly import reconstruction_error as reconstruction_error
 from keras_gen.evaluation.anomaly import simple_outliers as simple_outliers
+from keras_gen.evaluation.baselines import Gaussian as Gaussian
+from keras_gen.evaluation.baselines import SpikedColumns as SpikedColumns
 from keras_gen.evaluation.baselines import baselines as baselines
 from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixture
 from keras_gen.evaluation.baselines import gaussian as gaussian
@@ -44,11 +46,14 @@ from keras_gen.evaluation.puzzles import arrangement_accuracy as arrangement_acc
 from keras_gen.evaluation.puzzles import mask_overlap as mask_overlap
 from keras_gen.evaluation.representation import Probe as Probe
 from keras_gen.evaluation.representation import codes as codes
+from keras_gen.evaluation.representation import hidden_features as hidden_features
 from keras_gen.evaluation.representation import interpolations as interpolations
 from keras_gen.evaluation.representation import latent_map as latent_map
 from keras_gen.evaluation.representation import linear_probe as linear_probe
 from keras_gen.evaluation.representation import nearest_neighbours as nearest_neighbours
+from keras_gen.evaluation.representation import posterior_moments as posterior_moments
 from keras_gen.evaluation.representation import traversals as traversals
+from keras_gen.evaluation.sample_quality import class_agreement as class_agreement
 from keras_gen.evaluation.sample_quality import classification_accuracy_score as classification_accuracy_score
 from keras_gen.evaluation.sample_quality import image_features as image_features
 from keras_gen.evaluation.sample_quality import sample_quality as sample_quality

@@ -11,12 +11,13 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from keras_gen import checks
 from keras_gen.core import GenerativeModel
 from keras_gen.core.interpolation import interpolated
 from keras_gen.evaluation.batches import columns_for
+from keras_gen.latent import VAE
 from keras_gen.pictures import as_images, image_grid
 from keras_gen.pictures.figures import new_figure, rendered
 
@@ -45,10 +46,54 @@ def codes(model: GenerativeModel, examples, *, batch_size: int = 500) -> np.ndar
     Raises:
         ValueError: if there are no examples.
     """
+    return mapped(model.encode, model, examples, batch_size)
+
+
+def hidden_features(model: VAE, examples, *, batch_size: int = 500) -> np.ndarray:
+    """Computes the last hidden layer of the encoder, for many examples.
+
+    Args:
+        model: a VAE.
+        examples: as in `codes`.
+        batch_size: as in `codes`.
+
+    Returns:
+        Array of shape `(num, units)`.
+
+    Raises:
+        ValueError: as in `codes`.
+    """
+    return mapped(model.features, model, examples, batch_size)
+
+
+def posterior_moments(model: VAE, examples, *, batch_size: int = 500) -> np.ndarray:
+    """Computes the means of q(z|x), and the logarithms of its standard deviations, for many examples.
+
+    Args:
+        model: a VAE, with a posterior whose standard deviations are known, such as "diagonal".
+        examples: as in `codes`.
+        batch_size: as in `codes`.
+
+    Returns:
+        Array of shape `(num, 2 · latent_size)`: all means, then all logarithms.
+
+    Raises:
+        ValueError: as in `codes`.
+    """
+
+    def moments(x, condition=None):
+        posterior = model.posterior_distribution(model.validated(x), model.validated_condition(condition))
+        return tf.concat([posterior.mean(), tf.math.log(posterior.stddev())], axis=-1)
+
+    return mapped(moments, model, examples, batch_size)
+
+
+def mapped(function: Callable[..., tf.Tensor], model: GenerativeModel, examples, batch_size: int) -> np.ndarray:
+    """Applies a function of the columns that a model takes to many examples, in batches, as a graph."""
     if not isinstance(examples, tf.data.Dataset):
         examples = tf.data.Dataset.from_tensor_slices(examples).batch(checks.positive_int("batch_size", batch_size))
-    encode = tf.function(lambda columns: model.encode(**columns), autograph=False, reduce_retracing=True)
-    parts = [encode(columns_for(model, batch)).numpy() for batch in examples]
+    compute = tf.function(lambda columns: function(**columns), autograph=False, reduce_retracing=True)
+    parts = [compute(columns_for(model, batch)).numpy() for batch in examples]
     if not parts:
         raise ValueError("`examples` holds no examples; at least one is expected.")
     return np.concatenate(parts)
@@ -82,15 +127,20 @@ def linear_probe(
     label_budgets: Sequence[int | None] = (None,),
     num_draws: int = 10,
     strengths: Sequence[float] = PROBE_STRENGTHS,
+    scale: float | None = None,
     seed: int = 0,
 ) -> list[Probe]:
-    """Classifies codes by logistic regression on standardised entries.
+    """Classifies codes by logistic regression.
+
+    Codes have a unit of their own, the standard deviation of the prior. An entry that tells nothing, whose codes are
+    all near the prior's mean, must not weigh as much as one that tells something, which it would if each were divided
+    by its own deviation.
 
     Example:
 
     ```python
     labelled = [(evaluation.codes(model, splits.array(s)), splits.labels(s)) for s in ("train", "validation", "test")]
-    for probe in evaluation.linear_probe(*labelled, label_budgets=(100, 1000, None)):
+    for probe in evaluation.linear_probe(*labelled, label_budgets=(100, 1000, None), scale=1.0):
         print(probe.num_labels, probe.accuracy, probe.standard_error)
     ```
 
@@ -102,6 +152,8 @@ def linear_probe(
             for validation, as far as there are. None takes all of both.
         num_draws: how often the labels of a budget are drawn; all labels are taken once.
         strengths: inverse penalties to choose from.
+        scale: what all entries are divided by: of codes, the standard deviation of the prior. None standardises each
+            entry with the rows for training, for features that have no unit in common.
         seed: seed of the draws.
 
     Returns:
@@ -112,7 +164,8 @@ def linear_probe(
     """
 
     def classifier(strength):
-        return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+        scaler = StandardScaler() if scale is None else FunctionTransformer(lambda z: z / scale)
+        return make_pipeline(scaler, LogisticRegression(C=strength, max_iter=2000))
 
     return probes(classifier, strengths, train, validation, test, label_budgets, num_draws, seed)
 

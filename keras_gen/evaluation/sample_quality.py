@@ -112,6 +112,7 @@ def classification_accuracy_score(
     source,
     test,
     *,
+    real=None,
     levels: int | None = None,
     num_samples: int = 10_000,
     epochs: int = 5,
@@ -121,20 +122,21 @@ def classification_accuracy_score(
     """Trains a classifier on samples of each class, and tests it on real examples.
 
     Suman Ravuri, Oriol Vinyals (2019), Classification accuracy score for conditional generative models,
-    https://arxiv.org/abs/1905.10887: samples of the wrong class, of too few kinds or of poor quality all lower it. Real
-    examples with labels in place of a model give what to compare it with.
+    https://arxiv.org/abs/1905.10887: samples of the wrong class, of too few kinds or of poor quality all lower it, and
+    so does anything else that tells samples from real examples, such as grain. Whether samples are of their class is
+    what `class_agreement` tells.
 
     Example:
 
     ```python
-    test = x_test, y_test
-    evaluation.classification_accuracy_score(model, test, levels=256)
-    evaluation.classification_accuracy_score((x_train, y_train), test, levels=256)
+    evaluation.classification_accuracy_score(model, (x_test, y_test), real=(x_train, y_train), levels=256)
     ```
 
     Args:
         source: a model that is conditioned on classes; or a pair of samples and labels.
         test: real images of shape `(num, height, width, channels)`, and the label of each.
+        real: real images for training and the label of each, for the ceiling: what a classifier reaches that is trained
+            on as many of them as there are samples, in the same way. None leaves that out.
         levels: number of levels of an entry of `test`, and of samples that are no model's; as in `sample_quality`.
         num_samples: samples that a model draws, of all classes in turn.
         epochs: passes of the classifier over the samples.
@@ -143,24 +145,19 @@ def classification_accuracy_score(
 
     Returns:
         The "classification_accuracy_score", which is the share of test examples that get their label, its
-        "classification_accuracy_score_standard_error" over these, and "num_samples".
+        "classification_accuracy_score_standard_error" over these, and "num_samples"; with `real` the
+        "classification_accuracy_score_ceiling", too.
 
     Raises:
         TypeError: if the model draws no samples.
-        ValueError: if the model is not conditioned on classes, or there is not one label for each image.
+        ValueError: if the model is not conditioned on classes, there is not one label for each image, or there are
+            fewer real images than samples.
     """
     x_test, y_test = labelled_images("test", test)
     shape = x_test.shape[1:]
     if isinstance(source, Model):
-        if not isinstance(source.condition_space, ClassLabel):
-            raise ValueError(f"`source` must be a model conditioned on classes; this {type(source).__name__} is not.")
+        x, y = conditional_samples(source, num_samples, levels, shape, seed)
         num_classes = source.condition_space.num_classes
-        # A batch of all classes in turn begins with the first one, wherever it is cut.
-        batch_size = num_classes * max(1, 500 // num_classes)
-        labels = itertools.islice(itertools.cycle(range(num_classes)), num_samples)
-        y = np.fromiter(labels, np.int32)
-        samples = sample_batches(source, num_samples, batch_size, seed)
-        x = np.concatenate([as_data(batch, source.levels, levels, shape) for batch in samples])
         x = in_unit_interval(x, levels or source.levels)
     else:
         x, y = labelled_images("source", source)
@@ -172,12 +169,82 @@ def classification_accuracy_score(
     order = np.random.default_rng(seed).permutation(len(x))
     network.fit(x[order], y[order], batch_size=100, epochs=epochs, shuffle=False, verbose=0)
     predicted = network.predict(in_unit_interval(x_test, levels), batch_size=500, verbose=0)
-    correct = np.argmax(predicted, axis=-1) == y_test
-    return {
-        "classification_accuracy_score": float(correct.mean()),
-        "classification_accuracy_score_standard_error": feature_statistics.standard_error(correct.astype(np.float64)),
-        "num_samples": len(x),
-    }
+    figures = {**share("classification_accuracy_score", np.argmax(predicted, axis=-1) == y_test), "num_samples": len(x)}
+    if real is not None:
+        x_real, y_real = labelled_images("real", real)
+        if len(x_real) < len(x):
+            raise ValueError(f"`real` must hold as many images as there are samples, {len(x)}; received {len(x_real)}.")
+        rows = np.random.default_rng(seed).permutation(len(x_real))[: len(x)]
+        arguments = {"levels": levels, "epochs": epochs, "seed": seed, **classifier}
+        ceiling = classification_accuracy_score((x_real[rows], y_real[rows]), test, **arguments)
+        figures["classification_accuracy_score_ceiling"] = ceiling["classification_accuracy_score"]
+    return figures
+
+
+def class_agreement(
+    source, extractor=None, *, levels: int | None = None, num_samples: int = 10_000, seed: int = 0
+) -> dict[str, float]:
+    """Computes how often a classifier of real examples names the class that samples were asked for.
+
+    Beside `classification_accuracy_score` it tells why that one is low: where the classifier names the class nearly
+    always, samples are of their class, but look otherwise than real examples do, or are of too few kinds.
+
+    Args:
+        source: a model that is conditioned on classes; or a pair of images and labels, for the accuracy of the
+            classifier itself.
+        extractor: what gives class probabilities, as in `FeatureExtractor.of`.
+        levels: number of levels of an entry of real examples, as in `sample_quality`.
+        num_samples: samples that a model draws, of all classes in turn.
+        seed: seed of the samples.
+
+    Returns:
+        The "class_agreement", a share, and its "class_agreement_standard_error" over samples.
+
+    Raises:
+        TypeError: if the model draws no samples.
+        ValueError: if the model is not conditioned on classes, there is not one label for each image, or the extractor
+            gives no class probabilities.
+    """
+    extractor = FeatureExtractor.of(extractor)
+    if isinstance(source, Model):
+        shape = source.event_shape if extractor.event_shape is None else extractor.event_shape
+        x, y = conditional_samples(source, num_samples, levels, shape, seed)
+        levels = levels or source.levels
+    else:
+        x, y = labelled_images("source", source)
+    agrees = []
+    for start in range(0, len(x), 500):
+        _, probabilities = extractor(x[start : start + 500], levels)
+        if probabilities is None:
+            raise ValueError(f"`extractor` must give class probabilities; {extractor.name} gives features alone.")
+        agrees.append(np.argmax(probabilities, axis=-1) == y[start : start + 500])
+    return share("class_agreement", np.concatenate(agrees))
+
+
+def conditional_samples(
+    model: Model, num_samples: int, levels: int | None, shape: tuple[int, ...], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws samples of all classes in turn, in the shape and on the levels of data, and returns their classes, too.
+
+    Raises:
+        TypeError: if the model draws no samples.
+        ValueError: if it is not conditioned on classes.
+    """
+    if not isinstance(model.condition_space, ClassLabel):
+        raise ValueError(f"`source` must be a model conditioned on classes; this {type(model).__name__} is not.")
+    num_classes = model.condition_space.num_classes
+    # A batch of all classes in turn begins with the first one, wherever it is cut.
+    batch_size = num_classes * max(1, 500 // num_classes)
+    labels = itertools.islice(itertools.cycle(range(num_classes)), num_samples)
+    samples = sample_batches(model, num_samples, batch_size, seed)
+    x = np.concatenate([as_data(batch, model.levels, levels, shape) for batch in samples])
+    return x, np.fromiter(labels, np.int32)
+
+
+def share(name: str, hits: np.ndarray) -> dict[str, float]:
+    """Returns the share of hits under a name, and its standard error."""
+    hits = hits.astype(np.float64)
+    return {name: float(hits.mean()), f"{name}_standard_error": feature_statistics.standard_error(hits)}
 
 
 def labelled_images(name: str, examples) -> tuple[np.ndarray, np.ndarray]:

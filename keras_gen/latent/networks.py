@@ -59,13 +59,17 @@ class Encoder(keras.layers.Layer):
 
     def call(self, x, condition=None):
         """Takes examples of shape `(batch, *event_shape)` and vectors of shape `(batch, condition_size)`."""
+        return self.dense_layers[-1](self.features(x, condition))
+
+    def features(self, x, condition=None) -> tf.Tensor:
+        """Returns the last hidden layer, of shape `(batch, units)`; without any, the scaled example itself."""
         h = tf.cast(x, self.compute_dtype)
         for layer in self.convolutions:
             h = self.activation_function(layer(h))
         h = append_condition(tf.reshape(h, (-1, math.prod(h.shape[1:]))), condition)
         for layer in self.dense_layers[:-1]:
             h = self.activation_function(layer(h))
-        return self.dense_layers[-1](h)
+        return h
 
 
 class Decoder(keras.layers.Layer):

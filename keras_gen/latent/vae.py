@@ -116,6 +116,23 @@ class VAE(LatentVariableModel):
         scaled = self.event_space.scaled(x, 0.0, 1.0)
         return tf.cast(self.encoder(scaled, self.condition_vectors(condition)), tf.float32)
 
+    def features(self, x, condition=None) -> tf.Tensor:
+        """Returns the last hidden layer of the encoder, from which a classifier can read more than from a code.
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`.
+            condition: what they are conditioned on, for a conditional model.
+
+        Returns:
+            float32 tensor of shape `(batch, units)`.
+
+        Raises:
+            ValueError: if the shape of `x` or one of its values is not the expected one.
+        """
+        scaled = self.event_space.scaled(self.validated(x), 0.0, 1.0)
+        vectors = self.condition_vectors(self.validated_condition(condition))
+        return tf.cast(self.encoder.features(scaled, vectors), tf.float32)
+
     def posterior_of(self, parameters: tf.Tensor) -> tfd.TransformedDistribution:
         """Returns q(z|x) given its parameters, on the codes that the prior allows."""
         posterior, support = self.posterior_family.distribution(parameters), self.prior_family.support()

@@ -33,6 +33,7 @@ from keras_gen.training.adversarial import Players as Players
 from keras_gen.training.arguments import CaptionedImages as CaptionedImages
 from keras_gen.training.arguments import Examples as Examples
 from keras_gen.training.arguments import FixedSchedule as FixedSchedule
+from keras_gen.training.arguments import GridSchedule as GridSchedule
 from keras_gen.training.arguments import Images as Images
 from keras_gen.training.arguments import LinearSchedule as LinearSchedule
 from keras_gen.training.arguments import Options as Options
@@ -50,6 +51,7 @@ from keras_gen.training.translation import Translators as Translators
 _PLACES = {
     "Run": "run",
     **dict.fromkeys(("joint_embedding", "judged_captions", "sentences_picture"), "captions"),
+    **dict.fromkeys(("CHOSEN", "Choice", "Grid", "fit_chosen"), "folds"),
     **dict.fromkeys(("fit_classifier", "label_accuracy", "trained_judge"), "judges"),
     **dict.fromkeys(
         (

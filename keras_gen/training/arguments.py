@@ -233,6 +233,34 @@ class VectorSchedule(Schedule):
 
 
 @dataclasses.dataclass(frozen=True)
+class GridSchedule:
+    """How to train a density on few rows, and what to choose from on validation rows."""
+
+    num_steps: int
+    """Training steps."""
+    batch_size: int
+    """Examples in a training step, those of all devices together."""
+    learning_rates: tuple[float, ...]
+    """Learning rates to choose from; a rate falls to 0, as on a line."""
+    weight_decays: tuple[float, ...]
+    """Weight decays to choose from: share of the weights, per unit of learning rate, that each step takes away."""
+    steps_per_check: int = 20
+    """Training steps between two looks at the validation likelihood, whose best weights are kept."""
+    folds: int = 0
+    """Folds of a cross-validation before the training, each of which chooses for itself; 0 for none."""
+
+    def rate(self, learning_rate: float):
+        """Returns a learning rate as a function of the training step: a line that ends at 0.
+
+        Args:
+            learning_rate: learning rate at the start.
+        """
+        import keras
+
+        return keras.optimizers.schedules.PolynomialDecay(learning_rate, self.num_steps, end_learning_rate=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
 class Options:
     """How to train, whatever the model."""
 

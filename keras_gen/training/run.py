@@ -291,7 +291,7 @@ class Run:
             print(f"{table}\nIn {self.folder}: metrics.json, README.md")
         return report
 
-    def finish(self, model: Model, splits: Splits, metrics: dict, *, protocol: str) -> dict:
+    def finish(self, model: Model, splits: Splits, metrics: dict, *, protocol: str, **more) -> dict:
         """Writes the model, its exports, a picture, `metrics.json` and the model card, and says where they are.
 
         Args:
@@ -299,6 +299,7 @@ class Run:
             splits: data it was trained on.
             metrics: results by split, such as `{"test": {"nll": 88.4}}`.
             protocol: one sentence that says how the figures came about.
+            **more: what else `metrics.json` is to hold.
 
         Returns:
             What `metrics.json` holds.
@@ -307,6 +308,7 @@ class Run:
             splits,
             metrics,
             protocol=protocol,
+            **more,
             likelihood=model.likelihood_kind,
             **self.training,
             num_weights=int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),

@@ -2,10 +2,12 @@
 
 python -m recipes.autoregressive.orderless_nade                       digits
 python -m recipes.autoregressive.orderless_nade --preset two_cores    binarized MNIST, 16 orderings
+python -m recipes.autoregressive.orderless_nade --preset two_cores --num-orderings 128 --num-evaluated 1000
 
-Measured on two cores; exact test negative log-likelihoods in nats, of the ensemble. Digits, 4 orderings: 16.82 ± 0.28
-(a mixture of Bernoullis 18.50). Binarized MNIST, 24 minutes of training and 22 of evaluation beside other trainings:
-91.36 ± 0.24, which is above the paper's 85.10 and NADE's 88.36: it neither converged nor kept from overfitting.
+Measured on two cores; exact test negative log-likelihoods in nats, of the ensemble. Digits, 4 orderings, 61 s: 16.96 ±
+0.29 (a mixture of Bernoullis 18.50). Binarized MNIST, 24 minutes of training and 22 of evaluation beside other
+trainings: 91.36 ± 0.24, which is above the paper's 85.10, of 128 orderings, and NADE's 88.36. That was before shares
+were spread over a batch and output biases started from the data; since then: not measured yet, nor are 128 orderings.
 """
 
 from keras_gen import training
@@ -21,6 +23,7 @@ def main(
     num_orderings: int = 4,
     activation: str = "relu",
     weight_decay: float = 0.3,
+    num_evaluated: int | None = None,
 ) -> dict:
     """Trains OrderlessNADE and evaluates the exact likelihood of the ensemble beside two baselines.
 
@@ -29,6 +32,7 @@ def main(
         num_orderings: orderings in the ensemble.
         activation: activation of the hidden layers.
         weight_decay: weight decay of AdamW, of all weights but the biases.
+        num_evaluated: validation and test examples to evaluate, the first ones of each; all of them by default.
     """
     import keras
 
@@ -46,17 +50,22 @@ def main(
         )
         optimizer = keras.optimizers.AdamW(schedule.rate(splits.steps_per_epoch), weight_decay=weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
-        run.compile(model, optimizer, xla=False)
+        run.compile(model, optimizer, xla=True)
+    model.adapt(splits.examples("train", min(10_000, splits.size("train")))["x"])
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
-    # The validation loss, an estimate, costs one pass; the likelihood costs one for each entry and ordering.
-    metrics = {"test": {**evaluation.likelihood(model, splits.test), **evaluation.baselines(splits)}}
+    # The loss, an estimate, costs one pass; the likelihood costs one for each entry and ordering.
+    metrics = {}
+    for split in ("validation", "test"):
+        rows = getattr(splits, split).unbatch().take(num_evaluated or splits.size(split))
+        metrics[split] = evaluation.likelihood(model, rows.batch(schedule.batch_size))
+    metrics["test"].update(evaluation.baselines(splits))
     return run.finish(
         model,
         splits,
         metrics,
-        protocol=f"Exact likelihood of an ensemble of {num_orderings} orderings; the epoch was chosen by the loss on "
-        "validation data, with the same known entries in every epoch.",
+        protocol=f"Exact likelihood of an ensemble of {num_orderings} orderings, of {num_evaluated or 'all'} examples. "
+        "The epoch was chosen by the loss on validation data, with the same known entries in every epoch.",
     )
 
 

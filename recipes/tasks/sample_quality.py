@@ -35,7 +35,8 @@ def main(
             Inception-v3 if its weights are at hand. By default the classifier of 28×28 grey digits that comes with the
             package, and for images of another shape one that is trained here, on labels of the training data.
         num_samples: samples of each model; as many as there are test examples by default.
-        accuracy_score: also train classifiers on samples of models conditioned on classes, and on training data.
+        accuracy_score: also train classifiers on samples of models conditioned on classes, and on as many training
+            images, the ceiling; and say how often the extractor names the class that a sample was asked for.
         epochs: passes of a classifier that is trained here.
         batch_size: examples in a training step of that classifier.
     """
@@ -88,11 +89,14 @@ def main(
                 source, (test, splits.labels("test")), num_samples=len(train), **arguments
             )
             rows[name].update({figure: value for figure, value in found.items() if figure != "num_samples"})
+        for name, source in {"test data": (test, splits.labels("test")), **conditional}.items():
+            found = evaluation.class_agreement(source, features.extractor, num_samples=num_samples, **arguments)
+            rows.setdefault(name, {}).update(found)
     return run.finish_table(
         splits,
         rows,
-        protocol=f"Samples against all test examples, by features of {features.extractor.name}; kernel distances and "
-        "scores with their standard errors over parts.",
+        protocol=f"Samples against all test examples, by features of {features.extractor.name}; kernel distances over "
+        "all pairs with the standard error of the jackknife, scores with that over parts.",
     )
 
 

@@ -9,7 +9,8 @@ from contracts import DiscreteDensityContract, ModelContract, randomise
 from contracts.sample_weight import terms_of
 from small_data import rows_of_levels
 
-from keras_gen.autoregressive import OrderlessNADE
+from keras_gen.autoregressive import OrderlessNADE, orderless_nade
+from keras_gen.core import Step
 
 
 class TestLevels(ModelContract, DiscreteDensityContract):
@@ -88,6 +89,53 @@ def test_the_loss_is_an_unbiased_estimate_of_the_average_over_all_orderings(mode
         rows = tf.constant(np.tile(x, (number, 1)))
         loss = terms_of(model, {"x": rows}, 1)["loss"][0].numpy()
         assert abs(loss.mean() - expected) < 5.0 * loss.std() / number**0.5 < 0.1 * expected
+
+
+def map_in_a_graph(function, values) -> np.ndarray:
+    """Applies a function to each of many values: operation by operation, that would be slow."""
+    return tf.function(lambda: tf.map_fn(function, values, fn_output_signature=tf.float32), autograph=False)().numpy()
+
+
+def test_shares_of_known_entries_are_spread_over_a_batch_and_each_is_uniform():
+    """Of D = 4 entries, each number from 0 to 4 is known with probability 1/5, in any place of a batch."""
+    number, batch = 4000, 5
+    seeds = tf.random.stateless_uniform((number, 2), (0, 1), maxval=None, minval=None, dtype=tf.int32)
+    shares = map_in_a_graph(lambda seed: orderless_nade.spread_uniform(tf.constant(batch), seed), seeds)
+    np.testing.assert_array_equal(np.sort(np.floor(batch * shares), axis=1), np.tile(np.arange(batch), (number, 1)))
+    # The mean over a batch has the variance of a number within an interval, 1 / 12 B², divided by B.
+    np.testing.assert_allclose(shares.mean(axis=1).std(), (12 * batch**3) ** -0.5, rtol=0.06)
+    known = np.random.default_rng(0).random((number, batch, 4)) < shares[..., np.newaxis]
+    for place in range(batch):
+        frequencies = np.bincount(known[:, place].sum(axis=-1), minlength=5) / number
+        np.testing.assert_allclose(frequencies, 0.2, atol=4.0 * (0.16 / number) ** 0.5)
+
+
+def test_the_loss_of_small_batches_is_unbiased(model, points):
+    rows, number = tf.constant(np.repeat(points[6:7], 3, axis=0)), 2500
+    exact = -np.mean([log_prob_in_order(model, points[6:7], order) for order in itertools.permutations(range(4))])
+
+    def losses(seed):
+        step = Step(seed, training=True)
+        return model.loss_terms({"x": rows}, step)["loss"]
+
+    seeds = tf.stack([tf.zeros(number, tf.int32), tf.range(number)], axis=1)
+    means = map_in_a_graph(losses, seeds).mean(axis=1)
+    assert abs(means.mean() - exact) < 4.0 * means.std() / number**0.5 < 0.1 * exact
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_output_biases_start_at_the_frequencies_of_the_data(levels):
+    x = np.random.default_rng(0).integers(0, levels, (50, 2, 2))
+    x[:, 0, 0] = 1
+    model = OrderlessNADE((2, 2), (3,), levels)
+    model.adapt(x)
+    model.output_kernel.assign(tf.zeros_like(model.output_kernel))
+    counts = np.stack([(x == level).sum(axis=0) for level in range(levels)], axis=-1).reshape(4, levels) + 1.0
+    known = tf.zeros((1, 4), tf.bool)
+    for level in range(levels):
+        row = tf.fill((1, 2, 2), float(level))
+        found = model.conditional.log_prob(model.parameters(row, known=known), tf.reshape(row, (1, 4)))
+        np.testing.assert_allclose(found[0], np.log(counts[:, level] / counts.sum(axis=-1)), rtol=1e-5)
 
 
 def test_the_loss_is_evaluated_with_the_same_known_entries_at_every_call(model, points):

@@ -57,6 +57,20 @@ def test_each_conditional_is_a_mixture(component, family):
     np.testing.assert_allclose(model.log_prob(x), log_prob, rtol=1e-5)
 
 
+def test_training_starts_from_nearly_independent_entries():
+    """As in the authors' code, W and V have a deviation of 0.01 and ρ is 1: nothing has been seen of dependences."""
+    model = RNADE((20,), hidden_units=50, num_components=4)
+    for weight in (model.kernel, model.output_kernel):
+        np.testing.assert_allclose(weight.numpy().std(), 0.01, rtol=0.1)
+        np.testing.assert_allclose(weight.numpy().mean(), 0.0, atol=0.002)
+    np.testing.assert_array_equal(model.factors, np.ones(20))
+    x = np.random.default_rng(0).standard_normal((50, 20))
+    # Four components at quantiles of the normal distribution, for every entry whatever came before it.
+    quantiles = stats.norm.ppf((np.arange(4) + 0.5) / 4)
+    expected = np.log(stats.norm.pdf(x[..., np.newaxis], quantiles, 1.001).mean(axis=-1)).sum(axis=-1)
+    np.testing.assert_allclose(model.log_prob(x), expected, atol=0.02)
+
+
 def test_training_multiplies_the_gradients_of_locations_by_their_scales():
     model = randomise(RNADE((1,), hidden_units=3, num_components=4))
     x = np.array([[0.3], [-1.2]], np.float32)

@@ -1,4 +1,4 @@
-"""Few labels: which examples keep theirs, and where a batch has them."""
+"""Few labels: which examples keep theirs, and where a batch has them; and noise for rounded numbers."""
 
 import dataclasses
 
@@ -95,3 +95,20 @@ def test_wrong_numbers(digits, num_labels, per_batch, sentence):
 def test_labels_are_needed():
     with pytest.raises(ValueError, match="`splits` must have labels: load digits with `labels=True`"):
         data.few_labels(data.load("digits"), 10, 5)
+
+
+def test_noise_is_as_wide_as_the_smallest_step_of_a_column(tmp_path):
+    random = np.random.default_rng(0)
+    values = np.stack([random.integers(0, 5, 2000) / 4.0, 100.0 * random.integers(0, 2, 2000)], axis=1)
+    np.savetxt(tmp_path / "set.csv", values, delimiter=",")
+    splits = data.load(str(tmp_path / "set.csv"), batch_size=50)
+    noisy = data.dequantized(splits)
+    assert noisy.name == f"{splits.name}-dequantized"
+    for split in ("train", "validation", "test"):
+        noise = (noisy.array(split) - splits.array(split)) / (0.25, 100.0)
+        assert 0.0 <= noise.min() < 0.01
+        assert 0.99 < noise.max() < 1.0 + 1e-5
+        np.testing.assert_allclose(noise.mean(axis=0), 0.5, atol=4.0 / np.sqrt(12 * len(noise)))
+    np.testing.assert_array_equal(data.dequantized(splits).array("train"), noisy.array("train"))
+    with pytest.raises(ValueError, match=r"^`splits` must hold real vectors in memory; digits does not\.$"):
+        data.dequantized(data.load("digits"))

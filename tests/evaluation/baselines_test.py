@@ -1,7 +1,8 @@
-"""Baselines of sound: a Markov chain over its codes."""
+"""Baselines: a Markov chain over the codes of sound; a Gaussian, and spikes at repeated values, of real vectors."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from keras_gen import data, evaluation
 
@@ -48,3 +49,38 @@ def test_nothing_counts_behind_the_end_of_a_sequence():
     assert evaluation.markov_chain(train, test, 2) == pytest.approx(-np.mean(expected))
     longer = [np.pad(x, ((0, 0), (0, 3)), constant_values=end) for x in (train, test)]
     assert evaluation.markov_chain(*longer, 2) == pytest.approx(-np.mean(expected))
+
+
+def test_gaussian_is_the_same_density_for_rows_and_for_means():
+    random = np.random.default_rng(0)
+    train, test = random.standard_normal((2, 200, 3)) @ random.standard_normal((3, 3)) + 5.0
+    covariance = np.cov(train.T, bias=True)
+    covariance += 1e-3 * np.diag(np.diag(covariance))
+    expected = stats.multivariate_normal(train.mean(axis=0), covariance).logpdf(test)
+    np.testing.assert_allclose(evaluation.Gaussian(train).log_prob(test), expected, rtol=1e-9)
+    assert evaluation.gaussian(train, test) == pytest.approx(-expected.mean())
+
+
+def test_spiked_columns_by_hand():
+    """Of four rows two are 0 in the first column: a spike of 2/5; -1 and 1 have a window of the rest, 3/5."""
+    train = np.array([[0.0, 3.0], [0.0, 5.0], [-1.0, 4.0], [1.0, 7.0]])
+    density = evaluation.SpikedColumns(train, deviation=0.01)
+    width = np.sqrt(2.0) * 2**-0.2
+    window = stats.norm.pdf([[0.0], [0.3]], [-1.0, 1.0], width).mean(axis=1)
+    first = 0.4 * stats.norm.pdf([0.0, 0.3], 0.0, 0.01) + 0.6 * window
+    single = [3.0, 5.0, 4.0, 7.0]
+    second = stats.norm.pdf(4.5, single, np.std(single, ddof=1) * 4**-0.2).mean()
+    found = density.log_prob(np.array([[0.0, 4.5], [0.3, 4.5]]))
+    np.testing.assert_allclose(found, np.log(first) + np.log(second), rtol=1e-12)
+
+
+def test_spikes_gain_without_limit_on_rounded_values_and_nothing_once_noise_is_added():
+    """Of halves nearly every value repeats: each factor 10 of the spikes' width is worth ln 10 in each column."""
+    random = np.random.default_rng(0)
+    rounded = np.round(2.0 * random.standard_normal((2, 500, 2))) / 2.0
+    wide, narrow = (evaluation.SpikedColumns(rounded[0], width).log_prob(rounded[1]) for width in (1e-3, 1e-4))
+    assert np.median(narrow - wide) == pytest.approx(2.0 * np.log(10.0), rel=1e-3)
+    entropy = 2.0 * stats.norm.entropy()
+    assert wide.mean() > -entropy + 8.0
+    noisy = rounded + 0.5 * random.random(rounded.shape)
+    assert evaluation.SpikedColumns(noisy[0]).log_prob(noisy[1]).mean() < -entropy + 0.1

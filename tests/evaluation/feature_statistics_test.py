@@ -100,12 +100,39 @@ def test_frechet_distance_of_draws_approaches_that_of_the_gaussians(random):
 # Kernel distance
 
 
+def discrepancy(x, y):
+    """The unbiased estimate of the squared discrepancy, term by term."""
+
+    def kernel(a, b):
+        return (a @ b.T / a.shape[1] + 1.0) ** 3
+
+    def mean_of_pairs(a):
+        return (kernel(a, a).sum() - np.trace(kernel(a, a))) / (len(a) * (len(a) - 1))
+
+    return mean_of_pairs(x) + mean_of_pairs(y) - 2.0 * kernel(x, y).mean()
+
+
+def test_kernel_distance_is_the_mean_over_all_pairs_with_the_error_of_a_jackknife(random, monkeypatch):
+    x, y = random.standard_normal((30, 4)), 0.7 * random.standard_normal((20, 4)) + 0.2
+    left_out = [
+        np.array([discrepancy(np.delete(x, row, axis=0), y) for row in range(30)]),
+        np.array([discrepancy(x, np.delete(y, row, axis=0)) for row in range(20)]),
+    ]
+    variance = sum((len(values) - 1) / len(values) * np.sum((values - values.mean()) ** 2) for values in left_out)
+    for at_once in (4_000_000, 100):
+        monkeypatch.setattr(feature_statistics, "DISTANCES_AT_ONCE", at_once)
+        found, error = feature_statistics.kernel_distance(x, y)
+        assert found == pytest.approx(discrepancy(x, y), rel=1e-10)
+        assert error == pytest.approx(math.sqrt(variance), rel=1e-9)
+
+
 def test_kernel_distance_has_no_bias(random):
-    """Of one distribution, the mean of many estimates is zero within its error, however small the subsets."""
-    x, y = random.standard_normal((2, 40_000, 3)) + 0.5
-    found, error = feature_statistics.kernel_distance(x, y, subset_size=20)
-    assert abs(found) < 3.0 * error
-    # What the same subsets would give with the pairs of a vector and itself, as a biased estimate has them.
+    """Of one distribution, the mean of many estimates is zero within its error, however small the sets."""
+    estimates = [feature_statistics.kernel_distance(*random.standard_normal((2, 20, 3)) + 0.5)[0] for _ in range(2000)]
+    error = np.std(estimates) / math.sqrt(2000)
+    assert abs(np.mean(estimates)) < 3.0 * error
+    # What the same sets would give with the pairs of a vector and itself, as a biased estimate has them.
+    x = random.standard_normal((2000, 3)) + 0.5
     bias = 2.0 * np.mean((np.sum(x**2, axis=1) / 3.0 + 1.0) ** 3) / 20
     assert bias > 30.0 * error
 
@@ -119,22 +146,38 @@ def test_kernel_distance_of_points_in_closed_form():
 
 def test_kernel_distance_of_different_gaussians_in_closed_form(random):
     """The cubic kernel sees three moments: Σ_m C(3, m) |E x^m - E y^m|², for single entries."""
-    x, y = random.standard_normal((50_000, 1)), 1.0 + 2.0 * random.standard_normal((50_000, 1))
-    # Moments of N(0, 1) are 0, 1, 0, and of N(1, 4) are 1, 5, 13.
-    expected = 3.0 * 1.0 + 3.0 * 16.0 + 169.0
-    found, error = feature_statistics.kernel_distance(x, y, subset_size=500)
+    x, y = random.standard_normal((6000, 1)), 1.0 + 0.5 * random.standard_normal((6000, 1))
+    # Moments of N(0, 1) are 0, 1, 0, and of N(1, 1/4) are 1, 5/4, 7/4.
+    expected = 3.0 * 1.0 + 3.0 / 16.0 + 49.0 / 16.0
+    found, error = feature_statistics.kernel_distance(x, y)
     assert abs(found - expected) < 4.0 * error
     assert error < 0.05 * expected
 
 
-def test_standard_error_of_kernel_distance_is_the_spread_over_data_sets(random):
+@pytest.mark.parametrize(("shift", "factor"), [(0.3, 1.0), (0.0, math.sqrt(2.0))])
+def test_standard_error_of_kernel_distance_is_the_spread_over_data_sets(random, shift, factor):
+    """Where the distributions are equal, the jackknife has twice the variance."""
     estimates, errors = [], []
-    for seed in range(200):
+    for _ in range(400):
         x, y = random.standard_normal((2, 200, 2))
-        found, error = feature_statistics.kernel_distance(x, y + np.array([0.3, 0.0]), subset_size=20, seed=seed)
+        found, error = feature_statistics.kernel_distance(x, y + np.array([shift, 0.0]))
         estimates.append(found)
         errors.append(error)
-    assert math.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(estimates), rel=0.2)
+    assert math.sqrt(np.mean(np.square(errors))) == pytest.approx(factor * np.std(estimates), rel=0.15)
+
+
+# The same vectors in other libraries
+
+
+def test_other_libraries_find_the_same(random):
+    """Figures of torch-fidelity 0.4.0 (with all vectors in one subset) and of prdc 0.2, of these vectors."""
+    real = random.standard_normal((400, 8))
+    samples = random.standard_normal((400, 8)) * np.linspace(0.6, 1.2, 8) + 0.25
+    frechet_distance = feature_statistics.frechet_distance(Moments.of(real), Moments.of(samples))
+    assert frechet_distance == pytest.approx(1.1596421684851688, rel=1e-9)
+    assert feature_statistics.kernel_distance(real, samples)[0] == pytest.approx(0.37007615674599315, rel=1e-9)
+    assert feature_statistics.precision_recall(real, samples) == pytest.approx((0.925, 0.635), abs=1e-7)
+    assert feature_statistics.density_coverage(real, samples) == pytest.approx((1.087, 0.9125), abs=1e-12)
 
 
 # Precision and recall, density and coverage
@@ -243,8 +286,8 @@ def test_score_in_closed_form():
             lambda x: feature_statistics.frechet_distance(Moments.of(x), Moments.of(x[:, :2])),
             "`second` must have vectors of 3 entries as `first` has, received 2",
         ),
-        (lambda x: feature_statistics.kernel_distance(x, x[:10]), "`samples` must hold at least 20 vectors"),
-        (lambda x: feature_statistics.kernel_distance(x, x, subset_size=1), "`subset_size` must be at least 2"),
+        (lambda x: feature_statistics.kernel_distance(x, x[:2]), "`samples` must hold at least 3 vectors"),
+        (lambda x: feature_statistics.kernel_distance(x, x[:, :2]), "`samples` must have vectors of 3 entries"),
         (lambda x: feature_statistics.precision_recall(x[:3], x), "`real` must hold at least 4 vectors"),
         (lambda x: feature_statistics.density_coverage(x, x[:, :2]), "`samples` must have vectors of 3 entries"),
         (lambda x: feature_statistics.density_coverage(x, x, neighbours=0), "`neighbours` must be at least 1"),

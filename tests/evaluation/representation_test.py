@@ -54,6 +54,40 @@ def test_the_linear_probe_does_not_depend_on_units(normals):
     assert found.accuracy == pytest.approx(expected.accuracy, abs=1e-3)
 
 
+def test_in_units_of_the_prior_entries_that_tell_nothing_count_for_nothing():
+    """One entry tells the class, and 50 collapsed ones hold noise: divided by their own deviations, they drown it."""
+    random = np.random.default_rng(0)
+
+    def collapsed(num):
+        z, labels = random.standard_normal((num, 51)), random.integers(0, 2, num)
+        z[:, 1:] *= 1e-3
+        z[:, 0] += 3.0 * labels
+        return z, labels
+
+    parts = [collapsed(num) for num in (40, 400, 4000)]
+    (prior,), (own,) = (evaluation.linear_probe(*parts, strengths=(1.0,), scale=scale) for scale in (1.0, None))
+    best = stats.norm.cdf(1.5)
+    assert prior.accuracy == pytest.approx(best, abs=0.015)
+    assert own.accuracy < best - 0.03
+    # The unit of the codes is the scale: the same penalty on the same decision.
+    scaled = [(5.0 * z, labels) for z, labels in parts]
+    (five,) = evaluation.linear_probe(*scaled, strengths=(1.0,), scale=5.0)
+    assert five.accuracy == prior.accuracy
+
+
+def test_posterior_moments_and_hidden_features_are_what_the_code_is_made_of():
+    model = latent.VAE((6,), 2, hidden_units=(8, 5))
+    bits = np.random.default_rng(0).integers(0, 2, (25, 6))
+    moments = evaluation.posterior_moments(model, bits, batch_size=10)
+    posterior = model.posterior_distribution(tf.constant(bits, tf.float32))
+    np.testing.assert_allclose(moments[:, :2], evaluation.codes(model, bits), atol=1e-6)
+    np.testing.assert_allclose(np.exp(moments[:, 2:]), posterior.stddev(), rtol=1e-5)
+    hidden = evaluation.hidden_features(model, bits, batch_size=10)
+    assert hidden.shape == (25, 5)
+    kernel, bias = model.encoder.dense_layers[-1].get_weights()
+    np.testing.assert_allclose((hidden @ kernel + bias)[:, :2], moments[:, :2], atol=1e-5)
+
+
 def test_a_subset_has_equal_classes():
     labels = np.repeat([0, 1, 2], [500, 300, 3])
     random = np.random.default_rng(0)

@@ -190,7 +190,7 @@ def test_data_are_better_than_noise(digits):
             r"`extractor` classifier takes images of shape \(28, 28, 1\), received \(8, 8, 1\)",
         ),
         ({"data": np.zeros((0, 8, 8, 1))}, ValueError, "`batches` holds no images"),
-        ({"source": np.zeros((10, 8, 8, 1))}, ValueError, "`samples` must hold at least 20 vectors"),
+        ({"source": np.zeros((2, 8, 8, 1))}, ValueError, "`samples` must hold at least 3 vectors"),
         ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1, received 0"),
     ],
 )
@@ -287,6 +287,47 @@ def test_classification_accuracy_score_falls_where_classes_are_wrong_or_missing(
     assert 0.3 < half["classification_accuracy_score"] <= np.mean(test[1] < 5)
     wrong = evaluation.classification_accuracy_score((x, (y + 1) % 10), test, **options)
     assert wrong["classification_accuracy_score"] < 0.1
+
+
+def test_the_ceiling_is_the_score_of_as_many_real_images(digits):
+    x, y = digits.array("train"), digits.labels("train")
+    test = digits.array("test"), digits.labels("test")
+    options = {"levels": 17, "epochs": 1, "filters": (4,), "num_features": 8}
+    found = evaluation.classification_accuracy_score((x[:300], y[:300]), test, real=(x, y), **options)
+    rows = np.random.default_rng(0).permutation(len(x))[:300]
+    alone = evaluation.classification_accuracy_score((x[rows], y[rows]), test, **options)
+    assert found["classification_accuracy_score_ceiling"] == alone["classification_accuracy_score"]
+    with pytest.raises(ValueError, match=r"^`real` must hold as many images as there are samples, 300; received 20\.$"):
+        evaluation.classification_accuracy_score((x[:300], y[:300]), test, real=(x[:20], y[:20]), **options)
+
+
+def test_class_agreement_is_the_share_of_samples_that_the_judge_finds_in_their_class():
+    """A judge that reads the class from the first pixel, and images of which every fourth shows the next class."""
+    x, y = np.zeros((1200, 2, 2, 1)), np.arange(1200) % 10
+    x[:, 0, 0, 0] = np.where(np.arange(1200) % 4 == 0, (y + 1) % 10, y)
+
+    def read(x):
+        return x[:, :1, 0, 0], tf.one_hot(tf.cast(x[:, 0, 0, 0], tf.int32), 10)
+
+    found = evaluation.class_agreement((x, y), read)
+    assert found["class_agreement"] == 0.75
+    assert found["class_agreement_standard_error"] == pytest.approx(math.sqrt(0.75 * 0.25 / 1199))
+    with pytest.raises(ValueError, match="`extractor` must give class probabilities; function gives features alone"):
+        evaluation.class_agreement((x, y), pixels)
+
+
+def test_class_agreement_of_a_model_asks_for_all_classes_in_turn():
+    model = latent.ConditionalVAE((2, 2, 1), 2, 17, num_classes=10, hidden_units=(4,))
+
+    def read(x):
+        return x[:, :1, 0, 0], tf.one_hot(tf.cast(x[:, 0, 0, 0], tf.int32) % 10, 10)
+
+    found = evaluation.class_agreement(model, read, levels=17, num_samples=503)
+    labels = np.arange(503) % 10
+    parts = [model.sample(num, condition=labels[:num], seed=(0, index)) for index, num in enumerate((500, 3))]
+    assert found["class_agreement"] == np.mean(np.concatenate(parts)[:, 0, 0, 0] % 10 == labels)
+    with pytest.raises(ValueError, match="`source` must be a model conditioned on classes; this VAE is not"):
+        evaluation.class_agreement(latent.VAE((2, 2, 1), 2, 17), read)
 
 
 def test_classification_accuracy_score_of_a_model(digits):
