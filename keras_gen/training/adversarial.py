@@ -1,12 +1,16 @@
 """What recipes of adversarial networks share: the arguments of both players."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from keras_gen.training.arguments import FixedSchedule
 from keras_gen.training.recipe import component
 
 if TYPE_CHECKING:
+    import keras
+
+    from keras_gen.adversarial import AdversarialModel
     from keras_gen.training.run import Run
 
 
@@ -14,8 +18,9 @@ if TYPE_CHECKING:
 class Players:
     """What two players are made of and what they minimise."""
 
-    network: Literal["dense", "convolutional", "residual"] = "dense"
-    """What both players are made of."""
+    network: Literal["dense", "convolutional", "residual", "own"] = "dense"
+    """What both players are made of; own stands for the networks, the noise, the output, the losses and the optimizers
+    of the model itself, which are its paper's."""
     hidden_units: tuple[int, ...] = (200, 200)
     """Widths of the hidden layers of dense networks."""
     maxout_units: tuple[int, ...] = ()
@@ -45,6 +50,9 @@ class Players:
             batch_norm: whether a convolutional discriminator has batch normalization.
             spectral_norm: whether the discriminator has spectral normalization.
         """
+        average = {"generator_average": run.options.ema or self.generator_average, "seed": run.seed}
+        if self.network == "own":
+            return average
         sizes = {"hidden_units": self.hidden_units} if self.network == "dense" else {"filters": self.filters}
         generator, discriminator = {"name": self.network, **sizes}, {"name": self.network, **sizes}
         if self.network == "dense":
@@ -65,14 +73,29 @@ class Players:
         return {
             "latent_size": self.latent_size,
             "latent_distribution": "normal",
+            "output_activation": "tanh",
             "generator_network": generator,
             "discriminator_network": discriminator,
             "discriminator_steps": self.discriminator_steps,
-            "generator_average": run.options.ema or self.generator_average,
-            "seed": run.seed,
+            **average,
             **chosen,
         }
 
-    def rates(self, schedule: FixedSchedule, steps_per_epoch: int) -> list:
-        """Returns the learning rate of each player, the generator's first, as a function of its own steps."""
-        return [schedule.rate(steps_per_epoch * steps) for steps in (1, self.discriminator_steps)]
+    def optimizers(
+        self,
+        model: "AdversarialModel",
+        schedule: FixedSchedule,
+        steps_per_epoch: int,
+        make: Callable[..., "keras.optimizers.Optimizer"],
+    ) -> list:
+        """Returns the optimizer of each player, the generator's first.
+
+        Args:
+            model: the model.
+            schedule: the learning rate, as a function of the player's own steps.
+            steps_per_epoch: training steps in an epoch.
+            make: function from a learning rate to an optimizer, unless the model has its own.
+        """
+        if self.network == "own":
+            return list(model.default_optimizers().values())
+        return [make(schedule.rate(steps_per_epoch * steps)) for steps in (1, self.discriminator_steps)]

@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -180,6 +180,7 @@ class Run:
         epochs: int,
         monitor: str | None = None,
         patience: int = 0,
+        figures: Sequence[keras.callbacks.Callback] = (),
     ) -> Model:
         """Trains the model, from the last checkpoint if there is one, else from the weights that the options name.
 
@@ -190,6 +191,7 @@ class Run:
             monitor: name of the number to be smallest on validation data, such as "val_loss"; its best epoch is
                 the result. None takes the last epoch.
             patience: number of epochs without a new best after which training stops; 0 never stops.
+            figures: callbacks that add to what an epoch logs, such as the figure to monitor.
 
         Returns:
             The trained model, on one device.
@@ -201,7 +203,7 @@ class Run:
             take_weights(model, self.options.start_from)
         if first:
             print(f"Going on after epoch {first} of the run in {self.folder}.", flush=True)
-        callbacks = [StopAtNaN(checkpoints)]
+        callbacks = [StopAtNaN(checkpoints), *figures]
         if self.options.ema and not model.keeps_average:
             callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.is_chief:
@@ -287,7 +289,7 @@ class Run:
             print(f"{table}\nIn {self.folder}: metrics.json, README.md")
         return report
 
-    def finish(self, model: Model, splits: Splits, metrics: dict, *, protocol: str) -> dict:
+    def finish(self, model: Model, splits: Splits, metrics: dict, *, protocol: str, **more) -> dict:
         """Writes the model, its exports, a picture, `metrics.json` and the model card, and says where they are.
 
         Args:
@@ -295,6 +297,7 @@ class Run:
             splits: data it was trained on.
             metrics: results by split, such as `{"test": {"nll": 88.4}}`.
             protocol: one sentence that says how the figures came about.
+            **more: what else `metrics.json` is to hold, such as a table.
 
         Returns:
             What `metrics.json` holds.
@@ -303,6 +306,7 @@ class Run:
             splits,
             metrics,
             protocol=protocol,
+            **more,
             likelihood=model.likelihood_kind,
             **self.training,
             num_weights=int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),

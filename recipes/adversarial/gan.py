@@ -22,24 +22,26 @@ from keras_gen import training
 
 
 @training.recipe(
-    two_cores=dict(
-        dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=20, batch_size=100
-    )
+    paper=dict(dataset="mnist", network="own", generator_average=0.0, epochs=250, batch_size=100, parzen_every=5),
+    two_cores=dict(epochs=50),
 )
 def main(
     run: "training.Run",
     *,
     data: training.Examples = training.Examples("digits"),
     schedule: training.FixedSchedule = training.FixedSchedule(epochs=150, batch_size=100, learning_rate=0.0005),
-    players: training.Players = training.Players(),
+    players: training.Players = training.Players(objective="non_saturating"),
     beta_1: float = 0.5,
     num_samples: int = 10_000,
+    parzen_every: int = 0,
 ) -> dict:
     """Trains a GAN, and judges its samples by Parzen windows or, of Gaussians, by those it finds.
 
     Args:
         beta_1: momentum of Adam.
         num_samples: samples that are judged.
+        parzen_every: epochs between two looks at the Parzen windows of validation data, of which the best is kept; 0
+            keeps the last epoch.
     """
     import keras
 
@@ -48,10 +50,13 @@ def main(
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = adversarial.GAN(splits.event_shape, splits.levels, **players.arguments(run, batch_norm=True))
-        rates = players.rates(schedule, splits.steps_per_epoch)
-        optimizers = [keras.optimizers.Adam(rate, beta_1) for rate in rates]
-        run.compile(model, *optimizers, xla=players.network == "dense")
-    return training.fit_players(run, model, splits, schedule, num_samples=num_samples)
+        optimizers = players.optimizers(
+            model, schedule, splits.steps_per_epoch, lambda rate: keras.optimizers.Adam(rate, beta_1)
+        )
+        run.compile(model, *optimizers, xla=players.network in ("dense", "own"))
+    if players.network == "own":
+        model.adapt(splits.array("train"))
+    return training.fit_players(run, model, splits, schedule, num_samples=num_samples, parzen_every=parzen_every)
 
 
 if __name__ == "__main__":

@@ -35,9 +35,8 @@ def main(
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = adversarial.WGAN(splits.event_shape, splits.levels, **players.arguments(run, batch_norm=True))
-        rates = players.rates(schedule, splits.steps_per_epoch)
         # With momentum, the paper found, a clipped critic does not settle.
-        optimizers = [keras.optimizers.RMSprop(rate) for rate in rates]
+        optimizers = players.optimizers(model, schedule, splits.steps_per_epoch, keras.optimizers.RMSprop)
         run.compile(model, *optimizers, xla=players.network == "dense")
     return training.fit_players(run, model, splits, schedule, num_samples=num_samples)
 
