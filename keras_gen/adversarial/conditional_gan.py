@@ -26,7 +26,7 @@ DISCRIMINATOR = {
     "initial_scale": 0.005,
 }
 #: The same for classes: each is one number among zeros, and weighs as much as an image from the start.
-CLASS_DISCRIMINATOR = {**DISCRIMINATOR, "condition_scale": 5.0}
+CLASS_DISCRIMINATOR = {**DISCRIMINATOR, "condition_scale": 10.0}
 
 
 class ConditionalGAN(AdversarialModel):

@@ -38,9 +38,13 @@ class Players:
     regularizers: tuple[str, ...] | None = None
     """What the discriminator is regularized by, by default as in the paper: names, or JSON."""
     discriminator_steps: int = 1
-    """Steps of the discriminator for each step of the generator."""
+    """Steps of the discriminator, each with a batch of its own, for each step of the generator."""
     generator_average: float = 0.999
     """Momentum of the moving average of the generator's weights, unless `ema` names one; 0 for none."""
+
+    def batch_size(self, schedule: FixedSchedule) -> int:
+        """Returns the number of examples in a training step, in which each step of a player has the schedule's."""
+        return self.discriminator_steps * schedule.batch_size
 
     def arguments(self, run: "Run", *, batch_norm: bool = False, spectral_norm: bool = False) -> dict:
         """Returns arguments of an adversarial model by name.
@@ -50,9 +54,13 @@ class Players:
             batch_norm: whether a convolutional discriminator has batch normalization.
             spectral_norm: whether the discriminator has spectral normalization.
         """
-        average = {"generator_average": run.options.ema or self.generator_average, "seed": run.seed}
+        own = {
+            "discriminator_steps": self.discriminator_steps,
+            "generator_average": run.options.ema or self.generator_average,
+            "seed": run.seed,
+        }
         if self.network == "own":
-            return average
+            return own
         sizes = {"hidden_units": self.hidden_units} if self.network == "dense" else {"filters": self.filters}
         generator, discriminator = {"name": self.network, **sizes}, {"name": self.network, **sizes}
         if self.network == "dense":
@@ -76,8 +84,7 @@ class Players:
             "output_activation": "tanh",
             "generator_network": generator,
             "discriminator_network": discriminator,
-            "discriminator_steps": self.discriminator_steps,
-            **average,
+            **own,
             **chosen,
         }
 

@@ -47,7 +47,7 @@ def main(
 
     from keras_gen import adversarial
 
-    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
+    splits = data.load(batch_size=players.batch_size(schedule), seed=run.seed)
     with run.scope():
         model = adversarial.GAN(splits.event_shape, splits.levels, **players.arguments(run, batch_norm=True))
         optimizers = players.optimizers(

@@ -12,14 +12,14 @@ from keras_gen import training
 
 @training.recipe(
     two_cores=dict(
-        dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=20, batch_size=100
+        dataset="mnist", hidden_units=(1200, 1200), filters=(32, 64, 128), latent_size=100, epochs=100, batch_size=100
     )
 )
 def main(
     run: "training.Run",
     *,
     data: training.Examples = training.Examples("digits"),
-    schedule: training.FixedSchedule = training.FixedSchedule(epochs=150, batch_size=100, learning_rate=0.0005),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=300, batch_size=50, learning_rate=0.0005),
     players: training.Players = training.Players(discriminator_steps=5),
     beta_1: float = 0.0,
     num_samples: int = 10_000,
@@ -34,7 +34,7 @@ def main(
 
     from keras_gen import adversarial
 
-    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
+    splits = data.load(batch_size=players.batch_size(schedule), seed=run.seed)
     with run.scope():
         model = adversarial.SNGAN(splits.event_shape, splits.levels, **players.arguments(run, spectral_norm=True))
         optimizers = players.optimizers(

@@ -21,7 +21,7 @@ from keras_gen import training
         base_filters=16,
         latent_size=100,
         discriminator_steps=3,
-        epochs=12,
+        epochs=36,
         batch_size=16,
         learning_rate=0.0004,
     )
@@ -30,7 +30,7 @@ def main(
     run: "training.Run",
     *,
     data: training.Sounds = training.Sounds("tones"),
-    schedule: training.FixedSchedule = training.FixedSchedule(epochs=20, batch_size=32, learning_rate=0.0002),
+    schedule: training.FixedSchedule = training.FixedSchedule(epochs=100, batch_size=32, learning_rate=0.0002),
     base_filters: int = 8,
     phase_shuffle: int = 2,
     latent_size: int = 32,
@@ -47,7 +47,7 @@ def main(
         base_filters: channels of both players at a quarter of the length.
         phase_shuffle: samples that features are moved by, at most; 0 for no phase shuffle.
         latent_size: length of the noise.
-        discriminator_steps: steps of the discriminator for each step of the generator.
+        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
         generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
         conditional: give both players the label of each sound.
         normalize: bring the largest amplitude of each recording to 1.
@@ -59,7 +59,8 @@ def main(
     from keras_gen import adversarial, evaluation
     from keras_gen.data import audio
 
-    labelled = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
+    batch_size = discriminator_steps * schedule.batch_size
+    labelled = data.load(batch_size=batch_size, seed=run.seed, labels=True)
     if normalize:
         labelled = labelled.changed(lambda sounds, _: audio.normalized(sounds))
     splits = labelled if conditional else labelled.unlabelled()

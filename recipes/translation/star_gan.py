@@ -19,14 +19,14 @@ from keras_gen import training
 
 @training.recipe(
     two_cores=dict(
-        filters=64, num_blocks=6, epochs=20, batch_size=16, learning_rate=0.0001, domains="attributes", judge_epochs=5
+        filters=64, num_blocks=6, epochs=100, batch_size=16, learning_rate=0.0001, domains="attributes", judge_epochs=5
     )
 )
 def main(
     run: "training.Run",
     *,
     data: training.Images = training.Images("mnist"),
-    schedule: training.LinearSchedule = training.LinearSchedule(epochs=1, batch_size=16, learning_rate=0.0002),
+    schedule: training.LinearSchedule = training.LinearSchedule(epochs=5, batch_size=16, learning_rate=0.0002),
     side: int = 28,
     domains: Literal["attributes", "classes"] = "attributes",
     filters: int = 16,
@@ -45,7 +45,7 @@ def main(
         num_blocks: residual blocks of the generator.
         class_weight: weight of the loss of the domain.
         reconstruction_weight: weight of the distance after translating there and back.
-        discriminator_steps: steps of the discriminator for each step of the generator.
+        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
         judge_epochs: epochs of the classifiers of styles and of digits.
     """
     import keras
@@ -54,7 +54,8 @@ def main(
     from keras_gen import data as sets
     from keras_gen import translation
 
-    grey = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True).resized(side, side, 256)
+    batch_size = discriminator_steps * schedule.batch_size
+    grey = data.load(batch_size=batch_size, seed=run.seed, labels=True).resized(side, side, 256)
     by_attributes, by_domain, by_label = (
         sets.styled(grey, condition, seed=run.seed) for condition in ("attributes", "domain", "label")
     )
