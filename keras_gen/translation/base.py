@@ -118,7 +118,7 @@ class TranslationModel(TwoPlayer, Model):
     # Training
 
     def take_step(self, batch, step):
-        """Takes a step of each player in their order, both on the same translations; the discriminator's others before."""
+        """Takes the discriminator's earlier steps, then one of each player in their order, on the same translations."""
         *earlier, batch = dealt(batch, self.discriminator_steps)
         for index, rows in enumerate(earlier, 1):
             self.take_discriminator_step(rows, step.fold(2 + index))
