@@ -1,11 +1,13 @@
 """Conditional GAN (Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784).
 
-python -m recipes.adversarial.conditional_gan            digits, given their class
-python -m recipes.adversarial.conditional_gan --preset two_cores    MNIST, with the paper's networks, the generator's normalized
+python -m recipes.adversarial.conditional_gan                       digits, given their class
+python -m recipes.adversarial.conditional_gan --preset paper        MNIST, the paper's networks and optimizers
+python -m recipes.adversarial.conditional_gan --preset two_cores    the same for 50 epochs
+
+In the paper's preset, the epoch with the best Parzen windows of validation data is kept.
 
 Measured on two cores. Digits: Parzen-window log-likelihood 10.1 ± 1.1, and a classifier trained on samples names 66 %
-of the test digits. MNIST with `--epochs 15`, 15 minutes beside other trainings: 86.5 ± 1.5 (paper 132), and 72.3 %;
-samples are of their class, and grainy.
+of the test digits. The presets are not measured yet (paper 132).
 
 The second experiment of the paper, tags of images, is recipes.adversarial.image_tags.
 """
