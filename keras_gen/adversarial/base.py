@@ -49,7 +49,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
             over [0, 1].
         objective: losses of both players: a name in `losses.OBJECTIVES`, or such a dict.
         regularizers: how the discriminator is regularized: names in `regularizers.REGULARIZERS`, or such dicts.
-        discriminator_steps: steps of the discriminator for each step of the generator.
+        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
         generator_average: momentum of a moving average of the generator's weights, such as 0.999, which samples and
             exports are drawn with; 0 for none. In the first steps the momentum is smaller: the average of n steps has
             at most (1 + n) / (10 + n).

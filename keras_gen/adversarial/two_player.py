@@ -29,7 +29,7 @@ class TwoPlayer(Phases):
 
     terms = ("loss", "generator_loss", "discriminator_loss")
 
-    #: Steps of the discriminator for each step of the generator.
+    #: Steps of the discriminator, each with a batch of its own, for each step of the generator.
     discriminator_steps: int = 1
 
     generator: keras.layers.Layer

@@ -7,10 +7,10 @@ Grey images are drawn with blue or red ink, on a dark or a light background, wit
 attributes, or eight domains.
 
 Measured on two cores, with a discriminator that took its five steps on the same batch, as many steps of the generator,
-one seed, 16 min beside other work: in 99.7 % of translations a classifier of real
-images finds the style (98.2 % of real images), and in 48.8 % the digit (96.9 % of images as they are). Another ink or
-stroke leaves digits as they are; another background often does not. Smaller images lose the digit: of 8×8 pixels,
-after 40 epochs, 15.6 % keep it, and 90.6 % untranslated. `--preset two_cores` was not run.
+one seed, 16 min beside other work: in 99.7 % of translations a classifier of real images finds the style (98.2 % of
+real images), and in 48.8 % the digit (96.9 % of images as they are). Another ink or stroke leaves digits as they are;
+another background often does not. Smaller images lose the digit: of 8×8 pixels, as long, 15.6 % keep it, and 90.6 %
+untranslated. `--preset two_cores` was not run.
 """
 
 from typing import Literal
