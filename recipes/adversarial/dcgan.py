@@ -1,7 +1,7 @@
 """DCGAN (Radford, Metz and Chintala, 2016, https://arxiv.org/abs/1511.06434).
 
-python -m recipes.adversarial.dcgan            digits
-python -m recipes.adversarial.dcgan --preset two_cores    MNIST, with the paper's optimizers and noise, a quarter of its filters
+python -m recipes.adversarial.dcgan                       digits
+python -m recipes.adversarial.dcgan --preset two_cores    MNIST, with the paper's optimizers, a quarter of its filters
 
 Samples are judged by eye. On digits (43,474 weights), 37 s with the exports: most samples read as digits. On MNIST, 8
 epochs, 14 minutes of processor time: most samples read as digits, some strokes are broken or belong to no digit.

@@ -6,10 +6,11 @@ python -m recipes.adversarial.wavegan --preset two_cores --phase-shuffle 0 --fol
                                                             the same without phase shuffle
 
 Measured on spoken digits, of a critic that took its three steps on the same batch, 1,560 steps of the generator, 20
-minutes beside other trainings, 500 sounds by a classifier of 96.6 % test accuracy: score 2.82 ± 0.04 (real sounds 8.53),
-none silent, none clipped; voiced noise with the loudness of words. Without phase shuffle: 2.12 ± 0.03, none silent or
-clipped, with a steady tone of its own, 250 hertz and multiples. The paper trains 200,000 steps of 64 sounds of 16,384 samples, with d = 64 and a learning rate of 0.0001:
-score 4.67 (real test sounds 8.01), without phase shuffle 4.12, on another set of words.
+minutes beside other trainings, 500 sounds by a classifier of 96.6 % test accuracy: score 2.82 ± 0.04 (real sounds
+8.53), none silent, none clipped; voiced noise with the loudness of words. Without phase shuffle: 2.12 ± 0.03, none
+silent or clipped, with a steady tone of its own, 250 hertz and multiples. The paper trains 200,000 steps of 64 sounds
+of 16,384 samples, with d = 64 and a learning rate of 0.0001: score 4.67 (real test sounds 8.01), without phase shuffle
+4.12, on another set of words.
 """
 
 from keras_gen import training
