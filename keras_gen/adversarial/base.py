@@ -162,8 +162,8 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
     def adapt(self, x) -> None:
         """Starts the generator's output at the mean of the data, by its last bias.
 
-        With a sigmoid, that is the logit of the mean levels, as in the authors' code of `GAN`; an entry that is always
-        the same starts at the logit of 1e-7 or of one less it.
+        With a sigmoid, the bias is the logit of the mean of the scaled levels, as in the authors' code of `GAN`; this
+        mean counts as at least 1e-7 and at most 1 - 1e-7.
 
         Args:
             x: examples of shape `(rows, *event_shape)` that represent the data.
@@ -179,7 +179,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
                 f"received {self.generator_network!r}."
             )
         if not isinstance(self.event_space, Reals):
-            # tanh(a) = 2 σ(2 a) - 1, so that its argument is the logit by the width of its range.
+            # tanh(a) = 2 σ(2 a) - 1: its argument is the logit, divided by the width of its range.
             mean = np.clip(self.event_space.scaled(mean, 0.0), SMALLEST_MEAN, 1.0 - SMALLEST_MEAN)
             mean = (np.log(mean) - np.log1p(-mean)) / (1.0 - OUTPUTS[self.output_activation][1])
         for generator in (self.generator, self.average_generator):

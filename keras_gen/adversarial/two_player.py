@@ -18,10 +18,12 @@ class TwoPlayer(Phases):
     - `discriminator_terms(batch, fakes, step)` and `generator_terms(batch, fakes, step)`: what each player minimises.
 
     Each step of training is `discriminator_steps` steps of the discriminator, followed by one of the generator. Each of
-    the discriminator's steps has a batch of its own, and the generator's step that of the last one: a training step's
-    batch is dealt out to them (`dealt`). `fit` makes it so many times as long as its `batch_size`, which therefore is
-    what each player sees in a step; a data set has to yield batches of that length. Each step has randomness of its
-    own. A player's variables, its moving statistics included, change in its own step only.
+    the discriminator's steps has examples of its own, and the generator's step has those of the last one: the batch of
+    the training step is dealt out to them (`dealt`). With arrays, the `batch_size` of `fit` is what a player sees in a
+    step, and the batch is `discriminator_steps` times as long; a data set has to yield batches of that length.
+
+    Each step has randomness of its own. A player's variables, its moving statistics included, change in its own step
+    only.
 
     Logged are the loss of each player, and as "loss" their sum, which tells that one of them is not finite but not how
     good the generator is. A model that logs more adds it to `terms`.
@@ -111,10 +113,10 @@ class TwoPlayer(Phases):
         """As in `Model`; a training step takes a batch for each step of the discriminator.
 
         Args:
-            x: as in `Model`. Each batch of a data set, or of a generator, is that of a training step: it holds the
-                rows of all steps of the discriminator.
+            x: as in `Model`. A batch of a data set, or of a generator, holds the examples of all steps of the
+                discriminator in a training step.
             y: as in `Model`.
-            batch_size: examples of an array that each step of a player sees; 32 by default.
+            batch_size: examples that a player sees in a step, where `x` holds arrays; 32 by default.
             *args: as in `Model`.
             **kwargs: as in `Model`.
         """

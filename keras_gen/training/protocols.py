@@ -236,9 +236,14 @@ def fit_to_best_parzen(
 
     Returns:
         The trained model.
+
+    Raises:
+        ValueError: if epochs are to be compared, and the data are no levels.
     """
     if not every:
         return run.fit(model, splits, epochs=schedule.epochs)
+    if splits.levels is None:
+        raise ValueError(f"`parzen_every` must be 0: {splits.name} does not hold levels; received {every}.")
     highest = splits.levels - 1.0
     validation = splits.array("validation")[:NUM_COMPARED] / highest
 
@@ -276,9 +281,8 @@ def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, 
         seed: seed of the samples.
 
     Returns:
-        Figures of "validation" and "test". Of Gaussians, what `evaluation.mode_count` returns is the latter; of levels,
-        it is what `evaluation.parzen_log_likelihood` returns, and the former what choosing the width returned; other
-        real vectors have none.
+        Figures of "validation" and "test": of Gaussians what `evaluation.mode_count` returns, as "test" alone; of
+        levels what `parzen_figures` returns; of other real vectors none.
     """
     centres = getattr(toy.get(splits.name), "centres", None) if splits.name in toy.NAMES else None
     if centres is None and splits.levels is None:

@@ -49,6 +49,9 @@ def test_other_real_vectors_have_no_figure():
     splits = data.load("two_moons")
     found = training.judged_samples(Copies(np.zeros((5, 2))), splits, num_samples=5, seed=0)
     assert found == {"validation": {}, "test": {}}
+    schedule = training.FixedSchedule(epochs=1, batch_size=5, learning_rate=0.1)
+    with pytest.raises(ValueError, match="`parzen_every` must be 0: two_moons does not hold levels; received 2"):
+        training.fit_to_best_parzen(None, None, splits, schedule, num_samples=5, every=2)
 
 
 def test_the_epoch_with_the_best_windows_is_kept(tmp_path, monkeypatch):
