@@ -16,6 +16,21 @@ from keras_gen import checks
 from keras_gen.console import load_tensorflow, plain_exit
 from keras_gen.files import atomic_file, json_text
 
+#: Arguments of a run that say how data are read.
+READING = (
+    "binarization",
+    "levels",
+    "image_size",
+    "channels",
+    "bad_files",
+    "audio_length",
+    "padding",
+    "columns",
+    "text",
+    "missing",
+    "standardize",
+)
+
 Folder = Annotated[pathlib.Path, tyro.conf.Positional]
 
 
@@ -81,7 +96,9 @@ def sample(
     output: pathlib.Path = pathlib.Path("samples.png"),
     overwrite: bool = False,
 ) -> None:
-    """Draw examples from a trained model, as a picture (.png), as sound (.wav) or as an array (.npy).
+    """Draw examples from a trained model, as a picture (.png), as sound (.wav), as an array (.npy) or a table (.csv).
+
+    Draws of a run that standardised its data come in the data's units.
 
     Args:
         folder: folder of a finished run, or a .keras file.
@@ -94,11 +111,12 @@ def sample(
         output: file to write; its ending chooses the format.
         overwrite: replace the file if it exists.
     """
-    checks.choice("output", output.suffix, (".png", ".wav", ".npy"))
+    checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv"))
     refuse_existing(output, overwrite)
     checks.positive_int("num_samples", num_samples)
     load_tensorflow()
     import numpy as np
+    import pandas as pd
 
     import keras_gen
     from keras_gen import pictures, spaces
@@ -112,6 +130,10 @@ def sample(
             f"`output` must end in .png or .npy: {folder} holds a {type(model).__name__}, whose samples are no sound "
             "of a known sample rate."
         )
+    if output.suffix == ".csv" and len(model.event_shape) != 1:
+        raise ValueError(
+            f"`output` must end in .png or .npy: {folder} holds a {type(model).__name__}, whose samples are no vectors."
+        )
     options = dict(numbered(text, model.sampling_options()) for text in option)
     if caption and not isinstance(model.condition_space, spaces.Text):
         raise ValueError(f"`caption` must be left out: {folder} holds a {type(model).__name__}, which takes none.")
@@ -122,9 +144,16 @@ def sample(
         x = model.sample_on_examples(num_samples, seed=seed, **options).numpy()
     else:
         x = model.sample(num_samples, condition=np.full(num_samples, label), seed=seed, **options).numpy()
+    described = data_of_run(folder)
+    if "scale" in described:
+        mean, deviation = (np.array(part) for part in described["scale"])
+        x = x * deviation + mean
     with atomic_file(output) as path:
         if output.suffix == ".npy":
             np.save(path, x)
+        elif output.suffix == ".csv":
+            names = described.get("columns", [f"column {index}" for index in range(x.shape[1])])
+            pd.DataFrame(x, columns=names).to_csv(path, index=False)
         elif output.suffix == ".wav":
             pictures.write_wav(path, x, space.sample_rate)
         else:
@@ -245,6 +274,8 @@ def evaluate(
 ) -> None:
     """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of them it is.
 
+    What the run did to its data (columns, size, bits, means and deviations) is done to these, too.
+
     Args:
         folder: folder of a finished run.
         dataset: name or path of a data set; by default the one the model was trained on.
@@ -256,14 +287,19 @@ def evaluate(
     """
     arguments = read_json(folder / "config.json")["arguments"]
     load_tensorflow()
+    import numpy as np
+
     import keras_gen
     from keras_gen import data, evaluation
 
     model = keras_gen.load_model(folder)
     if model.likelihood_kind is None:
         raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which has no likelihood to evaluate.")
-    names = ("binarization", "image_size", "audio_length", "padding", "columns", "standardize")
-    reading = {name: arguments[name] for name in names if name in arguments}
+    reading = {name: arguments[name] for name in READING if arguments.get(name) is not None}
+    described = data_of_run(folder)
+    reading |= {name: described[name] for name in ("binarization",) if name in described}
+    if described.get("standardized"):
+        reading["standardize"] = described.get("scale", True)
     if image_size is not None:
         reading["image_size"] = image_size
     splits = data.load(
@@ -273,7 +309,15 @@ def evaluate(
         **reading,
     )
     figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed)
-    print(json_text({"likelihood": model.likelihood_kind, split: figures}))
+    found = {"likelihood": model.likelihood_kind, split: figures}
+    if splits.scale is not None:
+        # The density of numbers in another unit is divided by the volume of that unit.
+        log_volume = float(np.log(splits.scale[1]).sum())
+        found["unit"] = "of standardised entries"
+        found[f"{split}, in the data's units"] = {
+            name: value + log_volume for name, value in figures.items() if name in ("nll", "nll_bound", "nll_estimate")
+        }
+    print(json_text(found))
 
 
 def export(
@@ -318,6 +362,12 @@ def info(folder: Folder) -> None:
     config, metrics = read_json(folder / "config.json"), read_json(folder / "metrics.json")
     print(f"recipe: {config['recipe']}")
     print(json_text({"arguments": config["arguments"], **metrics}))
+
+
+def data_of_run(folder: pathlib.Path) -> dict:
+    """Returns what a finished run says of its data; nothing of a `.keras` file."""
+    file = folder / "metrics.json"
+    return read_json(file).get("dataset", {}) if file.is_file() else {}
 
 
 def read_json(path: pathlib.Path) -> dict:

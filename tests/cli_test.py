@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 from contracts import randomise
@@ -13,7 +14,7 @@ from scipy.io import wavfile
 import keras_gen
 from keras_gen import cli, data, evaluation, pictures
 from keras_gen.adversarial import GAN, TextToImageGAN
-from keras_gen.autoregressive import MADE, WaveNet
+from keras_gen.autoregressive import MADE, RNADE, WaveNet
 from keras_gen.core import saving
 from keras_gen.flows import NICE
 from keras_gen.translation import Jigsaw, Pix2Pix, PuzzleGAN
@@ -114,6 +115,49 @@ def test_evaluate_says_that_a_bound_is_one(tmp_path, monkeypatch, capsys):
     expected = evaluation.likelihood(model, data.load("digits").test, num_samples=3, seed=5)
     assert set(found["test"]) == set(expected) >= {"nll_bound", "bits_per_dim_bound", "nll_bound_monte_carlo_error"}
     assert found["test"]["nll_bound"] == pytest.approx(expected["nll_bound"], rel=1e-6)
+
+
+@pytest.fixture
+def standardised(tmp_path):
+    """A run whose recipe standardised a table, with a description of its data."""
+    rows = np.random.default_rng(0).normal([10.0, 1000.0, 5.0], [2.0, 50.0, 0.1], (200, 3))
+    table = tmp_path / "table.csv"
+    np.savetxt(table, rows, delimiter=",", header="x,y,z", comments="")
+    splits = data.load(table, standardize=True)
+    model = randomise(RNADE((3,), 4, 2), 0.1)
+    folder = finished(tmp_path / "run", "autoregressive.rnade", model, dataset=str(table))
+    (folder / "metrics.json").write_text(json.dumps({"dataset": splits.description()}))
+    return folder, model, splits
+
+
+def test_evaluate_standardises_as_the_run_did(standardised, tmp_path, monkeypatch, capsys):
+    folder, model, splits = standardised
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder)
+    assert status == 0
+    found, expected = json.loads(out), -model.log_prob(splits.array("test")).numpy().mean()
+    assert found["test"]["nll"] == pytest.approx(expected, rel=1e-5)
+    assert found["unit"] == "of standardised entries"
+    in_units = found["test, in the data's units"]["nll"]
+    assert in_units == pytest.approx(expected + np.log(splits.scale[1]).sum(), rel=1e-5)
+    # Other data are standardised by the means and deviations of the run, not by their own.
+    other = np.random.default_rng(1).normal([12.0, 1100.0, 5.2], [1.0, 20.0, 0.2], (100, 3))
+    np.save(tmp_path / "other.npy", other)
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--dataset", tmp_path / "other.npy")
+    rows = data.load(tmp_path / "other.npy").array("test")
+    expected = -model.log_prob((rows - splits.scale[0]) / splits.scale[1]).numpy().mean()
+    assert json.loads(out)["test"]["nll"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_samples_come_in_the_units_and_with_the_names_of_the_data(standardised, tmp_path, monkeypatch, capsys):
+    folder, model, splits = standardised
+    expected = model.sample(50, seed=3).numpy() * splits.scale[1] + splits.scale[0]
+    for name in ("x.npy", "x.csv"):
+        flags = ("--num-samples", 50, "--seed", 3, "--output", tmp_path / name)
+        assert run(monkeypatch, capsys, "sample", folder, *flags)[0] == 0
+    np.testing.assert_allclose(np.load(tmp_path / "x.npy"), expected, rtol=1e-5)
+    table = pd.read_csv(tmp_path / "x.csv")
+    assert list(table.columns) == ["x", "y", "z"]
+    np.testing.assert_allclose(table, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("how", ["run", "flag"])

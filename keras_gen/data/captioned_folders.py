@@ -61,7 +61,7 @@ def load_captioned(
     by_split = {}
     for path, entry in entries.items():
         by_split.setdefault(split_of(path, folder, file), {})[path] = entry
-    images, space = image_column({split: list(found) for split, found in by_split.items()}, image_size)
+    images, space, _ = image_column({split: list(found) for split, found in by_split.items()}, image_size)
     most = max(len(texts) for texts, _ in entries.values())
     has_labels = next(iter(entries.values()))[1] is not None
     found = {}

@@ -8,7 +8,7 @@ import numpy as np
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Sound, Space
 
 #: Beyond this many bytes, examples are not held in memory.
-MEMORY_LIMIT = 2**30
+MEMORY_LIMIT = 2**31
 
 #: An array; or, where values are read whenever they are needed, what has a length and rows as an array has, and
 #: `gather(indices)`, which reads the values at an int64 tensor of indices inside a graph.
@@ -27,11 +27,13 @@ class Reading:
             divided: the columns by name, "x" and, where examples have labels, "condition".
         spaces: what columns hold; where a column is not named, its values tell.
         options: names of the arguments of `load` that the reader takes.
+        names: names of the columns of a table.
     """
 
     columns: Columns
     spaces: dict[str, Space] = dataclasses.field(default_factory=dict)
     options: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def labelled(self, labels: dict[str, np.ndarray], num_classes: int | None) -> "Reading":
         """Returns the same with labels, split to array, whose number of classes may not be known."""
@@ -109,26 +111,68 @@ def rows_of(columns: dict[str, Column], rows) -> dict[str, Column]:
 def example_space(columns: Columns, name: str) -> Numbers:
     """Returns the space that the values of arrays tell: levels of whole numbers, else real numbers.
 
-    Bits have 2 levels, bytes 256, and other whole numbers as many as the largest of them tells.
+    Bits have 2 levels, bytes 256, and other whole numbers as many as the largest of them tells. All splits are looked
+    at before anything is cast.
 
     Raises:
-        ValueError: if the values are no finite numbers.
+        ValueError: if the values are no finite numbers, whole numbers go below 0, or splits have several kinds or
+            shapes.
     """
-    x = columns["train"]["x"]
-    if x.dtype.kind not in "buif":
-        raise ValueError(f"`name`: {name} must hold numbers, received dtype {x.dtype}.")
-    if x.dtype.kind == "f":
-        if not np.isfinite(x).all():
+    first = columns["train"]["x"]
+    for split, found in columns.items():
+        x = found["x"]
+        if x.dtype.kind not in "buif":
+            raise ValueError(f"`name`: {name} must hold numbers, received dtype {x.dtype}.")
+        if x.shape[1:] != first.shape[1:]:
+            raise ValueError(
+                f"`name`: {name} must have examples of one shape; those of its train split have {first.shape[1:]}, "
+                f"those of its {split} split {x.shape[1:]}."
+            )
+        if (x.dtype.kind == "f") != (first.dtype.kind == "f"):
+            raise ValueError(
+                f"`name`: {name} must hold whole numbers or real numbers in all splits; its train split has dtype "
+                f"{first.dtype}, its {split} split {x.dtype}."
+            )
+        if x.dtype.kind == "f" and not np.isfinite(x).all():
             raise ValueError(f"`name`: {name} holds NaN or infinity; finite numbers are expected.")
-        return Reals(x.shape[1:] or (1,))
-    largest = max(int(found["x"].max()) for found in columns.values())
+    if first.dtype.kind == "f":
+        return Reals(first.shape[1:] or (1,))
+    least, largest = (int(extreme([extreme(found["x"]) for found in columns.values()])) for extreme in (np.min, np.max))
+    if least < 0:
+        raise ValueError(
+            f"`name`: {name} holds whole numbers from {least} to {largest}, but levels count from 0: subtract {least}, "
+            "or give real numbers as floats."
+        )
     # Grey images may come without their one channel.
-    shape = (*x.shape[1:], 1) if x.ndim in (1, 3) else x.shape[1:]
-    return Levels(shape, 2 if largest <= 1 else 256 if x.dtype == np.uint8 else largest + 1)
+    shape = (*first.shape[1:], 1) if first.ndim in (1, 3) else first.shape[1:]
+    return Levels(shape, 2 if largest <= 1 else 256 if first.dtype == np.uint8 else largest + 1)
 
 
-def standard_scale(x: Column, space: Numbers, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of each entry of real vectors.
+def checked_levels(columns: Columns, space: Numbers, levels: int, name: str) -> Levels:
+    """Returns a space with another number of levels.
+
+    Raises:
+        ValueError: if the examples are no levels, or one is beyond them.
+    """
+    if not isinstance(space, Levels):
+        raise ValueError(f"`levels` must be None: {name} holds real numbers; received {levels}.")
+    for split, found in columns.items():
+        if isinstance(found["x"], np.ndarray) and found["x"].max() >= levels:
+            raise ValueError(
+                f"`levels` must be above the largest level, {found['x'].max()} in the {split} split of {name}; "
+                f"received {levels}."
+            )
+    return Levels(space.shape, levels)
+
+
+def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation of each entry of real vectors, float64; missing entries do not count.
+
+    Args:
+        x: the training examples.
+        space: their space.
+        name: name of the set, for errors.
+        names: names of the columns, where they have some.
 
     Raises:
         ValueError: if there are no real vectors, or an entry is constant.
@@ -137,11 +181,56 @@ def standard_scale(x: Column, space: Numbers, name: str) -> tuple[np.ndarray, np
         raise ValueError(f"`standardize` must be False: {name} holds sound, whose amplitudes go from -1 to 1.")
     if isinstance(space, Levels):
         raise ValueError(f"`standardize` must be False: {name} holds whole levels.")
-    scale = x.mean(axis=0), x.std(axis=0)
-    if not (scale[1] > 0).all():
-        constant = np.flatnonzero(scale[1] == 0).tolist()
+    x = x.astype(np.float64)
+    mean, scale = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
+    # A deviation that rounding alone can make is none.
+    varies = scale > 8.0 * np.finfo(np.float64).eps * np.abs(mean)
+    if not varies.all():
+        constant = ", ".join(names[place] if names else str(place) for place in np.flatnonzero(~varies))
         raise ValueError(f"`standardize` needs columns that vary; columns {constant} of {name} are constant.")
-    return scale
+    return mean, scale
+
+
+def given_scale(scale: tuple[np.ndarray, np.ndarray], space: Numbers, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the means and deviations that other data were standardised by, for examples of the same shape.
+
+    Raises:
+        ValueError: if there are no real vectors, or they have another shape.
+    """
+    mean, deviation = (np.asarray(part, np.float64) for part in scale)
+    if isinstance(space, (Sound, Levels)) or not mean.shape == deviation.shape == tuple(space.shape):
+        raise ValueError(
+            f"`standardize` must hold a mean and a deviation for each entry of real examples; {name} holds {space}, "
+            f"received shapes {mean.shape} and {deviation.shape}."
+        )
+    return mean, deviation
+
+
+#: Share of a column's deviation that float32 has to tell apart.
+RESOLUTION = 1e-3
+
+
+def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
+    """Raises an error if values differ by less than float32 can tell apart, as times in seconds do.
+
+    Args:
+        x: real examples, float64.
+        name: name of the set.
+        names: names of the columns, where they have some.
+    """
+    if x.dtype != np.float64 or not len(x):
+        return
+    x = x.reshape(len(x), -1)
+    deviation, largest = np.nanstd(x, axis=0), np.nanmax(np.abs(x), axis=0, initial=0.0)
+    spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
+    coarse = np.flatnonzero((deviation > 0.0) & (spacing > RESOLUTION * deviation))
+    if coarse.size:
+        place = coarse[0]
+        raise ValueError(
+            f"`name`: column {names[place] if names else place} of {name} has values up to {largest[place]:g} that "
+            f"deviate by {deviation[place]:g}, which float32 cannot tell apart: `standardize=True` (--standardize) "
+            "subtracts the mean first."
+        )
 
 
 def padded_with_silence(columns: Columns, space: Sound) -> tuple[Columns, Sound]:
@@ -151,12 +240,12 @@ def padded_with_silence(columns: Columns, space: Sound) -> tuple[Columns, Sound]
 
 
 def as_examples(x: Column, space: Numbers, scale: tuple[np.ndarray, np.ndarray] | None) -> Column:
-    """Returns an array as it is kept: levels as bytes where they fit, real numbers standardised and as float32."""
+    """Returns an array as it is kept: levels as bytes where they fit, real numbers standardised and then as float32."""
     if not isinstance(x, np.ndarray):
         return x
     if isinstance(space, Levels):
         x = x.astype(np.uint8) if space.num_levels <= 256 else x
     else:
+        x = x if scale is None else (x.astype(np.float64) - scale[0]) / scale[1]
         x = x.astype(np.float32)
-        x = x if scale is None else ((x - scale[0]) / scale[1]).astype(np.float32)
     return x[..., np.newaxis] if x.ndim == len(space.shape) else x

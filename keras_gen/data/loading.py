@@ -4,39 +4,50 @@ import functools
 import os
 import pathlib
 
+import numpy as np
+import pandas as pd
+
 from keras_gen import checks
 from keras_gen.data import toy
 from keras_gen.data.columns import (
     Reading,
     as_examples,
+    check_resolution,
+    checked_levels,
     example_space,
+    given_scale,
     label_space,
     padded_with_silence,
     standard_scale,
     three_splits,
 )
+from keras_gen.data.readers.arrays import read_npy, read_npz
 from keras_gen.data.readers.digits import read_breast_cancer, read_digits, read_photos
 from keras_gen.data.readers.folders import read_folder
 from keras_gen.data.readers.sounds import read_tones
-from keras_gen.data.readers.tables import read_npy, read_npz, read_text
+from keras_gen.data.readers.tables import TABLE_SUFFIXES, read_frame, read_table, suffix_of
 from keras_gen.data.readers.tfds import read_tfds
 from keras_gen.data.splits import Source, Splits
-from keras_gen.spaces import Levels
+from keras_gen.spaces import Reals
 
 #: Why a set does not take an argument that is for sets of another kind.
 REASONS = {
     "image_size": "is no folder of images",
     "audio_length": "holds no sound",
     "padding": "holds no sound",
-    "columns": "is no table in a text file",
+    "channels": "is no folder of images",
+    "bad_files": "is no folder of images",
+    "columns": "is no table",
+    "text": "is no table",
+    "missing": "is no table",
 }
 
 #: Those of these arguments whose default is not None.
-DEFAULTS = {"padding": "silence"}
+DEFAULTS = {"padding": "silence", "bad_files": "refuse", "text": "refuse", "missing": "refuse"}
 
 
 def load(
-    name: str | os.PathLike,
+    name: str | os.PathLike | pd.DataFrame,
     *,
     batch_size: int = 100,
     seed: int = 0,
@@ -44,10 +55,14 @@ def load(
     levels: int | None = None,
     labels: bool = False,
     image_size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    bad_files: str = "refuse",
     audio_length: int | None = None,
     padding: str = "silence",
     columns: str | None = None,
-    standardize: bool = False,
+    text: str = "refuse",
+    missing: str = "refuse",
+    standardize: bool | tuple[np.ndarray, np.ndarray] = False,
     shard: tuple[int, int] = (0, 1),
 ) -> Splits:
     """Loads a data set as train, validation and test pipelines.
@@ -63,9 +78,12 @@ def load(
             - the name of a TFDS set of images or of sound, such as "mnist" or "spoken_digit", prepared in
               `$TFDS_DATA_DIR` or `~/tensorflow_datasets`;
             - a path to an `.npz` file (arrays `train`, `valid`, `test`; or `x_train`, `x_valid`, `x_test` with labels
-              `y_train`, `y_valid`, `y_test`), an `.npy` or `.csv` file (one example a row; split 80/10/10), or a folder
-              of images or of WAV files (likewise, or with subfolders `train`, `val` and `test`). The labels of a
-              folder are the subfolders that its files lie in, in alphabetical order.
+              `y_train`, `y_valid`, `y_test`), an `.npy` file or a table (one example a row; split 80/10/10), or a
+              folder of images or of WAV files (likewise, or with subfolders `train`, `val` and `test`). The labels of
+              a folder are the subfolders that its files lie in, in alphabetical order. Tables are text with any usual
+              delimiter, decimal mark and encoding (`.csv`, `.tsv`, `.data`, `.txt`, also packed as `.gz`, `.bz2`,
+              `.xz` or `.zip`), or `.parquet`; their columns are real numbers, whole or not;
+            - a pandas DataFrame.
         batch_size: examples in a batch, of all replicas and workers together.
         seed: seed of the order of the training examples.
         binarization: "none", "threshold", "static" or "dynamic"; see `Splits.binarized`.
@@ -74,12 +92,20 @@ def load(
         labels: whether to yield `(x, label)` instead of `x`.
         image_size: (height, width) to which the images of a folder are resized, or one number for a square. None
             expects images of one size.
+        channels: channels of the images of a folder: 1 for grey, 3 for colour, 4 for colour and opacity. None takes 1
+            where all are grey, else 3, with white behind what is transparent.
+        bad_files: "refuse" names all files of a folder that cannot be read in one error; "skip" leaves them out.
         audio_length: samples of an example of sound: longer recordings are cut, shorter ones filled up.
             None takes the length of the longest.
         padding: what follows recordings of sound that are shorter: "silence"; or "missing", NaN, for a model that
             counts none of it, such as WaveNet.
-        columns: columns of a table to keep, such as "0:11" or "0,2,5".
-        standardize: whether to subtract the training mean of real vectors and divide by their standard deviation.
+        columns: columns of a table to keep, by place, such as "0:11" or "0,2,5", or by name, such as "age,height".
+        text: what becomes of a table's columns of text: "refuse" names the first one in an error; "one_hot" makes a
+            column of zeros and ones of each value, in alphabetical order; "drop" leaves them out.
+        missing: what becomes of a table's missing values: "refuse" names the first one in an error; "keep" leaves them
+            as NaN, for a model that takes them, such as a mixture.
+        standardize: whether to subtract the training mean of real vectors and divide by their standard deviation; or
+            the mean and deviation of other data, such as `splits.scale` of what a model was trained on.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
 
     Raises:
@@ -88,9 +114,17 @@ def load(
         ValueError: if the name is unknown or the file does not hold what it should.
     """
     checks.positive_int("batch_size", batch_size)
-    options = {"image_size": image_size, "audio_length": audio_length, "columns": columns}
+    options = {
+        "image_size": image_size,
+        "channels": channels,
+        "bad_files": checks.choice("bad_files", bad_files, ("refuse", "skip")),
+        "audio_length": audio_length,
+        "columns": columns,
+        "text": checks.choice("text", text, ("refuse", "one_hot", "drop")),
+        "missing": checks.choice("missing", missing, ("refuse", "keep")),
+    }
     checks.choice("padding", padding, ("silence", "missing"))
-    reading, name = read(str(name), **options)
+    reading, name = read(name, **options)
     for option, value in {**options, "padding": padding}.items():
         default = DEFAULTS.get(option)
         if value != default and option not in reading.options:
@@ -102,10 +136,18 @@ def load(
     space = reading.spaces.get("x") or example_space(found, name)
     if "padding" in reading.options and padding == "silence":
         found, space = padded_with_silence(found, space)
-    scale = standard_scale(found["train"]["x"], space, name) if standardize else None
+    if levels is not None:
+        space = checked_levels(found, space, checks.levels(levels), name)
+    if isinstance(standardize, bool):
+        scale = standard_scale(found["train"]["x"], space, name, reading.names) if standardize else None
+    else:
+        scale = given_scale(standardize, space, name)
+    if isinstance(space, Reals) and scale is None:
+        for by_name in found.values():
+            check_resolution(by_name["x"], name, reading.names)
     splits = Splits(
         name=name,
-        spaces={"x": space if levels is None else Levels(space.shape, checks.levels(levels)), **condition},
+        spaces={"x": space, **condition},
         binarization="none",
         batch_size=batch_size,
         seed=seed,
@@ -115,6 +157,7 @@ def load(
         },
         shard=shard,
         scale=scale,
+        column_names=reading.names,
     )
     return splits.binarized(binarization)
 
@@ -126,8 +169,21 @@ def read_toy(name: str) -> Reading:
     return Reading({split: {"x": x} for split, x in points.items()})
 
 
-def read(name: str, *, image_size, audio_length: int | None, columns: str | None) -> tuple[Reading, str]:
-    """Finds the reader for a name or a path, and returns what it reads, and the set's name."""
+def read(
+    name,
+    *,
+    image_size,
+    channels: int | None,
+    bad_files: str,
+    audio_length: int | None,
+    columns: str | None,
+    text: str,
+    missing: str,
+) -> tuple[Reading, str]:
+    """Finds the reader for a name, a path or a table, and returns what it reads, and the set's name."""
+    if isinstance(name, pd.DataFrame):
+        return read_frame(name, "the table", columns=columns, text=text, missing=missing), "table"
+    name = str(name)
     built_in = {
         "digits": read_digits,
         "photos": read_photos,
@@ -139,10 +195,14 @@ def read(name: str, *, image_size, audio_length: int | None, columns: str | None
     if name in built_in:
         return built_in[name](), name
     if path.is_dir():
-        return read_folder(path, image_size=image_size, audio_length=audio_length), path.name
-    if path.suffix not in (".npz", ".npy", ".csv", ".data", ".txt"):
+        images = {"image_size": image_size, "channels": channels, "bad_files": bad_files}
+        return read_folder(path, audio_length=audio_length, **images), path.name
+    suffix = suffix_of(path)
+    if suffix not in (".npz", ".npy", *TABLE_SUFFIXES):
         return read_tfds(name, tuple(built_in), audio_length), name
     if not path.is_file():
         raise FileNotFoundError(f"`name`: there is no file {name}.")
     readers = {".npz": read_npz, ".npy": read_npy}
-    return readers[path.suffix](path) if path.suffix in readers else read_text(path, columns), path.name
+    if suffix in readers:
+        return readers[suffix](path), path.name
+    return read_table(path, columns=columns, text=text, missing=missing), path.name

@@ -64,8 +64,8 @@ def load_pairs(
                 "target": (partners_of(paths, image_files(partners), folder, partners), None),
             }
         columns = {column: image_column(files, image_size, half) for column, (files, half) in read.items()}
-        spaces = {column: space for column, (_, space) in columns.items()}
-        found = {split: {column: files[split] for column, (files, _) in columns.items()} for split in paths}
+        spaces = {column: space for column, (_, space, _) in columns.items()}
+        found = {split: {column: files[split] for column, (files, *_) in columns.items()} for split in paths}
     found = three_splits(found, name)
     sources = {split: Source.from_columns(by_name) for split, by_name in found.items()}
     return Splits(name, spaces, "none", batch_size, seed, sources, shard)

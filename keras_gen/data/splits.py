@@ -63,6 +63,7 @@ class Splits:
         shard: (index, count); every pipeline yields the examples whose position is `index` modulo `count`.
         num_levels_before: number of levels before a dynamic binarization.
         scale: mean and standard deviation by which real vectors were standardised, or None.
+        column_names: names of the entries of vectors that come from a table.
         augmentations: what happens to the training examples at random, one after the other.
     """
 
@@ -75,6 +76,7 @@ class Splits:
     shard: tuple[int, int] = (0, 1)
     num_levels_before: int | None = None
     scale: tuple[np.ndarray, np.ndarray] | None = None
+    column_names: tuple[str, ...] = ()
     augmentations: tuple[Augmentation, ...] = ()
 
     def __post_init__(self):
@@ -399,6 +401,8 @@ class Splits:
             "binarization": self.binarization,
             **columns.get("x", {"columns": columns}),
             "standardized": self.scale is not None,
+            **({} if self.scale is None else {"scale": [np.asarray(part).tolist() for part in self.scale]}),
+            **({"columns": list(self.column_names)} if self.column_names else {}),
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
 

@@ -15,11 +15,55 @@ from keras_gen.spaces import ClassLabel, Numbers, Tokens
 UNKNOWN = -1
 
 
-def few_labels(splits: Splits, num_labels: int, per_batch: int) -> Splits:
+@dataclasses.dataclass(frozen=True)
+class FewLabels(Splits):
+    """A set of which a few training examples have labels, and a training batch holds some of these.
+
+    A batch begins with labelled examples, which come in a new order whenever all of them have been seen. The rest are
+    training examples without their labels: an epoch goes through all of them once.
+
+    Attributes:
+        kept: positions of the training examples that have labels.
+        labels_per_batch: how many of them each training batch holds.
+    """
+
+    kept: np.ndarray = dataclasses.field(kw_only=True)
+    labels_per_batch: int = dataclasses.field(kw_only=True)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Training batches in one epoch, as many as the examples without labels fill."""
+        return max(1, self.size("train") // (self.train_batch_size - self.labels_per_batch))
+
+    def train_batch(self, epoch, step):
+        epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
+        num = self.train_batch_size - self.labels_per_batch
+        positions = step * num + tf.range(num, dtype=tf.int64)
+        positions = tf.random.experimental.index_shuffle(positions, epoch_seed, np.int64(self.size("train") - 1))
+
+        num_labels = np.int64(len(self.kept))
+        places = (epoch * self.steps_per_epoch + step) * self.labels_per_batch
+        places += tf.range(self.labels_per_batch, dtype=tf.int64)
+        # Every pass through the labelled examples has an order of its own: a seed for each place, which
+        # `index_shuffle` does not take.
+        passes = tf.pad((places // num_labels)[:, tf.newaxis], [[0, 0], [2, 0]], constant_values=self.seed)
+        labelled = tf.raw_ops.RandomIndexShuffle(
+            index=places % num_labels, seed=passes, max_index=num_labels - 1, rounds=4
+        )
+
+        seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
+        known = self.columns("train", tf.gather(tf.constant(self.kept), labelled), seed)
+        others = self.columns("train", positions, tf.random.experimental.stateless_fold_in(seed, 1))
+        others["condition"] = tf.fill(positions.shape, tf.constant(UNKNOWN, others["condition"].dtype))
+        columns = {name: tf.concat([known[name], others[name]], axis=0) for name in known}
+        return self.in_form(self.augmented_columns(columns, seed))
+
+
+def few_labels(splits: Splits, num_labels: int, per_batch: int) -> FewLabels:
     """Returns the set with only a few training labels; that of every other training example is -1.
 
     As many examples of each class keep their label, chosen by the set's seed. They take the first places of each
-    training batch, in a random order, and the examples whose place that is wait for another epoch.
+    training batch; the others are all training examples, without labels, each once in an epoch.
 
     Args:
         splits: data set with labels.
@@ -35,6 +79,7 @@ def few_labels(splits: Splits, num_labels: int, per_batch: int) -> Splits:
         raise ValueError(f"`splits` must have labels: load {splits.name} with `labels=True`.")
     if per_batch >= splits.train_batch_size:
         raise ValueError(f"`per_batch` must be below the batch size {splits.train_batch_size}, received {per_batch}.")
+    splits = splits if splits.shard == (0, 1) else splits.own_shard()
     train = splits.sources["train"]
     labels = train.arrays["condition"]
     classes = np.unique(labels)
@@ -44,26 +89,23 @@ def few_labels(splits: Splits, num_labels: int, per_batch: int) -> Splits:
     if each > min(np.sum(labels == label) for label in classes):
         raise ValueError(f"`num_labels` must leave each class enough examples, received {num_labels}.")
     random = np.random.default_rng((splits.seed, num_labels))
-    kept = tf.constant(
-        np.concatenate([random.choice(np.flatnonzero(labels == label), each, False) for label in classes])
+    kept = np.concatenate([random.choice(np.flatnonzero(labels == label), each, False) for label in classes])
+
+    found = np.full(len(labels), UNKNOWN, np.int32)
+    found[kept] = labels[kept]
+    held = tf.constant(found)
+    source = dataclasses.replace(
+        train,
+        gather=lambda indices: {**train.gather(indices), "condition": tf.gather(held, indices)},
+        arrays={**train.arrays, "condition": found},
     )
-
-    def gather(indices):
-        # A batch comes in a random order: its indices choose among the labelled examples, too.
-        first = tf.gather(kept, indices[:per_batch] % num_labels)
-        found = train.gather(tf.concat([first, tf.cast(indices[per_batch:], first.dtype)], axis=0))
-        place = tf.range(tf.shape(indices)[0])
-        return {**found, "condition": tf.where(place < per_batch, tf.cast(found["condition"], tf.int32), UNKNOWN)}
-
-    # Which label an example has depends on its place in a batch: they cannot be had as one array.
-    arrays = {name: array for name, array in train.arrays.items() if name != "condition"}
-    source = dataclasses.replace(train, gather=gather, arrays=arrays)
     space = ClassLabel(splits.spaces["condition"].num_classes, unknown=True)
-    return dataclasses.replace(
-        splits,
-        spaces={**splits.spaces, "condition": space},
-        sources={**splits.sources, "train": source},
-    )
+    changes = {
+        "spaces": {**splits.spaces, "condition": space},
+        "sources": {**splits.sources, "train": source},
+    }
+    fields = {field.name: getattr(splits, field.name) for field in dataclasses.fields(Splits)}
+    return FewLabels(**{**fields, **changes}, kept=kept, labels_per_batch=per_batch)
 
 
 def stacked(splits: Splits, *, num_channels: int = 3, num_examples: int | None = None, seed: int = 0) -> Splits:

@@ -13,6 +13,7 @@ from keras_gen.evaluation.baselines import baselines as baselines
 from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixture
 from keras_gen.evaluation.baselines import gaussian as gaussian
 from keras_gen.evaluation.baselines import independent_entries as independent_entries
+from keras_gen.evaluation.baselines import independent_logistics as independent_logistics
 from keras_gen.evaluation.baselines import markov_chain as markov_chain
 from keras_gen.evaluation.calibration import expected_calibration_error as expected_calibration_error
 from keras_gen.evaluation.captions import caption_agreement as caption_agreement

@@ -1,9 +1,11 @@
 """Trivial densities to set a model's likelihood against."""
 
 import numpy as np
+import tensorflow_probability as tfp
 from scipy import stats
 
 from keras_gen.data import Splits
+from keras_gen.distributions.scales import most_likely_log_scale
 
 
 def baselines(splits: Splits) -> dict[str, float]:
@@ -58,6 +60,32 @@ def independent_entries(train: np.ndarray, test: np.ndarray, levels: int = 2) ->
     counts = np.stack([(train == level).sum(axis=0) for level in range(levels)]) + 1.0
     log_probs = np.log(counts / counts.sum(axis=0))
     return -float(log_probs[test, np.arange(test.shape[1])].sum(axis=1).mean())
+
+
+def independent_logistics(train: np.ndarray, test: np.ndarray, *, seed: int = 0) -> float:
+    """Fits an independent logistic distribution to each entry of levels with uniform noise, and evaluates it.
+
+    That is the bound of a flow of levels that has learned no more than the mean and the scale of each entry.
+
+    Args:
+        train: examples of shape `(num, *event_shape)`, whole levels.
+        test: further examples.
+        seed: seed of the noise.
+
+    Returns:
+        An upper bound of the mean negative log-likelihood of `test`, in nats. The scale of an entry is the most likely
+        one about its mean.
+    """
+    random = np.random.default_rng(seed)
+    train, test = (x.reshape(len(x), -1) + random.uniform(size=(len(x), x[0].size)) for x in (train, test))
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    log_factor = most_likely_log_scale(((train - mean) / deviation).astype(np.float32), _standard_logistic)
+    scale = deviation * np.exp(-log_factor.astype(np.float64))
+    return -float(stats.logistic.logpdf(test, mean, scale).sum(axis=1).mean())
+
+
+def _standard_logistic() -> tfp.distributions.Distribution:
+    return tfp.distributions.Logistic(0.0, 1.0)
 
 
 def markov_chain(train: np.ndarray, test: np.ndarray, levels: int) -> float:

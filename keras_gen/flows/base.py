@@ -1,5 +1,9 @@
 """The base of normalizing flows: exact densities of real numbers by change of variables, and bounds for levels."""
 
+import functools
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -8,6 +12,7 @@ from keras_gen import checks, seeds
 from keras_gen.core import Codes, DensityModel, ImportanceBound, Step
 from keras_gen.flows.bijectors import Standardization
 from keras_gen.flows.dequantization import DEQUANTIZERS
+from keras_gen.flows.normalization import BatchNormalization, average_moments
 from keras_gen.spaces import Reals, class_or_vector
 
 tfb = tfp.bijectors
@@ -42,6 +47,12 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
     """
 
     reconstructs = False
+
+    #: Axes of an example whose entries share one location and one scale in `adapt`.
+    shared_axes: tuple[int, ...] = ()
+
+    #: Layers that give features a common location and scale, in the order in which examples pass them.
+    normalizations: Sequence[keras.layers.Layer] = ()
 
     def __init__(
         self,
@@ -223,12 +234,16 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
 
     # Objective
 
-    def adapt(self, x, condition=None):
+    def adapt(self, x, condition=None, *, standardize: bool = True):
         """Makes the standardisation of examples the first step of the flow, and sets all weights that start from data.
+
+        Each entry has a location and a scale of its own; the pixels of a model that convolves images share those of
+        their channel.
 
         Args:
             x: examples of shape `(rows, *event_shape)` that represent the data.
             condition: what they are conditioned on, for a conditional model.
+            standardize: whether the first step becomes the standardisation of `x`, or stays as it is.
 
         Raises:
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
@@ -239,15 +254,52 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
             x += u
         for bijector in self.first_steps()[:-1]:
             x = bijector.forward(x)
-        values = x.numpy().astype(np.float64)
-        deviation = values.std(axis=0)
+        if standardize:
+            self.standardize(x.numpy().astype(np.float64))
+        self.start(self.first_steps()[-1].forward(x), condition)
+
+    def standardize(self, values: np.ndarray):
+        """Takes the means and deviations of numbers of shape `(rows, *event_shape)` as location and scale."""
+        axes = (0, *(axis + 1 for axis in self.shared_axes))
+        deviation = values.std(axis=axes, keepdims=True)
         if np.any(deviation == 0.0):
             raise ValueError(
                 f"`x` must vary in every entry; entry {int(np.argmin(deviation))} is the same in all rows."
             )
-        self.location.assign(values.mean(axis=0))
-        self.scale.assign(deviation)
-        self.start(self.first_steps()[-1].forward(x), condition)
+        self.location.assign(np.broadcast_to(values.mean(axis=axes, keepdims=True)[0], self.event_shape))
+        self.scale.assign(np.broadcast_to(deviation[0], self.event_shape))
+
+    def adapt_normalizations(self, x, condition=None, batch_size: int = 1000):
+        """Takes the running statistics of batch normalizations from all of the data, once a model is trained.
+
+        Running means follow the last steps of training. Papamakarios et al. (2017) evaluate with the means and
+        variances of the whole training set; here these are the averages over its batches. A model without batch
+        normalization stays as it is.
+
+        Args:
+            x: examples of shape `(rows, *event_shape)`, such as the training data.
+            condition: what they are conditioned on, for a conditional model.
+            batch_size: examples in a batch; rows beyond the last whole batch do not count.
+
+        Raises:
+            ValueError: if the shape or a value is not the expected one.
+        """
+        layers = [layer for layer in self.normalizations if isinstance(layer, BatchNormalization)]
+        if not layers:
+            return
+        batch_size = min(checks.positive_int("batch_size", batch_size), len(x))
+
+        def forward(index: int, step: Step):
+            rows = slice(index * batch_size, (index + 1) * batch_size)
+            columns = [self.validated(x[rows])]
+            columns.append(self.validated_condition(None if condition is None else condition[rows]))
+            if self.levels is None:
+                return self.distribution(columns[1], step).log_prob(columns[0])
+            uniform = seeds.uniform(tf.shape(columns[0]), step.fold(index).seed)
+            return self.elbo(*columns, uniform, step)
+
+        passes = [functools.partial(forward, index) for index in range(len(x) // batch_size)]
+        average_moments(layers, passes, seeds.as_pair(self.seed))
 
     def start(self, x: tf.Tensor, condition: tf.Tensor | None):
         """Sets the weights that start from data; most models have none.

@@ -3,6 +3,8 @@
 https://arxiv.org/abs/1807.03039
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -11,14 +13,11 @@ from keras_gen import checks, seeds
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import affine_coupling, on_second_half, on_squeezed
-from keras_gen.flows.networks import CouplingNetwork, LULayer, check_image
+from keras_gen.flows.networks import START_ROWS, CouplingNetwork, LULayer, check_image
 from keras_gen.flows.normalization import ActNorm
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
-
-#: Largest number of examples that the activation normalizations start from.
-START_ROWS = 512
 
 
 class InvertibleConvolution(LULayer):
@@ -90,6 +89,8 @@ class Glow(FlowModel):
         **kwargs: as in `FlowModel`.
     """
 
+    shared_axes = (0, 1)
+
     def __init__(
         self,
         event_shape,
@@ -130,10 +131,18 @@ class Glow(FlowModel):
     # Densities
 
     def steps(self, condition, step=None):
-        return self.steps_with([layer.bijector(3) for layer in self.normalizations], condition)
+        return self.steps_from(None, condition)
 
-    def steps_with(self, normalizations: list[tfb.Bijector], condition: tf.Tensor | None) -> list[tfb.Bijector]:
-        """Returns what `steps` does, with the given activation normalizations."""
+    def steps_from(self, start: Step | None, condition: tf.Tensor | None) -> list[tfb.Bijector]:
+        """Returns what `steps` does.
+
+        Args:
+            start: takes the weights that activation normalizations start with, given the examples; None later.
+            condition: as in `steps`.
+        """
+        normalizations = [
+            layer.bijector(3) if start is None else layer.start_bijector(3, start) for layer in self.normalizations
+        ]
         inner = []
         for scale in reversed(range(self.num_scales)):
             bijectors = []
@@ -141,23 +150,23 @@ class Glow(FlowModel):
                 bijectors += [
                     normalizations[index],
                     self.convolutions[index].bijector(),
-                    self.coupling(index, condition),
+                    self.coupling(index, condition, start),
                 ]
             squeezed = on_squeezed([*bijectors, *inner])
             inner = [on_second_half(squeezed, self.event_shape[-1] * 2 ** (scale + 1))]
         return [squeezed]
 
-    def coupling(self, index: int, condition: tf.Tensor | None) -> tfb.Bijector:
+    def coupling(self, index: int, condition: tf.Tensor | None, start: Step | None) -> tfb.Bijector:
         """Returns the affine coupling of a step."""
         num_channels = self.event_shape[-1] * 2 ** (index // self.num_steps + 1)
-        return affine_coupling(num_channels, False, self.coupling_networks[index], condition)
+        network = functools.partial(self.coupling_networks[index], start=start)
+        return affine_coupling(num_channels, False, network, condition)
 
     def start(self, x, condition):
         """Starts the activation normalizations from evenly spaced rows."""
         stride = -(-len(x) // START_ROWS)
         step = Step(seeds.as_pair(self.seed), training=True)
-        normalizations = [layer.start_bijector(3, step) for layer in self.normalizations]
-        (flow,) = self.steps_with(normalizations, None if condition is None else condition[::stride])
+        (flow,) = self.steps_from(step, None if condition is None else condition[::stride])
         flow.forward(x[::stride])
         step.apply()
 

@@ -5,12 +5,18 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_gen.core import Step
 from keras_gen.flows.bijectors import LUProduct
+from keras_gen.flows.normalization import ActNorm
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 
 tfb = tfp.bijectors
+
+
+#: Largest number of examples that the weights of image flows start from.
+START_ROWS = 512
 
 
 class LULayer(keras.layers.Layer):
@@ -41,7 +47,8 @@ class LULayer(keras.layers.Layer):
 class CouplingNetwork(keras.layers.Layer):
     r"""The functions t and log s of an affine coupling: convolutions of 3×3, 1×1 and 3×3, the last one zero at first.
 
-    So a coupling starts as the identity (Kingma and Dhariwal, 2018, https://arxiv.org/abs/1807.03039, section 3.3).
+    So a coupling starts as the identity (Kingma and Dhariwal, 2018, https://arxiv.org/abs/1807.03039, section 3.3). As
+    in the authors' code, an activation normalization follows each convolution but the last.
     With the last convolution's output h, log s is $2 \tanh(h / 2)$, within ±2, so that no input makes it singular.
 
     Args:
@@ -70,13 +77,25 @@ class CouplingNetwork(keras.layers.Layer):
         self.first = convolution(inputs, filters, size, 1, glorot((*seed, 0)), policy)
         self.second = convolution(filters, filters, 1, 1, glorot((*seed, 1)), policy)
         self.last = convolution(filters, 2 * outputs, size, 1, "zeros", policy)
+        self.normalizations = [ActNorm(filters), ActNorm(filters)]
         self.projection = dense(vector_size, filters, glorot((*seed, 2)), policy) if vector_size else None
         self.built = True
 
-    def call(self, x, condition=None):
-        """Returns t and log s, as float32, of features of shape `(batch, height, width, inputs)`."""
+    def call(self, x, condition=None, start: Step | None = None):
+        """Returns t and log s, as float32, of features of shape `(batch, height, width, inputs)`.
+
+        Args:
+            x: the features.
+            condition: vectors of shape `(batch, vector_size)`, or None.
+            start: takes the weights that the activation normalizations start with, given these features; None later.
+        """
+        first, second = (
+            layer.bijector(3) if start is None else layer.start_bijector(3, start) for layer in self.normalizations
+        )
         h = add_condition(self.first(tf.cast(x, self.compute_dtype)), self.projection, condition)
-        shift, h = tf.split(tf.cast(self.last(tf.nn.relu(self.second(tf.nn.relu(h)))), tf.float32), 2, axis=-1)
+        h = self.second(tf.cast(tf.nn.relu(first.forward(tf.cast(h, tf.float32))), self.compute_dtype))
+        h = self.last(tf.cast(tf.nn.relu(second.forward(tf.cast(h, tf.float32))), self.compute_dtype))
+        shift, h = tf.split(tf.cast(h, tf.float32), 2, axis=-1)
         return shift, 2.0 * tf.tanh(0.5 * h)
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
+from keras_gen.distributions.scales import most_likely_log_scale
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import Coupling
 from keras_gen.layers.append_condition import append_condition
@@ -33,14 +34,16 @@ class NICE(FlowModel):
 
     $$\log p_X(x) = \sum_{i=1}^D \left[\log p_{H_i}(f_i(x)) + \log |S_{ii}|\right], \qquad S_{ii} = \exp(s_i)$$
 
-    f starts near the identity.
+    f starts near the identity. `adapt` starts the factors where they make the data most likely: from there, the flow is
+    at least as good as independent entries of the prior's family.
 
     Example:
 
     ```python
     model = keras_gen.flows.NICE((28, 28, 1), hidden_units=(1000,) * 5, levels=256, logit_margin=None)
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
-    model.fit(x_train, batch_size=200, epochs=50)          # whole levels 0 to 255
+    model.adapt(x_train)                                   # whole levels 0 to 255
+    model.fit(x_train, batch_size=200, epochs=50)
     model.log_prob_bound(x_test)                           # nats
     model.sample(16, seed=0)
     ```
@@ -92,10 +95,13 @@ class NICE(FlowModel):
 
     # Densities
 
+    def entry_distribution(self) -> tfd.Distribution:
+        """Returns the prior of one entry."""
+        return (tfd.Logistic if self.prior == "logistic" else tfd.Normal)(0.0, 1.0)
+
     def base_distribution(self):
         """Returns the prior."""
-        family = tfd.Logistic if self.prior == "logistic" else tfd.Normal
-        return tfd.Sample(family(0.0, 1.0), self.event_shape)
+        return tfd.Sample(self.entry_distribution(), self.event_shape)
 
     def coupling(self, index: int, condition: tf.Tensor | None) -> tfb.Bijector:
         """Returns an additive coupling of vectors in which the entries at odd places come first."""
@@ -106,8 +112,17 @@ class NICE(FlowModel):
 
         return Coupling(self.num_odd, index % 2 == 0, shift)
 
-    def steps(self, condition, step=None):
+    def translations(self, condition: tf.Tensor | None) -> list[tfb.Bijector]:
+        """Returns the bijectors from standardised data to vectors before their scaling."""
         couplings = [self.coupling(index, condition) for index in range(self.num_layers)]
-        ordered = [tfb.Permute(self.order), *couplings, tfb.Permute(np.argsort(self.order))]
+        return [*self.flattening(), tfb.Permute(self.order), *couplings, tfb.Permute(np.argsort(self.order))]
+
+    def steps(self, condition, step=None):
         scaling = tfb.ScaleMatvecDiag(tf.exp(self.log_scale.value))
-        return [*self.flattening(), *ordered, scaling, *self.unflattening()]
+        return [*self.translations(condition), scaling, *self.unflattening()]
+
+    def start(self, x, condition):
+        """Starts the scaling with the factors that make the data most likely."""
+        for bijector in self.translations(condition):
+            x = bijector.forward(x)
+        self.log_scale.assign(most_likely_log_scale(x.numpy(), self.entry_distribution))

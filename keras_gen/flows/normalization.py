@@ -1,5 +1,7 @@
 """Invertible layers that give the features of a flow a common location and scale."""
 
+from collections.abc import Callable, Iterable
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -59,6 +61,27 @@ class BatchNormalization(keras.layers.Layer):
 
         moments = running_moments if step is None else batch_moments
         return Normalization(moments, self.log_scale.value, self.shift.value, self.epsilon, event_ndims)
+
+
+def average_moments(layers: list[BatchNormalization], passes: Iterable[Callable[[Step], object]], seed: tf.Tensor):
+    """Makes the running means and variances of batch normalizations those of given batches, all of equal weight.
+
+    Args:
+        layers: the normalizations.
+        passes: for each batch, a function that sends it through the layers in a step of training.
+        seed: of these steps.
+    """
+    momenta = [layer.momentum for layer in layers]
+    try:
+        for index, forward in enumerate(passes):
+            for layer in layers:
+                layer.momentum = index / (index + 1)
+            step = Step(seed, training=True)
+            forward(step)
+            step.apply()
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
 
 
 class ActNorm(keras.layers.Layer):

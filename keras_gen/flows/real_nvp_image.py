@@ -4,22 +4,23 @@ Density estimation using Real NVP. Laurent Dinh, Jascha Sohl-Dickstein, Samy Ben
 https://arxiv.org/abs/1605.08803
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks
+from keras_gen import checks, seeds
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import MaskedCoupling, affine_coupling, checkerboard, on_second_half, on_squeezed
-from keras_gen.flows.networks import add_condition, check_image
+from keras_gen.flows.networks import START_ROWS, add_condition, check_image
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import ResidualBlock
-from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.layers.weight_normalization import WeightNormalization
 
 tfb = tfp.bijectors
 
@@ -30,7 +31,8 @@ TURNS, LAST_TURNS = 3, 4
 class ResidualNetwork(keras.layers.Layer):
     """The functions s and t of one affine coupling: a convolutional residual network with two heads in one.
 
-    s ends in a tanh times a learned factor for each channel, which bounds how far one coupling stretches.
+    The kernels of all convolutions are normalized (section 3.7). s ends in a tanh times a learned factor for each
+    channel, which bounds how far one coupling stretches.
 
     Args:
         inputs: number of channels of the input.
@@ -55,21 +57,29 @@ class ResidualNetwork(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         policy = self.dtype_policy
-        self.first = convolution(inputs, filters, 3, 1, glorot((*seed, 0)), policy)
+        self.first = WeightNormalization((3, 3, inputs, filters), initializer=glorot((*seed, 0)), dtype=policy)
         self.projection = dense(vector_size, filters, glorot((*seed, 1)), policy) if vector_size else None
         self.blocks = [
-            ResidualBlock(filters, filters, seed=(*seed, 2, index), dtype=policy) for index in range(num_blocks)
+            ResidualBlock(filters, filters, seed=(*seed, 2, index), weight_normalization=True, dtype=policy)
+            for index in range(num_blocks)
         ]
         # Small weights: the flow starts near the identity, and yet every weight has a gradient.
-        self.last = convolution(filters, 2 * outputs, 3, 1, glorot((*seed, 3), 0.1), policy)
+        shape = (3, 3, filters, 2 * outputs)
+        self.last = WeightNormalization(shape, initializer=glorot((*seed, 3), 0.1), dtype=policy)
         self.factor = self.add_weight(shape=(outputs,), initializer="ones", name="factor")
         self.built = True
 
-    def call(self, x, condition=None):
-        """Returns t and s, as float32, of images of shape `(batch, height, width, inputs)`."""
-        h = add_condition(self.first(tf.cast(x, self.compute_dtype)), self.projection, condition)
+    def call(self, x, condition=None, start: Step | None = None):
+        """Returns t and s, as float32, of images of shape `(batch, height, width, inputs)`.
+
+        Args:
+            x: the images.
+            condition: vectors of shape `(batch, vector_size)`, or None.
+            start: takes the weights that all convolutions but the last start with, given these images; None later.
+        """
+        h = add_condition(self.first(x, start=start), self.projection, condition)
         for block in self.blocks:
-            h = block(h)
+            h = block(h, start=start)
         shift, h = tf.split(tf.cast(self.last(tf.nn.relu(h)), tf.float32), 2, axis=-1)
         return shift, tf.cast(self.factor, tf.float32) * tf.tanh(h)
 
@@ -107,6 +117,8 @@ class MultiScaleRealNVP(FlowModel):
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
+
+    shared_axes = (0, 1)
 
     def __init__(
         self,
@@ -151,7 +163,20 @@ class MultiScaleRealNVP(FlowModel):
     # Densities
 
     def steps(self, condition, step=None):
-        return self.scale_steps(0, iter(self.coupling_networks), iter(self.normalizations), condition, step)
+        return self.steps_with(self.coupling_networks, condition, step)
+
+    def steps_with(self, networks: Sequence[Callable], condition, step: Step | None) -> list[tfb.Bijector]:
+        """Returns what `steps` does, with given networks."""
+        return self.scale_steps(0, iter(networks), iter(self.normalizations), condition, step)
+
+    def start(self, x, condition):
+        """Starts the networks' convolutions from evenly spaced rows."""
+        stride = -(-len(x) // START_ROWS)
+        step = Step(seeds.as_pair(self.seed), training=True)
+        networks = [functools.partial(network, start=step) for network in self.coupling_networks]
+        bijectors = self.steps_with(networks, None if condition is None else condition[::stride], step)
+        tfb.Chain(bijectors[::-1]).forward(x[::stride])
+        step.apply()
 
     def scale_steps(
         self,

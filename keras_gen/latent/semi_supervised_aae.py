@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.core import Signature
+from keras_gen.core import Signature, Step
 from keras_gen.latent.adversarial_autoencoder import MatchedAutoencoder
 from keras_gen.spaces import ClassLabel
 
@@ -100,8 +100,10 @@ class SemiSupervisedAAE(ClusteringAAE):
 
     $$-\frac{1}{|L|} \sum_{i ∈ L} \log q(y_i|x_i)$$
 
-    `fit` takes labels from 0 on, and -1 for examples whose label is unknown, which have no part in this phase; a
-    batch should hold some labelled examples (`keras_gen.data.few_labels` sees to it). Drawing takes labels, too, and
+    `fit` takes labels from 0 on, and -1 for examples whose label is unknown. The labelled examples have a part in this
+    phase alone, and the others in all other phases: else the same few images would be a large share of the codes that
+    the discriminators see. A batch should hold both kinds (`keras_gen.data.few_labels` sees to it); of one without
+    unlabelled examples, all take part in all phases. Drawing takes labels, too, and
     -1 for examples of any class. Logged are also "classification_loss" and "error", the share of labelled examples
     that are not taken for their class, both means over labelled examples.
 
@@ -136,10 +138,20 @@ class SemiSupervisedAAE(ClusteringAAE):
 
     def objectives(self, batch, step):
         inputs = self.encoder_inputs(batch["x"], step)
-        return {
-            **super().objectives(batch, step),
-            "classification": lambda: self.classification_terms(inputs, batch["condition"]),
-        }
+        phases = super().objectives(batch, step)
+        if step.training:
+            weights = self.unlabelled_weights(batch["condition"], step)
+
+            def weighted(compute_terms):
+                return lambda: {name: (values, weights) for name, values in compute_terms().items()}
+
+            phases = {phase: weighted(compute_terms) for phase, compute_terms in phases.items()}
+        return {**phases, "classification": lambda: self.classification_terms(inputs, batch["condition"])}
+
+    def unlabelled_weights(self, labels: tf.Tensor, step: Step) -> tf.Tensor:
+        """Returns 1 for examples without a label and 0 for others, of shape `(batch,)`; 1 for all if all have one."""
+        unlabelled = tf.cast(labels < 0, tf.float32)
+        return tf.where(step.total(tf.reduce_sum(unlabelled)) > 0.0, unlabelled, tf.ones_like(unlabelled))
 
     def classification_terms(self, inputs: tf.Tensor, labels: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
         """Returns the cross-entropy, and whether an example is not taken for its class.

@@ -35,6 +35,12 @@ class Images(Dataset):
     """How grey levels become bits: 1 from the middle one on, drawn once, or drawn anew in each epoch; or not."""
     image_size: int | tuple[int, int] | None = None
     """Height and width, or one number for both, that the images of a folder are brought to."""
+    channels: Literal[1, 3, 4] | None = None
+    """Channels of the images of a folder: grey, colour, or colour and opacity; by default 1 where all are grey."""
+    bad_files: Literal["refuse", "skip"] = "refuse"
+    """Name all files of a folder that cannot be read in one error, or leave them out."""
+    levels: int | None = None
+    """Number of levels of an entry; by default 2 of bits, 256 of bytes, else as many as the largest one tells."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +48,11 @@ class Vectors(Dataset):
     """A set of real vectors."""
 
     columns: str | None = None
-    """Columns of a table to keep, such as 0:11 or 0,2,5."""
+    """Columns of a table to keep, by place or name, such as 0:11 or 0,2,5 or age,height."""
+    text: Literal["refuse", "one_hot", "drop"] = "refuse"
+    """What becomes of a table's columns of text: an error, columns of zeros and ones, or nothing."""
+    missing: Literal["refuse", "keep"] = "refuse"
+    """What becomes of a table's missing values: an error, or NaN, for a model that takes it."""
 
 
 @dataclasses.dataclass(frozen=True)

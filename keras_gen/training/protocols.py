@@ -4,6 +4,7 @@ A protocol is what several recipes do in the same way, from the first epoch to t
 says in a report how its figures came about.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -87,6 +88,8 @@ def fit_vectors(
         arguments = {"batch_size": schedule.batch_size, "epochs": schedule.epochs, "callbacks": [stop], "verbose": 0}
         with run.several_steps(model, steps):
             model.fit(train, validation_data=(valid,), **arguments)
+        if isinstance(model, FlowModel):
+            model.adapt_normalizations(train)
         print(f"fold: {len(model.history.epoch)} epochs, validation nll {stop.best:.3f}", flush=True)
         return model
 
@@ -133,7 +136,7 @@ def true_log_density(splits: Splits) -> Callable[[np.ndarray], np.ndarray] | Non
 
 
 def fit_levels(
-    run: Run, model: FlowModel, splits: Splits, schedule: Schedule, *, num_samples: int, adapt: bool = True
+    run: Run, model: FlowModel, splits: Splits, schedule: Schedule, *, num_samples: int, standardize: bool = True
 ) -> dict:
     """Trains a flow on levels, evaluates two lower bounds of its likelihood, and writes the results.
 
@@ -143,21 +146,33 @@ def fit_levels(
         splits: levels.
         schedule: how long to train.
         num_samples: importance samples of each test example.
-        adapt: whether the training data's standardisation is the flow's first step.
+        standardize: whether the training data's standardisation is the flow's first step.
 
     Returns:
         What `metrics.json` holds.
     """
-    if adapt:
-        model.adapt(splits.array("train"))
+    model.adapt(splits.array("train"), standardize=standardize)
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+    model.adapt_normalizations(splits.array("train"))
+    metrics = evaluation.likelihoods(model, splits, num_samples)
+    metrics["test"].update(independent_pixels(splits))
     return run.finish(
         model,
         splits,
-        evaluation.likelihoods(model, splits, num_samples),
+        metrics,
         protocol="Lower bounds, with one sample of the noise that is added to levels and with many; "
         "the epoch was chosen on validation data.",
     )
+
+
+def independent_pixels(splits: Splits) -> dict[str, float]:
+    """Returns what a flow of levels has to beat: bounds of logistic distributions of independent entries."""
+    nll = evaluation.independent_logistics(splits.array("train"), splits.array("test"))
+    size = math.prod(splits.event_shape)
+    return {
+        "nll_bound_independent_logistics": nll,
+        "bits_per_dim_bound_independent_logistics": nll / (size * math.log(2.0)),
+    }
 
 
 def fit_logits(run: Run, splits: Splits, build: Callable[[int], FlowModel], schedule: Schedule) -> dict:
@@ -176,6 +191,7 @@ def fit_logits(run: Run, splits: Splits, build: Callable[[int], FlowModel], sche
     model = fit_built(run, splits, build, schedule)
     metrics = evaluation.likelihoods(model, splits, num_samples=1)
     metrics["test"].update(evaluation.logit_likelihood(model, splits.test))
+    metrics["test"].update(independent_pixels(splits))
     return run.finish(
         model,
         splits,
@@ -188,9 +204,12 @@ def fit_built(run: Run, splits: Splits, build: Callable[[int], DensityModel], sc
     """Builds a density, a flow with the training data's standardisation as its first step, and trains it."""
     with run.scope():
         model = build(splits.steps_per_epoch)
-    if isinstance(model, FlowModel):
-        model.adapt(splits.array("train"))
-    return run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+    if not isinstance(model, FlowModel):
+        return run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+    model.adapt(splits.array("train"))
+    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+    model.adapt_normalizations(splits.array("train"))
+    return model
 
 
 def fit_players(

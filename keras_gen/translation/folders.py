@@ -11,7 +11,7 @@ import PIL.Image
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.data.readers.images import IMAGE_SUFFIXES, ImageFiles, decoding_error
+from keras_gen.data.readers.images import IMAGE_SUFFIXES, ImageFiles, header_of, is_image, unreadable
 from keras_gen.export.graphs import as_graph
 from keras_gen.files import atomic_file
 from keras_gen.spaces import Levels
@@ -152,14 +152,11 @@ class Verb:
 
     def read(self, path: pathlib.Path) -> tuple[np.ndarray, bool] | str:
         """Returns an image, and whether it had another size; or why it cannot be read."""
-        try:
-            with PIL.Image.open(path) as image:
-                resized = (image.height, image.width) != self.source.shape[:2]
-            return self.files.decoded(str(path)).numpy(), resized
-        except (OSError, PIL.Image.DecompressionBombError) as error:
-            return str(error)
-        except tf.errors.InvalidArgumentError as error:
-            return decoding_error(error)
+        header = header_of(path)
+        if isinstance(header, str):
+            return header
+        image = self.files.read(str(path))
+        return image if isinstance(image, str) else (image, header.size != self.source.shape[:2])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Translates images of bytes into images of bytes, which are spread over the levels of the spaces."""
@@ -183,7 +180,9 @@ def first_images(folder: pathlib.Path, space: Levels, num: int) -> np.ndarray:
     if not isinstance(space, Levels) or space.shape[-1] not in (1, 3):
         raise ValueError(f"`model` must take grey or colour images in levels; it takes {space}.")
     paths = image_paths(folder)[: checks.positive_int("num", num)]
-    images = ImageFiles(np.array(list(map(str, paths))), space.shape, resized=True).read_all()
+    images, bad = ImageFiles(np.array(list(map(str, paths))), space.shape, resized=True).read_all()
+    if bad:
+        raise ValueError(unreadable(bad))
     return np.round(images * ((space.num_levels - 1) / 255.0)).astype(np.float32)
 
 
@@ -197,7 +196,7 @@ def image_paths(folder: pathlib.Path) -> list[pathlib.Path]:
     folder = folder.expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"`input`: there is no folder {folder}.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if is_image(path))
     if not paths:
         raise ValueError(f"`input`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
     return paths

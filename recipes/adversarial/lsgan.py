@@ -1,8 +1,7 @@
 """LSGAN (Mao et al., 2017, https://arxiv.org/abs/1611.04076).
 
-python -m recipes.adversarial.lsgan    digits, dense networks
-python -m recipes.adversarial.lsgan --preset two_cores --network convolutional
-                                        MNIST, with the budget of the other papers
+python -m recipes.adversarial.lsgan                                               digits, dense networks
+python -m recipes.adversarial.lsgan --preset two_cores --network convolutional    MNIST, one budget for all papers
 
 Measured on two cores. Digits: Parzen-window log-likelihood 10.8 ± 0.9. MNIST: see the table of all losses in
 docs/adversarial_networks.md.

@@ -1,8 +1,7 @@
 """SNGAN (Miyato et al., 2018, https://arxiv.org/abs/1802.05957).
 
-python -m recipes.adversarial.sngan    digits, dense networks
-python -m recipes.adversarial.sngan --preset two_cores --network convolutional
-                                        MNIST, with the budget of the other papers
+python -m recipes.adversarial.sngan                                               digits, dense networks
+python -m recipes.adversarial.sngan --preset two_cores --network convolutional    MNIST, one budget for all papers
 
 Measured on two cores. Digits: Parzen-window log-likelihood 16.3 ± 0.8. MNIST: see the table of all losses in
 docs/adversarial_networks.md.

@@ -1,10 +1,9 @@
 """WGAN-GP (Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028).
 
-python -m recipes.adversarial.wgan_gp    digits, dense networks
-python -m recipes.adversarial.wgan_gp --preset two_cores --network convolutional
-                                        MNIST, with the budget of the other papers
+python -m recipes.adversarial.wgan_gp                                               digits, dense networks
+python -m recipes.adversarial.wgan_gp --preset two_cores --network convolutional    MNIST, one budget for all papers
 
-Measured on two cores. Digits: Parzen-window log-likelihood 19.8 ± 0.7. MNIST: see the table of all losses in
+Measured on two cores. Digits: Parzen-window log-likelihood 16.3 ± 0.8. MNIST: see the table of all losses in
 docs/adversarial_networks.md.
 """
 

@@ -1,6 +1,6 @@
 """FVSBN (Frey, 1998; Neal, 1992; named by Larochelle and Murray, 2011).
 
-python -m recipes.autoregressive.fvsbn            digits
+python -m recipes.autoregressive.fvsbn                       digits
 python -m recipes.autoregressive.fvsbn --preset two_cores    binarized MNIST
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 18.10. Binarized MNIST, 3 minutes: 97.92 ±

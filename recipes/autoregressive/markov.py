@@ -1,6 +1,6 @@
 """Markov chains, fitted by counting (a textbook density: Murphy, 2012, section 17.2).
 
-python -m recipes.autoregressive.markov            digits
+python -m recipes.autoregressive.markov                       digits
 python -m recipes.autoregressive.markov --preset two_cores    binarized MNIST
 
 Exact test negative log-likelihoods in nats. Digits, order 2, 12 s: 23.38 ± 0.28 (independent pixels 25.18). Binarized

@@ -1,6 +1,6 @@
 """OrderlessNADE, also EoNADE and DeepNADE (Uria, Murray and Larochelle, 2014, https://arxiv.org/abs/1310.1757).
 
-python -m recipes.autoregressive.orderless_nade            digits
+python -m recipes.autoregressive.orderless_nade                       digits
 python -m recipes.autoregressive.orderless_nade --preset two_cores    binarized MNIST, 16 orderings
 
 Measured on two cores; exact test negative log-likelihoods in nats, of the ensemble. Digits, 4 orderings: 16.82 ± 0.28

@@ -1,6 +1,6 @@
 """RNADE (Uria, Murray and Larochelle, 2013, https://arxiv.org/abs/1306.0186).
 
-python -m recipes.autoregressive.rnade                                          breast_cancer
+python -m recipes.autoregressive.rnade                                                     breast_cancer
 python -m recipes.autoregressive.rnade --preset two_cores --dataset winequality-red.csv    red wine, ten folds
 python -m recipes.autoregressive.rnade --preset two_cores --dataset ionosphere.csv --columns 2:34
 python -m recipes.autoregressive.rnade --preset two_cores --dataset housing.data --columns 0,2,4:8,10:14

@@ -1,6 +1,6 @@
 """The table of a full joint distribution (a textbook density: Murphy, 2012, section 2.2).
 
-python -m recipes.autoregressive.tabular            the central 4×4 bits of digits
+python -m recipes.autoregressive.tabular                       the central 4×4 bits of digits
 python -m recipes.autoregressive.tabular --preset two_cores    the central 4×4 bits of binarized MNIST
 
 Exact test negative log-likelihoods in nats of those 16 bits, whose table has 65,535 free parameters. Digits, 27 s: 8.50

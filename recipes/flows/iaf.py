@@ -1,7 +1,7 @@
 """IAF, the inverse autoregressive flow (Kingma et al., 2016, https://arxiv.org/abs/1606.04934).
 
-python -m recipes.flows.iaf                                          breast_cancer
-python -m recipes.flows.iaf --preset two_cores --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.iaf                       breast_cancer
+python -m recipes.flows.iaf --preset two_cores    red wine, ten folds
 
 Measured on two cores. breast_cancer: test log-likelihood 22.11 ± 6.55 nats (a Gaussian 29.61): it is made to be drawn
 from.

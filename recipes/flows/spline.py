@@ -1,7 +1,8 @@
 """Neural spline flows (Durkan, Bekasov, Murray and Papamakarios, 2019, https://arxiv.org/abs/1906.04032).
 
-python -m recipes.flows.spline                                          breast_cancer
-python -m recipes.flows.spline --preset two_cores --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.spline                       breast_cancer
+python -m recipes.flows.spline --preset paper        POWER from your file power.npy, 10 layers; not run here
+python -m recipes.flows.spline --preset two_cores    red wine, ten folds
 python -m recipes.flows.spline --model autoregressive
 python -m recipes.flows.spline --dataset two_moons --epochs 15 --batch-size 200 --num-layers 4 --units 64
     --weight-decay 0
@@ -15,7 +16,31 @@ from keras_gen import training
 
 
 @training.recipe(
-    two_cores=dict(dataset="winequality-red.csv", columns="0:11", folds=10, epochs=150, batch_size=100, patience=30)
+    paper=dict(
+        dataset="power.npy",
+        epochs=125,
+        batch_size=512,
+        patience=0,
+        num_layers=10,
+        units=256,
+        num_blocks=2,
+        num_bins=8,
+        bound=3.0,
+        learning_rate=5e-4,
+        weight_decay=0.0,
+    ),
+    two_cores=dict(
+        dataset="winequality-red.csv",
+        columns="0:11",
+        folds=10,
+        epochs=150,
+        batch_size=100,
+        patience=30,
+        num_layers=4,
+        units=32,
+        learning_rate=0.002,
+        weight_decay=0.3,
+    ),
 )
 def main(
     run: "training.Run",

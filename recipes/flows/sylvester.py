@@ -1,7 +1,7 @@
 """Sylvester flows (van den Berg et al., 2018, https://arxiv.org/abs/1803.05649).
 
-python -m recipes.flows.sylvester                                          two_moons
-python -m recipes.flows.sylvester --preset two_cores --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.flows.sylvester                       two_moons
+python -m recipes.flows.sylvester --preset two_cores    red wine, ten folds
 
 Measured on two cores, two moons: 0.030 nats from the true log-density.
 

@@ -1,7 +1,7 @@
 """Probabilistic PCA (Tipping, Bishop, 1999, https://doi.org/10.1111/1467-9868.00196).
 
-python -m recipes.latent.probabilistic_pca                                          breast_cancer
-python -m recipes.latent.probabilistic_pca --preset two_cores --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.latent.probabilistic_pca                       breast_cancer
+python -m recipes.latent.probabilistic_pca --preset two_cores    red wine, winequality-red.csv, ten folds
 
 Measured on two cores, exact test negative log-likelihoods in nats. breast_cancer, its 30 columns standardised, 20
 entries in a code, 15 s: 13.64 ± 2.33 (10 entries: 20.82; a Gaussian with all covariances: 10.61). Red wine, ten folds,

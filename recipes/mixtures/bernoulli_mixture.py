@@ -1,8 +1,8 @@
 """A mixture of Bernoullis by EM (Bishop, 2006, section 9.3.3).
 
-python -m recipes.mixtures.bernoulli_mixture                     digits
+python -m recipes.mixtures.bernoulli_mixture                       digits
 python -m recipes.mixtures.bernoulli_mixture --dataset dna.npz
-python -m recipes.mixtures.bernoulli_mixture --preset two_cores             binarized MNIST, 500 components
+python -m recipes.mixtures.bernoulli_mixture --preset two_cores    binarized MNIST, 500 components
 
 Measured on two cores beside other work; exact test negative log-likelihoods in nats. Digits, 14 s: 18.47 ± 0.33
 (independent pixels 25.18). Binarized MNIST, 9 minutes with the evaluation and the exports: 130.11 ± 0.40 (published

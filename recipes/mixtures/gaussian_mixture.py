@@ -1,7 +1,7 @@
 """A mixture of Gaussians by EM (Dempster, Laird and Rubin, 1977).
 
-python -m recipes.mixtures.gaussian_mixture                                          breast_cancer
-python -m recipes.mixtures.gaussian_mixture --preset two_cores --dataset winequality-red.csv    red wine, ten folds
+python -m recipes.mixtures.gaussian_mixture                       breast_cancer
+python -m recipes.mixtures.gaussian_mixture --preset two_cores    red wine, winequality-red.csv, ten folds
 python -m recipes.mixtures.gaussian_mixture --dataset two_moons --num-components 10 20
 
 Measured on two cores beside other work; exact test log-likelihoods in nats. Breast cancer, 2 minutes: 34.08 ± 2.86 (a

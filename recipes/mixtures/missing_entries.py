@@ -1,7 +1,7 @@
 """What missing entries cost a mixture of Gaussians: EM on what is there, beside filling in means and dropping rows.
 
-python -m recipes.mixtures.missing_entries                                          breast_cancer, 10 columns
-python -m recipes.mixtures.missing_entries --preset two_cores --dataset winequality-red.csv    red wine
+python -m recipes.mixtures.missing_entries                       breast_cancer, 10 columns
+python -m recipes.mixtures.missing_entries --preset two_cores    red wine, winequality-red.csv
 
 The expectations are those of Ghahramani and Jordan (1993), Supervised learning from incomplete data via an EM approach.
 

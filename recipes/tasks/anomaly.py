@@ -1,15 +1,15 @@
 """Anomaly detection (Ren et al., 2019, https://arxiv.org/abs/1906.02845; Serrà et al., 2019, arXiv:1909.11480).
 
-python -m recipes.tasks.anomaly                                     digits, against noise, shuffled, turned digits
-python -m recipes.tasks.anomaly --model vae --left-out all          each digit as what was never seen
-python -m recipes.tasks.anomaly --preset two_cores --others usps.npz           MNIST, against USPS, too
+python -m recipes.tasks.anomaly                                        digits, against noise, shuffled, turned digits
+python -m recipes.tasks.anomaly --model vae --left-out all             each digit as what was never seen
+python -m recipes.tasks.anomaly --preset two_cores --others usps.npz   MNIST, against USPS, too
 python -m recipes.tasks.anomaly --preset two_cores --model real_nvp --binarization none --left-out all
 
 Measured on two cores. Digits, MADE, 42 s of processor time: every area at least 0.999, and the log-likelihood tells
-all of the built-in outliers from test digits without an error. MNIST, one digit left out in turn, `--preset two_cores --left-out
-all --mutation-rate 0`, 11 to 21 minutes beside another training; mean area by likelihood with `--model vae --epochs 5`
-0.71, `--epochs 2` 0.70, `--model real_nvp --binarization none --hidden-units 200 --num-layers 4 --epochs 2` 0.66;
-`--others usps.npz`: at least 0.998. docs/latent_variables.md has each digit.
+all of the built-in outliers from test digits without an error. MNIST, one digit left out in turn, `--preset two_cores
+--left-out all --mutation-rate 0`, 11 to 21 minutes beside another training; mean area by likelihood with `--model vae
+--epochs 5` 0.71, `--epochs 2` 0.70, `--model real_nvp --binarization none --hidden-units 200 --num-layers 4 --epochs 2`
+0.66; `--others usps.npz`: at least 0.998. docs/latent_variables.md has each digit.
 """
 
 from typing import Literal

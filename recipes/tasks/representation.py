@@ -1,6 +1,6 @@
 """What codes are for, on the VAE (Kingma, Welling, 2013, https://arxiv.org/abs/1312.6114).
 
-python -m recipes.tasks.representation            digits
+python -m recipes.tasks.representation                       digits
 python -m recipes.tasks.representation --preset two_cores    MNIST
 
 Measured on two cores. Digits, 39 s of processor time; test accuracy with all 1,437 labels, with 100 and with 10:

@@ -1,6 +1,6 @@
 """Classifier of sounds by their spectrograms, whose features judge generated sounds.
 
-python -m recipes.tasks.sound_classifier            tones of eight pitches
+python -m recipes.tasks.sound_classifier                       tones of eight pitches
 python -m recipes.tasks.sound_classifier --preset two_cores    spoken digits
 
 Measured, test accuracy. Spoken digits, 90 s of processor time: 0.968 ± 0.008. Tones: not measured yet.

@@ -1,7 +1,7 @@
 """Pix2Pix (Isola et al., 2017, https://arxiv.org/abs/1611.07004).
 
-python -m recipes.translation.pix2pix --dataset facades            64×64, half of the paper's channels, 30 epochs
-python -m recipes.translation.pix2pix --dataset facades --preset two_cores    256×256, the paper's networks, 200 epochs
+python -m recipes.translation.pix2pix                   facades, 64×64, half of the paper's channels, 30 epochs
+python -m recipes.translation.pix2pix --preset paper    facades, 256×256, the paper's networks, 200 epochs; not run here
 
 facades is the folder of the CMP Facade Database as the authors of the paper have it: subfolders train, val and test of
 images with a photograph on the left and its labels on the right. Labels become photographs; `--source left` goes the
@@ -17,7 +17,7 @@ paper trains seven times as long.
 from keras_gen import training
 
 
-@training.recipe(two_cores=dict(image_size=256, filters=64, epochs=200))
+@training.recipe(paper=dict(image_size=256, filters=64, epochs=200))
 def main(
     run: "training.Run",
     *,

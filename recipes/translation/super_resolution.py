@@ -14,7 +14,7 @@ Measured on two cores, peak signal-to-noise ratio and structural similarity of t
 from keras_gen import training
 
 
-@training.recipe(two_cores=dict(filters=64, batch_size=1, epochs=200))
+@training.recipe()
 def main(
     run: "training.Run",
     *,

@@ -103,6 +103,99 @@ def test_a_file_that_is_no_image_is_named(classes):
             data.load(classes, image_size=image_size)
 
 
+def test_all_bad_files_are_named_at_once_or_left_out(classes, monkeypatch, capfd):
+    """Also one that begins as an image does, and is cut short."""
+    (classes / "a" / "empty.png").write_bytes(b"")
+    whole = (classes / "a" / "01.png").read_bytes()
+    (classes / "b" / "short.png").write_bytes(whole[: len(whole) - 30])
+    # macOS keeps notes beside files.
+    (classes / "a" / "._01.png").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    with pytest.raises(
+        ValueError, match=r"2 files are not readable images: .*empty\.png .*; .*short\.png .*--bad-files"
+    ):
+        data.load(classes)
+    splits = data.load(classes, labels=True, bad_files="skip")
+    assert "left out 2 of 14 files" in capfd.readouterr().err
+    values = {split: splits.array(split)[:, 0, 0, 0] for split in SPLITS}
+    for split in SPLITS:
+        np.testing.assert_array_equal(splits.labels(split), (values[split] + 1) % 2)
+    assert sorted(np.concatenate(list(values.values()))) == list(range(12))
+    for path in classes.rglob("[01]*.png"):
+        path.unlink()
+    with pytest.raises(ValueError, match="2 files are not readable images"):
+        data.load(classes, bad_files="skip")
+
+
+def test_photographs_are_upright(tmp_path):
+    """A camera's picture lies on its side in the file, whose orientation says how to turn it."""
+    image = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    exif = PIL.Image.Exif()
+    for value, stored in ((1, image), (3, image[::-1, ::-1]), (6, np.rot90(image, 1)), (8, np.rot90(image, -1))):
+        exif[0x0112] = value
+        PIL.Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / f"{value}.png", exif=exif)
+    found = np.concatenate([data.load(tmp_path).array(split) for split in SPLITS])
+    np.testing.assert_array_equal(found, np.broadcast_to(image, (4, 4, 6, 3)))
+
+
+def test_grey_images_of_16_bits_keep_their_levels(tmp_path, monkeypatch):
+    levels = np.random.default_rng(0).integers(0, 65_536, (12, 3, 3)).astype(np.uint16)
+    for index, image in enumerate(levels):
+        save(tmp_path / f"{index:02}.png", image)
+    for limit in (2**30, 0):
+        monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", limit)
+        splits = data.load(tmp_path, batch_size=3)
+        assert splits.spaces == {"x": Levels((3, 3, 1), 65_536)}
+        found = np.concatenate([batch for name in ("validation", "test") for batch in getattr(splits, name)])
+        assert {image.tobytes() for image in found[..., 0]} <= {image.tobytes() for image in levels}
+    # With three channels, these are bytes.
+    assert data.load(tmp_path, channels=3).levels == 256
+    save(tmp_path / "plain.png", np.zeros((3, 3), np.uint8))
+    with pytest.raises(ValueError, match="`name`: images must have one depth"):
+        data.load(tmp_path)
+
+
+COLOURS = {
+    "RGB": ((10, 20, 30), (10, 20, 30)),
+    "RGBA": ((10, 20, 30, 255), (10, 20, 30)),
+    "RGBA, transparent": ((10, 20, 30, 0), (255, 255, 255)),
+    "L": (40, (40, 40, 40)),
+    "LA": ((40, 255), (40, 40, 40)),
+    "1": (1, (255, 255, 255)),
+    "CMYK": ((0, 0, 0, 255), (0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "webp", "bmp", "gif"])
+@pytest.mark.parametrize("kind", COLOURS)
+def test_images_of_all_kinds_become_colours(tmp_path, kind, ending):
+    """White lies behind what is transparent."""
+    mode, (stored, colour) = kind.split(",")[0], COLOURS[kind]
+    if (mode in ("RGBA", "LA", "CMYK") and ending in ("bmp", "gif")) or (mode == "CMYK" and ending != "tif"):
+        mode, stored, colour = "RGB", (10, 20, 30), (10, 20, 30)
+    if mode == "LA" and ending == "webp":
+        mode, stored = "RGBA", (40, 40, 40, 255)
+    options = {"lossless": True} if ending == "webp" else {}
+    for index in range(10):
+        PIL.Image.new(mode, (2, 2), stored).save(tmp_path / f"{index}.{ending}", **options)
+    save(tmp_path / "other.png", np.full((2, 2, 3), colour, np.uint8))
+    splits = data.load(tmp_path)
+    found = np.concatenate([splits.array(split) for split in SPLITS])
+    np.testing.assert_array_equal(found, np.broadcast_to(np.uint8(colour), (11, 2, 2, 3)))
+
+
+def test_channels_can_be_chosen(tmp_path):
+    for index in range(10):
+        save(tmp_path / f"{index}.png", np.full((2, 2, 4), (200, 100, 50, 128), np.uint8))
+    assert data.load(tmp_path).event_shape == (2, 2, 3)
+    opaque = data.load(tmp_path, channels=4)
+    np.testing.assert_array_equal(opaque.array("test")[0, 0, 0], (200, 100, 50, 128))
+    assert data.load(tmp_path, channels=1).event_shape == (2, 2, 1)
+    with pytest.raises(ValueError, match="`channels` must be 1, 3, 4 or None, received 2"):
+        data.load(tmp_path, channels=2)
+    with pytest.raises(ValueError, match="`channels` must be None: digits is no folder of images; received 3"):
+        data.load("digits", channels=3)
+
+
 @pytest.mark.parametrize(
     ("image_size", "error", "sentence"),
     [

@@ -1,10 +1,13 @@
 """Few labels: which examples keep theirs, and where a batch has them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from keras_gen import data
-from keras_gen.spaces import ClassLabel, Levels
+from keras_gen.data.splits import Source
+from keras_gen.spaces import ClassLabel, Levels, Reals
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,30 @@ def test_batches_have_as_many_labelled_examples_as_asked_for(digits):
     assert all(of[image] == label for image, label in labelled.items())
     assert np.unique(list(labelled.values()), return_counts=True)[1].tolist() == [3] * 10
     assert len(unlabelled) > 15 * len(labelled)
+    # The labels are as one array, too.
+    assert np.sum(few.labels("train") >= 0) == 30
+    assert {few.array("train")[place].tobytes() for place in np.flatnonzero(few.labels("train") >= 0)} == set(labelled)
     assert few.spaces == {"x": Levels((8, 8, 1), 17), "condition": ClassLabel(10, unknown=True)}
+
+
+def test_an_epoch_goes_through_every_example_without_a_label_once():
+    """And through the labelled ones evenly, in an order that changes."""
+    x = np.arange(60)[:, np.newaxis].astype(np.float32)
+    whole = data.load("digits", batch_size=12, seed=3, labels=True)
+    labels = (np.arange(60) % 10).astype(np.int32)
+    sources = {"train": Source.from_columns({"x": x, "condition": labels})}
+    spaces = {"x": Reals((1,)), "condition": whole.spaces["condition"]}
+    few = data.few_labels(dataclasses.replace(whole, spaces=spaces, sources=sources), 10, 4)
+    assert few.steps_per_epoch == 60 // 8
+    epochs = few.train_from(0).take(3 * few.steps_per_epoch).as_numpy_iterator()
+    rows = [batch[0][:, 0].astype(int) for batch in epochs]
+    unlabelled = np.reshape([row[4:] for row in rows], (3, -1))
+    assert all(len(set(epoch)) == few.steps_per_epoch * 8 for epoch in unlabelled)
+    assert not np.array_equal(unlabelled[0], unlabelled[1])
+    labelled = np.concatenate([row[:4] for row in rows])
+    passes = labelled[: len(labelled) // 10 * 10].reshape(-1, 10)
+    assert all(set(each) == set(few.kept) for each in passes)
+    assert len({tuple(each) for each in passes}) == len(passes)
 
 
 def test_the_seed_chooses_the_examples_and_resuming_finds_the_same_batches(digits):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from keras_gen import autoregressive, data, evaluation, flows, latent
 
@@ -125,6 +126,19 @@ def test_the_gaussian_has_its_entropy():
     train, test = (np.random.default_rng(seed).standard_normal((20_000, 3)) @ mixing + 5.0 for seed in (0, 1))
     entropy = 1.5 * math.log(2.0 * math.pi * math.e) + math.log(abs(np.linalg.det(mixing)))
     assert evaluation.gaussian(train, test) == pytest.approx(entropy, abs=0.05)
+
+
+def test_independent_logistics_reach_the_entropy_of_logistic_levels():
+    """The entropy of a logistic distribution is log s + 2; noise that is narrow against the scale adds nothing."""
+    means, scales = np.array([2000.0, 700.0, 900.0]), np.array([60.0, 30.0, 80.0])
+    train, test = (np.floor(np.random.default_rng(seed).logistic(means, scales, (40_000, 3))) for seed in (0, 1))
+    expected = np.sum(np.log(scales) + 2.0)
+    assert evaluation.independent_logistics(train, test) == pytest.approx(expected, abs=0.03)
+    # An entry that is always 0 is uniform noise.
+    points = (np.arange(1000) + 0.5) / 1000
+    best = min(-stats.logistic.logpdf(points, 0.5, scale).mean() for scale in np.geomspace(0.05, 0.5, 500))
+    nothing = evaluation.independent_logistics(np.zeros((20_000, 1)), np.zeros((20_000, 1)))
+    assert nothing == pytest.approx(best, abs=0.01)
 
 
 def test_baselines_of_digits():

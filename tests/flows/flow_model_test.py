@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from contracts import assert_same_weights, randomise
 
-from keras_gen import flows
+from keras_gen import flows, seeds
+from keras_gen.core import Step
 
 #: Flows without couplings, which take examples of a single entry.
 ONE_ENTRY = {
@@ -32,6 +33,59 @@ def test_adapt_counts_the_units_of_the_data():
     np.testing.assert_allclose(second.log_prob(x * units + shift), expected, rtol=1e-3, atol=5e-3)
     with pytest.raises(ValueError, match="entry 1 is the same in all rows"):
         first.adapt(x * [1.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("family", [flows.Glow, flows.MultiScaleRealNVP])
+def test_adapt_gives_all_pixels_of_a_channel_one_location_and_scale(family):
+    x = np.random.default_rng(0).normal([3.0, -70.0], [2.0, 50.0], (60, 4, 4, 2)).astype(np.float32)
+    # A pixel that is always the same is no unit of its own.
+    x[:, 0, 0] = [3.0, -70.0]
+    model = family((4, 4, 2), None, num_scales=1, filters=2)
+    model.adapt(x)
+    channels = x.reshape(-1, 2)
+    np.testing.assert_allclose(model.location, np.broadcast_to(channels.mean(axis=0), (4, 4, 2)), rtol=1e-5)
+    np.testing.assert_allclose(model.scale, np.broadcast_to(channels.std(axis=0), (4, 4, 2)), rtol=1e-5)
+
+
+MODELS_WITH_BATCH_NORMALIZATION = {
+    "MAF": lambda: flows.MAF((3,), 3, (6,), batch_normalization=True),
+    "RealNVP": lambda: flows.RealNVP((3,), 3, (6,), batch_normalization=True),
+    "MultiScaleRealNVP": lambda: flows.MultiScaleRealNVP(
+        (2, 2, 1), 5, num_scales=1, filters=2, batch_normalization=True
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS_WITH_BATCH_NORMALIZATION)
+def test_normalizations_take_the_moments_of_all_data(name):
+    """With one batch, every normalization gives features of mean 0 and variance 1; with several, almost."""
+    model = randomise(MODELS_WITH_BATCH_NORMALIZATION[name](), 0.3)
+    random = np.random.default_rng(0)
+    x = random.normal(5.0, 3.0, (240, *model.event_shape)).astype(np.float32)
+    x = x if model.levels is None else random.integers(0, 5, x.shape)
+    for layer in model.normalizations:
+        layer.mean.assign(tf.fill(layer.mean.shape, 9.0))
+    before = [layer.momentum for layer in model.normalizations]
+    model.adapt_normalizations(x, batch_size=240)
+    assert before == [layer.momentum for layer in model.normalizations]
+    whole = [weight.numpy() for layer in model.normalizations for weight in (layer.mean, layer.variance)]
+    # What training would see in a step with all rows at once, and no running mean of the past.
+    first = model.normalizations[0]
+    step = Step(seeds.as_pair(model.seed), training=True)
+    if model.levels is None:
+        training = model.distribution(None, step).log_prob(model.validated(x))
+        np.testing.assert_allclose(model.log_prob(x), training, rtol=2e-3, atol=2e-3)
+    model.adapt_normalizations(x, batch_size=80)
+    np.testing.assert_allclose(first.mean, whole[0], rtol=0.05, atol=0.05 if model.levels is None else 0.3)
+    np.testing.assert_allclose(first.variance, whole[1], rtol=0.1)
+
+
+def test_a_model_without_batch_normalization_stays_as_it_is():
+    model = randomise(flows.Glow((2, 2, 1), None, num_scales=1, num_steps=1, filters=2))
+    before = [weight.numpy() for weight in model.weights]
+    model.adapt_normalizations(np.ones((4, 2, 2, 1), np.float32))
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
 
 
 @pytest.mark.parametrize("name", ONE_ENTRY)

@@ -74,7 +74,7 @@ def parameters_of(model, index, x):
 
 
 def bounded(log_scale):
-    return 5.0 * np.tanh(log_scale / 5.0)
+    return 3.0 * np.tanh(log_scale / 3.0)
 
 
 def test_the_equations_of_the_masked_flow():

@@ -15,6 +15,7 @@ from contracts import (
 )
 from scipy import stats
 
+from keras_gen import evaluation
 from keras_gen.flows import NICE
 
 
@@ -81,6 +82,40 @@ def test_two_couplings_show_every_entry_to_others(size):
     # Even places see the odd ones; these see all others after that, and themselves through the even ones.
     np.testing.assert_array_equal(depends, odd[:, np.newaxis] | odd | np.eye(size, dtype=bool))
     assert np.all(np.any(model.encode(x, condition + 1.0) != z, axis=0))
+
+
+@pytest.mark.parametrize(("prior", "family"), [("logistic", stats.logistic), ("gaussian", stats.norm)])
+def test_adapt_starts_each_factor_at_the_most_likely_one(prior, family):
+    """No other factor of an entry makes the data more likely, whatever the couplings are."""
+    random = np.random.default_rng(0)
+    x = (random.standard_normal((400, 4)) ** 3 * np.array([1.0, 50.0, 0.01, 3.0]) + 7.0).astype(np.float32)
+    model = randomise(NICE((4,), num_layers=2, hidden_units=(4,), prior=prior), 0.3)
+    model.adapt(x)
+    best = model.log_prob(x).numpy().mean()
+    start = model.log_scale.numpy()
+    for entry in range(4):
+        for change in (-0.05, 0.05):
+            model.log_scale.assign(start + change * np.eye(4)[entry])
+            assert model.log_prob(x).numpy().mean() < best
+    model.log_scale.assign(start)
+    # Without couplings, these are independent entries of the prior's family.
+    plain = NICE((4,), num_layers=2, hidden_units=(4,), prior=prior)
+    plain.networks[0].layers[-1].kernel.assign(tf.zeros_like(plain.networks[0].layers[-1].kernel))
+    plain.networks[1].layers[-1].kernel.assign(tf.zeros_like(plain.networks[1].layers[-1].kernel))
+    plain.adapt(x)
+    means, deviations = x.mean(axis=0), x.std(axis=0)
+    scales = deviations * np.exp(-plain.log_scale.numpy())
+    expected = family.logpdf(x, means, scales).sum(axis=1)
+    np.testing.assert_allclose(plain.log_prob(x), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_levels_start_no_worse_than_independent_logistics():
+    x = np.random.default_rng(7).binomial(8, [[0.1], [0.5], [0.02]], (4000, 3, 1))[..., 0]
+    model = NICE((3,), num_layers=2, hidden_units=(4,), levels=9, logit_margin=None)
+    model.adapt(x)
+    bound, _ = model.log_prob_bound(x, num_samples=1, seed=0)
+    baseline = evaluation.independent_logistics(x, x)
+    assert -float(np.mean(bound)) == pytest.approx(baseline, abs=0.06)
 
 
 def test_the_identity_at_the_start():

@@ -71,6 +71,27 @@ def test_the_equation_of_a_coupling():
     np.testing.assert_allclose(model.encode(x), h, rtol=1e-4, atol=1e-5)
 
 
+def test_adapt_standardises_the_features_within_the_networks():
+    model = make(batch_normalization=False, num_classes=None)
+    x = np.random.default_rng(0).normal(50.0, 20.0, (300, 4, 4, 3)).astype(np.float32)
+    before = model.coupling_networks[0].last.kernel.numpy()
+    model.adapt(x)
+    standardised = model.first_steps()[-1].forward(model.validated(x))
+    for index in range(2):
+        places = np.add.outer(np.arange(4), np.arange(4))[..., np.newaxis]
+        network = model.coupling_networks[index]
+        kept = standardised * ((places + index) % 2)
+        for layer, inputs in ((network.first, kept), (network.blocks[0].wide, tf.nn.relu(network.first(kept)))):
+            features = layer(inputs).numpy()
+            np.testing.assert_allclose(features.mean(axis=(0, 1, 2)), np.zeros(4), atol=0.1)
+            np.testing.assert_allclose(features.std(axis=(0, 1, 2)), np.ones(4), atol=0.1)
+        if index == 0:
+            np.testing.assert_array_equal(network.last.kernel, before)
+            shift, log_scale = network(kept)
+            mask = ((places + 1) % 2).astype(np.float32)
+            standardised = (1.0 - mask) * standardised + mask * (standardised * tf.exp(log_scale) + shift)
+
+
 def test_it_starts_near_the_identity():
     model = make(num_scales=3, batch_normalization=False, num_classes=None)
     x = np.random.default_rng(0).standard_normal((20, 4, 4, 3)).astype(np.float32)

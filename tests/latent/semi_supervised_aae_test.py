@@ -178,6 +178,32 @@ def test_without_labels_training_is_that_of_the_clusters(x):
     assert {name: logs[name] for name in plain} == pytest.approx(plain)
 
 
+@pytest.mark.parametrize("phase", ["reconstruction", "discriminator", "generator"])
+def test_labelled_examples_have_no_part_in_the_other_phases(x, phase):
+    """Other images in their place change nothing; the mean is that of the examples without labels."""
+    labels = [0, 1, -1, -1, 2, -1, -1, -1]
+    other = np.where(np.reshape(labels, (8, 1, 1)) >= 0, LEVELS - 1 - x, x)
+    found = []
+    for images in (x, other):
+        model = compiled(make(input_noise=0.0))
+        terms = take_phase(model, phase, images, labels)
+        values, chosen = terms[f"{phase}_loss"]
+        found.append((weights(model), np.sum(values * chosen) / 5))
+    for ours, theirs in zip(found[0][0], found[1][0], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-5)
+
+
+def test_examples_take_part_in_all_phases_where_all_have_labels(x):
+    labels = np.array([0, 1, 2, 3, 0, 1, 2, 3], np.int32)
+    semi, clusters = compiled(make(input_noise=0.0)), compiled(make(ClusteringAAE, input_noise=0.0))
+    clusters.set_weights(semi.get_weights())
+    take_phase(semi, "reconstruction", x, labels)
+    step = Step(tf.constant([3, 4], tf.int32), training=True)
+    clusters.take_phase("reconstruction", clusters.objectives({"x": tf.constant(x)}, step)["reconstruction"], step)
+    assert_same_weights(semi.trainable_weights, clusters.trainable_weights)
+
+
 def test_logged_errors_are_of_labelled_examples_alone(x):
     model = compiled(make())
     predicted = np.argmax(model.classify(x), axis=1)

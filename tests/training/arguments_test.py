@@ -163,6 +163,20 @@ def test_recipes_take_the_shared_flags(name):
     assert hasattr(groups["data"], "image_size") == images
 
 
+@pytest.mark.parametrize("name", cli.recipe_files())
+def test_presets_can_be_typed_and_stand_in_the_docstring(name, capsys):
+    recipe = recipe_of(name)
+    docstring = importlib.import_module(f"recipes.{name}").__doc__
+    assert set(recipe.presets) == set(re.findall(rf"python -m recipes\.{name} .*--preset (\w+)", docstring))
+    for preset in recipe.presets:
+        assert recipe.parsed(["--preset", preset]) == {**recipe.defaults_of(preset), "preset": preset}
+        with pytest.raises(SystemExit, match="0"):
+            recipe.parsed(["--preset", preset, "--help"])
+        assert f"--preset {preset}: " in capsys.readouterr().out
+    if len(recipe.presets) == 2:
+        assert recipe.defaults_of("paper") != recipe.defaults_of("two_cores")
+
+
 def shown_commands() -> list[tuple[str, str]]:
     """Returns the name and the flags of each command that a recipe's docstring, the README or a page of docs shows."""
     commands = set()

@@ -12,13 +12,17 @@ from keras_gen.data.readers.sounds import read_sounds
 SPLIT_NAMES = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
 
 
-def read_folder(folder: pathlib.Path, *, image_size, audio_length: int | None) -> Reading:
+def read_folder(
+    folder: pathlib.Path, *, image_size, audio_length: int | None, channels: int | None, bad_files: str
+) -> Reading:
     """Reads a folder of images or of WAV files; where every file lies in a subfolder, these are the classes.
 
     Args:
         folder: the folder.
         image_size: as in `data.load`.
         audio_length: as in `data.load`.
+        channels: as in `data.load`.
+        bad_files: as in `data.load`.
 
     Raises:
         ValueError: if there are no files, or of both kinds.
@@ -30,12 +34,15 @@ def read_folder(folder: pathlib.Path, *, image_size, audio_length: int | None) -
         raise ValueError(f"`name`: the folder {folder} holds both images and WAV files; one of them is expected.")
     files = sounds or images
     paths = {split: list(found) for split, found in files.items()}
-    reading = read_sounds(paths, audio_length) if sounds else read_images(paths, image_size)
+    if sounds:
+        reading = read_sounds(paths, audio_length)
+    else:
+        reading, paths = read_images(paths, image_size, channels, bad_files)
     classes = sorted({name for found in files.values() for name in found.values()})
     if "" in classes:
         return reading
     index = {name: number for number, name in enumerate(classes)}
-    labels = {split: np.array([index[name] for name in found.values()]) for split, found in files.items()}
+    labels = {split: np.array([index[files[split][path]] for path in kept]) for split, kept in paths.items()}
     return reading.labelled(labels, len(classes))
 
 
@@ -51,7 +58,8 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
     for split, found in roots.items():
         for root in found:
             for path in sorted(root.rglob("*")):
-                if path.suffix.lower() in suffixes:
+                # macOS keeps notes in files whose names begin with `._`.
+                if path.suffix.lower() in suffixes and not path.name.startswith("._"):
                     subfolder = path.parent.relative_to(root)
                     files.setdefault(split, {})[path] = "/".join(subfolder.parts)
     return files

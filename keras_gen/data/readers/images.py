@@ -1,18 +1,104 @@
-"""Images from files, held in memory where they fit."""
+"""Images from files, held in memory where they fit.
 
+Pillow decodes them. An image is turned as its EXIF orientation says; of an animation, the first picture counts; what is
+transparent lies on white, unless four channels are asked for. Grey images of 16 bits keep all of their levels.
+"""
+
+import concurrent.futures
+import dataclasses
 import math
 import pathlib
-import re
+import sys
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.data import columns
 from keras_gen.spaces import Levels
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+#: Pillow's modes of grey images of 16 bits.
+DEEP_MODES = ("I;16", "I;16L", "I;16B", "I")
+
+#: Pillow's modes that are grey.
+GREY_MODES = ("1", "L", "LA", "La", *DEEP_MODES)
+
+#: Number of channels to Pillow's mode of images of bytes.
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+#: Files that an error names, at most.
+NAMED_FILES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What the beginning of an image's file says.
+
+    Attributes:
+        size: height and width, when the image is upright.
+        grey: whether it has no colours.
+        deep: whether its levels have 16 bits.
+    """
+
+    size: tuple[int, int]
+    grey: bool
+    deep: bool
+
+
+def is_image(path: pathlib.Path) -> bool:
+    """Returns whether a file's name is that of an image; macOS keeps notes in files whose names begin with `._`."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("._")
+
+
+def header_of(path: pathlib.Path) -> Header | str:
+    """Returns what the beginning of an image's file says, or why it cannot be read."""
+    try:
+        with PIL.Image.open(path) as image:
+            upright = image.getexif().get(0x0112, 1) < 5
+            size = (image.height, image.width) if upright else (image.width, image.height)
+            return Header(size, image.mode in GREY_MODES, image.mode in DEEP_MODES)
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        return reason(error, path)
+
+
+def decoded(path: pathlib.Path | str, channels: int, deep: bool = False) -> np.ndarray | str:
+    """Returns an image of shape (height, width, channels), or why it cannot be read.
+
+    Args:
+        path: path of its file.
+        channels: 1 for grey, 3 for colour, 4 for colour and opacity.
+        deep: whether levels have 16 bits; 8 otherwise.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            image.load()
+            image = PIL.ImageOps.exif_transpose(image)
+            if image.mode in DEEP_MODES:
+                levels = np.asarray(image).astype(np.int64)
+                if levels.min() < 0 or levels.max() > 65_535:
+                    return f"its levels are from {levels.min()} to {levels.max()}, which are no 16 bits"
+                if deep:
+                    return levels.astype(np.uint16)[..., np.newaxis]
+                image = PIL.Image.fromarray((levels >> 8).astype(np.uint8))
+            if image.mode == "F":
+                return "it holds real numbers, not levels"
+            if channels < 4 and image.has_transparency_data:
+                image = image.convert("RGBA")
+                white = PIL.Image.new("RGBA", image.size, "white")
+                image = PIL.Image.alpha_composite(white, image)
+            pixels = np.asarray(image.convert(MODES[channels]))
+            return pixels.reshape(*pixels.shape[:2], channels)
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        return reason(error, path)
+
+
+def reason(error: Exception, path: pathlib.Path | str) -> str:
+    """Returns what an error says, without the file's name."""
+    return str(error).replace(f" {str(path)!r}", "") or type(error).__name__
 
 
 class ImageFiles:
@@ -23,127 +109,213 @@ class ImageFiles:
         shape: height, width and channels of the images.
         resized: whether the images are brought to that size; otherwise they must have it.
         half: which half of each file is the image, "left" or "right"; None for all of it.
+        deep: whether levels have 16 bits; 8 otherwise.
     """
 
-    def __init__(self, paths: np.ndarray, shape: tuple[int, int, int], *, resized: bool, half: str | None = None):
+    def __init__(
+        self,
+        paths: np.ndarray,
+        shape: tuple[int, int, int],
+        *,
+        resized: bool,
+        half: str | None = None,
+        deep: bool = False,
+    ):
         self.paths = paths
         self.path_tensor = tf.constant(paths)
         self.shape = shape
         self.resized = resized
         self.half = half
+        self.deep = deep
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a level."""
+        return np.dtype(np.uint16 if self.deep else np.uint8)
 
     def __len__(self):
         return len(self.paths)
 
     def __getitem__(self, rows):
-        return ImageFiles(self.paths[rows], self.shape, resized=self.resized, half=self.half)
+        return ImageFiles(self.paths[rows], self.shape, resized=self.resized, half=self.half, deep=self.deep)
 
     def gather(self, indices):
         """Reads the images at an int64 tensor of indices."""
-        return tf.map_fn(
-            self.decoded, tf.gather(self.path_tensor, indices), fn_output_signature=tf.TensorSpec(self.shape, tf.uint8)
-        )
+        found = tf.numpy_function(self.read_files, [tf.gather(self.path_tensor, indices)], self.dtype, stateful=False)
+        return tf.ensure_shape(found, (indices.shape[0], *self.shape))
 
-    def decoded(self, path: tf.Tensor) -> tf.Tensor:
-        """Reads one image."""
-        image = tf.io.decode_image(tf.io.read_file(path), channels=self.shape[-1], expand_animations=False)
-        if self.half is not None:
-            width = tf.shape(image)[1] // 2
-            image = image[:, :width] if self.half == "left" else image[:, width : 2 * width]
-        if self.resized:
-            image = resized(image, self.shape[:2])
-        return image
-
-    def read_all(self) -> np.ndarray:
-        """Returns all images as one array.
+    def read_files(self, paths: np.ndarray) -> np.ndarray:
+        """Reads images from an array of paths.
 
         Raises:
-            ValueError: if a file is damaged.
+            ValueError: if one cannot be read.
         """
-        images = []
-        for path, name in zip(self.path_tensor, self.paths, strict=True):
-            try:
-                images.append(self.decoded(path).numpy())
-            except tf.errors.InvalidArgumentError as error:
-                raise ValueError(f"`name`: {name} is not a readable image ({decoding_error(error)}).") from None
-        return np.stack(images)
+        images = [self.read(path.decode()) for path in paths]
+        for path, image in zip(paths, images, strict=True):
+            if isinstance(image, str):
+                raise ValueError(unreadable({path.decode(): image}))
+        return np.stack(images) if images else np.zeros((0, *self.shape), self.dtype)
+
+    def read(self, path: str) -> np.ndarray | str:
+        """Reads one image; returns why where it cannot be read."""
+        image = decoded(path, self.shape[-1], self.deep)
+        if isinstance(image, str):
+            return image
+        if self.half is not None:
+            width = image.shape[1] // 2
+            image = image[:, :width] if self.half == "left" else image[:, width : 2 * width]
+        if self.resized and image.shape != self.shape:
+            image = resized(tf.constant(image), self.shape[:2]).numpy()
+        return image
+
+    def read_all(self) -> tuple[np.ndarray, dict[str, str]]:
+        """Returns all images that can be read as one array, and why others cannot be, by path."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            found = list(pool.map(self.read, self.paths))
+        images = [image for image in found if not isinstance(image, str)]
+        bad = {path: image for path, image in zip(self.paths, found, strict=True) if isinstance(image, str)}
+        return np.stack(images) if images else np.zeros((0, *self.shape), self.dtype), bad
 
 
 def resized(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Returns an image of bytes at a height and a width, by bilinear interpolation."""
-    return tf.cast(tf.round(tf.image.resize(image, size, antialias=True)), tf.uint8)
+    """Returns an image of levels at a height and a width, by bilinear interpolation."""
+    return tf.cast(tf.round(tf.image.resize(image, size, antialias=True)), image.dtype)
 
 
-def decoding_error(error: tf.errors.InvalidArgumentError) -> str:
-    """Returns why an image cannot be decoded: TensorFlow's message is {{its function}} reason [the operation]."""
-    return re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", error.message, flags=re.DOTALL)
+def unreadable(bad: dict[str, str]) -> str:
+    """Returns the sentence that says which files are no readable images, and why."""
+    if len(bad) == 1:
+        ((path, why),) = bad.items()
+        return f"`name`: {path} is not a readable image ({why})."
+    named = "; ".join(f"{path} ({why})" for path, why in list(bad.items())[:NAMED_FILES])
+    more = f"; and {len(bad) - NAMED_FILES} more" if len(bad) > NAMED_FILES else ""
+    return f"`name`: {len(bad)} files are not readable images: {named}{more}."
 
 
-def read_images(paths: dict[str, list[pathlib.Path]], image_size) -> columns.Reading:
+class Rule:
+    """What happens to files that cannot be read.
+
+    Args:
+        bad_files: "refuse" raises an error that names them; "skip" leaves them out, and says how many there are. None
+            refuses them where there is no choice.
+    """
+
+    def __init__(self, bad_files: str | None):
+        self.skip = bad_files == "skip"
+        self.hint = ' `bad_files="skip"` (--bad-files skip) leaves such files out.' if bad_files == "refuse" else ""
+
+    def apply(self, bad: dict[str, str], num_files: int):
+        """Goes on, or raises an error.
+
+        Args:
+            bad: path of each such file, to the reason.
+            num_files: how many files there are.
+
+        Raises:
+            ValueError: if there are such files, and they are not skipped, or nothing is left.
+        """
+        if not bad:
+            return
+        if not self.skip or len(bad) == num_files:
+            raise ValueError(unreadable(bad) + self.hint)
+        print(f"left out {len(bad)} of {num_files} files. {unreadable(bad)}", file=sys.stderr, flush=True)
+
+
+def read_images(
+    paths: dict[str, list[pathlib.Path]], image_size, channels: int | None, bad_files: str
+) -> tuple[columns.Reading, dict[str, list[pathlib.Path]]]:
     """Reads images, or finds out how to read them later.
 
     Args:
         paths: split to the paths of its images.
         image_size: as in `data.load`.
+        channels: as in `data.load`.
+        bad_files: as in `data.load`.
+
+    Returns:
+        What was read, and the paths of the files of it.
 
     Raises:
         ValueError: if images have several sizes and no `image_size` is given, or a file is no image.
     """
-    found, space = image_column(paths, image_size)
+    found, space, kept = image_column(paths, image_size, channels=channels, bad_files=bad_files)
     by_split = {split: {"x": column} for split, column in found.items()}
-    return columns.Reading(by_split, {"x": space}, options=("image_size",))
+    return columns.Reading(by_split, {"x": space}, options=("image_size", "channels", "bad_files")), kept
 
 
 def image_column(
-    paths: dict[str, list[pathlib.Path]], image_size, half: str | None = None
-) -> tuple[dict[str, columns.Column], Levels]:
-    """Returns the images of each split, held in memory where they fit, and their space.
+    paths: dict[str, list[pathlib.Path]],
+    image_size,
+    half: str | None = None,
+    *,
+    channels: int | None = None,
+    bad_files: str | None = None,
+) -> tuple[dict[str, columns.Column], Levels, dict[str, list[pathlib.Path]]]:
+    """Returns the images of each split, held in memory where they fit, their space, and their paths.
 
     Args:
         paths: split to the paths of its images.
         image_size: as in `data.load`; the size of the halves, where there are such.
         half: which half of each file is the image, "left" or "right"; None for all of it.
+        channels: as in `data.load`.
+        bad_files: as in `data.load`; None where there is no choice.
 
     Raises:
         ValueError: as in `read_images`.
     """
-    height, width = checked_size([path for files in paths.values() for path in files], image_size)
-    if half is not None and image_size is None:
-        width //= 2
-    first = next(iter(paths.values()))[0]
-    channels = tf.io.decode_image(tf.io.read_file(str(first)), expand_animations=False).shape[-1]
-    shape = (height, width, channels)
+    rule = Rule(bad_files)
+    size = None if image_size is None else full_size(image_size)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        all_paths = [path for files in paths.values() for path in files]
+        headers = dict(zip(all_paths, pool.map(header_of, all_paths), strict=True))
+    bad = {str(path): found for path, found in headers.items() if isinstance(found, str)}
+    good = {path: found for path, found in headers.items() if not isinstance(found, str)}
+    if bad and not (rule.skip and good):
+        # A file that begins well may yet be cut short: all of them are named at once.
+        bad |= {str(path): why for path in good if isinstance(why := decoded(path, 3), str)}
+        rule.apply(bad, len(all_paths))
+    size = size or common_size(good, half)
+    if channels is None:
+        channels = 1 if all(header.grey for header in good.values()) else 3
+    elif channels not in MODES:
+        raise ValueError(f"`channels` must be 1, 3, 4 or None, received {channels}.")
+    deep = channels == 1 and any(header.deep for header in good.values())
+    if deep and not all(header.deep for header in good.values()):
+        first, other = (next(path for path in good if good[path].deep == which) for which in (True, False))
+        raise ValueError(f"`name`: images must have one depth; {first} has 16 bits, but {other} has 8.")
+
+    shape = (*size, channels)
+    kept = {split: [path for path in files if path in good] for split, files in paths.items()}
     found = {
-        split: ImageFiles(np.array(list(map(str, files))), shape, resized=image_size is not None, half=half)
-        for split, files in paths.items()
+        split: ImageFiles(
+            np.array(list(map(str, files)), str), shape, resized=image_size is not None, half=half, deep=deep
+        )
+        for split, files in kept.items()
     }
-    if math.prod(shape) * sum(map(len, paths.values())) <= columns.MEMORY_LIMIT:
-        found = {split: files.read_all() for split, files in found.items()}
-    return found, Levels(shape, 256)
+    if math.prod(shape) * (1 + deep) * len(good) <= columns.MEMORY_LIMIT:
+        read = {split: files.read_all() for split, files in found.items()}
+        bad |= {path: why for _, bad_ones in read.values() for path, why in bad_ones.items()}
+        found = {split: images for split, (images, _) in read.items()}
+        kept = {split: [path for path in files if str(path) not in bad] for split, files in kept.items()}
+    rule.apply(bad, len(all_paths))
+    return found, Levels(shape, 65_536 if deep else 256), kept
 
 
-def checked_size(paths: list[pathlib.Path], image_size) -> tuple[int, int]:
-    """Returns height and width of images, whose files are opened but not decoded.
-
-    Args:
-        paths: paths of the files.
-        image_size: as in `data.load`.
+def common_size(headers: dict[pathlib.Path, Header], half: str | None) -> tuple[int, int]:
+    """Returns height and width of images, or of their halves.
 
     Raises:
-        TypeError: if `image_size` is neither a whole number nor a pair of them.
-        ValueError: if it is None and the images have several sizes, or a file is no image.
+        ValueError: if they have several sizes.
     """
-    size = None if image_size is None else full_size(image_size)
-    sizes = [size_of(path) for path in paths]
-    if size is not None:
-        return size
-    for path, size in zip(paths, sizes, strict=True):
-        if size != sizes[0]:
+    first = next(iter(headers))
+    height, width = headers[first].size
+    for path, header in headers.items():
+        if header.size != (height, width):
             raise ValueError(
                 "`image_size` must be given, a height and width to bring all images to, such as 64 or (48, 64): "
-                f"{path} has {size}, but {paths[0]} has {sizes[0]}."
+                f"{path} has {header.size}, but {first} has {(height, width)}."
             )
-    return sizes[0]
+    return height, width if half is None else width // 2
 
 
 def full_size(image_size) -> tuple[int, int]:
@@ -159,12 +331,3 @@ def full_size(image_size) -> tuple[int, int]:
     if len(size) != 2:
         raise ValueError(f"`image_size` must be a whole number or (height, width), received {image_size}.")
     return size
-
-
-def size_of(path: pathlib.Path) -> tuple[int, int]:
-    """Returns height and width of the image in a file, or raises ValueError if there is none."""
-    try:
-        with PIL.Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, PIL.Image.DecompressionBombError) as error:
-        raise ValueError(f"`name`: {path} is not a readable image ({error}).") from None

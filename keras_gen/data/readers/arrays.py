@@ -1,0 +1,79 @@
+"""Files of arrays: `.npz` and `.npy`."""
+
+import pathlib
+import zipfile
+
+import numpy as np
+
+from keras_gen.data.columns import Reading
+
+#: Split to the names that its examples may have in an `.npz` file.
+ARRAY_NAMES = {
+    "train": ("train", "x_train"),
+    "validation": ("valid", "validation", "x_valid", "x_validation"),
+    "test": ("test", "x_test"),
+}
+
+
+def read_npz(path: pathlib.Path) -> Reading:
+    """Reads the arrays `train`, `valid` and `test`; or `x_train` and the others, with labels `y_train` and so on.
+
+    Raises:
+        ValueError: if there are none, or one has no rows.
+    """
+    found = loaded(path)
+    if isinstance(found, np.ndarray):
+        raise ValueError(f"`name`: {path} is an .npy file, of one array, under another name.")
+    with found as file:
+        arrays = {name: array_of(file, name, path) for name in file.files}
+    splits = {}
+    for split, names in ARRAY_NAMES.items():
+        for name in names:
+            if name in arrays:
+                splits[split] = {"x": rows_in(arrays[name], f"the array `{name}` of {path}")}
+                labels = arrays.get(name.replace("x_", "y_")) if name.startswith("x_") else None
+                if labels is not None:
+                    splits[split]["condition"] = labels
+    if "train" not in splits:
+        raise ValueError(f"`name`: {path} must hold an array `train` or `x_train`; it holds {', '.join(arrays)}.")
+    return Reading(splits)
+
+
+def read_npy(path: pathlib.Path) -> Reading:
+    """Reads one array, one example a row.
+
+    Raises:
+        ValueError: if there is none, or it has no rows.
+    """
+    found = loaded(path)
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise ValueError(f"`name`: {path} is an .npz file, of several arrays, under another name.")
+    return Reading({"all": {"x": rows_in(found, str(path))}})
+
+
+def loaded(path: pathlib.Path):
+    """Returns what a file of arrays holds; never what could run code."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"`name`: {path} is not a readable {path.suffix.lower()} file ({error}).") from None
+
+
+def array_of(file, name: str, path: pathlib.Path) -> np.ndarray:
+    """Returns one array of an `.npz` file."""
+    try:
+        return file[name]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"`name`: the array `{name}` of {path} cannot be read ({error}).") from None
+
+
+def rows_in(array: np.ndarray, name: str) -> np.ndarray:
+    """Returns an array that has rows.
+
+    Raises:
+        ValueError: if it is a single number.
+    """
+    if array.ndim == 0:
+        raise ValueError(f"`name`: {name} must hold one example a row; it is a single number.")
+    return array

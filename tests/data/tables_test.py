@@ -1,0 +1,241 @@
+"""Tables as people have them: delimiters, marks, encodings, names, text, gaps, and numbers that float32 cannot hold."""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_gen import data
+from keras_gen.data import columns
+from keras_gen.spaces import Levels, Reals
+
+SPLITS = ("train", "validation", "test")
+ROWS = np.round(np.random.default_rng(0).normal(0.0, 2000.0, (40, 2)), 3)
+TEXT = "".join(f"{a:.3f},{b:.3f}\n" for a, b in ROWS)
+
+
+def everything(splits):
+    """All rows of a set, in the order of their first entry."""
+    rows = np.concatenate([splits.array(split) for split in SPLITS])
+    return rows[np.argsort(rows[:, 0])]
+
+
+def with_marks(decimal, thousands):
+    """The same numbers with other marks, each in a field of its own."""
+    swap = str.maketrans({",": thousands, ".": decimal})
+    return [[f"{number:,.3f}".translate(swap) for number in row] for row in ROWS]
+
+
+FILES = {
+    "plain.csv": TEXT,
+    "CAPITALS.CSV": TEXT,
+    "tab.tsv": TEXT.replace(",", "\t"),
+    "semicolons.csv": "a;b\n" + TEXT.replace(",", ";"),
+    "bars.txt": TEXT.replace(",", "|"),
+    "blanks.data": TEXT.replace(",", "   "),
+    "blank_lines.csv": "\n\n" + TEXT.replace("\n", "\n\n"),
+    "names.csv": "weight,height\n" + TEXT,
+    "names_of_numpy.csv": "# weight,height\n" + TEXT,
+    "names_with_blanks.csv": "my weight\tmy height\n" + TEXT.replace(",", "\t"),
+    "years.csv": "2019,2020\n" + TEXT,
+    "quotes.csv": '"a","b"\n' + "".join(f'"{a:.3f}","{b:.3f}"\n' for a, b in ROWS),
+    "crlf.csv": TEXT.replace("\n", "\r\n"),
+    "decimal_commas.csv": TEXT.replace(",", ";").replace(".", ","),
+    "points_for_thousands.csv": "".join(";".join(row) + "\n" for row in with_marks(",", ".")),
+    "commas_for_thousands.csv": "".join(";".join(row) + "\n" for row in with_marks(".", ",")),
+    "quoted_thousands.csv": "".join('"' + '","'.join(row) + '"\n' for row in with_marks(".", ",")),
+    "bom.csv": "\ufeffa,b\n" + TEXT,
+    "latin.csv": ("température,b\n" + TEXT).encode("latin-1"),
+    "wide.csv": ("a,b\n" + TEXT).encode("utf-16"),
+    "packed.csv.gz": gzip.compress(TEXT.encode()),
+    "packed.csv.bz2": bz2.compress(TEXT.encode()),
+    "packed.tsv.xz": lzma.compress(TEXT.replace(",", "\t").encode()),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_table_holds_the_same_numbers_in_every_form(tmp_path, name):
+    content = FILES[name]
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    splits = data.load(tmp_path / name)
+    assert splits.spaces == {"x": Reals((2,))}
+    np.testing.assert_allclose(everything(splits), ROWS[np.argsort(ROWS[:, 0])], rtol=1e-6)
+
+
+def test_zip_files_parquet_files_and_data_frames(tmp_path):
+    frame = pd.DataFrame(ROWS, columns=["weight", "height"], index=np.arange(100, 140))
+    frame.to_parquet(tmp_path / "rows.parquet")
+    with zipfile.ZipFile(tmp_path / "rows.csv.zip", "w") as archive:
+        archive.writestr("folder/rows.csv", TEXT)
+    for name in (tmp_path / "rows.parquet", tmp_path / "rows.csv.zip", frame):
+        np.testing.assert_allclose(everything(data.load(name)), ROWS[np.argsort(ROWS[:, 0])], rtol=1e-6)
+    assert data.load(frame).column_names == ("weight", "height")
+    assert data.load(frame).description()["columns"] == ["weight", "height"]
+
+
+def test_whole_numbers_of_a_table_are_real_numbers(tmp_path):
+    """They are levels in arrays and images, and real numbers in tables."""
+    whole = np.random.default_rng(0).integers(0, 5, (20, 3))
+    np.savetxt(tmp_path / "whole.csv", whole, fmt="%d", delimiter=",")
+    np.save(tmp_path / "whole.npy", whole)
+    assert data.load(tmp_path / "whole.csv").spaces["x"] == Reals((3,))
+    assert data.load(tmp_path / "whole.npy").spaces["x"] == Levels((3,), 5)
+
+
+def test_one_column(tmp_path):
+    (tmp_path / "one.csv").write_text("\n".join(f"{number:.3f}" for number in ROWS[:, 0]))
+    np.testing.assert_allclose(everything(data.load(tmp_path / "one.csv"))[:, 0], np.sort(ROWS[:, 0]), rtol=1e-6)
+
+
+def test_columns_are_chosen_by_place_and_by_name():
+    frame = pd.DataFrame(np.c_[ROWS, ROWS[:, :1] + 1.0, 7.0 * ROWS], columns=list("abcde"))
+    for chosen, names in (("0:2", "ab"), ("e,b", "eb"), ("a,2:4", "acd"), ("-1", "e"), ("::2", "ace")):
+        splits = data.load(frame, columns=chosen)
+        assert splits.column_names == tuple(names)
+        expected = frame[list(names)].to_numpy()
+        np.testing.assert_allclose(everything(splits), expected[np.argsort(expected[:, 0])], rtol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"`columns` must be places such as .* or names out of a, b, c, d, e; received"
+    ):
+        data.load(frame, columns="a,weight")
+
+
+@pytest.fixture
+def people():
+    random = np.random.default_rng(0)
+    return pd.DataFrame(
+        {"age": random.integers(20, 70, 30), "city": ["Paris", "Rome", "Berlin"] * 10, "member": [True, False] * 15}
+    )
+
+
+def test_columns_of_text_are_named_made_numbers_or_left_out(people):
+    with pytest.raises(ValueError, match=r"row 1 of column city of the table holds 'Paris', .*--text one_hot"):
+        data.load(people)
+    splits = data.load(people, text="one_hot")
+    assert splits.column_names == ("age", "city=Berlin", "city=Paris", "city=Rome", "member")
+    rows = everything(splits)
+    np.testing.assert_array_equal(rows[:, 1:4].sum(axis=1), np.ones(30))
+    by_age = people.sort_values("age", kind="stable")
+    assert sorted(map(tuple, rows[:, [0, 2]])) == sorted(zip(by_age.age, by_age.city == "Paris", strict=True))
+    assert data.load(people, text="drop").column_names == ("age", "member")
+    with pytest.raises(ValueError, match="holds no column of numbers"):
+        data.load(people[["city"]], text="drop")
+
+
+def test_a_missing_value_is_named_or_kept(people):
+    people["age"] = people["age"].astype(float)
+    people.loc[[4, 9], "age"] = np.nan
+    with pytest.raises(ValueError, match=r"the table lacks a value in row 5 of column age; .*--missing keep"):
+        data.load(people, text="drop")
+    splits = data.load(people, text="drop", missing="keep", standardize=True)
+    assert splits.spaces["x"] == Reals((2,), missing=True)
+    rows = np.concatenate([splits.array(split) for split in SPLITS])
+    assert np.isnan(rows).sum(axis=0).tolist() == [2, 0]
+    # Missing entries have no part in the standardisation.
+    train = splits.array("train")
+    np.testing.assert_allclose(np.nanmean(train, axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(np.nanstd(train, axis=0), 1.0, rtol=1e-5)
+    people.loc[4, "age"] = np.inf
+    with pytest.raises(ValueError, match="row 5 of column age of the table is infinite"):
+        data.load(people, text="drop", missing="keep")
+
+
+@pytest.mark.parametrize("mark", ["", "NA", "NaN", "?", "-"])
+def test_marks_of_missing_values(tmp_path, mark):
+    (tmp_path / "gaps.csv").write_text("a,b\n" + TEXT + f"{mark},1.5\n")
+    with pytest.raises(ValueError, match="lacks a value in row 41 of column a"):
+        data.load(tmp_path / "gaps.csv")
+
+
+def test_rows_of_several_lengths_get_a_sentence(tmp_path):
+    (tmp_path / "ragged.csv").write_text("a,b\n" + TEXT + "1,2,3\n")
+    with pytest.raises(ValueError, match=r"ragged\.csv must have as many columns in every row"):
+        data.load(tmp_path / "ragged.csv")
+    for name, content in (
+        ("empty.csv", b""),
+        ("cut.csv.gz", gzip.compress(TEXT.encode())[:40]),
+        ("no.parquet", b"PAR"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"`name`: .*{name} (holds no rows|is not a readable)"):
+            data.load(tmp_path / name)
+
+
+# Before casting
+
+
+def test_times_are_standardised_before_they_are_cast():
+    """Times in seconds differ by less than float32 can tell apart, until their mean is subtracted."""
+    times = 1.7e9 + np.arange(200.0)
+    frame = pd.DataFrame({"time": times, "value": np.random.default_rng(0).normal(size=200)})
+    with pytest.raises(ValueError, match=r"column time of table has values up to 1\.7e\+09 that deviate by 57\.\d+,"):
+        data.load(frame)
+    rows = everything(data.load(frame, standardize=True))
+    assert len(np.unique(rows[:, 0])) == 200
+    np.testing.assert_allclose(np.diff(rows[:, 0]), np.diff(rows[:, 0]).mean(), rtol=1e-3)
+
+
+def test_a_column_that_is_constant_up_to_rounding_is_constant():
+    frame = pd.DataFrame({"a": np.arange(30.0), "b": 0.1 + 0.2 + np.zeros(30)})
+    frame.loc[::2, "b"] = 0.3
+    with pytest.raises(ValueError, match="columns b of table are constant"):
+        data.load(frame, standardize=True)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"train": np.int8([[-128], [127]] * 5)}, "holds whole numbers from -128 to 127, but levels count from 0"),
+        ({"train": np.int64([[-1], [1]] * 5)}, "holds whole numbers from -1 to 1, but levels count from 0"),
+        (
+            {"train": np.uint8([[200]] * 9), "test": np.float64([[0.5]])},
+            "whole numbers or real numbers in all splits; its train split has dtype uint8, its test split float64",
+        ),
+        (
+            {"train": np.zeros((9, 2)), "test": np.zeros((4, 3))},
+            r"one shape; those of its train split have \(2,\), those of its test split \(3,\)",
+        ),
+        ({"train": np.zeros((9, 2)), "valid": np.full((4, 2), np.nan)}, "holds NaN or infinity"),
+        ({"train": np.float32(1.0)}, "must hold one example a row; it is a single number"),
+    ],
+)
+def test_arrays_are_judged_on_all_splits_and_both_ends(tmp_path, arrays, sentence):
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    with pytest.raises(ValueError, match=sentence):
+        data.load(tmp_path / "arrays.npz")
+
+
+def test_levels_are_counted_over_all_splits(tmp_path):
+    np.savez(tmp_path / "x.npz", train=np.int64([[0], [1]] * 6), test=np.int64([[6]]))
+    assert data.load(tmp_path / "x.npz").levels == 7
+    assert data.load(tmp_path / "x.npz", levels=9).levels == 9
+    with pytest.raises(ValueError, match="`levels` must be above the largest level, 6 in the test split"):
+        data.load(tmp_path / "x.npz", levels=6)
+    with pytest.raises(ValueError, match="`levels` must be None: two_moons holds real numbers; received 4"):
+        data.load("two_moons", levels=4)
+
+
+def test_arrays_under_other_names_get_a_sentence(tmp_path):
+    np.save(tmp_path / "x.npy", ROWS)
+    (tmp_path / "renamed.npz").write_bytes((tmp_path / "x.npy").read_bytes())
+    with pytest.raises(ValueError, match=r"renamed\.npz is an \.npy file, of one array, under another name"):
+        data.load(tmp_path / "renamed.npz")
+    np.savez(tmp_path / "x.npz", train=ROWS)
+    (tmp_path / "renamed.npy").write_bytes((tmp_path / "x.npz").read_bytes())
+    with pytest.raises(ValueError, match=r"renamed\.npy is an \.npz file, of several arrays, under another name"):
+        data.load(tmp_path / "renamed.npy")
+    (tmp_path / "text.npy").write_text("hello")
+    with pytest.raises(ValueError, match=r"text\.npy is not a readable \.npy file"):
+        data.load(tmp_path / "text.npy")
+
+
+def test_the_resolution_is_that_of_float32():
+    columns.check_resolution(np.array([[1e6], [1e6 + 200.0]]), "x")
+    with pytest.raises(ValueError, match="float32 cannot tell apart"):
+        columns.check_resolution(np.array([[1e6], [1e6 + 10.0]]), "x")
+    # What has no spread has nothing to tell apart.
+    columns.check_resolution(np.full((3, 1), 1e12), "x")
