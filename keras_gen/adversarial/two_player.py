@@ -169,4 +169,9 @@ def dealt(batch: dict[str, tf.Tensor], num_steps: int) -> list[dict[str, tf.Tens
     start, total = seeds.replica_place(tf.shape(next(iter(batch.values())))[0])
     stride = tf.minimum(num_steps, total)
     firsts = [(index - start) % stride for index in range(num_steps)]
-    return [{name: column[first::stride] for name, column in batch.items()} for first in firsts]
+
+    def rows(column, first):
+        # A slice whose stride is a tensor does not know its shape.
+        return tf.ensure_shape(column[first::stride], (None, *column.shape[1:]))
+
+    return [{name: rows(column, first) for name, column in batch.items()} for first in firsts]

@@ -1,13 +1,13 @@
 """InfoGAN (Chen et al., 2016, https://arxiv.org/abs/1606.03657).
 
-python -m recipes.adversarial.infogan                       digits
-python -m recipes.adversarial.infogan --preset paper        MNIST, networks, code and optimizers of the authors' code
-python -m recipes.adversarial.infogan --preset two_cores    the same, whose 5,070 steps two cores bear
+python -m recipes.adversarial.infogan                   digits
+python -m recipes.adversarial.infogan --preset paper    MNIST, 5,070 steps with the authors' networks and optimizers
 
 Each category stands for another class, so that most validation examples get theirs (the Hungarian algorithm); the
 classes of each category's test examples are counted and printed.
 
-Measured on two cores: not yet (paper: error of the categories 5 %).
+Measured on two cores. Digits: bound of the category's information 2.232 nats (at most log 10 = 2.303), error of the
+categories 27.2 ± 3.9 %. MNIST: not measured yet (paper 5 %).
 """
 
 from keras_gen import training
@@ -24,8 +24,7 @@ from keras_gen import training
         batch_size=128,
         learning_rate=1e-3,
         discriminator_learning_rate=2e-4,
-    ),
-    two_cores=dict(),
+    )
 )
 def main(
     run: "training.Run",

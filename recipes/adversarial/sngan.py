@@ -3,7 +3,7 @@
 python -m recipes.adversarial.sngan                                               digits, dense networks
 python -m recipes.adversarial.sngan --preset two_cores --network convolutional    MNIST, one budget for all papers
 
-Measured on two cores. Digits: Parzen-window log-likelihood 16.3 ± 0.8. MNIST: see the table of all losses in
+Measured on two cores. Digits: Parzen-window log-likelihood 11.3 ± 0.8. MNIST: see the table of all losses in
 docs/adversarial_networks.md.
 """
 

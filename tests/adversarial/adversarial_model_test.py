@@ -160,6 +160,15 @@ def test_a_batch_of_fit_is_what_each_step_sees():
     np.testing.assert_array_equal(seen[1][1], x[[1, 4]])
 
 
+def test_rows_are_dealt_out_in_a_graph_of_any_batch_size():
+    graph = tf.function(lambda x: [rows["x"] for rows in dealt({"x": x}, 2)], autograph=False)
+    concrete = graph.get_concrete_function(tf.TensorSpec((None, 2)))
+    assert [output.shape.as_list() for output in concrete.outputs] == 2 * [[None, 2]]
+    for num_rows in (1, 5):
+        x = points(num_rows)
+        assert_equal(graph(tf.constant(x)), [x[::2], x[1::2] if num_rows > 1 else x])
+
+
 def test_a_training_step_is_the_steps_of_both_players_one_after_another():
     options = {"discriminator_steps": 2, "regularizers": ("gradient_penalty",), "generator_average": 0.5}
     model, other = (compiled(make(**options)) for _ in range(2))
