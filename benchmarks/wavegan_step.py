@@ -25,9 +25,10 @@ SAMPLES, FILTERS, BATCH_SIZES = 4096, 16, (16, 64)
 
 
 def train_step(model: WaveGAN, batch_size: int):
-    """Returns what `fit` runs for each batch of a data set in memory."""
+    """Returns what `fit` runs for each batch of a data set in memory, in which each step of the critic has its own."""
     model.compile()
-    sounds = np.random.default_rng(0).uniform(-1.0, 1.0, (batch_size, *model.event_shape)).astype(np.float32)
+    shape = (model.discriminator_steps * batch_size, *model.event_shape)
+    sounds = np.random.default_rng(0).uniform(-1.0, 1.0, shape).astype(np.float32)
     return compiled_step(model, sounds)
 
 

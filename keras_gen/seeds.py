@@ -76,9 +76,20 @@ def replica_rows(draw: Callable[[tf.Tensor], tf.Tensor], batch_size: tf.Tensor):
         draw: function from a number of rows to a tensor, or a structure of tensors, with that many rows.
         batch_size: number of rows of this replica.
     """
+    if replica_context() is None:
+        return draw(batch_size)
+    start, total = replica_place(batch_size)
+    return tf.nest.map_structure(lambda rows: rows[start : start + batch_size], draw(total))
+
+
+def replica_place(batch_size: tf.Tensor) -> tuple[tf.Tensor | int, tf.Tensor]:
+    """Returns how many rows of the global batch stand before those of this replica, and how many it has in all.
+
+    Args:
+        batch_size: number of rows of this replica.
+    """
     context = replica_context()
     if context is None:
-        return draw(batch_size)
+        return 0, batch_size
     sizes = context.all_gather(tf.reshape(batch_size, (1,)), axis=0)
-    start = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])
-    return tf.nest.map_structure(lambda rows: rows[start : start + batch_size], draw(tf.reduce_sum(sizes)))
+    return tf.reduce_sum(sizes[: context.replica_id_in_sync_group]), tf.reduce_sum(sizes)

@@ -21,6 +21,12 @@ tfd = tfp.distributions
 #: Name of a component, such as a network, or a dict of its name and its arguments.
 Component = str | dict
 
+#: Activations of the output, and the least value on the scale of each; the greatest one is 1.
+OUTPUTS = {"tanh": (tf.tanh, -1.0), "sigmoid": (tf.sigmoid, 0.0)}
+
+#: The smallest mean, where levels are spread over [0, 1], that an output starts at.
+SMALLEST_MEAN = 1e-7
+
 
 class AdversarialModel(TwoPlayer, NoiseDriven):
     """A generator that turns noise into examples, and a discriminator that learns to tell them from the data.
@@ -34,14 +40,16 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
 
     Args:
         event_shape: shape of one example.
-        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
+        levels: number of levels of an entry, spread inside over the range of the output; None for real numbers.
         latent_size: length of the noise z.
         latent_distribution: distribution of each entry of z: "uniform", between -1 and 1, or "normal".
         generator_network: a name in `networks.GENERATORS`, or a dict of "name" and arguments.
         discriminator_network: a name in `networks.DISCRIMINATORS`, or such a dict.
+        output_activation: last step of the generator of levels: "tanh", which spreads them over [-1, 1], or "sigmoid",
+            over [0, 1].
         objective: losses of both players: a name in `losses.OBJECTIVES`, or such a dict.
         regularizers: how the discriminator is regularized: names in `regularizers.REGULARIZERS`, or such dicts.
-        discriminator_steps: steps of the discriminator for each step of the generator.
+        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
         generator_average: momentum of a moving average of the generator's weights, such as 0.999, which samples and
             exports are drawn with; 0 for none. In the first steps the momentum is smaller: the average of n steps has
             at most (1 + n) / (10 + n).
@@ -60,6 +68,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         latent_distribution: str = "uniform",
         generator_network: Component = "dense",
         discriminator_network: Component = "dense",
+        output_activation: str = "tanh",
         objective: Component = "non_saturating",
         regularizers: tuple[Component, ...] = (),
         discriminator_steps: int = 1,
@@ -81,6 +90,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         self.regularizers = tuple(regularizers)
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.latent_distribution = checks.choice("latent_distribution", latent_distribution, ("uniform", "normal"))
+        self.output_activation = checks.choice("output_activation", output_activation, OUTPUTS)
         self.generator_network = generator_network
         self.discriminator_network = discriminator_network
         self.discriminator_steps = checks.positive_int("discriminator_steps", discriminator_steps)
@@ -138,6 +148,43 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
     def inputs(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the vectors that the generator turns into examples, of shape `(batch, input_size)`."""
         return noise["z"]
+
+    # The scale of the networks
+
+    def scaled(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns examples on the scale of the networks: levels are spread over the range of the output."""
+        return self.event_space.scaled(x, OUTPUTS[self.output_activation][1])
+
+    def unscaled(self, scaled: tf.Tensor) -> tf.Tensor:
+        """Returns the inverse of `scaled`; between levels where `scaled` is."""
+        return self.event_space.unscaled(scaled, OUTPUTS[self.output_activation][1])
+
+    def adapt(self, x) -> None:
+        """Starts the generator's output at the mean of the data, by its last bias.
+
+        With a sigmoid, the bias is the logit of the mean of the scaled levels, as in the authors' code of `GAN`; this
+        mean counts as at least 1e-7 and at most 1 - 1e-7.
+
+        Args:
+            x: examples of shape `(rows, *event_shape)` that represent the data.
+
+        Raises:
+            ValueError: if the shape or a value is not the expected one, or the generator's network has no last bias
+                for each entry, as a dense one has.
+        """
+        mean = self.validated(x).numpy().mean(axis=0, dtype=np.float64)
+        if self.generator.output_bias is None:
+            raise ValueError(
+                "`generator_network` must have a last bias for each entry of an example, as a dense one has; "
+                f"received {self.generator_network!r}."
+            )
+        if not isinstance(self.event_space, Reals):
+            # tanh(a) = 2 σ(2 a) - 1: its argument is the logit, divided by the width of its range.
+            mean = np.clip(self.event_space.scaled(mean, 0.0), SMALLEST_MEAN, 1.0 - SMALLEST_MEAN)
+            mean = (np.log(mean) - np.log1p(-mean)) / (1.0 - OUTPUTS[self.output_activation][1])
+        for generator in (self.generator, self.average_generator):
+            if generator is not None:
+                generator.output_bias.assign(mean.ravel())
 
     # Noise
 
@@ -210,7 +257,10 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         """
         network = self.generator if network is None else network
         x = tf.cast(network(self.inputs(noise), self.condition_vectors(condition), step=step), tf.float32)
-        return x if isinstance(self.event_space, Reals) else self.event_space.unscaled(tf.tanh(x))
+        if isinstance(self.event_space, Reals):
+            return x
+        activation, _ = OUTPUTS[self.output_activation]
+        return self.unscaled(activation(x))
 
     def generate(self, noise, condition=None):
         condition = self.validated_condition(condition, **noise)
@@ -228,7 +278,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         Returns:
             float32 tensor of shape `(batch,)`.
         """
-        return self.logits_of_scaled(self.event_space.scaled(x), condition, step)
+        return self.logits_of_scaled(self.scaled(x), condition, step)
 
     def logits_of_scaled(self, scaled: tf.Tensor, condition, step: Step | None = None) -> tf.Tensor:
         """As `logits`, of examples on the scale of the networks."""
@@ -293,14 +343,15 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
 
     def discriminator_terms(self, batch, fakes, step):
         condition = batch.get("condition")
-        x, fake_x = (self.event_space.scaled(columns["x"]) for columns in (batch, fakes))
+        x, fake_x = (self.scaled(columns["x"]) for columns in (batch, fakes))
 
         def critic(x, step):
             return self.logits_of_scaled(x, condition, step)
 
         own, *penalty_steps = step.split(1 + len(self.regularizer_components))
         first, second = own.split(2)
-        real, fake = critic(x, first), critic(fake_x, second)
+        real = critic(x, first)
+        fake, more = self.judged_fakes(fakes, condition, second)
         false = self.false_logits(batch, fake, step)
         loss = tf.add_n([self.player_losses.discriminator(real, logits) for logits in false.values()]) / len(false)
         prediction = self.player_losses.prediction_name
@@ -320,7 +371,22 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
             loss += terms["penalty"]
         for regularizer in self.regularizer_components:
             regularizer.bound(self.discriminator.trainable_variables, step)
-        return {"discriminator_loss": loss, **terms}
+        return {"discriminator_loss": loss, **terms, **more}
+
+    def judged_fakes(
+        self, fakes: dict[str, tf.Tensor], condition, step: Step
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Judges generated examples, in one pass of the discriminator.
+
+        Args:
+            fakes: what `fakes` returned.
+            condition: what they are conditioned on, a valid tensor, or None.
+            step: the step.
+
+        Returns:
+            The discriminator's logits of shape `(batch,)`, and further terms by name.
+        """
+        return self.logits(fakes["x"], condition, step), {}
 
     def false_logits(self, batch, fake: tf.Tensor, step: Step) -> dict[str, tf.Tensor]:
         """Returns the discriminator's logits of what it is to tell from data; its loss is the mean over all kinds.
@@ -336,8 +402,8 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return {"fake": fake}
 
     def generator_terms(self, batch, fakes, step):
-        logits = self.logits(fakes["x"], batch.get("condition"), step)
-        return {"generator_loss": self.player_losses.generator(logits)}
+        logits, more = self.judged_fakes(fakes, batch.get("condition"), step)
+        return {"generator_loss": self.player_losses.generator(logits), **more}
 
     # Training
 

@@ -4,9 +4,18 @@ Mehdi Mirza, Simon Osindero (2014), https://arxiv.org/abs/1411.1784
 """
 
 from keras_gen.adversarial.base import AdversarialModel
+from keras_gen.adversarial.gan import OBJECTIVE
+from keras_gen.adversarial.optimizers import FallingRate, RisingMomentum
 
-#: The paper's networks for MNIST.
-GENERATOR = {"name": "dense", "hidden_units": (1200,), "noise_units": 200, "condition_units": 1000}
+#: The paper's networks for MNIST, with the initial weights of `GAN`.
+GENERATOR = {
+    "name": "dense",
+    "hidden_units": (1200,),
+    "noise_units": 200,
+    "condition_units": 1000,
+    "dropout": 0.5,
+    "initial_scale": 0.05,
+}
 DISCRIMINATOR = {
     "name": "maxout",
     "units": (240, 240),
@@ -14,6 +23,7 @@ DISCRIMINATOR = {
     "condition_units": 50,
     "condition_pieces": 5,
     "dropout": 0.5,
+    "initial_scale": 0.005,
 }
 #: The same for classes: each is one number among zeros, and weighs as much as an image from the start.
 CLASS_DISCRIMINATOR = {**DISCRIMINATOR, "condition_scale": 10.0}
@@ -29,12 +39,16 @@ class ConditionalGAN(AdversarialModel):
     features of an image: the paper's second experiment draws word vectors given those of a picture, whose nearest words
     tag it (`evaluation.common_tags`).
 
+    Both players have dropout. Their optimizers, the scale of levels, the sigmoid, the initial weights and the losses
+    are those of `GAN`, as is the start of the output at the mean of the data by `adapt`.
+
     Example:
 
     ```python
     model = keras_gen.adversarial.ConditionalGAN((28, 28, 1), num_classes=10)
-    model.compile()
-    model.fit(x_train, y_train, batch_size=100, epochs=10)
+    model.adapt(x_train)                                   # x_train holds levels 0..255
+    model.compile()                                        # the paper's gradient descent for both players
+    model.fit(x_train, y_train, batch_size=100, epochs=50)
     model.sample(10, condition=np.arange(10), seed=0)      # one digit of each class
 
     words = keras_gen.adversarial.ConditionalGAN((200,), levels=None, num_classes=None, condition_size=4096)
@@ -42,12 +56,14 @@ class ConditionalGAN(AdversarialModel):
 
     Args:
         event_shape: shape of one example.
-        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
+        levels: number of levels of an entry, spread inside over the range of the output; None for real numbers.
         num_classes: number of classes; None for a vector in place of a class.
         condition_size: length of the vector y; None for a class.
         latent_size: length of z, whose entries are uniform between -1 and 1.
         generator_network: as in `AdversarialModel`; by default the paper's.
         discriminator_network: as in `AdversarialModel`; by default the paper's.
+        output_activation: as in `AdversarialModel`.
+        objective: as in `AdversarialModel`.
         **kwargs: as in `AdversarialModel`.
     """
 
@@ -61,6 +77,8 @@ class ConditionalGAN(AdversarialModel):
         latent_size: int = 100,
         generator_network=GENERATOR,
         discriminator_network=None,
+        output_activation: str = "sigmoid",
+        objective=OBJECTIVE,
         **kwargs,
     ):
         if discriminator_network is None:
@@ -74,7 +92,13 @@ class ConditionalGAN(AdversarialModel):
             latent_size=latent_size,
             generator_network=generator_network,
             discriminator_network=discriminator_network,
+            output_activation=output_activation,
+            objective=objective,
             **kwargs,
         )
         if self.condition_space is None:
             raise ValueError("`num_classes` or `condition_size` must be given; received None for both.")
+
+    def default_optimizers(self):
+        """Gradient descent as in `GAN`; the rate is divided by 1.00004 in each step."""
+        return {player: RisingMomentum(FallingRate(0.1, 1.00004)) for player in ("generator", "discriminator")}

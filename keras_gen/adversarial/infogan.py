@@ -4,7 +4,6 @@ Xi Chen, Yan Duan, Rein Houthooft, John Schulman, Ilya Sutskever, Pieter Abbeel 
 https://arxiv.org/abs/1606.03657
 """
 
-import itertools
 import math
 
 import keras
@@ -14,10 +13,15 @@ import tensorflow_probability as tfp
 from keras_gen import checks
 from keras_gen.adversarial.base import AdversarialModel
 from keras_gen.core import Signature, Step
+from keras_gen.layers import BatchNormalization
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 
 tfd = tfp.distributions
+
+#: The paper's networks for MNIST.
+GENERATOR = {"name": "convolutional", "filters": (64, 128), "kernel_size": 4, "dense_units": (1024,)}
+DISCRIMINATOR = {**GENERATOR, "slope": 0.1}
 
 
 class InfoGAN(AdversarialModel):
@@ -26,8 +30,8 @@ class InfoGAN(AdversarialModel):
     $$\min_{G, Q} \max_D V(D, G) - λ L_I(G, Q), \qquad L_I(G, Q) = E[\log Q(c|G(z, c))] + H(c) ≤ I(c; G(z, c))$$
 
     c is a category, all of them equally probable, and numbers that are uniform between -1 and 1. Q shares the features
-    of D and adds a hidden layer. It returns the probability of each category, and the mean of a normal distribution of
-    variance 1 for each number, so that the bound never exceeds the entropy of the code.
+    of D and adds a hidden layer with batch normalization. It returns the probability of each category, and the mean of
+    a normal distribution of variance 1 for each number, so that the bound never exceeds the entropy of the code.
 
     Example:
 
@@ -48,8 +52,9 @@ class InfoGAN(AdversarialModel):
         num_continuous: numbers of the code.
         information_weight: λ.
         code_units: width of the hidden layer of Q.
-        generator_network: by default that of DCGAN.
-        discriminator_network: by default that of DCGAN.
+        generator_network: by default the paper's for MNIST: a dense layer of 1024 units, then transposed convolutions
+            of 4×4 from 128 channels.
+        discriminator_network: by default the mirror of it, with LeakyReLU of slope 0.1.
         **kwargs: as in `AdversarialModel`.
     """
 
@@ -63,8 +68,8 @@ class InfoGAN(AdversarialModel):
         num_continuous: int = 2,
         information_weight: float = 1.0,
         code_units: int = 128,
-        generator_network="convolutional",
-        discriminator_network="convolutional",
+        generator_network=GENERATOR,
+        discriminator_network=DISCRIMINATOR,
         **kwargs,
     ):
         self.num_categories = checks.levels(num_categories, name="num_categories")
@@ -88,10 +93,12 @@ class InfoGAN(AdversarialModel):
     def build_networks(self):
         """Builds Q, too."""
         super().build_networks()
-        widths = (self.discriminator.num_features, self.code_units, self.num_categories + self.num_continuous)
+        features, outputs = self.discriminator.num_features, self.num_categories + self.num_continuous
+        policy, initializers = self.dtype_policy, [glorot((self.seed, 2, index)) for index in range(2)]
         self.code_layers = [
-            dense(inputs, units, glorot((self.seed, 2, index)), self.dtype_policy)
-            for index, (inputs, units) in enumerate(itertools.pairwise(widths))
+            dense(features, self.code_units, initializers[0], policy, use_bias=False),
+            BatchNormalization((None, self.code_units), dtype=policy),
+            dense(self.code_units, outputs, initializers[1], policy),
         ]
 
     # The code
@@ -114,15 +121,15 @@ class InfoGAN(AdversarialModel):
         vectors = [noise["z"], tf.one_hot(noise["category"], self.num_categories)]
         return tf.concat([*vectors, noise["code"]] if self.num_continuous else vectors, axis=-1)
 
-    def posterior(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def posterior(self, features: tf.Tensor, step: Step | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the logits of Q's categories and the means of its numbers, from features of the discriminator."""
-        hidden, outputs = self.code_layers
-        h = outputs(tf.nn.leaky_relu(hidden(features), 0.1))
+        hidden, normalization, outputs = self.code_layers
+        h = outputs(tf.nn.leaky_relu(normalization(hidden(features), step=step), 0.1))
         return tuple(tf.split(tf.cast(h, tf.float32), (self.num_categories, self.num_continuous), axis=-1))
 
     def features(self, x: tf.Tensor, condition, step: Step | None = None) -> tf.Tensor:
         """Returns the discriminator's features of examples on the scale of the data."""
-        return self.discriminator.features(self.event_space.scaled(x), self.condition_vectors(condition), step=step)
+        return self.discriminator.features(self.scaled(x), self.condition_vectors(condition), step=step)
 
     def infer(self, x, condition=None) -> dict[str, tf.Tensor]:
         """Returns Q(c|x) of examples.
@@ -148,38 +155,45 @@ class InfoGAN(AdversarialModel):
         phases = super().phase_layers()
         return {**phases, "discriminator": [*phases["discriminator"], *self.code_layers]}
 
-    def information(self, fakes: dict[str, tf.Tensor], condition, step: Step | None = None) -> dict[str, tf.Tensor]:
+    def information(
+        self, features: tf.Tensor, codes: dict[str, tf.Tensor], step: Step | None = None
+    ) -> dict[str, tf.Tensor]:
         """Computes the bound of the mutual information of the code and the example.
 
         Args:
-            fakes: generated examples "x", and the noise that they were made from.
-            condition: what they are conditioned on, a valid tensor, or None.
+            features: the discriminator's features of generated examples.
+            codes: the noise that they were made from, by name.
             step: the step; None outside of training and evaluation.
 
         Returns:
             "information", and the category's share of it, "category_information", of shape `(batch,)`, in nats.
         """
-        logits, means = self.posterior(self.features(fakes["x"], condition, step))
-        category = math.log(self.num_categories) + tfd.Categorical(logits=logits).log_prob(fakes["category"])
+        logits, means = self.posterior(features, step)
+        category = math.log(self.num_categories) + tfd.Categorical(logits=logits).log_prob(codes["category"])
         total = category
         if self.num_continuous:
             # The entropy of a uniform number between -1 and 1 is log 2.
-            log_prob = tfd.Normal(means, 1.0).log_prob(fakes["code"])
+            log_prob = tfd.Normal(means, 1.0).log_prob(codes["code"])
             total += tf.reduce_sum(math.log(2.0) + log_prob, axis=-1)
         return {"information": total, "category_information": category}
 
+    def judged_fakes(self, fakes, condition, step):
+        """Adds the bound."""
+        features = self.features(fakes["x"], condition, step)
+        logits = self.discriminator.logits(features, self.condition_vectors(condition), step=step)
+        return tf.cast(logits[:, 0], tf.float32), self.information(features, fakes, step)
+
     def discriminator_terms(self, batch, fakes, step):
-        """Adds the bound, whose pass does not enter moving statistics."""
-        terms = super().discriminator_terms(batch, fakes, step)
-        bound = self.information(fakes, batch.get("condition"), step.silent())
-        loss = terms["discriminator_loss"] - self.information_weight * bound["information"]
-        return {**terms, **bound, "discriminator_loss": loss}
+        """The discriminator's loss holds the bound, too."""
+        return self.informed("discriminator_loss", super().discriminator_terms(batch, fakes, step))
 
     def generator_terms(self, batch, fakes, step):
-        """Adds the bound; the logged one is the generator's, after the discriminator's step."""
-        terms = super().generator_terms(batch, fakes, step)
-        bound = self.information(fakes, batch.get("condition"), step)
-        return {**bound, "generator_loss": terms["generator_loss"] - self.information_weight * bound["information"]}
+        """So does the generator's; the bound that is logged is that after the discriminator's step."""
+        return self.informed("generator_loss", super().generator_terms(batch, fakes, step))
+
+    def informed(self, loss: str, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns terms of which the loss of that name is less by λ times the bound."""
+        return {**terms, loss: terms[loss] - self.information_weight * terms["information"]}
 
     def default_optimizers(self):
         """Adam with beta_1 0.5; the generator learns five times as fast."""

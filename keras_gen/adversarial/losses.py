@@ -7,6 +7,8 @@ from the data. For the other objectives, a is a score.
 
 import tensorflow as tf
 
+from keras_gen import checks
+
 
 def discriminator_cross_entropy(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     r"""The negative log-likelihood of a discriminator that tells data from generated examples.
@@ -78,13 +80,19 @@ class Objective:
 class NonSaturating(Objective):
     r"""Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661, as it is used.
 
-    $$L_D = -\log σ(a) - \log(1 - σ(ã)), \qquad L_G = -\log σ(ã)$$
+    $$L_D = w (-\log σ(a) - \log(1 - σ(ã))), \qquad L_G = -\log σ(ã)$$
+
+    Args:
+        discriminator_weight: w; 1/2 in the authors' code, for a mean over both kinds of examples.
     """
 
     prediction_name = "probability"
 
+    def __init__(self, discriminator_weight: float = 1.0):
+        self.discriminator_weight = checks.positive("discriminator_weight", discriminator_weight)
+
     def discriminator(self, real, fake):
-        return discriminator_cross_entropy(real, fake)
+        return self.discriminator_weight * discriminator_cross_entropy(real, fake)
 
     def generator(self, fake):
         return non_saturating(fake)
@@ -96,7 +104,10 @@ class NonSaturating(Objective):
 class Minimax(NonSaturating):
     r"""Goodfellow et al. (2014), equation 1: one value, which one player raises and the other lowers.
 
-    $$L_D = -\log σ(a) - \log(1 - σ(ã)), \qquad L_G = \log(1 - σ(ã))$$
+    $$L_D = w (-\log σ(a) - \log(1 - σ(ã))), \qquad L_G = \log(1 - σ(ã))$$
+
+    Args:
+        discriminator_weight: w, as in `NonSaturating`.
     """
 
     def generator(self, fake):

@@ -220,8 +220,8 @@ class ProgressiveGAN(AdversarialModel):
         drift: ε, the weight of the squared score of the data.
         generator_average: momentum of the moving average of the generator's weights, from the first step on; 0 for
             none.
-        **kwargs: as in `AdversarialModel`, except networks, objective and regularizers. A condition is appended to z,
-            and enters the discriminator by a projection; the paper has none.
+        **kwargs: as in `AdversarialModel`, except networks, their output, objective and regularizers. A condition is
+            appended to z, and enters the discriminator by a projection; the paper has none.
     """
 
     def __init__(
@@ -344,7 +344,7 @@ class ProgressiveGAN(AdversarialModel):
         network = self.generator if network is None else network
         vectors = self.condition_vectors(condition)
         x = network(self.inputs(noise), vectors, step=step, detail=self.detail)
-        return self.event_space.unscaled(tf.cast(x, tf.float32))
+        return self.unscaled(tf.cast(x, tf.float32))
 
     def logits_of_scaled(self, scaled, condition, step=None):
         logits = self.discriminator(scaled, self.condition_vectors(condition), step=step, detail=self.detail)

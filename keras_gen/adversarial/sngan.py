@@ -39,7 +39,7 @@ class SNGAN(AdversarialModel):
         levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
         latent_distribution: as in `AdversarialModel`.
         objective: as in `AdversarialModel`.
-        discriminator_steps: steps of the discriminator for each step of the generator.
+        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
         generator_network: by default that of DCGAN.
         discriminator_network: by default that of DCGAN without batch normalization, with spectral normalization and a
             projection of classes.

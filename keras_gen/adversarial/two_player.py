@@ -1,8 +1,11 @@
 """Two players: the order of their steps, whatever they are made of and whatever they generate from."""
 
+from collections.abc import Iterator
+
 import keras
 import tensorflow as tf
 
+from keras_gen import checks, seeds
 from keras_gen.core import Phases, Step, weighted_values
 
 
@@ -14,9 +17,13 @@ class TwoPlayer(Phases):
     - `fakes(batch, step)`: what the generator makes for a batch,
     - `discriminator_terms(batch, fakes, step)` and `generator_terms(batch, fakes, step)`: what each player minimises.
 
-    Each step of training is `discriminator_steps` steps of the discriminator, followed by one of the generator. All of
-    them see the whole batch, and each has randomness of its own. A player's variables, its moving statistics included,
-    change in its own step only.
+    Each step of training is `discriminator_steps` steps of the discriminator, followed by one of the generator. Each of
+    the discriminator's steps has examples of its own, and the generator's step has those of the last one: the batch of
+    the training step is dealt out to them (`dealt`). With arrays, the `batch_size` of `fit` is what a player sees in a
+    step, and the batch is `discriminator_steps` times as long; a data set has to yield batches of that length.
+
+    Each step has randomness of its own. A player's variables, its moving statistics included, change in its own step
+    only.
 
     Logged are the loss of each player, and as "loss" their sum, which tells that one of them is not finite but not how
     good the generator is. A model that logs more adds it to `terms`.
@@ -24,7 +31,7 @@ class TwoPlayer(Phases):
 
     terms = ("loss", "generator_loss", "discriminator_loss")
 
-    #: Steps of the discriminator for each step of the generator.
+    #: Steps of the discriminator, each with a batch of its own, for each step of the generator.
     discriminator_steps: int = 1
 
     generator: keras.layers.Layer
@@ -102,12 +109,29 @@ class TwoPlayer(Phases):
     def phase_layers(self):
         return {"generator": [self.generator], "discriminator": [self.discriminator]}
 
+    def fit(self, x=None, y=None, batch_size: int | None = None, *args, **kwargs) -> keras.callbacks.History:
+        """As in `Model`; a training step takes a batch for each step of the discriminator.
+
+        Args:
+            x: as in `Model`. A batch of a data set, or of a generator, holds the examples of all steps of the
+                discriminator in a training step.
+            y: as in `Model`.
+            batch_size: examples that a player sees in a step, where `x` holds arrays; 32 by default.
+            *args: as in `Model`.
+            **kwargs: as in `Model`.
+        """
+        if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator, tf.distribute.DistributedDataset)):
+            batch_size = 32 if batch_size is None else checks.positive_int("batch_size", batch_size)
+            kwargs = {"validation_batch_size": batch_size, **kwargs}
+            batch_size *= self.discriminator_steps
+        return super().fit(x, y, batch_size, *args, **kwargs)
+
     def take_step(self, batch, step):
-        """Takes steps of the discriminator, then one of the generator."""
+        """Takes steps of the discriminator, each with rows of its own, then one of the generator with the last rows."""
         *discriminator_steps, last = step.split(self.discriminator_steps + 1)
-        for each in discriminator_steps:
-            terms = self.take_discriminator_step(batch, each)
-        return self.with_sum({**terms, **self.take_generator_step(batch, last)}, step)
+        for rows, each in zip(dealt(batch, self.discriminator_steps), discriminator_steps, strict=True):
+            terms = self.take_discriminator_step(rows, each)
+        return self.with_sum({**terms, **self.take_generator_step(rows, last)}, step)
 
     def take_discriminator_step(self, batch: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
         """Takes a step of the discriminator's optimizer, and returns what `discriminator_terms` returned."""
@@ -125,3 +149,29 @@ class TwoPlayer(Phases):
             return self.generator_terms(batch, self.fakes(batch, step), step.fold(1))
 
         return self.take_phase("generator", terms, step)
+
+
+def dealt(batch: dict[str, tf.Tensor], num_steps: int) -> list[dict[str, tf.Tensor]]:
+    """Deals the rows of the global batch out to several steps, as cards are: one row to each step in turn.
+
+    So each row enters one step, replicas have equal shares of every step, and any number of replicas takes the steps
+    that one device would. Of fewer rows than steps, each comes as often as it takes to give every step one.
+
+    Args:
+        batch: columns by name, the rows of this replica.
+        num_steps: number of steps.
+
+    Returns:
+        The columns of each step.
+    """
+    if num_steps == 1:
+        return [batch]
+    start, total = seeds.replica_place(tf.shape(next(iter(batch.values())))[0])
+    stride = tf.minimum(num_steps, total)
+    firsts = [(index - start) % stride for index in range(num_steps)]
+
+    def rows(column, first):
+        # A slice whose stride is a tensor does not know its shape.
+        return tf.ensure_shape(column[first::stride], (None, *column.shape[1:]))
+
+    return [{name: rows(column, first) for name, column in batch.items()} for first in firsts]

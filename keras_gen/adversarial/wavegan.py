@@ -43,7 +43,7 @@ class WaveGAN(AdversarialModel):
         latent_size: length of z.
         objective: as in `AdversarialModel`.
         regularizers: by default the gradient penalty with λ = 10.
-        discriminator_steps: steps of D for each step of G.
+        discriminator_steps: steps of D, each with a batch of its own, for each step of G.
         **kwargs: as in `AdversarialModel`, except the networks and levels.
     """
 

@@ -13,8 +13,8 @@ class WGAN(AdversarialModel):
 
     $$W(p_{data}, p_G) ∝ \max_{|w_i| ≤ c} E[f_w(x)] - E[f_w(G(z))]$$
 
-    The critic takes several steps for each step of the generator, and after each of them every weight is clipped to
-    [-c, c].
+    The critic takes several steps, each with a batch of its own, for each step of the generator, and after each of them
+    every weight is clipped to [-c, c].
 
     Example:
 
@@ -31,7 +31,7 @@ class WGAN(AdversarialModel):
         latent_distribution: as in `AdversarialModel`.
         objective: as in `AdversarialModel`.
         regularizers: by default clipping with c = 0.01.
-        discriminator_steps: steps of the critic for each step of the generator.
+        discriminator_steps: steps of the critic, each with a batch of its own, for each step of the generator.
         generator_network: by default that of DCGAN.
         discriminator_network: by default that of DCGAN.
         **kwargs: as in `AdversarialModel`.

@@ -35,7 +35,7 @@ class WGANGP(AdversarialModel):
         latent_distribution: as in `AdversarialModel`.
         objective: as in `AdversarialModel`.
         regularizers: by default the penalty with λ = 10.
-        discriminator_steps: steps of the critic for each step of the generator.
+        discriminator_steps: steps of the critic, each with a batch of its own, for each step of the generator.
         generator_network: by default that of DCGAN.
         discriminator_network: by default that of DCGAN without batch normalization.
         **kwargs: as in `AdversarialModel`.

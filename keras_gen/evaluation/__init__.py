@@ -23,6 +23,8 @@ from keras_gen.evaluation.classifier import Classifier as Classifier
 from keras_gen.evaluation.classifier import SoundClassifier as SoundClassifier
 from keras_gen.evaluation.clustering import cluster_classes as cluster_classes
 from keras_gen.evaluation.clustering import cluster_error as cluster_error
+from keras_gen.evaluation.clustering import cluster_table as cluster_table
+from keras_gen.evaluation.clustering import matched_classes as matched_classes
 from keras_gen.evaluation.cross_validation import cross_validate as cross_validate
 from keras_gen.evaluation.feature_statistics import Moments as Moments
 from keras_gen.evaluation.feature_statistics import density_coverage as density_coverage
@@ -39,6 +41,7 @@ from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
 from keras_gen.evaluation.modes import mode_count as mode_count
 from keras_gen.evaluation.modes import stacked_mode_count as stacked_mode_count
 from keras_gen.evaluation.parzen import parzen_log_likelihood as parzen_log_likelihood
+from keras_gen.evaluation.parzen import parzen_width as parzen_width
 from keras_gen.evaluation.plane import PlaneDensity as PlaneDensity
 from keras_gen.evaluation.plane import plane_density as plane_density
 from keras_gen.evaluation.plane import plane_likelihood as plane_likelihood

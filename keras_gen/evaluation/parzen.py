@@ -43,37 +43,65 @@ def parzen_log_likelihood(samples, test, validation, sigmas=SIGMAS) -> dict[str,
 
     Returns:
         "parzen_log_likelihood", the mean over test examples in nats; its "parzen_standard_error" over these; the chosen
-        "sigma"; and the number of samples, "parzen_samples".
+        "sigma"; the "validation_log_likelihood" that it was chosen for; and the number of samples, "parzen_samples".
 
     Raises:
         ValueError: if examples are not of one shape, a value is not finite, or there is no σ.
     """
-    columns = {}
-    for name, x in (("samples", samples), ("test", test), ("validation", validation)):
-        x = np.asarray(x)
-        if x.ndim < 2 or len(x) == 0 or x.shape[1:] != np.shape(samples)[1:]:
-            raise ValueError(f"`{name}` must hold examples of the shape of `samples`, received {x.shape}.")
-        columns[name] = x.reshape(len(x), -1).astype(np.float64)
-        if not np.all(np.isfinite(columns[name])):
-            raise ValueError(f"`{name}` holds a value that is not finite; expected finite real numbers.")
+    test_vectors = vectors_like(samples, test, "test")
+    sigma, validation_mean = parzen_width(samples, validation, sigmas)
+    values = parzen_log_prob(vectors_like(samples, samples, "samples"), test_vectors, np.array([sigma]))[0]
+    return {
+        "parzen_log_likelihood": float(values.mean()),
+        "parzen_standard_error": standard_error(values),
+        "sigma": sigma,
+        "validation_log_likelihood": validation_mean,
+        "parzen_samples": len(samples),
+    }
+
+
+def parzen_width(samples, validation, sigmas=SIGMAS) -> tuple[float, float]:
+    """Chooses the width for which validation examples are most likely, as `parzen_log_likelihood` does.
+
+    Args:
+        samples: samples of a model, of shape `(n, ...)`.
+        validation: examples of shape `(num, ...)` on the same scale.
+        sigmas: widths to choose from, all greater than 0.
+
+    Returns:
+        σ, and the mean log-likelihood of the validation examples in nats.
+
+    Raises:
+        ValueError: if examples are not of one shape, a value is not finite, or there is no σ.
+    """
+    vectors = [vectors_like(samples, x, name) for name, x in (("samples", samples), ("validation", validation))]
     sigmas = np.array([checks.positive("sigmas", sigma) for sigma in np.ravel(sigmas)])
     if len(sigmas) == 0:
         raise ValueError("`sigmas` must hold at least one width, received none.")
-    validation_means = parzen_log_prob(columns["samples"], columns["validation"], sigmas).mean(axis=1)
-    sigma = sigmas[np.argmax(validation_means)]
+    means = parzen_log_prob(*vectors, sigmas).mean(axis=1)
+    sigma = sigmas[np.argmax(means)]
     if len(sigmas) > 1 and sigma in (sigmas.min(), sigmas.max()):
         warnings.warn(
             f"the Parzen width {sigma:.3g} is at the end of `sigmas`, from {sigmas.min():.3g} to {sigmas.max():.3g}; "
             "a better one may lie beyond.",
             stacklevel=2,
         )
-    values = parzen_log_prob(columns["samples"], columns["test"], np.array([sigma]))[0]
-    return {
-        "parzen_log_likelihood": float(values.mean()),
-        "parzen_standard_error": standard_error(values),
-        "sigma": float(sigma),
-        "parzen_samples": len(columns["samples"]),
-    }
+    return float(sigma), float(means.max())
+
+
+def vectors_like(samples, x, name: str) -> np.ndarray:
+    """Returns examples as float64 vectors.
+
+    Raises:
+        ValueError: if they are not of the shape of `samples`, or a value is not finite; it calls them `name`.
+    """
+    x = np.asarray(x)
+    if x.ndim < 2 or len(x) == 0 or x.shape[1:] != np.shape(samples)[1:]:
+        raise ValueError(f"`{name}` must hold examples of the shape of `samples`, received {x.shape}.")
+    x = x.reshape(len(x), -1).astype(np.float64)
+    if not np.all(np.isfinite(x)):
+        raise ValueError(f"`{name}` holds a value that is not finite; expected finite real numbers.")
+    return x
 
 
 def parzen_log_prob(samples: np.ndarray, x: np.ndarray, sigmas: np.ndarray) -> np.ndarray:

@@ -1,12 +1,16 @@
 """What recipes of adversarial networks share: the arguments of both players."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from keras_gen.training.arguments import FixedSchedule
 from keras_gen.training.recipe import component
 
 if TYPE_CHECKING:
+    import keras
+
+    from keras_gen.adversarial import AdversarialModel
     from keras_gen.training.run import Run
 
 
@@ -14,8 +18,9 @@ if TYPE_CHECKING:
 class Players:
     """What two players are made of and what they minimise."""
 
-    network: Literal["dense", "convolutional", "residual"] = "dense"
-    """What both players are made of."""
+    network: Literal["dense", "convolutional", "residual", "own"] = "dense"
+    """What both players are made of; own stands for the networks, the noise, the output, the losses and the optimizers
+    of the model itself, which are its paper's."""
     hidden_units: tuple[int, ...] = (200, 200)
     """Widths of the hidden layers of dense networks."""
     maxout_units: tuple[int, ...] = ()
@@ -33,9 +38,13 @@ class Players:
     regularizers: tuple[str, ...] | None = None
     """What the discriminator is regularized by, by default as in the paper: names, or JSON."""
     discriminator_steps: int = 1
-    """Steps of the discriminator for each step of the generator."""
+    """Steps of the discriminator, each with a batch of its own, for each step of the generator."""
     generator_average: float = 0.999
     """Momentum of the moving average of the generator's weights, unless `ema` names one; 0 for none."""
+
+    def batch_size(self, schedule: FixedSchedule) -> int:
+        """Returns the number of examples in a training step, in which each step of a player has the schedule's."""
+        return self.discriminator_steps * schedule.batch_size
 
     def arguments(self, run: "Run", *, batch_norm: bool = False, spectral_norm: bool = False) -> dict:
         """Returns arguments of an adversarial model by name.
@@ -45,6 +54,13 @@ class Players:
             batch_norm: whether a convolutional discriminator has batch normalization.
             spectral_norm: whether the discriminator has spectral normalization.
         """
+        own = {
+            "discriminator_steps": self.discriminator_steps,
+            "generator_average": run.options.ema or self.generator_average,
+            "seed": run.seed,
+        }
+        if self.network == "own":
+            return own
         sizes = {"hidden_units": self.hidden_units} if self.network == "dense" else {"filters": self.filters}
         generator, discriminator = {"name": self.network, **sizes}, {"name": self.network, **sizes}
         if self.network == "dense":
@@ -65,14 +81,28 @@ class Players:
         return {
             "latent_size": self.latent_size,
             "latent_distribution": "normal",
+            "output_activation": "tanh",
             "generator_network": generator,
             "discriminator_network": discriminator,
-            "discriminator_steps": self.discriminator_steps,
-            "generator_average": run.options.ema or self.generator_average,
-            "seed": run.seed,
+            **own,
             **chosen,
         }
 
-    def rates(self, schedule: FixedSchedule, steps_per_epoch: int) -> list:
-        """Returns the learning rate of each player, the generator's first, as a function of its own steps."""
-        return [schedule.rate(steps_per_epoch * steps) for steps in (1, self.discriminator_steps)]
+    def optimizers(
+        self,
+        model: "AdversarialModel",
+        schedule: FixedSchedule,
+        steps_per_epoch: int,
+        make: Callable[..., "keras.optimizers.Optimizer"],
+    ) -> list:
+        """Returns the optimizer of each player, the generator's first.
+
+        Args:
+            model: the model.
+            schedule: the learning rate, as a function of the player's own steps.
+            steps_per_epoch: training steps in an epoch.
+            make: function from a learning rate to an optimizer, unless the model has its own.
+        """
+        if self.network == "own":
+            return list(model.default_optimizers().values())
+        return [make(schedule.rate(steps_per_epoch * steps)) for steps in (1, self.discriminator_steps)]

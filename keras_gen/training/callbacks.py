@@ -101,6 +101,27 @@ class Checkpoints(keras.callbacks.Callback):
                 old.unlink()
 
 
+class Figure(keras.callbacks.Callback):
+    """Adds a figure of the model to what an epoch logs, so that the best epoch can be chosen by it.
+
+    It has to stand before `Checkpoints`.
+
+    Args:
+        name: name of the figure.
+        compute: function of the model; the figure is best when smallest.
+        every: epochs between two looks; in those between, the figure is infinite.
+    """
+
+    def __init__(self, name: str, compute: Callable[[Model], float], *, every: int):
+        super().__init__()
+        self.name = name
+        self.compute = compute
+        self.every = every
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs[self.name] = self.compute(self.model) if (epoch + 1) % self.every == 0 else math.inf
+
+
 class StopAtNaN(keras.callbacks.Callback):
     """Stops training with an error when a logged number is no longer finite."""
 

@@ -20,6 +20,7 @@ from keras_gen.files import atomic_file
 from keras_gen.flows.base import FlowModel
 from keras_gen.spaces import levels_or_reals
 from keras_gen.training.arguments import FixedSchedule, Schedule, VectorSchedule
+from keras_gen.training.callbacks import Figure
 from keras_gen.training.run import Run
 from keras_gen.translation import TranslationModel
 
@@ -38,8 +39,12 @@ VECTORS = (
 #: Of `judged_samples`.
 JUDGED = (
     "Losses of the players on held-out data; of levels, Parzen windows whose width was chosen on validation data, "
-    "levels in [0, 1]; of a mixture of Gaussians, the modes that samples lie at."
+    "levels in [0, 1]; of a mixture of Gaussians, the modes that samples lie at. Where epochs were compared, the best "
+    "by the Parzen windows of the first 1,000 validation examples was kept."
 )
+
+#: Validation examples whose Parzen windows epochs are compared by, as many as in the authors' code of GAN.
+NUM_COMPARED = 1000
 
 #: Of `fit_translation`.
 TRANSLATED = (
@@ -207,8 +212,16 @@ def fit_built(run: Run, splits: Splits, build: Callable[[int], DensityModel], sc
     return model
 
 
-def fit_players(run: Run, model: GenerativeModel, splits: Splits, schedule: FixedSchedule, *, num_samples: int) -> dict:
-    """Trains two players to the last epoch, judges their samples, and writes the results.
+def fit_players(
+    run: Run,
+    model: GenerativeModel,
+    splits: Splits,
+    schedule: FixedSchedule,
+    *,
+    num_samples: int,
+    parzen_every: int = 0,
+) -> dict:
+    """Trains two players, judges their samples, and writes the results.
 
     Args:
         run: the run.
@@ -216,17 +229,68 @@ def fit_players(run: Run, model: GenerativeModel, splits: Splits, schedule: Fixe
         splits: its data.
         schedule: how long to train.
         num_samples: samples to judge.
+        parzen_every: epochs between two looks, as in `fit_to_best_parzen`.
 
     Returns:
         What `metrics.json` holds.
     """
-    model = run.fit(model, splits, epochs=schedule.epochs)
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
-    metrics["test"].update(judged_samples(model, splits, num_samples=num_samples, seed=run.seed))
-    return run.finish(model, splits, metrics, protocol=JUDGED)
+    model = fit_to_best_parzen(run, model, splits, schedule, num_samples=num_samples, every=parzen_every)
+    return run.finish(
+        model, splits, judged_players(model, splits, num_samples=num_samples, seed=run.seed), protocol=JUDGED
+    )
 
 
-def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, seed: int) -> dict[str, float]:
+def fit_to_best_parzen(
+    run: Run, model: GenerativeModel, splits: Splits, schedule: FixedSchedule, *, num_samples: int, every: int
+) -> GenerativeModel:
+    """Trains a model of levels, and keeps the epoch whose samples have the best Parzen windows on validation data.
+
+    Args:
+        run: the run.
+        model: compiled model, built in the run's scope.
+        splits: its data.
+        schedule: how long to train.
+        num_samples: samples that have a window.
+        every: epochs between two looks; 0 keeps the last epoch.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        ValueError: if epochs are to be compared, and the data are no levels.
+    """
+    if not every:
+        return run.fit(model, splits, epochs=schedule.epochs)
+    if splits.levels is None:
+        raise ValueError(f"`parzen_every` must be 0: {splits.name} does not hold levels; received {every}.")
+    highest = splits.levels - 1.0
+    validation = splits.array("validation")[:NUM_COMPARED] / highest
+
+    def parzen_nll(model: GenerativeModel) -> float:
+        samples = drawn(model, num_samples, run.seed) / highest
+        return -evaluation.parzen_width(samples, validation)[1]
+
+    name = "val_parzen_nll"
+    figure = Figure(name, parzen_nll, every=every)
+    return run.fit(model, splits, epochs=schedule.epochs, monitor=name, figures=[figure])
+
+
+def judged_players(model: GenerativeModel, splits: Splits, *, num_samples: int, seed: int) -> dict[str, dict]:
+    """Returns the losses of two players on held-out data and the figures of their samples, by split."""
+    judged = judged_samples(model, splits, num_samples=num_samples, seed=seed)
+    return {
+        split: {**model.evaluate(getattr(splits, split), verbose=0, return_dict=True), **judged[split]}
+        for split in ("validation", "test")
+    }
+
+
+def drawn(model: GenerativeModel, num_samples: int, seed: int) -> np.ndarray:
+    """Returns samples, a thousand at once; a conditional model draws all conditions in turn."""
+    sizes = [len(chunk) for chunk in np.array_split(np.arange(num_samples), -(-num_samples // 1000))]
+    return np.concatenate([model.sample_on_examples(num, seed=(seed, index)) for index, num in enumerate(sizes)])
+
+
+def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, seed: int) -> dict[str, dict]:
     """Judges samples by the modes that they find, if the data are a mixture of known Gaussians, or by Parzen windows.
 
     Args:
@@ -236,19 +300,35 @@ def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, 
         seed: seed of the samples.
 
     Returns:
-        What `evaluation.mode_count` returns, or `evaluation.parzen_log_likelihood`; nothing for other real vectors.
+        Figures of "validation" and "test": of Gaussians what `evaluation.mode_count` returns, as "test" alone; of
+        levels what `parzen_figures` returns; of other real vectors none.
     """
     centres = getattr(toy.get(splits.name), "centres", None) if splits.name in toy.NAMES else None
     if centres is None and splits.levels is None:
-        return {}
-    sizes = [len(chunk) for chunk in np.array_split(np.arange(num_samples), -(-num_samples // 1000))]
-    x = np.concatenate([model.sample_on_examples(num, seed=(seed, index)) for index, num in enumerate(sizes)])
+        return {"validation": {}, "test": {}}
+    x = drawn(model, num_samples, seed)
     if centres is not None:
         mean, deviation = (0.0, 1.0) if splits.scale is None else splits.scale
-        return evaluation.mode_count(x * deviation + mean, centres, toy.get(splits.name).noise)
-    highest = splits.levels - 1.0
+        found = evaluation.mode_count(x * deviation + mean, centres, toy.get(splits.name).noise)
+        return {"validation": {}, "test": found}
+    return parzen_figures(x, splits)
+
+
+def parzen_figures(samples: np.ndarray, splits: Splits) -> dict[str, dict[str, float]]:
+    """Returns the Parzen-window log-likelihood of validation and test data, levels spread over [0, 1].
+
+    Args:
+        samples: samples on the scale of the data, rounded to levels or not.
+        splits: data; real vectors stay as they are.
+
+    Returns:
+        Of "test" what `evaluation.parzen_log_likelihood` returns; of "validation" the same figure of the examples that
+        the width was chosen on.
+    """
+    highest = 1.0 if splits.levels is None else splits.levels - 1.0
     test, validation = splits.array("test") / highest, splits.array("validation") / highest
-    return evaluation.parzen_log_likelihood(x / highest, test, validation)
+    found = evaluation.parzen_log_likelihood(samples / highest, test, validation)
+    return {"validation": {"parzen_log_likelihood": found.pop("validation_log_likelihood")}, "test": found}
 
 
 def fit_translation(

@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -184,6 +184,7 @@ class Run:
         epochs: int,
         monitor: str | None = None,
         patience: int = 0,
+        figures: Sequence[keras.callbacks.Callback] = (),
     ) -> Model:
         """Trains the model, from the last checkpoint if there is one, else from the weights that the options name.
 
@@ -194,6 +195,7 @@ class Run:
             monitor: name of the number to be smallest on validation data, such as "val_loss"; its best epoch is
                 the result. None takes the last epoch.
             patience: number of epochs without a new best after which training stops; 0 never stops.
+            figures: callbacks that add to what an epoch logs, such as the figure to monitor.
 
         Returns:
             The trained model, on one device.
@@ -205,7 +207,7 @@ class Run:
             take_weights(model, self.options.start_from)
         if first:
             print(f"Going on after epoch {first} of the run in {self.folder}.", flush=True)
-        callbacks = [StopAtNaN(checkpoints)]
+        callbacks = [StopAtNaN(checkpoints), *figures]
         if self.options.ema and not model.keeps_average:
             callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.is_chief:
@@ -299,7 +301,7 @@ class Run:
             splits: data it was trained on.
             metrics: results by split, such as `{"test": {"nll": 88.4}}`.
             protocol: one sentence that says how the figures came about.
-            **more: what else `metrics.json` is to hold.
+            **more: what else `metrics.json` is to hold, such as a table.
 
         Returns:
             What `metrics.json` holds.

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_gen.adversarial.two_player import TwoPlayer
+from keras_gen.adversarial.two_player import TwoPlayer, dealt
 from keras_gen.core import Model, Signature
 from keras_gen.spaces import Levels, Numbers, Space
 
@@ -118,9 +118,10 @@ class TranslationModel(TwoPlayer, Model):
     # Training
 
     def take_step(self, batch, step):
-        """Takes a step of each player in their order, both on the same translations."""
-        for index in range(1, self.discriminator_steps):
-            self.take_discriminator_step(batch, step.fold(2 + index))
+        """Takes the discriminator's earlier steps, then one of each player in their order, on the same translations."""
+        *earlier, batch = dealt(batch, self.discriminator_steps)
+        for index, rows in enumerate(earlier, 1):
+            self.take_discriminator_step(rows, step.fold(2 + index))
         others = step.fold(1).silent()
         variables = self.phase_variables()["generator"]
         with tf.GradientTape() as tape:

@@ -245,7 +245,7 @@ class PuzzleGAN(TwoPlayer, Model):
             many as bring both sides down to 4.
         l1_weights: λ at first and at last.
         decay_steps: steps of G until λ has its last value.
-        discriminator_steps: steps of D for each step of G.
+        discriminator_steps: steps of D, each with a batch of its own, for each step of G.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
 

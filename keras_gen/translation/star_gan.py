@@ -118,7 +118,7 @@ class StarGAN(TranslationModel):
         class_weight: λ_cls.
         reconstruction_weight: λ_rec.
         penalty_weight: λ_gp.
-        discriminator_steps: steps of D for each step of G.
+        discriminator_steps: steps of D, each with a batch of its own, for each step of G.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
 

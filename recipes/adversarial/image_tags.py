@@ -117,6 +117,7 @@ def main(
                 "dropout": 0.0,
                 "input_dropout": 0.0,
             },
+            objective="non_saturating",
             regularizers=({"name": "r1", "weight": 0.5},),
             generator_average=run.options.ema or 0.999,
             seed=run.seed,

@@ -1,23 +1,26 @@
 """InfoGAN (Chen et al., 2016, https://arxiv.org/abs/1606.03657).
 
-python -m recipes.adversarial.infogan                       digits
-python -m recipes.adversarial.infogan --preset two_cores    MNIST, the paper's code and optimizers, half of its filters
+python -m recipes.adversarial.infogan                   digits
+python -m recipes.adversarial.infogan --preset paper    MNIST, 5,070 steps with the authors' networks and optimizers
 
-Measured on two cores. MNIST with `--epochs 4`, 7 minutes beside another training: bound of the category's information
-2.297 nats (at most log 10 = 2.303), but the categories are not the classes, their error is 67 % (paper 5 %); samples
-read as digits.
+Each category stands for another class, so that most validation examples get theirs (the Hungarian algorithm); the
+classes of each category's test examples are counted and printed.
+
+Measured on two cores. Digits: bound of the category's information 2.232 nats (at most log 10 = 2.303), error of the
+categories 27.2 ± 3.9 %. MNIST: not measured yet (paper 5 %).
 """
 
 from keras_gen import training
 
 
 @training.recipe(
-    two_cores=dict(
+    paper=dict(
         dataset="mnist",
-        filters=(32, 64),
         latent_size=62,
         code_units=128,
-        epochs=15,
+        filters=(64, 128),
+        dense_units=(1024,),
+        epochs=13,
         batch_size=128,
         learning_rate=1e-3,
         discriminator_learning_rate=2e-4,
@@ -37,6 +40,7 @@ def main(
     latent_size: int = 16,
     code_units: int = 64,
     filters: tuple[int, ...] = (16, 32),
+    dense_units: tuple[int, ...] = (128,),
     generator_average: float = 0.0,
 ) -> dict:
     """Trains InfoGAN; reports the bound of the information, and how well its categories are the classes of the data.
@@ -54,16 +58,18 @@ def main(
         latent_size: length of the further noise.
         code_units: width of the hidden layer that reads the code off an image.
         filters: channels of the discriminator's strided layers, from the image inwards; the generator's in reverse.
+        dense_units: widths of the discriminator's dense layers behind them; the generator has them in front.
         generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
     """
     import keras
     import numpy as np
 
     from keras_gen import adversarial, evaluation, pictures
+    from keras_gen.console import markdown_table
 
     labelled = data.load(batch_size=batch_size, seed=run.seed, labels=True)
     splits = labelled.unlabelled()
-    network = {"name": "convolutional", "filters": filters}
+    network = {"name": "convolutional", "filters": filters, "kernel_size": 4, "dense_units": dense_units}
     with run.scope():
         model = adversarial.InfoGAN(
             splits.event_shape,
@@ -74,7 +80,7 @@ def main(
             information_weight=information_weight,
             code_units=code_units,
             generator_network=network,
-            discriminator_network=network,
+            discriminator_network={**network, "slope": 0.1},
             generator_average=run.options.ema or generator_average,
             seed=run.seed,
         )
@@ -82,15 +88,23 @@ def main(
         run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates), xla=False)
     model = run.fit(model, splits, epochs=epochs)
 
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
-    found = {
-        split: np.concatenate([model.infer(x)["category"] for x in getattr(splits, split)])
-        for split in ("validation", "test")
+    metrics = {
+        split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
     }
-    classes = {split: labelled.labels(split) for split in found}
-    metrics["test"].update(
-        evaluation.cluster_error(found["validation"], classes["validation"], found["test"], classes["test"])
-    )
+    classes = {split: labelled.labels(split).astype(int) for split in metrics}
+    found = {split: np.concatenate([model.infer(x)["category"] for x in getattr(splits, split)]) for split in metrics}
+    naming = found["validation"], classes["validation"]
+    for split in metrics:
+        error = evaluation.cluster_error(*naming, found[split], classes[split], naming=evaluation.matched_classes)
+        metrics[split].update(error)
+    # Most errors are those of a category that holds two classes.
+    matched = evaluation.matched_classes(*naming)
+    num_classes = labelled.spaces["condition"].num_classes
+    table = evaluation.cluster_table(found["test"], classes["test"], num_classes)[np.argsort(matched, kind="stable")]
+    if run.is_chief:
+        names = [f"category of class {label}" for label in np.sort(matched)]
+        counts = [{f"class {label}": int(count) for label, count in enumerate(row)} for row in table]
+        print(markdown_table(dict(zip(names, counts, strict=True))))
     if run.is_chief:
         # A row for each category, with the same further noise in each column.
         noise = {
@@ -104,8 +118,10 @@ def main(
         model,
         splits,
         metrics,
-        protocol="Losses and the bound of the information, in nats, on held-out noise; a category stands for the class "
-        "of the validation example that belongs to it most surely.",
+        protocol="Losses and the bound of the information, in nats, on held-out noise; each category stands for "
+        "another class, so that most validation examples get theirs. The rows of the table are the categories in the "
+        "order of their classes, its columns the classes of the test examples.",
+        table=table.tolist(),
     )
 
 

@@ -34,11 +34,12 @@ def main(
 
     from keras_gen import adversarial
 
-    splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
+    splits = data.load(batch_size=players.batch_size(schedule), seed=run.seed)
     with run.scope():
         model = adversarial.LSGAN(splits.event_shape, splits.levels, **players.arguments(run, batch_norm=True))
-        rates = players.rates(schedule, splits.steps_per_epoch)
-        optimizers = [keras.optimizers.Adam(rate, beta_1) for rate in rates]
+        optimizers = players.optimizers(
+            model, schedule, splits.steps_per_epoch, lambda rate: keras.optimizers.Adam(rate, beta_1)
+        )
         run.compile(model, *optimizers, xla=players.network == "dense")
     return training.fit_players(run, model, splits, schedule, num_samples=num_samples)
 

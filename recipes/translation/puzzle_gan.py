@@ -47,7 +47,7 @@ def main(
         filters: channels of each strided layer of each network.
         first_weight: weight of the distances, sums over an image, at first.
         last_weight: the same at the end of the training.
-        discriminator_steps: steps of the discriminator for each step of the generator.
+        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
     """
     import keras
     import numpy as np
@@ -57,7 +57,8 @@ def main(
     from keras_gen import evaluation, translation
 
     is_mnist = data.dataset == "mnist"
-    images = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=is_mnist)
+    batch_size = discriminator_steps * schedule.batch_size
+    images = data.load(batch_size=batch_size, seed=run.seed, labels=is_mnist)
     splits = sets.with_parts(images, num_parts, part_size)
     with run.scope():
         model = translation.PuzzleGAN(

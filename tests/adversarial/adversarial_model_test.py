@@ -6,10 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from contracts.replicas import distributed, two_replicas
 from scipy import stats
 
 from keras_gen import seeds
 from keras_gen.adversarial import GAN, InfoGAN, losses, networks, regularizers
+from keras_gen.adversarial.two_player import dealt
 from keras_gen.core import Step
 from keras_gen.core.interpolation import interpolated
 from keras_gen.layers import SpectralNormalization
@@ -20,7 +22,8 @@ IMAGE = (6, 5, 1)
 
 
 def make(event_shape=(2,), levels=None, **options):
-    defaults = {"latent_size": 3, "generator_network": DENSE, "discriminator_network": DENSE}
+    networks_of_both = {"generator_network": DENSE, "discriminator_network": DENSE}
+    defaults = {"latent_size": 3, "latent_distribution": "uniform", "objective": "non_saturating", **networks_of_both}
     return GAN(event_shape, levels, **{**defaults, **options})
 
 
@@ -113,6 +116,83 @@ def test_steps_of_the_discriminator_for_one_of_the_generator():
     assert not any(np.array_equal(a, b) for a, b in itertools.combinations(seen, 2))
 
 
+def rows_of_steps(model):
+    """Returns a list that gets the rows that each step of a player sees from now on."""
+    seen = []
+
+    def watched(player, take_step):
+        return lambda batch, step: seen.append((player, batch["x"].numpy())) or take_step(batch, step)
+
+    for player in ("discriminator", "generator"):
+        name = f"take_{player}_step"
+        setattr(model, name, watched(player, getattr(model, name)))
+    return seen
+
+
+@pytest.mark.parametrize("num_rows", [9, 7, 2, 1])
+def test_each_row_enters_one_step_of_the_discriminator(num_rows):
+    model, x = compiled(make(discriminator_steps=3)), points(num_rows)
+    seen = rows_of_steps(model)
+    model.train_on_batch(x)
+    assert [player for player, _ in seen] == [*3 * ["discriminator"], "generator"]
+    rows = [rows for _, rows in seen]
+    # Of fewer rows than steps, each is there again.
+    expected = [x[index % min(3, num_rows) :: 3] for index in range(3)]
+    assert_equal(rows, [*expected, expected[-1]])
+    assert all(len(each) > 0 for each in rows)
+    if num_rows >= 3:
+        np.testing.assert_array_equal(np.sort(np.concatenate(rows[:3]), axis=0), np.sort(x, axis=0))
+
+
+def test_a_batch_of_fit_is_what_each_step_sees():
+    """Twelve rows in batches of two, three for each step of the generator: an epoch has two of these."""
+    model, x = compiled(make(discriminator_steps=3)), points(12)
+    seen = rows_of_steps(model)
+    model.fit(x, batch_size=2, verbose=0)
+    assert [len(rows) for _, rows in seen] == 8 * [2]
+    rows = np.concatenate([rows for player, rows in seen if player == "discriminator"])
+    np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(x, axis=0))
+    assert int(model.optimizer.iterations) == 2
+    # A batch of a data set is that of a training step.
+    del seen[:]
+    model.fit(tf.data.Dataset.from_tensor_slices(x).batch(6), verbose=0)
+    assert [len(rows) for _, rows in seen] == 8 * [2]
+    np.testing.assert_array_equal(seen[1][1], x[[1, 4]])
+
+
+def test_rows_are_dealt_out_in_a_graph_of_any_batch_size():
+    graph = tf.function(lambda x: [rows["x"] for rows in dealt({"x": x}, 2)], autograph=False)
+    concrete = graph.get_concrete_function(tf.TensorSpec((None, 2)))
+    assert [output.shape.as_list() for output in concrete.outputs] == 2 * [[None, 2]]
+    for num_rows in (1, 5):
+        x = points(num_rows)
+        assert_equal(graph(tf.constant(x)), [x[::2], x[1::2] if num_rows > 1 else x])
+
+
+def test_a_training_step_is_the_steps_of_both_players_one_after_another():
+    options = {"discriminator_steps": 2, "regularizers": ("gradient_penalty",), "generator_average": 0.5}
+    model, other = (compiled(make(**options)) for _ in range(2))
+    x = points(5)
+    model.take_step({"x": tf.constant(x)}, training_step())
+    first, second, last = training_step().split(3)
+    other.take_discriminator_step({"x": tf.constant(x[::2])}, first)
+    other.take_discriminator_step({"x": tf.constant(x[1::2])}, second)
+    other.take_generator_step({"x": tf.constant(x[1::2])}, last)
+    for a, b in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (0, 5), (1, 1), (3, 0)])
+def test_replicas_share_every_step(sizes):
+    """Both replicas together see the rows of a step that one device would, in the same order."""
+    rows = np.arange(sum(sizes))
+    shares = two_replicas().run(lambda batch: dealt(batch, 3), args=(distributed({"x": rows}, sizes),))
+    for share, alone in zip(shares, dealt({"x": tf.constant(rows)}, 3), strict=True):
+        both = [part.numpy() for part in two_replicas().experimental_local_results(share["x"])]
+        np.testing.assert_array_equal(np.sort(np.concatenate(both)), alone["x"])
+        assert abs(len(both[0]) - len(both[1])) <= abs(sizes[0] - sizes[1]) + 1
+
+
 def test_the_penalty_is_part_of_the_loss():
     model = compiled(make(objective="wasserstein", regularizers=("gradient_penalty", "r1", "weight_clipping")))
     found = model.evaluate(points(), verbose=0, return_dict=True)
@@ -148,6 +228,42 @@ def test_a_forward_pass_moves_no_spectral_vector_and_a_step_does():
     for layer in layers:
         largest = np.linalg.svd(layer.kernel.numpy(), compute_uv=False)[0]
         assert float(layer.spectral_norm()) == pytest.approx(largest, rel=0.01)
+
+
+# The output
+
+
+@pytest.mark.parametrize(("output", "low"), [("tanh", -1.0), ("sigmoid", 0.0)])
+def test_levels_are_spread_over_the_range_of_the_output(output, low):
+    model = make((4,), 9, output_activation=output)
+    x = np.random.default_rng(0).integers(0, 9, (BATCH, 4)).astype(np.float32)
+    scaled = low + x / 8.0 * (1.0 - low)
+    np.testing.assert_allclose(model.discriminate(x), tf.sigmoid(model.discriminator(scaled)[:, 0]), rtol=1e-5)
+    noise = model.noise(BATCH, 0)
+    a = model.generator(noise["z"]).numpy()
+    share = 1.0 / (1.0 + np.exp(-a)) if output == "sigmoid" else 0.5 + 0.5 * np.tanh(a)
+    np.testing.assert_allclose(model.unrounded(noise, None), 8.0 * share, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("output", "levels"), [("tanh", 9), ("sigmoid", 9), ("sigmoid", None)])
+def test_the_output_starts_at_the_mean_of_the_data(output, levels):
+    model = make((4,), levels, output_activation=output, generator_average=0.5)
+    x = np.random.default_rng(0).integers(0, 9, (50, 4)).astype(np.float32)
+    x[:, 0] = 0.0
+    model.adapt(x)
+    for network in (model.generator, model.average_generator):
+        network.dense_layers[-1].kernel.assign(tf.zeros_like(network.dense_layers[-1].kernel))
+        found = model.unrounded(model.noise(2, 0), None, network=network)
+        np.testing.assert_allclose(found, np.repeat(x.mean(axis=0)[np.newaxis], 2, axis=0), rtol=1e-4, atol=1e-5)
+    # An entry that is always 0 starts at the logit of 1e-7.
+    if output == "sigmoid" and levels:
+        assert float(model.generator.output_bias[0]) == pytest.approx(np.log(1e-7 / (1.0 - 1e-7)), rel=1e-5)
+
+
+def test_an_output_that_entries_share_cannot_start_at_their_means():
+    model = make(IMAGE, 9, generator_network={"name": "convolutional", "filters": [3]})
+    with pytest.raises(ValueError, match="`generator_network` must have a last bias for each entry of an example"):
+        model.adapt(np.zeros((2, *IMAGE)))
 
 
 # The moving average
@@ -344,6 +460,46 @@ def test_dropout_is_drawn_in_training_alone(name):
     assert len(np.unique(noisy)) > 100
     np.testing.assert_array_equal(noisy, network(x, step=training_step()))
     assert np.any(noisy != network(x, step=training_step((1, 3))))
+
+
+@pytest.mark.parametrize("name", ["dense", "maxout"])
+def test_initial_weights_of_a_scale(name):
+    """Uniform: none is larger, and they fill the range; a condition's are so many times as large."""
+    options = {"maxout": {"condition_scale": 4.0}}.get(name, {"projection": True})
+    network = networks.DISCRIMINATORS[name]((40,), 30, seed=(0,), initial_scale=0.02, **options)
+    kernels = [weight for weight in network.weights if weight.name == "kernel"]
+    assert len(kernels) > 3
+    for kernel in kernels:
+        scale = 0.08 if name == "maxout" and kernel.shape[0] == 30 else 0.02
+        assert 0.9 * scale < np.abs(kernel).max() <= scale
+        if kernel.shape[1] > 1:
+            assert np.std(kernel) == pytest.approx(scale / np.sqrt(3.0), rel=0.05)
+
+
+def test_dropout_of_a_generator_is_drawn_in_training_alone():
+    """A unit is 0 in half of the examples and twice as large in the others; so is the mean of many."""
+    options = {"hidden_units": [400], "noise_units": 50, "condition_units": 50, "seed": (0,)}
+    network = networks.DenseGenerator(3, (2,), 4, dropout=0.5, **options)
+    z, y = np.ones((2000, 3), np.float32), np.ones((2000, 4), np.float32)
+    plain = network(z, y).numpy()
+    np.testing.assert_array_equal(plain, network(z, y, step=Step(seeds.as_pair(1), training=False)))
+    noisy = network(z, y, step=training_step()).numpy()
+    assert len(np.unique(noisy[:, 0])) == 2000
+    for layer, shape in ((network.noise_layer, (3, 50)), (network.condition_layer, (4, 50))):
+        assert layer.kernel.shape == shape
+    without = networks.DenseGenerator(3, (2,), 4, **options)(z, y, step=training_step())
+    np.testing.assert_array_equal(without, plain)
+
+
+def test_kernels_of_any_size_return_to_the_size_of_the_data():
+    for kernel_size in (3, 4, 5):
+        for size in ((7, 5), (8, 6), (4, 9)):
+            options = {"filters": (2, 3), "kernel_size": kernel_size, "dense_units": (5,), "seed": (0,)}
+            x = networks.ConvolutionalGenerator(3, (*size, 1), 0, **options)(np.ones((2, 3), np.float32))
+            assert x.shape == (2, *size, 1)
+            critic = networks.ConvolutionalDiscriminator((*size, 1), 0, **options)
+            assert critic(x).shape == (2, 1)
+            assert critic.features(x).shape == (2, 5)
 
 
 @pytest.mark.parametrize("size", [(7, 5), (28, 28), (4, 9)])

@@ -60,7 +60,7 @@ class TestContract(AdversarialContract):
 
 
 def bound_of(model, noise):
-    return model.information({"x": model.unrounded(noise, None), **noise}, None)
+    return model.information(model.features(model.unrounded(noise, None), None), noise)
 
 
 def test_the_bound_is_its_formula():
@@ -82,7 +82,7 @@ def test_the_bound_never_exceeds_the_entropy():
         found = bound_of(model, noise)
         assert np.max(found["information"]) <= ENTROPY
         assert np.max(found["category_information"]) <= math.log(4.0) + 1e-6
-    model.posterior = lambda features: (1e4 * tf.one_hot(noise["category"], 4), noise["code"])
+    model.posterior = lambda features, step: (1e4 * tf.one_hot(noise["category"], 4), noise["code"])
     found = bound_of(model, noise)
     np.testing.assert_allclose(found["category_information"], math.log(4.0), rtol=1e-6)
     assert np.max(found["information"]) <= ENTROPY
@@ -127,7 +127,47 @@ def test_clipping_is_of_the_critic_alone():
     model.compile(run_eagerly=True)
     model.train_on_batch(np.zeros((8, 6), np.float32))
     assert max(np.abs(weight).max() for weight in model.discriminator.get_weights()) == np.float32(0.01)
-    assert all(np.abs(layer.kernel).max() > 0.1 for layer in model.code_layers)
+    hidden, _, outputs = model.code_layers
+    assert all(np.abs(layer.kernel).max() > 0.1 for layer in (hidden, outputs))
+
+
+def test_networks_of_the_paper():
+    model = InfoGAN((28, 28, 1))
+    kernels = [weight.shape for weight in model.generator.weights if weight.name == "kernel"]
+    assert kernels == [(74, 1024), (1024, 7 * 7 * 128), (4, 4, 64, 128), (4, 4, 1, 64)]
+    kernels = [weight.shape for weight in model.discriminator.weights if weight.name == "kernel"]
+    assert kernels == [(4, 4, 1, 64), (4, 4, 64, 128), (7 * 7 * 128, 1024), (1024, 1)]
+    assert [weight.shape for weight in model.code_layers[0].weights] == [(1024, 128)]
+    assert model.code_layers[2].kernel.shape == (128, 12)
+    scales = [weight.shape for weight in model.generator.weights if weight.name == "gamma"]
+    assert scales == [(1024,), (128,), (64,)]
+    scales = [weight.shape for weight in model.discriminator.weights if weight.name == "gamma"]
+    assert scales == [(128,), (1024,)]
+
+
+def test_the_slope_of_the_discriminator():
+    """Of a network whose first kernel is -1, for an image of ones; its other kernels are 1."""
+    network = {"name": "convolutional", "filters": [1], "kernel_size": 1, "dense_units": [1], "batch_norm": False}
+    model = InfoGAN((8, 8, 1), None, discriminator_network={**network, "slope": 0.1}, latent_size=2, code_units=3)
+    first, dense, head = model.discriminator.layers
+    for layer, value in ((first, -1.0), (dense, -1.0), (head, 1.0)):
+        layer.kernel.assign(value * tf.ones_like(layer.kernel))
+    # 16 places of -0.1; then their negative sum.
+    assert float(model.discriminator(np.ones((1, 8, 8, 1)))[0, 0]) == pytest.approx(1.6)
+
+
+def test_statistics_of_the_code_move_in_the_step_of_the_discriminator():
+    """Q's are those of generated examples, and move once in a step."""
+    model = make()
+    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0), run_eagerly=True)
+    hidden, normalization, _ = model.code_layers
+    batch, step = {"x": tf.zeros((8, 6))}, Step(seeds.as_pair((1, 2)), training=True)
+    model.take_generator_step(batch, step)
+    assert not np.any(normalization.moving_mean)
+    x = model.fakes(batch, step)["x"]
+    model.take_discriminator_step(batch, step)
+    expected = 0.1 * tf.reduce_mean(hidden(model.features(x, None)), axis=0)
+    np.testing.assert_allclose(normalization.moving_mean, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_wrong_arguments():

@@ -78,6 +78,12 @@ REAL, FAKE = np.array([-1.5, 0.0, 0.5, 3.0]), np.array([-2.0, 0.25, 1.0, -0.5])
             [0.119203, 0.562177, 0.731059, 0.377541],
         ),
         (
+            losses.NonSaturating(discriminator_weight=0.5),
+            [0.9141704, 0.7595434, 0.8936693, 0.2613324],
+            [2.126928, 0.575939, 0.313262, 0.974077],
+            [0.119203, 0.562177, 0.731059, 0.377541],
+        ),
+        (
             losses.Minimax(),
             [1.828341, 1.519087, 1.787339, 0.522664],
             [-0.126928, -0.825939, -1.313262, -0.474077],
@@ -98,7 +104,7 @@ REAL, FAKE = np.array([-1.5, 0.0, 0.5, 3.0]), np.array([-2.0, 0.25, 1.0, -0.5])
         (losses.Wasserstein(), [-0.5, 0.25, 0.5, -3.5], [2.0, -0.25, -1.0, 0.5], FAKE),
         (losses.Hinge(), [2.5, 2.25, 2.5, 0.5], [2.0, -0.25, -1.0, 0.5], FAKE),
     ],
-    ids=["non_saturating", "minimax", "least_squares", "least_squares_01", "wasserstein", "hinge"],
+    ids=["non_saturating", "half", "minimax", "least_squares", "least_squares_01", "wasserstein", "hinge"],
 )
 def test_objectives_on_numbers_computed_by_hand(objective, discriminator, generator, prediction):
     real, fake = tf.constant(REAL, tf.float32), tf.constant(FAKE, tf.float32)

@@ -54,7 +54,10 @@ def test_width_is_chosen_on_validation_data_alone(random):
     assert found["sigma"] == sigmas[best]
     assert found["parzen_log_likelihood"] == pytest.approx(on["test"][best].mean(), rel=1e-9)
     assert found["parzen_standard_error"] == pytest.approx(on["test"][best].std(ddof=1) / math.sqrt(50), rel=1e-9)
+    assert found["validation_log_likelihood"] == pytest.approx(on["validation"][best].mean(), rel=1e-9)
     assert found["parzen_samples"] == 50
+    width, mean = evaluation.parzen_width(samples, validation, sigmas)
+    assert (width, mean) == (found["sigma"], found["validation_log_likelihood"])
 
 
 def test_width_at_the_end_of_the_range_gets_a_warning(random):
@@ -107,15 +110,3 @@ def test_wrong_arguments(arguments, sentence):
     x = np.zeros((2, 3))
     with pytest.raises(ValueError, match=sentence):
         evaluation.parzen_log_likelihood(**{"samples": x, "test": x, "validation": x, **arguments})
-
-
-def test_a_cluster_has_the_class_of_its_surest_example():
-    validation = np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.2, 0.3, 0.5], [0.1, 0.2, 0.7]])
-    labels = np.array([4, 7, 7, 4])
-    np.testing.assert_array_equal(evaluation.cluster_classes(validation, labels), [4, 7, 4])
-    test = np.array([[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.0, 0.0, 1.0], [0.0, 0.1, 0.9]])
-    found = evaluation.cluster_error(validation, labels, test, [4, 7, 7, 4])
-    assert found["error"] == 0.25
-    assert found["error_standard_error"] == pytest.approx(math.sqrt(0.25 * 0.75 / 4))
-    with pytest.raises(ValueError, match=r"`labels` must hold one class .*, received \(3,\) for \(4, 3\)"):
-        evaluation.cluster_classes(validation, labels[:3])

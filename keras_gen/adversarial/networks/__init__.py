@@ -1,8 +1,8 @@
 """Networks of the two players, by kind: dense, maxout, convolutional, residual, and convolutional over sound.
 
-A generator maps noise, and condition vectors if there are any, to examples before a tanh. A discriminator maps
-examples, whose levels are spread over [-1, 1], and condition vectors to one number. Any generator plays against any
-discriminator.
+A generator maps noise, and condition vectors if there are any, to examples before a tanh or a sigmoid. A discriminator
+maps examples, whose levels are spread over the range of that, and condition vectors to one number. Any generator plays
+against any discriminator.
 """
 
 from keras_gen.adversarial.networks.convolutional import ConvolutionalDiscriminator as ConvolutionalDiscriminator

@@ -7,7 +7,10 @@ from keras_gen.layers.affine import affine
 
 
 class Generator(keras.layers.Layer):
-    """From noise to an example, on the scale before a tanh."""
+    """From noise to an example, on the scale before a tanh or a sigmoid."""
+
+    #: The last bias, one number for each entry of an example; None where entries share one.
+    output_bias: keras.Variable | None = None
 
     def call(self, z, condition=None, *, step=None):
         """Returns examples of shape `(batch, *event_shape)`.

@@ -1,14 +1,29 @@
-"""What the networks of both players are built from: dropout, and the sizes of images between strided layers."""
+"""What the networks of both players are built from: initial weights, dropout, sizes between strided layers."""
 
 import math
 
+import keras
 import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.layers.dropout import apply_dropout
+from keras_gen.layers.initializers import glorot, uniform
 
 #: A strided layer halves the sides that are longer than this; the generator of DCGAN starts from 4×4.
 SMALLEST_SIDE = 4
+
+
+def initial_weights(scale: float | None, seed: tuple[int, ...], factor: float = 1.0) -> keras.initializers.Initializer:
+    """Returns the initial weights of a dense layer.
+
+    Args:
+        scale: they are uniform from -scale to scale; None for the distribution of Glorot and Bengio.
+        seed: seeds of the layer.
+        factor: what they are multiplied by.
+    """
+    if scale is None:
+        return glorot(seed, factor)
+    return uniform(factor * checks.positive("initial_scale", scale), seed)
 
 
 def training_dropout(h: tf.Tensor, rate: float, step, index: int) -> tf.Tensor:

@@ -8,12 +8,11 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.adversarial.networks.base import Discriminator, Generator
-from keras_gen.adversarial.networks.blocks import training_dropout
+from keras_gen.adversarial.networks.blocks import initial_weights, training_dropout
 from keras_gen.layers import BatchNormalization
 from keras_gen.layers.affine import affine
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense
-from keras_gen.layers.initializers import glorot
 
 
 class DenseGenerator(Generator):
@@ -28,6 +27,8 @@ class DenseGenerator(Generator):
         noise_units: width of a hidden layer that the noise goes through before it meets the condition; 0 for none.
         condition_units: the same for the condition.
         batch_norm: whether hidden layers have batch normalization.
+        dropout: share of the hidden units that a step of training leaves out.
+        initial_scale: weights are uniform from -initial_scale to it at the start; None for those of Glorot and Bengio.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -43,6 +44,8 @@ class DenseGenerator(Generator):
         noise_units: int = 0,
         condition_units: int = 0,
         batch_norm: bool = False,
+        dropout: float = 0.0,
+        initial_scale: float | None = None,
         seed: tuple[int, ...],
         **kwargs,
     ):
@@ -51,31 +54,39 @@ class DenseGenerator(Generator):
         policy = self.dtype_policy
         self.event_shape = event_shape
         self.activation_function = keras.activations.get(activation)
+        self.dropout = checks.rate("dropout", dropout)
         self.noise_layer = self.condition_layer = None
         if noise_units:
-            self.noise_layer = dense(latent_size, noise_units, glorot((*seed, 0)), policy)
+            self.noise_layer = dense(latent_size, noise_units, initial_weights(initial_scale, (*seed, 0)), policy)
         if condition_units and condition_size:
-            self.condition_layer = dense(condition_size, condition_units, glorot((*seed, 1)), policy)
+            initializer = initial_weights(initial_scale, (*seed, 1))
+            self.condition_layer = dense(condition_size, condition_units, initializer, policy)
         inputs = noise_units or latent_size
         inputs += condition_units if self.condition_layer else condition_size
         self.dense_layers = [
-            dense(a, b, glorot((*seed, 2, index)), policy)
+            dense(a, b, initial_weights(initial_scale, (*seed, 2, index)), policy)
             for index, (a, b) in enumerate(itertools.pairwise((inputs, *hidden_units, math.prod(event_shape))))
         ]
         normalized = hidden_units if batch_norm else ()
         self.norms = [BatchNormalization((None, units), dtype=policy) for units in normalized]
         self.built = True
 
+    @property
+    def output_bias(self):
+        return self.dense_layers[-1].bias
+
     def call(self, z, condition=None, *, step=None):
         h = tf.cast(z, self.compute_dtype)
         if self.noise_layer is not None:
-            h = self.activation_function(self.noise_layer(h))
+            h = training_dropout(self.activation_function(self.noise_layer(h)), self.dropout, step, 0)
         if self.condition_layer is not None:
             condition = self.activation_function(self.condition_layer(tf.cast(condition, self.compute_dtype)))
+            condition = training_dropout(condition, self.dropout, step, 1)
         h = append_condition(h, condition)
         for index, layer in enumerate(self.dense_layers[:-1]):
             h = layer(h)
             h = self.activation_function(self.norms[index](h, step=step) if self.norms else h)
+            h = training_dropout(h, self.dropout, step, 2 + index)
         return tf.reshape(self.dense_layers[-1](h), (-1, *self.event_shape))
 
 
@@ -88,6 +99,7 @@ class DenseDiscriminator(Discriminator):
         hidden_units: width of each hidden layer.
         activation: activation of the hidden layers.
         dropout: share of the hidden units that a step of training leaves out.
+        initial_scale: as in `DenseGenerator`.
         spectral_norm: whether all layers have spectral normalization.
         projection: whether the condition enters by a projection.
         seed: seeds of the initial weights.
@@ -102,6 +114,7 @@ class DenseDiscriminator(Discriminator):
         hidden_units=(256, 256),
         activation="leaky_relu",
         dropout: float = 0.0,
+        initial_scale: float | None = None,
         spectral_norm: bool = False,
         projection: bool = False,
         seed: tuple[int, ...],
@@ -113,12 +126,15 @@ class DenseDiscriminator(Discriminator):
         self.dropout = checks.rate("dropout", dropout)
         widths = (math.prod(event_shape) + condition_size * (not projection), *hidden_units, 1)
         *self.dense_layers, self.head = [
-            affine((a, b), glorot((*seed, index)), self.dtype_policy, spectral_norm, (*seed, index))
+            affine(
+                (a, b), initial_weights(initial_scale, (*seed, index)), self.dtype_policy, spectral_norm, (*seed, index)
+            )
             for index, (a, b) in enumerate(itertools.pairwise(widths))
         ]
         self.num_features = widths[-2]
         if projection:
-            self.project(condition_size, glorot((*seed, len(widths))), spectral_norm, (*seed, len(widths)))
+            own_seed = (*seed, len(widths))
+            self.project(condition_size, initial_weights(initial_scale, own_seed), spectral_norm, own_seed)
         self.built = True
 
     def extract(self, x, condition, *, step):

@@ -6,11 +6,10 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.adversarial.networks.base import Discriminator
-from keras_gen.adversarial.networks.blocks import training_dropout
+from keras_gen.adversarial.networks.blocks import initial_weights, training_dropout
 from keras_gen.layers import Maxout
 from keras_gen.layers.affine import affine
 from keras_gen.layers.append_condition import append_condition
-from keras_gen.layers.initializers import glorot
 
 
 class MaxoutDiscriminator(Discriminator):
@@ -27,6 +26,7 @@ class MaxoutDiscriminator(Discriminator):
             about as much as an image does from the start.
         dropout: share of the hidden units that a step of training leaves out.
         input_dropout: share of the entries of an example that a step of training leaves out.
+        initial_scale: weights are uniform from -initial_scale to it at the start; None for those of Glorot and Bengio.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -43,6 +43,7 @@ class MaxoutDiscriminator(Discriminator):
         condition_scale: float = 1.0,
         dropout: float = 0.5,
         input_dropout: float = 0.2,
+        initial_scale: float | None = None,
         seed: tuple[int, ...],
         **kwargs,
     ):
@@ -58,16 +59,20 @@ class MaxoutDiscriminator(Discriminator):
                 condition_size,
                 condition_units,
                 condition_pieces,
-                initializer=glorot((*seed, 0), checks.positive("condition_scale", condition_scale)),
+                initializer=initial_weights(
+                    initial_scale, (*seed, 0), checks.positive("condition_scale", condition_scale)
+                ),
                 dtype=self.dtype_policy,
             )
         inputs, self.maxout_layers = math.prod(event_shape), []
         for index, (width, count) in enumerate(zip(units, pieces, strict=True)):
-            layer = Maxout(inputs, width, count, initializer=glorot((*seed, 1, index)), dtype=self.dtype_policy)
-            self.maxout_layers.append(layer)
+            initializer = initial_weights(initial_scale, (*seed, 1, index))
+            self.maxout_layers.append(Maxout(inputs, width, count, initializer=initializer, dtype=self.dtype_policy))
             inputs = width + (condition_units if condition_size and index == 0 else 0)
         self.num_features = inputs
-        self.head = affine((inputs, 1), glorot((*seed, 2)), self.dtype_policy, False, (*seed, 2))
+        self.head = affine(
+            (inputs, 1), initial_weights(initial_scale, (*seed, 2)), self.dtype_policy, False, (*seed, 2)
+        )
         self.built = True
 
     def extract(self, x, condition, *, step):
