@@ -327,7 +327,8 @@ class ProgressiveGAN(AdversarialModel):
     def at_present_resolution(self) -> "ProgressiveGAN":
         """Returns a model of images of the present resolution, with the weights of this one, to draw with or export."""
         side = self.resolution
-        model = type(self).from_config({**self.get_config(), "event_shape": (side, side, self.event_shape[-1])})
+        changes = {"event_shape": (side, side, self.event_shape[-1]), "frozen_parts": None}
+        model = type(self).from_config({**self.get_config(), **changes})
         for network in ("generator", "discriminator", "average_generator"):
             if getattr(self, network) is not None:
                 values = {weight.path: weight for weight in getattr(self, network).weights}

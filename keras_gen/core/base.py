@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common import global_state
 
 from keras_gen import checks, seeds
+from keras_gen.core import freezing
 from keras_gen.core.inputs import Inputs, named_columns
 from keras_gen.core.signatures import Signature
 from keras_gen.core.step import Step, over_replicas
 from keras_gen.spaces import Numbers, Space, levels_or_reals
+
+#: Keras' older format has no place for several optimizers, and its loader does not know the classes of this package.
+H5_SENTENCE = "A model is saved to a .keras file, or its weights alone by `save_weights` to a .weights.h5 file."
 
 
 class Model(keras.Model):
@@ -27,6 +32,9 @@ class Model(keras.Model):
     - `signatures()`: what export writes;
 
     training, evaluation, seeds, saving and export follow.
+
+    Keras knows the classes of this package, under their names; a class of a user's is registered by the user, or passed
+    as a custom object.
 
     Args:
         seed: whole number from which all randomness of the model starts.
@@ -49,7 +57,14 @@ class Model(keras.Model):
     #: What its card tells a user to try first.
     usage: str
 
-    def __new__(cls, *args, **kwargs):
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = freezing.with_frozen_parts(cls.__init__)
+        if cls.__module__.startswith("keras_gen."):
+            keras.saving.register_keras_serializable("keras_gen")(cls)
+
+    def __new__(cls, *args, frozen_parts=None, **kwargs):
         model = super().__new__(cls, *args, **kwargs)
         # The arguments that the constructor's `*args` and `**kwargs` pass on to its bases belong to the configuration,
         # too.
@@ -67,14 +82,23 @@ class Model(keras.Model):
         self.term_metrics = [keras.metrics.Mean(name=name) for name in self.terms]
         # Networks are built in the constructor; Keras would otherwise save an unbuilt model without its weights.
         self.built = True
+        self.frozen_at_start = {}
 
     def get_config(self) -> dict:
-        """Returns the arguments that the model was made with, each an attribute of the same name."""
+        """Returns the arguments that the model was made with, each an attribute of the same name.
+
+        Where `trainable` of parts has changed since, "frozen_parts" tells it.
+        """
+        if global_state.get_global_attribute("use_legacy_config", False):
+            # `keras.saving.save_model` is writing an HDF5 file, in which two optimizers have no place.
+            raise ValueError(H5_SENTENCE)
         config = super().get_config()
         parameters = inspect.signature(type(self).__init__).parameters.values()
         named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
         passed_on = [name for name in self._passed_on if name not in config]
-        return {**config, **{name: getattr(self, name) for name in (*named, *passed_on)}}
+        frozen = freezing.flags_of(self)
+        changed = {} if frozen == self.frozen_at_start else {"frozen_parts": frozen}
+        return {**config, **{name: getattr(self, name) for name in (*named, *passed_on)}, **changed}
 
     # Spaces
 
@@ -124,9 +148,29 @@ class Model(keras.Model):
                     f"received {arguments[name]!r}."
                 )
 
+    def get_compile_config(self) -> dict:
+        """Returns the arguments of `compile`, serialized.
+
+        Where other weights are trainable than when the optimizers were built, "optimized_weights" names those.
+        """
+        config = super().get_compile_config()
+        if config:
+            optimized = freezing.optimized_weights(self)
+            by_path = freezing.weights_by_path(self)
+            if {id(by_path[path]) for path in optimized} != {id(weight) for weight in self.weights_to_optimize()}:
+                config["optimized_weights"] = optimized
+        return config
+
     def compile_from_config(self, config: dict):
         """Compiles as `get_compile_config` says; loading calls it before it restores the optimizer's state."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        arguments = keras.saving.deserialize_keras_object(config)
+        optimized = arguments.pop("optimized_weights", None)
+        with contextlib.nullcontext() if optimized is None else freezing.only_trainable(self, optimized):
+            self.compile(**arguments)
+
+    def weights_to_optimize(self) -> list[keras.Variable]:
+        """Returns the weights that `compile` builds optimizers for."""
+        return self.trainable_variables
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -319,7 +363,30 @@ class Model(keras.Model):
         """As `keras.Model.predict_on_batch`, with the checks of `predict`."""
         return super().predict_on_batch(self.input_checks(needed=self.call_columns).checked(x))
 
-    # Export and pictures
+    # Saving, export and pictures
+
+    def save(self, filepath, *args, **kwargs):
+        """As `keras.Model.save`, to a `.keras` file.
+
+        Raises:
+            ValueError: if `filepath` is that of an HDF5 file.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(f"{H5_SENTENCE[:-1]}, received {str(filepath)!r}.")
+        return super().save(filepath, *args, **kwargs)
+
+    def export(self, *args, **kwargs):
+        """Raises an error that names what exports the model: `export` of Keras knows `call` alone."""
+        raise NotImplementedError(
+            f"`keras_gen.export.saved_model(model, folder)` exports all verbs of {type(self).__name__} for servers, "
+            "and `keras_gen.export.litert(model, file)` for phones; `export` of Keras knows `call` alone."
+        )
+
+    @classmethod
+    def _unpickle_model(cls, bytesio):
+        """As in Keras, which `pickle` and `copy.deepcopy` call, for a class that is not registered, too."""
+        with keras.saving.custom_object_scope({cls.__name__: cls}):
+            return super()._unpickle_model(bytesio)
 
     def signatures(self) -> dict[str, Signature]:
         """Returns what export writes: name to `Signature`, for the verbs that the model has, the main one first."""

@@ -34,6 +34,10 @@ class Phases:
             for phase, layers in self.phase_layers().items()
         }
 
+    def weights_to_optimize(self) -> list[keras.Variable]:
+        """Returns the variables of all phases."""
+        return [variable for variables in self.phase_variables().values() for variable in variables]
+
     def compile_phases(self, optimizers: dict[str, keras.optimizers.Optimizer], *, jit_compile: bool, **kwargs):
         """As `keras.Model.compile`, with an optimizer for each phase.
 

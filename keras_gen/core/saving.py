@@ -1,12 +1,19 @@
 """Saving models to `.keras` files and loading them again."""
 
+import contextlib
 import importlib
+import inspect
 import json
+import math
+import struct
+import textwrap
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from keras_gen import files
 from keras_gen.core.base import Model
@@ -31,20 +38,22 @@ def save_model(model: Model, path) -> None:
         keras.saving.save_model(model, beside)
 
 
-def load_model(path) -> Model:
-    """Loads a model of this package from a `.keras` file.
+def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
+    """Loads a model from a `.keras` file.
 
-    The only code that a file can ask for is a model class inside keras_gen.
+    A file can ask for the classes of Keras and of this package, and for what is registered with Keras or given here;
+    for nothing else, and for no code of its own. Its model is built only as far as it holds the weights for.
 
     Args:
         path: path of the file, or of a run's folder that holds `model.keras`.
+        custom_objects: classes of one's own, such as a subclass of a model, by name.
 
     Returns:
-        The model, compiled if it was saved so.
+        The model, compiled if it was saved so. Parts that were frozen are frozen.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a `.keras` file, is damaged, or holds something other than a model of keras_gen.
+        ValueError: if it is not a `.keras` file, is damaged, or asks for something else.
     """
     path = Path(path)
     if path.is_dir():
@@ -55,23 +64,132 @@ def load_model(path) -> Model:
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
             raise ValueError(f"`{path}` is not a .keras file.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"`{path}` is damaged or cut short: {error}.") from error
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"`{path}` is not a .keras file: it has no readable config.json.") from error
+    with readable(path), zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    check_members(path, members)
+    with readable(path), zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+        config = json.loads(archive.read("config.json"))
     if damaged:
         raise ValueError(f"`{path}` is damaged: the checksum of {damaged} inside it is wrong.")
-    model_class = class_of(path, config)
-    names = {model_class.__name__, keras.saving.get_registered_name(model_class)}
+    custom_objects = dict(custom_objects or {})
+    model_class = class_of(path, config, custom_objects)
+    for part in ("config", "compile_config"):
+        check_config(path, config.get(part), custom_objects)
+    for name in (model_class.__name__, str(config.get("registered_name"))):
+        custom_objects.setdefault(name, model_class)
+    num_bytes = SPARE_BYTES + 4 * sum(member.file_size for member in members)
     try:
-        return keras.saving.load_model(path, custom_objects=dict.fromkeys(names, model_class))
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0].rstrip(".")
-        raise ValueError(f"`{path}` does not fit {model_class.__name__} of this version: {reason}.") from error
+        with tf.variable_creator_scope(within(num_bytes)):
+            return keras.saving.load_model(path, custom_objects=custom_objects)
+    except FOREIGN_ERRORS as error:
+        raise ValueError(f"`{path}` does not fit {model_class.__name__} of this version: {reason(error)}.") from error
+
+
+#: What a file that was made to misbehave raises deep inside Keras or TensorFlow.
+FOREIGN_ERRORS = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, OSError, RuntimeError),
+    *(TypeError, ValueError, tf.errors.OpError),
+)
+
+#: Members of a file may be compressed; ones that expand further than this only take memory.
+LARGEST_EXPANSION, FREE_BYTES = 100, 1 << 28
+
+#: Entries of the largest shape that a configuration may hold: a square picture in colour with sides of 4,700 pixels.
+LARGEST_SHAPE = 1 << 26
+
+#: Bytes of variables that a file need not hold. Otherwise a model may have four times as many as the file is large: its
+#: weights, and what an optimizer that starts anew keeps of them.
+SPARE_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turns what reading a damaged archive raises into a sentence about the file."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError) as error:
+        raise ValueError(f"`{path}` is damaged or cut short: {reason(error)}.") from error
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"`{path}` is not a .keras file: it has no readable config.json.") from error
+
+
+def check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Raises an error if a member of an archive would be written elsewhere, or expands beyond reason."""
+    for member in members:
+        name = member.filename
+        if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name:
+            raise ValueError(f"`{path}` is not a .keras file: it holds {name!r}, a path outside of it.")
+        if member.file_size > FREE_BYTES and member.file_size > LARGEST_EXPANSION * member.compress_size:
+            raise ValueError(f"`{path}` is not a .keras file: {name} expands to {member.file_size:,} bytes.")
+
+
+def check_config(path: Path, config, custom_objects: dict) -> None:
+    """Raises an error if a configuration asks for code or unknown classes, or has a shape that no model can have.
+
+    Args:
+        path: the file, for the error.
+        config: any part of a configuration.
+        custom_objects: classes that it may ask for, too, by name.
+    """
+    if isinstance(config, list):
+        for value in config:
+            check_config(path, value, custom_objects)
+    if not isinstance(config, dict):
+        return
+    if "class_name" in config and "config" in config:
+        check_class(path, config, custom_objects)
+    for name, value in config.items():
+        if name.endswith("shape") and isinstance(value, list):
+            sizes = [size for size in value if isinstance(size, int)]
+            if math.prod(sizes) > LARGEST_SHAPE:
+                raise ValueError(f"`{path}` has the {name} {value}, of more than {LARGEST_SHAPE:,} entries.")
+        check_config(path, value, custom_objects)
+
+
+def check_class(path: Path, config: dict, custom_objects: dict) -> None:
+    """Raises an error if what a part of a configuration names is neither known nor of Keras or this package."""
+    module, name, registered = (config.get(key) for key in ("module", "class_name", "registered_name"))
+    if name in ("__lambda__", "Lambda"):
+        raise ValueError(
+            f"`{path}` holds a Lambda, which is code; if you trust it, use "
+            "`keras.saving.load_model(path, safe_mode=False)`."
+        )
+    known = {str(registered), str(name), str(config["config"]) if name == "function" else ""}
+    if any(keras.saving.get_registered_object(each, custom_objects) is not None for each in known):
+        return
+    # Keras writes tensors, slices and the like under such names.
+    if str(name).startswith("__") or str(module).split(".")[0] == "keras" or (module, name) == ("builtins", "function"):
+        return
+    if not isinstance(found_in_package(module, name), type):
+        raise ValueError(
+            f"`{path}` holds {module}.{name}, which is neither of Keras nor of keras_gen; "
+            "give it in `custom_objects` if you trust it."
+        )
+
+
+def within(num_bytes: int) -> Callable:
+    """Returns a creator of variables, for `tf.variable_creator_scope`, that refuses more than some bytes in all."""
+    total = 0
+
+    def create(next_creator, *, initial_value=None, **arguments):
+        nonlocal total
+        # Keras gives a function that closes over its variable, whose shape is known before there are any values.
+        owner = inspect.getclosurevars(initial_value).nonlocals.get("self") if callable(initial_value) else None
+        if isinstance(owner, keras.Variable):
+            total += math.prod(owner.shape) * tf.as_dtype(owner.dtype).size
+            if total > num_bytes:
+                raise ValueError(f"it asks for {total:,} bytes of weights or more, and does not hold them")
+        return next_creator(initial_value=initial_value, **arguments)
+
+    return create
+
+
+def reason(error: BaseException) -> str:
+    """Returns the first sentence of an error that says something, on one line."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in str(error).split("\n\n")]
+    said = [paragraph for paragraph in paragraphs if paragraph and not paragraph.endswith(":")]
+    return textwrap.shorten(said[0] if said else type(error).__name__, 300, placeholder=" …").rstrip(".")
 
 
 def described(model: Model) -> dict:
@@ -92,16 +210,30 @@ def from_description(description: dict) -> Model:
     return model_class.from_config(description["config"])
 
 
-def class_of(path: Path | str, config) -> type[Model]:
-    """Returns the model class that a file's config names, importing its module if it is inside keras_gen."""
-    config = config if isinstance(config, dict) else {}
-    module, name = str(config.get("module")), str(config.get("class_name"))
-    found = None
-    if module == "keras_gen" or module.startswith("keras_gen."):
-        try:
-            found = getattr(importlib.import_module(module), name, None)
-        except ModuleNotFoundError:
-            found = None
-    if not (isinstance(found, type) and issubclass(found, Model)):
-        raise ValueError(f"`{path}` holds {module}.{name}, which is not a model of keras_gen.")
-    return found
+def class_of(path: Path | str, config, custom_objects: dict | None = None) -> type[Model]:
+    """Returns the model class that a file's config names: one of keras_gen, a registered one, or one that is given."""
+    config = config if isinstance(config, dict) and isinstance(config.get("config"), dict) else {}
+    module, name, registered = (str(config.get(key)) for key in ("module", "class_name", "registered_name"))
+    found = found_in_package(module, name)
+    registrations = [keras.saving.get_registered_object(each, custom_objects) for each in (registered, name)]
+    if registered.startswith("keras_gen>"):
+        # Keras looks at this name alone, which has to be that of the class.
+        found = found if registrations[0] is found else None
+    else:
+        found = next((each for each in (*registrations, found) if each is not None), None)
+    if isinstance(found, type) and issubclass(found, Model):
+        return found
+    holds = f"holds {module}.{name}, which is not a model of keras_gen."
+    if found is None and module.split(".")[0] not in ("keras", "keras_gen", "None"):
+        raise ValueError(f"`{path}` can be loaded only with {name!r} in `custom_objects`: it {holds}")
+    raise ValueError(f"`{path}` {holds}")
+
+
+def found_in_package(module, name):
+    """Returns what a module of keras_gen calls by a name, importing the module; None if there is no such thing."""
+    if module != "keras_gen" and not str(module).startswith("keras_gen."):
+        return None
+    try:
+        return getattr(importlib.import_module(module), str(name), None)
+    except ModuleNotFoundError:
+        return None

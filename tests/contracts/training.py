@@ -1,7 +1,7 @@
 """What every model promises, whether or not it draws examples."""
 
 import inspect
-import json
+import pickle
 
 import keras
 import numpy as np
@@ -58,6 +58,11 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
         """Loads a model from a file."""
         return keras_gen.load_model(path)
 
+    def custom_objects(self, model) -> dict[str, type]:
+        """Returns what Keras has to be given to make a model: nothing, unless its class is a user's own."""
+        kind = type(model)
+        return {} if kind.__module__.startswith("keras_gen.") else {kind.__name__: kind}
+
     def optimizers(self, model):
         """Returns the optimizers whose state a file keeps."""
         return model.optimizers
@@ -99,8 +104,8 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
         assert same == list(self.excluded_arguments)
 
     def test_config_makes_the_same_model(self, model):
-        config = json.loads(json.dumps(model.get_config()))
-        copy = type(model).from_config(config)
+        copy = keras.models.model_from_json(model.to_json(), custom_objects=self.custom_objects(model))
+        assert type(copy) is type(model)
         assert copy.get_config() == model.get_config()
         copy.set_weights(model.get_weights())
         np.testing.assert_array_equal(self.outputs(copy, 2), self.outputs(model, 2))
@@ -122,6 +127,28 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
             each.make_train_function(force=True)
             each.train_on_batch(rows_of(batch, slice(8)))
         assert_same_weights(copy.weights, model.weights, atol=1e-6)
+
+    def test_a_pickle_keeps_everything_and_what_was_frozen_meanwhile(self, training):
+        """`copy.deepcopy` takes the same way; the optimizers' states belong to weights that are frozen by now."""
+        model, _, _ = training
+        parts = model._flatten_layers(include_self=False)
+        before = [part.trainable for part in parts]
+        for part in parts[::2]:
+            part.trainable = not part.trainable
+        try:
+            copy = pickle.loads(pickle.dumps(model))
+            assert type(copy) is type(model)
+            assert copy.get_config() == model.get_config()
+            assert [part.trainable for part in copy._flatten_layers()] == [
+                part.trainable for part in model._flatten_layers()
+            ]
+            assert [weight.trainable for weight in copy.weights] == [weight.trainable for weight in model.weights]
+            assert_same_weights(copy.weights, model.weights)
+            for ours, theirs in zip(self.optimizers(copy), self.optimizers(model), strict=True):
+                assert_same_weights(ours.variables, theirs.variables)
+        finally:
+            for part, trainable in zip(parts, before, strict=True):
+                part.trainable = trainable
 
     # Training
 

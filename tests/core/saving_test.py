@@ -1,17 +1,23 @@
 """Tests of saving and loading: only models of the package, and only whole files."""
 
+import contextlib
+import copy
 import io
 import json
 import os
+import pickle
+import re
 import sys
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
 from contracts import assert_same_weights
 
 import keras_gen
+from keras_gen.adversarial import GAN
 from keras_gen.autoregressive import MADE
 from keras_gen.core import saving
 
@@ -76,6 +82,7 @@ def test_the_class_needs_not_be_imported(content, tmp_path):
         assert type(loaded) is sys.modules["keras_gen.autoregressive.made"].MADE
     finally:
         sys.modules["keras_gen.autoregressive.made"] = module
+        keras.saving.register_keras_serializable("keras_gen")(module.MADE)
 
 
 def test_missing_files(tmp_path):
@@ -186,8 +193,261 @@ def test_where_a_model_cannot_be_saved(model, tmp_path):
 
 def test_a_description_makes_the_same_model(model):
     description = json.loads(json.dumps(saving.described(model)))
-    copy = saving.from_description(description)
-    assert type(copy) is MADE
-    assert copy.get_config() == model.get_config()
+    again = saving.from_description(description)
+    assert type(again) is MADE
+    assert again.get_config() == model.get_config()
     with pytest.raises(ValueError, match=r"holds os\.path, which is not a model of keras_gen"):
         saving.from_description({"module": "os", "class_name": "path", "config": {}})
+
+
+# Keras' own ways
+
+
+def test_a_class_is_known_to_keras_and_a_users_is_not():
+    assert keras.saving.get_registered_object("keras_gen>MADE") is MADE
+
+    class MADEOfAUser(MADE):
+        pass
+
+    assert keras.saving.get_registered_name(MADEOfAUser) == "MADEOfAUser"
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        lambda model, path: keras.models.load_model(path),
+        lambda model, path: pickle.loads(pickle.dumps(model)),
+        lambda model, path: copy.deepcopy(model),
+    ],
+    ids=["load_model", "pickle", "deepcopy"],
+)
+def test_copies_have_the_weights_and_the_optimizers_state(model, content, tmp_path, duplicate):
+    (tmp_path / "model.keras").write_bytes(content)
+    again = duplicate(model, tmp_path / "model.keras")
+    assert type(again) is MADE
+    assert again.get_config() == model.get_config()
+    assert_same_weights(again.weights, model.weights)
+    assert int(again.optimizer.iterations) == int(model.optimizer.iterations) == 1
+    assert_same_weights(again.optimizer.variables, model.optimizer.variables)
+
+
+def test_a_clone_has_new_weights_and_the_same_arguments(model):
+    clone = keras.models.clone_model(model)
+    assert type(clone) is MADE
+    assert clone.get_config() == model.get_config()
+    assert int(clone.optimizer.iterations) == 0
+    assert any(np.any(ours != theirs) for ours, theirs in zip(clone.get_weights(), model.get_weights(), strict=True))
+
+
+def test_files_from_before_classes_were_registered(content, model, tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(renamed(content, registered_name="MADE"))
+    for loaded in (keras_gen.load_model(path), keras.saving.load_model(path, custom_objects={"MADE": MADE})):
+        assert type(loaded) is MADE
+        assert_same_weights(loaded.optimizer.variables, model.optimizer.variables)
+
+
+class Gentle(MADE):
+    """A class of a user's, who does not register it."""
+
+    def __init__(self, event_shape, *, gamma=1.0, **kwargs):
+        super().__init__(event_shape, **kwargs)
+        self.gamma = gamma
+
+
+@keras.saving.register_keras_serializable("saving_test")
+class Registered(Gentle):
+    pass
+
+
+def test_a_class_of_ones_own(tmp_path):
+    path = tmp_path / "model.keras"
+    Gentle((4,), gamma=2.0, hidden_units=(3,), seed=5).save(path)
+    loaded = keras_gen.load_model(path, custom_objects={"Gentle": Gentle})
+    assert type(loaded) is Gentle
+    assert (loaded.gamma, loaded.hidden_units, loaded.seed) == (2.0, (3,), 5)
+    assert "can be loaded only with 'Gentle' in `custom_objects`" in load_error(path)
+    with keras.saving.custom_object_scope({"Gentle": Gentle}):
+        assert keras_gen.load_model(path).gamma == 2.0
+    assert pickle.loads(pickle.dumps(loaded)).gamma == 2.0
+    Registered((4,), gamma=3.0).save(path)
+    assert type(keras_gen.load_model(path)) is Registered
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda model, path: model.save(path),
+        lambda model, path: keras.saving.save_model(model, path),
+        lambda model, path: model.save_weights(path),
+    ],
+    ids=["save", "save_model", "save_weights"],
+)
+@pytest.mark.parametrize("name", ["model.h5", "model.hdf5"])
+def test_hdf5_files_are_refused_and_harm_nothing(save, name, tmp_path):
+    network = {"generator_network": {"name": "dense", "hidden_units": (3,)}}
+    model = GAN((2, 2, 1), 2, latent_size=2, **network)
+    model.compile(keras.optimizers.SGD(0.5), keras.optimizers.RMSprop(0.25))
+    before = model.get_compile_config()
+    with pytest.raises(ValueError, match=r"\.weights\.h5"):
+        save(model, tmp_path / name)
+    assert model.get_compile_config() == before
+    model.save(tmp_path / "model.keras")
+    loaded = keras_gen.load_model(tmp_path / "model.keras")
+    assert [type(each) for each in loaded.optimizers] == [keras.optimizers.SGD, keras.optimizers.RMSprop]
+
+
+def test_a_refused_file_is_not_touched(model, tmp_path):
+    path = tmp_path / "model.h5"
+    path.write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"^A model is saved to a \.keras file, .* received '.*model\.h5'\.$"):
+        model.save(path)
+    assert path.read_bytes() == b"mine"
+
+
+def test_weights_alone(model, tmp_path):
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = MADE((4,), hidden_units=(5,), seed=3)
+    other.compile(keras.optimizers.RMSprop(0.01))
+    other.load_weights(tmp_path / "model.weights.h5")
+    assert_same_weights(other.weights, model.weights)
+    assert_same_weights(other.optimizer.variables, model.optimizer.variables)
+
+
+def test_export_names_what_exports(model, tmp_path):
+    with pytest.raises(NotImplementedError, match=r"^`keras_gen\.export\.saved_model\(model, folder\)` exports all"):
+        model.export(tmp_path / "folder")
+    assert not os.listdir(tmp_path)
+
+
+# Files made to misbehave
+
+
+@pytest.fixture
+def unbuilt(monkeypatch):
+    """A file whose checks all pass is not built."""
+    monkeypatch.setattr(keras.saving, "load_model", lambda path, custom_objects: "built")
+
+
+def test_files_cut_short_anywhere(content, tmp_path, unbuilt):
+    path = tmp_path / "model.keras"
+    for size in range(0, len(content), 10):
+        path.write_bytes(content[:size])
+        load_error(path)
+
+
+def test_a_wrong_byte_anywhere_in_the_directory(content, tmp_path, unbuilt):
+    path = tmp_path / "model.keras"
+    start = content.rindex(b"model.weights.h5") - 200
+    errors = 0
+    for position in range(start, len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x55
+        path.write_bytes(damaged)
+        # Dates and attributes may be anything.
+        with contextlib.suppress(ValueError):
+            assert keras_gen.load_model(path) == "built"
+            continue
+        load_error(path)
+        errors += 1
+    assert errors > 100
+
+
+def with_config(content: bytes, path, config: dict) -> None:
+    old = json.loads(zipfile.ZipFile(io.BytesIO(content)).read("config.json"))
+    path.write_bytes(renamed(content, config={**old["config"], **config}))
+
+
+def lambda_layer() -> dict:
+    with pytest.warns(UserWarning, match="lambda"):
+        return keras.saving.serialize_keras_object(keras.layers.Lambda(lambda x: x))
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"event_shape": [1 << 40]}, r"has the event_shape \[1099511627776\], of more than 67,108,864 entries\.$"),
+        ({"event_shape": [100_000, 100_000]}, r"has the event_shape \[100000, 100000\], of more than"),
+        ({"event_shape": [1 << 26]}, r"it asks for [0-9,]+ bytes of weights or more, and does not hold them\.$"),
+        ({"hidden_units": [1 << 40]}, "does not fit MADE of this version"),
+        ({"hidden_units": [30_000, 30_000]}, "it asks for [0-9,]+ bytes of weights or more"),
+        ({"event_shape": "abc"}, "does not fit MADE of this version"),
+        ({"event_shape": {"a": 1}}, "does not fit MADE of this version"),
+        ({"event_shape": [4.5]}, "does not fit MADE of this version"),
+        ({"hidden_units": {"a": None}}, "does not fit MADE of this version"),
+        ({"seed": [[]]}, "does not fit MADE of this version"),
+        ({"dtype": "../../float"}, "does not fit MADE of this version"),
+        ({"frozen_parts": [1]}, "does not fit MADE of this version"),
+        ({"activation": {"module": "os", "class_name": "system", "config": {}}}, "holds os.system, which is neither"),
+        ({"activation": {"class_name": "__lambda__", "config": {"value": "4w=="}}}, "holds a Lambda, which is code"),
+        (
+            {
+                "a": [
+                    {
+                        "b": {
+                            "module": "posix",
+                            "class_name": "function",
+                            "config": "system",
+                            "registered_name": "system",
+                        }
+                    }
+                ]
+            },
+            "holds posix.function, which is neither of Keras nor of keras_gen",
+        ),
+    ],
+)
+def test_configurations_made_to_misbehave(content, tmp_path, config, sentence):
+    path = tmp_path / "model.keras"
+    with_config(content, path, config)
+    assert re.search(sentence, load_error(path))
+
+
+def test_lambda_layers_are_refused_wherever_they_are(content, tmp_path):
+    path = tmp_path / "model.keras"
+    with_config(content, path, {"network": {"name": "keras", "layer": lambda_layer()}})
+    assert "holds a Lambda, which is code" in load_error(path)
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "assets/../../evil.txt", "..\\evil.txt"])
+def test_members_outside_of_the_file(content, tmp_path, name):
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, b"evil")
+    assert "a path outside of it" in load_error(path)
+    assert sorted(os.listdir(tmp_path)) == ["model.keras"]
+
+
+def test_members_that_expand_beyond_reason(content, tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(replaced(content, "model.weights.h5", None))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("model.weights.h5", "w") as member:
+        for _ in range(257):
+            member.write(bytes(1 << 20))
+    assert "model.weights.h5 expands to 269,484,032 bytes" in load_error(path)
+
+
+def test_weights_that_are_elsewhere(content, tmp_path):
+    """HDF5 can refer to other files, whose content would become weights."""
+    (tmp_path / "secret").write_bytes(bytes(range(80)))
+    weights = tmp_path / "weights.h5"
+    weights.write_bytes(zipfile.ZipFile(io.BytesIO(content)).read("model.weights.h5"))
+    with h5py.File(weights, "r+") as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        name = next(name for name in names if file[name].ndim == 2 and "optimizer" not in name)
+        shape = file[name].shape
+        del file[name]
+        file.create_dataset(name, shape, "float32", external=[(str(tmp_path / "secret"), 0, 80)])
+    path = tmp_path / "model.keras"
+    path.write_bytes(replaced(content, "model.weights.h5", weights.read_bytes()))
+    assert "external" in load_error(path)
+
+
+def test_a_configuration_nested_too_deeply(content, tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(replaced(content, "config.json", b'{"a":' * 100_000))
+    load_error(path)
+    path.write_bytes(renamed(content, config=json.loads("[" * 900 + "]" * 900)))
+    load_error(path)
