@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 
 import keras
@@ -128,4 +129,6 @@ def with_frozen_parts(init: Callable) -> Callable:
         if frozen_parts is not None or not trainable:
             freeze_parts(self, trainable, frozen_parts or {})
 
+    # For Keras, too, which looks at arguments without following what a function wraps.
+    __init__.__signature__ = inspect.signature(init)
     return __init__

@@ -223,8 +223,10 @@ def class_of(path: Path | str, config, custom_objects: dict | None = None) -> ty
         found = next((each for each in (*registrations, found) if each is not None), None)
     if isinstance(found, type) and issubclass(found, Model):
         return found
-    holds = f"holds {module}.{name}, which is not a model of keras_gen."
-    if found is None and module.split(".")[0] not in ("keras", "keras_gen", "None"):
+    # Keras leaves the module out for a class of a script.
+    full_name = name if module == "None" != name else f"{module}.{name}"
+    holds = f"holds {full_name}, which is not a model of keras_gen."
+    if found is None and name != "None" and module.split(".")[0] not in ("keras", "keras_gen"):
         raise ValueError(f"`{path}` can be loaded only with {name!r} in `custom_objects`: it {holds}")
     raise ValueError(f"`{path}` {holds}")
 

@@ -52,7 +52,9 @@ def assert_same(ours, theirs):
     assert [weight.trainable for weight in ours.weights] == [weight.trainable for weight in theirs.weights]
     assert_same_weights(ours.weights, theirs.weights)
     for first, second in zip(ours.optimizers, theirs.optimizers, strict=True):
-        assert int(first.iterations) == int(second.iterations) > 0
+        # An optimizer without weights never moves.
+        assert int(first.iterations) == int(second.iterations)
+        assert int(first.iterations) > 0 or len(first.variables) == 2
         assert_same_weights(first.variables, second.variables)
 
 
@@ -167,7 +169,7 @@ WAYS = {
         (freeze_all_but_the_last, 9),
         (freeze_single_weights, 9),
         (thaw_what_starts_frozen, 13),
-        (freeze_a_dict_and_thaw_a_weight, 11),
+        (freeze_a_dict_and_thaw_a_weight, 10),
     ],
 )
 def test_every_way_of_copying_keeps_every_flag(way, change, num_trainable, tmp_path):

@@ -331,8 +331,9 @@ def unbuilt(monkeypatch):
 
 def test_files_cut_short_anywhere(content, tmp_path, unbuilt):
     path = tmp_path / "model.keras"
-    for size in range(0, len(content), 10):
-        path.write_bytes(content[:size])
+    path.write_bytes(content)
+    for size in reversed(range(0, len(content), 10)):
+        os.truncate(path, size)
         load_error(path)
 
 
@@ -359,8 +360,7 @@ def with_config(content: bytes, path, config: dict) -> None:
 
 
 def lambda_layer() -> dict:
-    with pytest.warns(UserWarning, match="lambda"):
-        return keras.saving.serialize_keras_object(keras.layers.Lambda(lambda x: x))
+    return keras.saving.serialize_keras_object(keras.layers.Lambda(lambda x: x))
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def lambda_layer() -> dict:
     [
         ({"event_shape": [1 << 40]}, r"has the event_shape \[1099511627776\], of more than 67,108,864 entries\.$"),
         ({"event_shape": [100_000, 100_000]}, r"has the event_shape \[100000, 100000\], of more than"),
-        ({"event_shape": [1 << 26]}, r"it asks for [0-9,]+ bytes of weights or more, and does not hold them\.$"),
+        ({"event_shape": [1 << 22]}, r"it asks for [0-9,]+ bytes of weights or more, and does not hold them\.$"),
         ({"hidden_units": [1 << 40]}, "does not fit MADE of this version"),
         ({"hidden_units": [30_000, 30_000]}, "it asks for [0-9,]+ bytes of weights or more"),
         ({"event_shape": "abc"}, "does not fit MADE of this version"),
@@ -437,12 +437,16 @@ def test_weights_that_are_elsewhere(content, tmp_path):
         names = []
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         name = next(name for name in names if file[name].ndim == 2 and "optimizer" not in name)
-        shape = file[name].shape
-        del file[name]
-        file.create_dataset(name, shape, "float32", external=[(str(tmp_path / "secret"), 0, 80)])
+        value = np.asarray(file[name])
     path = tmp_path / "model.keras"
-    path.write_bytes(replaced(content, "model.weights.h5", weights.read_bytes()))
-    assert "external" in load_error(path)
+    for elsewhere in ({"data": value}, {"external": [(str(tmp_path / "secret"), 0, value.nbytes)]}):
+        with h5py.File(weights, "r+") as file:
+            del file[name]
+            file.create_dataset(name, value.shape, "float32", **elsewhere)
+        path.write_bytes(replaced(content, "model.weights.h5", weights.read_bytes()))
+        if "data" in elsewhere:
+            keras_gen.load_model(path)
+    assert "does not fit MADE of this version" in load_error(path)
 
 
 def test_a_configuration_nested_too_deeply(content, tmp_path):
