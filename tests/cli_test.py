@@ -90,7 +90,7 @@ def test_sample_draws_captions_in_turn(trained, tmp_path, monkeypatch, capsys):
     np.testing.assert_allclose(np.load(output), expected, atol=1.0)
     status, _, err = run(monkeypatch, capsys, "sample", trained, "--caption", "a", "--output", tmp_path / "y.npy")
     assert status == 1
-    assert "`caption` must be left out" in err
+    assert "--caption must be left out" in err
     assert "holds a MADE, which takes none" in err
 
 
@@ -197,8 +197,8 @@ def test_options_of_sampling_are_those_of_the_model(tmp_path, monkeypatch, capsy
     np.testing.assert_array_equal(np.load(output), model.sample(5, seed=3, truncation=0.1))
     assert np.any(np.load(output) != model.sample(5, seed=3))
     for option, sentence in {
-        "truncation": "`option` must be NAME=NUMBER with a number, received 'truncation'.",
-        "truncation=much": "`option` must be NAME=NUMBER with a number, received 'truncation=much'.",
+        "truncation": "--option must be NAME=NUMBER with a number, received 'truncation'.",
+        "truncation=much": "--option must be NAME=NUMBER with a number, received 'truncation=much'.",
         "heat=2": "`heat` is no option of GAN.sample; it takes truncation.",
     }.items():
         status, _, err = run(monkeypatch, capsys, *sample, "--overwrite", "--option", option)
@@ -259,7 +259,7 @@ def test_translate_never_overwrites_unless_asked(translator, tmp_path, monkeypat
     # Not the images themselves.
     status, _, err = run(monkeypatch, capsys, "translate", folder, *flags[:3], tmp_path / "in" / ".", "--overwrite")
     assert status == 1
-    assert "`output` must lie outside of the folder" in err
+    assert "--output must lie outside of the folder" in err
 
 
 def test_translate_resizes_and_reports_what_it_cannot_read(translator, tmp_path, monkeypatch, capsys):
@@ -293,9 +293,9 @@ def test_translate_says_what_it_needs(trained, translator, tmp_path, monkeypatch
     flags = ("--input", tmp_path / "in", "--output", tmp_path / "out")
     for arguments, sentence in {
         (trained, *flags): "holds a MADE, which translates no images.",
-        (translator[1], *flags, "--domain", 1): "`domain` must be None: this Pix2Pix has one target only.",
+        (translator[1], *flags, "--domain", 1): "--domain must be None: this Pix2Pix has one target only.",
         (translator[1], *flags, "--back"): "`model` must have the signature translate_back; Pix2Pix has",
-        (translator[1], "--input", tmp_path / "no", *flags[2:]): "`input`: there is no folder",
+        (translator[1], "--input", tmp_path / "no", *flags[2:]): "--input: there is no folder",
         (translator[1], "--input", trained, *flags[2:]): "holds no image (.png",
     }.items():
         status, _, err = run(monkeypatch, capsys, "translate", *arguments)
@@ -325,7 +325,7 @@ def test_complete_draws_parts_of_the_images_of_a_folder(trained, tmp_path, monke
             np.testing.assert_array_equal(shown[row][1], values)
     for arguments, sentence in {
         (trained, tmp_path / "in", "new.png"): "holds a MADE, which completes no parts.",
-        (tmp_path / "puzzle.keras", tmp_path / "no", "new.png"): "`input`: there is no folder",
+        (tmp_path / "puzzle.keras", tmp_path / "no", "new.png"): "--input: there is no folder",
         (tmp_path / "puzzle.keras", tmp_path / "in", "out.png"): "out.png exists; --overwrite replaces it.",
     }.items():
         folder, given, name = arguments
@@ -369,13 +369,13 @@ def test_a_file_alone_tells_the_rate_of_its_sound(tmp_path, monkeypatch, capsys)
     ("arguments", "sentence"),
     [
         (["train", "mode"], "`recipe` 'mode' is unknown; did you mean made"),
-        (["train", "made", "--dataset", "digitz"], "`name` 'digitz' is unknown; did you mean digits"),
+        (["train", "made", "--dataset", "digitz"], "--dataset 'digitz' is unknown; did you mean digits"),
         (["sample", "nowhere"], "does not exist"),
-        (["sample", "nowhere", "--num-samples", "0"], "`num_samples` must be at least 1, received 0"),
-        (["sample", "nowhere", "--num-samples", "-1"], "`num_samples` must be at least 1, received -1"),
-        (["sample", "nowhere", "--output", "x.gif"], "`output` '.gif' is unknown"),
+        (["sample", "nowhere", "--num-samples", "0"], "--num-samples must be at least 1, received 0"),
+        (["sample", "nowhere", "--num-samples", "-1"], "--num-samples must be at least 1, received -1"),
+        (["sample", "nowhere", "--output", "x.gif"], "--output '.gif' is unknown"),
         (["info", "nowhere"], "holds no finished run"),
-        (["export", "nowhere", "--output", "x", "--quantize", "int8"], "`quantize` must be none for a SavedModel"),
+        (["export", "nowhere", "--output", "x", "--quantize", "int8"], "--quantize must be none for a SavedModel"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_a_status(arguments, sentence, monkeypatch, capsys, tmp_path):
