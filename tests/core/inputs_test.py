@@ -1,5 +1,6 @@
 """Each wrong input gets one sentence: for every verb, in every form that data come in."""
 
+import functools
 import re
 
 import keras
@@ -111,6 +112,20 @@ PAIRS = [(verb, form) for verb in VERBS for form in FORMS if form in WHOLE or no
 @pytest.fixture(scope="module")
 def columns():
     return {"x": bits(NUM), "condition": np.arange(NUM) % 4}
+
+
+@pytest.fixture(scope="module")
+def found_from(columns):
+    """The figures of a verb from data in a form, and the weights after it."""
+
+    @functools.cache
+    def compute(verb, form, weighted):
+        weights = {"sample_weight": np.linspace(0.0, 2.0, NUM)} if weighted else {}
+        model = Bits(num_classes=4)
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        return VERBS[verb](model, *FORMS[form]({**columns, **weights})), model.get_weights()
+
+    return compute
 
 
 @pytest.fixture(scope="module")
@@ -227,15 +242,8 @@ def test_wrong_data_get_one_sentence(model, columns, verb, form, fault):
     ("verb", "form", "weighted"),
     [(*pair, weighted) for pair in PAIRS for weighted in (False, True) if not (weighted and "predict" in pair[0])],
 )
-def test_every_form_of_data_gives_the_same_figures_and_weights(columns, verb, form, weighted):
-    if weighted:
-        columns = {**columns, "sample_weight": np.linspace(0.0, 2.0, NUM)}
-    found = []
-    for each in ("a dict", form):
-        model = Bits(num_classes=4)
-        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
-        found.append((VERBS[verb](model, *FORMS[each](columns)), model.get_weights()))
-    (expected, weights), (figures, others) = found
+def test_every_form_of_data_gives_the_same_figures_and_weights(found_from, verb, form, weighted):
+    (expected, weights), (figures, others) = (found_from(verb, each, weighted) for each in ("a dict", form))
     for ours, theirs in zip(tf.nest.flatten(figures), tf.nest.flatten(expected), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     for ours, theirs in zip(others, weights, strict=True):
