@@ -146,13 +146,13 @@ def sample(
         x = model.sample(num_samples, condition=np.full(num_samples, label), seed=seed, **options).numpy()
     described = data_of_run(folder)
     if "scale" in described:
-        mean, deviation = (np.array(part) for part in described["scale"])
+        mean, deviation = (np.array(described["scale"][part]) for part in ("mean", "deviation"))
         x = x * deviation + mean
     with atomic_file(output) as path:
         if output.suffix == ".npy":
             np.save(path, x)
         elif output.suffix == ".csv":
-            names = described.get("columns", [f"column {index}" for index in range(x.shape[1])])
+            names = described.get("column_names", [f"column {index}" for index in range(x.shape[1])])
             pd.DataFrame(x, columns=names).to_csv(path, index=False)
         elif output.suffix == ".wav":
             pictures.write_wav(path, x, space.sample_rate)
@@ -299,7 +299,8 @@ def evaluate(
     described = data_of_run(folder)
     reading |= {name: described[name] for name in ("binarization",) if name in described}
     if described.get("standardized"):
-        reading["standardize"] = described.get("scale", True)
+        scale = described.get("scale")
+        reading["standardize"] = True if scale is None else (scale["mean"], scale["deviation"])
     if image_size is not None:
         reading["image_size"] = image_size
     splits = data.load(

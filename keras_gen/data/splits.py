@@ -401,10 +401,14 @@ class Splits:
             "binarization": self.binarization,
             **columns.get("x", {"columns": columns}),
             "standardized": self.scale is not None,
-            **({} if self.scale is None else {"scale": [np.asarray(part).tolist() for part in self.scale]}),
-            **({"columns": list(self.column_names)} if self.column_names else {}),
+            **({} if self.scale is None else {"scale": self.scale_description()}),
+            **({"column_names": list(self.column_names)} if self.column_names else {}),
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
+
+    def scale_description(self) -> dict[str, list]:
+        """Returns the mean and the deviation that standardised each entry."""
+        return {name: np.asarray(part).tolist() for name, part in zip(("mean", "deviation"), self.scale, strict=True)}
 
 
 def described(space: Space) -> dict:

@@ -248,6 +248,14 @@ class GridSchedule:
     """Training steps between two looks at the validation likelihood, whose best weights are kept."""
     folds: int = 0
     """Folds of a cross-validation before the training, each of which chooses for itself; 0 for none."""
+    epochs: int | None = None
+    """Passes over the training data, in place of a number of training steps."""
+
+    def counted(self, steps_per_epoch: int) -> "GridSchedule":
+        """Returns the schedule with its number of training steps, also where it names a number of epochs."""
+        if self.epochs is None:
+            return self
+        return dataclasses.replace(self, num_steps=self.epochs * steps_per_epoch, epochs=None)
 
     def rate(self, learning_rate: float):
         """Returns a learning rate as a function of the training step: a line that ends at 0.

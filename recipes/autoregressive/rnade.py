@@ -70,6 +70,7 @@ def main(
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed, standardize=True)
     if dequantize:
         splits = dequantized(splits)
+    schedule = schedule.counted(splits.steps_per_epoch)
 
     def build(num_components: int, learning_rate: float, weight_decay: float) -> autoregressive.RNADE:
         model = autoregressive.RNADE(

@@ -74,7 +74,7 @@ def test_zip_files_parquet_files_and_data_frames(tmp_path):
     for name in (tmp_path / "rows.parquet", tmp_path / "rows.csv.zip", frame):
         np.testing.assert_allclose(everything(data.load(name)), ROWS[np.argsort(ROWS[:, 0])], rtol=1e-6)
     assert data.load(frame).column_names == ("weight", "height")
-    assert data.load(frame).description()["columns"] == ["weight", "height"]
+    assert data.load(frame).description()["column_names"] == ["weight", "height"]
 
 
 def test_whole_numbers_of_a_table_are_real_numbers(tmp_path):

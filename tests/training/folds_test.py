@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import data, evaluation, training
 from keras_gen.core import DensityModel
+from keras_gen.training.card import model_card
 
 tfd = tfp.distributions
 
@@ -112,8 +113,19 @@ def test_a_run_reports_the_folds_beside_their_baselines(tmp_path):
         assert figures[f"log_likelihood_{name}_standard_error"] == pytest.approx(expected.standard_error)
     validation = splits.array("validation")
     assert metrics["validation"]["nll"] == pytest.approx(-model.log_prob(validation).numpy().mean(), rel=1e-5)
+    # The card of a model of a table can be written, and the report names its columns.
+    report = run.report(splits, metrics, protocol="", likelihood="exact", num_weights=1, **run.training)
+    assert report["dataset"]["column_names"] == [str(place) for place in range(splits.event_shape[0])]
+    assert report["dataset"]["scale"]["mean"] == pytest.approx(splits.scale[0])
+    assert "set.csv" in model_card(run.name, run.config, model, report, {"test": metrics["test"]})
     with pytest.raises(ValueError, match="`dataset` must hold real vectors; digits holds 17 levels"):
         training.fit_chosen(run, data.load("digits"), build, grid, SCHEDULE)
+
+
+def test_epochs_are_counted_in_steps():
+    assert SCHEDULE.counted(7) == SCHEDULE
+    counted = dataclasses.replace(SCHEDULE, epochs=3).counted(7)
+    assert counted == dataclasses.replace(SCHEDULE, num_steps=21)
 
 
 def test_a_rate_falls_to_zero_as_on_a_line():
