@@ -129,9 +129,9 @@ class VAE(LatentVariableModel):
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
         """
-        scaled = self.event_space.scaled(self.validated(x), 0.0, 1.0)
-        vectors = self.condition_vectors(self.validated_condition(condition))
-        return tf.cast(self.encoder.features(scaled, vectors), tf.float32)
+        x, condition = self.validated_pair(x, condition)
+        scaled = self.event_space.scaled(x, 0.0, 1.0)
+        return tf.cast(self.encoder.features(scaled, self.condition_vectors(condition)), tf.float32)
 
     def posterior_of(self, parameters: tf.Tensor) -> tfd.TransformedDistribution:
         """Returns q(z|x) given its parameters, on the codes that the prior allows."""

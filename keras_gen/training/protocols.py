@@ -151,9 +151,7 @@ def fit_levels(
     Returns:
         What `metrics.json` holds.
     """
-    model.adapt(splits.array("train"), standardize=standardize)
-    model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
-    model.adapt_normalizations(splits.array("train"))
+    model = fit_flow(run, model, splits, schedule, standardize=standardize)
     metrics = evaluation.likelihoods(model, splits, num_samples)
     metrics["test"].update(independent_pixels(splits))
     return run.finish(
@@ -204,11 +202,17 @@ def fit_built(run: Run, splits: Splits, build: Callable[[int], DensityModel], sc
     """Builds a density, a flow with the training data's standardisation as its first step, and trains it."""
     with run.scope():
         model = build(splits.steps_per_epoch)
-    if not isinstance(model, FlowModel):
-        return run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
-    model.adapt(splits.array("train"))
+    if isinstance(model, FlowModel):
+        return fit_flow(run, model, splits, schedule)
+    return run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
+
+
+def fit_flow(run: Run, model: FlowModel, splits: Splits, schedule: Schedule, *, standardize: bool = True) -> FlowModel:
+    """Trains a flow between what starts from the training data and what takes its moments from all of them."""
+    x = splits.array("train")
+    model.adapt(x, standardize=standardize)
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
-    model.adapt_normalizations(splits.array("train"))
+    model.adapt_normalizations(x)
     return model
 
 
