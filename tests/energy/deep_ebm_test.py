@@ -55,7 +55,7 @@ class TestMaximumLikelihood(ModelContract, ConditionContract):
     """Every argument away from its default: images of a class, by chains, with spectral normalization."""
 
     falling_term = "energy"
-    epochs = 6
+    passes = 6
 
     def make_model(self, **changes):
         network = {"name": "convolutional", "filters": [3, 4], "hidden_units": [5], "spectral_norm": True}
@@ -69,7 +69,7 @@ class TestMaximumLikelihood(ModelContract, ConditionContract):
 class TestNoiseContrastive(ModelContract):
     """Vectors, with two noise draws for each."""
 
-    epochs = 4
+    passes = 4
     excluded_arguments = ("num_classes",)
 
     def make_model(self, **changes):
@@ -85,7 +85,7 @@ class TestJoint(ModelContract, ConditionContract):
     """A classifier, of which some labels are not known, by score matching."""
 
     falling_term = "classification_loss"
-    epochs = 8
+    passes = 8
     argument_bases = (DeepEBM,)
 
     def make_model(self, **changes):
