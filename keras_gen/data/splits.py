@@ -64,6 +64,7 @@ class Splits:
         num_levels_before: number of levels before a dynamic binarization.
         scale: mean and standard deviation by which real vectors were standardised, or None.
         column_names: names of the entries of vectors that come from a table.
+        class_names: names of the classes of images or sounds that come from subfolders.
         augmentations: what happens to the training examples at random, one after the other.
     """
 
@@ -77,6 +78,7 @@ class Splits:
     num_levels_before: int | None = None
     scale: tuple[np.ndarray, np.ndarray] | None = None
     column_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
     augmentations: tuple[Augmentation, ...] = ()
 
     def __post_init__(self):
@@ -403,6 +405,7 @@ class Splits:
             "standardized": self.scale is not None,
             **({} if self.scale is None else {"scale": self.scale_description()}),
             **({"column_names": list(self.column_names)} if self.column_names else {}),
+            **({"class_names": list(self.class_names)} if self.class_names else {}),
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
 
