@@ -96,6 +96,7 @@ def sample(
     label: int | None = None,
     caption: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
+    mean: bool = False,
     output: pathlib.Path = pathlib.Path("samples.png"),
     overwrite: bool = False,
 ) -> None:
@@ -111,6 +112,7 @@ def sample(
         caption: sentence to draw, for a model of captions; several ones, each after a --caption, are drawn in turn.
         option: NAME=NUMBER, something that the model lets one choose about its draws, such as truncation=0.7; may be
             given several times.
+        mean: the examples that drawn codes stand for, in place of draws around these, of a VAE or the like.
         output: file to write; its ending chooses the format.
         overwrite: replace the file if it exists.
     """
@@ -126,7 +128,8 @@ def sample(
 
     model = keras_gen.load_model(folder)
     if "sample" not in model.signatures():
-        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which draws no examples.")
+        verbs = ", ".join(model.signatures())
+        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which draws no examples; it has {verbs}.")
     space = model.event_space
     if output.suffix == ".wav" and (not isinstance(space, spaces.Sound) or space.sample_rate is None):
         raise ValueError(
@@ -138,6 +141,8 @@ def sample(
             f"`output` must end in .png or .npy: {folder} holds a {type(model).__name__}, whose samples are no vectors."
         )
     options = dict(numbered(text, model.sampling_options()) for text in option)
+    if mean:
+        options["mean"] = True
     if caption and not isinstance(model.condition_space, spaces.Text):
         raise ValueError(f"`caption` must be left out: {folder} holds a {type(model).__name__}, which takes none.")
     if caption:
@@ -160,8 +165,12 @@ def sample(
         elif output.suffix == ".wav":
             pictures.write_wav(path, x, space.sample_rate)
         else:
-            pictures.picture(space, x).save(path)
-    print(f"{output}: {num_samples} samples of shape {tuple(model.event_shape)} from {folder}")
+            image = pictures.picture(space, x)
+            if "mean" in model.sampling_options():
+                image = pictures.titled(image, "means" if options.get("mean") else "draws")
+            image.save(path)
+    what = "means" if options.get("mean") else "samples"
+    print(f"{output}: {num_samples} {what} of shape {tuple(model.event_shape)} from {folder}")
 
 
 def translate(

@@ -34,7 +34,7 @@ NETWORK = {"name": "dense", "hidden_units": (3,)}
 FIGURES = {
     "log_prob": lambda m, x, **condition: m.log_prob(x, **condition),
     "log_prob_bound": bound,
-    "log_prob_estimate": bound,
+    "log_prob_upper_bound": bound,
     "energy": lambda m, x, **condition: m.energy(x, *condition.values()),
     "free_energy": energy_of_rbm,
     "reconstruction_error": lambda m, x, **condition: evaluation.reconstruction_error(m, x, *condition.values()),
@@ -48,7 +48,7 @@ MODELS = {
         lambda: ConditionalVAE((6,), 2, num_classes=3, hidden_units=(3,)),
         ["log_prob_bound", "reconstruction_error"],
     ),
-    "rbm": (lambda: RBM((6,), 3), ["log_prob_estimate", "free_energy"]),
+    "rbm": (lambda: RBM((6,), 3), ["log_prob_upper_bound", "free_energy", "reconstruction_error"]),
     "energies": (lambda: DeepEBM((6,), 2, network=NETWORK, num_classes=3), ["energy"]),
 }
 
