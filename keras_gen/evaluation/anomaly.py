@@ -281,20 +281,26 @@ def compressed(example: np.ndarray, levels: int) -> Iterator[bytes]:
 # Data: outliers, and examples for background models
 
 
-def simple_outliers(x, levels: int, *, seed: int = 0) -> dict[str, np.ndarray]:
-    """Makes images that are unlike the given ones but share something with them.
+def simple_outliers(x, levels: int | None, *, seed: int = 0) -> dict[str, np.ndarray]:
+    """Makes images, or rows of real numbers, that are unlike the given ones but share something with them.
 
     Args:
-        x: images in levels, of shape `(num, height, width, channels)`.
-        levels: number of levels of an entry.
+        x: images in levels, of shape `(num, height, width, channels)`; or real vectors of shape `(num, entries)`.
+        levels: number of levels of an entry; None for real vectors.
         seed: seed of what is random.
 
     Returns:
-        "noise", uniform over the levels; "shuffled", the pixels of each image in a random order of its own;
+        Of real vectors: "noise", uniform from the least to the largest value of each entry; and "shuffled", each entry
+        in an order of its own among the rows, so that entries no longer depend on each other. Of images: "noise",
+        uniform over the levels; "shuffled", the pixels of each image in a random order of its own;
         "inverted", light instead of dark; and, of square images, "turned", by a quarter. Each has the shape of `x`.
     """
-    x, levels = whole_levels(x, levels)
     random = np.random.default_rng(seed)
+    if levels is None:
+        x = np.asarray(x)
+        noise = random.uniform(np.nanmin(x, axis=0), np.nanmax(x, axis=0), x.shape)
+        return {"noise": noise.astype(x.dtype), "shuffled": random.permuted(x, axis=0)}
+    x, levels = whole_levels(x, levels)
     pixels = x.reshape(len(x), -1, x.shape[-1])
     order = random.permuted(np.tile(np.arange(pixels.shape[1]), (len(x), 1)), axis=1)
     outliers = {
