@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_gen import checks, seeds
 from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.columns import Column
-from keras_gen.spaces import Levels, Reals, Sound, Space
+from keras_gen.spaces import Levels, Sound, Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -317,26 +317,6 @@ class Splits:
             return np.clip(np.round(factor * large), 0, levels - 1).astype(np.uint8 if levels <= 256 else np.int32)
 
         return self.changed(resize, Levels((height, width, self.event_shape[2]), levels))
-
-    def dequantized(self, seed: int = 0) -> "Splits":
-        """Returns the set with levels turned into real vectors: uniform noise from [0, 1) is added to each level.
-
-        The mean log density of such vectors is at most the log mass of the levels.
-
-        Args:
-            seed: seed of the noise, which is drawn once.
-
-        Raises:
-            ValueError: if the examples are not levels held in memory.
-        """
-        if self.levels is None:
-            raise ValueError(f"`dequantized` needs levels; {self.name} holds real numbers.")
-
-        def dequantize(x, number):
-            noise = np.random.default_rng((seed, number)).random(x.shape, np.float32)
-            return (x + noise).reshape(len(x), -1)
-
-        return self.changed(dequantize, Reals((int(np.prod(self.event_shape)),)))
 
     def changed(self, function: Callable[[np.ndarray, int], np.ndarray], space: Space | None = None) -> "Splits":
         """Returns the set with a function applied to the examples of each split; other columns stay as they are.

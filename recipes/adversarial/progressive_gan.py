@@ -89,21 +89,24 @@ def main(
         run.compile(model, *optimizers, xla=False)
     model = run.fit(model, splits, epochs=epochs)
 
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    metrics = {
+        split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
+    }
     if originals.event_shape == (28, 28, 1):
         batches = (
             model.sample(500, seed=(run.seed, index))[:, margin : margin + height, margin : margin + width]
             for index in range(-(-num_samples // 500))
         )
         samples = np.concatenate(list(batches))[:num_samples]
-        test = originals.array("test")
-        metrics["test"].update(evaluation.sample_quality(samples, test, levels=originals.levels))
+        for split in metrics:
+            real = originals.array(split)
+            metrics[split].update(evaluation.sample_quality(samples, real, levels=originals.levels))
     return run.finish(
         model,
         splits,
         metrics,
         protocol="Losses of the players on held-out data; of 28×28 grey digits, samples without their margin against "
-        "all test examples, by the features of the classifier that comes with the package.",
+        "all held-out examples, by the features of the classifier that comes with the package.",
     )
 
 

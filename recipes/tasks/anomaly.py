@@ -61,7 +61,7 @@ def main(
     import numpy as np
 
     from keras_gen import autoregressive, evaluation, flows, latent
-    from keras_gen.data import Splits, load
+    from keras_gen.data import Splits, dequantized, load
 
     examples = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=left_out != "none")
     adds_noise = model == "real_nvp" and examples.levels is not None
@@ -74,7 +74,7 @@ def main(
         return flows.RealNVP(splits.event_shape, num_layers, hidden_units, seed=run.seed)
 
     def trained(stage: training.Run, examples: Splits):
-        splits = examples.dequantized(run.seed) if adds_noise else examples
+        splits = dequantized(examples, run.seed) if adds_noise else examples
         optimizer = keras.optimizers.AdamW(schedule.rate(splits.steps_per_epoch), weight_decay=weight_decay)
         with stage.scope():
             network = stage.compile(build(splits), optimizer, xla=True)
@@ -96,11 +96,11 @@ def main(
             background=background,
             num_samples=num_samples,
             levels=examples.levels,
-            prepare=dequantized if adds_noise else None,
+            prepare=with_noise if adds_noise else None,
             seed=run.seed,
         )
 
-    def dequantized(x: np.ndarray) -> np.ndarray:
+    def with_noise(x: np.ndarray) -> np.ndarray:
         return (x + np.random.default_rng(run.seed).random(x.shape, np.float32)).reshape(len(x), -1)
 
     def figures(table: dict[str, evaluation.AUROC]) -> dict[str, float]:

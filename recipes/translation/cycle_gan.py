@@ -98,7 +98,7 @@ def main(
         splits,
         metrics,
         protocol=(
-            "Losses of the players on held-out images; and the share of translated held-out images, and of these images as "
+            "Losses of the players on held-out images; and the share of translated held-out images, and of these as "
             "they are, in which a classifier that saw real training images of the target alone finds their class."
         ),
     )
