@@ -11,10 +11,9 @@ run's folder shows 4×4, 8×8, 16×16 and 32×32 pixels after the first, second,
 the third one. Samples are judged without the margin, by the features of the classifier that comes with the package, as
 those of the other models in docs/adversarial_networks.md.
 
-On MNIST (156,261 weights), 33 minutes, 31 of them processor time: Fréchet distance 30.1, kernel distance 60.5 ± 3.3.
+On MNIST (156,261 weights), 33 minutes, 31 of them processor time: Fréchet distance 30.1, kernel distance 59.8 ± 3.3.
 Most samples read as digits, some have strokes that belong to none. With half of everything (--epochs 3 --stable-images
-30000 --fade-images 10000), 18 minutes, 17 of them processor time: 91.8 and 175.8 ± 3.3. These kernel distances are
-means over ten subsets, of an earlier version.
+30000 --fade-images 10000), 18 minutes, 17 of them processor time: 91.8 and 175.9 ± 5.5.
 """
 
 from keras_gen import training
