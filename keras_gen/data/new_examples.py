@@ -138,10 +138,9 @@ class NewExamples:
         if self.label is None and labels is not None:
             return {"condition": self.condition_space.validate(labels, "label").numpy()}
         if self.needs_labels:
-            kind = "a class" if isinstance(self.condition_space, ClassLabel) else "something else than a class"
-            raise ValueError(
-                f"`label` must be given: {self.name} has no labels, and the model is conditioned on {kind}."
-            )
+            if not isinstance(self.condition_space, ClassLabel):
+                raise ValueError(f"`name`: {self.name} holds nothing of what the model is conditioned on.")
+            raise ValueError(f"`label` must be given: {self.name} has no labels, and the model is conditioned on them.")
         return {"condition": np.full(num, -1 if self.label is None else self.label, np.int32)}
 
     # Values
