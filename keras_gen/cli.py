@@ -297,8 +297,10 @@ def evaluate(
         num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
         seed: seed of these samples.
     """
-    name, reading = data_and_reading_of_run(folder)
+    arguments, reading = arguments_of_run(folder)
     load_tensorflow()
+    import numpy as np
+
     import keras_gen
     from keras_gen import data, evaluation
 
@@ -308,7 +310,7 @@ def evaluate(
     if image_size is not None:
         reading["image_size"] = image_size
     splits = data.load(
-        dataset or name,
+        dataset or arguments["dataset"],
         batch_size=batch_size,
         labels=model.condition_space is not None,
         **reading,
@@ -316,7 +318,8 @@ def evaluate(
     figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed)
     found = {"likelihood": model.likelihood_kind, split: figures}
     if splits.scale is not None:
-        log_volume = evaluation.log_volume(splits.scale)
+        # The density of numbers in another unit is divided by the volume of that unit.
+        log_volume = float(np.log(splits.scale[1]).sum())
         found["unit"] = "of standardised entries"
         found[f"{split}, in the data's units"] = {
             name: value + log_volume for name, value in figures.items() if name in ("nll", "nll_bound", "nll_estimate")
@@ -371,15 +374,17 @@ def score(
 
     model = keras_gen.load_model(folder)
     figures = list(evaluation.example_figures(model))
-    dataset, reading = data_and_reading_of_run(folder) if (folder / "config.json").is_file() else (None, {})
+    arguments, reading = arguments_of_run(folder) if (folder / "config.json").is_file() else ({}, {})
+    if reading.get("standardize") is True:
+        raise ValueError(f"`folder` {folder} holds a run that does not tell its data's means and deviations.")
     described = data_of_run(folder)
     console = rich.console.Console(stderr=True)
 
     def scored(examples: data.NewExamples, title: str):
         """Yields parts of examples with their figures, under a bar."""
-        arguments = {"num_samples": num_samples, "seed": seed, "scale": reading.get("standardize")}
+        settings = {"num_samples": num_samples, "seed": seed, "scale": reading.get("standardize")}
         parts, kept = itertools.tee(examples)
-        found = evaluation.scores(model, (part.columns for part in parts), **arguments)
+        found = evaluation.scores(model, (part.columns for part in parts), **settings)
         total = examples.num_examples and -(-examples.num_examples // batch_size)
         yield from rich.progress.track(zip(kept, found, strict=True), title, total=total, console=console)
 
@@ -398,10 +403,10 @@ def score(
     with named("input"):
         examples = examples_of(input)
     known = {}
-    if reference is None and dataset is not None:
+    if reference is None and arguments:
         settings = {"num_samples": num_samples, "seed": seed, "batch_size": batch_size}
         try:
-            known = training_scores(model, folder, dataset, reading, **settings)
+            known = training_scores(model, folder, arguments["dataset"], reading, **settings)
         except (ValueError, OSError) as error:
             why = str(error).removeprefix("`name`: ").rstrip(".")
             raise ValueError(
@@ -472,8 +477,8 @@ def info(folder: Folder) -> None:
     print(json_text({"arguments": config["arguments"], **metrics}))
 
 
-def data_and_reading_of_run(folder: pathlib.Path) -> tuple[str, dict]:
-    """Returns the data set of a finished run, and the arguments of `data.load` by which other data are read as it was.
+def arguments_of_run(folder: pathlib.Path) -> tuple[dict, dict]:
+    """Returns the arguments of a finished run, and those of `data.load` by which other data are read as its own were.
 
     Means and deviations are the run's, where it tells them.
     """
@@ -484,7 +489,7 @@ def data_and_reading_of_run(folder: pathlib.Path) -> tuple[str, dict]:
     if described.get("standardized"):
         scale = described.get("scale")
         reading["standardize"] = True if scale is None else (scale["mean"], scale["deviation"])
-    return arguments["dataset"], reading
+    return arguments, reading
 
 
 @contextlib.contextmanager

@@ -73,6 +73,10 @@ def test_an_array_is_scored_in_batches_and_standardised_rows_in_the_units_of_the
     scale = (np.zeros(2), np.array([2.0, 8.0]))
     (scaled,) = evaluation.scores(model, x, scale=scale)
     np.testing.assert_allclose(scaled["log_prob"], plain - np.log(16.0), rtol=1e-6)
+    # Of a row of which an entry is missing, the unit of the other one counts.
+    x[0, 1] = np.nan
+    (missing,) = evaluation.scores(model, x[:1], scale=scale)
+    np.testing.assert_allclose(missing["log_prob"], model.log_prob(x[:1]).numpy() - np.log(2.0), rtol=1e-5)
     with pytest.raises(ValueError, match="a GAN has sample, generate"):
         evaluation.scores(gan(), x)
 

@@ -37,7 +37,6 @@ from keras_gen.evaluation.features import inception as inception
 from keras_gen.evaluation.features import random_convolutions as random_convolutions
 from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihoods as likelihoods
-from keras_gen.evaluation.likelihood import log_volume as log_volume
 from keras_gen.evaluation.likelihood import logit_likelihood as logit_likelihood
 from keras_gen.evaluation.modes import mode_count as mode_count
 from keras_gen.evaluation.modes import stacked_mode_count as stacked_mode_count

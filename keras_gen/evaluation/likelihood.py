@@ -109,17 +109,6 @@ def log_likelihood_function(
     return estimate
 
 
-def log_volume(scale: tuple[np.ndarray, np.ndarray] | None) -> float:
-    """Returns what log densities of standardised rows exceed those of rows in the data's units by, in nats.
-
-    The density of numbers in another unit is divided by the volume of that unit.
-
-    Args:
-        scale: mean and standard deviation of each entry; None for rows in the data's units.
-    """
-    return 0.0 if scale is None else float(np.log(scale[1]).sum())
-
-
 def likelihoods(model: GenerativeModel, splits: Splits, num_samples: int = 100) -> dict[str, dict[str, float]]:
     """Evaluates the likelihood of validation and test data.
 

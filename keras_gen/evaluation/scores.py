@@ -13,7 +13,7 @@ from keras_gen.core import EventModel, Model, Signature
 from keras_gen.data import NewExamples
 from keras_gen.evaluation.anomaly import reconstruction_error
 from keras_gen.evaluation.batches import batches_of, columns_for
-from keras_gen.evaluation.likelihood import folded, log_likelihood_function, log_volume
+from keras_gen.evaluation.likelihood import folded, log_likelihood_function
 from keras_gen.export.graphs import as_graph
 from keras_gen.files import atomic_file
 
@@ -120,19 +120,24 @@ def scores(
     Raises:
         ValueError: if the model has no figures of examples, or an example is not what it takes.
     """
-    figures, volume = example_figures(model, num_samples=num_samples), log_volume(scale)
+    figures = example_figures(model, num_samples=num_samples)
     # A list may be one of batches, but an array or a data frame holds examples.
     in_one = isinstance(dataset, np.ndarray) or hasattr(dataset, "to_numpy")
     batches = batches_of(dataset, batch_size) if in_one else dataset
-    return (scored_batch(model, figures, volume, batch, folded(seed, place)) for place, batch in enumerate(batches))
+    return (scored_batch(model, figures, scale, batch, folded(seed, place)) for place, batch in enumerate(batches))
 
 
-def scored_batch(model: Model, figures: Mapping[str, ExampleFigure], volume: float, batch, seed):
+def scored_batch(model: Model, figures: Mapping[str, ExampleFigure], scale, batch, seed) -> dict[str, np.ndarray]:
     """Returns the figures of one batch."""
     columns, _ = model.unpack(columns_for(model, batch))
     columns = {name: model.spaces[name].validate(column, name) for name, column in columns.items()}
     found = {name: figure(columns, seed) for name, figure in figures.items()}
-    return {name: found[name] - volume if name in LIKELIHOOD_NAMES.values() else found[name] for name in found}
+    if scale is None:
+        return found
+    # The density of numbers in another unit is divided by the volume of that unit, of entries that are there.
+    present = ~np.isnan(columns["x"])
+    volumes = np.sum(present * np.log(scale[1]), axis=tuple(range(1, present.ndim)))
+    return {name: found[name] - volumes if name in LIKELIHOOD_NAMES.values() else found[name] for name in found}
 
 
 def all_scores(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
