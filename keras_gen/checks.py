@@ -44,6 +44,17 @@ def number(name: str, value, *, whole: bool = False) -> int | float:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def boolean(name: str, value) -> bool:
+    """Returns `value` as a bool of Python.
+
+    Raises:
+        TypeError: if it is no bool.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"`{name}` must be True or False, received {value!r}.")
+    return bool(value)
+
+
 def rate(name: str, value) -> float:
     """Returns `value`, the share of units to drop, which is at least 0 and less than 1."""
     if not 0.0 <= (found := number(name, value)) < 1.0:

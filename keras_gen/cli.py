@@ -4,10 +4,13 @@ TensorFlow is imported inside the functions that need it, so that help and lists
 """
 
 import ast
+import contextlib
 import importlib
+import itertools
 import json
 import pathlib
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import tyro
@@ -93,6 +96,7 @@ def sample(
     label: int | None = None,
     caption: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
+    mean: bool = False,
     output: pathlib.Path = pathlib.Path("samples.png"),
     overwrite: bool = False,
 ) -> None:
@@ -108,6 +112,7 @@ def sample(
         caption: sentence to draw, for a model of captions; several ones, each after a --caption, are drawn in turn.
         option: NAME=NUMBER, something that the model lets one choose about its draws, such as truncation=0.7; may be
             given several times.
+        mean: the examples that drawn codes stand for, in place of draws around these, of a VAE or the like.
         output: file to write; its ending chooses the format.
         overwrite: replace the file if it exists.
     """
@@ -123,7 +128,8 @@ def sample(
 
     model = keras_gen.load_model(folder)
     if "sample" not in model.signatures():
-        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which draws no examples.")
+        verbs = ", ".join(model.signatures())
+        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which draws no examples; it has {verbs}.")
     space = model.event_space
     if output.suffix == ".wav" and (not isinstance(space, spaces.Sound) or space.sample_rate is None):
         raise ValueError(
@@ -135,6 +141,8 @@ def sample(
             f"`output` must end in .png or .npy: {folder} holds a {type(model).__name__}, whose samples are no vectors."
         )
     options = dict(numbered(text, model.sampling_options()) for text in option)
+    if mean:
+        options["mean"] = True
     if caption and not isinstance(model.condition_space, spaces.Text):
         raise ValueError(f"`caption` must be left out: {folder} holds a {type(model).__name__}, which takes none.")
     if caption:
@@ -157,8 +165,12 @@ def sample(
         elif output.suffix == ".wav":
             pictures.write_wav(path, x, space.sample_rate)
         else:
-            pictures.picture(space, x).save(path)
-    print(f"{output}: {num_samples} samples of shape {tuple(model.event_shape)} from {folder}")
+            image = pictures.picture(space, x)
+            if "mean" in model.sampling_options():
+                image = pictures.titled(image, "means" if options.get("mean") else "draws")
+            image.save(path)
+    what = "means" if options.get("mean") else "samples"
+    print(f"{output}: {num_samples} {what} of shape {tuple(model.event_shape)} from {folder}")
 
 
 def translate(
@@ -285,7 +297,7 @@ def evaluate(
         num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
         seed: seed of these samples.
     """
-    arguments = read_json(folder / "config.json")["arguments"]
+    arguments, reading = arguments_of_run(folder)
     load_tensorflow()
     import numpy as np
 
@@ -295,12 +307,6 @@ def evaluate(
     model = keras_gen.load_model(folder)
     if model.likelihood_kind is None:
         raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which has no likelihood to evaluate.")
-    reading = {name: arguments[name] for name in READING if arguments.get(name) is not None}
-    described = data_of_run(folder)
-    reading |= {name: described[name] for name in ("binarization",) if name in described}
-    if described.get("standardized"):
-        scale = described.get("scale")
-        reading["standardize"] = True if scale is None else (scale["mean"], scale["deviation"])
     if image_size is not None:
         reading["image_size"] = image_size
     splits = data.load(
@@ -319,6 +325,112 @@ def evaluate(
             name: value + log_volume for name, value in figures.items() if name in ("nll", "nll_bound", "nll_estimate")
         }
     print(json_text(found))
+
+
+def score(
+    folder: Folder,
+    *,
+    input: str,
+    output: pathlib.Path,
+    reference: str | None = None,
+    label: int | None = None,
+    bad_files: Literal["refuse", "skip"] = "refuse",
+    batch_size: int = 100,
+    num_samples: int = 100,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Score new examples by a trained model: likelihood, energy and reconstruction error, whichever the model has.
+
+    What the run did to its data (columns, size, bits, means and deviations) is done to the new ones. Each figure has a
+    percentile: the share of training examples whose figure is at most as large. Figures are in nats, likelihoods in the
+    data's units.
+
+    Args:
+        folder: folder of a finished run, or a .keras file.
+        input: table, .npy or .npz file, or folder of images or of WAV files; it is read a few examples at a time.
+        output: table to write (.csv): a row for each example, which its number or the name of its file tells.
+        reference: examples that percentiles are against, of the same kinds; by default 10,000 training examples of the
+            run or all of them, if there are fewer; none for no percentiles.
+        label: class of all examples, for a model conditioned on one; by default the labels that they come with.
+        bad_files: name files that cannot be read in an error, or leave them out.
+        batch_size: examples scored at once.
+        num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
+        seed: seed of these samples.
+        overwrite: replace the file if it exists.
+    """
+    checks.choice("output", output.suffix, (".csv",))
+    refuse_existing(output, overwrite)
+    checks.positive_int("batch_size", batch_size)
+    checks.positive_int("num_samples", num_samples)
+    load_tensorflow()
+    import pandas as pd
+    import rich.console
+    import rich.progress
+
+    import keras_gen
+    from keras_gen import data, evaluation
+    from keras_gen.evaluation.scores import training_scores
+
+    model = keras_gen.load_model(folder)
+    figures = list(evaluation.example_figures(model))
+    arguments, reading = arguments_of_run(folder) if (folder / "config.json").is_file() else ({}, {})
+    if reading.get("standardize") is True:
+        raise ValueError(f"`folder` {folder} holds a run that does not tell its data's means and deviations.")
+    described = data_of_run(folder)
+    console = rich.console.Console(stderr=True)
+
+    def scored(examples: data.NewExamples, title: str):
+        """Yields parts of examples with their figures, under a bar."""
+        settings = {"num_samples": num_samples, "seed": seed, "scale": reading.get("standardize")}
+        parts, kept = itertools.tee(examples)
+        found = evaluation.scores(model, (part.columns for part in parts), **settings)
+        total = examples.num_examples and -(-examples.num_examples // batch_size)
+        yield from rich.progress.track(zip(kept, found, strict=True), title, total=total, console=console)
+
+    def examples_of(name: str) -> data.NewExamples:
+        return data.NewExamples(
+            name,
+            model.spaces,
+            rows_at_once=batch_size,
+            reading=reading,
+            column_names=described.get("column_names", ()),
+            class_names=described.get("class_names", ()),
+            label=label,
+            bad_files=bad_files,
+        )
+
+    with named("input"):
+        examples = examples_of(input)
+    known = {}
+    if reference is None and arguments:
+        settings = {"num_samples": num_samples, "seed": seed, "batch_size": batch_size}
+        try:
+            known = training_scores(model, folder, arguments["dataset"], reading, **settings)
+        except (ValueError, OSError) as error:
+            why = str(error).removeprefix("`name`: ").rstrip(".")
+            raise ValueError(
+                f"`reference` must be given, or none: the training data cannot be scored ({why})."
+            ) from None
+    elif reference not in (None, "none"):
+        with named("reference"):
+            known = evaluation.all_scores(found for _, found in scored(examples_of(reference), "reference"))
+    num = 0
+    with atomic_file(output) as path, named("input"):
+        for part, found in scored(examples, "scoring"):
+            columns = dict(part.identity)
+            for name, values in found.items():
+                columns[name] = values
+                if name in known:
+                    columns[f"{name}_percentile"] = evaluation.percentiles(values, known[name])
+            pd.DataFrame(columns).to_csv(path, mode="a", header=not num, index=False)
+            num += len(next(iter(found.values())))
+        if not num:
+            raise ValueError(f"`input`: {input} holds no examples; at least one is expected.")
+    examples.say_what_was_done()
+    against = f"; percentiles against {len(next(iter(known.values()))):,} examples" if known else ""
+    print(f"{output}: {num:,} examples of {input}, scored by the {type(model).__name__} from {folder}")
+    print(f"{', '.join(figures)}{against}")
 
 
 def export(
@@ -365,6 +477,31 @@ def info(folder: Folder) -> None:
     print(json_text({"arguments": config["arguments"], **metrics}))
 
 
+def arguments_of_run(folder: pathlib.Path) -> tuple[dict, dict]:
+    """Returns the arguments of a finished run, and those of `data.load` by which other data are read as its own were.
+
+    Means and deviations are the run's, where it tells them.
+    """
+    arguments = read_json(folder / "config.json")["arguments"]
+    reading = {name: arguments[name] for name in READING if arguments.get(name) is not None}
+    described = data_of_run(folder)
+    reading |= {name: described[name] for name in ("binarization",) if name in described}
+    if described.get("standardized"):
+        scale = described.get("scale")
+        reading["standardize"] = True if scale is None else (scale["mean"], scale["deviation"])
+    return arguments, reading
+
+
+@contextlib.contextmanager
+def named(argument: str) -> Iterator[None]:
+    """Has errors of readers, which call a set `name`, call it as an argument."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        kind = ValueError if isinstance(error, ValueError) else OSError
+        raise kind(str(error).replace("`name`", f"`{argument}`", 1)) from None
+
+
 def data_of_run(folder: pathlib.Path) -> dict:
     """Returns what a finished run says of its data; nothing of a `.keras` file."""
     file = folder / "metrics.json"
@@ -402,11 +539,12 @@ def main() -> None:
                 "translate": translate,
                 "complete": complete,
                 "evaluate": evaluate,
+                "score": score,
                 "export": export,
                 "info": info,
             },
             prog="keras-gen",
             args=flags,
-            description="Generative models for Keras 3: train, sample, translate, complete, evaluate and export. An "
-            "error is one sentence; --debug shows where it came from.",
+            description="Generative models for Keras 3: train, sample, translate, complete, evaluate, score, export. "
+            "An error is one sentence; --debug shows where it came from.",
         )

@@ -17,6 +17,7 @@ from keras_gen.adversarial import GAN, TextToImageGAN
 from keras_gen.autoregressive import MADE, RNADE, WaveNet
 from keras_gen.core import saving
 from keras_gen.flows import NICE
+from keras_gen.latent import VAE
 from keras_gen.translation import Jigsaw, Pix2Pix, PuzzleGAN
 
 
@@ -77,6 +78,26 @@ def test_sample_draws_what_the_model_draws(trained, tmp_path, monkeypatch, capsy
     assert status == 1
     assert "exists; --overwrite replaces it" in err
     assert len(np.load(output)) == 5
+
+
+def test_sample_says_whether_it_shows_means_or_draws(trained, tmp_path, monkeypatch, capsys):
+    model = randomise(VAE((4, 4, 1), 2, hidden_units=(3,)))
+    saving.save_model(model, tmp_path / "vae.keras")
+    titles = []
+    monkeypatch.setattr(pictures, "titled", lambda image, title: titles.append(title) or image)
+    for mean in (True, False):
+        flags = ("--num-samples", 3, "--seed", 5, "--overwrite", *(["--mean"] if mean else []))
+        for name in ("x.npy", "x.png"):
+            status, out, err = run(
+                monkeypatch, capsys, "sample", tmp_path / "vae.keras", *flags, "--output", tmp_path / name
+            )
+            assert status == 0, err
+        np.testing.assert_allclose(np.load(tmp_path / "x.npy"), model.sample(3, seed=5, mean=mean), atol=1e-6)
+        assert f"3 {'means' if mean else 'samples'} of shape" in out
+    assert titles == ["means", "draws"]
+    status, _, err = run(monkeypatch, capsys, "sample", trained, "--mean", "--output", tmp_path / "y.png")
+    assert status == 1
+    assert "--mean is no option of MADE.sample" in err
 
 
 def test_sample_draws_captions_in_turn(trained, tmp_path, monkeypatch, capsys):

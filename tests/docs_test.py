@@ -17,7 +17,7 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
         ("energy.md", 4),
         ("translation.md", 5),
         ("text.md", 4),
-        ("data.md", 2),
+        ("data.md", 3),
     ],
 )
 def test_examples_run(page, least, tmp_path, monkeypatch):

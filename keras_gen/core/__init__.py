@@ -3,6 +3,7 @@
 from keras_gen.core.base import EventModel as EventModel
 from keras_gen.core.base import Model as Model
 from keras_gen.core.codes import Codes as Codes
+from keras_gen.core.codes import DrawsFromCodes as DrawsFromCodes
 from keras_gen.core.density import DensityModel as DensityModel
 from keras_gen.core.epochs import EpochSolver as EpochSolver
 from keras_gen.core.estimates import Estimates as Estimates

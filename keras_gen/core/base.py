@@ -21,6 +21,25 @@ from keras_gen.spaces import Numbers, Space, levels_or_reals
 H5_SENTENCE = "A model is saved to a .keras file, or its weights alone by `save_weights` to a .weights.h5 file."
 
 
+#: Verbs that some models have, and what those that lack them may have in their place, the nearest first.
+INSTEAD = {
+    "sample": ("translate", "complete", "reconstruct", "denoise", "inpaint"),
+    "generate": ("sample", "translate", "complete", "reconstruct"),
+    "log_prob": ("log_prob_bound", "energy", "free_energy", "variational_free_energy", "reconstruct"),
+    "log_prob_bound": ("log_prob", "energy", "free_energy", "variational_free_energy", "reconstruct"),
+    "energy": ("free_energy", "log_prob", "log_prob_bound"),
+    "free_energy": ("energy", "variational_free_energy", "log_prob", "log_prob_bound"),
+    "encode": ("infer", "features", "posterior"),
+    "decode": ("generate", "sample"),
+    "reconstruct": ("translate", "impute", "inpaint"),
+    "impute": ("inpaint", "complete", "reconstruct"),
+    "translate": ("reconstruct", "sample"),
+    "translate_back": ("translate",),
+    "classify": ("infer_condition", "infer", "predict"),
+    "similarity": (),
+}
+
+
 class Model(keras.Model):
     """What every model is: networks that learn from data.
 
@@ -54,8 +73,10 @@ class Model(keras.Model):
     #: Whether the model keeps a moving average of its weights by itself, and draws with it.
     keeps_average: bool = False
 
-    #: What its card tells a user to try first.
-    usage: str
+    @property
+    def usage(self) -> str:
+        """What its card tells a user to try first: lines of Python that know the model as `model`."""
+        raise NotImplementedError
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -362,6 +383,16 @@ class Model(keras.Model):
     def predict_on_batch(self, x):
         """As `keras.Model.predict_on_batch`, with the checks of `predict`."""
         return super().predict_on_batch(self.input_checks(needed=self.call_columns).checked(x))
+
+    def __getattr__(self, name: str):
+        """Says, of a verb that the model lacks, which ones it has."""
+        if name not in INSTEAD:
+            # What an attribute's own code failed with.
+            return object.__getattribute__(self, name)
+        verbs = list(self.signatures())
+        near = [verb for verb in INSTEAD[name] if verb in verbs]
+        has = f"`{near[0]}` comes nearest to it" if near else f"it has {', '.join(verbs)}" if verbs else "it has none"
+        raise AttributeError(f"{type(self).__name__} has no verb `{name}`; {has}.", name=name, obj=self)
 
     # Saving, export and pictures
 

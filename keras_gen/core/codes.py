@@ -114,3 +114,43 @@ class Codes:
         if name == self.code_name:
             return tf.cast(self.code_space.examples(num, (seed, 1)), spec.dtype)
         return super().example_input(name, spec, num, seed)
+
+
+class DrawsFromCodes(Codes):
+    """A model that draws a code first, and then an example around the one that the code stands for.
+
+    Samples are draws, or with `mean=True` the examples that the codes stand for. The model is one of `NoiseDriven`,
+    too, and provides `drawn_codes`.
+    """
+
+    def drawn_codes(self, noise: dict[str, tf.Tensor], condition) -> tf.Tensor:
+        """Returns codes drawn from the prior.
+
+        Args:
+            noise: draws of `noise_distributions`.
+            condition: what they are drawn for, a valid tensor, or None.
+
+        Returns:
+            Codes as `mean_of` takes them.
+        """
+        raise NotImplementedError
+
+    def sampling_options(self):
+        """Adds "mean": whether samples are the means of what the drawn codes stand for, and no draws around these."""
+        return {**super().sampling_options(), "mean": False}
+
+    def draw(self, num_samples, condition, seed, *, mean, **options):
+        noise = self.noise(num_samples, seed, **options)
+        return tf.cond(
+            mean,
+            lambda: self.mean_of(self.drawn_codes(noise, condition), condition),
+            lambda: self.generate(noise, condition),
+        )
+
+    def preview(self, batch, *, seed):
+        """As many draws and, of images, the means of these."""
+        num, space = len(batch["x"]), self.event_space
+        draws = {"draws": (space, self.sample_on_examples(num, seed=seed))}
+        if len(space.shape) < 3:
+            return draws
+        return {"means": (space, self.sample_on_examples(num, seed=seed, mean=True)), **draws}

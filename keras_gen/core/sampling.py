@@ -23,7 +23,14 @@ class GenerativeModel(EventModel):
     sampling and what `EventModel` has follow.
     """
 
-    usage = "model.sample(16, seed=0)"
+    @property
+    def usage(self):
+        if self.condition_space is None:
+            return "model.sample(4, seed=0)"
+        return (
+            "condition = model.condition_space.examples(4)    # or your own\n"
+            "model.sample(4, condition=condition, seed=0)"
+        )
 
     def draw(self, num_samples: tf.Tensor, condition, seed: tf.Tensor, **options: tf.Tensor) -> tf.Tensor:
         """Draws examples, inside a graph.
@@ -40,7 +47,7 @@ class GenerativeModel(EventModel):
         raise NotImplementedError
 
     def sampling_options(self) -> dict[str, int | float]:
-        """Returns what a caller can choose about the draws, such as a truncation: name to default, a scalar."""
+        """Returns what a caller can choose about the draws, such as a truncation: name to default, a number or bool."""
         return {}
 
     def sample(self, num_samples: int, *, condition=None, seed=None, **options) -> tf.Tensor:
@@ -83,7 +90,10 @@ class GenerativeModel(EventModel):
             known = f"it takes {', '.join(defaults)}" if defaults else "it has no sampling options"
             raise TypeError(f"`{unknown[0]}` is no option of {type(self).__name__}.sample; {known}.")
         for name, value in options.items():
-            checks.number(name, value, whole=isinstance(defaults[name], int))
+            if isinstance(defaults[name], bool):
+                checks.boolean(name, value)
+            else:
+                checks.number(name, value, whole=isinstance(defaults[name], int))
         return {name: tf.constant(options.get(name, default), dtype_of(default)) for name, default in defaults.items()}
 
     def sample_on_examples(self, num_samples: int, *, seed, **options) -> tf.Tensor:
@@ -197,4 +207,6 @@ class NoiseDriven(GenerativeModel):
 
 def dtype_of(default: int | float) -> tf.DType:
     """Returns the dtype of a sampling option."""
+    if isinstance(default, bool):
+        return tf.bool
     return tf.int32 if isinstance(default, int) else tf.float32

@@ -25,13 +25,23 @@ class Step:
         training: whether this is a step of training.
         sample_weight: float32 tensor of shape `(batch,)`, the weight of each example; None where all weigh the same.
         iteration: number of steps of training before this one, an int64 scalar.
+        momentum: weight of the past in running means, in place of the layers' own; None for these.
     """
 
-    def __init__(self, seed: tf.Tensor, *, training: bool, sample_weight: tf.Tensor | None = None, iteration=0):
+    def __init__(
+        self,
+        seed: tf.Tensor,
+        *,
+        training: bool,
+        sample_weight: tf.Tensor | None = None,
+        iteration=0,
+        momentum: float | None = None,
+    ):
         self.seed = seed
         self.training = training
         self.sample_weight = sample_weight
         self.iteration = iteration
+        self.momentum = momentum
         self._updates: dict[int, tuple[keras.Variable, tf.Tensor | Callable[[], tf.Tensor]]] = {}
 
     # Randomness
@@ -101,7 +111,7 @@ class Step:
 
     def silent(self) -> "Step":
         """Returns a step of the same seed whose updates are forgotten, for passes that leave nothing behind."""
-        return Step(self.seed, training=self.training, sample_weight=self.sample_weight, iteration=self.iteration)
+        return Step(self.seed, **self._settings())
 
     def record(self, compute: Callable[[], dict], variables: list[keras.Variable]) -> dict:
         """Returns what a function computes, and turns what it assigns to variables into updates.
@@ -133,9 +143,12 @@ class Step:
         self._updates.clear()
 
     def _with_seed(self, seed: tf.Tensor) -> "Step":
-        step = Step(seed, training=self.training, sample_weight=self.sample_weight, iteration=self.iteration)
+        step = Step(seed, **self._settings())
         step._updates = self._updates
         return step
+
+    def _settings(self) -> dict:
+        return {name: getattr(self, name) for name in ("training", "sample_weight", "iteration", "momentum")}
 
 
 def over_replicas(values: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from keras_gen.data.captions import CaptionedSplits as CaptionedSplits
 from keras_gen.data.captions import asked as asked
 from keras_gen.data.captions import captioned as captioned
 from keras_gen.data.loading import load as load
+from keras_gen.data.new_examples import NewExamples as NewExamples
 from keras_gen.data.pairs import load_pairs as load_pairs
 from keras_gen.data.parts import with_parts as with_parts
 from keras_gen.data.splits import Splits as Splits

@@ -28,18 +28,22 @@ class Reading:
         spaces: what columns hold; where a column is not named, its values tell.
         options: names of the arguments of `load` that the reader takes.
         names: names of the columns of a table.
+        class_names: names of the classes, where labels are those of subfolders.
     """
 
     columns: Columns
     spaces: dict[str, Space] = dataclasses.field(default_factory=dict)
     options: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
-    def labelled(self, labels: dict[str, np.ndarray], num_classes: int | None) -> "Reading":
+    def labelled(
+        self, labels: dict[str, np.ndarray], num_classes: int | None, class_names: tuple[str, ...] = ()
+    ) -> "Reading":
         """Returns the same with labels, split to array, whose number of classes may not be known."""
         columns = {split: {**found, "condition": labels[split]} for split, found in self.columns.items()}
         spaces = {} if num_classes is None else {"condition": ClassLabel(num_classes)}
-        return dataclasses.replace(self, columns=columns, spaces={**self.spaces, **spaces})
+        return dataclasses.replace(self, columns=columns, spaces={**self.spaces, **spaces}, class_names=class_names)
 
 
 def label_space(columns: Columns, known: ClassLabel | None, name: str) -> ClassLabel:

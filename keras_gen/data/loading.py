@@ -158,6 +158,7 @@ def load(
         shard=shard,
         scale=scale,
         column_names=reading.names,
+        class_names=reading.class_names if labels else (),
     )
     return splits.binarized(binarization)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_gen import checks, seeds
 from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.columns import Column
-from keras_gen.spaces import Levels, Reals, Sound, Space
+from keras_gen.spaces import Levels, Sound, Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Splits:
         num_levels_before: number of levels before a dynamic binarization.
         scale: mean and standard deviation by which real vectors were standardised, or None.
         column_names: names of the entries of vectors that come from a table.
+        class_names: names of the classes of images or sounds that come from subfolders.
         augmentations: what happens to the training examples at random, one after the other.
     """
 
@@ -77,6 +78,7 @@ class Splits:
     num_levels_before: int | None = None
     scale: tuple[np.ndarray, np.ndarray] | None = None
     column_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
     augmentations: tuple[Augmentation, ...] = ()
 
     def __post_init__(self):
@@ -316,26 +318,6 @@ class Splits:
 
         return self.changed(resize, Levels((height, width, self.event_shape[2]), levels))
 
-    def dequantized(self, seed: int = 0) -> "Splits":
-        """Returns the set with levels turned into real vectors: uniform noise from [0, 1) is added to each level.
-
-        The mean log density of such vectors is at most the log mass of the levels.
-
-        Args:
-            seed: seed of the noise, which is drawn once.
-
-        Raises:
-            ValueError: if the examples are not levels held in memory.
-        """
-        if self.levels is None:
-            raise ValueError(f"`dequantized` needs levels; {self.name} holds real numbers.")
-
-        def dequantize(x, number):
-            noise = np.random.default_rng((seed, number)).random(x.shape, np.float32)
-            return (x + noise).reshape(len(x), -1)
-
-        return self.changed(dequantize, Reals((int(np.prod(self.event_shape)),)))
-
     def changed(self, function: Callable[[np.ndarray, int], np.ndarray], space: Space | None = None) -> "Splits":
         """Returns the set with a function applied to the examples of each split; other columns stay as they are.
 
@@ -403,6 +385,7 @@ class Splits:
             "standardized": self.scale is not None,
             **({} if self.scale is None else {"scale": self.scale_description()}),
             **({"column_names": list(self.column_names)} if self.column_names else {}),
+            **({"class_names": list(self.class_names)} if self.class_names else {}),
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
 

@@ -1,6 +1,7 @@
 """Sets made of others: with few labels, of stacked grey images, of pairs, and with augmentation."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.splits import Source, Splits
-from keras_gen.spaces import ClassLabel, Numbers, Reals, Tokens
+from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Tokens
 
 #: Label of examples whose class is not known.
 UNKNOWN = -1
@@ -150,20 +151,30 @@ def stacked(splits: Splits, *, num_channels: int = 3, num_examples: int | None =
     return dataclasses.replace(splits, name=f"{splits.name}-stacked", spaces=spaces, sources=sources, shard=(0, 1))
 
 
-def dequantized(splits: Splits) -> Splits:
-    """Returns real vectors with uniform noise added to each column, as wide as the smallest step between its values.
+def dequantized(splits: Splits, seed: int | None = None) -> Splits:
+    """Returns real vectors: uniform noise is added to each entry, as wide as the smallest step between its values.
 
-    The likelihood of rounded numbers has no upper limit, since a model may pile density onto the values that repeat;
-    that of numbers with such noise has one. The set's seed draws the noise, once.
+    The step of levels is 1; the mean log density of levels with such noise is at most their log mass. The likelihood of
+    rounded numbers has no upper limit, since a model may pile density onto the values that repeat; that of numbers with
+    such noise has one.
 
     Args:
-        splits: real vectors held in memory.
+        splits: levels or real vectors held in memory.
+        seed: seed of the noise, which is drawn once; None takes the set's.
 
     Raises:
-        ValueError: if the examples are no real vectors, or are not held in memory.
+        ValueError: if the examples are neither, or are not held in memory.
     """
-    if not isinstance(splits.event_space, Reals) or not splits.in_memory:
-        raise ValueError(f"`splits` must hold real vectors in memory; {splits.name} does not.")
+    if not isinstance(splits.event_space, (Levels, Reals)) or not splits.in_memory:
+        raise ValueError(f"`splits` must hold levels or real vectors in memory; {splits.name} does not.")
+    seed = splits.seed if seed is None else seed
+    if splits.levels is not None:
+
+        def with_unit_noise(x, number):
+            noise = np.random.default_rng((seed, number)).random(x.shape, np.float32)
+            return (x + noise).reshape(len(x), -1)
+
+        return splits.changed(with_unit_noise, Reals((math.prod(splits.event_shape),)))
     rows = np.concatenate([source.arrays["x"] for source in splits.sources.values()])
     columns = rows.reshape(len(rows), -1).T
     # A column of a single value has no step.
@@ -171,7 +182,7 @@ def dequantized(splits: Splits) -> Splits:
     steps = np.reshape(steps, splits.event_shape)
 
     def with_noise(x, number):
-        return (x + steps * np.random.default_rng((splits.seed, number)).random(x.shape)).astype(np.float32)
+        return (x + steps * np.random.default_rng((seed, number)).random(x.shape)).astype(np.float32)
 
     changed = splits.with_examples(with_noise, splits.event_space)
     return dataclasses.replace(changed, name=f"{splits.name}-dequantized")

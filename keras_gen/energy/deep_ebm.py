@@ -86,7 +86,10 @@ class DeepEBM(EnergyModel):
         ValueError: if the network does not suit the examples.
     """
 
-    usage = "model.energy(x)    # lower where x fits"
+    @property
+    def usage(self):
+        others = "" if self.condition_space is None else ", model.condition_space.examples(4)"
+        return f"x = model.event_space.examples(4)    # or your own\nmodel.energy(x{others})    # lower where x fits"
 
     def __init__(
         self,
@@ -327,7 +330,7 @@ class JointEBM(DeepEBM):
         **kwargs: as in `DeepEBM`: `network`, `num_steps`, `seed`, `name` and `dtype`.
     """
 
-    usage = "model.classify(x)    # probabilities of the classes"
+    usage = "x = model.event_space.examples(4)    # or your own\nmodel.classify(x)    # probabilities of the classes"
 
     def __init__(
         self,

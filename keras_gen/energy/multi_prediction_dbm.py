@@ -60,7 +60,13 @@ class MultiPredictionDBM(LayeredBoltzmannMachine):
         **kwargs: as in `GenerativeModel`.
     """
 
-    usage = "model.inpaint(x, mask)    # probabilities of the entries where mask is nonzero"
+    @property
+    def usage(self):
+        others = "" if self.condition_space is None else ", model.condition_space.examples(4)"
+        return (
+            "x, mask = model.event_space.examples(4), model.event_space.examples(4, (0, 1))    # or your own\n"
+            f"model.inpaint(x, mask{others})    # probabilities of the entries where mask is nonzero"
+        )
 
     def __init__(
         self,

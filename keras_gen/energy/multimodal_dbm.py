@@ -57,7 +57,10 @@ class MultimodalDBM(MeanFieldLearning):
         ValueError: if classes and tags are given.
     """
 
-    usage = "model.infer_condition(x)    # probabilities of the classes or tags"
+    usage = (
+        "x = model.event_space.examples(4)    # or your own\n"
+        "model.infer_condition(x)    # probabilities of the classes or tags"
+    )
 
     def __init__(
         self,

@@ -60,6 +60,10 @@ from keras_gen.evaluation.sample_quality import class_agreement as class_agreeme
 from keras_gen.evaluation.sample_quality import classification_accuracy_score as classification_accuracy_score
 from keras_gen.evaluation.sample_quality import image_features as image_features
 from keras_gen.evaluation.sample_quality import sample_quality as sample_quality
+from keras_gen.evaluation.scores import all_scores as all_scores
+from keras_gen.evaluation.scores import example_figures as example_figures
+from keras_gen.evaluation.scores import percentiles as percentiles
+from keras_gen.evaluation.scores import scores as scores
 from keras_gen.evaluation.sounds import sound_faults as sound_faults
 from keras_gen.evaluation.sounds import sound_quality as sound_quality
 from keras_gen.evaluation.tags import common_tags as common_tags

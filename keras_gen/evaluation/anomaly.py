@@ -23,6 +23,7 @@ from scipy import stats
 from keras_gen import checks, seeds
 from keras_gen.core import EventModel
 from keras_gen.evaluation.batches import batches_of
+from keras_gen.evaluation.likelihood import log_likelihood_function
 
 tfd = tfp.distributions
 
@@ -171,9 +172,9 @@ def anomaly_scores(
     levels = model.levels if levels is None else levels
     kind, scores = model.likelihood_kind, {}
     if kind is not None:
-        log_likelihood = log_likelihood_function(model, prepare, num_samples, seed)
+        log_likelihood = remembering_log_likelihood(model, prepare, num_samples, seed)
         if kind == "lower bound":
-            elbo = log_likelihood_function(model, prepare, 1, seed)
+            elbo = remembering_log_likelihood(model, prepare, 1, seed)
             scores["elbo"] = lambda x: -elbo(x)
         name = {"exact": "log_prob", "lower bound": "bound", "upper bound": "bound", "estimate": "estimate"}[kind]
         scores[name] = lambda x: -log_likelihood(x)
@@ -185,7 +186,7 @@ def anomaly_scores(
                 f"`background` must have a likelihood of the same kind as the model, {kind}; received a "
                 f"{type(background).__name__}, whose kind is {background.likelihood_kind}."
             )
-        background_log_likelihood = log_likelihood_function(background, prepare, num_samples, seed)
+        background_log_likelihood = remembering_log_likelihood(background, prepare, num_samples, seed)
         scores["likelihood_ratio"] = lambda x: background_log_likelihood(x) - log_likelihood(x)
     if kind is not None and levels is not None:
         scores["complexity"] = lambda x: -log_likelihood(x) / math.log(2.0) - compressed_bits(x, levels)
@@ -197,31 +198,23 @@ def anomaly_scores(
     return scores
 
 
-def log_likelihood_function(model: EventModel, prepare, num_samples: int, seed: int) -> Score:
+def remembering_log_likelihood(model: EventModel, prepare, num_samples: int, seed: int) -> Score:
     """Returns the function from examples to their log-likelihood, or its bound or estimate, in nats.
 
     It remembers the last batch, since several scores ask for the same.
     """
-    if model.likelihood_kind == "exact":
-        # One trace, with a free batch size.
-        signature = [model.event_space.spec("x")]
-        compute = tf.function(lambda x: model.log_prob(x), autograph=False, input_signature=signature)
-    else:
-
-        def compute(x):
-            return model.log_prob_bound(x, num_samples=num_samples, seed=seeds.as_pair(seed))[0]
-
+    compute = log_likelihood_function(model, num_samples)
     remembered = []
 
     def log_likelihood(x):
         if not remembered or remembered[0] is not x:
-            remembered[:] = x, compute(model.validated(prepare(x))).numpy().astype(np.float64)
+            remembered[:] = x, compute({"x": prepare(x)}, seeds.as_pair(seed))[0]
         return remembered[1]
 
     return log_likelihood
 
 
-def reconstruction_error(model: EventModel, x) -> np.ndarray:
+def reconstruction_error(model: EventModel, x, condition=None) -> np.ndarray:
     r"""Computes how far reconstructions of examples are from the examples.
 
     Of bits, it is the negative log-likelihood of independent Bernoullis whose probabilities are the reconstruction,
@@ -231,12 +224,13 @@ def reconstruction_error(model: EventModel, x) -> np.ndarray:
     Args:
         model: a model with `reconstruct`.
         x: examples of shape `(batch, *event_shape)`.
+        condition: what they are conditioned on, for a model whose codes are.
 
     Returns:
         float64 array of shape `(batch,)`.
     """
     x = model.validated(x)
-    reconstruction = tf.cast(model.reconstruct(x), tf.float32)
+    reconstruction = tf.cast(model.reconstruct(x) if condition is None else model.reconstruct(x, condition), tf.float32)
     if model.levels == 2:
         probabilities = tf.clip_by_value(reconstruction, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
         entries = -tfd.Bernoulli(probs=probabilities).log_prob(x)
@@ -287,20 +281,26 @@ def compressed(example: np.ndarray, levels: int) -> Iterator[bytes]:
 # Data: outliers, and examples for background models
 
 
-def simple_outliers(x, levels: int, *, seed: int = 0) -> dict[str, np.ndarray]:
-    """Makes images that are unlike the given ones but share something with them.
+def simple_outliers(x, levels: int | None, *, seed: int = 0) -> dict[str, np.ndarray]:
+    """Makes images, or rows of real numbers, that are unlike the given ones but share something with them.
 
     Args:
-        x: images in levels, of shape `(num, height, width, channels)`.
-        levels: number of levels of an entry.
+        x: images in levels, of shape `(num, height, width, channels)`; or real vectors of shape `(num, entries)`.
+        levels: number of levels of an entry; None for real vectors.
         seed: seed of what is random.
 
     Returns:
-        "noise", uniform over the levels; "shuffled", the pixels of each image in a random order of its own;
+        Of real vectors: "noise", uniform from the least to the largest value of each entry; and "shuffled", each entry
+        in an order of its own among the rows, so that entries no longer depend on each other. Of images: "noise",
+        uniform over the levels; "shuffled", the pixels of each image in a random order of its own;
         "inverted", light instead of dark; and, of square images, "turned", by a quarter. Each has the shape of `x`.
     """
-    x, levels = whole_levels(x, levels)
     random = np.random.default_rng(seed)
+    if levels is None:
+        x = np.asarray(x)
+        noise = random.uniform(np.nanmin(x, axis=0), np.nanmax(x, axis=0), x.shape)
+        return {"noise": noise.astype(x.dtype), "shuffled": random.permuted(x, axis=0)}
+    x, levels = whole_levels(x, levels)
     pixels = x.reshape(len(x), -1, x.shape[-1])
     order = random.permuted(np.tile(np.arange(pixels.shape[1]), (len(x), 1)), axis=1)
     outliers = {

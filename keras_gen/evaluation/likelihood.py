@@ -2,13 +2,14 @@
 
 import math
 import sys
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_gen import seeds
-from keras_gen.core import GenerativeModel
+from keras_gen.core import EventModel, GenerativeModel
 from keras_gen.data import Splits
 from keras_gen.evaluation.baselines import baselines
 from keras_gen.flows.base import FlowModel
@@ -53,18 +54,15 @@ def likelihood(
     kind = model.likelihood_kind
     if kind is None:
         raise ValueError(f"`model` must have a likelihood; {type(model).__name__} has none.")
-    log_prob = tf.function(model.log_prob, autograph=False, reduce_retracing=True) if kind == "exact" else None
+    log_likelihood = log_likelihood_function(model, num_samples)
     values, errors, num_entries = [], [], 0
     for index, batch in enumerate(shown(dataset, verbose)):
         columns, _ = model.unpack(batch)
         num_entries += int(np.count_nonzero(~np.isnan(columns["x"])))
-        if kind == "exact":
-            values.append(log_prob(**columns).numpy())
-        else:
-            value, error = model.log_prob_bound(**columns, num_samples=num_samples, seed=folded(seed, index))
-            values.append(value.numpy())
-            errors.append(error.numpy())
-    values = np.concatenate(values).astype(np.float64)
+        value, error = log_likelihood(columns, folded(seed, index))
+        values.append(value)
+        errors.append(error)
+    values = np.concatenate(values)
     suffix = SUFFIXES[kind]
     figures = {
         f"nll{suffix}": -values.mean(),
@@ -73,11 +71,42 @@ def likelihood(
     }
     if kind == "exact":
         return figures
-    errors = np.concatenate(errors).astype(np.float64)
+    errors = np.concatenate(errors)
     monte_carlo_error = math.nan
     if num_samples >= FEWEST_SAMPLES:
         monte_carlo_error = float(np.sqrt(np.sum(errors**2))) / len(errors)
     return {**figures, f"nll{suffix}_monte_carlo_error": monte_carlo_error, "num_samples": num_samples}
+
+
+def log_likelihood_function(
+    model: EventModel, num_samples: int
+) -> Callable[[dict[str, tf.Tensor], int | tf.Tensor], tuple[np.ndarray, np.ndarray | None]]:
+    """Returns the function from a batch to the log-likelihood of each example, or its bound or estimate.
+
+    Args:
+        model: a model with a likelihood.
+        num_samples: samples for each example of an estimate.
+
+    Returns:
+        Function from columns by name, and the seed of the samples, to two float64 arrays of shape `(batch,)`, in nats:
+        the values, and the Monte Carlo standard errors of an estimate, None of an exact likelihood.
+    """
+    if model.likelihood_kind == "exact":
+        specs = model.specs("x", "condition")
+        # One trace, with a free batch size.
+        log_prob = tf.function(lambda columns: model.log_prob(**columns), autograph=False, input_signature=[specs])
+
+        def exact(columns, seed):
+            valid = {name: model.spaces[name].validate(columns[name], name) for name in specs if name in columns}
+            return log_prob(valid).numpy().astype(np.float64), None
+
+        return exact
+
+    def estimate(columns, seed):
+        value, error = model.log_prob_bound(**columns, num_samples=num_samples, seed=seed)
+        return value.numpy().astype(np.float64), error.numpy().astype(np.float64)
+
+    return estimate
 
 
 def likelihoods(model: GenerativeModel, splits: Splits, num_samples: int = 100) -> dict[str, dict[str, float]]:

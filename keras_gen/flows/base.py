@@ -15,6 +15,9 @@ from keras_gen.flows.dequantization import DEQUANTIZERS
 from keras_gen.flows.normalization import BatchNormalization, average_moments
 from keras_gen.spaces import Reals, class_or_vector
 
+#: Rows that weights start from, at most.
+START_ROWS = 512
+
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
@@ -285,8 +288,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         Raises:
             ValueError: if the shape or a value is not the expected one.
         """
-        layers = [layer for layer in self.normalizations if isinstance(layer, BatchNormalization)]
-        if not layers:
+        if not any(isinstance(layer, BatchNormalization) for layer in self.normalizations):
             return
         batch_size = min(checks.positive_int("batch_size", batch_size), len(x))
 
@@ -300,15 +302,22 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
             return self.elbo(*columns, uniform, step)
 
         passes = [functools.partial(forward, index) for index in range(len(x) // batch_size)]
-        average_moments(layers, passes, seeds.as_pair(self.seed))
+        average_moments(passes, seeds.as_pair(self.seed))
 
     def start(self, x: tf.Tensor, condition: tf.Tensor | None):
-        """Sets the weights that start from data; most models have none.
+        """Sets the weights that start from data, by default by `start_step` on evenly spaced rows.
 
         Args:
             x: standardised data of shape `(rows, *event_shape)`.
             condition: vectors as in `steps`, or None.
         """
+        stride = -(-len(x) // START_ROWS)
+        step = Step(seeds.as_pair(self.seed), training=True)
+        self.start_step(x[::stride], None if condition is None else condition[::stride], step)
+        step.apply()
+
+    def start_step(self, x: tf.Tensor, condition: tf.Tensor | None, step: Step):
+        """Sends rows through layers that start from data, each of which hands its start to the step; most have none."""
 
     def loss_terms(self, batch, step):
         """The negative log-likelihood, or the evidence lower bound of levels, in nats, and in bits per dimension."""

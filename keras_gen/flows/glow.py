@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, seeds
+from keras_gen import checks
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import affine_coupling, on_second_half, on_squeezed
-from keras_gen.flows.networks import START_ROWS, CouplingNetwork, LULayer, check_image, default_scales
+from keras_gen.flows.networks import CouplingNetwork, LULayer, check_image, default_scales
 from keras_gen.flows.normalization import ActNorm
 
 tfb = tfp.bijectors
@@ -164,13 +164,10 @@ class Glow(FlowModel):
         network = functools.partial(self.coupling_networks[index], start=start)
         return affine_coupling(num_channels, False, network, condition)
 
-    def start(self, x, condition):
-        """Starts the activation normalizations from evenly spaced rows."""
-        stride = -(-len(x) // START_ROWS)
-        step = Step(seeds.as_pair(self.seed), training=True)
-        (flow,) = self.steps_from(step, None if condition is None else condition[::stride])
-        flow.forward(x[::stride])
-        step.apply()
+    def start_step(self, x, condition, step):
+        """Starts the activation normalizations."""
+        (flow,) = self.steps_from(step, condition)
+        flow.forward(x)
 
     # Sampling
 

@@ -16,10 +16,6 @@ from keras_gen.layers.initializers import glorot
 tfb = tfp.bijectors
 
 
-#: Largest number of examples that the weights of image flows start from.
-START_ROWS = 512
-
-
 class LULayer(keras.layers.Layer):
     """An invertible linear map of the last axis, in LU form after a fixed reordering.
 

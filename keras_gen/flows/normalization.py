@@ -55,33 +55,26 @@ class BatchNormalization(keras.layers.Layer):
             positions = tuple(range(1, len(x.shape) - 1))
             mean = step.mean(tf.reduce_mean(x, axis=positions))
             variance = step.mean(tf.reduce_mean(tf.square(x - mean), axis=positions))
+            momentum = self.momentum if step.momentum is None else step.momentum
             for weight, value in ((self.mean, mean), (self.variance, variance)):
-                step.update(weight, self.momentum * weight.value + (1.0 - self.momentum) * value)
+                step.update(weight, momentum * weight.value + (1.0 - momentum) * value)
             return mean, variance
 
         moments = running_moments if step is None else batch_moments
         return Normalization(moments, self.log_scale.value, self.shift.value, self.epsilon, event_ndims)
 
 
-def average_moments(layers: list[BatchNormalization], passes: Iterable[Callable[[Step], object]], seed: tf.Tensor):
+def average_moments(passes: Iterable[Callable[[Step], object]], seed: tf.Tensor):
     """Makes the running means and variances of batch normalizations those of given batches, all of equal weight.
 
     Args:
-        layers: the normalizations.
         passes: for each batch, a function that sends it through the layers in a step of training.
         seed: of these steps.
     """
-    momenta = [layer.momentum for layer in layers]
-    try:
-        for index, forward in enumerate(passes):
-            for layer in layers:
-                layer.momentum = index / (index + 1)
-            step = Step(seed, training=True)
-            forward(step)
-            step.apply()
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
+    for index, forward in enumerate(passes):
+        step = Step(seed, training=True, momentum=index / (index + 1))
+        forward(step)
+        step.apply()
 
 
 class ActNorm(keras.layers.Layer):

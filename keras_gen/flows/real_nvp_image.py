@@ -11,11 +11,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_gen import checks, seeds
+from keras_gen import checks
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import MaskedCoupling, affine_coupling, checkerboard, on_second_half, on_squeezed
-from keras_gen.flows.networks import START_ROWS, add_condition, check_image, default_scales
+from keras_gen.flows.networks import add_condition, check_image, default_scales
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import ResidualBlock
 from keras_gen.layers.dense import dense
@@ -171,14 +171,10 @@ class MultiScaleRealNVP(FlowModel):
         """Returns what `steps` does, with given networks."""
         return self.scale_steps(0, iter(networks), iter(self.normalizations), condition, step)
 
-    def start(self, x, condition):
-        """Starts the networks' convolutions from evenly spaced rows."""
-        stride = -(-len(x) // START_ROWS)
-        step = Step(seeds.as_pair(self.seed), training=True)
+    def start_step(self, x, condition, step):
+        """Starts the networks' convolutions."""
         networks = [functools.partial(network, start=step) for network in self.coupling_networks]
-        bijectors = self.steps_with(networks, None if condition is None else condition[::stride], step)
-        tfb.Chain(bijectors[::-1]).forward(x[::stride])
-        step.apply()
+        tfb.Chain(self.steps_with(networks, condition, step)[::-1]).forward(x)
 
     def scale_steps(
         self,

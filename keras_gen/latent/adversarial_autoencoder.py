@@ -11,13 +11,13 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.adversarial import losses
-from keras_gen.core import Codes, NoiseDriven, Phases, Step, weighted_values
+from keras_gen.core import DrawsFromCodes, NoiseDriven, Phases, Step, weighted_values
 from keras_gen.latent.networks import Decoder, Encoder
 from keras_gen.latent.priors.samplers import SAMPLERS
 from keras_gen.spaces import ClassLabel, Reals
 
 
-class MatchedAutoencoder(Phases, Codes, NoiseDriven):
+class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
     """An autoencoder whose codes are trained to look, to discriminators, like draws from a fixed prior.
 
     A subclass provides `code_size`, `codes`, `prior_codes`, `noise_distributions` and `logits`, and calls
@@ -161,6 +161,9 @@ class MatchedAutoencoder(Phases, Codes, NoiseDriven):
         return self.reconstruct(x)
 
     # Sampling
+
+    def drawn_codes(self, noise, condition):
+        return self.prior_codes(noise, condition)
 
     def generate(self, noise, condition=None):
         codes = self.prior_codes(noise, self.validated_condition(condition, **noise))

@@ -60,7 +60,7 @@ class Autoencoder(Codes, EventModel):
     """
 
     terms = ("loss", "mean_squared_error")
-    usage = "model.reconstruct(x)"
+    usage = "x = model.event_space.examples(4)    # or your own\nmodel.reconstruct(x)"
 
     def __init__(
         self,
@@ -305,7 +305,7 @@ class DenoisingAutoencoder(Autoencoder):
         **kwargs: as in `Autoencoder`.
     """
 
-    usage = "model.denoise(x)"
+    usage = "x = model.event_space.examples(4)    # or your own\nmodel.denoise(x)"
 
     def __init__(self, event_shape, latent_size: int = 32, levels: int | None = 2, *, corruption="gaussian", **kwargs):
         super().__init__(event_shape, latent_size, levels, **kwargs)

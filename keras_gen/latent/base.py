@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
-from keras_gen.core import Codes, ImportanceBound, NoiseDriven, Step
+from keras_gen.core import DrawsFromCodes, ImportanceBound, NoiseDriven, Step
 from keras_gen.distributions import entries
 from keras_gen.spaces import Reals
 
@@ -44,7 +44,7 @@ def likelihood_of_entries(value, levels: int | None) -> entries.Conditional:
     return component_class(**arguments)
 
 
-class LatentVariableModel(ImportanceBound, Codes, NoiseDriven):
+class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
     r"""A model p(x|z) p(z) with a code z, and a network q(z|x) that approximates its posterior.
 
     $$\log p(x) ≥ E_{q(z|x)}[\log p(x|z) + \log p(z) - \log q(z|x)]$$
@@ -239,6 +239,9 @@ class LatentVariableModel(ImportanceBound, Codes, NoiseDriven):
         return tf.while_loop(lambda index, _: index < num_steps, gibbs_step, (0, x), parallel_iterations=1)[1]
 
     # Sampling
+
+    def drawn_codes(self, noise, condition):
+        return self.prior_codes(noise)
 
     def generate(self, noise, condition=None):
         condition = self.validated_condition(condition, **noise)

@@ -9,13 +9,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.core import Codes, DensityModel, EpochSolver
+from keras_gen.core import DensityModel, DrawsFromCodes, EpochSolver
 from keras_gen.spaces import Reals
 
 tfd = tfp.distributions
 
 
-class ProbabilisticPCA(EpochSolver, Codes, DensityModel):
+class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
     r"""A linear decoder with one noise level for all entries: the yardstick of bounds.
 
     $$p(z) = N(0, I), \qquad p(x|z) = N(W z + μ, σ^2 I), \qquad p(x) = N(μ, W W^\top + σ^2 I)$$
@@ -152,6 +152,9 @@ class ProbabilisticPCA(EpochSolver, Codes, DensityModel):
         """Standard normal numbers: the code z, and for each entry its noise."""
         normal = tfd.Normal(0.0, 1.0)
         return {"z": tfd.Sample(normal, self.latent_size), "normal": tfd.Sample(normal, self.event_shape)}
+
+    def drawn_codes(self, noise, condition):
+        return noise["z"]
 
     def generate(self, noise, condition=None):
         self.validated_condition(condition)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.autoregressive import GatedPixelCNN
-from keras_gen.core import Codes, NoiseDriven, PointBound
+from keras_gen.core import DrawsFromCodes, NoiseDriven, PointBound
 from keras_gen.latent.base import likelihood_of_entries
 from keras_gen.latent.networks import halved_sizes
 from keras_gen.layers import ResidualBlock, VectorQuantizer
@@ -145,7 +145,7 @@ class CodeIndices(Levels):
         return tf.TensorSpec((None, *self.shape), tf.int32, name)
 
 
-class VQVAE(PointBound, Codes, NoiseDriven):
+class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
     r"""A latent-variable model p(x|k) p(k) whose code k is a small image of whole numbers from 0 to K - 1.
 
     The encoder puts out a vector $z_e(x)$ at each position of the code, which is rounded to the nearest one of the
@@ -412,7 +412,9 @@ class VQVAE(PointBound, Codes, NoiseDriven):
             **self.conditional.noise_of(self.event_shape),
         }
 
+    def drawn_codes(self, noise, condition):
+        return tf.cast(self.code_prior.generate({"uniform": noise["code"]})[..., 0], tf.int32)
+
     def generate(self, noise, condition=None):
         self.validated_condition(condition)
-        codes = tf.cast(self.code_prior.generate({"uniform": noise["code"]})[..., 0], tf.int32)
-        return self.draw_given(codes, noise)
+        return self.draw_given(self.drawn_codes(noise, None), noise)

@@ -56,7 +56,7 @@ class JointEmbedding(ReadsText, EventModel):
 
     terms = ("loss", "accuracy")
     takes_sample_weight = False
-    usage = 'model.similarity(x, ["a caption"])'
+    usage = 'x = model.event_space.examples(1)    # or your own\nmodel.similarity(x, ["a caption"])'
 
     def __init__(
         self,

@@ -7,4 +7,5 @@ from keras_gen.pictures.plots import line_plots as line_plots
 from keras_gen.pictures.rows import labelled_rows as labelled_rows
 from keras_gen.pictures.rows import picture as picture
 from keras_gen.pictures.rows import preview as preview
+from keras_gen.pictures.rows import titled as titled
 from keras_gen.pictures.sounds import write_wav as write_wav

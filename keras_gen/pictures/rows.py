@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 
 from keras_gen.pictures.figures import new_figure, rendered
 from keras_gen.pictures.grids import as_images, as_pixels, image_grid, tiled, value_range
@@ -13,6 +15,9 @@ from keras_gen.spaces import Levels, Numbers, Sound, Space
 
 #: Name to space and values, as `Model.preview` returns them.
 Rows = Mapping[str, tuple[Space, np.ndarray]]
+
+#: Pixels around a title.
+MARGIN = 4
 
 
 def picture(space: Space, values: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image:
@@ -75,6 +80,17 @@ def preview(rows: Rows, data: np.ndarray | None = None, *, num_columns: int = 10
     if all(space.shape == (2,) and not isinstance(space, Levels) for space in spaces):
         return scatter_plot(values)
     return stacked_rows({name: (space, values[name][:num_columns]) for name, (space, _) in rows.items()})
+
+
+def titled(image: PIL.Image.Image, title: str) -> PIL.Image.Image:
+    """Returns a picture with a line of text above it."""
+    font = PIL.ImageFont.load_default()
+    *_, right, bottom = map(round, font.getbbox(title))
+    height = bottom + 2 * MARGIN
+    whole = PIL.Image.new(image.mode, (max(image.width, right + 2 * MARGIN), image.height + height), "white")
+    PIL.ImageDraw.Draw(whole).text((MARGIN, MARGIN), title, fill="black", font=font)
+    whole.paste(image, (0, height))
+    return whole
 
 
 def labelled_rows(rows: Mapping[str, np.ndarray], space: Numbers) -> PIL.Image.Image:

@@ -27,14 +27,24 @@ class Checkpoints(keras.callbacks.Callback):
         monitor: name of the logged number that is best when smallest; None keeps the last epoch.
         patience: number of epochs without a new best after which training stops; 0 never stops.
         write: whether this process writes; all processes read.
+        settings: what the model and its optimizers were made with, which is kept beside.
     """
 
-    def __init__(self, folder: pathlib.Path, *, monitor: str | None = None, patience: int = 0, write: bool = True):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        *,
+        monitor: str | None = None,
+        patience: int = 0,
+        write: bool = True,
+        settings: str | None = None,
+    ):
         super().__init__()
         self.folder = pathlib.Path(folder)
         self.monitor = monitor
         self.patience = patience
         self.write = write
+        self.settings = settings
         self.state = {"epoch": 0, "latest": None, "best": None, "best_epoch": 0, "seconds": 0.0, "history": []}
         if (self.folder / "state.json").exists():
             try:
@@ -75,7 +85,9 @@ class Checkpoints(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in logs.items()}
         state = self.state
         name = f"epoch-{epoch + 1:05d}.weights.h5"
-        state.update(epoch=epoch + 1, latest=name, seconds=round(time.monotonic() - self.started, 1))
+        state.update(
+            epoch=epoch + 1, latest=name, settings=self.settings, seconds=round(time.monotonic() - self.started, 1)
+        )
         state["history"].append({"epoch": epoch + 1, "seconds": state["seconds"], **logs})
         values = [row.get(self.monitor, math.inf) for row in state["history"]]
         if self.monitor is None or values[-1] <= min(values):

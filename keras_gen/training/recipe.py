@@ -103,11 +103,14 @@ class Recipe:
         chooser.add_argument("--paper", action="store_true")
         chosen, _ = chooser.parse_known_args(flags)
         preset = "paper" if chosen.paper else chosen.preset
+        if {"-h", "--help"} & set(flags):
+            # Printed here, its commands and tables keep their lines, which the parser would fill up.
+            print(self.description() + "\n")
         arguments = tyro.cli(
             self.with_flags(preset if preset in self.presets else None),
             args=flags,
             prog=f"python -m recipes.{self.name}",
-            description=self.description(),
+            description="",
             config=(tyro.conf.OmitArgPrefixes,),
         )
         if arguments.pop("paper", False):

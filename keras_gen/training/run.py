@@ -65,6 +65,8 @@ class Run:
         self.seed = config["seed"]
         place = (*name.split("."), *([config["model"]] if "model" in config else []))
         self.folder = pathlib.Path(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
+        # Of all stages: whether the folder holds a finished run, and the checkpoints of what is trained longer.
+        self.progress = {"finished": False, "longer": None}
         self.started = time.monotonic()
         keras.utils.set_random_seed(self.seed)
         self.open_folder()
@@ -77,15 +79,18 @@ class Run:
         if config_file.exists() and self.options.overwrite:
             if self.is_chief:
                 shutil.rmtree(self.folder)
-        elif (self.folder / "metrics.json").exists():
-            raise ValueError(
-                f"`folder` {self.folder} holds a finished run; --overwrite replaces it, and another --folder with "
-                f"--start-from {self.folder} goes on from its weights."
-            )
         elif config_file.exists():
             earlier = json.loads(config_file.read_text(encoding="utf-8"))["arguments"]
             names = (set(earlier) | set(self.config)) - set(FREE_ARGUMENTS)
             changed = sorted(name for name in names if earlier.get(name) != self.config.get(name))
+            if (self.folder / "metrics.json").exists():
+                before, epochs = earlier.get("epochs"), self.config.get("epochs")
+                if changed or before is None or epochs is None or epochs <= before:
+                    more = "" if changed or before is None else f", and more --epochs than {before} train it longer"
+                    raise ValueError(self.finished_sentence(more))
+                # The folder stays as it is until the training is known to go on as it began.
+                self.progress["finished"] = True
+                return
             # A run that stopped before it trained, such as one of a mistyped data set, has nothing to lose.
             if changed and [path.name for path in self.folder.iterdir()] != [config_file.name]:
                 differences = ", ".join(f"{n} {earlier.get(n)!r} not {self.config.get(n)!r}" for n in changed)
@@ -96,13 +101,31 @@ class Run:
         elif self.is_chief and self.folder.is_dir() and any(self.folder.iterdir()):
             # Only the chief asks: the others may see what it has begun to write.
             raise ValueError(f"`folder` {self.folder} holds other files; an empty or a new folder is expected.")
+        self.write_config()
+
+    def finished_sentence(self, more: str = "") -> str:
+        """Returns what an error says of a folder that holds a finished run."""
+        return (
+            f"`folder` {self.folder} holds a finished run; --overwrite replaces it, another --folder with "
+            f"--start-from {self.folder} goes on from its weights{more}."
+        )
+
+    def write_config(self):
+        """Writes the arguments of a run that is not finished."""
         if self.is_chief:
-            with atomic_file(config_file) as path:
+            (self.folder / "metrics.json").unlink(missing_ok=True)
+            with atomic_file(self.folder / "config.json") as path:
                 path.write_text(
                     json.dumps({"recipe": self.name, "arguments": self.config}, indent=2) + "\n", encoding="utf-8"
                 )
         # The others must not read checkpoints that the chief is about to replace.
         self.wait_for_all()
+
+    def write_pending_config(self):
+        """Writes the arguments of a finished run that is trained longer, which is no finished one from then on."""
+        if self.progress["finished"]:
+            self.progress["finished"] = False
+            self.write_config()
 
     def wait_for_all(self):
         """Returns when every worker has come here."""
@@ -200,7 +223,7 @@ class Run:
         Returns:
             The trained model, on one device.
         """
-        checkpoints = Checkpoints(self.folder / "checkpoints", monitor=monitor, patience=patience, write=self.is_chief)
+        checkpoints = self.checkpoints_for(model, epochs, monitor=monitor, patience=patience)
         checkpoints.restore(model)
         first = checkpoints.state["epoch"]
         if self.options.start_from is not None and not first:
@@ -216,6 +239,8 @@ class Run:
             callbacks.append(keras.callbacks.TensorBoard(self.folder / "tensorboard", write_graph=False))
         # Last, so that a checkpoint is written when all else of the epoch is done.
         callbacks.append(checkpoints)
+        if first < epochs:
+            self.write_pending_config()
         if first < epochs and not checkpoints.finished:
             with self.several_steps(model, splits.steps_per_epoch):
                 model.fit(
@@ -239,6 +264,31 @@ class Run:
             "training_seconds": checkpoints.state["seconds"],
         }
         return self.on_one_device(model)
+
+    def checkpoints_for(self, model: Model, epochs: int, **options) -> Checkpoints:
+        """Returns the checkpoints of a training, which in a finished run may be made longer.
+
+        Args:
+            model: compiled model.
+            epochs: number of epochs in total.
+            **options: further arguments of `Checkpoints`.
+
+        Raises:
+            ValueError: if the run is finished and another number of epochs changes the model or its optimizers.
+        """
+        folder, settings = self.folder / "checkpoints", settings_of(model)
+        if self.is_chief and self.progress["longer"] not in (None, folder):
+            # What learns from a model that has learned more begins again.
+            shutil.rmtree(folder, ignore_errors=True)
+        checkpoints = Checkpoints(folder, write=self.is_chief, settings=settings, **options)
+        if self.progress["finished"] and 0 < checkpoints.state["epoch"] < epochs:
+            if checkpoints.state.get("settings") != settings:
+                raise ValueError(
+                    f"`epochs` must stay {checkpoints.state['epoch']}: the learning rate, or something else, depends "
+                    f"on it. {self.finished_sentence()}"
+                )
+            self.progress["longer"] = folder
+        return checkpoints
 
     def on_one_device(self, model: Model) -> Model:
         """Returns a model that needs no strategy, with its optimizers' state."""
@@ -283,6 +333,7 @@ class Run:
         Returns:
             What `metrics.json` holds.
         """
+        self.write_pending_config()
         report = self.report(splits, rows, protocol=protocol)
         if self.is_chief:
             table = markdown_table(rows)
@@ -306,6 +357,7 @@ class Run:
         Returns:
             What `metrics.json` holds.
         """
+        self.write_pending_config()
         report = self.report(
             splits,
             metrics,
@@ -349,6 +401,16 @@ class Run:
         ):
             print(f"  {name:14} {what}")
         return report
+
+
+def settings_of(model: Model) -> str:
+    """Returns all that a model and its optimizers were made with but their names, which Keras counts up, as text."""
+    config = {name: value for name, value in model.get_config().items() if name != "name"}
+    optimizers = [
+        {name: value for name, value in optimizer.get_config().items() if name != "name"}
+        for optimizer in model.optimizers
+    ]
+    return json.dumps([config, optimizers], sort_keys=True, default=keras.saving.serialize_keras_object)
 
 
 def set_steps_at_once(model: Model, number: int):

@@ -23,7 +23,7 @@ class TranslationModel(TwoPlayer, Model):
     come before, on translations of their own.
     """
 
-    usage = "model.translate(x)"
+    usage = "x = model.source_space.examples(4)    # or your own\nmodel.translate(x)"
 
     #: The column that is translated, and the one that holds images like the translations.
     source_column: str = "source"

@@ -67,7 +67,11 @@ class CycleGAN(TranslationModel):
         ValueError: if a shape or an argument is not as described.
     """
 
-    usage = "model.translate(a)          # to b\nmodel.translate_back(b)     # to a"
+    usage = (
+        'a, b = (model.spaces[name].examples(4) for name in "ab")    # or your own\n'
+        "model.translate(a)          # to b\n"
+        "model.translate_back(b)     # to a"
+    )
     source_column, target_column = "a", "b"
     players = ("generator", "discriminator")
 

@@ -192,7 +192,7 @@ class Jigsaw(EventModel):
     """
 
     terms = ("loss", "position_accuracy", "image_accuracy")
-    usage = "model.complete(parts)"
+    usage = "parts = model.pieces_space.examples(4)    # or your own\nmodel.complete(parts)"
 
     def __init__(
         self,

@@ -254,7 +254,7 @@ class PuzzleGAN(TwoPlayer, Model):
     """
 
     terms = (*TwoPlayer.terms, "mask_l1", "appearance_l1")
-    usage = "model.complete(parts, seed=0)"
+    usage = 'parts = model.spaces["parts"].examples(4)    # or your own\nmodel.complete(parts, seed=0)'
 
     def __init__(
         self,

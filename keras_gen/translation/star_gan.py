@@ -127,7 +127,10 @@ class StarGAN(TranslationModel):
     """
 
     terms = (*TranslationModel.terms, "real_class_loss", "fake_class_loss", "reconstruction", "penalty")
-    usage = "model.translate(x, domain=domain)"
+    usage = (
+        "x, domain = model.source_space.examples(4), model.domain_space.examples(4)    # or your own\n"
+        "model.translate(x, domain=domain)"
+    )
     source_column = target_column = "x"
 
     def __init__(

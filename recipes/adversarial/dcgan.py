@@ -63,7 +63,9 @@ def main(
         run.compile(model, *optimizers, xla=False)
     model = run.fit(model, splits, epochs=epochs)
 
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    metrics = {
+        split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
+    }
     return run.finish(
         model, splits, metrics, protocol="Losses of the players on held-out data; samples are judged by eye."
     )

@@ -126,31 +126,35 @@ def main(
         run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)), xla=True)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
-    given, truth = features["test"][:1000], table[labels["test"][:1000]]
-    draws = model.sample(len(given) * num_draws, condition=np.repeat(given, num_draws, axis=0), seed=run.seed)
-    draws = np.reshape(draws, (len(given), num_draws, word_size))
-    found = evaluation.common_tags(draws, words, num_near=num_near, num_tags=num_tags)
     # Without looking at an image: the words that tag most training images.
     frequent = np.argsort(-table[labels["train"]].sum(axis=0), kind="stable")[np.newaxis, :num_tags]
-    for name, tags in (("tags", found), ("frequent", np.repeat(frequent, len(given), axis=0))):
-        right = np.take_along_axis(truth, tags, axis=1)
-        metrics["test"][f"{name}_precision"] = float(right.mean())
-        metrics["test"][f"{name}_recall"] = float((right.sum(axis=1) / truth.sum(axis=1)).mean())
-        # As many words as an image has tags, the most common ones first.
-        first = np.arange(num_tags) < truth.sum(axis=1)[:, np.newaxis]
-        metrics["test"][f"{name}_precision_first"] = float(right[first].mean())
-    names = list(TAGS)
-    for label, tags in list(zip(labels["test"], found, strict=False))[:5]:
-        print(f"{label}: {', '.join(names[tag] for tag in tags)}")
+
+    def figures(split: str) -> dict[str, float]:
+        given, truth = features[split][:1000], table[labels[split][:1000]]
+        draws = model.sample(len(given) * num_draws, condition=np.repeat(given, num_draws, axis=0), seed=run.seed)
+        draws = np.reshape(draws, (len(given), num_draws, word_size))
+        tagged = evaluation.common_tags(draws, words, num_near=num_near, num_tags=num_tags)
+        found = model.evaluate(getattr(splits, split), verbose=0, return_dict=True)
+        for name, tags in (("tags", tagged), ("frequent", np.repeat(frequent, len(given), axis=0))):
+            right = np.take_along_axis(truth, tags, axis=1)
+            found[f"{name}_precision"] = float(right.mean())
+            found[f"{name}_recall"] = float((right.sum(axis=1) / truth.sum(axis=1)).mean())
+            # As many words as an image has tags, the most common ones first.
+            first = np.arange(num_tags) < truth.sum(axis=1)[:, np.newaxis]
+            found[f"{name}_precision_first"] = float(right[first].mean())
+        for label, tags in list(zip(labels[split], tagged, strict=False))[:5]:
+            print(f"{label}: {', '.join(list(TAGS)[tag] for tag in tags)}")
+        return found
+
+    metrics = {split: figures(split) for split in ("validation", "test")}
     return run.finish(
         model,
         splits,
         metrics,
         protocol=f"Tags are the {num_tags} words most often among the {num_near} nearest of {num_draws} drawn vectors, "
-        "for the first 1,000 test images; precision is the share of them that are true, recall that of true tags among "
-        "them, precision_first the precision of as many as there are true ones; frequent are the words that tag most "
-        "training images.",
+        "for the first 1,000 held-out images; precision is the share of them that are true, recall that of true tags "
+        "among them, precision_first the precision of as many as there are true ones; frequent are the words that tag "
+        "most training images.",
     )
 
 

@@ -111,11 +111,14 @@ def main(
     def draw(captions, seed):
         return model.sample(len(captions), condition=captions, seed=seed)
 
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
-    found = joint.evaluate(splits.without_labels().test, verbose=0, return_dict=True)
-    metrics["test"]["caption found in its batch"] = found["accuracy"]
+    metrics = {
+        split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
+    }
+    for split in metrics:
+        found = joint.evaluate(getattr(splits.without_labels(), split), verbose=0, return_dict=True)
+        metrics[split]["caption found in its batch"] = found["accuracy"]
     # Captions that somebody else has written say nothing that could be measured.
-    for split in (split for split in ("test", "zero_shot") if split in splits.sources and splits.limits):
+    for split in (split for split in ("validation", "test", "zero_shot") if split in splits.sources and splits.limits):
         figures = training.judged_captions(draw, splits, split, num_samples=num_samples, seed=run.seed)
         metrics.setdefault(split, {}).update(figures)
     if run.is_chief:
@@ -124,10 +127,10 @@ def main(
         model,
         splits,
         metrics,
-        protocol="An image drawn for each of the first captions of test images: the share in which the classifier that "
-        "comes with the package recognises the digit, also of the real images, and of those whose measured properties "
-        "are on the asked side; and how far they are from the real images, by that classifier's features. 'zero_shot' "
-        "has captions of combinations that no training image has.",
+        protocol="An image drawn for each of the first captions of held-out images: the share in which the classifier "
+        "that comes with the package recognises the digit, also of the real images, and of those whose measured "
+        "properties are on the asked side; and how far they are from the real images, by that classifier's features. "
+        "'zero_shot' has captions of combinations that no training image has.",
     )
 
 

@@ -68,7 +68,7 @@ def main(
         conditional: give both players the label of each sound.
         normalize: bring the largest amplitude of each recording to 1.
         judge_epochs: passes of the classifier over the training sounds.
-        num_samples: sounds that are judged; as many as there are test sounds by default.
+        num_samples: sounds that are judged; as many as there are held-out sounds by default.
     """
     import keras
 
@@ -97,20 +97,21 @@ def main(
         run.compile(model, *(keras.optimizers.Adam(rate, 0.5, 0.9) for rate in rates), xla=False)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
-    x, labels = splits.array("test"), labelled.labels("test")
-    metrics = {
-        "test": {
-            **model.evaluate(splits.test, verbose=0, return_dict=True),
+    def figures(split: str) -> dict[str, float]:
+        x, labels = splits.array(split), labelled.labels(split)
+        return {
+            **model.evaluate(getattr(splits, split), verbose=0, return_dict=True),
             **evaluation.sound_quality(model, x, judge, num_samples=num_samples, seed=run.seed),
             "judge_accuracy": training.label_accuracy(judge, x, labels),
         }
-    }
+
+    metrics = {split: figures(split) for split in ("validation", "test")}
     return run.finish(
         model,
         splits,
         metrics,
         protocol="Losses of the players on held-out data; scores and features by a classifier of spectrograms that was "
-        "trained on the training sounds, of as many test sounds as generated ones, with the means over ten parts; "
+        "trained on the training sounds, of as many held-out sounds as generated ones, with the means over ten parts; "
         "silent is a sound with no amplitude beyond 0.005, clipped one with three samples in a row at full scale.",
     )
 

@@ -110,7 +110,9 @@ def main(
     network = run.fit(network, splits, epochs=schedule.epochs)
 
     x, levels = splits.array("test"), splits.levels
-    metrics = {"test": network.evaluate(splits.test, verbose=0, return_dict=True)}
+    metrics = {
+        split: network.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
+    }
     if joint:
         probabilities = network.predict(x, batch_size=500, verbose=0)
         plain = evaluation.Classifier(splits.event_shape, num_classes, levels, seed=run.seed)

@@ -92,16 +92,14 @@ def main(
         run.compile(model, *optimizers, xla=not filters)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
-    # Windows are around the decoder's output, where the levels are spread over [0, 1].
-    highest = 1.0 if splits.levels is None else splits.levels - 1.0
+    metrics = {
+        split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
+    }
+    # Windows are around the decoder's output.
     codes = np.array_split(model.prior_codes(model.noise(num_samples, run.seed), None), max(1, num_samples // 1000))
     samples = np.concatenate([model.decode(batch) for batch in codes])
-    metrics["test"].update(
-        evaluation.parzen_log_likelihood(
-            samples / highest, splits.array("test") / highest, splits.array("validation") / highest
-        )
-    )
+    for split, figures in training.parzen_figures(samples, splits).items():
+        metrics[split].update(figures)
     if run.is_chief and num_classes is not None and latent_size > 1:
         batches = list(splits.test)
         codes = np.concatenate([model.encode(x) for x, _ in batches])

@@ -3,6 +3,11 @@
 python -m recipes.tasks.anomaly                                        digits, against noise, shuffled, turned digits
 python -m recipes.tasks.anomaly --model vae --left-out all             each digit as what was never seen
 python -m recipes.tasks.anomaly --preset two_cores --others usps.npz   MNIST, against USPS, too
+python -m recipes.tasks.anomaly --dataset breast_cancer --binarization none --standardize --left-out all    a table
+python -m recipes.tasks.anomaly --dataset rows.csv --binarization none --standardize --others odd_rows.csv  your own
+
+The last two train on rows of real numbers. Beside rows of other files, or of a class that is left out, outliers are
+uniform noise, and rows each of whose columns was shuffled by itself. `keras-gen score` scores single rows.
 python -m recipes.tasks.anomaly --preset two_cores --model real_nvp --binarization none --left-out all
 
 Measured on two cores. Digits, MADE, 42 s of processor time: every area at least 0.999, and the log-likelihood tells
@@ -22,7 +27,7 @@ def main(
     run: "training.Run",
     *,
     model: Literal["made", "vae", "real_nvp"] = "made",
-    data: training.Images = training.Images("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="threshold"),
     schedule: training.Schedule = training.Schedule(epochs=60, batch_size=100, learning_rate=0.002, patience=20),
     others: tuple[str, ...] = (),
     left_out: str = "none",
@@ -40,10 +45,12 @@ def main(
 
     Args:
         model: which model; real_nvp takes levels with uniform noise added.
-        others: names or paths of sets of outliers, which are brought to the size and the levels of the set.
+        others: names or paths of sets of outliers: images are brought to the size and the levels of the set, of which
+            their test split counts; of tables all rows count, standardised as those of the set.
         left_out: a class, or all classes in turn, that a further model is not trained on: its test examples are the
             outliers then.
-        mutation_rate: share of the entries that are changed for a background model; 0 leaves the likelihood ratio out.
+        mutation_rate: share of the levels that are changed for a background model; 0 leaves the likelihood ratio out,
+            which rows of real numbers do not have.
         hidden_units: width of each hidden layer.
         latent_size: entries of the VAE's code.
         num_layers: couplings of real_nvp.
@@ -54,10 +61,10 @@ def main(
     import numpy as np
 
     from keras_gen import autoregressive, evaluation, flows, latent
-    from keras_gen.data import Splits, load
+    from keras_gen.data import Splits, dequantized, load
 
-    images = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=left_out != "none")
-    height, width, _ = images.event_shape
+    examples = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=left_out != "none")
+    adds_noise = model == "real_nvp" and examples.levels is not None
 
     def build(splits: Splits):
         if model == "made":
@@ -66,8 +73,8 @@ def main(
             return latent.VAE(splits.event_shape, latent_size, splits.levels, hidden_units=hidden_units, seed=run.seed)
         return flows.RealNVP(splits.event_shape, num_layers, hidden_units, seed=run.seed)
 
-    def trained(stage: training.Run, images: Splits):
-        splits = images.dequantized(run.seed) if model == "real_nvp" else images
+    def trained(stage: training.Run, examples: Splits):
+        splits = dequantized(examples, run.seed) if adds_noise else examples
         optimizer = keras.optimizers.AdamW(schedule.rate(splits.steps_per_epoch), weight_decay=weight_decay)
         with stage.scope():
             network = stage.compile(build(splits), optimizer, xla=True)
@@ -76,51 +83,58 @@ def main(
         network = stage.fit(network, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
         return network, splits
 
-    def scores(network, stage: training.Run, images: Splits) -> dict[str, evaluation.anomaly.Score]:
+    def scores(network, stage: training.Run, examples: Splits) -> dict[str, evaluation.anomaly.Score]:
         """Trains the background model of a model, and returns the scores of both."""
         background = None
-        if mutation_rate:
+        if mutation_rate and examples.levels is not None:
             background, _ = trained(
                 stage.stage("background"),
-                images.changed(lambda x, number: evaluation.mutated(x, images.levels, mutation_rate, seed=number)),
+                examples.changed(lambda x, number: evaluation.mutated(x, examples.levels, mutation_rate, seed=number)),
             )
         return evaluation.anomaly_scores(
             network,
             background=background,
             num_samples=num_samples,
-            levels=images.levels,
-            prepare=dequantized if model == "real_nvp" else None,
+            levels=examples.levels,
+            prepare=with_noise if adds_noise else None,
             seed=run.seed,
         )
 
-    def dequantized(x: np.ndarray) -> np.ndarray:
+    def with_noise(x: np.ndarray) -> np.ndarray:
         return (x + np.random.default_rng(run.seed).random(x.shape, np.float32)).reshape(len(x), -1)
 
     def figures(table: dict[str, evaluation.AUROC]) -> dict[str, float]:
         named = [{name: area.value, f"{name}_standard_error": area.standard_error} for name, area in table.items()]
         return {name: value for pair in named for name, value in pair.items()}
 
-    seen = images.unlabelled()
+    def others_of(name: str) -> tuple[str, np.ndarray]:
+        """Returns the name of a set of outliers, and its examples as those of the set."""
+        if examples.levels is None:
+            tables = {"columns": data.columns, "text": data.text, "missing": data.missing}
+            rows = load(name, standardize=False if examples.scale is None else examples.scale, **tables)
+            return rows.name, np.concatenate([rows.array(split) for split in rows.sources])
+        grey = load(name)
+        levels = grey.levels if examples.levels == 2 else examples.levels
+        other = grey.resized(*examples.event_shape[:2], levels).binarized(data.binarization)
+        return other.name, other.array("test")
+
+    seen = examples.unlabelled()
     network, splits = trained(run, seen)
     metrics = evaluation.likelihoods(network, splits, num_samples)
     outliers = evaluation.simple_outliers(seen.array("test"), seen.levels, seed=run.seed)
-    for name in others:
-        grey = load(name)
-        levels = grey.levels if seen.levels == 2 else seen.levels
-        other = grey.resized(height, width, levels).binarized(data.binarization)
-        outliers[other.name] = other.array("test")
+    outliers.update(map(others_of, others))
     table = evaluation.anomaly_table(scores(network, run, seen), seen.array("test"), outliers)
     metrics.update({f"auroc against {name}": figures(row) for name, row in table.items()})
 
     if left_out != "none":
-        labels = images.labels("test")
+        labels = examples.labels("test")
         classes = np.unique(labels) if left_out == "all" else [int(left_out)]
         rows = []
         for label in classes:
-            stage, rest = run.stage(f"left-out-{label}"), images.selected(lambda y, label=label: y != label)
+            stage, rest = run.stage(f"left-out-{label}"), examples.selected(lambda y, label=label: y != label)
             one, _ = trained(stage, rest)
             found = evaluation.anomaly_table(
-                scores(one, stage, rest), rest.array("test"), {"left out": images.array("test")[labels == label]}
+                scores(one, stage, rest), rest.array("test"), {"left out": examples.array("test")[labels == label]}
             )
             rows.append(found["left out"])
             metrics[f"auroc of {label} left out"] = figures(rows[-1])
@@ -129,7 +143,7 @@ def main(
                 name: float(np.mean([row[name].value for row in rows])) for name in rows[0]
             }
     likelihood = "Exact likelihood" if network.likelihood_kind == "exact" else "Bounds of the likelihood"
-    if model == "real_nvp":
+    if adds_noise:
         likelihood += ", of levels with uniform noise added,"
     return run.finish(
         network,

@@ -70,27 +70,32 @@ def main(
         run.compile(model, keras.optimizers.Adam(schedule.rate(splits.steps_per_epoch)), xla=not filters)
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
-    clean = splits.array("test")[:num_images]
-    if task == "inpaint":
-        height, width, _ = splits.event_shape
-        seen, mask = restoration.masked_block(clean, round(hole * height), round(hole * width), seed=run.seed)
-        baseline = restoration.filled_with_mean(seen, mask, splits.array("train"))
-        draws = [model.impute(seen, mask, num_steps=num_steps, seed=(run.seed, index)) for index in range(num_draws)]
-        rows = {
-            "mean of the training images": baseline,
-            "one draw": draws[0].numpy(),
-            "restored": np.mean(draws, axis=0),
-        }
-    else:
+    def restored(clean: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns images as the model sees them, as it restores them, and as simpler ways do, by name."""
+        if task == "inpaint":
+            height, width, _ = splits.event_shape
+            seen, mask = restoration.masked_block(clean, round(hole * height), round(hole * width), seed=run.seed)
+            seeds = [(run.seed, index) for index in range(num_draws)]
+            draws = [model.impute(seen, mask, num_steps=num_steps, seed=seed) for seed in seeds]
+            return {
+                "corrupted": seen,
+                "mean of the training images": restoration.filled_with_mean(seen, mask, splits.array("train")),
+                "one draw": draws[0].numpy(),
+                "restored": np.mean(draws, axis=0),
+            }
         seen = model.corrupted(tf.cast(clean, tf.float32), tf.constant([run.seed, 0])).numpy()
         rows = {"restored": model.denoise(seen).numpy()}
         if task == "super_resolve":
             small = restoration.downsampled(clean, factor)
             rows = {"bicubic": restoration.enlarged(small, factor, splits.levels), **rows}
-    rows = {"corrupted": seen, **rows}
-    metrics = {"test": {}}
-    for name, figures in restoration.quality(clean, rows, splits.levels).items():
-        metrics["test"].update({f"{figure} {name}": value for figure, value in figures.items()})
+        return {"corrupted": seen, **rows}
+
+    metrics = {}
+    for split in ("validation", "test"):
+        clean = splits.array(split)[:num_images]
+        rows = restored(clean)
+        quality = restoration.quality(clean, rows, splits.levels)
+        metrics[split] = {f"{f} {name}": value for name, figures in quality.items() for f, value in figures.items()}
     if run.is_chief:
         with atomic_file(run.folder / "restored.png") as path:
             restoration.before_after({"clean": clean, **rows}, splits.levels).save(path)

@@ -77,27 +77,29 @@ def main(
         run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)), xla=False)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
-    metrics = {"test": model.evaluate(splits.test, verbose=0, return_dict=True)}
+    held_out = ("validation", "test")
+    metrics = {split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in held_out}
     if judge_epochs:
         for name, source, target, translate in (
             ("a to b", a, b, model.translate),
             ("b to a", b, a, model.translate_back),
         ):
             judge = training.trained_judge(run, f"judge-{name.replace(' ', '-')}", target, epochs=judge_epochs)
-            x, labels = source.array("test"), source.labels("test")
-            translated = keras.ops.concatenate([translate(x[start : start + 500]) for start in range(0, len(x), 500)])
-            metrics[f"test, {name}"] = {
-                "class kept": training.label_accuracy(judge, translated.numpy(), labels),
-                "class kept without translation": training.label_accuracy(judge, x, labels),
-                "judge's accuracy": training.label_accuracy(judge, target.array("test"), target.labels("test")),
-            }
+            for split in held_out:
+                x, labels = source.array(split), source.labels(split)
+                chunks = [translate(x[start : start + 500]) for start in range(0, len(x), 500)]
+                metrics[f"{split}, {name}"] = {
+                    "class kept": training.label_accuracy(judge, keras.ops.concatenate(chunks).numpy(), labels),
+                    "class kept without translation": training.label_accuracy(judge, x, labels),
+                    "judge's accuracy": training.label_accuracy(judge, target.array(split), target.labels(split)),
+                }
     return run.finish(
         model,
         splits,
         metrics,
         protocol=(
-            "Losses of the players on held-out images; and the share of translated test images, and of the same images "
-            "as they are, in which a classifier that saw real training images of the target alone finds their class."
+            "Losses of the players on held-out images; and the share of translated held-out images, and of these as "
+            "they are, in which a classifier that saw real training images of the target alone finds their class."
         ),
     )
 

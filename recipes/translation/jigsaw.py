@@ -69,28 +69,30 @@ def main(
         differences = tf.cast(parts, tf.float32)[:, :, tf.newaxis] - tf.cast(mean, tf.float32)[:, tf.newaxis]
         return best_permutation(-tf.reduce_sum(tf.square(differences), axis=(3, 4, 5)))
 
-    solvers, found = {"": model.arrange, " by the mean image": by_the_mean_image}, {}
-    pieces, truth = [], []
-    for index, x in enumerate(splits.test):
-        uniform = seeds.uniform((len(x), model.num_pieces), seeds.as_pair((run.seed, index)))
-        parts, positions = model.shuffled(model.cut(x), uniform)
-        pieces.append(parts.numpy())
-        truth.append(positions.numpy())
-        for name, solve in solvers.items():
-            found.setdefault(name, []).append(solve(parts).numpy())
-    pieces, truth = np.concatenate(pieces), np.concatenate(truth)
-    figures = {
-        f"{figure}{name}": value
-        for name in solvers
-        for figure, value in evaluation.arrangement_accuracy(np.concatenate(found[name]), truth, pieces).items()
-    }
+    def figures(split: str) -> dict[str, float]:
+        solvers, found = {"": model.arrange, " by the mean image": by_the_mean_image}, {}
+        pieces, truth = [], []
+        for index, x in enumerate(getattr(splits, split)):
+            uniform = seeds.uniform((len(x), model.num_pieces), seeds.as_pair((run.seed, index)))
+            parts, positions = model.shuffled(model.cut(x), uniform)
+            pieces.append(parts.numpy())
+            truth.append(positions.numpy())
+            for name, solve in solvers.items():
+                found.setdefault(name, []).append(solve(parts).numpy())
+        pieces, truth = np.concatenate(pieces), np.concatenate(truth)
+        return {
+            f"{figure}{name}": value
+            for name in solvers
+            for figure, value in evaluation.arrangement_accuracy(np.concatenate(found[name]), truth, pieces).items()
+        }
+
     return run.finish(
         model,
         splits,
-        {"test": figures},
+        {split: figures(split) for split in ("validation", "test")},
         protocol=(
-            "Of test images whose pieces are in a random order: the share of pieces that are put to a right position, "
-            "and of images of which all are; where equal pieces may change places, and where they may not."
+            "Of held-out images whose pieces are in a random order: the share of pieces put to a right position, and "
+            "of images of which all are; where equal pieces may change places, and where they may not."
         ),
     )
 

@@ -77,36 +77,39 @@ def main(
         run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates), xla=False)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
-    batches = [{name: column.numpy() for name, column in batch.items()} for batch in splits.test]
-    x, mask = (np.concatenate([batch[name] for batch in batches]) for name in ("x", "mask"))
-    located = np.concatenate([model.locate(batch["parts"]) for batch in batches])
-    completed, again = (
-        np.concatenate([model.complete(batch["parts"], seed=(seed, index)) for index, batch in enumerate(batches)])
-        for seed in (run.seed, run.seed + 1)
-    )
     mean_mask = np.mean([batch["mask"].mean(axis=0) for batch in splits.train.as_numpy_iterator()], axis=0)
-    # As many pixels as a mask has, those that most often belong to one.
-    usual = mean_mask > np.quantile(mean_mask, 1.0 - mask.mean())
-    figures = {
-        "mask_overlap": evaluation.mask_overlap(located, mask),
-        "mask_overlap of the usual mask": evaluation.mask_overlap(np.broadcast_to(usual, mask.shape), mask),
-        "share of an image that is parts": float(mask.mean()),
-        "difference of two completions": float(2.0 * np.abs(completed - again).mean() / (images.levels - 1)),
-    }
-    if is_mnist:
-        judge, labels = keras_gen.load_model(evaluation.classifier.SHIPPED), images.labels("test")
-        figures |= {
-            "digit preserved": training.label_accuracy(judge, completed, labels),
-            "digit of real images": training.label_accuracy(judge, x, labels),
-            "digit of parts in their places": training.label_accuracy(judge, (x * mask).astype(x.dtype), labels),
+
+    def figures(split: str) -> dict[str, float]:
+        batches = [{name: column.numpy() for name, column in batch.items()} for batch in getattr(splits, split)]
+        x, mask = (np.concatenate([batch[name] for batch in batches]) for name in ("x", "mask"))
+        located = np.concatenate([model.locate(batch["parts"]) for batch in batches])
+        completed, again = (
+            np.concatenate([model.complete(batch["parts"], seed=(seed, index)) for index, batch in enumerate(batches)])
+            for seed in (run.seed, run.seed + 1)
+        )
+        # As many pixels as a mask has, those that most often belong to one.
+        usual = mean_mask > np.quantile(mean_mask, 1.0 - mask.mean())
+        found = {
+            "mask_overlap": evaluation.mask_overlap(located, mask),
+            "mask_overlap of the usual mask": evaluation.mask_overlap(np.broadcast_to(usual, mask.shape), mask),
+            "share of an image that is parts": float(mask.mean()),
+            "difference of two completions": float(2.0 * np.abs(completed - again).mean() / (images.levels - 1)),
         }
-    figures |= model.evaluate(splits.test, verbose=0, return_dict=True)
+        if is_mnist:
+            judge, labels = keras_gen.load_model(evaluation.classifier.SHIPPED), images.labels(split)
+            found |= {
+                "digit preserved": training.label_accuracy(judge, completed, labels),
+                "digit of real images": training.label_accuracy(judge, x, labels),
+                "digit of parts in their places": training.label_accuracy(judge, (x * mask).astype(x.dtype), labels),
+            }
+        return found | model.evaluate(getattr(splits, split), verbose=0, return_dict=True)
+
     return run.finish(
         model,
         splits,
-        {"test": figures},
+        {split: figures(split) for split in ("validation", "test")},
         protocol=(
-            "Of test images: the overlap, intersection over union, of the masks that the model makes of parts with "
+            "Of held-out images: the overlap, intersection over union, of the masks that the model makes of parts with "
             "where these were; the share of completions whose digit, as the classifier that comes with the package "
             "sees it, is that of the image; the mean absolute difference of two completions of the same parts, where "
             "levels go from -1 to 1; and the losses of the players."

@@ -87,30 +87,30 @@ def main(
         run.compile(model, *(keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates), xla=False)
     model = run.fit(model, splits, epochs=schedule.epochs)
 
-    x, labels = splits.array("test"), by_label.labels("test")
-    wanted = np.random.default_rng(run.seed).integers(8, size=len(x))
-    answers = (wanted[:, np.newaxis] // np.array([4, 2, 1]) % 2).astype(np.int32)
-    condition = answers if domains == "attributes" else wanted.astype(np.int32)
-    translated = model.predict((x, condition), batch_size=500, verbose=0)
     of_style = training.trained_judge(run, "judge-of-styles", by_domain, epochs=judge_epochs)
     of_digits = training.trained_judge(run, "judge-of-digits", by_label, epochs=judge_epochs)
-    losses = model.evaluate(splits.test, verbose=0, return_dict=True)
-    metrics = {
-        "test": {
-            **losses,
+
+    def figures(split: str) -> dict[str, float]:
+        x, labels = splits.array(split), by_label.labels(split)
+        wanted = np.random.default_rng(run.seed).integers(8, size=len(x))
+        answers = (wanted[:, np.newaxis] // np.array([4, 2, 1]) % 2).astype(np.int32)
+        condition = answers if domains == "attributes" else wanted.astype(np.int32)
+        translated = model.predict((x, condition), batch_size=500, verbose=0)
+        return {
+            **model.evaluate(getattr(splits, split), verbose=0, return_dict=True),
             "style recognised": training.label_accuracy(of_style, translated, wanted),
             "style recognised without translation": training.label_accuracy(of_style, x, wanted),
-            "style recognised of real images": training.label_accuracy(of_style, x, by_domain.labels("test")),
+            "style recognised of real images": training.label_accuracy(of_style, x, by_domain.labels(split)),
             "digit kept": training.label_accuracy(of_digits, translated, labels),
             "digit kept without translation": training.label_accuracy(of_digits, x, labels),
         }
-    }
+
     return run.finish(
         model,
         splits,
-        metrics,
+        {split: figures(split) for split in ("validation", "test")},
         protocol=(
-            "Losses of the players on held-out images; and the share of test images, each translated into one of the "
+            "Losses of the players on held-out images; and the share of them, each translated into one of the "
             "eight styles at random, in which classifiers of real training images find this style, and the digit."
         ),
     )

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from contracts.helpers import Contract, condition_for
+from keras_gen.core import DrawsFromCodes
 
 
 class CodesContract(Contract):
@@ -43,6 +44,18 @@ class CodesContract(Contract):
         other[0] = batch["x"][5]
         np.testing.assert_allclose(encode(other)[1:], codes[1:], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(decode(encode(other))[1:], decode(codes)[1:], rtol=1e-4, atol=1e-5)
+
+    def test_means_are_what_drawn_codes_stand_for(self, model):
+        if not isinstance(model, DrawsFromCodes):
+            assert "mean" not in getattr(model, "sampling_options", dict)()
+            return
+        condition = condition_for(model, 5)
+        means = model.sample(5, condition=condition, seed=2, mean=True)
+        codes = model.drawn_codes(model.noise(5, 2), condition)
+        np.testing.assert_allclose(means, model.mean_of(codes, condition), rtol=1e-5, atol=1e-5)
+        draws = model.sample(5, condition=condition, seed=2)
+        np.testing.assert_array_equal(draws, model.sample(5, condition=condition, seed=2, mean=False))
+        assert np.any(means != draws)
 
     def test_signatures_name_the_code(self, model):
         signatures = model.signatures()

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import re
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from contracts.replicas import ReplicasContract
 from contracts.sample_weight import SampleWeightContract
 from contracts.wrong_data import WrongDataContract
 from keras_gen.core import Phases, saving
+from keras_gen.core.base import INSTEAD
 
 
 class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract, ExportContract):
@@ -104,6 +106,21 @@ class TrainingContract(WrongDataContract, SampleWeightContract, ReplicasContract
         config = model.get_config()
         same = [p.name for p in parameters if config.get(p.name, p.default) == p.default]
         assert same == list(self.excluded_arguments)
+
+    def test_the_code_of_its_card_runs(self, model):
+        exec(model.usage, {"model": model})
+
+    def test_a_verb_that_it_lacks_names_those_that_it_has(self, model):
+        verbs = model.signatures()
+        for verb in set(INSTEAD) - set(verbs):
+            if hasattr(type(model), verb):
+                continue
+            with pytest.raises(AttributeError, match=rf"^{type(model).__name__} has no verb `{verb}`; .*\.$") as error:
+                getattr(model, verb)
+            named = set(re.findall(r"\w+", str(error.value).split("; ")[1])) & set(verbs)
+            assert named or not verbs
+        for verb in {"log_prob", "log_prob_bound"} & set(dir(type(model))):
+            assert list(inspect.signature(getattr(model, verb)).parameters)[:2] == ["x", "condition"]
 
     def test_config_makes_the_same_model(self, model):
         copy = keras.models.model_from_json(model.to_json(), custom_objects=self.custom_objects(model))

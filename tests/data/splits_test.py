@@ -29,7 +29,7 @@ def test_spaces_follow_the_examples(digits):
     assert digits.binarized("dynamic").spaces == {"x": Levels((8, 8, 1), 2), **label}
     assert digits.cropped(4, 6).spaces == {"x": Levels((4, 6, 1), 17), **label}
     assert digits.resized(4, 4, 300).spaces == {"x": Levels((4, 4, 1), 300), **label}
-    assert digits.dequantized().spaces == {"x": Reals((64,)), **label}
+    assert data.dequantized(digits).spaces == {"x": Reals((64,)), **label}
     assert digits.unlabelled().spaces == digits.selected(lambda labels: labels < 3).spaces == {"x": digits.event_space}
 
 
@@ -126,14 +126,12 @@ def test_images_change_their_size_and_levels(digits):
 
 
 def test_dequantized_levels_lie_above_their_level_by_uniform_noise(digits):
-    real = digits.dequantized(seed=1)
+    real = data.dequantized(digits, seed=1)
     assert (real.levels, real.event_shape) == (None, (64,))
     levels = digits.array("train").reshape(-1, 64)
     noise = real.array("train") - levels
     np.testing.assert_array_equal(np.floor(real.array("train")), levels)
     assert noise.mean() == pytest.approx(0.5, abs=4 * np.sqrt(1 / 12 / noise.size))
     assert noise.var() == pytest.approx(1 / 12, rel=0.02)
-    np.testing.assert_array_equal(real.array("train"), digits.dequantized(seed=1).array("train"))
-    assert np.any(real.array("train") != digits.dequantized(seed=2).array("train"))
-    with pytest.raises(ValueError, match="`dequantized` needs levels"):
-        real.dequantized()
+    np.testing.assert_array_equal(real.array("train"), data.dequantized(digits, seed=1).array("train"))
+    assert np.any(real.array("train") != data.dequantized(digits, seed=2).array("train"))

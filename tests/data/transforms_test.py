@@ -110,5 +110,5 @@ def test_noise_is_as_wide_as_the_smallest_step_of_a_column(tmp_path):
         assert 0.99 < noise.max() < 1.0 + 1e-5
         np.testing.assert_allclose(noise.mean(axis=0), 0.5, atol=4.0 / np.sqrt(12 * len(noise)))
     np.testing.assert_array_equal(data.dequantized(splits).array("train"), noisy.array("train"))
-    with pytest.raises(ValueError, match=r"^`splits` must hold real vectors in memory; digits does not\.$"):
-        data.dequantized(data.load("digits"))
+    with pytest.raises(ValueError, match=r"^`splits` must hold levels or real vectors in memory; tones does not\.$"):
+        data.dequantized(data.load("tones"))

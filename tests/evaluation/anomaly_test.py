@@ -220,3 +220,19 @@ def test_mistakes_get_a_sentence():
         evaluation.mutated(np.zeros((1, 4)), 2, 2, seed=0)
     with pytest.raises(ValueError, match="`scores` holds no score"):
         evaluation.anomaly_table({}, np.zeros((1, 4)), {})
+
+
+def test_outliers_of_rows_keep_their_range_or_their_columns():
+    random = np.random.default_rng(0)
+    first = random.normal(10.0, 2.0, 500)
+    x = np.stack([first, 3.0 * first], axis=1).astype(np.float32)
+    outliers = evaluation.simple_outliers(x, None, seed=3)
+    assert set(outliers) == {"noise", "shuffled"}
+    for rows in outliers.values():
+        assert rows.dtype == np.float32
+        assert np.all((rows.min(axis=0) >= x.min(axis=0)) & (rows.max(axis=0) <= x.max(axis=0)))
+        assert abs(np.corrcoef(rows.T)[0, 1]) < 0.2
+    np.testing.assert_array_equal(np.sort(outliers["shuffled"], axis=0), np.sort(x, axis=0))
+    # Uniform: as many rows in each quarter of the range.
+    counts, _ = np.histogram(outliers["noise"][:, 0], 4, (x[:, 0].min(), x[:, 0].max()))
+    assert stats.chisquare(counts).pvalue > 1e-3

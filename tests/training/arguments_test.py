@@ -13,6 +13,7 @@ import pytest
 
 from keras_gen import cli, data, training
 from keras_gen.training.arguments import Dataset
+from recipes.latent import vae
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -80,6 +81,16 @@ def test_the_preset_of_two_cores_changes_that_of_the_paper(tmp_path):
     assert flags["data"].dataset == "mnist"
     found = main(preset="two_cores", folder=tmp_path / "run")
     assert (found[2].epochs, found[4], found[3]) == (30, 3.0, (8000,))
+
+
+def test_help_keeps_the_lines_of_the_docstring(capsys):
+    with pytest.raises(SystemExit):
+        vae.main.parsed(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("python -m recipes.latent.vae" in line for line in vae.__doc__.splitlines()) == 3
+    for line in vae.__doc__.strip().splitlines():
+        assert line.rstrip() in lines
+    assert any("--latent-size" in line for line in lines)
 
 
 def test_help_says_what_a_preset_changes(capsys):

@@ -262,6 +262,43 @@ def test_a_run_that_evaluates_models_writes_a_table(tmp_path, capsys):
         training.Run("tasks.sample_quality", tmp_path / "run", config, training.Options())
 
 
+@pytest.fixture
+def finished(killed):
+    """The folder of a run that had one epoch, as a finished one leaves it."""
+    config = json.loads((killed / "config.json").read_text())
+    config["arguments"]["epochs"] = 1
+    (killed / "config.json").write_text(json.dumps(config))
+    (killed / "metrics.json").write_text("{}")
+    return killed
+
+
+def test_a_finished_run_that_is_trained_longer_ends_with_the_same_bits(uninterrupted, finished):
+    folder, _, model = uninterrupted
+    with pytest.raises(ValueError, match=r"holds a finished run; .* and more --epochs than 1 train it longer\."):
+        start(finished, epochs=1)
+    (finished / "judge" / "checkpoints").mkdir(parents=True)
+    longer, found, _ = start(finished, epochs=3)
+    assert_same_bits(model, found)
+    assert [row["val_loss"] for row in history(finished)] == [row["val_loss"] for row in history(folder)]
+    # It is no finished run from then on, and what has learned from it begins again.
+    assert not (finished / "metrics.json").exists()
+    assert json.loads((finished / "config.json").read_text())["arguments"]["epochs"] == 3
+    longer.stage("judge").checkpoints_for(found, 5)
+    assert not (finished / "judge" / "checkpoints").exists()
+    assert (finished / "checkpoints").exists()
+
+
+def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
+    sentence = (
+        r"`epochs` must stay 1: the learning rate, or something else, depends on it\. .*--start-from .*killed goes on"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        start(finished, epochs=3, learning_rate=keras.optimizers.schedules.CosineDecay(0.01, 21))
+    assert json.loads((finished / "config.json").read_text())["arguments"]["epochs"] == 1
+    assert (finished / "metrics.json").exists()
+    assert len(history(finished)) == 1
+
+
 def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_path):
     _, _, model = uninterrupted
     path = tmp_path / "trained.keras"

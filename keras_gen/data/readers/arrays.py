@@ -45,17 +45,27 @@ def read_npy(path: pathlib.Path) -> Reading:
     Raises:
         ValueError: if there is none, or it has no rows.
     """
-    found = loaded(path)
+    return Reading({"all": {"x": npy_rows(path)}})
+
+
+def npy_rows(path: pathlib.Path, mapped: bool = False) -> np.ndarray:
+    """Returns the array of an `.npy` file, as `loaded` says."""
+    found = loaded(path, mapped)
     if not isinstance(found, np.ndarray):
         found.close()
         raise ValueError(f"`name`: {path} is an .npz file, of several arrays, under another name.")
-    return Reading({"all": {"x": rows_in(found, str(path))}})
+    return rows_in(found, str(path))
 
 
-def loaded(path: pathlib.Path):
-    """Returns what a file of arrays holds; never what could run code."""
+def loaded(path: pathlib.Path, mapped: bool = False):
+    """Returns what a file of arrays holds; never what could run code.
+
+    Args:
+        path: the file.
+        mapped: whether rows of an `.npy` file are read when they are needed.
+    """
     try:
-        return np.load(path, allow_pickle=False)
+        return np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"`name`: {path} is not a readable {path.suffix.lower()} file ({error}).") from None
 

@@ -43,7 +43,7 @@ def read_folder(
         return reading
     index = {name: number for number, name in enumerate(classes)}
     labels = {split: np.array([index[files[split][path]] for path in kept]) for split, kept in paths.items()}
-    return reading.labelled(labels, len(classes))
+    return reading.labelled(labels, len(classes), tuple(classes))
 
 
 def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[pathlib.Path, str]]:

@@ -33,6 +33,9 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 #: Files that an error names, at most.
 NAMED_FILES = 10
 
+#: What an error adds about files that cannot be read, where there is a choice.
+SKIP_HINT = ' `bad_files="skip"` (--bad-files skip) leaves such files out.'
+
 
 @dataclasses.dataclass(frozen=True)
 class Header:
@@ -182,14 +185,14 @@ def resized(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     return tf.cast(tf.round(tf.image.resize(image, size, antialias=True)), image.dtype)
 
 
-def unreadable(bad: dict[str, str]) -> str:
-    """Returns the sentence that says which files are no readable images, and why."""
+def unreadable(bad: dict[str, str], kind: str = "image") -> str:
+    """Returns the sentence that says which files are no readable images, or files of another kind, and why."""
     if len(bad) == 1:
         ((path, why),) = bad.items()
-        return f"`name`: {path} is not a readable image ({why})."
+        return f"`name`: {path} is not a readable {kind} ({why})."
     named = "; ".join(f"{path} ({why})" for path, why in list(bad.items())[:NAMED_FILES])
     more = f"; and {len(bad) - NAMED_FILES} more" if len(bad) > NAMED_FILES else ""
-    return f"`name`: {len(bad)} files are not readable images: {named}{more}."
+    return f"`name`: {len(bad)} files are not readable {kind}s: {named}{more}."
 
 
 class Rule:
@@ -202,7 +205,7 @@ class Rule:
 
     def __init__(self, bad_files: str | None):
         self.skip = bad_files == "skip"
-        self.hint = ' `bad_files="skip"` (--bad-files skip) leaves such files out.' if bad_files == "refuse" else ""
+        self.hint = SKIP_HINT if bad_files == "refuse" else ""
 
     def apply(self, bad: dict[str, str], num_files: int):
         """Goes on, or raises an error.

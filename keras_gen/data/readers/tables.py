@@ -6,14 +6,19 @@ Columns of a table are real numbers, whole or not: levels come as arrays or imag
 import bz2
 import codecs
 import collections
+import contextlib
 import csv
+import dataclasses
 import gzip
 import io
+import itertools
 import lzma
 import pathlib
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -29,8 +34,14 @@ PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 #: Delimiters in the order in which they are tried.
 DELIMITERS = (";", "\t", "|", ",")
 
+#: Bytes of a file that are looked at at once.
+BLOCK = 1 << 20
+
 #: Lines that a table's form is found from.
 FORM_LINES = 1000
+
+#: Columns that an error names, at most.
+NAMED_COLUMNS = 10
 
 #: What stands for a missing value, beside what pandas takes for one.
 MISSING = ("?", "NaN", "na", "Na", "-", "--")
@@ -66,24 +77,45 @@ def read_table(path: pathlib.Path, *, columns: str | None, text: str, missing: s
             `read_frame`.
         ImportError: if a Parquet file cannot be read for want of its library.
     """
-    frame = parquet_frame(path) if suffix_of(path) == ".parquet" else text_frame(path)
-    return read_frame(frame, str(path), columns=columns, text=text, missing=missing)
+    return read_frame(next(frames_of(path)), str(path), columns=columns, text=text, missing=missing)
 
 
-def parquet_frame(path: pathlib.Path) -> pd.DataFrame:
-    """Returns the table of a Parquet file."""
+def frames_of(path: pathlib.Path, rows_at_once: int | None = None) -> Iterator[pd.DataFrame]:
+    """Yields the table of a file, a few rows at a time in a memory that does not grow with the file, or all at once.
+
+    Args:
+        path: the file.
+        rows_at_once: rows of a part; None for all.
+
+    Raises:
+        ValueError: if the file is damaged, or its rows do not have as many columns as the first one.
+        ImportError: if a Parquet file cannot be read for want of its library.
+    """
+    return (parquet_frames if suffix_of(path) == ".parquet" else text_frames)(path, rows_at_once)
+
+
+def parquet_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.DataFrame]:
+    """Yields the table of a Parquet file."""
     try:
-        return pd.read_parquet(path)
+        if rows_at_once is None:
+            yield pd.read_parquet(path)
+            return
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(path) as file:
+            for part in file.iter_batches(rows_at_once):
+                yield part.to_pandas()
     except ImportError:
         raise ImportError(f"`name`: {path} needs a library that reads Parquet: pip install pyarrow.") from None
     except (ValueError, OSError) as error:
         raise ValueError(f"`name`: {path} is not a readable Parquet file ({error}).") from None
 
 
-def text_frame(path: pathlib.Path) -> pd.DataFrame:
-    """Returns the table of a text file, whose form its first lines tell."""
-    content = text_of(path)
-    lines = [line for line in first_lines(content) if line.strip()]
+def text_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.DataFrame]:
+    """Yields the table of a text file, whose form its first lines tell."""
+    encoding = encoding_of(path)
+    with opened(path, encoding) as file:
+        lines = [line for line in first_lines(file) if line.strip()]
     if not lines:
         raise ValueError(f"`name`: {path} holds no rows.")
     options = {}
@@ -102,51 +134,70 @@ def text_frame(path: pathlib.Path) -> pd.DataFrame:
         options["names"] = fields_of(names, delimiter) if rows else None
         if rows and len(options["names"]) != len(rows[0]):
             del options["names"]
-    try:
-        return pd.read_csv(
-            io.StringIO(content),
-            sep=r"\s+" if delimiter == " " else delimiter or "\0",
-            header=0 if has_names else None,
-            skipinitialspace=True,
-            na_values=list(MISSING),
-            index_col=False,
-            low_memory=False,
-            engine="c",
-            **marks,
-            **options,
-        )
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(
-            f"`name`: {path} must have as many columns in every row ({error}).".replace("\n", " ")
-        ) from None
+    with opened(path, encoding) as file:
+        try:
+            with pd.read_csv(
+                file,
+                sep=r"\s+" if delimiter == " " else delimiter or "\0",
+                header=0 if has_names else None,
+                skipinitialspace=True,
+                na_values=list(MISSING),
+                index_col=False,
+                low_memory=False,
+                engine="c",
+                iterator=True,
+                **marks,
+                **options,
+            ) as reader:
+                if rows_at_once is None:
+                    yield reader.read()
+                else:
+                    reader.chunksize = rows_at_once
+                    yield from reader
+        except (ValueError, pd.errors.ParserError) as error:
+            raise ValueError(
+                f"`name`: {path} must have as many columns in every row ({error}).".replace("\n", " ")
+            ) from None
 
 
-def text_of(path: pathlib.Path) -> str:
-    """Returns what a text file says, packed or not, in whichever of the usual encodings it is.
+@contextlib.contextmanager
+def opened(path: pathlib.Path, encoding: str | None = None) -> Iterator[BinaryIO | io.TextIOWrapper]:
+    """Opens a file, packed or not, as bytes or, where an encoding is given, as text."""
+    with contextlib.ExitStack() as stack:
+        if path.suffix.lower() == ".zip":
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            (name,) = [name for name in archive.namelist() if not name.endswith("/")]
+            file = stack.enter_context(archive.open(name))
+        else:
+            file = stack.enter_context(PACKED.get(path.suffix.lower(), open)(path, "rb"))
+        yield file if encoding is None else io.TextIOWrapper(file, encoding, errors="replace", newline="\n")
+
+
+def encoding_of(path: pathlib.Path) -> str:
+    """Returns in which of the usual encodings a text file is, which is read to its end.
 
     UTF-8 and UTF-16 are recognised; anything else is taken for Windows-1252, whose digits are those of all others.
     """
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        if path.suffix.lower() == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                (name,) = [name for name in archive.namelist() if not name.endswith("/")]
-                raw = archive.read(name)
-        else:
-            with PACKED.get(path.suffix.lower(), open)(path, "rb") as file:
-                raw = file.read()
+        with opened(path) as file:
+            blocks = itertools.takewhile(bool, (file.read(BLOCK) for _ in itertools.count()))
+            encoding = "utf-8-sig"
+            for number, block in enumerate(blocks):
+                if number == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    encoding = "utf-16"
+                if encoding == "utf-8-sig":
+                    try:
+                        decoder.decode(block)
+                    except UnicodeDecodeError:
+                        encoding = "cp1252"
+            return encoding
     except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise ValueError(f"`name`: {path} is not a readable packed file of one table ({error}).") from None
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", errors="replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")
 
 
-def first_lines(content: str) -> list[str]:
+def first_lines(file: io.TextIOWrapper) -> list[str]:
     """Returns the lines that the form of a table is found from."""
-    file = io.StringIO(content)
     return [line.rstrip("\n") for _, line in zip(range(FORM_LINES), file, strict=False)]
 
 
@@ -214,7 +265,16 @@ def number_marks(fields: list[str], delimiter: str) -> dict[str, str]:
     return {"decimal": ","}
 
 
-def read_frame(frame: pd.DataFrame, name: str, *, columns: str | None, text: str, missing: str) -> Reading:
+def read_frame(
+    frame: pd.DataFrame,
+    name: str,
+    *,
+    columns: str | None = None,
+    text: str = "refuse",
+    missing: str = "refuse",
+    names: Sequence[str] = (),
+    first_row: int = 0,
+) -> Reading:
     """Reads the columns of a table as real numbers.
 
     Args:
@@ -223,36 +283,76 @@ def read_frame(frame: pd.DataFrame, name: str, *, columns: str | None, text: str
         columns: as in `data.load`.
         text: as in `data.load`.
         missing: as in `data.load`.
+        names: names of the columns of another table, which are taken out of this one in their order, also where they
+            are zeros and ones of the values of a column of text; `columns` and `text` say nothing then.
+        first_row: number of rows of the table before these.
 
     Raises:
-        ValueError: if the table has no rows, or a column is not what `text` and `missing` allow.
+        ValueError: if the table has no rows, or a column is missing, or is not what `text` and `missing` allow.
     """
     if not len(frame) or not len(frame.columns):
         raise ValueError(f"`name`: {name} holds no rows.")
-    frame = frame.iloc[:, chosen_columns(columns, list(map(str, frame.columns)))]
-    found = {}
-    for label, column in zip(frame.columns, (frame.iloc[:, place] for place in range(frame.shape[1])), strict=True):
-        values = numbers_of(column)
-        if values is not None:
-            found[str(label)] = values
-        elif text == "one_hot":
-            refuse_missing(column.isna().to_numpy(), str(label), name)
-            as_text = column.astype(str)
-            for value in sorted(as_text.unique()):
-                found[f"{label}={value}"] = (as_text == value).to_numpy(np.float64)
-        elif text == "refuse":
-            raise ValueError(f"`name`: {text_sentence(column, str(label), name)}")
+    table = Table(name, first_row, hints=not names)
+    if names:
+        found = named_columns(frame, table, names, missing)
+    else:
+        frame = frame.iloc[:, chosen_columns(columns, list(map(str, frame.columns)))]
+        found = {}
+        for label, column in zip(frame.columns, (frame.iloc[:, place] for place in range(frame.shape[1])), strict=True):
+            values = numbers_of(column)
+            if values is not None:
+                found[str(label)] = values
+            elif text == "one_hot":
+                table.refuse_missing(column.isna().to_numpy(), str(label))
+                as_text = column.astype(str)
+                for value in sorted(as_text.unique()):
+                    found[f"{label}={value}"] = (as_text == value).to_numpy(np.float64)
+            elif text == "refuse":
+                raise ValueError(f"`name`: {table.text_sentence(column, str(label))}")
     if not found:
         raise ValueError(f"`name`: {name} holds no column of numbers.")
     x = np.stack(list(found.values()), axis=1)
     for place, label in enumerate(found):
         infinite = np.flatnonzero(np.isinf(x[:, place]))
         if infinite.size:
-            raise ValueError(f"`name`: row {infinite[0] + 1} of column {label} of {name} is infinite.")
+            raise ValueError(f"`name`: row {first_row + infinite[0] + 1} of column {label} of {name} is infinite.")
         if missing == "refuse":
-            refuse_missing(np.isnan(x[:, place]), label, name)
+            table.refuse_missing(np.isnan(x[:, place]), label)
     space = Reals((x.shape[1],), missing=bool(np.isnan(x).any()))
     return Reading({"all": {"x": x}}, {"x": space}, options=("columns", "text", "missing"), names=tuple(found))
+
+
+def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str], missing: str) -> dict[str, np.ndarray]:
+    """Returns the columns of given names, in their order; of a column of text, those of its values."""
+    labels = list(map(str, frame.columns))
+    if not set(names) & set(labels) and isinstance(frame.columns, pd.RangeIndex) and len(labels) == len(names):
+        # A table without names has its columns in the order of the other one.
+        labels = list(names)
+    found = {}
+    for place, label in enumerate(labels):
+        column, values = frame.iloc[:, place], [name for name in names if name.startswith(f"{label}=")]
+        if label in names:
+            found[label] = numbers_of(column)
+            if found[label] is None:
+                raise ValueError(f"`name`: {table.text_sentence(column, label)}")
+        elif values:
+            table.refuse_missing(column.isna().to_numpy(), label)
+            as_text = (f"{label}=" + column.astype(str)).to_numpy()
+            unknown = np.flatnonzero(~np.isin(as_text, values))
+            if unknown.size:
+                known = ", ".join(value.removeprefix(f"{label}=") for value in values)
+                raise ValueError(
+                    f"`name`: row {table.first_row + unknown[0] + 1} of column {label} of {table.name} holds "
+                    f"{str(column.iloc[unknown[0]])!r}; expected one of {known}."
+                )
+            found.update({value: (as_text == value).astype(np.float64) for value in values})
+    absent = [name for name in names if name not in found]
+    if absent:
+        raise ValueError(
+            f"`name`: {table.name} has no column {absent[0]}; expected {', '.join(names)}, received "
+            f"{', '.join(labels[:NAMED_COLUMNS])}{', …' if len(labels) > NAMED_COLUMNS else ''}."
+        )
+    return {name: found[name] for name in names}
 
 
 def numbers_of(column: pd.Series) -> np.ndarray | None:
@@ -264,23 +364,40 @@ def numbers_of(column: pd.Series) -> np.ndarray | None:
     return np.full(len(column), np.nan) if column.isna().all() else None
 
 
-def text_sentence(column: pd.Series, label: str, name: str) -> str:
-    """Returns what is wrong with a column that is no numbers: its first value that is none."""
-    wrong = column.notna() & pd.to_numeric(column, errors="coerce").isna()
-    row = int(np.argmax(wrong.to_numpy()))
-    return (
-        f"row {row + 1} of column {label} of {name} holds {str(column.iloc[row])!r}, where a number is expected; "
-        '`text="one_hot"` (--text one_hot) makes columns of zeros and ones of such a column, "drop" leaves it out.'
-    )
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table as errors speak of it.
 
+    Attributes:
+        name: its name.
+        first_row: number of rows before those that are looked at.
+        hints: whether errors say what other arguments would do.
+    """
 
-def refuse_missing(absent: np.ndarray, label: str, name: str):
-    """Raises an error where a value is missing."""
-    if absent.any():
-        raise ValueError(
-            f"`name`: {name} lacks a value in row {int(np.argmax(absent)) + 1} of column {label}; "
-            '`missing="keep"` (--missing keep) leaves missing numbers as NaN, for a model that takes them.'
+    name: str
+    first_row: int = 0
+    hints: bool = True
+
+    def text_sentence(self, column: pd.Series, label: str) -> str:
+        """Returns what is wrong with a column that is no numbers: its first value that is none."""
+        wrong = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+        row = int(np.argmax(wrong.to_numpy()))
+        hint = (
+            '; `text="one_hot"` (--text one_hot) makes columns of zeros and ones of such a column, "drop" leaves it out'
         )
+        return (
+            f"row {self.first_row + row + 1} of column {label} of {self.name} holds {str(column.iloc[row])!r}, where a "
+            f"number is expected{hint if self.hints else ''}."
+        )
+
+    def refuse_missing(self, absent: np.ndarray, label: str):
+        """Raises an error where a value is missing."""
+        if absent.any():
+            hint = '; `missing="keep"` (--missing keep) leaves missing numbers as NaN, for a model that takes them'
+            raise ValueError(
+                f"`name`: {self.name} lacks a value in row {self.first_row + int(np.argmax(absent)) + 1} of column "
+                f"{label}{hint if self.hints else ''}."
+            )
 
 
 def chosen_columns(columns: str | None, names: list[str]) -> list[int]:
@@ -303,6 +420,6 @@ def chosen_columns(columns: str | None, names: list[str]) -> list[int]:
         except (ValueError, TypeError, IndexError):
             raise ValueError(
                 f"`columns` must be places such as '0:11' or '0,2,5' out of {count}, or names out of "
-                f"{', '.join(names[:10])}{', …' if count > 10 else ''}; received {columns!r}."
+                f"{', '.join(names[:NAMED_COLUMNS])}{', …' if count > NAMED_COLUMNS else ''}; received {columns!r}."
             ) from None
     return places

@@ -44,7 +44,7 @@ class Classifier(EventModel):
     """
 
     terms = ("loss", "accuracy")
-    usage = "model.predict(x)    # probabilities of the classes"
+    usage = "x = model.event_space.examples(4)    # or your own\nmodel.predict(x)    # probabilities of the classes"
 
     def __init__(
         self,

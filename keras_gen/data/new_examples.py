@@ -1,0 +1,355 @@
+"""New examples for a trained model: read a few at a time, and brought to what the model takes as its own data were."""
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen import checks
+from keras_gen.data import audio
+from keras_gen.data.loading import load
+from keras_gen.data.readers.arrays import npy_rows
+from keras_gen.data.readers.folders import files_by_split
+from keras_gen.data.readers.images import IMAGE_SUFFIXES, SKIP_HINT, ImageFiles, header_of, unreadable
+from keras_gen.data.readers.tables import TABLE_SUFFIXES, frames_of, read_frame, suffix_of
+from keras_gen.spaces import ClassLabel, Levels, Numbers, Sound, Space
+
+#: The highest level of images of 8 bits, and of 16.
+BYTES, WORDS = 255, 65_535
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Some examples.
+
+    Attributes:
+        identity: columns that say which examples these are, by name: "file"; or "row", counted from 1; or "split" and
+            "row".
+        columns: what the model takes, by name.
+    """
+
+    identity: dict[str, list]
+    columns: dict[str, np.ndarray]
+
+
+class NewExamples:
+    """Examples in a file, in a folder or in a set that has a name, in parts.
+
+    Tables and `.npy` files are read a few rows at a time, images and sounds a few files at a time: the memory that it
+    takes does not grow with their number. Columns of a table are found by their names, in any order and among others;
+    images of another size than the model's are resized; sounds are resampled, cut and filled up.
+
+    Args:
+        name: path of a table, of an `.npy` or `.npz` file or of a folder of images or of WAV files; or another set
+            that `data.load` knows.
+        spaces: what the model takes, by name: "x", and "condition" of a conditional model.
+        rows_at_once: examples of a part, at most.
+        reading: arguments of `data.load` that the model's own data were read with; "standardize" holds their means and
+            deviations, where they were standardised.
+        column_names: names of the columns of the table that the model was trained on.
+        class_names: names of the classes of the folder that the model was trained on.
+        label: class of all examples, for a model conditioned on one; None takes their labels.
+        bad_files: "refuse" names files that cannot be read in an error; "skip" leaves them out.
+        split: part of the set, as `data.load` divides it; None for all of it.
+        most: examples of that part, at most, evenly spread; None for all of them.
+
+    Attributes:
+        num_examples: how many there are, if that is known.
+        resized: how many images were resized so far.
+        bad: path of each file that was left out so far, to the reason.
+
+    Raises:
+        FileNotFoundError: if there is no such file or set.
+        ValueError: if a row or a file is not what the model takes: the sentence names it. Rows are looked at as they
+            are read.
+    """
+
+    def __init__(
+        self,
+        name: str | os.PathLike,
+        spaces: Mapping[str, Space],
+        *,
+        rows_at_once: int = 100,
+        reading: Mapping | None = None,
+        column_names: tuple[str, ...] = (),
+        class_names: tuple[str, ...] = (),
+        label: int | None = None,
+        bad_files: str = "refuse",
+        split: str | None = None,
+        most: int | None = None,
+    ):
+        self.name = str(name)
+        self.space: Numbers = spaces["x"]
+        self.condition_space = spaces.get("condition")
+        self.rows_at_once = checks.positive_int("rows_at_once", rows_at_once)
+        self.reading = dict(reading or {})
+        self.column_names = tuple(column_names)
+        self.class_names = tuple(class_names)
+        self.label = label
+        self.bad_files = checks.choice("bad_files", bad_files, ("refuse", "skip"))
+        self.num_examples = None
+        self.resized = 0
+        self.bad = {}
+        self.check_label()
+        path = pathlib.Path(self.name).expanduser()
+        suffix = suffix_of(path)
+        if split is not None:
+            self.parts = self.of_splits((split,), most)
+        elif path.is_dir():
+            self.parts = self.files(path)
+        elif suffix in (".npy", ".npz", *TABLE_SUFFIXES) and not path.is_file():
+            raise FileNotFoundError(f"`name`: there is no file {name}.")
+        elif suffix == ".npy":
+            self.parts = self.rows(path)
+        elif suffix in TABLE_SUFFIXES:
+            self.parts = self.table(path)
+        else:
+            self.parts = self.of_splits()
+
+    def __iter__(self) -> Iterator[Part]:
+        return self.parts
+
+    # Conditions
+
+    def check_label(self):
+        """Raises an error if the label is not one of the model's classes."""
+        if self.label is None:
+            return
+        if not isinstance(self.condition_space, ClassLabel):
+            raise ValueError(f"`label` must be None: the model is not conditioned on a class; received {self.label}.")
+        self.condition_space.validate([self.label], "label")
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether examples have to come with labels; a class that may be unknown need not be known."""
+        if self.condition_space is None or self.label is not None:
+            return False
+        return not (isinstance(self.condition_space, ClassLabel) and self.condition_space.unknown)
+
+    def condition(self, num: int, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Returns the column of the condition of `num` examples, which may have labels."""
+        if self.condition_space is None:
+            return {}
+        if self.label is None and labels is not None:
+            return {"condition": self.condition_space.validate(labels, "label").numpy()}
+        if self.needs_labels:
+            if not isinstance(self.condition_space, ClassLabel):
+                raise ValueError(f"`name`: {self.name} holds nothing of what the model is conditioned on.")
+            raise ValueError(f"`label` must be given: {self.name} has no labels, and the model is conditioned on them.")
+        return {"condition": np.full(num, -1 if self.label is None else self.label, np.int32)}
+
+    # Values
+
+    def values(self, x: np.ndarray, first: int) -> np.ndarray:
+        """Returns rows of numbers as what the model takes, standardised as its own data were.
+
+        Args:
+            x: the rows.
+            first: number of rows before them.
+        """
+        if x.dtype.kind not in "buif":
+            raise ValueError(f"`name`: {self.name} must hold numbers, received dtype {x.dtype}.")
+        shape = tuple(self.space.shape)
+        if x.shape[1:] != shape and (*x.shape[1:], 1) != shape:
+            raise ValueError(f"`name`: {self.name} has examples of shape {x.shape[1:]}; the model takes {shape}.")
+        x = x.reshape(len(x), *shape)
+        if scale := self.reading.get("standardize"):
+            if scale is True:
+                raise ValueError("`name`: the run standardised its data, but does not tell their means and deviations.")
+            x = (x.astype(np.float64) - np.asarray(scale[0])) / np.asarray(scale[1])
+        with np.errstate(over="ignore"):
+            found = x.astype(np.float32)
+        wrong = np.argwhere(~self.space.contains(tf.constant(found)).numpy())
+        if len(wrong):
+            row, *place = (int(index) for index in wrong[0])
+            entry = place[0] if len(place) == 1 else tuple(place)
+            entry = self.column_names[entry] if self.column_names and len(place) == 1 else entry
+            raise ValueError(
+                f"`name`: row {first + row + 1} of column {entry} of {self.name} holds {x[(row, *place)]:g}; expected "
+                f"{self.space.expected}."
+            )
+        return found
+
+    def binarized(self, x: np.ndarray, highest: int, first: int) -> np.ndarray:
+        """Returns levels as bits, where the model's own data became bits.
+
+        Args:
+            x: levels.
+            highest: the highest level.
+            first: number of examples before these, which the bits that are drawn depend on.
+        """
+        how = self.reading.get("binarization", "none")
+        if how == "none":
+            return x
+        grey = x / highest
+        drawn = 0.5 if how == "threshold" else np.random.default_rng((0, first)).random(grey.shape)
+        return (grey >= drawn if how == "threshold" else drawn < grey).astype(np.uint8)
+
+    # Sources
+
+    def table(self, path: pathlib.Path) -> Iterator[Part]:
+        """Yields the rows of a table."""
+        first = 0
+        missing = "keep" if getattr(self.space, "missing", False) else "refuse"
+        given = {} if self.column_names else {k: self.reading[k] for k in ("columns", "text") if k in self.reading}
+        for frame in frames_of(path, self.rows_at_once):
+            found = read_frame(
+                frame, self.name, names=self.column_names, first_row=first, missing=missing, **given
+            ).columns["all"]["x"]
+            yield self.numbered(self.values(found, first), first)
+            first += len(frame)
+
+    def rows(self, path: pathlib.Path) -> Iterator[Part]:
+        """Yields the rows of an array."""
+        x = npy_rows(path, mapped=True)
+        self.num_examples = len(x)
+        starts = range(0, len(x), self.rows_at_once)
+        become_bits = self.reading.get("binarization", "none") != "none" and any(
+            np.any(x[start : start + self.rows_at_once] > 1) for start in starts
+        )
+        highest = (self.reading.get("levels") or 256) - 1
+        if become_bits and x.dtype != np.uint8 and "levels" not in self.reading:
+            raise ValueError(f"`name`: {self.name} must hold bits, or bytes that become bits; received {x.dtype}.")
+
+        def parts():
+            for start in starts:
+                rows = np.asarray(x[start : start + self.rows_at_once])
+                rows = self.binarized(rows, highest, start) if become_bits else rows
+                yield self.numbered(self.values(rows, start), start)
+
+        return parts()
+
+    def numbered(self, x: np.ndarray, first: int, labels: np.ndarray | None = None) -> Part:
+        """Returns rows with their numbers."""
+        return Part({"row": list(range(first + 1, first + len(x) + 1))}, {"x": x, **self.condition(len(x), labels)})
+
+    def of_splits(self, names: tuple[str, ...] | None = None, most: int | None = None) -> Iterator[Part]:
+        """Yields the examples of a set that `data.load` knows, split by split."""
+        splits = load(self.name, **{**self.reading, "batch_size": self.rows_at_once, "labels": self.needs_labels})
+        names = names or tuple(splits.sources)
+        sizes = [splits.size(name) for name in names]
+        if most is not None:
+            splits = dataclasses.replace(splits, shard=(0, -(-max(sizes) // most)))
+        self.num_examples = sum(splits.size(name) for name in names)
+
+        def parts():
+            for name in names:
+                first = 0
+                for batch in splits.in_order(name):
+                    x, labels = batch if self.needs_labels else (batch, None)
+                    part = self.numbered(self.space.validate(x, "name").numpy(), first, labels)
+                    yield Part({"split": [name] * len(x), **part.identity}, part.columns)
+                    first += len(x)
+
+        return parts()
+
+    def files(self, folder: pathlib.Path) -> Iterator[Part]:
+        """Yields the images or the sounds of a folder."""
+        is_sound = isinstance(self.space, Sound)
+        kind = ".wav" if is_sound else ", ".join(IMAGE_SUFFIXES)
+        found = files_by_split(folder, (".wav",) if is_sound else IMAGE_SUFFIXES)
+        classes = {path: name for split in found.values() for path, name in split.items()}
+        if not classes:
+            raise ValueError(f"`name`: the folder {folder} holds no file ({kind}) such as the model takes.")
+        read = self.sound if is_sound else self.image_reader()
+        self.num_examples = len(classes)
+        paths = list(classes)
+        if not is_sound:
+            # Before anything is scored, all files that begin badly are named at once.
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                headers = dict(zip(paths, pool.map(header_of, paths), strict=True))
+            self.refuse({str(path): why for path, why in headers.items() if isinstance(why, str)})
+
+        def parts():
+            first = 0
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                for start in range(0, len(paths), self.rows_at_once):
+                    some = paths[start : start + self.rows_at_once]
+                    read_ones = dict(zip(some, pool.map(read, some), strict=True))
+                    self.refuse({str(path): why for path, why in read_ones.items() if isinstance(why, str)})
+                    good = {path: example for path, example in read_ones.items() if not isinstance(example, str)}
+                    if not good:
+                        continue
+                    x = np.stack(list(good.values()))
+                    if not is_sound:
+                        x = self.as_levels(x, first)
+                    names = [path.relative_to(folder).as_posix() for path in good]
+                    labels = self.labels_of([classes[path] for path in good]) if self.needs_labels else None
+                    columns = {"x": x.astype(np.float32), **self.condition(len(x), labels)}
+                    yield Part({"file": names}, columns)
+                    first += len(x)
+
+        return parts()
+
+    def refuse(self, bad: dict[str, str]):
+        """Remembers files that cannot be read, or raises an error that names them."""
+        self.bad |= bad
+        if bad and (self.bad_files == "refuse" or len(self.bad) == self.num_examples):
+            kind = "WAV file" if isinstance(self.space, Sound) else "image"
+            raise ValueError(unreadable(self.bad, kind) + SKIP_HINT)
+
+    def labels_of(self, subfolders: list[str]) -> np.ndarray | None:
+        """Returns the label that each subfolder stands for; None where files lie in none."""
+        if not any(subfolders):
+            return None
+        for name in subfolders:
+            if name not in self.class_names:
+                known = ", ".join(self.class_names) or "none, as the run does not tell the names of its classes"
+                raise ValueError(f"`name`: the subfolder {name} of {self.name} is no class; expected {known}.")
+        return np.array([self.class_names.index(name) for name in subfolders], np.int32)
+
+    def image_reader(self):
+        """Returns the function that reads an image of the model's size, or tells why it cannot be read."""
+        space = self.space
+        if not isinstance(space, Levels) or len(space.shape) != 3 or space.shape[-1] not in (1, 3, 4):
+            raise ValueError(f"`name`: {self.name} holds files, but the model takes {space}.")
+        files = ImageFiles(np.array([], str), space.shape, resized=True, deep=self.is_deep)
+
+        def read(path):
+            header = header_of(path)
+            if isinstance(header, str):
+                return header
+            image = files.read(str(path))
+            if not isinstance(image, str) and header.size != space.shape[:2]:
+                self.resized += 1
+            return image
+
+        return read
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether images keep 16 bits."""
+        return self.space.num_levels > 256 and self.space.shape[-1] == 1
+
+    def as_levels(self, images: np.ndarray, first: int) -> np.ndarray:
+        """Returns images of bytes, or of 16 bits, in the model's levels."""
+        highest = WORDS if self.is_deep else BYTES
+        if self.reading.get("binarization", "none") != "none":
+            return self.binarized(images, highest, first)
+        return np.round(images * ((self.space.num_levels - 1) / highest))
+
+    def sound(self, path: pathlib.Path) -> np.ndarray | str:
+        """Returns a sound of the model's rate and length, or why it cannot be read."""
+        try:
+            rate, waveform = audio.read_wav(path)
+        except ValueError as error:
+            return str(error).removeprefix(f"`name`: {path} ").rstrip(".")
+        waveform = audio.resampled(waveform, rate, self.space.sample_rate or rate)
+        (length,) = self.space.shape[:1]
+        missing = self.space.missing and self.reading.get("padding", "missing") == "missing"
+        example = np.full(length, np.nan if missing else 0.0, np.float32)
+        example[: len(waveform)] = waveform[:length]
+        return example.reshape(self.space.shape)
+
+    def say_what_was_done(self):
+        """Prints, as a warning, how many images were resized and which files were left out."""
+        if self.resized:
+            height, width, _ = self.space.shape
+            print(f"{self.resized} images had other sizes than {height}×{width} and were resized.", file=sys.stderr)
+        for path, why in self.bad.items():
+            print(f"skipped {path}: {why}", file=sys.stderr)
