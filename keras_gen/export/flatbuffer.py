@@ -156,8 +156,14 @@ def shared(content: bytes) -> bytes:
     in_loop = {tensor.buffer for place, _, tensor in file.tensors() if place in loops}
     # Whatever follows from another one has no more entries that are not zero; what a loop needs should be there.
     order = sorted(constants, key=lambda b: (-constants[b].size, -np.count_nonzero(constants[b]), b not in in_loop))
-    kept, derivations = {}, {}
+    kept, derivations, firsts = {}, {}, {}
     for buffer in order:
+        # The same numbers, perhaps of another shape.
+        first = firsts.setdefault(constants[buffer].tobytes(), buffer)
+        if first != buffer:
+            for _, _, tensor in file.tensors():
+                tensor.buffer = first if tensor.buffer == buffer else tensor.buffer
+            continue
         found = None
         if np.any(constants[buffer]):
             found = next((f for source in kept for f in derived(constants[buffer], source, kept[source])), None)

@@ -26,7 +26,7 @@ TOLERANCES = {
 }
 
 #: Examples of each of two seeds that a file of a fixed batch size is compared on, at least.
-NUM_EXAMPLES = 8
+NUM_EXAMPLES = 4
 
 
 def litert(model: Model | Graphs, file, *, batch_size: int | None = 1, quantize: str | None = None) -> dict[str, dict]:
@@ -124,17 +124,16 @@ def agreements(
         found, conditions = collections.defaultdict(list), []
         for seed, sizes in enumerate(seeds):
             inputs = graphs.example_inputs(name, sum(sizes), seed, graphs.litert_inputs(name, batch_size))
-            for output, value in graphs.functions[name](**inputs).items():
-                found["Keras", output].append(value.numpy())
-            inputs = {key: value.numpy() for key, value in inputs.items()}
-            conditions += [inputs["condition"]] if "condition" in inputs else []
-            ends = np.cumsum(sizes)
-            for (runtime, run), (start, end) in itertools.product(
-                runtimes.items(), zip(ends - sizes, ends, strict=True)
-            ):
-                outputs = run(name, {key: value[start:end] for key, value in inputs.items()})
-                for output, value in outputs.items():
-                    found[runtime, output].append(value)
+            conditions += [inputs["condition"].numpy()] if "condition" in inputs else []
+            for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+                batch = {key: value[end - size : end] for key, value in inputs.items()}
+                for output, value in graphs.functions[name](**batch).items():
+                    found["Keras", output].append(value.numpy())
+                batch = {key: value.numpy() for key, value in batch.items()}
+                for runtime, run in runtimes.items():
+                    outputs = run(name, batch)
+                    for output in graphs.functions[name].structured_outputs:
+                        found[runtime, output].append(outputs[output])
         values = {key: np.concatenate(parts) for key, parts in found.items()}
         condition = np.concatenate(conditions) if conditions else None
         for runtime, output in itertools.product(runtimes, graphs.functions[name].structured_outputs):
