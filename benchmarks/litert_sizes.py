@@ -2,10 +2,10 @@
 
     python benchmarks/litert_sizes.py [--models made vae ...]
 
-prints a table: the size of the weights in float32, and those of the files in float32, float16 and int8; then how far the
-files in float16 and int8 are from Keras: the largest difference of a real number, relative to the largest magnitude
-among its output's, and the smallest share of entries, of outputs in levels, that are equal. The models have their
-default sizes and start weights, moved away from where they start, since some start as constants. They take one example
+prints a table: the size of the weights in float32, and those of the files in float32, float16 and int8; then how far
+the files in float16 and int8 are from Keras: the largest difference of a real number, relative to the largest magnitude
+of its output, and the smallest share of entries, of outputs in levels, that are equal. The models have their default
+sizes and first weights, moved away from where they start, since some start as constants. They take one example
 at a time, and are compared on 8 examples, in both of LiteRT's runtimes.
 """
 

@@ -136,6 +136,7 @@ class Derivation:
 
     Attributes:
         source: index of the buffer of the other one.
+        view: shape that the other one is given first.
         begin: first entry of the block.
         size: size of the block.
         permutation: order of the block's axes.
@@ -143,10 +144,16 @@ class Derivation:
     """
 
     source: int
+    view: tuple[int, ...]
     begin: tuple[int, ...]
     size: tuple[int, ...]
     permutation: tuple[int, ...]
     mask: np.ndarray | None
+
+    def block(self, of: np.ndarray) -> np.ndarray:
+        """Returns the permuted block of a constant."""
+        slices = (slice(first, first + size) for first, size in zip(self.begin, self.size, strict=True))
+        return of.reshape(self.view)[tuple(slices)].transpose(self.permutation)
 
 
 def shared(content: bytes) -> bytes:
@@ -178,45 +185,58 @@ def shared(content: bytes) -> bytes:
 
 
 def derived(target: np.ndarray, source: int, of: np.ndarray) -> Iterator[Derivation]:
-    """Yields the ways in which a constant follows from another one."""
-    axes = [axis for axis, size in enumerate(target.shape) if size > 1]
-    block = target.reshape([target.shape[axis] for axis in axes])
+    """Yields the ways in which a constant follows from another one.
+
+    Args:
+        target: the constant.
+        source: index of the other one's buffer.
+        of: the other one.
+    """
     # The largest entry tells where the block can be.
-    place = np.unravel_index(np.argmax(np.abs(block)), block.shape)
-    candidates = np.argwhere(of == block[place])
-    if len(candidates) > 8:
+    largest = np.argmax(np.abs(target))
+    places = np.flatnonzero(of == target.flat[largest])
+    if len(places) > 8:
         return
-    for candidate, chosen in itertools.product(candidates, itertools.permutations(range(of.ndim), block.ndim)):
-        begin, size = candidate.copy(), np.ones(of.ndim, int)
-        begin[list(chosen)] -= place
-        size[list(chosen)] = block.shape
-        if np.any(begin < 0) or np.any(begin + size > of.shape):
-            continue
-        others = tuple(axis for axis in range(of.ndim) if axis not in chosen)
-        permutation = (*others, *chosen)
-        found = of[tuple(slice(b, b + s) for b, s in zip(begin, size, strict=True))].transpose(permutation)
-        found = found.reshape(block.shape)
-        same = found == block
-        if np.all(same):
-            yield Derivation(source, tuple(begin), tuple(size), permutation, None)
-        elif np.all(same | (block == 0.0)):
-            yield Derivation(source, tuple(begin), tuple(size), permutation, block != 0.0)
+    for view, shape, place in itertools.product(views(of), views(target), places):
+        axes = range(len(view))
+        for chosen in itertools.permutations(axes, len(shape)):
+            begin, size = np.array(np.unravel_index(place, view)), np.ones(len(view), int)
+            begin[list(chosen)] -= np.unravel_index(largest, shape)
+            size[list(chosen)] = shape
+            if np.any(begin < 0) or np.any(begin + size > view):
+                continue
+            permutation = (*(axis for axis in axes if axis not in chosen), *chosen)
+            how = Derivation(source, view, *(tuple(map(int, each)) for each in (begin, size, permutation)), None)
+            found = how.block(of)
+            wanted = target.reshape(found.shape)
+            same = found == wanted
+            if np.all(same):
+                yield how
+            elif np.all(same | (wanted == 0.0)):
+                yield dataclasses.replace(how, mask=wanted != 0.0)
+
+
+def views(array: np.ndarray) -> list[tuple[int, ...]]:
+    """Returns shapes that an array can have: its own, without axes of size 1, and those of matrices."""
+    shape = tuple(size for size in array.shape if size > 1)
+    return list(dict.fromkeys([shape, (shape[0], array.size // shape[0]), (array.size // shape[-1], shape[-1])]))
 
 
 def compute(file: File, place: int, index: int, how: Derivation, kept: dict[int, np.ndarray]) -> None:
     """Makes a tensor of a subgraph the result of operators in place of a constant."""
     tensors = file.model.subgraphs[place].tensors
     tensor, shape = tensors[index], kept[how.source].shape
-    last = next((i for i, each in enumerate(tensors) if each.buffer == how.source), None)
-    if last is None:
-        last = file.add_tensor(place, shape, Type.FLOAT32, how.source)
+    same = [i for i, each in enumerate(tensors) if each.buffer == how.source and tuple(each.shape) == shape]
+    last = same[0] if same else file.add_tensor(place, shape, Type.FLOAT32, how.source)
     # Each operator, its inputs around the last result, and the shape of its own.
     steps = []
-    if how.size != shape:
+    if how.view != shape:
+        steps.append((Code.RESHAPE, [], [file.add_constant(place, np.int32(how.view))], how.view))
+    if how.size != how.view:
         block = [file.add_constant(place, np.int32(numbers)) for numbers in (how.begin, how.size)]
         steps.append((Code.SLICE, [], block, how.size))
     permuted = tuple(how.size[axis] for axis in how.permutation)
-    if how.permutation != tuple(range(len(shape))):
+    if how.permutation != tuple(range(len(how.view))):
         steps.append((Code.TRANSPOSE, [], [file.add_constant(place, np.int32(how.permutation))], permuted))
     if how.mask is not None:
         zero = file.add_constant(place, np.zeros((), np.float32))
