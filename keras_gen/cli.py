@@ -345,6 +345,9 @@ def export(
     """
     if format == "saved_model" and quantize != "none":
         raise ValueError(f"`quantize` must be none for a SavedModel, received {quantize!r}.")
+    checks.positive_int("max_num_samples", max_num_samples)
+    if batch_size is not None:
+        checks.positive_int("batch_size", batch_size)
     if format == "litert":
         refuse_existing(output, overwrite)
     load_tensorflow()

@@ -75,14 +75,13 @@ class File:
 
     def loops(self) -> set[int]:
         """Returns the indices of subgraphs that are run again and again."""
-        codes = [code.builtinCode for code in self.model.operatorCodes]
-        options = [
-            operator.builtinOptions
-            for subgraph in self.model.subgraphs
-            for operator in subgraph.operators
-            if codes[operator.opcodeIndex] == Code.WHILE
-        ]
+        operators = [operator for subgraph in self.model.subgraphs for operator in subgraph.operators]
+        options = [operator.builtinOptions for operator in operators if self.code(operator) == Code.WHILE]
         return {index for option in options for index in (option.condSubgraphIndex, option.bodySubgraphIndex)}
+
+    def code(self, operator: schema.OperatorT) -> int:
+        """Returns the code of an operator."""
+        return self.model.operatorCodes[operator.opcodeIndex].builtinCode
 
     # What is added
 
@@ -102,12 +101,16 @@ class File:
 
     def add_operator(self, place: int, code: int, inputs: list[int], output: int, version: int = 1) -> None:
         """Adds an operator in front of those that were there, behind those added before."""
+        self.first_operators[place].append(self.operator(code, inputs, output, version))
+
+    def operator(self, code: int, inputs: list[int], output: int, version: int = 1) -> schema.OperatorT:
+        """Returns an operator."""
         codes = self.model.operatorCodes
         known = [index for index, each in enumerate(codes) if (each.builtinCode, each.version) == (code, version)]
         if not known:
             known = [len(codes)]
             codes.append(schema.OperatorCodeT(min(code, 127), version=version, builtinCode=code))
-        self.first_operators[place].append(schema.OperatorT(known[0], np.int32(inputs), np.int32([output])))
+        return schema.OperatorT(known[0], np.int32(inputs), np.int32([output]))
 
 
 class CompactBuilder(flatbuffers.Builder):
@@ -181,7 +184,23 @@ def shared(content: bytes) -> bytes:
     for place, index, tensor in list(file.tensors()):
         if tensor.buffer in derivations and tensor.type == Type.FLOAT32:
             compute(file, place, index, derivations[tensor.buffer], kept)
+    settle_outputs(file)
     return file.content()
+
+
+def settle_outputs(file: File) -> None:
+    """Puts an operator between a loop and an output, for which `CompiledModel` finds no memory in a loop's result."""
+    for entry in file.model.signatureDefs:
+        subgraph = file.model.subgraphs[entry.subgraphIndex]
+        for operator in [each for each in subgraph.operators if file.code(each) == Code.WHILE]:
+            for position, index in enumerate(operator.outputs):
+                tensor = subgraph.tensors[index]
+                if index in subgraph.outputs and tensor.shapeSignature is None:
+                    result = file.add_tensor(entry.subgraphIndex, tensor.shape, tensor.type)
+                    shape = file.add_constant(entry.subgraphIndex, np.int32(tensor.shape))
+                    operator.outputs[position] = result
+                    reshape = file.operator(Code.RESHAPE, [result, shape], index)
+                    subgraph.operators.insert(subgraph.operators.index(operator) + 1, reshape)
 
 
 def derived(target: np.ndarray, source: int, of: np.ndarray) -> Iterator[Derivation]:
