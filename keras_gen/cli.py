@@ -439,6 +439,8 @@ def export(
     output: pathlib.Path,
     format: Literal["saved_model", "litert"] = "saved_model",
     quantize: Literal["none", "float16", "int8"] = "none",
+    batch_size: int | None = 1,
+    max_num_samples: int = 1024,
     overwrite: bool = False,
 ) -> None:
     """Export a trained model for TF Serving (saved_model) or for phones (litert).
@@ -448,10 +450,16 @@ def export(
         output: folder that gets the next numbered version, or the .tflite file to write.
         format: saved_model or litert.
         quantize: numbers of a .tflite file.
+        batch_size: number of examples that a .tflite file takes in a call; None for any number, which some runtimes
+            refuse.
+        max_num_samples: the largest number of samples that one request to a SavedModel may ask for.
         overwrite: replace the .tflite file if it exists.
     """
     if format == "saved_model" and quantize != "none":
         raise ValueError(f"`quantize` must be none for a SavedModel, received {quantize!r}.")
+    checks.positive_int("max_num_samples", max_num_samples)
+    if batch_size is not None:
+        checks.positive_int("batch_size", batch_size)
     if format == "litert":
         refuse_existing(output, overwrite)
     load_tensorflow()
@@ -460,9 +468,10 @@ def export(
 
     model = keras_gen.load_model(folder)
     if format == "saved_model":
-        print(f"{exports.saved_model(model, output)}: for TF Serving")
+        print(f"{exports.saved_model(model, output, max_num_samples=max_num_samples)}: for TF Serving")
     else:
-        report = exports.litert(model, output, quantize=None if quantize == "none" else quantize)
+        quantize = None if quantize == "none" else quantize
+        report = exports.litert(model, output, batch_size=batch_size, quantize=quantize)
         print(f"{output}: for LiteRT\n{json_text(report)}")
 
 

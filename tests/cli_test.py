@@ -397,6 +397,8 @@ def test_a_file_alone_tells_the_rate_of_its_sound(tmp_path, monkeypatch, capsys)
         (["sample", "nowhere", "--output", "x.gif"], "--output '.gif' is unknown"),
         (["info", "nowhere"], "holds no finished run"),
         (["export", "nowhere", "--output", "x", "--quantize", "int8"], "--quantize must be none for a SavedModel"),
+        (["export", "nowhere", "--output", "x", "--batch-size", "0"], "--batch-size must be at least 1, received 0."),
+        (["export", "nowhere", "--output", "x", "--max-num-samples", "-1"], "--max-num-samples must be at least 1"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_a_status(arguments, sentence, monkeypatch, capsys, tmp_path):

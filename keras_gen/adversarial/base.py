@@ -196,13 +196,12 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         """The truncation: the largest absolute value of an entry of z. Examples vary less, and are often better."""
         return {"truncation": 1.0 if self.latent_distribution == "uniform" else math.inf}
 
-    def validated_options(self, options):
-        validated = super().validated_options(options)
-        if "truncation" in options:
-            checks.positive("truncation", options["truncation"])
-            if self.latent_distribution == "uniform":
-                checks.share("truncation", options["truncation"])
-        return validated
+    def scalar_checks(self, name):
+        """Adds those of the truncation."""
+        if name != "truncation":
+            return super().scalar_checks(name)
+        most = {"from 0 to 1": lambda value: value <= 1.0} if self.latent_distribution == "uniform" else {}
+        return {"greater than 0": lambda value: value > 0.0, **most}
 
     def noise(self, num_samples, seed, *, truncation=None):
         """Draws the random numbers that `generate` turns into examples.

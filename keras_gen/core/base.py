@@ -431,18 +431,30 @@ class Model(keras.Model):
         """Returns the inputs of a signature that are columns: name to `tf.TensorSpec`, of those that the model has."""
         return {name: self.spaces[name].spec(name) for name in names if name in self.spaces}
 
+    def input_space(self, name: str) -> Space | None:
+        """Returns what an input of a signature holds for each example: a column's space; None for anything else.
+
+        A SavedModel checks it. Real numbers without a space, such as noise, have to be finite.
+        """
+        return self.spaces.get(name)
+
+    def scalar_checks(self, name: str) -> dict[str, Callable]:
+        """Returns what a number that a signature or `sample` takes has to be: phrase to function of the number."""
+        return {"at least 1": lambda value: value >= 1} if name == "num_samples" else {}
+
     def example_input(self, name: str, spec: tf.TensorSpec, num: int, seed: int) -> tf.Tensor:
         """Returns `num` values that an input of a signature may have, to compare exports on.
 
         Args:
-            name: the input's name; a column has examples of its space.
+            name: the input's name; where it has a space, it gets examples of that.
             spec: its shape and dtype; whole numbers are given for integers, and standard normal ones for anything else,
                 such as a latent code.
             num: number of examples.
             seed: seed of random values.
         """
-        if name in self.spaces:
-            return self.spaces[name].examples(num, (seed, 1))
+        space = self.input_space(name)
+        if space is not None:
+            return tf.cast(space.examples(num, (seed, 1)), spec.dtype)
         if name == "num_samples":
             return tf.constant(num, spec.dtype)
         shape = [num if size is None else size for size in spec.shape]

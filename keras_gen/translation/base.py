@@ -162,11 +162,9 @@ class TranslationModel(TwoPlayer, Model):
         domain = {} if self.domain_space is None else {"domain": self.domain_space.spec("domain")}
         return {"translate": Signature(translate, {**self.specs(self.source_column), **domain})}
 
-    def example_input(self, name, spec, num, seed):
-        """Adds examples of the domain."""
-        if name == "domain" and self.domain_space is not None:
-            return self.domain_space.examples(num, (seed, 1))
-        return super().example_input(name, spec, num, seed)
+    def input_space(self, name):
+        """Adds that of the domain."""
+        return self.domain_space if name == "domain" else super().input_space(name)
 
 
 def mean_of_each(values: tf.Tensor) -> tf.Tensor:
