@@ -128,8 +128,7 @@ def sample(
 
     model = keras_gen.load_model(folder)
     if "sample" not in model.signatures():
-        verbs = ", ".join(model.signatures())
-        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which draws no examples; it has {verbs}.")
+        raise lacking(folder, model, "draws no examples")
     space = model.event_space
     if output.suffix == ".wav" and (not isinstance(space, spaces.Sound) or space.sample_rate is None):
         raise ValueError(
@@ -203,7 +202,7 @@ def translate(
 
     model = keras_gen.load_model(folder)
     if not isinstance(model, TranslationModel):
-        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which translates no images.")
+        raise lacking(folder, model, "translates no images")
     chosen = None
     if domain:
         chosen = domain[0] if model.domain_space is not None and model.domain_space.shape == () else domain
@@ -255,7 +254,7 @@ def complete(
 
     model = keras_gen.load_model(folder)
     if not isinstance(model, (Jigsaw, PuzzleGAN)):
-        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which completes no parts.")
+        raise lacking(folder, model, "completes no parts")
     x = first_images(input, model.spaces["x"], num_images)
     rows = model.preview(model.puzzles(x), seed=seed)
     with atomic_file(output) as path:
@@ -306,7 +305,7 @@ def evaluate(
 
     model = keras_gen.load_model(folder)
     if model.likelihood_kind is None:
-        raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which has no likelihood to evaluate.")
+        raise lacking(folder, model, "has no likelihood to evaluate")
     if image_size is not None:
         reading["image_size"] = image_size
     splits = data.load(
@@ -525,6 +524,12 @@ def read_json(path: pathlib.Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"`folder`: {path} is damaged ({error}).") from None
+
+
+def lacking(folder: pathlib.Path, model, what: str) -> ValueError:
+    """Returns the error that says what a model does not do, and which verbs it has."""
+    verbs = ", ".join(model.signatures())
+    return ValueError(f"`folder` {folder} holds a {type(model).__name__}, which {what}. It has {verbs}.")
 
 
 def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:

@@ -202,7 +202,7 @@ def test_evaluate_refuses_a_model_without_a_likelihood(tmp_path, monkeypatch, ca
     folder = finished(tmp_path / "gan", "adversarial.gan", gan(), dataset="eight_gaussians")
     status, _, err = run(monkeypatch, capsys, "evaluate", folder)
     assert status == 1
-    assert "holds a GAN, which has no likelihood to evaluate." in err
+    assert "holds a GAN, which has no likelihood to evaluate. It has sample, generate" in err
 
 
 def gan():

@@ -157,7 +157,7 @@ class NewExamples:
         shape = tuple(self.space.shape)
         if x.shape[1:] != shape and (*x.shape[1:], 1) != shape:
             raise ValueError(f"`name`: {self.name} has examples of shape {x.shape[1:]}; the model takes {shape}.")
-        x = x.reshape(len(x), *shape)
+        given = x = x.reshape(len(x), *shape)
         if scale := self.reading.get("standardize"):
             if scale is True:
                 raise ValueError("`name`: the run standardised its data, but does not tell their means and deviations.")
@@ -170,8 +170,8 @@ class NewExamples:
             entry = place[0] if len(place) == 1 else tuple(place)
             entry = self.column_names[entry] if self.column_names and len(place) == 1 else entry
             raise ValueError(
-                f"`name`: row {first + row + 1} of column {entry} of {self.name} holds {x[(row, *place)]:g}; expected "
-                f"{self.space.expected}."
+                f"`name`: row {first + row + 1} of column {entry} of {self.name} holds {given[(row, *place)]:g}; "
+                f"expected {self.space.expected}."
             )
         return found
 
@@ -256,14 +256,8 @@ class NewExamples:
         classes = {path: name for split in found.values() for path, name in split.items()}
         if not classes:
             raise ValueError(f"`name`: the folder {folder} holds no file ({kind}) such as the model takes.")
-        read = self.sound if is_sound else self.image_reader()
-        self.num_examples = len(classes)
-        paths = list(classes)
-        if not is_sound:
-            # Before anything is scored, all files that begin badly are named at once.
-            with concurrent.futures.ThreadPoolExecutor() as pool:
-                headers = dict(zip(paths, pool.map(header_of, paths), strict=True))
-            self.refuse({str(path): why for path, why in headers.items() if isinstance(why, str)})
+        paths, self.num_examples = list(classes), len(classes)
+        read, others = (self.sound, set()) if is_sound else self.image_reader(paths)
 
         def parts():
             first = 0
@@ -279,6 +273,7 @@ class NewExamples:
                     if not is_sound:
                         x = self.as_levels(x, first)
                     names = [path.relative_to(folder).as_posix() for path in good]
+                    self.resized += len(others & set(good))
                     labels = self.labels_of([classes[path] for path in good]) if self.needs_labels else None
                     columns = {"x": x.astype(np.float32), **self.condition(len(x), labels)}
                     yield Part({"file": names}, columns)
@@ -303,23 +298,21 @@ class NewExamples:
                 raise ValueError(f"`name`: the subfolder {name} of {self.name} is no class; expected {known}.")
         return np.array([self.class_names.index(name) for name in subfolders], np.int32)
 
-    def image_reader(self):
-        """Returns the function that reads an image of the model's size, or tells why it cannot be read."""
+    def image_reader(self, paths: list[pathlib.Path]):
+        """Returns the function that reads an image of the model's size or says why not, and which are of other sizes.
+
+        All files that begin badly are named at once, before anything is scored.
+        """
         space = self.space
         if not isinstance(space, Levels) or len(space.shape) != 3 or space.shape[-1] not in (1, 3, 4):
             raise ValueError(f"`name`: {self.name} holds files, but the model takes {space}.")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            headers = dict(zip(paths, pool.map(header_of, paths), strict=True))
+        bad = {path: why for path, why in headers.items() if isinstance(why, str)}
+        self.refuse({str(path): why for path, why in bad.items()})
         files = ImageFiles(np.array([], str), space.shape, resized=True, deep=self.is_deep)
-
-        def read(path):
-            header = header_of(path)
-            if isinstance(header, str):
-                return header
-            image = files.read(str(path))
-            if not isinstance(image, str) and header.size != space.shape[:2]:
-                self.resized += 1
-            return image
-
-        return read
+        others = {path for path in headers if path not in bad and headers[path].size != space.shape[:2]}
+        return lambda path: bad.get(path) or files.read(str(path)), others
 
     @property
     def is_deep(self) -> bool:

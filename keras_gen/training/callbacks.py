@@ -28,6 +28,7 @@ class Checkpoints(keras.callbacks.Callback):
         patience: number of epochs without a new best after which training stops; 0 never stops.
         write: whether this process writes; all processes read.
         settings: what the model and its optimizers were made with, which is kept beside.
+        anew: whether to begin again, whatever the folder holds.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Checkpoints(keras.callbacks.Callback):
         patience: int = 0,
         write: bool = True,
         settings: str | None = None,
+        anew: bool = False,
     ):
         super().__init__()
         self.folder = pathlib.Path(folder)
@@ -46,7 +48,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.write = write
         self.settings = settings
         self.state = {"epoch": 0, "latest": None, "best": None, "best_epoch": 0, "seconds": 0.0, "history": []}
-        if (self.folder / "state.json").exists():
+        if not anew and (self.folder / "state.json").exists():
             try:
                 self.state = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
             except json.JSONDecodeError:

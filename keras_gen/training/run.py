@@ -277,10 +277,9 @@ class Run:
             ValueError: if the run is finished and another number of epochs changes the model or its optimizers.
         """
         folder, settings = self.folder / "checkpoints", settings_of(model)
-        if self.is_chief and self.progress["longer"] not in (None, folder):
-            # What learns from a model that has learned more begins again.
-            shutil.rmtree(folder, ignore_errors=True)
-        checkpoints = Checkpoints(folder, write=self.is_chief, settings=settings, **options)
+        # What learns from a model that has learned more begins again.
+        anew = self.progress["longer"] not in (None, folder)
+        checkpoints = Checkpoints(folder, write=self.is_chief, settings=settings, anew=anew, **options)
         if self.progress["finished"] and 0 < checkpoints.state["epoch"] < epochs:
             if checkpoints.state.get("settings") != settings:
                 raise ValueError(

@@ -276,16 +276,15 @@ def test_a_finished_run_that_is_trained_longer_ends_with_the_same_bits(uninterru
     folder, _, model = uninterrupted
     with pytest.raises(ValueError, match=r"holds a finished run; .* and more --epochs than 1 train it longer\."):
         start(finished, epochs=1)
-    (finished / "judge" / "checkpoints").mkdir(parents=True)
+    shutil.copytree(finished / "checkpoints", finished / "judge" / "checkpoints")
     longer, found, _ = start(finished, epochs=3)
     assert_same_bits(model, found)
     assert [row["val_loss"] for row in history(finished)] == [row["val_loss"] for row in history(folder)]
     # It is no finished run from then on, and what has learned from it begins again.
     assert not (finished / "metrics.json").exists()
     assert json.loads((finished / "config.json").read_text())["arguments"]["epochs"] == 3
-    longer.stage("judge").checkpoints_for(found, 5)
-    assert not (finished / "judge" / "checkpoints").exists()
-    assert (finished / "checkpoints").exists()
+    assert longer.stage("judge").checkpoints_for(found, 5).state["epoch"] == 0
+    assert longer.checkpoints_for(found, 3).state["epoch"] == 3
 
 
 def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
