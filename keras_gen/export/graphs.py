@@ -50,7 +50,7 @@ class Graphs:
     def __init__(self, model: Model):
         self.model = model
         self.signatures = model.signatures()
-        self.functions = {name: as_graph(signature) for name, signature in self.signatures.items()}
+        self.functions = {name: as_graph(signature, signature.inputs) for name, signature in self.signatures.items()}
         self.flatbuffers = {}
         self.folders = {}
 
@@ -137,9 +137,12 @@ class Graphs:
         """
         if batch_size not in self.flatbuffers:
             names = self.deterministic
-            functions = {
-                name: with_shapes(self.functions[name], self.litert_inputs(name, batch_size)) for name in names
-            }
+            functions = {name: self.functions[name] for name in names}
+            if batch_size is not None:
+                functions = {
+                    name: with_shapes(graph, self.signatures[name], self.litert_inputs(name, batch_size))
+                    for name, graph in functions.items()
+                }
             with tempfile.TemporaryDirectory() as root:
                 folder = self.write(Path(root, "saved_model"), functions, {})
                 self.flatbuffers[batch_size] = shared(converter.convert(folder, names))
@@ -170,13 +173,20 @@ class Graphs:
         return folder
 
 
-def as_graph(signature: Signature) -> tf.types.experimental.ConcreteFunction:
+def as_graph(signature: Signature, inputs: dict[str, tf.TensorSpec]) -> tf.types.experimental.ConcreteFunction:
     """Returns a signature as a graph, a function of all its inputs by name."""
-    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in signature.inputs.items()}
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in inputs.items()}
     return tf.function(signature.function, autograph=False).get_concrete_function(**specs)
 
 
-def with_shapes(graph, inputs: dict[str, tf.TensorSpec]) -> tf.types.experimental.ConcreteFunction:
-    """Returns a graph as one that takes inputs of given shapes."""
-    verb = tf.function(lambda **inputs: graph(**inputs), autograph=False)
-    return verb.get_concrete_function(**inputs)
+def with_shapes(graph, signature: Signature, inputs: dict[str, tf.TensorSpec]):
+    """Returns the graph of a signature as one that takes inputs of given shapes.
+
+    LiteRT's converter finds out what these make of all others, but not inside of loops.
+    """
+    functions = graph.graph.as_graph_def().library.function
+    if any(node.op in ("While", "StatelessWhile") for function in functions for node in function.node_def) or any(
+        operation.type in ("While", "StatelessWhile") for operation in graph.graph.get_operations()
+    ):
+        return as_graph(signature, inputs)
+    return tf.function(lambda **inputs: graph(**inputs), autograph=False).get_concrete_function(**inputs)
