@@ -172,8 +172,12 @@ def shared(content: bytes) -> bytes:
     file = File(content)
     constants, loops = file.float_constants(), file.loops()
     in_loop = {tensor.buffer for place, _, tensor in file.tensors() if place in loops}
-    # Whatever follows from another one has no more entries that are not zero; what a loop needs should be there.
-    order = sorted(constants, key=lambda b: (-constants[b].size, -np.count_nonzero(constants[b]), b not in in_loop))
+    # Whatever follows from another one has no more entries that are not zero. Convolutions are slow with a computed
+    # kernel, and a loop computes it again and again.
+    order = sorted(
+        constants,
+        key=lambda b: (-constants[b].size, -np.count_nonzero(constants[b]), constants[b].ndim < 4, b not in in_loop),
+    )
     kept, derivations, firsts = {}, {}, {}
     for buffer in order:
         # The same numbers, perhaps of another shape.
@@ -362,7 +366,7 @@ def whole_numbers(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     for axis in sorted({0, array.ndim - 1}, key=lambda axis: array.shape[axis]):
         largest = np.abs(array).max(tuple(other for other in range(array.ndim) if other != axis), keepdims=True)
         scale = np.where(largest > 0.0, largest, 1.0).astype(np.float32) / np.float32(127.0)
-        numbers = np.round(array / scale).astype(np.int8)
-        tries.append((np.linalg.norm(numbers * scale - array), numbers, scale, axis))
-    fewest, best = tries[0], min(tries, key=lambda each: each[0])
-    return (fewest if fewest[0] <= 1.2 * best[0] else best)[1:]
+        tries.append((np.mean(np.log2(scale)), scale, axis))
+    # The fewest scales, unless the others are finer by more than half a bit.
+    _, scale, axis = tries[0] if tries[0][0] <= tries[-1][0] + 0.5 else tries[-1]
+    return np.round(array / scale).astype(np.int8), scale, axis
