@@ -16,6 +16,7 @@ from keras_gen.core import Signature, Step
 from keras_gen.layers import BatchNormalization
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.spaces import ClassLabel
 
 tfd = tfp.distributions
 
@@ -207,3 +208,7 @@ class InfoGAN(AdversarialModel):
     def signatures(self):
         """Adds `infer` to what every adversarial model exports."""
         return {**super().signatures(), "infer": Signature(self.infer, self.specs("x", "condition"))}
+
+    def input_space(self, name):
+        """Adds that of categories."""
+        return ClassLabel(self.num_categories) if name == "category" else super().input_space(name)

@@ -79,6 +79,12 @@ class File:
         options = [operator.builtinOptions for operator in operators if self.code(operator) == Code.WHILE]
         return {index for option in options for index in (option.condSubgraphIndex, option.bodySubgraphIndex)}
 
+    @property
+    def has_free_shapes(self) -> bool:
+        """Whether a size of some tensor is not known."""
+        signatures = (tensor.shapeSignature for _, _, tensor in self.tensors())
+        return any(signature is not None and np.any(signature < 0) for signature in signatures)
+
     def code(self, operator: schema.OperatorT) -> int:
         """Returns the code of an operator."""
         return self.model.operatorCodes[operator.opcodeIndex].builtinCode
@@ -135,13 +141,14 @@ class CompactBuilder(flatbuffers.Builder):
 
 @dataclasses.dataclass(frozen=True)
 class Derivation:
-    """How a constant follows from another one: a block of it, its axes in another order, zeros where a mask is.
+    """How a constant follows from another one: a block of it, some axes reversed or in another order, zeros by a mask.
 
     Attributes:
         source: index of the buffer of the other one.
         view: shape that the other one is given first.
         begin: first entry of the block.
         size: size of the block.
+        reversed_axes: axes along which the block is reversed.
         permutation: order of the block's axes.
         mask: where the source's entries stay, of the permuted block's shape; None for everywhere.
     """
@@ -150,13 +157,14 @@ class Derivation:
     view: tuple[int, ...]
     begin: tuple[int, ...]
     size: tuple[int, ...]
+    reversed_axes: tuple[int, ...]
     permutation: tuple[int, ...]
-    mask: np.ndarray | None
+    mask: np.ndarray | None = None
 
     def block(self, of: np.ndarray) -> np.ndarray:
         """Returns the permuted block of a constant."""
         slices = (slice(first, first + size) for first, size in zip(self.begin, self.size, strict=True))
-        return of.reshape(self.view)[tuple(slices)].transpose(self.permutation)
+        return np.flip(of.reshape(self.view)[tuple(slices)], self.reversed_axes).transpose(self.permutation)
 
 
 def shared(content: bytes) -> bytes:
@@ -164,8 +172,12 @@ def shared(content: bytes) -> bytes:
     file = File(content)
     constants, loops = file.float_constants(), file.loops()
     in_loop = {tensor.buffer for place, _, tensor in file.tensors() if place in loops}
-    # Whatever follows from another one has no more entries that are not zero; what a loop needs should be there.
-    order = sorted(constants, key=lambda b: (-constants[b].size, -np.count_nonzero(constants[b]), b not in in_loop))
+    # Whatever follows from another one has no more entries that are not zero. Convolutions are slow with a computed
+    # kernel, and a loop computes it again and again.
+    order = sorted(
+        constants,
+        key=lambda b: (-constants[b].size, -np.count_nonzero(constants[b]), constants[b].ndim < 4, b not in in_loop),
+    )
     kept, derivations, firsts = {}, {}, {}
     for buffer in order:
         # The same numbers, perhaps of another shape.
@@ -198,7 +210,7 @@ def settle_outputs(file: File) -> None:
                 if index in subgraph.outputs and tensor.shapeSignature is None:
                     result = file.add_tensor(entry.subgraphIndex, tensor.shape, tensor.type)
                     shape = file.add_constant(entry.subgraphIndex, np.int32(tensor.shape))
-                    operator.outputs[position] = result
+                    operator.outputs = np.where(np.arange(len(operator.outputs)) == position, result, operator.outputs)
                     reshape = file.operator(Code.RESHAPE, [result, shape], index)
                     subgraph.operators.insert(subgraph.operators.index(operator) + 1, reshape)
 
@@ -211,34 +223,58 @@ def derived(target: np.ndarray, source: int, of: np.ndarray) -> Iterator[Derivat
         source: index of the other one's buffer.
         of: the other one.
     """
-    # The largest entry tells where the block can be.
-    largest = np.argmax(np.abs(target))
+    # The largest entry tells where the block can be, and the next ones whether it is there.
+    *others, largest = np.argsort(np.abs(target), axis=None)[-8:]
     places = np.flatnonzero(of == target.flat[largest])
     if len(places) > 8:
         return
-    for view, shape, place in itertools.product(views(of), views(target), places):
-        axes = range(len(view))
-        for chosen in itertools.permutations(axes, len(shape)):
-            begin, size = np.array(np.unravel_index(place, view)), np.ones(len(view), int)
-            begin[list(chosen)] -= np.unravel_index(largest, shape)
-            size[list(chosen)] = shape
-            if np.any(begin < 0) or np.any(begin + size > view):
-                continue
-            permutation = (*(axis for axis in axes if axis not in chosen), *chosen)
-            how = Derivation(source, view, *(tuple(map(int, each)) for each in (begin, size, permutation)), None)
-            found = how.block(of)
-            wanted = target.reshape(found.shape)
-            same = found == wanted
-            if np.all(same):
-                yield how
-            elif np.all(same | (wanted == 0.0)):
-                yield dataclasses.replace(how, mask=wanted != 0.0)
+    for view in views(of):
+        for shape, place in itertools.product(dict.fromkeys([*views(target), *blocks(view, target.size)]), places):
+            anchor, spot = np.unravel_index(largest, shape), np.unravel_index(place, view)
+            steps = np.stack(np.unravel_index(others, shape), axis=-1) - anchor
+            axes, wanted = range(len(view)), target.flat[others]
+            for chosen, signs in itertools.product(
+                itertools.permutations(axes, len(shape)), itertools.product((1, -1), repeat=len(shape))
+            ):
+                guesses = np.tile(spot, (len(others), 1))
+                guesses[:, list(chosen)] += steps * signs
+                if np.any(guesses < 0) or np.any(guesses >= view):
+                    continue
+                if np.any(of.reshape(view)[tuple(guesses.T)] != wanted):
+                    continue
+                begin, size = np.array(spot), np.ones(len(view), int)
+                size[list(chosen)] = shape
+                before = np.where(np.array(signs) > 0, anchor, np.array(shape) - 1 - anchor)
+                begin[list(chosen)] -= before
+                if np.any(begin < 0) or np.any(begin + size > view):
+                    continue
+                turned = [axis for axis, sign in zip(chosen, signs, strict=True) if sign < 0]
+                permutation = (*(axis for axis in axes if axis not in chosen), *chosen)
+                how = Derivation(source, view, *(tuple(map(int, each)) for each in (begin, size, turned, permutation)))
+                found = how.block(of)
+                same, zero = found == target.reshape(found.shape), target.reshape(found.shape) == 0.0
+                if np.all(same):
+                    yield how
+                elif np.all(same | zero):
+                    yield dataclasses.replace(how, mask=~zero)
 
 
 def views(array: np.ndarray) -> list[tuple[int, ...]]:
     """Returns shapes that an array can have: its own, without axes of size 1, and those of matrices."""
     shape = tuple(size for size in array.shape if size > 1)
     return list(dict.fromkeys([shape, (shape[0], array.size // shape[0]), (array.size // shape[-1], shape[-1])]))
+
+
+def blocks(kernel: tuple[int, ...], size: int) -> Iterator[tuple[int, ...]]:
+    """Yields shapes of blocks of a convolution's kernel that have so many entries, outputs first or last."""
+    if len(kernel) != 4:
+        return
+    outputs, height, width, inputs = kernel
+    for rows in range(1, height + 1):
+        columns, rest = divmod(size, outputs * rows * inputs)
+        if rest == 0 and 1 <= columns <= width:
+            yield (outputs, rows, columns, inputs)
+            yield (rows, columns, inputs, outputs)
 
 
 def compute(file: File, place: int, index: int, how: Derivation, kept: dict[int, np.ndarray]) -> None:
@@ -254,6 +290,8 @@ def compute(file: File, place: int, index: int, how: Derivation, kept: dict[int,
     if how.size != how.view:
         block = [file.add_constant(place, np.int32(numbers)) for numbers in (how.begin, how.size)]
         steps.append((Code.SLICE, [], block, how.size))
+    for axis in how.reversed_axes:
+        steps.append((Code.REVERSE_V2, [], [file.add_constant(place, np.int32([axis]))], how.size))
     permuted = tuple(how.size[axis] for axis in how.permutation)
     if how.permutation != tuple(range(len(how.view))):
         steps.append((Code.TRANSPOSE, [], [file.add_constant(place, np.int32(how.permutation))], permuted))
@@ -328,7 +366,7 @@ def whole_numbers(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     for axis in sorted({0, array.ndim - 1}, key=lambda axis: array.shape[axis]):
         largest = np.abs(array).max(tuple(other for other in range(array.ndim) if other != axis), keepdims=True)
         scale = np.where(largest > 0.0, largest, 1.0).astype(np.float32) / np.float32(127.0)
-        numbers = np.round(array / scale).astype(np.int8)
-        tries.append((np.linalg.norm(numbers * scale - array), numbers, scale, axis))
-    fewest, best = tries[0], min(tries, key=lambda each: each[0])
-    return (fewest if fewest[0] <= 1.2 * best[0] else best)[1:]
+        tries.append((np.mean(np.log2(scale)), scale, axis))
+    # The fewest scales, unless the others are finer by more than half a bit.
+    _, scale, axis = tries[0] if tries[0][0] <= tries[-1][0] + 0.5 else tries[-1]
+    return np.round(array / scale).astype(np.int8), scale, axis

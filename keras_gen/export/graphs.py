@@ -1,6 +1,7 @@
 """The verbs of a model as graphs, which all of its exports share."""
 
 import inspect
+import itertools
 import re
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from keras_gen.core import Model, Signature
 from keras_gen.export import converter
-from keras_gen.export.flatbuffer import shared
+from keras_gen.export.flatbuffer import File, shared
 from keras_gen.export.guards import MAX_NUM_SAMPLES, guarded
 
 #: What TensorFlow raises where Python would raise an OSError.
@@ -50,7 +51,7 @@ class Graphs:
     def __init__(self, model: Model):
         self.model = model
         self.signatures = model.signatures()
-        self.functions = {name: as_graph(signature) for name, signature in self.signatures.items()}
+        self.functions = {name: as_graph(signature, signature.inputs) for name, signature in self.signatures.items()}
         self.flatbuffers = {}
         self.folders = {}
 
@@ -136,14 +137,28 @@ class Graphs:
             RuntimeError: if the model needs an operator that LiteRT lacks.
         """
         if batch_size not in self.flatbuffers:
-            names = self.deterministic
-            functions = {
-                name: with_shapes(self.functions[name], self.litert_inputs(name, batch_size)) for name in names
-            }
-            with tempfile.TemporaryDirectory() as root:
-                folder = self.write(Path(root, "saved_model"), functions, {})
-                self.flatbuffers[batch_size] = shared(converter.convert(folder, names))
+            # The converter finds out what given shapes make of all others, but not in loops; tracing anew is dear.
+            content = self.converted(batch_size, anew=False)
+            if batch_size is not None and File(content).has_free_shapes:
+                content = self.converted(batch_size, anew=True)
+            self.flatbuffers[batch_size] = shared(content)
         return self.flatbuffers[batch_size]
+
+    def converted(self, batch_size: int | None, *, anew: bool) -> bytes:
+        """Returns what LiteRT's converter makes of the deterministic signatures.
+
+        Args:
+            batch_size: number of examples that they take; None for any.
+            anew: whether signatures without loops are traced anew for that number, too.
+        """
+        functions = {name: self.functions[name] for name in self.deterministic}
+        if batch_size is not None:
+            for name, graph in functions.items():
+                inputs, signature = self.litert_inputs(name, batch_size), self.signatures[name]
+                is_traced = anew or has_loops(graph)
+                functions[name] = as_graph(signature, inputs) if is_traced else with_shapes(graph, inputs)
+        with tempfile.TemporaryDirectory() as root:
+            return converter.convert(self.write(Path(root, "saved_model"), functions, {}), list(functions))
 
     def write(self, folder: Path, signatures: dict, attributes: dict) -> Path:
         """Writes a SavedModel with the weights that the signatures use, and returns its folder.
@@ -170,13 +185,19 @@ class Graphs:
         return folder
 
 
-def as_graph(signature: Signature) -> tf.types.experimental.ConcreteFunction:
+def as_graph(signature: Signature, inputs: dict[str, tf.TensorSpec]) -> tf.types.experimental.ConcreteFunction:
     """Returns a signature as a graph, a function of all its inputs by name."""
-    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in signature.inputs.items()}
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in inputs.items()}
     return tf.function(signature.function, autograph=False).get_concrete_function(**specs)
 
 
 def with_shapes(graph, inputs: dict[str, tf.TensorSpec]) -> tf.types.experimental.ConcreteFunction:
     """Returns a graph as one that takes inputs of given shapes."""
-    verb = tf.function(lambda **inputs: graph(**inputs), autograph=False)
-    return verb.get_concrete_function(**inputs)
+    return tf.function(lambda **inputs: graph(**inputs), autograph=False).get_concrete_function(**inputs)
+
+
+def has_loops(graph) -> bool:
+    """Returns whether a graph, or a function that it calls, holds a loop."""
+    definition = graph.graph.as_graph_def()
+    nodes = [definition.node, *(function.node_def for function in definition.library.function)]
+    return any(node.op in ("While", "StatelessWhile") for node in itertools.chain(*nodes))

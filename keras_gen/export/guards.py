@@ -19,15 +19,23 @@ def guarded(model: Model, signature: str, inputs: dict[str, tf.Tensor], max_num_
         max_num_samples: the largest number of samples.
     """
     columns = {name: values for name, values in inputs.items() if values.shape.rank}
-    refusals = refusals_of_lengths(columns)
+    wrong = about_lengths(columns)
     if signature == "sample" and "condition" in columns:
         most = f"`condition` must hold at most {max_num_samples} entries, one for each example; received "
         number = tf.shape(columns["condition"])[0]
-        refusals.append(refusal(number <= max_num_samples, most, number))
-    for name in inputs.keys() - columns.keys():
-        for phrase, holds in scalar_checks(model, name, inputs[name].dtype, max_num_samples).items():
-            refusals.append(refusal(holds(inputs[name]), f"`{name}` must be {phrase}, received ", inputs[name]))
-    with tf.control_dependencies(refusals):
+        wrong.append((number <= max_num_samples, most, number))
+    for name, value in inputs.items():
+        if name not in columns:
+            wrong += [
+                (holds(value), f"`{name}` must be {phrase}, received ", value)
+                for phrase, holds in scalar_checks(model, name, value.dtype, max_num_samples).items()
+            ]
+    # One after the other: of several sentences the first one is told.
+    last = []
+    for holds, *sentence in wrong:
+        with tf.control_dependencies(last):
+            last = [refusal(holds, sentence)]
+    with tf.control_dependencies(last):
         found = {name: tf.identity(values) for name, values in inputs.items()}
     for name, values in columns.items():
         space = model.input_space(name)
@@ -45,21 +53,20 @@ def scalar_checks(model: Model, name: str, dtype: tf.DType, max_num_samples: int
     return {**is_number, **model.scalar_checks(name), **most}
 
 
-def refusals_of_lengths(columns: dict[str, tf.Tensor]) -> list[tf.Operation]:
-    """Returns operations that fail where a column has no rows, or columns have several numbers of them."""
+def about_lengths(columns: dict[str, tf.Tensor]) -> list[tuple]:
+    """Returns conditions on the numbers of rows, each with the parts of the sentence that says what is wrong."""
     sizes = {name: tf.shape(values)[0] for name, values in columns.items()}
-    refusals = [
-        refusal(size > 0, f"`{name}` holds no examples; at least one is expected") for name, size in sizes.items()
-    ]
+    found = [(size > 0, f"`{name}` holds no examples; at least one is expected") for name, size in sizes.items()]
     if len(sizes) > 1:
         equal = tf.reduce_all(tf.equal(tf.stack(list(sizes.values())), next(iter(sizes.values()))))
-        parts = [part for name, size in sizes.items() for part in (f", '{name}': ", size)]
+        # No quotation marks around names, which the operation would escape.
+        parts = [part for name, size in sizes.items() for part in (f", {name}: ", size)]
         parts[0] = parts[0].removeprefix(", ")
-        refusals.append(refusal(equal, "columns must be equally long, received {", *parts, "}"))
-    return refusals
+        found.append((equal, "columns must be equally long, received {", *parts, "}"))
+    return found
 
 
-def refusal(holds: tf.Tensor, *sentence: str | tf.Tensor) -> tf.Operation:
+def refusal(holds: tf.Tensor, sentence: list[str | tf.Tensor]) -> tf.Operation:
     """Returns an operation that fails with a sentence, made of strings and numbers, unless a condition holds."""
     parts = [part if isinstance(part, str) else as_string(part) for part in sentence]
     return tf.raw_ops.Assert(condition=holds, data=[tf.strings.join([*parts, "."])])

@@ -121,4 +121,4 @@ def wrong_inputs(inputs: dict) -> Iterator[tuple[str, tf.Tensor, str]]:
             yield key, value[:0], f"`{key}` holds no examples; at least one is expected[.]"
     columns = [key for key, value in inputs.items() if value.shape.rank]
     if len(columns) > 1:
-        yield columns[-1], inputs[columns[-1]][:2], f"columns must be equally long, received .*'{columns[-1]}': 2"
+        yield columns[-1], inputs[columns[-1]][:2], f"columns must be equally long, received .*{columns[-1]}: 2"

@@ -1,7 +1,6 @@
 """Tests of LiteRT files: every kind of number, every batch size, and what is refused."""
 
 import os
-import sys
 
 import numpy as np
 import pytest
@@ -87,7 +86,7 @@ def test_each_weight_stands_once_in_a_file_in_few_bits(model, graphs, files, kin
     export.litert(graphs, tmp_path / "fixed.tflite", quantize=kind)
     for path in (tmp_path / "fixed.tflite", files[0][kind]):
         # Operators, and what says which units have which degree.
-        assert weights < path.stat().st_size < weights + 40_000
+        assert weights < path.stat().st_size < weights + 60_000
 
 
 @pytest.mark.parametrize("batch_size", [1, 5])
@@ -136,15 +135,6 @@ def test_a_process_that_ends_while_it_converts_is_a_sentence(graphs, tmp_path, m
     ):
         export.litert(graphs, tmp_path / "model.tflite", batch_size=2)
     assert os.listdir(tmp_path) == ["script.py"]
-
-
-def test_conversion_leaves_the_path_and_the_streams_alone(monkeypatch):
-    """A child finds the modules that this process finds, and ends when its input does."""
-    child = converter.Converter()
-    assert child.process.args[0] == sys.executable
-    child.process.stdin.close()
-    assert child.process.wait(timeout=120) == 0
-    assert child.process.stdout.read() == ""
 
 
 def test_the_report_says_how_far_each_output_is(files):
@@ -232,6 +222,10 @@ DEGREES = np.arange(7)[:, np.newaxis] <= np.arange(9) % 5
         (KERNEL, KERNEL[2:, :, 1:3]),
         (KERNEL.reshape(36, 6), np.where(KERNEL > 0.0, KERNEL, 0.0).transpose(3, 0, 1, 2)),
         (KERNEL, KERNEL.reshape(36, 6).T),
+        (KERNEL, KERNEL[::-1, ::-1].transpose(3, 0, 1, 2)),
+        # The pixels above and those on the left, of a kernel for maps turned by 180 degrees.
+        (KERNEL.transpose(3, 0, 1, 2), KERNEL[::-1, ::-1][1:].reshape(24, 6).T),
+        (KERNEL.transpose(3, 0, 1, 2), KERNEL[::-1, ::-1][:1, :2].reshape(8, 6)),
         (KERNEL.reshape(36, 6), KERNEL[1:2].transpose(3, 0, 1, 2)),
     ],
 )
@@ -246,7 +240,7 @@ def test_a_constant_that_differs_anywhere_is_not_found_in_another_one():
     changed = MATRIX.T.copy()
     changed[3, 4] += 0.1
     assert list(flatbuffer.derived(changed, 0, MATRIX)) == []
-    assert list(flatbuffer.derived(MATRIX[::-1].copy(), 0, MATRIX)) == []
+    assert list(flatbuffer.derived(MATRIX[[1, 0, 2, 3, 4, 5, 6]], 0, MATRIX)) == []
     assert list(flatbuffer.derived(np.ones((7, 9), np.float32), 0, np.ones((8, 9), np.float32))) == []
 
 
