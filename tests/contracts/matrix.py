@@ -4,7 +4,7 @@ A cell builds a model, fits it with a short last batch, evaluates it, calls all 
 `tests/core/matrix_test.py` takes a covering part of the matrix. All of it, a process for each class, whose crash is
 seen and costs one cell:
 
-    PYTHONPATH=.:tests python -m contracts.matrix matrix.jsonl [--classes MADE VAE]
+    PYTHONPATH=.:tests python -m contracts.matrix matrix.jsonl [--classes MADE VAE] [--policies float32]
 
 goes on where an earlier run with the same file has ended, prints what failed, and ends with 1 if anything did.
 """
@@ -205,20 +205,13 @@ def assert_finite(name: str, arrays: list) -> None:
 # All of it
 
 
-def cells(names: list[str]) -> list[tuple]:
-    """Returns the cells of some classes."""
-    return list(itertools.product(names, SHAPES, POLICIES))
-
-
-def run_cells(name: str, done: set, log) -> None:
-    """Runs the cells of a class that are not done, and writes a line of JSON before and after each.
+def run_cells(cells: list[tuple], log) -> None:
+    """Runs cells, and writes a line of JSON before and after each.
 
     Steps of single precision are traced, as those of users are; the others are sooner taken than traced.
     """
-    for cell in cells([name]):
-        if cell in done:
-            continue
-        _, shape, policy = cell
+    for cell in cells:
+        name, shape, policy = cell
         entry = {"class": name, "shape": shape, "policy": policy}
         print(json.dumps({**entry, "outcome": "crash"}), file=log, flush=True)
         start = time.perf_counter()
@@ -242,20 +235,23 @@ def main() -> int:
     """Runs the matrix; see the module."""
     parser = argparse.ArgumentParser()
     parser.add_argument("log", type=pathlib.Path)
-    parser.add_argument("--classes", nargs="+", default=list(CLASSES))
+    parser.add_argument("--classes", nargs="+", choices=CLASSES, default=list(CLASSES))
+    parser.add_argument("--policies", nargs="+", choices=POLICIES, default=list(POLICIES))
     parser.add_argument("--here", action="store_true", help="run in this process")
     arguments = parser.parse_args()
+    cells = list(itertools.product(arguments.classes, SHAPES, arguments.policies))
     if arguments.here:
-        (name,) = arguments.classes
+        done = read(arguments.log)
         with arguments.log.open("a", encoding="utf-8") as log:
-            run_cells(name, set(read(arguments.log)), log)
+            run_cells([cell for cell in cells if cell not in done], log)
         return 0
     for name in arguments.classes:
         command = [sys.executable, "-m", "contracts.matrix", str(arguments.log), "--here", "--classes", name]
         # A crash ends the process, and the next one goes on behind it.
-        while not set(cells([name])) <= set(read(arguments.log)):
-            subprocess.run(command, check=False)
-    found = {cell: read(arguments.log)[cell] for cell in cells(arguments.classes)}
+        while not {cell for cell in cells if cell[0] == name} <= set(read(arguments.log)):
+            subprocess.run([*command, "--policies", *arguments.policies], check=False)
+    outcomes = read(arguments.log)
+    found = {cell: outcomes[cell] for cell in cells}
     for cell, text in found.items():
         if text == "crash" or text.startswith("FAILURE"):
             print(*cell, text)
