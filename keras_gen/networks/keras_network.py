@@ -1,5 +1,6 @@
 """One's own networks: any layer or model of Keras in the place of a network of this package."""
 
+import json
 import re
 import textwrap
 import zlib
@@ -60,7 +61,7 @@ class KerasNetwork(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.argument = argument
         if isinstance(layer, dict):
-            layer = keras.saving.deserialize_keras_object(layer.get("layer", layer))
+            layer = keras.saving.deserialize_keras_object(as_in_a_file(layer.get("layer", layer)))
         self.layer = layer
         if not isinstance(self.layer, keras.layers.Layer):
             raise TypeError(f"`{argument}` must be a layer or a model of Keras, received {layer!r}.")
@@ -197,12 +198,17 @@ def argument_value(name: str, value):
     if not isinstance(value, keras.layers.Layer):
         return value
     try:
-        return {"name": "keras", "layer": keras.saving.serialize_keras_object(value)}
+        return {"name": "keras", "layer": as_in_a_file(keras.saving.serialize_keras_object(value))}
     except NotImplementedError as error:
         raise ValueError(
             f"`{name}` must have a method `get_config` that returns the arguments of its constructor, to be saved with "
             f"the model; received {type(value).__name__} {value.name!r}."
         ) from error
+
+
+def as_in_a_file(config: dict) -> dict:
+    """Returns a copy of a configuration as a file would hold it; Keras changes the one that it reads."""
+    return json.loads(json.dumps(config))
 
 
 def component_value(value):

@@ -198,7 +198,7 @@ def test_weights_of_a_trained_network_are_taken_over_and_stay_frozen(tmp_path):
 
 
 def test_batch_normalization_moves_once_in_each_pass():
-    """Its moving mean is 0.9 of the old one and a tenth of the batch's mean, after data and after generated examples."""
+    """The moving mean is 0.9 of the old one and a tenth of the batch's, after data and after generated examples."""
     norm = layers.BatchNormalization(momentum=0.9)
     discriminator = keras.Sequential([keras.Input((2,)), norm, layers.Dense(1)])
     generator = keras.Sequential([layers.Dense(2, use_bias=False)])
@@ -297,12 +297,12 @@ def test_what_a_layer_of_a_users_leaves_behind_is_handed_to_the_step(tmp_path):
 class Unsaved(layers.Layer):
     """A layer whose arguments are not known."""
 
-    def __init__(self, units):
+    def __init__(self, function):
         super().__init__()
-        self.dense = layers.Dense(units)
+        self.function = function
 
     def call(self, x):
-        return self.dense(x)
+        return self.function(x)
 
 
 SIGMOID = keras.Sequential([layers.Dense(4), layers.Activation("sigmoid")])
@@ -314,13 +314,15 @@ SIGMOID = keras.Sequential([layers.Dense(4), layers.Activation("sigmoid")])
         (
             lambda: latent.VAE((4,), 2, encoder_network=layers.Dense(3, name="a")),
             ValueError,
-            r"`encoder_network` must map shape \(batch, 4\) to \(batch, 4\); received Dense 'a', which gives \(batch, 3\)",
+            r"`encoder_network` must map shape \(batch, 4\) to \(batch, 4\); received Dense 'a', which giv",
         ),
         (
-            lambda: latent.VAE((4,), 2, decoder_network=keras.Sequential([keras.Input((3,)), layers.Dense(4)], "b")),
+            lambda: latent.VAE(
+                (4,), 2, decoder_network=keras.Sequential([keras.Input((3,)), layers.Dense(4)], name="b")
+            ),
             ValueError,
-            r"`decoder_network` must map shape \(batch, 2\) to \(batch, 4, 1\) or \(batch, 4\); received Sequential 'b', "
-            r"which fails: Input 0 of layer \"dense.*\" is incompatible with the layer: expected axis -1 of input shape to",
+            r"`decoder_network` must map shape \(batch, 2\) to \(batch, 4, 1\) or \(batch, 4\); received Sequential "
+            r"'b', which fails: Input .*",
         ),
         (
             lambda: latent.VAE((4,), 2, encoder_network="dense"),
@@ -328,14 +330,14 @@ SIGMOID = keras.Sequential([layers.Dense(4), layers.Activation("sigmoid")])
             "`encoder_network` must be a layer or a model of Keras, received 'dense'",
         ),
         (
-            lambda: latent.VAE((4,), 2, encoder_network=Unsaved(4)),
+            lambda: latent.VAE((4,), 2, encoder_network=Unsaved(object())),
             ValueError,
             "`encoder_network` must have a method `get_config` that returns the arguments of its constructor",
         ),
         (
             lambda: latent.VAE((4,), 2, decoder_network=SIGMOID),
             ValueError,
-            "`decoder_network` must have no sigmoid at its end, since the model bounds its outputs itself; received Seq",
+            "`decoder_network` must have no sigmoid at its end, since the model bounds its outputs itself; rec",
         ),
         (
             lambda: adversarial.GAN((4,), 9, generator_network=layers.Dense(4, "tanh")),
