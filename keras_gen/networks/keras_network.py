@@ -46,6 +46,8 @@ class KerasNetwork(keras.layers.Layer):
 
     #: The last bias: unknown.
     output_bias = None
+    #: What is frozen inside is not told by the model's arguments alone.
+    frozen_by_others = True
 
     def __init__(
         self,
@@ -60,8 +62,9 @@ class KerasNetwork(keras.layers.Layer):
         # The layer casts its inputs to its own precision; this one would round them to another before.
         super().__init__(autocast=False, **kwargs)
         self.argument = argument
-        if isinstance(layer, dict):
-            layer = keras.saving.deserialize_keras_object(as_in_a_file(layer.get("layer", layer)))
+        config = layer.get("layer", layer) if isinstance(layer, dict) else {}
+        if "class_name" in config:
+            layer = keras.saving.deserialize_keras_object(as_in_a_file(config))
         self.layer = layer
         if not isinstance(self.layer, keras.layers.Layer):
             raise TypeError(f"`{argument}` must be a layer or a model of Keras, received {layer!r}.")
@@ -80,7 +83,7 @@ class KerasNetwork(keras.layers.Layer):
         given = [keras.KerasTensor((None, *shape)) for shape in inputs]
         try:
             found = self.layer(given if len(given) > 1 else given[0])
-        except (TypeError, ValueError, tf.errors.OpError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError, tf.errors.OpError) as error:
             raise ValueError(f"{expected}; received {self.kind}, which fails: {reason(error)}.") from error
         if not isinstance(found, keras.KerasTensor):
             raise ValueError(f"{expected}; received {self.kind}, which gives a {type(found).__name__}.")
@@ -97,6 +100,11 @@ class KerasNetwork(keras.layers.Layer):
                 self.refuse("no `SpectralNormalization` of Keras, which changes kernels in a forward pass")
             if isinstance(part, keras.layers.BatchNormalization):
                 part.synchronized = True
+        strategy = tf.distribute.get_strategy()
+        if tf.distribute.has_strategy() and not all(
+            strategy.extended.variable_created_in_scope(weight.value) for weight in self.layer.weights
+        ):
+            raise ValueError(f"`{self.argument}` must be made inside of the strategy's scope; received {self.kind}.")
         activation = getattr(last_layer(self.layer), "activation", None)
         if linear and getattr(activation, "__name__", None) in BOUNDED:
             self.refuse(f"no {activation.__name__} at its end, since the model bounds its outputs itself")
@@ -139,9 +147,7 @@ class KerasNetwork(keras.layers.Layer):
 
     def features(self, *inputs):
         """Raises an error: nothing is known of what is inside."""
-        raise ValueError(
-            f"`{self.argument}` must be None for features; received {self.kind}, whose layers are not known."
-        )
+        raise ValueError(f"`{self.argument}` must be None for features; received {self.kind}, which tells none.")
 
     def trained(self, inputs) -> tf.Tensor:
         """Returns the layer's output in training.
@@ -198,12 +204,15 @@ def argument_value(name: str, value):
     if not isinstance(value, keras.layers.Layer):
         return value
     try:
-        return {"name": "keras", "layer": as_in_a_file(keras.saving.serialize_keras_object(value))}
+        config = keras.saving.serialize_keras_object(value)
     except NotImplementedError as error:
         raise ValueError(
             f"`{name}` must have a method `get_config` that returns the arguments of its constructor, to be saved with "
             f"the model; received {type(value).__name__} {value.name!r}."
         ) from error
+    # It learns by the loss of the model.
+    config.pop("compile_config", None)
+    return {"name": "keras", "layer": as_in_a_file(config)}
 
 
 def as_in_a_file(config: dict) -> dict:

@@ -194,6 +194,31 @@ def test_weights_of_a_trained_network_are_taken_over_and_stay_frozen(tmp_path):
     np.testing.assert_array_equal(classifier.layers[-3].layers[0].kernel, before[0])
 
 
+class Pair(layers.Layer):
+    """A layer that hides another one, which its arguments do not tell to be frozen."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first = layers.Dense(4)
+
+    def build(self, input_shape):
+        self.first.build(input_shape)
+
+    def call(self, x):
+        return self.first(x)
+
+
+def test_what_is_frozen_inside_of_a_class_stays_frozen():
+    encoder = Pair()
+    encoder.first.trainable = False
+    model = latent.VAE((4,), 2, encoder_network=encoder)
+    copy = latent.VAE.from_config(model.get_config())
+    assert not copy.encoder.layer.first.trainable
+    assert copy.encoder.layer.trainable
+    assert copy.get_config() == model.get_config()
+    assert "frozen_parts" not in latent.VAE((4,), 2, encoder_network=Pair()).get_config()
+
+
 # Steps
 
 
@@ -281,6 +306,11 @@ def test_what_a_layer_of_a_users_leaves_behind_is_handed_to_the_step(tmp_path):
         keras_gen.load_model(tmp_path / "model.keras")
     copy = keras_gen.load_model(tmp_path / "model.keras", custom_objects={"Counting": Counting})
     assert copy.encoder.layer.layers[0].count.numpy() == 3.0
+    with (
+        two_replicas().scope(),
+        pytest.raises(ValueError, match="must be made inside of the strategy's scope; received"),
+    ):
+        latent.VAE((4,), 2, encoder_network=counting)
     network = KerasNetwork("encoder_network", Counting(trainable_count=True), [(4,)], [(4,)])
     with pytest.raises(ValueError, match="must have no layer that changes a weight in a forward pass, as 'counting"):
         network(tf.ones((1, 4)), step=Step(seeds.as_pair(0), training=True))
@@ -328,6 +358,11 @@ SIGMOID = keras.Sequential([layers.Dense(4), layers.Activation("sigmoid")])
             lambda: latent.VAE((4,), 2, encoder_network="dense"),
             TypeError,
             "`encoder_network` must be a layer or a model of Keras, received 'dense'",
+        ),
+        (
+            lambda: latent.VAE((4,), 2, encoder_network={"name": "dense"}),
+            TypeError,
+            "`encoder_network` must be a layer or a model of Keras, received {'name': 'dense'}",
         ),
         (
             lambda: latent.VAE((4,), 2, encoder_network=Unsaved(object())),
