@@ -9,17 +9,20 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.adversarial.losses import OBJECTIVES
-from keras_gen.adversarial.networks import DISCRIMINATORS, GENERATORS
+from keras_gen.adversarial.networks import DISCRIMINATORS, GENERATORS, OwnGenerator
 from keras_gen.adversarial.regularizers import REGULARIZERS
 from keras_gen.adversarial.two_player import TwoPlayer
 from keras_gen.core import NoiseDriven, Signature, Step
 from keras_gen.core.interpolation import interpolated
+from keras_gen.networks import GivenLayers, argument_value, component_value
 from keras_gen.spaces import Reals, class_or_vector
 
 tfd = tfp.distributions
 
 #: Name of a component, such as a network, or a dict of its name and its arguments.
 Component = str | dict
+#: The same, or a layer or a model of Keras.
+Network = Component | keras.layers.Layer
 
 #: Activations of the output, and the least value on the scale of each; the greatest one is 1.
 OUTPUTS = {"tanh": (tf.tanh, -1.0), "sigmoid": (tf.sigmoid, 0.0)}
@@ -43,8 +46,11 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         levels: number of levels of an entry, spread inside over the range of the output; None for real numbers.
         latent_size: length of the noise z.
         latent_distribution: distribution of each entry of z: "uniform", between -1 and 1, or "normal".
-        generator_network: a name in `networks.GENERATORS`, or a dict of "name" and arguments.
-        discriminator_network: a name in `networks.DISCRIMINATORS`, or such a dict.
+        generator_network: a name in `networks.GENERATORS`, or a dict of "name" and arguments; or a layer or a model of
+            Keras, from z to examples of shape `(batch, *event_shape)` before the last activation. Where there is a
+            condition, it gets a list of two tensors, the second one the condition's vectors.
+        discriminator_network: a name in `networks.DISCRIMINATORS`, or such a dict; or a layer or a model of Keras, from
+            examples on the scale of the output to one logit, with conditions as above.
         output_activation: last step of the generator of levels: "tanh", which spreads them over [-1, 1], or "sigmoid",
             over [0, 1].
         objective: losses of both players: a name in `losses.OBJECTIVES`, or such a dict.
@@ -66,8 +72,8 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         *,
         latent_size: int = 100,
         latent_distribution: str = "uniform",
-        generator_network: Component = "dense",
-        discriminator_network: Component = "dense",
+        generator_network: Network = "dense",
+        discriminator_network: Network = "dense",
         output_activation: str = "tanh",
         objective: Component = "non_saturating",
         regularizers: tuple[Component, ...] = (),
@@ -91,14 +97,18 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.latent_distribution = checks.choice("latent_distribution", latent_distribution, ("uniform", "normal"))
         self.output_activation = checks.choice("output_activation", output_activation, OUTPUTS)
-        self.generator_network = generator_network
-        self.discriminator_network = discriminator_network
+        self.generator_network = argument_value("generator_network", generator_network)
+        self.discriminator_network = argument_value("discriminator_network", discriminator_network)
+        self.given_layers = GivenLayers(
+            generator_network=generator_network, discriminator_network=discriminator_network
+        )
         self.discriminator_steps = checks.positive_int("discriminator_steps", discriminator_steps)
         self.generator_average = checks.rate("generator_average", generator_average)
         self.num_classes = num_classes
         self.condition_size = condition_size
         self.condition_space = class_or_vector(num_classes, condition_size)
         self.build_networks()
+        self.given_layers.check_all_taken(type(self).__name__)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -126,18 +136,23 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         self.average_generator = None
         if self.generator_average:
             self.average_generator = self.build_generator("average_generator")
+            self.average_generator.set_weights(self.generator.get_weights())
             self.average_generator.trainable = False
 
     def build_generator(self, name: str) -> keras.layers.Layer:
         """Returns a new generator with the initial weights."""
         options = {"seed": (self.seed, 0), "dtype": self.dtype_policy, "name": name}
-        network, arguments = checks.component("generator_network", self.generator_network, GENERATORS)
+        value = component_value(self.given_layers.take("generator_network", self.generator_network))
+        network, arguments = checks.component("generator_network", value, GENERATORS)
+        if network is OwnGenerator:
+            options["linear"] = self.levels is not None
         return network(self.input_size, self.event_shape, self.vector_size, **options, **arguments)
 
     def build_discriminator(self, name: str) -> keras.layers.Layer:
         """Returns a new discriminator."""
         options = {"seed": (self.seed, 1), "dtype": self.dtype_policy, "name": name}
-        network, arguments = checks.component("discriminator_network", self.discriminator_network, DISCRIMINATORS)
+        value = component_value(self.given_layers.take("discriminator_network", self.discriminator_network))
+        network, arguments = checks.component("discriminator_network", value, DISCRIMINATORS)
         return network(self.event_shape, self.vector_size, **options, **arguments)
 
     @property

@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.adversarial.base import AdversarialModel
+from keras_gen.adversarial.networks import OwnDiscriminator
 from keras_gen.core import Signature, Step
 from keras_gen.layers import BatchNormalization
 from keras_gen.layers.dense import dense
@@ -94,6 +95,11 @@ class InfoGAN(AdversarialModel):
     def build_networks(self):
         """Builds Q, too."""
         super().build_networks()
+        if isinstance(self.discriminator, OwnDiscriminator):
+            raise ValueError(
+                "`discriminator_network` must be a named one, whose features the code is read off; received "
+                f"{self.discriminator.kind}."
+            )
         features, outputs = self.discriminator.num_features, self.num_categories + self.num_continuous
         policy, initializers = self.dtype_policy, [glorot((self.seed, 2, index)) for index in range(2)]
         self.code_layers = [

@@ -68,12 +68,14 @@ class WaveGAN(AdversarialModel):
             event_shape,
             None,
             latent_size=latent_size,
-            generator_network=network,
-            discriminator_network={**network, "phase_shuffle": phase_shuffle},
             objective=objective,
             regularizers=regularizers,
             discriminator_steps=discriminator_steps,
-            **kwargs,
+            **{
+                "generator_network": network,
+                "discriminator_network": {**network, "phase_shuffle": phase_shuffle},
+                **kwargs,
+            },
         )
 
     @property

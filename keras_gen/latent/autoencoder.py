@@ -15,9 +15,10 @@ from keras_gen import checks, seeds
 from keras_gen.core import Codes, EventModel, Signature
 from keras_gen.distributions.entries import Normal
 from keras_gen.latent.base import likelihood_of_entries
-from keras_gen.latent.networks import Decoder, Encoder
+from keras_gen.latent.networks import make_decoder, make_encoder
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import KerasNetwork, OwnNetwork, argument_value
 from keras_gen.spaces import Numbers, Reals
 
 
@@ -56,6 +57,10 @@ class Autoencoder(Codes, EventModel):
             and width, and the decoder mirrors them. They need `event_shape` (height, width, channels).
         activation: activation of the hidden layers.
         likelihood: distribution of an entry given the code, as in `VAE`; None for the losses above.
+        encoder_network: a layer or a model of Keras in place of the encoder, from examples, their levels scaled to
+            [0, 1], to codes.
+        decoder_network: the same in place of the decoder, from codes to the parameters of the likelihood, as in `VAE`:
+            for two levels the logits, otherwise the scaled examples.
         **kwargs: as in `EventModel`; `seed` also chooses the initial weights.
     """
 
@@ -72,6 +77,8 @@ class Autoencoder(Codes, EventModel):
         filters=(),
         activation="silu",
         likelihood=None,
+        encoder_network: OwnNetwork | None = None,
+        decoder_network: OwnNetwork | None = None,
         **kwargs,
     ):
         super().__init__(event_shape, levels=levels, **kwargs)
@@ -84,10 +91,17 @@ class Autoencoder(Codes, EventModel):
         self.over_scaled = likelihood is None and self.levels != 2
         self.conditional = Normal(scale=1.0) if self.over_scaled else likelihood_of_entries(likelihood, self.levels)
 
-        self.encoder = self.new_encoder()
-        entry_parameters = self.conditional.num_parameters
-        self.decoder = Decoder(
-            self.latent_size, self.event_shape, entry_parameters, seed=(self.seed, 1), **self.networks
+        self.encoder_network = argument_value("encoder_network", encoder_network)
+        self.decoder_network = argument_value("decoder_network", decoder_network)
+        self.encoder = self.new_encoder(encoder_network)
+        self.decoder = make_decoder(
+            decoder_network,
+            self.latent_size,
+            self.event_shape,
+            self.conditional.num_parameters,
+            linear=not self.over_scaled and self.levels is not None,
+            seed=(self.seed, 1),
+            **self.networks,
         )
 
     @property
@@ -100,9 +114,9 @@ class Autoencoder(Codes, EventModel):
             "dtype": self.dtype_policy,
         }
 
-    def new_encoder(self) -> Encoder:
-        """Returns an encoder with its initial weights."""
-        return Encoder(self.event_shape, self.latent_size, seed=(self.seed, 0), **self.networks)
+    def new_encoder(self, own: OwnNetwork | None) -> keras.layers.Layer:
+        """Returns the encoder of one's own, if there is one, or one with its initial weights."""
+        return make_encoder(own, self.event_shape, self.latent_size, seed=(self.seed, 0), **self.networks)
 
     # Codes
 
@@ -167,8 +181,9 @@ class Autoencoder(Codes, EventModel):
         Returns:
             A model from examples to probabilities, of shape `(batch, num_classes)`, to be compiled with a loss.
         """
-        encoder = self.new_encoder()
+        encoder = self.new_encoder(self.encoder_network)
         encoder.set_weights(self.encoder.get_weights())
+        encoder = encoder.layer if isinstance(encoder, KerasNetwork) else encoder
         encoder.trainable = not frozen
         head = dense(
             self.latent_size, checks.positive_int("num_classes", num_classes), glorot((self.seed, 2)), "float32"

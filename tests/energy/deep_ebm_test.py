@@ -105,7 +105,6 @@ class TestJoint(ModelContract, ConditionContract):
 def test_any_network_of_keras_is_an_energy():
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)])
     model = DeepEBM((3,), None, network=network, num_classes=2)
-    model.logit_network.layer.set_weights(network.get_weights())
     x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     np.testing.assert_allclose(
         model.energy(x, [0, 1, 0, 1, 1]), -network(x).numpy()[range(5), [0, 1, 0, 1, 1]], rtol=1e-5
@@ -113,7 +112,9 @@ def test_any_network_of_keras_is_an_energy():
     copy = DeepEBM.from_config(model.get_config())
     copy.set_weights(model.get_weights())
     np.testing.assert_array_equal(copy.energy(x, [0] * 5), model.energy(x, [0] * 5))
-    with pytest.raises(ValueError, match=r"^`network` must have outputs of shape \(batch, 1\), received a Sequential"):
+    with pytest.raises(
+        ValueError, match=r"^`network` must map shape \(batch, 3\) to \(batch, 1\); received Sequential"
+    ):
         DeepEBM((3,), None, network=network)
 
 
