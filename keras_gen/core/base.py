@@ -7,15 +7,20 @@ import re
 from collections.abc import Callable, Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
 from keras_gen import checks, seeds
 from keras_gen.core import freezing
-from keras_gen.core.inputs import Inputs, named_columns
+from keras_gen.core.inputs import Inputs, first_epoch, named_columns
 from keras_gen.core.signatures import Signature
+from keras_gen.core.standardization import Moments, Standardization, check_resolution, moments_of
 from keras_gen.core.step import Step, over_replicas
-from keras_gen.spaces import Numbers, Space, levels_or_reals
+from keras_gen.spaces import Levels, Numbers, Reals, Space
+
+#: Rows of a generator that are looked at before it is trained on, at most: they are kept in memory until then.
+MOST_ROWS = 100_000
 
 #: Keras' older format has no place for several optimizers, and its loader does not know the classes of this package.
 H5_SENTENCE = "A model is saved to a .keras file, or its weights alone by `save_weights` to a .weights.h5 file."
@@ -327,11 +332,23 @@ class Model(keras.Model):
             # A data set is shuffled by its maker; Keras would warn that it does not.
             kwargs.setdefault("shuffle", False)
         x = self.input_checks().checked(x, y, sample_weight, class_weight)
+        with plain_errors():
+            x = self.first_look(x, kwargs.get("steps_per_epoch"), kwargs.get("validation_split") or 0.0)
         if validation_data is not None:
             columns = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             validation_data = self.input_checks("validation_data").checked(*columns)
         with plain_errors():
             return super().fit(x, None, *args, validation_data=validation_data, **kwargs)
+
+    def first_look(self, x, steps: int | None, validation_split: float = 0.0):
+        """Looks at the data before `fit` trains on them, and returns them as `fit` takes them; most models do not look.
+
+        Args:
+            x: checked columns by name, or batches of them.
+            steps: batches in an epoch; None for all.
+            validation_split: share of arrays, at their end, that is not trained on.
+        """
+        return x
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`, with the checks and the weights of `fit`."""
@@ -437,10 +454,18 @@ class EventModel(Model):
 
     Its batches hold "x", the examples, and "condition" where there is one.
 
+    Real numbers may be in any unit. The networks see them standardised: before its first step of training, `fit` takes
+    the mean and the deviation of each entry, of images those of each channel, from all rows of an epoch. What a model
+    returns is in the unit of the data: draws, and likelihoods, bounds and energies, whose log-determinant is counted.
+    An entry that is the same in all rows is shifted alone. A model from a file keeps its unit.
+
     Args:
         event_shape: shape of one example, without the batch.
         levels: number of levels of a discrete entry; examples are whole numbers `0..levels-1`. None stands for
             real numbers.
+        standardize: whether `fit` takes the unit of real numbers from the first data that it sees; otherwise they
+            stay as they are. None takes the class's own: all do so but mixtures and probabilistic PCA, which fit any
+            unit, and whose least scales are in that of the data.
         seed: whole number from which all randomness of the model starts.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
     """
@@ -448,11 +473,25 @@ class EventModel(Model):
     #: What the model is conditioned on; None for an unconditional model.
     condition_space: Space | None = None
 
-    def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
+    #: Whether a model without levels is one of real numbers, which have a unit.
+    has_unit: bool = True
+
+    #: Whether `fit` takes that unit from the first data that it sees unless it is told otherwise.
+    standardizes: bool = True
+
+    #: The unit of real numbers; None of a model of something else.
+    standardization: Standardization | None = None
+
+    def __init__(
+        self, event_shape, *, levels: int | None = None, standardize: bool | None = None, seed: int = 0, **kwargs
+    ):
         # First, since the terms of a model may depend on them.
         self.event_shape = checks.event_shape(event_shape)
         self.levels = checks.levels(levels, allow_none=True)
         super().__init__(seed=seed, **kwargs)
+        self.standardize = self.standardizes if standardize is None else standardize
+        if self.levels is None and self.has_unit:
+            self.standardization = Standardization(self.event_shape)
 
     @property
     def spaces(self):
@@ -462,7 +501,9 @@ class EventModel(Model):
     @property
     def event_space(self) -> Numbers:
         """The space of an example."""
-        return levels_or_reals(self.event_shape, self.levels)
+        if self.levels is None:
+            return Reals(self.event_shape, standardization=self.standardization)
+        return Levels(self.event_shape, self.levels)
 
     @property
     def event_size(self) -> int:
@@ -473,6 +514,67 @@ class EventModel(Model):
     def draws_steps(self) -> bool:
         """Whether draws move in steps, such as levels, so that rounding leaves a number as it is or moves it far."""
         return self.levels is not None
+
+    # The unit of real numbers
+
+    @property
+    def shared_axes(self) -> tuple[int, ...]:
+        """Axes of an example whose entries share one location and one scale: height and width of images."""
+        return (0, 1) if len(self.event_shape) == 3 else ()
+
+    @property
+    def takes_unit(self) -> bool:
+        """Whether the unit is that of examples themselves."""
+        return self.levels is None and self.has_unit
+
+    def log_volume(self) -> tf.Tensor | float:
+        """Returns what a log density of standardised examples has in excess, in nats: the logarithm of their scales."""
+        return 0.0 if self.standardization is None else self.standardization.log_volume()
+
+    def inward(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns valid examples in the unit of the networks: real numbers standardised, anything else as it is."""
+        return self.event_space.scaled(x) if self.takes_unit else x
+
+    def outward(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns the inverse of `inward`."""
+        return self.event_space.unscaled(x) if self.takes_unit else x
+
+    def adapt(self, x) -> None:
+        """Takes the unit of real numbers from data, as `fit` does unless this has been called.
+
+        Args:
+            x: examples of shape `(rows, *event_shape)` that represent the data.
+
+        Raises:
+            ValueError: if the model is one of levels, the shape or a value is not the expected one, or an entry is the
+                same in all rows or differs by less than float32 can tell apart.
+        """
+        if self.standardization is None:
+            raise ValueError(f"`adapt` needs real numbers; this {type(self).__name__} is one of {self.event_space}.")
+        check_resolution(x)
+        self.standardization.take(*moments_of(self.validated(x), self.event_shape, self.shared_axes))
+
+    def fit(self, x=None, *args, **kwargs):
+        """As in `Model`; a model of real numbers takes their unit first, unless it has one or is told otherwise."""
+        found = x.get("x") if isinstance(x, dict) else x[0] if isinstance(x, tuple) and x else x
+        if self.takes_unit and (isinstance(found, (np.ndarray, list)) or hasattr(found, "to_numpy")):
+            check_resolution(found)
+        return super().fit(x, *args, **kwargs)
+
+    def first_look(self, x, steps, validation_split=0.0):
+        """As in `Model`; at the unit of real numbers."""
+        if not self.takes_unit or not self.standardize or self.standardization.adapted.numpy():
+            return x
+        moments = Moments(self.event_shape, self.shared_axes)
+        batches, x = first_epoch(x, steps, MOST_ROWS)
+        for element in batches:
+            columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
+            # As Keras splits arrays.
+            kept = slice(math.floor(len(columns["x"]) * (1.0 - validation_split)))
+            moments.add(columns["x"][kept], None if weights is None else weights[kept])
+        deviation = moments.deviation()
+        self.standardization.take(moments.mean, np.where(deviation > 0.0, deviation, 1.0))
+        return x
 
     # Condition
 

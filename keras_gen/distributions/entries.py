@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import stats
 
+from keras_gen.core.standardization import Standardization
 from keras_gen.spaces import Levels
 
 tfd = tfp.distributions
@@ -133,6 +134,31 @@ class Normal(Conditional):
 
     def mean(self, parameters):
         return parameters[..., 0]
+
+
+@dataclasses.dataclass(frozen=True)
+class InUnit(Conditional):
+    """A distribution of standardised real numbers, as one of the numbers themselves; of all entries of an example."""
+
+    standardized: Conditional
+    #: The unit that a model has taken from its data.
+    unit: Standardization
+
+    @property
+    def num_parameters(self) -> int:
+        return self.standardized.num_parameters
+
+    def log_prob(self, parameters, x):
+        return self.standardized.log_prob(parameters, self.unit.forward(x)) - tf.math.log(self.unit.scale.value)
+
+    def noise_distributions(self):
+        return self.standardized.noise_distributions()
+
+    def draw(self, parameters, noise):
+        return self.unit.inverse(self.standardized.draw(parameters, noise))
+
+    def mean(self, parameters):
+        return self.unit.inverse(self.standardized.mean(parameters))
 
 
 @dataclasses.dataclass(frozen=True)
