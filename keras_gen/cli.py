@@ -98,8 +98,6 @@ def sample(
 ) -> None:
     """Draw examples from a trained model, as a picture (.png), as sound (.wav), as an array (.npy) or a table (.csv).
 
-    Draws of a run that standardised its data come in the data's units.
-
     Args:
         folder: folder of a finished run, or a .keras file.
         num_samples: number of examples.
@@ -118,10 +116,9 @@ def sample(
     import numpy as np
     import pandas as pd
 
-    import keras_gen
     from keras_gen import pictures, spaces
 
-    model = keras_gen.load_model(folder)
+    model = model_of_run(folder)
     if "sample" not in model.signatures():
         raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which draws no examples.")
     space = model.event_space
@@ -144,15 +141,11 @@ def sample(
         x = model.sample_on_examples(num_samples, seed=seed, **options).numpy()
     else:
         x = model.sample(num_samples, condition=np.full(num_samples, label), seed=seed, **options).numpy()
-    described = data_of_run(folder)
-    if "scale" in described:
-        mean, deviation = (np.array(described["scale"][part]) for part in ("mean", "deviation"))
-        x = x * deviation + mean
     with atomic_file(output) as path:
         if output.suffix == ".npy":
             np.save(path, x)
         elif output.suffix == ".csv":
-            names = described.get("column_names", [f"column {index}" for index in range(x.shape[1])])
+            names = data_of_run(folder).get("column_names", [f"column {index}" for index in range(x.shape[1])])
             pd.DataFrame(x, columns=names).to_csv(path, index=False)
         elif output.suffix == ".wav":
             pictures.write_wav(path, x, space.sample_rate)
@@ -287,12 +280,10 @@ def evaluate(
     """
     arguments = read_json(folder / "config.json")["arguments"]
     load_tensorflow()
-    import numpy as np
 
-    import keras_gen
     from keras_gen import data, evaluation
 
-    model = keras_gen.load_model(folder)
+    model = model_of_run(folder, standardized=True)
     if model.likelihood_kind is None:
         raise ValueError(f"`folder` {folder} holds a {type(model).__name__}, which has no likelihood to evaluate.")
     reading = {name: arguments[name] for name in READING if arguments.get(name) is not None}
@@ -312,12 +303,8 @@ def evaluate(
     figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed)
     found = {"likelihood": model.likelihood_kind, split: figures}
     if splits.scale is not None:
-        # The density of numbers in another unit is divided by the volume of that unit.
-        log_volume = float(np.log(splits.scale[1]).sum())
-        found["unit"] = "of standardised entries"
-        found[f"{split}, in the data's units"] = {
-            name: value + log_volume for name, value in figures.items() if name in ("nll", "nll_bound", "nll_estimate")
-        }
+        found["unit"] = evaluation.STANDARDISED
+        found[f"{split}, in the data's units"] = evaluation.in_data_units(figures, splits, split)
     print(json_text(found))
 
 
@@ -343,10 +330,9 @@ def export(
     if format == "litert":
         refuse_existing(output, overwrite)
     load_tensorflow()
-    import keras_gen
     from keras_gen import export as exports
 
-    model = keras_gen.load_model(folder)
+    model = model_of_run(folder)
     if format == "saved_model":
         print(f"{exports.saved_model(model, output)}: for TF Serving")
     else:
@@ -363,6 +349,30 @@ def info(folder: Folder) -> None:
     config, metrics = read_json(folder / "config.json"), read_json(folder / "metrics.json")
     print(f"recipe: {config['recipe']}")
     print(json_text({"arguments": config["arguments"], **metrics}))
+
+
+def model_of_run(folder: pathlib.Path, *, standardized: bool = False):
+    """Returns the model of a run, or of a `.keras` file, in the data's units.
+
+    Args:
+        folder: folder of the run, or the file.
+        standardized: whether it is to be one of standardised rows instead, where the run standardised them.
+    """
+    import numpy as np
+
+    import keras_gen
+
+    model, scale = keras_gen.load_model(folder), data_of_run(folder).get("scale")
+    if scale is None:
+        return model
+    mean, deviation = (np.array(scale[part]) for part in ("mean", "deviation"))
+    # Only a run that names the unit of its figures has handed its means and deviations to the model.
+    absorbed = "unit" in read_json(folder / "metrics.json")
+    if absorbed and standardized:
+        model.standardization.absorb(-mean / deviation, 1.0 / deviation)
+    elif not absorbed and not standardized:
+        model.standardization.absorb(mean, deviation)
+    return model
 
 
 def data_of_run(folder: pathlib.Path) -> dict:

@@ -22,7 +22,7 @@ def main(
     run: "training.Run",
     *,
     model: Literal["made", "vae", "real_nvp"] = "made",
-    data: training.Images = training.Images("digits", binarization="threshold"),
+    data: training.Images = training.Images("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=60, batch_size=100, learning_rate=0.002, patience=20),
     others: tuple[str, ...] = (),
     left_out: str = "none",
@@ -107,7 +107,7 @@ def main(
     for name in others:
         grey = load(name)
         levels = grey.levels if seen.levels == 2 else seen.levels
-        other = grey.resized(height, width, levels).binarized(data.binarization)
+        other = grey.resized(height, width, levels).binarized(images.binarization)
         outliers[other.name] = other.array("test")
     table = evaluation.anomaly_table(scores(network, run, seen), seen.array("test"), outliers)
     metrics.update({f"auroc against {name}": figures(row) for name, row in table.items()})
