@@ -261,21 +261,23 @@ def evaluate(
     dataset: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
     image_size: tuple[int, int] | None = None,
-    batch_size: int = 100,
-    num_samples: int = 100,
+    batch_size: int | None = None,
+    num_samples: int | None = None,
     seed: int = 0,
 ) -> None:
     """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of them it is.
 
-    What the run did to its data (columns, size, bits, means and deviations) is done to these, too.
+    What the run did to its data (columns, size, bits, means and deviations) is done to these, too: of its own data it
+    is the figure that the run printed.
 
     Args:
         folder: folder of a finished run.
         dataset: name or path of a data set; by default the one the model was trained on.
         split: part of the data set.
         image_size: height and width that the images of a folder are brought to; by default as in the run.
-        batch_size: examples evaluated at once.
-        num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
+        batch_size: examples evaluated at once; by default as in the run.
+        num_samples: samples for each example, for a model whose likelihood is a bound or an estimate; by default as in
+            the run.
         seed: seed of these samples.
     """
     arguments = read_json(folder / "config.json")["arguments"]
@@ -296,10 +298,16 @@ def evaluate(
         reading["image_size"] = image_size
     splits = data.load(
         dataset or arguments["dataset"],
-        batch_size=batch_size,
+        batch_size=batch_size or arguments.get("batch_size", 100),
+        seed=arguments.get("seed", 0),
         labels=model.condition_space is not None,
         **reading,
     )
+    if arguments.get("dequantize"):
+        splits = data.dequantized(splits)
+    if arguments.get("size"):
+        splits = splits.cropped(arguments["size"], arguments["size"])
+    num_samples = num_samples or arguments.get("num_samples") or 100
     figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed)
     found = {"likelihood": model.likelihood_kind, split: figures}
     if splits.scale is not None:

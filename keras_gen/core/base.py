@@ -17,7 +17,7 @@ from keras_gen.core.inputs import Inputs, first_epoch, named_columns
 from keras_gen.core.signatures import Signature
 from keras_gen.core.standardization import Moments, Standardization, check_resolution, moments_of
 from keras_gen.core.step import Step, over_replicas
-from keras_gen.spaces import Levels, Numbers, Reals, Space
+from keras_gen.spaces import Numbers, Space, levels_or_reals
 
 #: Rows of a generator that are looked at before it is trained on, at most: they are kept in memory until then.
 MOST_ROWS = 100_000
@@ -41,10 +41,24 @@ class Model(keras.Model):
     Keras knows the classes of this package, under their names; a class of a user's is registered by the user, or passed
     as a custom object.
 
+    Real numbers may be in any unit. The networks see them standardised: before its first step of training, `fit` takes
+    the mean and the deviation of each entry, of images those of each channel, from all rows of an epoch. What a model
+    returns is in the unit of the data: draws, and likelihoods, bounds and energies, whose log-determinant is counted.
+    An entry that is the same in all rows is shifted alone. A model from a file keeps its units.
+
     Args:
+        standardize: whether `fit` takes the units of real numbers from the first data that it sees; otherwise they
+            stay as they are. None takes the class's own: all do so but mixtures and probabilistic PCA, which fit any
+            unit, and whose least scales are in that of the data.
         seed: whole number from which all randomness of the model starts.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
     """
+
+    #: Whether `fit` takes units from the data unless it is told otherwise.
+    standardizes: bool = True
+
+    #: The units of columns of real numbers, by name.
+    column_units: dict[str, Standardization] = {}
 
     #: Names of the tensors that `loss_terms` returns; each is logged under its name.
     terms: tuple[str, ...] = ("loss",)
@@ -77,10 +91,11 @@ class Model(keras.Model):
         model._passed_on = tuple(name for name in (*names_of(args, cls), *kwargs) if name not in named)
         return model
 
-    def __init__(self, *, seed: int = 0, **kwargs):
+    def __init__(self, *, standardize: bool | None = None, seed: int = 0, **kwargs):
         # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
         super().__init__(autocast=False, **kwargs)
         self.seed = seed
+        self.standardize = self.standardizes if standardize is None else standardize
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Keras saves the weights of a model, and a generator's state only when it is one of them.
         self.seed_state = self.seed_generator.state
@@ -331,6 +346,9 @@ class Model(keras.Model):
         if isinstance(x, tf.data.Dataset):
             # A data set is shuffled by its maker; Keras would warn that it does not.
             kwargs.setdefault("shuffle", False)
+        columns = x if isinstance(x, dict) else {next(iter(self.spaces)): x[0] if isinstance(x, tuple) and x else x}
+        for name in self.column_units:
+            check_resolution(columns.get(name), name)
         x = self.input_checks().checked(x, y, sample_weight, class_weight)
         with plain_errors():
             x = self.first_look(x, kwargs.get("steps_per_epoch"), kwargs.get("validation_split") or 0.0)
@@ -341,14 +359,38 @@ class Model(keras.Model):
             return super().fit(x, None, *args, validation_data=validation_data, **kwargs)
 
     def first_look(self, x, steps: int | None, validation_split: float = 0.0):
-        """Looks at the data before `fit` trains on them, and returns them as `fit` takes them; most models do not look.
+        """Takes the units of real numbers from the data that `fit` is about to train on, and returns these.
 
         Args:
             x: checked columns by name, or batches of them.
             steps: batches in an epoch; None for all.
             validation_split: share of arrays, at their end, that is not trained on.
         """
+        units = {name: unit for name, unit in self.column_units.items() if not unit.adapted.numpy()}
+        if not units or not self.standardize:
+            return x
+        moments = {name: Moments(self.spaces[name].shape, self.axes_of_unit(name)) for name in units}
+        batches, x = first_epoch(x, steps, MOST_ROWS)
+        for element in batches:
+            columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
+            for name, found in moments.items():
+                # As Keras splits arrays.
+                kept = slice(math.floor(len(columns[name]) * (1.0 - validation_split)))
+                found.add(columns[name][kept], None if weights is None else weights[kept])
+        for name, unit in units.items():
+            deviation = moments[name].deviation()
+            unit.take(moments[name].mean, np.where(deviation > 0.0, deviation, 1.0))
         return x
+
+    def channel_units(self, **shapes: tuple[int, ...]) -> dict[str, Standardization]:
+        """Returns new units, of each channel, for columns of images of some shapes; none for levels."""
+        if self.levels is not None:
+            return {}
+        return {name: Standardization(shape[-1:], name=f"unit_{name}") for name, shape in shapes.items()}
+
+    def axes_of_unit(self, name: str) -> tuple[int, ...]:
+        """Returns the axes of a column's values whose entries share one unit: height and width of images."""
+        return (0, 1) if len(self.spaces[name].shape) == 3 else ()
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`, with the checks and the weights of `fit`."""
@@ -454,20 +496,15 @@ class EventModel(Model):
 
     Its batches hold "x", the examples, and "condition" where there is one.
 
-    Real numbers may be in any unit. The networks see them standardised: before its first step of training, `fit` takes
-    the mean and the deviation of each entry, of images those of each channel, from all rows of an epoch. What a model
-    returns is in the unit of the data: draws, and likelihoods, bounds and energies, whose log-determinant is counted.
-    An entry that is the same in all rows is shifted alone. A model from a file keeps its unit.
+    A subclass whose density sees real numbers passes them through `inward` and `outward`, or through `scaled` and
+    `unscaled` of its `event_space`, and counts `log_volume`.
 
     Args:
         event_shape: shape of one example, without the batch.
         levels: number of levels of a discrete entry; examples are whole numbers `0..levels-1`. None stands for
             real numbers.
-        standardize: whether `fit` takes the unit of real numbers from the first data that it sees; otherwise they
-            stay as they are. None takes the class's own: all do so but mixtures and probabilistic PCA, which fit any
-            unit, and whose least scales are in that of the data.
         seed: whole number from which all randomness of the model starts.
-        **kwargs: `name` and `dtype`, as in `keras.Model`.
+        **kwargs: as in `Model`.
     """
 
     #: What the model is conditioned on; None for an unconditional model.
@@ -475,9 +512,6 @@ class EventModel(Model):
 
     #: Whether a model without levels is one of real numbers, which have a unit.
     has_unit: bool = True
-
-    #: Whether `fit` takes that unit from the first data that it sees unless it is told otherwise.
-    standardizes: bool = True
 
     #: The unit of real numbers; None of a model of something else.
     standardization: Standardization | None = None
@@ -489,9 +523,8 @@ class EventModel(Model):
         self.event_shape = checks.event_shape(event_shape)
         self.levels = checks.levels(levels, allow_none=True)
         super().__init__(seed=seed, **kwargs)
-        self.standardize = self.standardizes if standardize is None else standardize
         if self.levels is None and self.has_unit:
-            self.standardization = Standardization(self.event_shape)
+            self.standardization = Standardization(self.unit_shape)
 
     @property
     def spaces(self):
@@ -501,9 +534,7 @@ class EventModel(Model):
     @property
     def event_space(self) -> Numbers:
         """The space of an example."""
-        if self.levels is None:
-            return Reals(self.event_shape, standardization=self.standardization)
-        return Levels(self.event_shape, self.levels)
+        return levels_or_reals(self.event_shape, self.levels, self.standardization)
 
     @property
     def event_size(self) -> int:
@@ -521,6 +552,18 @@ class EventModel(Model):
     def shared_axes(self) -> tuple[int, ...]:
         """Axes of an example whose entries share one location and one scale: height and width of images."""
         return (0, 1) if len(self.event_shape) == 3 else ()
+
+    @property
+    def unit_shape(self) -> tuple[int, ...]:
+        """Shape of location and scale, which broadcasts to that of an example."""
+        return self.event_shape
+
+    @property
+    def column_units(self):
+        return {"x": self.standardization} if self.takes_unit else {}
+
+    def axes_of_unit(self, name):
+        return self.shared_axes
 
     @property
     def takes_unit(self) -> bool:
@@ -553,28 +596,6 @@ class EventModel(Model):
             raise ValueError(f"`adapt` needs real numbers; this {type(self).__name__} is one of {self.event_space}.")
         check_resolution(x)
         self.standardization.take(*moments_of(self.validated(x), self.event_shape, self.shared_axes))
-
-    def fit(self, x=None, *args, **kwargs):
-        """As in `Model`; a model of real numbers takes their unit first, unless it has one or is told otherwise."""
-        found = x.get("x") if isinstance(x, dict) else x[0] if isinstance(x, tuple) and x else x
-        if self.takes_unit and (isinstance(found, (np.ndarray, list)) or hasattr(found, "to_numpy")):
-            check_resolution(found)
-        return super().fit(x, *args, **kwargs)
-
-    def first_look(self, x, steps, validation_split=0.0):
-        """As in `Model`; at the unit of real numbers."""
-        if not self.takes_unit or not self.standardize or self.standardization.adapted.numpy():
-            return x
-        moments = Moments(self.event_shape, self.shared_axes)
-        batches, x = first_epoch(x, steps, MOST_ROWS)
-        for element in batches:
-            columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
-            # As Keras splits arrays.
-            kept = slice(math.floor(len(columns["x"]) * (1.0 - validation_split)))
-            moments.add(columns["x"][kept], None if weights is None else weights[kept])
-        deviation = moments.deviation()
-        self.standardization.take(moments.mean, np.where(deviation > 0.0, deviation, 1.0))
-        return x
 
     # Condition
 

@@ -20,7 +20,7 @@ class Standardization(keras.layers.Layer):
     is divided by the volume of the unit: $\log p(x) = \log p(u) - \sum_i \log s_i$.
 
     Args:
-        event_shape: shape of an example.
+        event_shape: shape of an example, or of what its entries share.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -46,8 +46,10 @@ class Standardization(keras.layers.Layer):
         return tf.reduce_sum(tf.math.log(self.scale.value))
 
     def take(self, location: np.ndarray, scale: np.ndarray) -> None:
-        """Settles location and scale, of shapes that broadcast to `event_shape`."""
+        """Settles location and scale, of shapes that broadcast to that of an example."""
         for weight, value in ((self.location, location), (self.scale, scale)):
+            # Of channels, height and width have one value in common.
+            value = np.reshape(value, np.shape(value)[-len(weight.shape) :])
             weight.assign(np.broadcast_to(value, weight.shape))
         self.adapted.assign(1)
 
@@ -112,26 +114,29 @@ class Moments:
         return np.where(deviation > 8.0 * self.rounding * np.abs(self.mean), deviation, 0.0)
 
 
-def check_resolution(x) -> None:
+def check_resolution(x, name: str = "x") -> None:
     """Raises an error if float64 values differ by less than float32 can tell apart, as times in seconds may.
 
     Args:
-        x: examples, an array, a list or a data frame.
+        x: examples, an array, a list or a data frame; of anything else nothing is asked.
+        name: what errors call them.
 
     Raises:
         ValueError: if an entry's values do.
     """
+    if not isinstance(x, (np.ndarray, list)) and not hasattr(x, "to_numpy"):
+        return
     x = as_array(x)
-    if x.dtype != np.float64 or not x.size:
+    if x.dtype != np.float64 or x.ndim == 0:
         return
     x = x.reshape(len(x), -1)
-    deviation, largest = np.nanstd(x, axis=0), np.nanmax(np.abs(x), axis=0, initial=0.0)
+    deviation = Moments(x.shape[1:]).add(x).deviation()
+    largest = np.where(np.isfinite(x), np.abs(x), 0.0).max(axis=0, initial=0.0)
     spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
-    varies = deviation > 8.0 * np.finfo(np.float64).eps * largest
-    for entry in np.flatnonzero(varies & (spacing > RESOLUTION * deviation))[:1]:
+    for entry in np.flatnonzero((deviation > 0.0) & (spacing > RESOLUTION * deviation))[:1]:
         raise ValueError(
-            f"`x` holds values up to {largest[entry]:g} in entry {entry} that deviate by {deviation[entry]:g}, which "
-            "float32 cannot tell apart: subtract their mean first."
+            f"`{name}` holds values up to {largest[entry]:g} in entry {entry} that deviate by {deviation[entry]:g}, "
+            "which float32 cannot tell apart: subtract their mean first."
         )
 
 

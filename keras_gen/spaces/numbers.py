@@ -167,6 +167,6 @@ def missing_entries(x: tf.Tensor) -> tf.Tensor:
     return tf.not_equal(x, x)
 
 
-def levels_or_reals(shape: tuple[int, ...], num_levels: int | None) -> Numbers:
-    """Returns the space of levels, or of real numbers where there is no number of levels."""
-    return Reals(shape) if num_levels is None else Levels(shape, num_levels)
+def levels_or_reals(shape: tuple[int, ...], num_levels: int | None, standardization=None) -> Numbers:
+    """Returns the space of levels; where there is no number of levels, of real numbers, in a model's unit if given."""
+    return Reals(shape, standardization=standardization) if num_levels is None else Levels(shape, num_levels)
