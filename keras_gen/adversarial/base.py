@@ -173,7 +173,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
                 for each entry, as a dense one has.
         """
         if self.takes_unit and self.standardize:
-            super().adapt(x)
+            self.take_unit(x)
         elif self.generator.output_bias is None:
             raise ValueError(
                 "`generator_network` must have a last bias for each entry of an example, as a dense one has; "

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
@@ -15,7 +14,7 @@ from keras_gen import checks, seeds
 from keras_gen.core import freezing
 from keras_gen.core.inputs import Inputs, first_epoch, named_columns
 from keras_gen.core.signatures import Signature
-from keras_gen.core.standardization import Moments, Standardization, check_resolution, moments_of
+from keras_gen.core.standardization import Moments, Standardization, check_resolution
 from keras_gen.core.step import Step, over_replicas
 from keras_gen.spaces import Numbers, Space, levels_or_reals
 
@@ -378,8 +377,7 @@ class Model(keras.Model):
                 kept = slice(math.floor(len(columns[name]) * (1.0 - validation_split)))
                 found.add(columns[name][kept], None if weights is None else weights[kept])
         for name, unit in units.items():
-            deviation = moments[name].deviation()
-            unit.take(moments[name].mean, np.where(deviation > 0.0, deviation, 1.0))
+            unit.take(moments[name].mean, moments[name].scale(constant=True))
         return x
 
     def channel_units(self, **shapes: tuple[int, ...]) -> dict[str, Standardization]:
@@ -516,9 +514,7 @@ class EventModel(Model):
     #: The unit of real numbers; None of a model of something else.
     standardization: Standardization | None = None
 
-    def __init__(
-        self, event_shape, *, levels: int | None = None, standardize: bool | None = None, seed: int = 0, **kwargs
-    ):
+    def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
         # First, since the terms of a model may depend on them.
         self.event_shape = checks.event_shape(event_shape)
         self.levels = checks.levels(levels, allow_none=True)
@@ -594,8 +590,18 @@ class EventModel(Model):
         """
         if self.standardization is None:
             raise ValueError(f"`adapt` needs real numbers; this {type(self).__name__} is one of {self.event_space}.")
+        self.take_unit(x, constant=False)
+
+    def take_unit(self, x, *, constant: bool = True) -> None:
+        """Takes the unit of real numbers from examples.
+
+        Args:
+            x: examples of shape `(rows, *event_shape)`.
+            constant: whether an entry may be the same in all rows; it is shifted alone then.
+        """
         check_resolution(x)
-        self.standardization.take(*moments_of(self.validated(x), self.event_shape, self.shared_axes))
+        moments = Moments(self.event_shape, self.shared_axes).add(self.validated(x))
+        self.standardization.take(moments.mean, moments.scale(constant=constant))
 
     # Condition
 

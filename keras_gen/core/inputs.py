@@ -226,7 +226,7 @@ def first_epoch(x, steps: int | None, most_rows: int) -> tuple[Iterable, object]
             num_rows += len(tf.nest.flatten(batch)[0])
             if num_rows >= most_rows:
                 break
-        return batches, itertools.chain(batches, x)
+        return batches, (batch for part in (batches, x) for batch in part)
     return [x], x
 
 

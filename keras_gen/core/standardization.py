@@ -113,6 +113,21 @@ class Moments:
         deviation = np.sqrt(self.squares / np.maximum(self.count, SMALLEST))
         return np.where(deviation > 8.0 * self.rounding * np.abs(self.mean), deviation, 0.0)
 
+    def scale(self, *, constant: bool) -> np.ndarray:
+        """Returns what entries are divided by: their deviations, and 1 where one is 0.
+
+        Args:
+            constant: whether that may be.
+
+        Raises:
+            ValueError: if it may not, and an entry is the same in all rows.
+        """
+        deviation = self.deviation()
+        varies = deviation > 0.0
+        if not constant and not varies.all():
+            raise ValueError(f"`x` must vary in every entry; entry {int(np.argmin(varies))} is the same in all rows.")
+        return np.where(varies, deviation, 1.0)
+
 
 def check_resolution(x, name: str = "x") -> None:
     """Raises an error if float64 values differ by less than float32 can tell apart, as times in seconds may.
@@ -127,27 +142,16 @@ def check_resolution(x, name: str = "x") -> None:
     if not isinstance(x, (np.ndarray, list)) and not hasattr(x, "to_numpy"):
         return
     x = as_array(x)
-    if x.dtype != np.float64 or x.ndim == 0:
+    if x.dtype != np.float64 or x.ndim == 0 or not x.size:
         return
     x = x.reshape(len(x), -1)
-    deviation = Moments(x.shape[1:]).add(x).deviation()
-    largest = np.where(np.isfinite(x), np.abs(x), 0.0).max(axis=0, initial=0.0)
-    spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
+    # Numbers beyond float32 get another sentence, where they are cast.
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = Moments(x.shape[1:]).add(x).deviation()
+        largest = np.where(np.isfinite(x), np.abs(x), 0.0).max(axis=0, initial=0.0)
+        spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
     for entry in np.flatnonzero((deviation > 0.0) & (spacing > RESOLUTION * deviation))[:1]:
         raise ValueError(
             f"`{name}` holds values up to {largest[entry]:g} in entry {entry} that deviate by {deviation[entry]:g}, "
             "which float32 cannot tell apart: subtract their mean first."
         )
-
-
-def moments_of(x, event_shape: tuple[int, ...], shared_axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the means and the deviations of examples, as `Moments` adds them up.
-
-    Raises:
-        ValueError: if an entry is the same in all rows.
-    """
-    moments = Moments(event_shape, shared_axes).add(x)
-    deviation = moments.deviation()
-    if not deviation.all():
-        raise ValueError(f"`x` must vary in every entry; entry {int(np.argmin(deviation))} is the same in all rows.")
-    return moments.mean, deviation

@@ -119,7 +119,7 @@ class Normal(Conditional):
         """Returns means and scales, each of shape `(...)`."""
         mean = parameters[..., 0]
         if self.scale is not None:
-            return mean, tf.fill(tf.shape(mean), self.scale)
+            return mean, self.scale * tf.ones_like(mean)
         return mean, self.min_scale + tf.nn.softplus(parameters[..., 1])
 
     def log_prob(self, parameters, x):
@@ -140,19 +140,28 @@ class Normal(Conditional):
 class InUnit(Conditional):
     """A distribution of standardised real numbers, as one of the numbers themselves; of all entries of an example."""
 
-    standardized: Conditional
+    #: The distribution; a fixed scale is in the data's units.
+    conditional: Conditional
     #: The unit that a model has taken from its data.
     unit: Standardization
 
     @property
     def num_parameters(self) -> int:
-        return self.standardized.num_parameters
+        return self.conditional.num_parameters
+
+    @property
+    def standardized(self) -> Conditional:
+        """The distribution of standardised numbers."""
+        scale = getattr(self.conditional, "scale", None)
+        if scale is None:
+            return self.conditional
+        return dataclasses.replace(self.conditional, scale=scale / self.unit.scale.value)
 
     def log_prob(self, parameters, x):
         return self.standardized.log_prob(parameters, self.unit.forward(x)) - tf.math.log(self.unit.scale.value)
 
     def noise_distributions(self):
-        return self.standardized.noise_distributions()
+        return self.conditional.noise_distributions()
 
     def draw(self, parameters, noise):
         return self.unit.inverse(self.standardized.draw(parameters, noise))

@@ -184,7 +184,7 @@ class DeepEBM(EnergyModel):
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
         """
         if self.takes_unit and self.standardize:
-            super().adapt(x)
+            self.take_unit(x)
         self.objective_layer.adapt(self.event_space.scaled(self.validated(x)).numpy())
 
     def loss_terms(self, batch, step):

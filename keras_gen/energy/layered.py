@@ -380,7 +380,7 @@ class LayeredBoltzmannMachine(EnergyModel):
             ValueError: if a shape or a value is not the expected one.
         """
         if self.takes_unit and self.standardize:
-            super().adapt(x)
+            self.take_unit(x)
         values = self.column_values(*self.validated_pair(x, condition))
         for name, base_bias in zip(self.visible_layers, self.base_biases, strict=True):
             natural = self.units[name].natural_of_mean(values[name].numpy())

@@ -117,7 +117,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
             ValueError: if the shape or a value is not the expected one.
         """
         if self.takes_unit and self.standardize:
-            super().adapt(x)
+            self.take_unit(x)
         natural = self.units.natural_of_mean(self.flat(self.validated(x)).numpy())
         self.bias.assign(natural)
         self.base_bias.assign(natural)

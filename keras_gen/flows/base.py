@@ -9,8 +9,8 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
 from keras_gen.core import Codes, DensityModel, ImportanceBound, Step
+from keras_gen.core.standardization import Moments, check_resolution
 from keras_gen.core.standardization import Standardization as Unit
-from keras_gen.core.standardization import check_resolution, moments_of
 from keras_gen.flows.bijectors import Standardization
 from keras_gen.flows.dequantization import DEQUANTIZERS
 from keras_gen.flows.normalization import BatchNormalization, average_moments
@@ -279,7 +279,8 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         for bijector in self.first_steps()[:-1]:
             x = bijector.forward(x)
         if standardize:
-            self.standardization.take(*moments_of(x, self.event_shape, self.shared_axes))
+            moments = Moments(self.event_shape, self.shared_axes).add(x)
+            self.standardization.take(moments.mean, moments.scale(constant=False))
         self.standardization.adapted.assign(1)
         self.start(self.first_steps()[-1].forward(x), condition)
 

@@ -9,6 +9,7 @@ Robust Features with Denoising Autoencoders, https://doi.org/10.1145/1390156.139
 import dataclasses
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
@@ -181,10 +182,9 @@ class Autoencoder(Codes, EventModel):
         if self.standardization is None:
             scaled = keras.layers.Rescaling(self.scaled(1.0))(x)
         else:
-            location, scale = self.standardization.location.numpy(), self.standardization.scale.numpy()
-            scaled = keras.layers.Rescaling((1.0 / scale).tolist())(
-                keras.layers.Rescaling(1.0, (-location).tolist())(x)
-            )
+            axes = tuple(range(1, 1 + len(self.event_shape)))
+            location, scale = (np.asarray(w) for w in (self.standardization.location, self.standardization.scale))
+            scaled = keras.layers.Normalization(axes, mean=location, variance=scale**2)(x)
         z = encoder(scaled)
         return keras.Model(x, keras.layers.Softmax(dtype="float32")(head(z)))
 
@@ -217,7 +217,7 @@ class Corruption:
 class GaussianNoise(Corruption):
     """Adds normal noise, and rounds levels to the nearest one."""
 
-    #: Standard deviation, where levels are scaled to [0, 1].
+    #: Standard deviation, where levels are scaled to [0, 1] and real numbers standardised.
     scale: float = 0.3
 
     def __post_init__(self):
@@ -311,8 +311,8 @@ class DenoisingAutoencoder(Autoencoder):
         levels: as in `Autoencoder`.
         corruption: "gaussian", "masking", "salt_and_pepper" or "coarsening", or a dict such as `{"name": "gaussian",
             "scale": 0.3}`, `{"name": "masking", "rate": 0.5}` or `{"name": "coarsening", "factor": 2}`. Its argument
-            is the standard deviation of the noise, where levels are scaled to [0, 1]; the share of entries that are
-            lost; or the side of the squares that become one colour.
+            is the standard deviation of the noise, where levels are scaled to [0, 1] and real numbers standardised;
+            the share of entries that are lost; or the side of the squares that become one colour.
         **kwargs: as in `Autoencoder`.
     """
 

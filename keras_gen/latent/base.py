@@ -30,7 +30,7 @@ def likelihood_of_entries(value, levels: int | None, unit: Standardization | Non
         value: a name, a dict of "name" and arguments, or None: Bernoulli for two levels, a discretized logistic for
             more, and normal for real numbers.
         levels: number of levels of an entry; None for real numbers.
-        unit: the model's unit of real numbers, in which the arguments count.
+        unit: the model's unit of real numbers; None for none.
 
     Raises:
         TypeError: if `value` is neither a name nor a dict nor None.
@@ -60,8 +60,8 @@ class LatentVariableModel(ImportanceBound, Codes, NoiseDriven):
         levels: number of levels of an entry; None for real numbers.
         likelihood: distribution of an entry given z: "bernoulli", "categorical", "discretized_logistic" or "normal",
             or a dict such as `{"name": "normal", "scale": 0.1}`. None chooses by the levels: Bernoulli for two, a
-            logistic rounded to the nearest level for more, and normal for real numbers, whose deviation is the unit of
-            a scale.
+            logistic rounded to the nearest level for more, and normal for real numbers. A fixed scale is in the data's
+            units.
         estimator: "analytic" takes the divergence from the prior in closed form, where there is one; "sampled"
             estimates it with the same z as the reconstruction.
         beta: weight of the divergence in the loss.
