@@ -1,6 +1,8 @@
 """The command `keras-gen`."""
 
+import contextlib
 import importlib
+import io
 import json
 import subprocess
 import sys
@@ -163,12 +165,13 @@ def test_samples_come_in_the_units_and_with_the_names_of_the_data(standardised, 
 
 @pytest.fixture(scope="module")
 def run_of_a_table(tmp_path_factory):
-    """A run of a recipe with `--standardize`, without its exports; and the table's rows, whose units differ."""
+    """A run of a recipe with `--standardize`, without its exports, what it printed, and rows whose units differ."""
     folder = tmp_path_factory.mktemp("standardized")
     random = np.random.default_rng(0)
     rows = (random.normal(size=(200, 2)) @ [[1.0, 0.7], [0.0, 1.0]] * [1e4, 1e-3] + [3e4, 2e-3]).astype(np.float32)
     np.savetxt(folder / "table.csv", rows, delimiter=",", header="height,width", comments="")
-    with pytest.MonkeyPatch.context() as patch:
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         for name in ("Graphs", "saved_model", "litert"):
             patch.setattr(keras_gen.export, name, lambda *arguments: None)
         recipe = importlib.import_module("recipes.autoregressive.made").main
@@ -182,11 +185,12 @@ def run_of_a_table(tmp_path_factory):
             batch_size=40,
             xla=False,
         )
-    return folder / "run", report, rows
+    return folder / "run", report, printed.getvalue(), rows
 
 
 def test_a_run_hands_what_it_did_to_rows_to_the_model(run_of_a_table, tmp_path, monkeypatch, capsys):
-    folder, report, rows = run_of_a_table
+    folder, report, printed, rows = run_of_a_table
+    assert printed.startswith("table.csv: 2 columns of real numbers, standardised; examples: 160 train, 20 validation")
     model, splits = saving.load_model(folder), data.load(folder.parent / "table.csv")
     in_units, standardised = report["test, in the data's units"], report["test"]
     assert report["unit"] == "of standardised entries"

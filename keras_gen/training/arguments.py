@@ -24,9 +24,7 @@ class Dataset:
         from keras_gen import data
 
         fields = fields_of(self)
-        splits = data.load(fields.pop("dataset"), **fields, **arguments)
-        print(f"{splits.name}: {splits.summary()}", flush=True)
-        return splits
+        return data.load(fields.pop("dataset"), **fields, **arguments)
 
 
 #: Sets of grey images that are known as bits: 1 from the middle level on.

@@ -200,6 +200,8 @@ class Run:
         Returns:
             The trained model, on one device.
         """
+        if self.is_chief:
+            print(f"{splits.name}: {splits.summary()}", flush=True)
         checkpoints = Checkpoints(self.folder / "checkpoints", monitor=monitor, patience=patience, write=self.is_chief)
         checkpoints.restore(model)
         first = checkpoints.state["epoch"]

@@ -133,16 +133,16 @@ def test_a_linear_schedule_is_constant_and_then_falls_to_zero():
     assert float(training.LinearSchedule(1, 1, 0.2).rate(3, 0.6)(0)) == pytest.approx(0.6)
 
 
-def test_only_sets_that_are_known_as_bits_become_bits(tmp_path, capsys):
+def test_only_sets_that_are_known_as_bits_become_bits(tmp_path):
     for index in range(10):
         pixels = np.random.default_rng(index).integers(0, 256, (4, 4), np.uint8)
         PIL.Image.fromarray(pixels).save(tmp_path / f"{index}.png")
     grey = training.Examples(str(tmp_path), binarization="by_set").load()
     assert (grey.levels, grey.binarization) == (256, "none")
-    assert f"{tmp_path.name}: levels 0 to 255 of shape (4, 4, 1); examples: 8 train, 1" in capsys.readouterr().out
+    assert grey.summary() == "levels 0 to 255 of shape (4, 4, 1); examples: 8 train, 1 validation, 1 test"
     bits = training.Examples("digits", binarization="by_set").load()
     assert (bits.levels, bits.binarization) == (2, "threshold")
-    assert "digits: levels 0 to 1 of shape (8, 8, 1), by binarization threshold; " in capsys.readouterr().out
+    assert bits.summary().startswith("levels 0 to 1 of shape (8, 8, 1), by binarization threshold; ")
     # Whoever asks for bits gets them.
     assert training.Examples(str(tmp_path), binarization="threshold").load().levels == 2
     training.check_bits(bits)
