@@ -9,7 +9,7 @@ from contracts import assert_same_weights, traced
 from contracts.replicas import two_replicas
 
 import keras_gen
-from keras_gen import adversarial, autoregressive, energy, flows, latent, mixtures
+from keras_gen import adversarial, autoregressive, energy, flows, latent, mixtures, translation
 
 RANDOM = np.random.default_rng(0)
 #: Columns of which one deviates by ten thousand, and one by a thousandth.
@@ -242,3 +242,32 @@ def test_a_classifier_from_an_encoder_takes_raw_rows():
     head = classifier.layers[-2]
     logits = head(model.encode(ROWS)).numpy()
     np.testing.assert_allclose(classifier.predict(ROWS, verbose=0), tf.nn.softmax(logits), atol=1e-4)
+
+
+def test_images_that_are_translated_are_in_units_of_their_own():
+    source = RANDOM.normal([300.0, 0.02], [40.0, 0.001], (8, 4, 4, 2))
+    target = RANDOM.normal(-7e4, 9e3, (8, 4, 4, 1))
+    raw, plain = (
+        translation.Pix2Pix((4, 4, 2), (4, 4, 1), None, filters=1, standardize=flag) for flag in (True, False)
+    )
+    units = [(x.mean(axis=(0, 1, 2)), x.std(axis=(0, 1, 2))) for x in (source, target)]
+    scaled = [(x - mean) / deviation for x, (mean, deviation) in zip((source, target), units, strict=True)]
+    logs = []
+    for model, columns in ((raw, (source, target)), (plain, scaled)):
+        model.compile()
+        batch = dict(zip(("source", "target"), columns, strict=True))
+        logs.append(model.fit(batch, batch_size=4, shuffle=False, verbose=0).history)
+    for name, value in logs[0].items():
+        np.testing.assert_allclose(value, logs[1][name], rtol=1e-3, atol=1e-3, err_msg=name)
+    mean, deviation = units[1]
+    np.testing.assert_allclose((raw.translate(source) - mean) / deviation, plain.translate(scaled[0]), atol=5e-3)
+
+
+def test_pieces_of_images_are_in_the_unit_of_these():
+    images = RANDOM.normal(300.0, 0.5, (8, 4, 4, 1))
+    model = translation.Jigsaw((4, 4, 1), None, grid=(2, 2), filters=(2,), hidden_units=3)
+    model.compile()
+    model.fit(images, batch_size=8, verbose=0)
+    np.testing.assert_allclose(model.standardization.location, images.mean(), rtol=1e-5)
+    pieces = model.pieces_space.scaled(tf.constant(images.reshape(8, 4, 2, 2, 1), tf.float32)).numpy()
+    np.testing.assert_allclose([pieces.mean(), pieces.std()], [0.0, 1.0], atol=1e-3)
