@@ -167,7 +167,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
     # The scale of the networks
 
     def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples on the scale of the networks: levels are spread over the range of the output."""
+        """Returns examples on the scale of the networks: levels over the range of the output, or standardised reals."""
         return self.event_space.scaled(x, OUTPUTS[self.output_activation][1])
 
     def unscaled(self, scaled: tf.Tensor) -> tf.Tensor:
@@ -175,7 +175,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return self.event_space.unscaled(scaled, OUTPUTS[self.output_activation][1])
 
     def adapt(self, x) -> None:
-        """Starts the generator's output at the mean of the data, by its last bias.
+        """Starts the generator's output at the mean of the data, by its last bias; takes the unit of real numbers.
 
         With a sigmoid, the bias is the logit of the mean of the scaled levels, as in the authors' code of `GAN`; this
         mean counts as at least 1e-7 and at most 1 - 1e-7.
@@ -187,18 +187,22 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
             ValueError: if the shape or a value is not the expected one, or the generator's network has no last bias
                 for each entry, as a dense one has.
         """
-        mean = self.validated(x).numpy().mean(axis=0, dtype=np.float64)
-        if self.generator.output_bias is None:
+        if self.takes_unit and self.standardize:
+            self.take_unit(x)
+        elif self.generator.output_bias is None:
             raise ValueError(
                 "`generator_network` must have a last bias for each entry of an example, as a dense one has; "
                 f"received {self.generator_network!r}."
             )
-        if not isinstance(self.event_space, Reals):
+        mean = self.validated(x).numpy().mean(axis=0, dtype=np.float64)
+        if self.takes_unit:
+            mean = self.inward(mean.astype(np.float32)).numpy()
+        else:
             # tanh(a) = 2 σ(2 a) - 1: its argument is the logit, divided by the width of its range.
             mean = np.clip(self.event_space.scaled(mean, 0.0), SMALLEST_MEAN, 1.0 - SMALLEST_MEAN)
             mean = (np.log(mean) - np.log1p(-mean)) / (1.0 - OUTPUTS[self.output_activation][1])
         for generator in (self.generator, self.average_generator):
-            if generator is not None:
+            if generator is not None and generator.output_bias is not None:
                 generator.output_bias.assign(mean.ravel())
 
     # Noise
@@ -272,7 +276,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         network = self.generator if network is None else network
         x = tf.cast(network(self.inputs(noise), self.condition_vectors(condition), step=step), tf.float32)
         if isinstance(self.event_space, Reals):
-            return x
+            return self.unscaled(x)
         activation, _ = OUTPUTS[self.output_activation]
         return self.unscaled(activation(x))
 

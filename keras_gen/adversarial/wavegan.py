@@ -47,6 +47,8 @@ class WaveGAN(AdversarialModel):
         **kwargs: as in `AdversarialModel`, except the networks and levels.
     """
 
+    has_unit = False
+
     def __init__(
         self,
         event_shape,

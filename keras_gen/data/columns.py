@@ -152,12 +152,17 @@ def example_space(columns: Columns, name: str) -> Numbers:
     return Levels(shape, 2 if largest <= 1 else 256 if first.dtype == np.uint8 else largest + 1)
 
 
-def checked_levels(columns: Columns, space: Numbers, levels: int, name: str) -> Levels:
-    """Returns a space with another number of levels.
+def with_levels(columns: Columns, space: Numbers, levels: int, name: str) -> tuple[Columns, Levels]:
+    """Returns examples as levels of another number, real numbers that are whole among them, and their space.
 
     Raises:
-        ValueError: if the examples are no levels, or one is beyond them.
+        ValueError: if the examples are no whole numbers, or one is beyond the levels.
     """
+    if isinstance(space, Reals):
+        x = [found["x"] for found in columns.values()]
+        if all(np.all((part >= 0.0) & (part == np.floor(part))) for part in x):
+            columns = {split: {**found, "x": found["x"].astype(np.int64)} for split, found in columns.items()}
+            space = Levels(space.shape, levels)
     if not isinstance(space, Levels):
         raise ValueError(f"`levels` must be None: {name} holds real numbers; received {levels}.")
     for split, found in columns.items():
@@ -166,7 +171,7 @@ def checked_levels(columns: Columns, space: Numbers, levels: int, name: str) -> 
                 f"`levels` must be above the largest level, {found['x'].max()} in the {split} split of {name}; "
                 f"received {levels}."
             )
-    return Levels(space.shape, levels)
+    return columns, Levels(space.shape, levels)
 
 
 def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] = ()) -> tuple[np.ndarray, np.ndarray]:

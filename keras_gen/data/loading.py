@@ -13,13 +13,13 @@ from keras_gen.data.columns import (
     Reading,
     as_examples,
     check_resolution,
-    checked_levels,
     example_space,
     given_scale,
     label_space,
     padded_with_silence,
     standard_scale,
     three_splits,
+    with_levels,
 )
 from keras_gen.data.readers.arrays import read_npy, read_npz
 from keras_gen.data.readers.digits import read_breast_cancer, read_digits, read_photos
@@ -82,13 +82,14 @@ def load(
               folder of images or of WAV files (likewise, or with subfolders `train`, `val` and `test`). The labels of
               a folder are the subfolders that its files lie in, in alphabetical order. Tables are text with any usual
               delimiter, decimal mark and encoding (`.csv`, `.tsv`, `.data`, `.txt`, also packed as `.gz`, `.bz2`,
-              `.xz` or `.zip`), or `.parquet`; their columns are real numbers, whole or not;
+              `.xz` or `.zip`), or `.parquet`; their columns are real numbers, whole or not, unless `levels` is given;
             - a pandas DataFrame.
         batch_size: examples in a batch, of all replicas and workers together.
         seed: seed of the order of the training examples.
         binarization: "none", "threshold", "static" or "dynamic"; see `Splits.binarized`.
         levels: number of levels of an entry; None finds it: 2 for bits, 256 for bytes, the largest value plus one
-            for other integers; floats are real numbers.
+            for other integers. Floats, and all numbers of a table, are real numbers then, whole or not; with a number
+            of levels, those that are whole are levels.
         labels: whether to yield `(x, label)` instead of `x`.
         image_size: (height, width) to which the images of a folder are resized, or one number for a square. None
             expects images of one size.
@@ -137,7 +138,7 @@ def load(
     if "padding" in reading.options and padding == "silence":
         found, space = padded_with_silence(found, space)
     if levels is not None:
-        space = checked_levels(found, space, checks.levels(levels), name)
+        found, space = with_levels(found, space, checks.levels(levels), name)
     if isinstance(standardize, bool):
         scale = standard_scale(found["train"]["x"], space, name, reading.names) if standardize else None
     else:

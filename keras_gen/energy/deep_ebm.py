@@ -50,7 +50,7 @@ class DeepEBM(EnergyModel):
     With $s = \sqrt{2η}$ and small steps η, x comes to follow p. Steps as large as the default ones, with so little
     noise and clipped gradients, are those of practice for images (Du and Mordatch, 2019): they sharpen what the energy
     says, and the energy is no log-density then. Networks and dynamics see levels spread over [-1, 1], where x stays
-    inside, and real numbers as they are: these should be standardised.
+    inside, and standardised real numbers.
 
     Example:
 
@@ -169,7 +169,7 @@ class DeepEBM(EnergyModel):
         return tape.gradient(energies, x)
 
     def energy_of(self, x, condition=None):
-        return self.energies(self.event_space.scaled(x), condition)
+        return self.energies(self.event_space.scaled(x), condition) + self.log_volume()
 
     def call(self, x, condition=None):
         """The energy, so that `model.predict(x)` returns it."""
@@ -178,7 +178,7 @@ class DeepEBM(EnergyModel):
     # Objective
 
     def adapt(self, x) -> None:
-        """Fits the noise of noise-contrastive estimation to the data; other objectives keep nothing of them.
+        """Takes the unit of real numbers, and fits the noise of noise-contrastive estimation to the data.
 
         Args:
             x: examples of shape `(rows, *event_shape)` that represent the data.
@@ -186,6 +186,8 @@ class DeepEBM(EnergyModel):
         Raises:
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
         """
+        if self.takes_unit and self.standardize:
+            self.take_unit(x)
         self.objective_layer.adapt(self.event_space.scaled(self.validated(x)).numpy())
 
     def loss_terms(self, batch, step):

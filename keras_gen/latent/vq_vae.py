@@ -238,7 +238,7 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
         self.decay = checks.rate("decay", decay)
         self.restart_after = None if restart_after is None else checks.positive_int("restart_after", restart_after)
         self.likelihood = likelihood
-        self.conditional = likelihood_of_entries(likelihood, self.levels)
+        self.conditional = likelihood_of_entries(likelihood, self.levels, self.standardization)
         self.prior = prior
 
         self.encoder_network = argument_value("encoder_network", encoder_network)

@@ -112,6 +112,7 @@ class CycleGAN(TranslationModel):
                 f"received {identity_weight}."
             )
         self.levels = checks.levels(levels, allow_none=True)
+        self.column_units = self.channel_units(a=self.shape_a, b=self.shape_b)
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = num_blocks
         self.receptive_field = receptive_field
@@ -150,7 +151,10 @@ class CycleGAN(TranslationModel):
 
     @property
     def spaces(self):
-        return {"a": levels_or_reals(self.shape_a, self.levels), "b": levels_or_reals(self.shape_b, self.levels)}
+        shapes = {"a": self.shape_a, "b": self.shape_b}
+        return {
+            name: levels_or_reals(shape, self.levels, self.column_units.get(name)) for name, shape in shapes.items()
+        }
 
     def phase_layers(self):
         return {

@@ -233,7 +233,12 @@ class Jigsaw(EventModel):
     @property
     def pieces_space(self):
         """The space of the pieces of an image."""
-        return levels_or_reals(self.pieces_shape, self.levels)
+        return levels_or_reals(self.pieces_shape, self.levels, self.standardization)
+
+    @property
+    def unit_shape(self):
+        """That of a pixel: pieces have no place."""
+        return self.event_shape[-1:]
 
     # Pieces
 

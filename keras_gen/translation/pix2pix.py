@@ -90,6 +90,7 @@ class Pix2Pix(TranslationModel):
         self.target_shape = checks.image_shape("target_shape", target_shape)
         self.scale = factor_between(self.source_shape, self.target_shape)
         self.levels = checks.levels(levels, allow_none=True)
+        self.column_units = self.channel_units(source=self.source_shape, target=self.target_shape)
         self.filters = checks.positive_int("filters", filters)
         self.receptive_field = receptive_field
         self.l1_weight = checks.not_negative("l1_weight", l1_weight)
@@ -117,7 +118,9 @@ class Pix2Pix(TranslationModel):
     @property
     def spaces(self):
         shapes = {"source": self.source_shape, "target": self.target_shape}
-        return {name: levels_or_reals(shape, self.levels) for name, shape in shapes.items()}
+        return {
+            name: levels_or_reals(shape, self.levels, self.column_units.get(name)) for name, shape in shapes.items()
+        }
 
     # Networks
 

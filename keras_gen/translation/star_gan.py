@@ -162,6 +162,7 @@ class StarGAN(TranslationModel):
         self.num_attributes = num_attributes
         self.domain_space = space_of_domains(num_domains, num_attributes)
         self.levels = checks.levels(levels, allow_none=True)
+        self.column_units = self.channel_units(x=self.event_shape)
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)
         self.num_layers = num_layers
@@ -200,7 +201,10 @@ class StarGAN(TranslationModel):
 
     @property
     def spaces(self):
-        return {"x": levels_or_reals(self.event_shape, self.levels), "condition": self.domain_space}
+        return {
+            "x": levels_or_reals(self.event_shape, self.levels, self.column_units.get("x")),
+            "condition": self.domain_space,
+        }
 
     def default_optimizers(self):
         """Returns the paper's Adam of each player."""

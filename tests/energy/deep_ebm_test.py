@@ -13,7 +13,7 @@ from keras_gen.energy import DeepEBM, JointEBM
 from keras_gen.layers import SpectralNormalization
 
 #: True Langevin dynamics.
-LANGEVIN = {"levels": None, "noise_scale": None, "gradient_clip": None}
+LANGEVIN = {"levels": None, "noise_scale": None, "gradient_clip": None, "standardize": False}
 
 
 @keras.saving.register_keras_serializable("deep_ebm_test")
