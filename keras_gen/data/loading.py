@@ -32,7 +32,7 @@ from keras_gen.spaces import Reals
 
 #: Why a set does not take an argument that is for sets of another kind.
 REASONS = {
-    "image_size": "is no folder of images",
+    "image_size": "is no folder and no TFDS set of images",
     "audio_length": "holds no sound",
     "padding": "holds no sound",
     "channels": "is no folder of images",
@@ -90,8 +90,8 @@ def load(
         levels: number of levels of an entry; None finds it: 2 for bits, 256 for bytes, the largest value plus one
             for other integers; floats are real numbers.
         labels: whether to yield `(x, label)` instead of `x`.
-        image_size: (height, width) to which the images of a folder are resized, or one number for a square. None
-            expects images of one size.
+        image_size: (height, width) to which the images of a folder or of a TFDS set are resized, or one number for a
+            square. None expects images of one size.
         channels: channels of the images of a folder: 1 for grey, 3 for colour, 4 for colour and opacity. None takes 1
             where all are grey, else 3, with white behind what is transparent.
         bad_files: "refuse" names all files of a folder that cannot be read in one error; "skip" leaves them out.
@@ -200,7 +200,7 @@ def read(
         return read_folder(path, audio_length=audio_length, **images), path.name
     suffix = suffix_of(path)
     if suffix not in (".npz", ".npy", *TABLE_SUFFIXES):
-        return read_tfds(name, tuple(built_in), audio_length), name
+        return read_tfds(name, tuple(built_in), audio_length, image_size), name
     if not path.is_file():
         raise FileNotFoundError(f"`name`: there is no file {name}.")
     readers = {".npz": read_npz, ".npy": read_npy}

@@ -1,7 +1,9 @@
 """Prepared sets of TensorFlow Datasets."""
 
 import difflib
+import math
 import os
+import pathlib
 import re
 from collections.abc import Sequence
 
@@ -12,40 +14,111 @@ from keras_gen import checks
 from keras_gen.data import audio, columns
 from keras_gen.data.readers.images import full_size, resized
 from keras_gen.data.readers.sounds import of_one_length
-from keras_gen.spaces import Levels
+from keras_gen.data.records import RecordFiles, Records
+from keras_gen.spaces import ClassLabel, Levels
 
 
-def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None) -> columns.Reading:
+def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None, image_size) -> columns.Reading:
     """Reads a prepared set of images or of sound, never from the network.
+
+    Images that are too large for memory stay in the set's files.
 
     Args:
         name: name of the set.
         built_in: names of the sets that need no TFDS, for errors.
         audio_length: as in `data.load`.
+        image_size: as in `data.load`.
 
     Raises:
         FileNotFoundError: if the set is not prepared; the message says how to get it.
-        ValueError: if the name is unknown, or the set is of another kind or too large.
+        ValueError: if the name is unknown, the set is of another kind, or sounds are too large for memory.
     """
     builder, sets = prepared(name, built_in)
     features = builder.info.features
     if "image" not in features and "audio" not in features:
         raise ValueError(f"`name`: the TFDS set {name!r} has no feature `image` or `audio`; it has {list(features)}.")
-    check_size(builder, name)
-    sets = {split: sets[split] for split in ("train", "validation", "test") if split in sets}
+    names = [split for split in ("train", "validation", "test") if split in sets]
+    num_classes = getattr(features["label"], "num_classes", None) if "label" in features else None
     if "image" in features:
-        sizes = {split: builder.info.splits[split].num_examples for split in sets}
-        arrays = {split: next(iter(examples.batch(sizes[split]))) for split, examples in sets.items()}
-        reading = columns.Reading({split: {"x": found["image"].numpy()} for split, found in arrays.items()})
-        labels = {split: found["label"].numpy() for split, found in arrays.items() if "label" in found}
+        shape = image_shape(features["image"].shape, image_size, name)
+        num = sum(builder.info.splits[split].num_examples for split in names)
+        if num * math.prod(shape) > columns.MEMORY_LIMIT:
+            return stored_images(builder, names, shape, num_classes)
+        arrays = {split: images_in_memory(sets[split], image_size) for split in names}
+        reading = columns.Reading(
+            {split: {"x": images} for split, (images, _) in arrays.items()}, options=("image_size",)
+        )
+        labels = {split: labels for split, (_, labels) in arrays.items()}
     else:
-        examples = {split: list(sets[split].as_numpy_iterator()) for split in sets}
+        check_size(builder, name)
+        examples = {split: list(sets[split].as_numpy_iterator()) for split in names}
         sounds = {split: [example["audio"] for example in found] for split, found in examples.items()}
         reading = read_sounds(sounds, features["audio"].sample_rate, name, audio_length)
         labels = {split: np.array([example.get("label") for example in found]) for split, found in examples.items()}
-    if "label" not in features:
-        return reading
-    return reading.labelled(labels, getattr(features["label"], "num_classes", None))
+    return reading.labelled(labels, num_classes) if "label" in features else reading
+
+
+def image_shape(shape: tuple[int | None, ...], image_size, name: str) -> tuple[int, int, int]:
+    """Returns the shape that the images of a set have, or are brought to.
+
+    Raises:
+        ValueError: if they have several sizes and no `image_size` is given.
+    """
+    if image_size is not None:
+        return (*full_size(image_size), shape[-1])
+    if None in shape:
+        raise ValueError(f"`image_size` must be given: the images of {name} have several sizes.")
+    return tuple(shape)
+
+
+def images_in_memory(examples: tf.data.Dataset, image_size) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the images of a split, and the labels, where there are some."""
+    kept = examples.map(
+        lambda example: {
+            key: brought(example[key], image_size) if key == "image" else example[key]
+            for key in ("image", "label")
+            if key in example
+        }
+    )
+    found = next(iter(kept.batch(len(examples))))
+    return found["image"].numpy(), found["label"].numpy() if "label" in found else None
+
+
+def stored_images(builder, names: list[str], shape: tuple[int, int, int], num_classes: int | None) -> columns.Reading:
+    """Returns images, and labels of known classes, that are read from the files of a set when they are needed.
+
+    Args:
+        builder: the set.
+        names: names of its splits.
+        shape: shape that the images have, or are brought to.
+        num_classes: number of classes; None where there are no labels.
+
+    Raises:
+        ValueError: if a file is damaged, or those of the set are of another format.
+    """
+    if builder.info.file_format.value != "tfrecord":
+        raise ValueError(
+            f"`name`: the TFDS set {builder.name!r} must have TFRecord files, not {builder.info.file_format}."
+        )
+    features = builder.info.features
+    pixels = Levels(shape, 256)
+
+    def image_of(contents):
+        return brought(features.deserialize_example(contents)["image"], shape[:2])
+
+    def label_of(contents):
+        return features.deserialize_example(contents)["label"]
+
+    found = {}
+    for split in names:
+        info = builder.info.splits[split]
+        files = RecordFiles.of([pathlib.Path(path) for path in info.filepaths], info.shard_lengths)
+        rows = np.arange(len(files.places))
+        found[split] = {"x": Records(files, image_of, tf.TensorSpec(shape, tf.uint8), rows)}
+        if num_classes is not None:
+            found[split]["condition"] = Records(files, label_of, tf.TensorSpec((), tf.int64), rows)
+    labels = {} if num_classes is None else {"condition": ClassLabel(num_classes)}
+    return columns.Reading(found, {"x": pixels, **labels}, options=("image_size",))
 
 
 def prepared(name: str, built_in: Sequence[str]):
@@ -82,7 +155,8 @@ def opened(name: str, built_in: Sequence[str]):
     data_dir = os.environ.get("TFDS_DATA_DIR", os.path.expanduser("~/tensorflow_datasets"))
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
-        sets = builder.as_dataset()
+        # Shard by shard, as their records are numbered.
+        sets = builder.as_dataset(read_config=tfds.ReadConfig(interleave_cycle_length=1))
     except (AssertionError, FileNotFoundError, tfds.core.DatasetNotFoundError):
         known = tfds.list_builders(with_community_datasets=False)
         base_name = name.split("/")[0].split(":")[0]
