@@ -24,6 +24,7 @@ from keras_gen.data.columns import (
 from keras_gen.data.readers.arrays import read_npy, read_npz
 from keras_gen.data.readers.digits import read_breast_cancer, read_digits, read_photos
 from keras_gen.data.readers.folders import read_folder
+from keras_gen.data.readers.large_tables import is_large, read_large_table
 from keras_gen.data.readers.sounds import read_tones
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, read_frame, read_table, suffix_of
 from keras_gen.data.readers.tfds import read_tfds
@@ -206,4 +207,5 @@ def read(
     readers = {".npz": read_npz, ".npy": read_npy}
     if suffix in readers:
         return readers[suffix](path), path.name
-    return read_table(path, columns=columns, text=text, missing=missing), path.name
+    reader = read_large_table if is_large(path) else read_table
+    return reader(path, columns=columns, text=text, missing=missing), path.name
