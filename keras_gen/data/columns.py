@@ -280,8 +280,12 @@ def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
 
 def padded_with_silence(columns: Columns, space: Sound) -> tuple[Columns, Sound]:
     """Returns sounds with silence in place of the samples that are missing, and their space."""
-    silent = {split: {**found, "x": np.nan_to_num(found["x"])} for split, found in columns.items()}
-    return silent, dataclasses.replace(space, missing=False)
+
+    def silent(x):
+        return np.nan_to_num(x) if isinstance(x, np.ndarray) else x.silent()
+
+    columns = {split: {**found, "x": silent(found["x"])} for split, found in columns.items()}
+    return columns, dataclasses.replace(space, missing=False)
 
 
 def as_examples(x: Column, space: Numbers, scale: tuple[np.ndarray, np.ndarray] | None) -> Column:

@@ -110,6 +110,15 @@ class Records:
     def __getitem__(self, rows) -> "Records":
         return dataclasses.replace(self, rows=self.rows[rows])
 
+    def silent(self) -> "Records":
+        """Returns the same, of sounds, with silence behind their end."""
+
+        def decode(contents):
+            sound = self.decode(contents)
+            return tf.where(tf.math.is_nan(sound), 0.0, sound)
+
+        return dataclasses.replace(self, decode=decode)
+
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Returns the contents of the records at an array of indices."""
         return self.files.read(self.rows[indices])

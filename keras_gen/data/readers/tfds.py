@@ -1,11 +1,12 @@
 """Prepared sets of TensorFlow Datasets."""
 
+import dataclasses
 import difflib
 import math
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.data import audio, columns
 from keras_gen.data.readers.images import full_size, resized
-from keras_gen.data.readers.sounds import of_one_length
+from keras_gen.data.readers.sounds import of_one_length, reading_of
 from keras_gen.data.records import RecordFiles, Records
 from keras_gen.spaces import ClassLabel, Levels
 
@@ -21,7 +22,7 @@ from keras_gen.spaces import ClassLabel, Levels
 def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None, image_size) -> columns.Reading:
     """Reads a prepared set of images or of sound, never from the network.
 
-    Images that are too large for memory stay in the set's files.
+    What is too large for memory stays in the set's files.
 
     Args:
         name: name of the set.
@@ -31,31 +32,34 @@ def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None, imag
 
     Raises:
         FileNotFoundError: if the set is not prepared; the message says how to get it.
-        ValueError: if the name is unknown, the set is of another kind, or sounds are too large for memory.
+        ValueError: if the name is unknown, the set is of another kind, or `audio_length` lacks for
+            sounds that are too large for memory.
     """
     builder, sets = prepared(name, built_in)
     features = builder.info.features
     if "image" not in features and "audio" not in features:
         raise ValueError(f"`name`: the TFDS set {name!r} has no feature `image` or `audio`; it has {list(features)}.")
     names = [split for split in ("train", "validation", "test") if split in sets]
-    num_classes = getattr(features["label"], "num_classes", None) if "label" in features else None
     if "image" in features:
         shape = image_shape(features["image"].shape, image_size, name)
         num = sum(builder.info.splits[split].num_examples for split in names)
         if num * math.prod(shape) > columns.MEMORY_LIMIT:
-            return stored_images(builder, names, shape, num_classes)
+            return stored_images(builder, names, shape)
         arrays = {split: images_in_memory(sets[split], image_size) for split in names}
         reading = columns.Reading(
             {split: {"x": images} for split, (images, _) in arrays.items()}, options=("image_size",)
         )
         labels = {split: labels for split, (_, labels) in arrays.items()}
     else:
-        check_size(builder, name)
+        if builder.info.dataset_size > columns.MEMORY_LIMIT:
+            return stored_sounds(builder, names, audio_length)
         examples = {split: list(sets[split].as_numpy_iterator()) for split in names}
         sounds = {split: [example["audio"] for example in found] for split, found in examples.items()}
         reading = read_sounds(sounds, features["audio"].sample_rate, name, audio_length)
         labels = {split: np.array([example.get("label") for example in found]) for split, found in examples.items()}
-    return reading.labelled(labels, num_classes) if "label" in features else reading
+    if "label" not in features:
+        return reading
+    return reading.labelled(labels, getattr(features["label"], "num_classes", None))
 
 
 def image_shape(shape: tuple[int | None, ...], image_size, name: str) -> tuple[int, int, int]:
@@ -84,27 +88,61 @@ def images_in_memory(examples: tf.data.Dataset, image_size) -> tuple[np.ndarray,
     return found["image"].numpy(), found["label"].numpy() if "label" in found else None
 
 
-def stored_images(builder, names: list[str], shape: tuple[int, int, int], num_classes: int | None) -> columns.Reading:
-    """Returns images, and labels of known classes, that are read from the files of a set when they are needed.
+def stored_images(builder, names: list[str], shape: tuple[int, int, int]) -> columns.Reading:
+    """Returns images that are read from the files of a set when they are needed, and the labels, where there are some.
 
     Args:
         builder: the set.
         names: names of its splits.
         shape: shape that the images have, or are brought to.
-        num_classes: number of classes; None where there are no labels.
 
     Raises:
         ValueError: if a file is damaged, or those of the set are of another format.
     """
-    if builder.info.file_format.value != "tfrecord":
-        raise ValueError(
-            f"`name`: the TFDS set {builder.name!r} must have TFRecord files, not {builder.info.file_format}."
-        )
-    features = builder.info.features
-    pixels = Levels(shape, 256)
+    spec = tf.TensorSpec(shape, tf.uint8)
+    found = stored(builder, names, "image", lambda image: brought(image, shape[:2]), spec)
+    return columns.Reading(found, {"x": Levels(shape, 256), **label_spaces(builder)}, options=("image_size",))
 
-    def image_of(contents):
-        return brought(features.deserialize_example(contents)["image"], shape[:2])
+
+def stored_sounds(builder, names: list[str], audio_length: int | None) -> columns.Reading:
+    """Returns sounds that are read from the files of a set when they are needed, as `stored_images` does images."""
+    name, sample_rate = builder.name, builder.info.features["audio"].sample_rate
+    check_rate(sample_rate, name)
+    if audio_length is None:
+        raise ValueError(
+            f"`audio_length` must be given: the sounds of {name} are too many to look for the longest one."
+        )
+    length = checks.positive_int("audio_length", audio_length)
+
+    def example(sound):
+        check_channels([sound], name)
+        return audio.of_length(audio.amplitudes(narrowed(sound)), length, np.nan)
+
+    def decode(sound):
+        return tf.ensure_shape(tf.numpy_function(example, [sound], tf.float32, stateful=False), (length,))
+
+    found = stored(builder, names, "audio", decode, tf.TensorSpec((length,), tf.float32))
+    reading = reading_of(found, length, sample_rate)
+    return dataclasses.replace(reading, spaces={**reading.spaces, **label_spaces(builder)})
+
+
+def stored(builder, names: list[str], feature: str, decode, spec: tf.TensorSpec) -> columns.Columns:
+    """Returns a feature as the column "x", and labels, read from the files of a set when they are needed.
+
+    Args:
+        builder: the set.
+        names: names of its splits.
+        feature: the feature.
+        decode: function from its tensor to a value.
+        spec: shape and dtype of a value.
+    """
+    form = builder.info.file_format.value
+    if form != "tfrecord":
+        raise ValueError(f"`name`: the TFDS set {builder.name!r} must have files of the format tfrecord, not {form}.")
+    features = builder.info.features
+
+    def value_of(contents):
+        return decode(features.deserialize_example(contents)[feature])
 
     def label_of(contents):
         return features.deserialize_example(contents)["label"]
@@ -114,11 +152,17 @@ def stored_images(builder, names: list[str], shape: tuple[int, int, int], num_cl
         info = builder.info.splits[split]
         files = RecordFiles.of([pathlib.Path(path) for path in info.filepaths], info.shard_lengths)
         rows = np.arange(len(files.places))
-        found[split] = {"x": Records(files, image_of, tf.TensorSpec(shape, tf.uint8), rows)}
-        if num_classes is not None:
+        found[split] = {"x": Records(files, value_of, spec, rows)}
+        if label_spaces(builder):
             found[split]["condition"] = Records(files, label_of, tf.TensorSpec((), tf.int64), rows)
-    labels = {} if num_classes is None else {"condition": ClassLabel(num_classes)}
-    return columns.Reading(found, {"x": pixels, **labels}, options=("image_size",))
+    return found
+
+
+def label_spaces(builder) -> dict[str, ClassLabel]:
+    """Returns the space of the labels of known classes, if a set has such labels."""
+    features = builder.info.features
+    num_classes = getattr(features["label"], "num_classes", None) if "label" in features else None
+    return {} if num_classes is None else {"condition": ClassLabel(num_classes)}
 
 
 def prepared(name: str, built_in: Sequence[str]):
@@ -270,12 +314,22 @@ def read_sounds(
     Raises:
         ValueError: if the set does not say its sample rate, or its sounds have several channels.
     """
-    if not sample_rate:
-        raise ValueError(f"`name`: the TFDS set {name!r} does not say its sample rate; give a folder of WAV files.")
-    if any(sound.ndim != 1 for found in sounds.values() for sound in found):
-        raise ValueError(f"`name`: the TFDS set {name!r} must hold sounds of one channel.")
+    check_rate(sample_rate, name)
+    check_channels((sound for found in sounds.values() for sound in found), name)
     waveforms = {split: [audio.amplitudes(narrowed(sound)) for sound in found] for split, found in sounds.items()}
     return of_one_length(waveforms, sample_rate, audio_length)
+
+
+def check_rate(sample_rate: int | None, name: str):
+    """Raises ValueError if a set does not say its sample rate."""
+    if not sample_rate:
+        raise ValueError(f"`name`: the TFDS set {name!r} does not say its sample rate; give a folder of WAV files.")
+
+
+def check_channels(sounds: Iterable[np.ndarray], name: str):
+    """Raises ValueError if a sound of a set has several channels."""
+    if any(sound.ndim != 1 for sound in sounds):
+        raise ValueError(f"`name`: the TFDS set {name!r} must hold sounds of one channel.")
 
 
 def narrowed(sound: np.ndarray) -> np.ndarray:
