@@ -166,16 +166,19 @@ def with_levels(columns: Columns, space: Numbers, levels: int, name: str) -> tup
         ValueError: if the examples are no whole numbers, or one is beyond the levels.
     """
     if isinstance(space, Reals):
-        x = [found["x"] for found in columns.values()]
-        if all(np.all((part >= 0.0) & (part == np.floor(part))) for part in x):
-            columns = {split: {**found, "x": found["x"].astype(np.int64)} for split, found in columns.items()}
+        parts = (part for found in columns.values() for part in parts_of(found["x"]))
+        if all(np.all((part >= 0.0) & (part == np.floor(part))) for part in parts):
             space = Levels(space.shape, levels)
     if not isinstance(space, Levels):
         raise ValueError(f"`levels` must be None: {name} holds real numbers; received {levels}.")
     for split, found in columns.items():
-        if isinstance(found["x"], np.ndarray) and found["x"].max() >= levels:
+        x = found["x"]
+        if not isinstance(x, (np.ndarray, StoredRows)) or (x.dtype == np.uint8 and levels >= 256):
+            continue
+        largest = max(part.max() for part in parts_of(x))
+        if largest >= levels:
             raise ValueError(
-                f"`levels` must be above the largest level, {found['x'].max()} in the {split} split of {name}; "
+                f"`levels` must be above the largest level, {largest:g} in the {split} split of {name}; "
                 f"received {levels}."
             )
     return columns, Levels(space.shape, levels)
@@ -303,7 +306,8 @@ def as_examples(x: Column, space: Numbers, scale: tuple[np.ndarray, np.ndarray] 
     if not isinstance(x, np.ndarray):
         return x
     if isinstance(space, Levels):
-        x = x.astype(np.uint8 if space.num_levels <= 256 else x.dtype.newbyteorder("="))
+        whole = np.int64 if x.dtype.kind == "f" else x.dtype.newbyteorder("=")
+        x = x.astype(np.uint8 if space.num_levels <= 256 else whole)
     else:
         x = x if scale is None else (x.astype(np.float64) - scale[0]) / scale[1]
         x = x.astype(np.float32)

@@ -124,3 +124,13 @@ def test_a_file_that_becomes_shorter_is_named_at_once(tmp_path, nothing_in_memor
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(Exception, match=f"{path} ends after .* bytes; it was longer when it was opened"):
         all_batches(splits)
+
+
+def test_whole_numbers_become_levels_and_those_beyond_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", ARRAYS["levels"].astype(np.float32))
+    _, in_file = assert_same(tmp_path / "x.npy", levels=700)
+    assert in_file.levels == 700
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "MEMORY_LIMIT", 0)
+        with pytest.raises(ValueError, match=r"`levels` must be above the largest level, 69\d in the train split of"):
+            data.load(tmp_path / "x.npy", levels=200)
