@@ -24,7 +24,7 @@ def plain_exit() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("\nInterrupted; the same command goes on from the last finished epoch.", file=sys.stderr)
+        print("\nInterrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
         sys.exit(130)
     except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError, *tensorflow_errors()) as error:
         if os.environ.get("KERAS_GEN_TRACEBACK"):

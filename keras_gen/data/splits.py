@@ -139,10 +139,10 @@ class Splits:
         batches = epochs.flat_map(lambda epoch: steps.map(lambda step: self.train_batch(epoch, step)))
         return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(tf.data.AUTOTUNE)
 
-    def train_from(self, epoch: int) -> tf.data.Dataset:
-        """Training batches without end, `steps_per_epoch` for each epoch, from the start of the given one."""
+    def train_from(self, epoch: int, step: int = 0) -> tf.data.Dataset:
+        """Training batches without end, `steps_per_epoch` for each epoch, from a step of the given one on."""
         steps = self.steps_per_epoch
-        counter = tf.data.Dataset.range(epoch * steps, np.iinfo(np.int64).max)
+        counter = tf.data.Dataset.range(epoch * steps + step, np.iinfo(np.int64).max)
         batches = counter.map(
             lambda count: self.train_batch(count // steps, count % steps), num_parallel_calls=tf.data.AUTOTUNE
         )

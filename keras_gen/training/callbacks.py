@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import pathlib
+import re
 import time
 from collections.abc import Callable
 
@@ -16,11 +17,48 @@ from keras_gen.core import Model
 from keras_gen.files import atomic_file
 
 
+class Interval:
+    """How often an epoch is interrupted by a checkpoint: by steps, by minutes, or never.
+
+    Args:
+        text: a number of steps, such as "500", or of minutes, such as "10m"; None for never.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+
+    def __init__(self, text: str | None):
+        found = re.fullmatch(r"0*([1-9]\d*)(m?)", "" if text is None else str(text))
+        if text is not None and found is None:
+            raise ValueError(
+                "`checkpoint_every` must be a number of steps, such as 500, or of minutes, such as 10m; received "
+                f"{text!r}."
+            )
+        number, minutes = (int(found[1]), bool(found[2])) if found else (0, False)
+        self.steps = 0 if minutes else number
+        self.seconds = 60.0 * number if minutes else math.inf
+
+    def passes(self, before: int, after: int, seconds: float) -> bool:
+        """Returns whether a checkpoint is due.
+
+        Args:
+            before: steps of the epoch at the last look.
+            after: steps of the epoch now.
+            seconds: time since the last checkpoint.
+        """
+        return seconds >= self.seconds or (self.steps > 0 and after // self.steps > before // self.steps)
+
+
+#: No checkpoint within an epoch.
+NEVER = Interval(None)
+
+
 class Checkpoints(keras.callbacks.Callback):
     """Saves everything after each epoch, so that a killed run ends as it would have; stops early.
 
     A checkpoint is the weights, the optimizers' state and the seeds; `state.json`, written last, names it
-    and holds the history and the early stopping. The latest checkpoint and the best one are kept.
+    and holds the history and the early stopping. The latest checkpoint and the best one are kept. One within an epoch
+    has the running means of the epoch, too.
 
     Args:
         folder: folder of the checkpoints.
@@ -29,6 +67,7 @@ class Checkpoints(keras.callbacks.Callback):
         write: whether this process writes; all processes read.
         settings: what the model and its optimizers were made with, which is kept beside.
         anew: whether to begin again, whatever the folder holds.
+        every: when to save within an epoch, too.
     """
 
     def __init__(
@@ -40,6 +79,7 @@ class Checkpoints(keras.callbacks.Callback):
         write: bool = True,
         settings: str | None = None,
         anew: bool = False,
+        every: Interval = NEVER,
     ):
         super().__init__()
         self.folder = pathlib.Path(folder)
@@ -47,10 +87,22 @@ class Checkpoints(keras.callbacks.Callback):
         self.patience = patience
         self.write = write
         self.settings = settings
-        self.state = {"epoch": 0, "latest": None, "best": None, "best_epoch": 0, "seconds": 0.0, "history": []}
+        self.every = every
+        #: Of the epoch: the number of its steps, and how many of these came before the first one of this training.
+        self.epoch, self.steps_before, self.steps_seen = 0, 0, 0
+        self.state = {
+            "epoch": 0,
+            "step": 0,
+            "latest": None,
+            "best": None,
+            "best_epoch": 0,
+            "seconds": 0.0,
+            "running": [],
+            "history": [],
+        }
         if not anew and (self.folder / "state.json").exists():
             try:
-                self.state = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+                self.state |= json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
             except json.JSONDecodeError:
                 raise ValueError(
                     f"the checkpoint {self.folder / 'state.json'} is damaged; delete the folder {self.folder} to "
@@ -82,20 +134,42 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.started = time.monotonic() - self.state["seconds"]
+        self.saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self.steps_before = self.steps_seen = self.state["step"] if epoch == self.state["epoch"] else 0
+        if self.steps_before:
+            # Keras has just set them back.
+            for variable, value in zip(running_means(self.model), self.state["running"], strict=True):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch, logs=None):
+        before, self.steps_seen = self.steps_seen, self.steps_before + batch + 1
+        if not self.every.passes(before, self.steps_seen, time.monotonic() - self.saved):
+            return
+        # All workers read them, which is a sum over all; one writes.
+        running = [float(variable.numpy()) for variable in running_means(self.model)]
+        name = f"epoch-{self.epoch:05d}-step-{self.steps_seen:08d}.weights.h5"
+        self.note(latest=name, step=self.steps_seen, running=running)
+
+    def note(self, **state):
+        """Takes what has changed into the state, and saves all."""
+        self.state.update(state, settings=self.settings, seconds=round(time.monotonic() - self.started, 1))
+        if self.write:
+            self.save()
+        self.saved = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in logs.items()}
         state = self.state
         name = f"epoch-{epoch + 1:05d}.weights.h5"
-        state.update(
-            epoch=epoch + 1, latest=name, settings=self.settings, seconds=round(time.monotonic() - self.started, 1)
-        )
+        state.update(epoch=epoch + 1, step=0, running=[], seconds=round(time.monotonic() - self.started, 1))
         state["history"].append({"epoch": epoch + 1, "seconds": state["seconds"], **logs})
         values = [row.get(self.monitor, math.inf) for row in state["history"]]
         if self.monitor is None or values[-1] <= min(values):
             state.update(best=name, best_epoch=epoch + 1)
-        if self.write:
-            self.save()
+        self.note(latest=name)
         if self.finished:
             self.model.stop_training = True
 
@@ -106,13 +180,20 @@ class Checkpoints(keras.callbacks.Callback):
             self.model.save_weights(path)
         with atomic_file(self.folder / "state.json") as path:
             path.write_text(json.dumps(state), encoding="utf-8")
-        with atomic_file(self.folder.parent / "log.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, state["history"][-1])
-            writer.writeheader()
-            writer.writerows(state["history"])
+        if state["history"]:
+            log = self.folder.parent / "log.csv"
+            with atomic_file(log) as path, path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, state["history"][-1])
+                writer.writeheader()
+                writer.writerows(state["history"])
         for old in self.folder.glob("epoch-*.weights.h5"):
             if old.name not in (state["latest"], state["best"]):
                 old.unlink()
+
+
+def running_means(model: Model) -> list[keras.Variable]:
+    """Returns the variables of what is logged of an epoch, whose means run over its batches."""
+    return [variable for metric in model.metrics for variable in metric.variables]
 
 
 class Figure(keras.callbacks.Callback):
@@ -157,8 +238,9 @@ class StopAtNaN(keras.callbacks.Callback):
                     else "no checkpoint was saved"
                 )
                 # Several steps may have been taken at once.
-                first = batch + 2 - self.model.steps_per_execution
-                steps = f"at step {first}" if first == batch + 1 else f"in steps {first} to {batch + 1}"
+                last = self.checkpoints.steps_before + batch + 1
+                first = last + 1 - self.model.steps_per_execution
+                steps = f"at step {first}" if first == last else f"in steps {first} to {last}"
                 raise ArithmeticError(
                     f"{name} became {float(np.mean(value))} {steps} of epoch {self.epoch + 1}; {kept}; "
                     "try a smaller learning rate or gradient clipping."

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -27,7 +28,7 @@ from keras_gen.data import Splits
 from keras_gen.files import atomic_file, json_text
 from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
-from keras_gen.training.callbacks import Checkpoints, Previews, StopAtNaN
+from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN
 from keras_gen.training.card import model_card
 from keras_gen.training.strategy import choose_strategy, is_chief
 
@@ -230,8 +231,10 @@ class Run:
         first = checkpoints.state["epoch"]
         if self.options.start_from is not None and not first:
             take_weights(model, self.options.start_from)
-        if first:
-            print(f"Going on after epoch {first} of the run in {self.folder}.", flush=True)
+        step = checkpoints.state["step"]
+        if first or step:
+            steps = f"step {step} of epoch {first + 1}" if step else f"epoch {first}"
+            print(f"Going on after {steps} of the run in {self.folder}.", flush=True)
         callbacks = [StopAtNaN(checkpoints), *figures]
         if self.options.ema and not model.keeps_average:
             callbacks.append(keras.callbacks.SwapEMAWeights())
@@ -243,17 +246,13 @@ class Run:
         callbacks.append(checkpoints)
         if first < epochs:
             self.write_pending_config()
-        if first < epochs and not checkpoints.finished:
-            with self.several_steps(model, splits.steps_per_epoch):
-                model.fit(
-                    splits.train_from(first),
-                    steps_per_epoch=splits.steps_per_epoch,
-                    validation_data=splits.validation,
-                    initial_epoch=first,
-                    epochs=epochs,
-                    callbacks=callbacks,
-                    verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
-                )
+        if step:
+            # The rest of an epoch is a training of its own, at whose end Keras changes weights that have an average.
+            self.train_epochs(model, splits, callbacks, first, first + 1, step)
+            self.wait_for_all()
+            checkpoints.restore(model)
+        if checkpoints.state["epoch"] < epochs and not checkpoints.finished:
+            self.train_epochs(model, splits, callbacks, checkpoints.state["epoch"], epochs)
         # The chief may still be writing the last checkpoint.
         self.wait_for_all()
         if monitor is not None:
@@ -266,6 +265,20 @@ class Run:
             "training_seconds": checkpoints.state["seconds"],
         }
         return self.on_one_device(model)
+
+    def train_epochs(self, model: Model, splits: Splits, callbacks: list, first: int, last: int, step: int = 0):
+        """Trains the epochs from `first` to before `last`, of the first one the steps from `step` on."""
+        steps = splits.steps_per_epoch - step
+        with self.several_steps(model, steps):
+            model.fit(
+                splits.train_from(first, step),
+                steps_per_epoch=steps,
+                validation_data=splits.validation,
+                initial_epoch=first,
+                epochs=last,
+                callbacks=callbacks,
+                verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
+            )
 
     def checkpoints_for(self, model: Model, epochs: int, **options) -> Checkpoints:
         """Returns the checkpoints of a training, which in a finished run may be made longer.
@@ -281,7 +294,13 @@ class Run:
         folder, settings = self.folder / "checkpoints", settings_of(model)
         # What learns from a model that has learned more begins again.
         anew = self.progress["longer"] not in (None, folder)
-        checkpoints = Checkpoints(folder, write=self.is_chief, settings=settings, anew=anew, **options)
+        every = Interval(self.options.checkpoint_every)
+        if every.seconds < math.inf and isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise ValueError(
+                "`checkpoint_every` must be a number of steps for several workers, whose clocks differ; received "
+                f"{self.options.checkpoint_every!r}."
+            )
+        checkpoints = Checkpoints(folder, write=self.is_chief, settings=settings, anew=anew, every=every, **options)
         if self.progress["finished"] and 0 < checkpoints.state["epoch"] < epochs:
             if checkpoints.state.get("settings") != settings:
                 raise ValueError(

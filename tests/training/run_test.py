@@ -88,6 +88,47 @@ def test_several_steps_at_once_end_with_the_same_bits(uninterrupted, killed, mon
     assert model.steps_per_execution == one_by_one.steps_per_execution == 1
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_run_killed_within_an_epoch_ends_with_the_same_bits(ema, tmp_path, monkeypatch, capsys):
+    """Of seven steps, checkpoints come after the third and the sixth one."""
+    monkeypatch.setattr(run_module, "MOST_STEPS", 1)
+    options = training.Options(checkpoint_every="3", ema=ema)
+    save = callbacks.Checkpoints.save
+
+    def save_and_copy(checkpoints):
+        save(checkpoints)
+        state = checkpoints.state
+        if (state["epoch"], state["step"]) in ((0, 3), (1, 6)):
+            shutil.copytree(tmp_path / "whole", tmp_path / f"killed {state['step']}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Checkpoints, "save", save_and_copy)
+        _, model, _ = start(tmp_path / "whole", epochs=3, options=options)
+    for epoch, step in ((1, 3), (2, 6)):
+        _, resumed, _ = start(tmp_path / f"killed {step}", epochs=3, options=options)
+        assert f"Going on after step {step} of epoch {epoch} of" in capsys.readouterr().out
+        assert_same_bits(model, resumed)
+        for row, expected in zip(history(tmp_path / f"killed {step}"), history(tmp_path / "whole"), strict=True):
+            assert {**row, "seconds": None} == {**expected, "seconds": None}
+    # What an epoch needed within is gone at its end.
+    assert not list((tmp_path / "whole" / "checkpoints").glob("*step*"))
+
+
+def test_checkpoints_within_an_epoch_come_by_steps_or_by_minutes():
+    by_steps, by_minutes, never = map(callbacks.Interval, ("10", "2m", None))
+    assert [by_steps.passes(*steps, 1e9) for steps in ((0, 9), (9, 10), (5, 30), (30, 31))] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert [by_minutes.passes(0, 1000, seconds) for seconds in (119.0, 120.0)] == [False, True]
+    assert not never.passes(0, 10**6, 1e9)
+    for wrong in ("0", "-5", "ten", "5h", "1.5"):
+        with pytest.raises(ValueError, match=f"`checkpoint_every` must be a number of steps, .* received '{wrong}'"):
+            callbacks.Interval(wrong)
+
+
 @pytest.mark.parametrize(("steps_per_epoch", "expected"), [(7, 7), (500, 25), (44, 22), (89, 1), (1, 1)])
 def test_steps_at_once_divide_an_epoch(uninterrupted, steps_per_epoch, expected):
     _, run, model = uninterrupted
