@@ -6,7 +6,6 @@ points.
 """
 
 import sys
-import time
 
 import nflows.distributions
 import nflows.flows
@@ -18,6 +17,7 @@ from nflows.transforms.autoregressive import (
     MaskedAffineAutoregressiveTransform,
     MaskedPiecewiseRationalQuadraticAutoregressiveTransform,
 )
+from torch_steps import best_seconds
 
 BINS, BOUND = 8, 3.0
 LAYERS = {"MAF": 5, "RealNVP": 8, "NSF": 5, "MaskedNSF": 5}
@@ -131,13 +131,7 @@ def main():
         key = library, task, name, size, units, count
         if key not in functions:
             functions[key] = {"train": step_of, "sample": sampler_of}[task](library, *key[2:])
-            functions[key]()
-        times = []
-        for _ in range(repetitions):
-            start = time.perf_counter()
-            functions[key]()
-            times.append(time.perf_counter() - start)
-        print(min(times), flush=True)
+        print(best_seconds(functions[key], repetitions), flush=True)
 
 
 if __name__ == "__main__":

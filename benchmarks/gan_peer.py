@@ -5,11 +5,11 @@ seconds: of DCGAN, a step of both players; of WGAN-GP, one of the critic.
 """
 
 import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_steps import best_seconds
 
 BATCH, LATENT_SIZE = 64, 100
 
@@ -84,12 +84,7 @@ def main():
     steps = {"dcgan": Players(True).dcgan_step, "wgan_gp": Players(False).critic_step}
     for line in sys.stdin:
         name, repetitions = line.split()
-        times = []
-        for _ in range(int(repetitions) + 2):
-            start = time.perf_counter()
-            steps[name]()
-            times.append(time.perf_counter() - start)
-        print(min(times[2:]), flush=True)
+        print(best_seconds(steps[name], int(repetitions)), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ through `torch.compile`. The generator translates a batch once for both players,
 """
 
 import itertools
-import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_steps import answer_lines
 
 FILTERS = [64, 128, 256, 512, 512, 512]
 
@@ -96,18 +95,7 @@ class Players:
 def main():
     """Answers lines until there are no more."""
     players = [Players(compiled) for compiled in (False, True)]
-    for line in sys.stdin:
-        batch_size, repetitions = map(int, line.split())
-        source, target = (2.0 * torch.rand(batch_size, 3, 64, 64) - 1.0 for _ in range(2))
-        best = []
-        for each in players:
-            times = []
-            for _ in range(repetitions + 2):
-                start = time.perf_counter()
-                each.step(source, target)
-                times.append(time.perf_counter() - start)
-            best.append(min(times[2:]))
-        print(*best, flush=True)
+    answer_lines(players, lambda size: tuple(2.0 * torch.rand(size, 3, 64, 64) - 1.0 for _ in range(2)))
 
 
 if __name__ == "__main__":

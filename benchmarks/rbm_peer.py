@@ -5,9 +5,9 @@ seconds.
 """
 
 import sys
-import time
 
 import torch
+from torch_steps import best_seconds
 
 BATCH, VISIBLE_UNITS, HIDDEN_UNITS, LEARNING_RATE = 100, 784, 500, 0.05
 
@@ -28,17 +28,20 @@ def update(x, weight, bias, hidden_bias):
 def main():
     """Answers lines until there are no more."""
     x = (torch.rand(BATCH, VISIBLE_UNITS) < 0.13).float()
-    parameters = 0.01 * torch.randn(VISIBLE_UNITS, HIDDEN_UNITS), torch.zeros(VISIBLE_UNITS), torch.zeros(HIDDEN_UNITS)
+    parameters = [
+        0.01 * torch.randn(VISIBLE_UNITS, HIDDEN_UNITS),
+        torch.zeros(VISIBLE_UNITS),
+        torch.zeros(HIDDEN_UNITS),
+    ]
     functions = {"plain": update, "compiled": torch.compile(update)}
     with torch.no_grad():
         for line in sys.stdin:
             name, repetitions = line.split()
-            times = []
-            for _ in range(int(repetitions) + 3):
-                start = time.perf_counter()
-                parameters = functions[name](x, *parameters)
-                times.append(time.perf_counter() - start)
-            print(min(times[3:]), flush=True)
+
+            def step(update=functions[name]):
+                parameters[:] = update(x, *parameters)
+
+            print(best_seconds(step, int(repetitions), warm_up=3), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ through `torch.compile`. What is compiled has no second derivative, so that the 
 """
 
 import itertools
-import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_steps import answer_lines
 
 SAMPLES, FILTERS, LATENT_SIZE, SHUFFLE, CRITIC_STEPS = 4096, [16, 32, 64, 128], 100, 2, 5
 
@@ -88,18 +87,7 @@ class Players:
 def main():
     """Answers lines until there are no more."""
     players = [Players(compiled) for compiled in (False, True)]
-    for line in sys.stdin:
-        batch_size, repetitions = map(int, line.split())
-        x = 2.0 * torch.rand(batch_size, 1, SAMPLES) - 1.0
-        best = []
-        for each in players:
-            times = []
-            for _ in range(repetitions + 2):
-                start = time.perf_counter()
-                each.step(x)
-                times.append(time.perf_counter() - start)
-            best.append(min(times[2:]))
-        print(*best, flush=True)
+    answer_lines(players, lambda size: (2.0 * torch.rand(size, 1, SAMPLES) - 1.0,))
 
 
 if __name__ == "__main__":

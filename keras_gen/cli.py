@@ -102,8 +102,6 @@ def sample(
 ) -> None:
     """Draw examples from a trained model, as a picture (.png), as sound (.wav), as an array (.npy) or a table (.csv).
 
-    Draws of a run that standardised its data come in the data's units.
-
     Args:
         folder: folder of a finished run, or a .keras file.
         num_samples: number of examples.
@@ -123,10 +121,9 @@ def sample(
     import numpy as np
     import pandas as pd
 
-    import keras_gen
     from keras_gen import pictures, spaces
 
-    model = keras_gen.load_model(folder)
+    model = model_of_run(folder)
     if "sample" not in model.signatures():
         raise lacking(folder, model, "draws no examples")
     space = model.event_space
@@ -151,15 +148,11 @@ def sample(
         x = model.sample_on_examples(num_samples, seed=seed, **options).numpy()
     else:
         x = model.sample(num_samples, condition=np.full(num_samples, label), seed=seed, **options).numpy()
-    described = data_of_run(folder)
-    if "scale" in described:
-        mean, deviation = (np.array(described["scale"][part]) for part in ("mean", "deviation"))
-        x = x * deviation + mean
     with atomic_file(output) as path:
         if output.suffix == ".npy":
             np.save(path, x)
         elif output.suffix == ".csv":
-            names = described.get("column_names", [f"column {index}" for index in range(x.shape[1])])
+            names = data_of_run(folder).get("column_names", [f"column {index}" for index in range(x.shape[1])])
             pd.DataFrame(x, columns=names).to_csv(path, index=False)
         elif output.suffix == ".wav":
             pictures.write_wav(path, x, space.sample_rate)
@@ -279,50 +272,52 @@ def evaluate(
     dataset: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
     image_size: tuple[int, int] | None = None,
-    batch_size: int = 100,
-    num_samples: int = 100,
+    batch_size: int | None = None,
+    num_samples: int | None = None,
     seed: int = 0,
 ) -> None:
     """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of them it is.
 
-    What the run did to its data (columns, size, bits, means and deviations) is done to these, too.
+    What the run did to its data (columns, size, bits, means and deviations) is done to these, too: of its own data it
+    is the figure that the run printed.
 
     Args:
         folder: folder of a finished run.
         dataset: name or path of a data set; by default the one the model was trained on.
         split: part of the data set.
         image_size: height and width that the images of a folder are brought to; by default as in the run.
-        batch_size: examples evaluated at once.
-        num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
+        batch_size: examples evaluated at once; by default as in the run.
+        num_samples: samples for each example, for a model whose likelihood is a bound or an estimate; by default as in
+            the run.
         seed: seed of these samples.
     """
     arguments, reading = arguments_of_run(folder)
     load_tensorflow()
-    import numpy as np
 
-    import keras_gen
     from keras_gen import data, evaluation
 
-    model = keras_gen.load_model(folder)
+    model = model_of_run(folder, standardized=True)
     if model.likelihood_kind is None:
         raise lacking(folder, model, "has no likelihood to evaluate")
     if image_size is not None:
         reading["image_size"] = image_size
     splits = data.load(
         dataset or arguments["dataset"],
-        batch_size=batch_size,
+        batch_size=batch_size or arguments.get("batch_size", 100),
+        seed=arguments.get("seed", 0),
         labels=model.condition_space is not None,
         **reading,
     )
+    if arguments.get("dequantize"):
+        splits = data.dequantized(splits)
+    if arguments.get("size"):
+        splits = splits.cropped(arguments["size"], arguments["size"])
+    num_samples = num_samples or arguments.get("num_samples") or 100
     figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed)
     found = {"likelihood": model.likelihood_kind, split: figures}
     if splits.scale is not None:
-        # The density of numbers in another unit is divided by the volume of that unit.
-        log_volume = float(np.log(splits.scale[1]).sum())
-        found["unit"] = "of standardised entries"
-        found[f"{split}, in the data's units"] = {
-            name: value + log_volume for name, value in figures.items() if name in ("nll", "nll_bound", "nll_estimate")
-        }
+        found["unit"] = evaluation.STANDARDISED
+        found[f"{split}, in the data's units"] = evaluation.in_data_units(figures, splits, split)
     print(json_text(found))
 
 
@@ -367,21 +362,21 @@ def score(
     import rich.console
     import rich.progress
 
-    import keras_gen
     from keras_gen import data, evaluation
     from keras_gen.evaluation.scores import training_scores
 
-    model = keras_gen.load_model(folder)
+    model = model_of_run(folder)
     figures = list(evaluation.example_figures(model))
     arguments, reading = arguments_of_run(folder) if (folder / "config.json").is_file() else ({}, {})
-    if reading.get("standardize") is True:
+    # The model takes rows in the data's units.
+    if reading.pop("standardize", None) is True:
         raise ValueError(f"`folder` {folder} holds a run that does not tell its data's means and deviations.")
     described = data_of_run(folder)
     console = rich.console.Console(stderr=True)
 
     def scored(examples: data.NewExamples, title: str):
         """Yields parts of examples with their figures, under a bar."""
-        settings = {"num_samples": num_samples, "seed": seed, "scale": reading.get("standardize")}
+        settings = {"num_samples": num_samples, "seed": seed}
         parts, kept = itertools.tee(examples)
         found = evaluation.scores(model, (part.columns for part in parts), **settings)
         total = examples.num_examples and -(-examples.num_examples // batch_size)
@@ -438,6 +433,8 @@ def export(
     output: pathlib.Path,
     format: Literal["saved_model", "litert"] = "saved_model",
     quantize: Literal["none", "float16", "int8"] = "none",
+    batch_size: int | None = 1,
+    max_num_samples: int = 1024,
     overwrite: bool = False,
 ) -> None:
     """Export a trained model for TF Serving (saved_model) or for phones (litert).
@@ -447,21 +444,27 @@ def export(
         output: folder that gets the next numbered version, or the .tflite file to write.
         format: saved_model or litert.
         quantize: numbers of a .tflite file.
+        batch_size: number of examples that a .tflite file takes in a call; None for any number, which some runtimes
+            refuse.
+        max_num_samples: the largest number of samples that one request to a SavedModel may ask for.
         overwrite: replace the .tflite file if it exists.
     """
     if format == "saved_model" and quantize != "none":
         raise ValueError(f"`quantize` must be none for a SavedModel, received {quantize!r}.")
+    checks.positive_int("max_num_samples", max_num_samples)
+    if batch_size is not None:
+        checks.positive_int("batch_size", batch_size)
     if format == "litert":
         refuse_existing(output, overwrite)
     load_tensorflow()
-    import keras_gen
     from keras_gen import export as exports
 
-    model = keras_gen.load_model(folder)
+    model = model_of_run(folder)
     if format == "saved_model":
-        print(f"{exports.saved_model(model, output)}: for TF Serving")
+        print(f"{exports.saved_model(model, output, max_num_samples=max_num_samples)}: for TF Serving")
     else:
-        report = exports.litert(model, output, quantize=None if quantize == "none" else quantize)
+        quantize = None if quantize == "none" else quantize
+        report = exports.litert(model, output, batch_size=batch_size, quantize=quantize)
         print(f"{output}: for LiteRT\n{json_text(report)}")
 
 
@@ -499,6 +502,30 @@ def named(argument: str) -> Iterator[None]:
     except (ValueError, OSError) as error:
         kind = ValueError if isinstance(error, ValueError) else OSError
         raise kind(str(error).replace("`name`", f"`{argument}`", 1)) from None
+
+
+def model_of_run(folder: pathlib.Path, *, standardized: bool = False):
+    """Returns the model of a run, or of a `.keras` file, in the data's units.
+
+    Args:
+        folder: folder of the run, or the file.
+        standardized: whether it is to be one of standardised rows instead, where the run standardised them.
+    """
+    import numpy as np
+
+    import keras_gen
+
+    model, scale = keras_gen.load_model(folder), data_of_run(folder).get("scale")
+    if scale is None:
+        return model
+    mean, deviation = (np.array(scale[part]) for part in ("mean", "deviation"))
+    # Only a run that names the unit of its figures has handed its means and deviations to the model.
+    absorbed = "unit" in read_json(folder / "metrics.json")
+    if absorbed and standardized:
+        model.standardization.absorb(-mean / deviation, 1.0 / deviation)
+    elif not absorbed and not standardized:
+        model.standardization.absorb(mean, deviation)
+    return model
 
 
 def data_of_run(folder: pathlib.Path) -> dict:

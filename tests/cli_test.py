@@ -1,5 +1,8 @@
 """The command `keras-gen`."""
 
+import contextlib
+import importlib
+import io
 import json
 import subprocess
 import sys
@@ -181,6 +184,61 @@ def test_samples_come_in_the_units_and_with_the_names_of_the_data(standardised, 
     np.testing.assert_allclose(table, expected, rtol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def run_of_a_table(tmp_path_factory):
+    """A run of a recipe with `--standardize`, without its exports, what it printed, and rows whose units differ."""
+    folder = tmp_path_factory.mktemp("standardized")
+    random = np.random.default_rng(0)
+    rows = (random.normal(size=(200, 2)) @ [[1.0, 0.7], [0.0, 1.0]] * [1e4, 1e-3] + [3e4, 2e-3]).astype(np.float32)
+    np.savetxt(folder / "table.csv", rows, delimiter=",", header="height,width", comments="")
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        for name in ("Graphs", "saved_model", "litert"):
+            patch.setattr(keras_gen.export, name, lambda *arguments: None)
+        recipe = importlib.import_module("recipes.autoregressive.made").main
+        report = recipe(
+            dataset=str(folder / "table.csv"),
+            standardize=True,
+            folder=str(folder / "run"),
+            hidden_units=(4,),
+            num_components=2,
+            epochs=2,
+            batch_size=40,
+            xla=False,
+        )
+    return folder / "run", report, printed.getvalue(), rows
+
+
+def test_a_run_hands_what_it_did_to_rows_to_the_model(run_of_a_table, tmp_path, monkeypatch, capsys):
+    folder, report, printed, rows = run_of_a_table
+    assert printed.startswith("table.csv: 2 columns of real numbers, standardised; examples: 160 train, 20 validation")
+    model, splits = saving.load_model(folder), data.load(folder.parent / "table.csv")
+    in_units, standardised = report["test, in the data's units"], report["test"]
+    assert report["unit"] == "of standardised entries"
+    nll = -model.log_prob(splits.array("test")).numpy().mean()
+    assert in_units["nll"] == pytest.approx(nll, abs=1e-3)
+    log_volume = np.log(report["dataset"]["scale"]["deviation"]).sum()
+    assert in_units["nll"] == pytest.approx(standardised["nll"] + log_volume, rel=1e-6)
+    assert in_units["nll_gaussian"] == pytest.approx(standardised["nll_gaussian"] + log_volume, rel=1e-6)
+    assert in_units["bits_per_dim"] == pytest.approx(in_units["nll"] / (2.0 * np.log(2.0)), rel=1e-5)
+    assert in_units["nll_standard_error"] == standardised["nll_standard_error"]
+    card = (folder / "README.md").read_text()
+    assert f"| test, in the data's units | nll | {in_units['nll']:.4f} |" in card
+
+    # All verbs agree.
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder)
+    assert status == 0
+    found = json.loads(out)
+    for key in ("test", "test, in the data's units"):
+        assert found[key]["nll"] == pytest.approx(report[key]["nll"], abs=1e-4)
+    flags = ("--num-samples", 300, "--output", tmp_path / "x.csv")
+    assert run(monkeypatch, capsys, "sample", folder, *flags)[0] == 0
+    table = pd.read_csv(tmp_path / "x.csv")
+    assert list(table.columns) == ["height", "width"]
+    np.testing.assert_allclose(table, model.sample(300, seed=0), rtol=1e-4)
+    np.testing.assert_allclose(table.mean() / rows.mean(axis=0), 1.0, atol=0.3)
+
+
 @pytest.mark.parametrize("how", ["run", "flag"])
 def test_evaluate_reads_images_in_the_size_of_the_run_or_in_another(tmp_path, monkeypatch, capsys, how):
     random = np.random.default_rng(0)
@@ -196,6 +254,17 @@ def test_evaluate_reads_images_in_the_size_of_the_run_or_in_another(tmp_path, mo
     assert status == 0
     expected = evaluation.likelihood(saving.load_model(folder), data.load(dataset, image_size=(4, 6)).test)
     assert json.loads(out)["test"]["nll"] == pytest.approx(expected["nll"], rel=1e-6)
+
+
+def test_evaluate_takes_the_batches_the_seed_and_the_samples_of_the_run(tmp_path, monkeypatch, capsys):
+    model = NICE((8, 8, 1), 2, (4,), levels=2)
+    made = {"dataset": "digits", "binarization": "dynamic", "batch_size": 60, "num_samples": 2, "seed": 3}
+    folder = finished(tmp_path / "nice", "flows.nice", model, **made)
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder)
+    assert status == 0
+    splits = data.load("digits", binarization="dynamic", batch_size=60, seed=3)
+    expected = evaluation.likelihood(model, splits.test, num_samples=2)
+    assert json.loads(out)["test"]["nll_bound"] == pytest.approx(expected["nll_bound"], rel=1e-6)
 
 
 def test_evaluate_refuses_a_model_without_a_likelihood(tmp_path, monkeypatch, capsys):
@@ -397,6 +466,8 @@ def test_a_file_alone_tells_the_rate_of_its_sound(tmp_path, monkeypatch, capsys)
         (["sample", "nowhere", "--output", "x.gif"], "--output '.gif' is unknown"),
         (["info", "nowhere"], "holds no finished run"),
         (["export", "nowhere", "--output", "x", "--quantize", "int8"], "--quantize must be none for a SavedModel"),
+        (["export", "nowhere", "--output", "x", "--batch-size", "0"], "--batch-size must be at least 1, received 0."),
+        (["export", "nowhere", "--output", "x", "--max-num-samples", "-1"], "--max-num-samples must be at least 1"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_a_status(arguments, sentence, monkeypatch, capsys, tmp_path):

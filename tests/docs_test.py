@@ -18,6 +18,7 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
         ("translation.md", 5),
         ("text.md", 4),
         ("data.md", 3),
+        ("own_networks.md", 2),
     ],
 )
 def test_examples_run(page, least, tmp_path, monkeypatch):

@@ -9,17 +9,20 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.adversarial.losses import OBJECTIVES
-from keras_gen.adversarial.networks import DISCRIMINATORS, GENERATORS
+from keras_gen.adversarial.networks import DISCRIMINATORS, GENERATORS, OwnGenerator
 from keras_gen.adversarial.regularizers import REGULARIZERS
 from keras_gen.adversarial.two_player import TwoPlayer
 from keras_gen.core import NoiseDriven, Signature, Step
 from keras_gen.core.interpolation import interpolated
+from keras_gen.networks import GivenLayers, argument_value, component_value
 from keras_gen.spaces import Reals, class_or_vector
 
 tfd = tfp.distributions
 
 #: Name of a component, such as a network, or a dict of its name and its arguments.
 Component = str | dict
+#: The same, or a layer or a model of Keras.
+Network = Component | keras.layers.Layer
 
 #: Activations of the output, and the least value on the scale of each; the greatest one is 1.
 OUTPUTS = {"tanh": (tf.tanh, -1.0), "sigmoid": (tf.sigmoid, 0.0)}
@@ -43,8 +46,11 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         levels: number of levels of an entry, spread inside over the range of the output; None for real numbers.
         latent_size: length of the noise z.
         latent_distribution: distribution of each entry of z: "uniform", between -1 and 1, or "normal".
-        generator_network: a name in `networks.GENERATORS`, or a dict of "name" and arguments.
-        discriminator_network: a name in `networks.DISCRIMINATORS`, or such a dict.
+        generator_network: a name in `networks.GENERATORS`, or a dict of "name" and arguments; or a layer or a model of
+            Keras, from z to examples of shape `(batch, *event_shape)` before the last activation. Where there is a
+            condition, it gets a list of two tensors, the second one the condition's vectors.
+        discriminator_network: a name in `networks.DISCRIMINATORS`, or such a dict; or a layer or a model of Keras, from
+            examples on the scale of the output to one logit, with conditions as above.
         output_activation: last step of the generator of levels: "tanh", which spreads them over [-1, 1], or "sigmoid",
             over [0, 1].
         objective: losses of both players: a name in `losses.OBJECTIVES`, or such a dict.
@@ -66,8 +72,8 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         *,
         latent_size: int = 100,
         latent_distribution: str = "uniform",
-        generator_network: Component = "dense",
-        discriminator_network: Component = "dense",
+        generator_network: Network = "dense",
+        discriminator_network: Network = "dense",
         output_activation: str = "tanh",
         objective: Component = "non_saturating",
         regularizers: tuple[Component, ...] = (),
@@ -91,14 +97,18 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.latent_distribution = checks.choice("latent_distribution", latent_distribution, ("uniform", "normal"))
         self.output_activation = checks.choice("output_activation", output_activation, OUTPUTS)
-        self.generator_network = generator_network
-        self.discriminator_network = discriminator_network
+        self.generator_network = argument_value("generator_network", generator_network)
+        self.discriminator_network = argument_value("discriminator_network", discriminator_network)
+        self.given_layers = GivenLayers(
+            generator_network=generator_network, discriminator_network=discriminator_network
+        )
         self.discriminator_steps = checks.positive_int("discriminator_steps", discriminator_steps)
         self.generator_average = checks.rate("generator_average", generator_average)
         self.num_classes = num_classes
         self.condition_size = condition_size
         self.condition_space = class_or_vector(num_classes, condition_size)
         self.build_networks()
+        self.given_layers.check_all_taken(type(self).__name__)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -126,18 +136,23 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         self.average_generator = None
         if self.generator_average:
             self.average_generator = self.build_generator("average_generator")
+            self.average_generator.set_weights(self.generator.get_weights())
             self.average_generator.trainable = False
 
     def build_generator(self, name: str) -> keras.layers.Layer:
         """Returns a new generator with the initial weights."""
         options = {"seed": (self.seed, 0), "dtype": self.dtype_policy, "name": name}
-        network, arguments = checks.component("generator_network", self.generator_network, GENERATORS)
+        value = component_value(self.given_layers.take("generator_network", self.generator_network))
+        network, arguments = checks.component("generator_network", value, GENERATORS)
+        if network is OwnGenerator:
+            options["linear"] = self.levels is not None
         return network(self.input_size, self.event_shape, self.vector_size, **options, **arguments)
 
     def build_discriminator(self, name: str) -> keras.layers.Layer:
         """Returns a new discriminator."""
         options = {"seed": (self.seed, 1), "dtype": self.dtype_policy, "name": name}
-        network, arguments = checks.component("discriminator_network", self.discriminator_network, DISCRIMINATORS)
+        value = component_value(self.given_layers.take("discriminator_network", self.discriminator_network))
+        network, arguments = checks.component("discriminator_network", value, DISCRIMINATORS)
         return network(self.event_shape, self.vector_size, **options, **arguments)
 
     @property
@@ -152,7 +167,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
     # The scale of the networks
 
     def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples on the scale of the networks: levels are spread over the range of the output."""
+        """Returns examples on the scale of the networks: levels over the range of the output, or standardised reals."""
         return self.event_space.scaled(x, OUTPUTS[self.output_activation][1])
 
     def unscaled(self, scaled: tf.Tensor) -> tf.Tensor:
@@ -160,7 +175,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return self.event_space.unscaled(scaled, OUTPUTS[self.output_activation][1])
 
     def adapt(self, x) -> None:
-        """Starts the generator's output at the mean of the data, by its last bias.
+        """Starts the generator's output at the mean of the data, by its last bias; takes the unit of real numbers.
 
         With a sigmoid, the bias is the logit of the mean of the scaled levels, as in the authors' code of `GAN`; this
         mean counts as at least 1e-7 and at most 1 - 1e-7.
@@ -172,18 +187,22 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
             ValueError: if the shape or a value is not the expected one, or the generator's network has no last bias
                 for each entry, as a dense one has.
         """
-        mean = self.validated(x).numpy().mean(axis=0, dtype=np.float64)
-        if self.generator.output_bias is None:
+        if self.takes_unit and self.standardize:
+            self.take_unit(x)
+        elif self.generator.output_bias is None:
             raise ValueError(
                 "`generator_network` must have a last bias for each entry of an example, as a dense one has; "
                 f"received {self.generator_network!r}."
             )
-        if not isinstance(self.event_space, Reals):
+        mean = self.validated(x).numpy().mean(axis=0, dtype=np.float64)
+        if self.takes_unit:
+            mean = self.inward(mean.astype(np.float32)).numpy()
+        else:
             # tanh(a) = 2 σ(2 a) - 1: its argument is the logit, divided by the width of its range.
             mean = np.clip(self.event_space.scaled(mean, 0.0), SMALLEST_MEAN, 1.0 - SMALLEST_MEAN)
             mean = (np.log(mean) - np.log1p(-mean)) / (1.0 - OUTPUTS[self.output_activation][1])
         for generator in (self.generator, self.average_generator):
-            if generator is not None:
+            if generator is not None and generator.output_bias is not None:
                 generator.output_bias.assign(mean.ravel())
 
     # Noise
@@ -196,13 +215,12 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         """The truncation: the largest absolute value of an entry of z. Examples vary less, and are often better."""
         return {"truncation": 1.0 if self.latent_distribution == "uniform" else math.inf}
 
-    def validated_options(self, options):
-        validated = super().validated_options(options)
-        if "truncation" in options:
-            checks.positive("truncation", options["truncation"])
-            if self.latent_distribution == "uniform":
-                checks.share("truncation", options["truncation"])
-        return validated
+    def scalar_checks(self, name):
+        """Adds those of the truncation."""
+        if name != "truncation":
+            return super().scalar_checks(name)
+        most = {"from 0 to 1": lambda value: value <= 1.0} if self.latent_distribution == "uniform" else {}
+        return {"greater than 0": lambda value: value > 0.0, **most}
 
     def noise(self, num_samples, seed, *, truncation=None):
         """Draws the random numbers that `generate` turns into examples.
@@ -258,7 +276,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         network = self.generator if network is None else network
         x = tf.cast(network(self.inputs(noise), self.condition_vectors(condition), step=step), tf.float32)
         if isinstance(self.event_space, Reals):
-            return x
+            return self.unscaled(x)
         activation, _ = OUTPUTS[self.output_activation]
         return self.unscaled(activation(x))
 

@@ -42,7 +42,7 @@ class DCGAN(AdversarialModel):
             256, …, as many as bring both sides down to 4.
         objective: losses of the players, as in `AdversarialModel`.
         seed: as in `AdversarialModel`.
-        **kwargs: as in `AdversarialModel`, except the networks.
+        **kwargs: as in `AdversarialModel`; another generator or discriminator takes the place of these.
     """
 
     def __init__(
@@ -62,9 +62,7 @@ class DCGAN(AdversarialModel):
             event_shape,
             checks.levels(levels),
             latent_size=latent_size,
-            generator_network=network,
-            discriminator_network=network,
             objective=objective,
             seed=seed,
-            **kwargs,
+            **{"generator_network": network, "discriminator_network": network, **kwargs},
         )

@@ -12,10 +12,12 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.adversarial.base import AdversarialModel
+from keras_gen.adversarial.networks import OwnDiscriminator
 from keras_gen.core import Signature, Step
 from keras_gen.layers import BatchNormalization
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.spaces import ClassLabel
 
 tfd = tfp.distributions
 
@@ -93,6 +95,11 @@ class InfoGAN(AdversarialModel):
     def build_networks(self):
         """Builds Q, too."""
         super().build_networks()
+        if isinstance(self.discriminator, OwnDiscriminator):
+            raise ValueError(
+                "`discriminator_network` must be a named one, whose features the code is read off; received "
+                f"{self.discriminator.kind}."
+            )
         features, outputs = self.discriminator.num_features, self.num_categories + self.num_continuous
         policy, initializers = self.dtype_policy, [glorot((self.seed, 2, index)) for index in range(2)]
         self.code_layers = [
@@ -207,3 +214,7 @@ class InfoGAN(AdversarialModel):
     def signatures(self):
         """Adds `infer` to what every adversarial model exports."""
         return {**super().signatures(), "infer": Signature(self.infer, self.specs("x", "condition"))}
+
+    def input_space(self, name):
+        """Adds that of categories."""
+        return ClassLabel(self.num_categories) if name == "category" else super().input_space(name)

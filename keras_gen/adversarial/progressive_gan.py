@@ -334,6 +334,10 @@ class ProgressiveGAN(AdversarialModel):
                 values = {weight.path: weight for weight in getattr(self, network).weights}
                 for weight in getattr(model, network).weights:
                     weight.assign(values[weight.path])
+        if self.takes_unit:
+            # All pixels of a channel have one.
+            unit = self.standardization
+            model.standardization.take(*(weight.numpy()[:side, :side] for weight in (unit.location, unit.scale)))
         for name in ("images_shown", "seed_state"):
             getattr(model, name).assign(getattr(self, name))
         return model

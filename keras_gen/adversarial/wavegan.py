@@ -47,6 +47,8 @@ class WaveGAN(AdversarialModel):
         **kwargs: as in `AdversarialModel`, except the networks and levels.
     """
 
+    has_unit = False
+
     def __init__(
         self,
         event_shape,
@@ -68,12 +70,14 @@ class WaveGAN(AdversarialModel):
             event_shape,
             None,
             latent_size=latent_size,
-            generator_network=network,
-            discriminator_network={**network, "phase_shuffle": phase_shuffle},
             objective=objective,
             regularizers=regularizers,
             discriminator_steps=discriminator_steps,
-            **kwargs,
+            **{
+                "generator_network": network,
+                "discriminator_network": {**network, "phase_shuffle": phase_shuffle},
+                **kwargs,
+            },
         )
 
     @property

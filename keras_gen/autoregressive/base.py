@@ -20,7 +20,8 @@ tfd = tfp.distributions
 class AutoregressiveModel(DensityModel):
     r"""A density by the chain rule, $\log p(x) = \sum_i \log p(x_i | x_{<i})$.
 
-    The positions i are the entries of an example, or its pixels if a pixel is drawn as a whole. A subclass builds its
+    Real numbers are standardised on the way in and brought back on the way out: all primitives see them so. The
+    positions i are the entries of an example, or its pixels if a pixel is drawn as a whole. A subclass builds its
     networks and provides
 
     - `conditional`: the distribution of one position,
@@ -139,10 +140,11 @@ class AutoregressiveModel(DensityModel):
     # Densities
 
     def log_prob(self, x, condition=None):
-        return self.log_prob_in_step(*self.validated_pair(x, condition), None)
+        x, condition = self.validated_pair(x, condition)
+        return self.log_prob_in_step(self.inward(x), condition, None) - self.log_volume()
 
     def log_prob_in_step(self, x: tf.Tensor, condition, step: Step | None) -> tf.Tensor:
-        """Computes the log density of valid examples, with the randomness of a step of training unless it is None."""
+        """Computes the log density of `inward` examples, with the randomness of a step of training unless None."""
         positions = tf.reshape(x, (-1, self.num_positions, *self.conditional.position_shape))
         log_probs = self.conditional.log_prob(self.parameters(x, condition, step=step), positions)
         return tf.reduce_sum(log_probs, axis=-1)
@@ -151,7 +153,8 @@ class AutoregressiveModel(DensityModel):
 
     def loss_terms(self, batch, step):
         """The negative log-likelihood in nats, and in bits per dimension."""
-        nll = -self.log_prob_in_step(batch["x"], batch.get("condition"), step if step.training else None)
+        x, condition = self.inward(batch["x"]), batch.get("condition")
+        nll = self.log_volume() - self.log_prob_in_step(x, condition, step if step.training else None)
         return {"loss": nll, **self.likelihood_terms(nll)}
 
     # Sampling
@@ -165,7 +168,7 @@ class AutoregressiveModel(DensityModel):
     def generate(self, noise, condition=None):
         condition = self.validated_condition(condition, **noise)
         draw = self.compiled_positions if tf.executing_eagerly() else self.draw_positions
-        return draw(noise, condition)
+        return self.outward(draw(noise, condition))
 
     def impute(self, x, mask, *, condition=None, seed=None) -> tf.Tensor:
         """Draws missing entries, given all entries before them in the order.
@@ -185,7 +188,8 @@ class AutoregressiveModel(DensityModel):
                 are drawn as a whole.
         """
         x, condition = self.validated_pair(x, condition)
-        missing = np.broadcast_to(np.asarray(mask, bool), x.shape).reshape(x.shape[0], self.num_positions, -1)
+        mask = np.broadcast_to(np.asarray(mask, bool), x.shape)
+        missing = mask.reshape(x.shape[0], self.num_positions, -1)
         if np.any(missing != missing[..., :1]):
             raise ValueError("`mask` must be the same for all channels of a pixel, since pixels are drawn as a whole.")
         missing = missing[..., 0]
@@ -193,7 +197,8 @@ class AutoregressiveModel(DensityModel):
         if np.any(in_order[:, :-1] & ~in_order[:, 1:]):
             raise ValueError("`mask` must mark no entry that comes before a known one in the order.")
         noise = self.noise(x.shape[0], self.next_seed() if seed is None else seed)
-        return self.compiled_positions(noise, condition, x, tf.constant(missing))
+        drawn = self.outward(self.compiled_positions(noise, condition, self.inward(x), tf.constant(missing)))
+        return tf.where(mask, drawn, x)
 
     @functools.cached_property
     def compiled_positions(self):
@@ -208,7 +213,11 @@ class AutoregressiveModel(DensityModel):
         if self.num_positions < self.xla_positions:
             return super().compiled_sample
         noise = tf.function(self.noise, autograph=False)
-        return lambda num_samples, condition, seed: self.compiled_positions(noise(num_samples, seed), condition)
+
+        def sample(num_samples, condition, seed):
+            return self.outward(self.compiled_positions(noise(num_samples, seed), condition))
+
+        return sample
 
     def draw_positions(
         self,

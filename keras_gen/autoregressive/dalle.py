@@ -334,6 +334,8 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
     terms = ("loss", "code_nll", "bits_per_code", "text_nll")
     usage = 'model.decode(model.sample_codes(["a caption"], seed=0))'
 
+    has_unit = False
+
     def __init__(
         self,
         autoencoder: Model | dict,

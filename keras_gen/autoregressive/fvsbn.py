@@ -64,7 +64,7 @@ class FVSBN(AutoregressiveModel):
 
     def parameters_at(self, state, step):
         width = self.conditional.num_parameters
-        return state[:, step * width : (step + 1) * width]
+        return tf.slice(state, (0, step * width), (-1, width))
 
     def observe(self, state, step, x):
         width = self.conditional.num_parameters

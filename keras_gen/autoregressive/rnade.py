@@ -27,15 +27,15 @@ class RNADE(AutoregressiveModel):
     The factors ρ_d compensate for the growth of a with d. As in the paper, a training step multiplies the gradient of
     each μ by its σ: otherwise a narrow component would move much too far.
 
-    Data should be standardised. A scale is never smaller than a thousandth, which keeps the density of data with
-    repeated values finite.
+    A scale is never smaller than a thousandth of an entry's deviation, which keeps the density of data with repeated
+    values finite.
 
     Example:
 
     ```python
     model = keras_gen.autoregressive.RNADE((11,))
     model.compile(keras.optimizers.AdamW(3e-3, weight_decay=0.1), jit_compile=True)
-    model.fit(x_train, batch_size=100, epochs=100)         # standardised real vectors of shape (rows, 11)
+    model.fit(x_train, batch_size=100, epochs=100)         # real vectors of shape (rows, 11)
     model.log_prob(x_test)                                 # nats
     model.sample(16, seed=0)
     ```

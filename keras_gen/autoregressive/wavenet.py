@@ -211,6 +211,8 @@ class WaveNet(AutoregressiveModel):
 
     xla_positions = 256
 
+    has_unit = False
+
     def __init__(
         self,
         event_shape,

@@ -12,10 +12,14 @@ from keras.src.backend.common import global_state
 
 from keras_gen import checks, seeds
 from keras_gen.core import freezing
-from keras_gen.core.inputs import Inputs, named_columns
+from keras_gen.core.inputs import Inputs, first_epoch, named_columns
 from keras_gen.core.signatures import Signature
+from keras_gen.core.standardization import Moments, Standardization, check_resolution
 from keras_gen.core.step import Step, over_replicas
 from keras_gen.spaces import Numbers, Space, levels_or_reals
+
+#: Rows of a generator that are looked at before it is trained on, at most: they are kept in memory until then.
+MOST_ROWS = 100_000
 
 #: Keras' older format has no place for several optimizers, and its loader does not know the classes of this package.
 H5_SENTENCE = "A model is saved to a .keras file, or its weights alone by `save_weights` to a .weights.h5 file."
@@ -55,10 +59,24 @@ class Model(keras.Model):
     Keras knows the classes of this package, under their names; a class of a user's is registered by the user, or passed
     as a custom object.
 
+    Real numbers may be in any unit. The networks see them standardised: before its first step of training, `fit` takes
+    the mean and the deviation of each entry, of images those of each channel, from all rows of an epoch. What a model
+    returns is in the unit of the data: draws, and likelihoods, bounds and energies, whose log-determinant is counted.
+    An entry that is the same in all rows is shifted alone. A model from a file keeps its units.
+
     Args:
+        standardize: whether `fit` takes the units of real numbers from the first data that it sees; otherwise they
+            stay as they are. None takes the class's own: all do so but mixtures and probabilistic PCA, which fit any
+            unit, and whose least scales are in that of the data.
         seed: whole number from which all randomness of the model starts.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
     """
+
+    #: Whether `fit` takes units from the data unless it is told otherwise.
+    standardizes: bool = True
+
+    #: The units of columns of real numbers, by name.
+    column_units: dict[str, Standardization] = {}
 
     #: Names of the tensors that `loss_terms` returns; each is logged under its name.
     terms: tuple[str, ...] = ("loss",)
@@ -93,10 +111,11 @@ class Model(keras.Model):
         model._passed_on = tuple(name for name in (*names_of(args, cls), *kwargs) if name not in named)
         return model
 
-    def __init__(self, *, seed: int = 0, **kwargs):
+    def __init__(self, *, standardize: bool | None = None, seed: int = 0, **kwargs):
         # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
         super().__init__(autocast=False, **kwargs)
         self.seed = seed
+        self.standardize = self.standardizes if standardize is None else standardize
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Keras saves the weights of a model, and a generator's state only when it is one of them.
         self.seed_state = self.seed_generator.state
@@ -347,12 +366,50 @@ class Model(keras.Model):
         if isinstance(x, tf.data.Dataset):
             # A data set is shuffled by its maker; Keras would warn that it does not.
             kwargs.setdefault("shuffle", False)
+        columns = x if isinstance(x, dict) else {next(iter(self.spaces)): x[0] if isinstance(x, tuple) and x else x}
+        for name in self.column_units:
+            check_resolution(columns.get(name), name)
         x = self.input_checks().checked(x, y, sample_weight, class_weight)
+        with plain_errors():
+            x = self.first_look(x, kwargs.get("steps_per_epoch"), kwargs.get("validation_split") or 0.0)
         if validation_data is not None:
             columns = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             validation_data = self.input_checks("validation_data").checked(*columns)
         with plain_errors():
             return super().fit(x, None, *args, validation_data=validation_data, **kwargs)
+
+    def first_look(self, x, steps: int | None, validation_split: float = 0.0):
+        """Takes the units of real numbers from the data that `fit` is about to train on, and returns these.
+
+        Args:
+            x: checked columns by name, or batches of them.
+            steps: batches in an epoch; None for all.
+            validation_split: share of arrays, at their end, that is not trained on.
+        """
+        units = {name: unit for name, unit in self.column_units.items() if not unit.adapted.numpy()}
+        if not units or not self.standardize:
+            return x
+        moments = {name: Moments(self.spaces[name].shape, self.axes_of_unit(name)) for name in units}
+        batches, x = first_epoch(x, steps, MOST_ROWS)
+        for element in batches:
+            columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
+            for name, found in moments.items():
+                # As Keras splits arrays.
+                kept = slice(math.floor(len(columns[name]) * (1.0 - validation_split)))
+                found.add(columns[name][kept], None if weights is None else weights[kept])
+        for name, unit in units.items():
+            unit.take(moments[name].mean, moments[name].scale(constant=True))
+        return x
+
+    def channel_units(self, **shapes: tuple[int, ...]) -> dict[str, Standardization]:
+        """Returns new units, of each channel, for columns of images of some shapes; none for levels."""
+        if self.levels is not None:
+            return {}
+        return {name: Standardization(shape[-1:], name=f"unit_{name}") for name, shape in shapes.items()}
+
+    def axes_of_unit(self, name: str) -> tuple[int, ...]:
+        """Returns the axes of a column's values whose entries share one unit: height and width of images."""
+        return (0, 1) if len(self.spaces[name].shape) == 3 else ()
 
     def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`, with the checks and the weights of `fit`."""
@@ -431,18 +488,30 @@ class Model(keras.Model):
         """Returns the inputs of a signature that are columns: name to `tf.TensorSpec`, of those that the model has."""
         return {name: self.spaces[name].spec(name) for name in names if name in self.spaces}
 
+    def input_space(self, name: str) -> Space | None:
+        """Returns what an input of a signature holds for each example: a column's space; None for anything else.
+
+        A SavedModel checks it. Real numbers without a space, such as noise, have to be finite.
+        """
+        return self.spaces.get(name)
+
+    def scalar_checks(self, name: str) -> dict[str, Callable]:
+        """Returns what a number that a signature or `sample` takes has to be: phrase to function of the number."""
+        return {"at least 1": lambda value: value >= 1} if name == "num_samples" else {}
+
     def example_input(self, name: str, spec: tf.TensorSpec, num: int, seed: int) -> tf.Tensor:
         """Returns `num` values that an input of a signature may have, to compare exports on.
 
         Args:
-            name: the input's name; a column has examples of its space.
+            name: the input's name; where it has a space, it gets examples of that.
             spec: its shape and dtype; whole numbers are given for integers, and standard normal ones for anything else,
                 such as a latent code.
             num: number of examples.
             seed: seed of random values.
         """
-        if name in self.spaces:
-            return self.spaces[name].examples(num, (seed, 1))
+        space = self.input_space(name)
+        if space is not None:
+            return tf.cast(space.examples(num, (seed, 1)), spec.dtype)
         if name == "num_samples":
             return tf.constant(num, spec.dtype)
         shape = [num if size is None else size for size in spec.shape]
@@ -468,22 +537,33 @@ class EventModel(Model):
 
     Its batches hold "x", the examples, and "condition" where there is one.
 
+    A subclass whose density sees real numbers passes them through `inward` and `outward`, or through `scaled` and
+    `unscaled` of its `event_space`, and counts `log_volume`.
+
     Args:
         event_shape: shape of one example, without the batch.
         levels: number of levels of a discrete entry; examples are whole numbers `0..levels-1`. None stands for
             real numbers.
         seed: whole number from which all randomness of the model starts.
-        **kwargs: `name` and `dtype`, as in `keras.Model`.
+        **kwargs: as in `Model`.
     """
 
     #: What the model is conditioned on; None for an unconditional model.
     condition_space: Space | None = None
+
+    #: Whether a model without levels is one of real numbers, which have a unit.
+    has_unit: bool = True
+
+    #: The unit of real numbers; None of a model of something else.
+    standardization: Standardization | None = None
 
     def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
         # First, since the terms of a model may depend on them.
         self.event_shape = checks.event_shape(event_shape)
         self.levels = checks.levels(levels, allow_none=True)
         super().__init__(seed=seed, **kwargs)
+        if self.levels is None and self.has_unit:
+            self.standardization = Standardization(self.unit_shape)
 
     @property
     def spaces(self):
@@ -493,7 +573,7 @@ class EventModel(Model):
     @property
     def event_space(self) -> Numbers:
         """The space of an example."""
-        return levels_or_reals(self.event_shape, self.levels)
+        return levels_or_reals(self.event_shape, self.levels, self.standardization)
 
     @property
     def event_size(self) -> int:
@@ -504,6 +584,67 @@ class EventModel(Model):
     def draws_steps(self) -> bool:
         """Whether draws move in steps, such as levels, so that rounding leaves a number as it is or moves it far."""
         return self.levels is not None
+
+    # The unit of real numbers
+
+    @property
+    def shared_axes(self) -> tuple[int, ...]:
+        """Axes of an example whose entries share one location and one scale: height and width of images."""
+        return (0, 1) if len(self.event_shape) == 3 else ()
+
+    @property
+    def unit_shape(self) -> tuple[int, ...]:
+        """Shape of location and scale, which broadcasts to that of an example."""
+        return self.event_shape
+
+    @property
+    def column_units(self):
+        return {"x": self.standardization} if self.takes_unit else {}
+
+    def axes_of_unit(self, name):
+        return self.shared_axes
+
+    @property
+    def takes_unit(self) -> bool:
+        """Whether the unit is that of examples themselves."""
+        return self.levels is None and self.has_unit
+
+    def log_volume(self) -> tf.Tensor | float:
+        """Returns what a log density of standardised examples has in excess, in nats: the logarithm of their scales."""
+        return 0.0 if self.standardization is None else self.standardization.log_volume()
+
+    def inward(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns valid examples in the unit of the networks: real numbers standardised, anything else as it is."""
+        return self.event_space.scaled(x) if self.takes_unit else x
+
+    def outward(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns the inverse of `inward`."""
+        return self.event_space.unscaled(x) if self.takes_unit else x
+
+    def adapt(self, x) -> None:
+        """Takes the unit of real numbers from data, as `fit` does unless this has been called.
+
+        Args:
+            x: examples of shape `(rows, *event_shape)` that represent the data.
+
+        Raises:
+            ValueError: if the model is one of levels, the shape or a value is not the expected one, or an entry is the
+                same in all rows or differs by less than float32 can tell apart.
+        """
+        if self.standardization is None:
+            raise ValueError(f"`adapt` needs real numbers; this {type(self).__name__} is one of {self.event_space}.")
+        self.take_unit(x, constant=False)
+
+    def take_unit(self, x, *, constant: bool = True) -> None:
+        """Takes the unit of real numbers from examples.
+
+        Args:
+            x: examples of shape `(rows, *event_shape)`.
+            constant: whether an entry may be the same in all rows; it is shifted alone then.
+        """
+        check_resolution(x)
+        moments = Moments(self.event_shape, self.shared_axes).add(self.validated(x))
+        self.standardization.take(moments.mean, moments.scale(constant=constant))
 
     # Condition
 

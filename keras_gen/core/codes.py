@@ -109,11 +109,9 @@ class Codes:
             verbs["reconstruct"] = Signature(reconstruct, x)
         return {**super().signatures(), **verbs}
 
-    def example_input(self, name, spec, num, seed):
-        """Adds codes."""
-        if name == self.code_name:
-            return tf.cast(self.code_space.examples(num, (seed, 1)), spec.dtype)
-        return super().example_input(name, spec, num, seed)
+    def input_space(self, name):
+        """Adds that of codes."""
+        return self.code_space if name == self.code_name else super().input_space(name)
 
 
 class DrawsFromCodes(Codes):

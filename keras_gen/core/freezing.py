@@ -125,7 +125,11 @@ def with_frozen_parts(init: Callable) -> Callable:
             return init(self, *args, **kwargs)
         trainable = kwargs.pop("trainable", True)
         init(self, *args, **kwargs)
-        self.frozen_at_start = flags_of(self)
+        others = [path for path, part in parts(self) if getattr(part, "frozen_by_others", False)]
+        flags = flags_of(self).items()
+        self.frozen_at_start = {
+            path: flag for path, flag in flags if not path.startswith(tuple(f"{other}/" for other in others))
+        }
         if frozen_parts is not None or not trainable:
             freeze_parts(self, trainable, frozen_parts or {})
 

@@ -1,6 +1,7 @@
 """What people give to `fit`, `evaluate` and `predict`: columns by name, checked wherever they come from."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import keras
@@ -191,6 +192,42 @@ class Inputs:
             return {**columns, "sample_weight": weights * tf.cast(columns.get("sample_weight", 1.0), tf.float32)}
 
         return weigh
+
+
+def first_epoch(x, steps: int | None, most_rows: int) -> tuple[Iterable, object]:
+    """Returns the batches of the first epoch, for a look at them, and what `fit` is to take then.
+
+    Args:
+        x: data that are checked: columns by name, or batches of them.
+        steps: batches in an epoch; None for all.
+        most_rows: rows of a generator after which the look ends: it can be read once, and its batches are kept.
+
+    Raises:
+        ValueError: if the data never end and `steps` is None, or if they are distributed already.
+    """
+    if isinstance(x, tf.distribute.DistributedDataset):
+        raise ValueError(
+            "`x` must be a data set that is not distributed yet, where a model has not seen any data; received a "
+            f"{type(x).__name__}."
+        )
+    if isinstance(x, tf.data.Dataset):
+        if steps is None and x.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError("`steps_per_epoch` must be given for a data set that never ends; received None.")
+        return (x if steps is None else x.take(steps)), x
+    if isinstance(x, keras.utils.PyDataset):
+        num_batches = x.num_batches if steps is None else min(steps, x.num_batches or steps)
+        if num_batches is None:
+            raise ValueError("`steps_per_epoch` must be given for a data set that never ends; received None.")
+        return (x[index] for index in range(num_batches)), x
+    if isinstance(x, Iterator):
+        batches, num_rows = [], 0
+        for batch in itertools.islice(x, steps):
+            batches.append(batch)
+            num_rows += len(tf.nest.flatten(batch)[0])
+            if num_rows >= most_rows:
+                break
+        return batches, (batch for part in (batches, x) for batch in part)
+    return [x], x
 
 
 class CheckedPyDataset(keras.utils.PyDataset):

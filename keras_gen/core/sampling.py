@@ -82,7 +82,7 @@ class GenerativeModel(EventModel):
 
         Raises:
             TypeError: if the model has no such option, or a value is not a number of the kind of its default.
-            ValueError: if a value is NaN.
+            ValueError: if a value is NaN, or fails one of `scalar_checks`.
         """
         defaults = self.sampling_options()
         unknown = sorted(set(options) - set(defaults))
@@ -94,6 +94,9 @@ class GenerativeModel(EventModel):
                 checks.boolean(name, value)
             else:
                 checks.number(name, value, whole=isinstance(defaults[name], int))
+            for phrase, holds in self.scalar_checks(name).items():
+                if not holds(value):
+                    raise ValueError(f"`{name}` must be {phrase}, received {value}.")
         return {name: tf.constant(options.get(name, default), dtype_of(default)) for name, default in defaults.items()}
 
     def sample_on_examples(self, num_samples: int, *, seed, **options) -> tf.Tensor:

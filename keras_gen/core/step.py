@@ -1,6 +1,8 @@
 """One step: its randomness, the weights of its examples, and what it leaves behind."""
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -113,7 +115,12 @@ class Step:
         """Returns a step of the same seed whose updates are forgotten, for passes that leave nothing behind."""
         return Step(self.seed, **self._settings())
 
-    def record(self, compute: Callable[[], dict], variables: list[keras.Variable]) -> dict:
+    def record(
+        self,
+        compute: Callable[[], dict],
+        variables: list[keras.Variable],
+        given: list[tuple[keras.Variable, tf.Tensor]] = (),
+    ) -> dict:
         """Returns what a function computes, and turns what it assigns to variables into updates.
 
         Layers of Keras, such as batch normalization, assign their statistics in a forward pass. Here, the assignments
@@ -123,9 +130,11 @@ class Step:
         Args:
             compute: function without arguments.
             variables: the variables that may change.
+            given: values that the function sees of other variables, such as the state of a generator of seeds.
         """
         updates = [self._updates[id(variable)] for variable in variables if id(variable) in self._updates]
-        with keras.StatelessScope([(variable, value) for variable, value in updates if not callable(value)]) as scope:
+        seen = [*((variable, value) for variable, value in updates if not callable(value)), *given]
+        with self.active(), keras.StatelessScope(seen) as scope:
             before = dict(scope.state_mapping)
             found = compute()
         for variable in variables:
@@ -133,6 +142,15 @@ class Step:
             if value is not before.get(id(variable)):
                 self.update(variable, value)
         return found
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Makes this the step that `active_step` returns, for as long as the block lasts."""
+        before, threads.step = active_step(), self
+        try:
+            yield
+        finally:
+            threads.step = before
 
     def apply(self) -> None:
         """Gives all variables their new values."""
@@ -149,6 +167,15 @@ class Step:
 
     def _settings(self) -> dict:
         return {name: getattr(self, name) for name in ("training", "sample_weight", "iteration", "momentum")}
+
+
+#: The step of each thread; every replica of a strategy has a thread.
+threads = threading.local()
+
+
+def active_step() -> Step | None:
+    """Returns the step whose terms are being computed, or None outside of training and evaluation."""
+    return getattr(threads, "step", None)
 
 
 def over_replicas(values: tf.Tensor) -> tf.Tensor:

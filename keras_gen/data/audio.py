@@ -68,6 +68,24 @@ def read_wav(path: pathlib.Path) -> tuple[int, np.ndarray]:
     return rate, sound.mean(axis=1) if sound.ndim == 2 else sound
 
 
+def size_of_wav(path: pathlib.Path) -> tuple[int, int]:
+    """Returns sample rate and number of samples of a WAV file, where that is possible without reading its sound.
+
+    Raises:
+        ValueError: as in `read_wav`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)
+            rate, sound = wavfile.read(path, mmap=True)
+    except (ValueError, EOFError, OSError, struct.error):
+        # Samples of 24 bits cannot be mapped; anything else is named by the reader.
+        rate, sound = read_wav(path)
+    if sound.size == 0:
+        raise ValueError(f"`name`: {path} holds no sound; at least one sample is expected.")
+    return rate, len(sound)
+
+
 def amplitudes(sound: np.ndarray) -> np.ndarray:
     """Returns samples of any dtype as float32 from -1 to 1: whole numbers by their range, bytes around 128."""
     if sound.dtype == np.uint8:
@@ -83,6 +101,13 @@ def resampled(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
         return waveform
     divisor = math.gcd(rate, wanted)
     return np.clip(signal.resample_poly(waveform, wanted // divisor, rate // divisor), -1.0, 1.0).astype(np.float32)
+
+
+def of_length(waveform: np.ndarray, length: int, behind: float) -> np.ndarray:
+    """Returns the first samples of a waveform, float32, with a number for each sample behind its end."""
+    example = np.full(length, behind, np.float32)
+    example[: len(waveform)] = waveform[:length]
+    return example
 
 
 def normalized(waveforms: np.ndarray) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Columns of examples as readers find them, on their way to three splits whose spaces are known."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 
+from keras_gen.data.stored import StoredRows, parts_of
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Sound, Space
 
 #: Beyond this many bytes, examples are not held in memory.
@@ -62,6 +64,9 @@ def label_space(columns: Columns, known: ClassLabel | None, name: str) -> ClassL
         if "condition" not in found:
             raise ValueError(f"{refused} has none.")
         labels, num = found["condition"], len(found["x"])
+        if not isinstance(labels, np.ndarray):
+            # Labels that stay in files are of known classes.
+            return known
         if labels.dtype.kind not in "bui" or labels.shape != (num,):
             raise ValueError(
                 f"{refused} holds labels of shape {labels.shape} and dtype {labels.dtype} in its {split} split; whole "
@@ -116,7 +121,8 @@ def example_space(columns: Columns, name: str) -> Numbers:
     """Returns the space that the values of arrays tell: levels of whole numbers, else real numbers.
 
     Bits have 2 levels, bytes 256, and other whole numbers as many as the largest of them tells. All splits are looked
-    at before anything is cast.
+    at before anything is cast; only whether real numbers that stay in their file are finite is left to training, which
+    looks at each batch.
 
     Raises:
         ValueError: if the values are no finite numbers, whole numbers go below 0, or splits have several kinds or
@@ -137,11 +143,12 @@ def example_space(columns: Columns, name: str) -> Numbers:
                 f"`name`: {name} must hold whole numbers or real numbers in all splits; its train split has dtype "
                 f"{first.dtype}, its {split} split {x.dtype}."
             )
-        if x.dtype.kind == "f" and not np.isfinite(x).all():
+        if x.dtype.kind == "f" and isinstance(x, np.ndarray) and not np.isfinite(x).all():
             raise ValueError(f"`name`: {name} holds NaN or infinity; finite numbers are expected.")
     if first.dtype.kind == "f":
         return Reals(first.shape[1:] or (1,))
-    least, largest = (int(extreme([extreme(found["x"]) for found in columns.values()])) for extreme in (np.min, np.max))
+    ranges = [range_of(found["x"]) for found in columns.values()]
+    least, largest = min(low for low, _ in ranges), max(high for _, high in ranges)
     if least < 0:
         raise ValueError(
             f"`name`: {name} holds whole numbers from {least} to {largest}, but levels count from 0: subtract {least}, "
@@ -152,12 +159,17 @@ def example_space(columns: Columns, name: str) -> Numbers:
     return Levels(shape, 2 if largest <= 1 else 256 if first.dtype == np.uint8 else largest + 1)
 
 
-def checked_levels(columns: Columns, space: Numbers, levels: int, name: str) -> Levels:
-    """Returns a space with another number of levels.
+def with_levels(columns: Columns, space: Numbers, levels: int, name: str) -> tuple[Columns, Levels]:
+    """Returns examples as levels of another number, real numbers that are whole among them, and their space.
 
     Raises:
-        ValueError: if the examples are no levels, or one is beyond them.
+        ValueError: if the examples are no whole numbers, or one is beyond the levels.
     """
+    if isinstance(space, Reals):
+        x = [found["x"] for found in columns.values()]
+        if all(np.all((part >= 0.0) & (part == np.floor(part))) for part in x):
+            columns = {split: {**found, "x": found["x"].astype(np.int64)} for split, found in columns.items()}
+            space = Levels(space.shape, levels)
     if not isinstance(space, Levels):
         raise ValueError(f"`levels` must be None: {name} holds real numbers; received {levels}.")
     for split, found in columns.items():
@@ -166,7 +178,37 @@ def checked_levels(columns: Columns, space: Numbers, levels: int, name: str) -> 
                 f"`levels` must be above the largest level, {found['x'].max()} in the {split} split of {name}; "
                 f"received {levels}."
             )
-    return Levels(space.shape, levels)
+    return columns, Levels(space.shape, levels)
+
+
+def range_of(x: Column) -> tuple[int, int]:
+    """Returns the least and the largest of whole numbers; 0 and 255 of bytes in a file, as soon as one is no bit."""
+    least, largest = 0, 0
+    for index, part in enumerate(parts_of(x)):
+        low, high = int(part.min()), int(part.max())
+        least, largest = (low, high) if index == 0 else (min(least, low), max(largest, high))
+        if isinstance(x, StoredRows) and part.dtype == np.uint8 and largest > 1:
+            return 0, 255
+    return least, largest
+
+
+def moments(x: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation of each entry, float64, in one pass; missing entries do not count.
+
+    Parts are put together as in Chan, Golub and LeVeque (1983, https://doi.org/10.1080/00031305.1983.10483115).
+    """
+    count, mean, squares = 0, 0.0, 0.0
+    for part in parts_of(x):
+        part = part.astype(np.float64)
+        more = np.sum(~np.isnan(part), axis=0)
+        total = np.maximum(count + more, 1)
+        mean_of_part = np.nansum(part, axis=0) / np.maximum(more, 1)
+        squares_of_part = np.nansum(np.square(part - mean_of_part), axis=0)
+        away = mean_of_part - mean
+        squares = squares + squares_of_part + away**2 * (count * more / total)
+        mean = mean + away * (more / total)
+        count = count + more
+    return mean, np.sqrt(squares / np.maximum(count, 1))
 
 
 def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -185,8 +227,7 @@ def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] 
         raise ValueError(f"`standardize` must be False: {name} holds sound, whose amplitudes go from -1 to 1.")
     if isinstance(space, Levels):
         raise ValueError(f"`standardize` must be False: {name} holds whole levels.")
-    x = x.astype(np.float64)
-    mean, scale = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
+    mean, scale = moments(x)
     # A deviation that rounding alone can make is none.
     varies = scale > 8.0 * np.finfo(np.float64).eps * np.abs(mean)
     if not varies.all():
@@ -213,17 +254,22 @@ def given_scale(scale: tuple[np.ndarray, np.ndarray], space: Numbers, name: str)
 #: Share of a column's deviation that float32 has to tell apart.
 RESOLUTION = 1e-3
 
+#: Rows of an array in a file that are looked at for that.
+RESOLUTION_ROWS = 10_000
+
 
 def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
     """Raises an error if values differ by less than float32 can tell apart, as times in seconds do.
 
     Args:
-        x: real examples, float64.
+        x: real examples, float64; of those in a file, some that are evenly spread.
         name: name of the set.
         names: names of the columns, where they have some.
     """
     if x.dtype != np.float64 or not len(x):
         return
+    if isinstance(x, StoredRows):
+        x = x.file.read(np.arange(0, x.file.shape[0], -(-x.file.shape[0] // RESOLUTION_ROWS)))
     x = x.reshape(len(x), -1)
     deviation, largest = np.nanstd(x, axis=0), np.nanmax(np.abs(x), axis=0, initial=0.0)
     spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
@@ -239,16 +285,25 @@ def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
 
 def padded_with_silence(columns: Columns, space: Sound) -> tuple[Columns, Sound]:
     """Returns sounds with silence in place of the samples that are missing, and their space."""
-    silent = {split: {**found, "x": np.nan_to_num(found["x"])} for split, found in columns.items()}
-    return silent, dataclasses.replace(space, missing=False)
+
+    def silent(x):
+        return np.nan_to_num(x) if isinstance(x, np.ndarray) else x.silent()
+
+    columns = {split: {**found, "x": silent(found["x"])} for split, found in columns.items()}
+    return columns, dataclasses.replace(space, missing=False)
 
 
 def as_examples(x: Column, space: Numbers, scale: tuple[np.ndarray, np.ndarray] | None) -> Column:
-    """Returns an array as it is kept: levels as bytes where they fit, real numbers standardised and then as float32."""
+    """Returns an array as it is kept: levels as bytes where they fit, real numbers standardised and then as float32.
+
+    Rows in a file become so when they are read.
+    """
+    if isinstance(x, StoredRows):
+        return dataclasses.replace(x, convert=functools.partial(as_examples, space=space, scale=scale))
     if not isinstance(x, np.ndarray):
         return x
     if isinstance(space, Levels):
-        x = x.astype(np.uint8) if space.num_levels <= 256 else x
+        x = x.astype(np.uint8 if space.num_levels <= 256 else x.dtype.newbyteorder("="))
     else:
         x = x if scale is None else (x.astype(np.float64) - scale[0]) / scale[1]
         x = x.astype(np.float32)

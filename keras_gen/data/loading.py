@@ -13,17 +13,18 @@ from keras_gen.data.columns import (
     Reading,
     as_examples,
     check_resolution,
-    checked_levels,
     example_space,
     given_scale,
     label_space,
     padded_with_silence,
     standard_scale,
     three_splits,
+    with_levels,
 )
 from keras_gen.data.readers.arrays import read_npy, read_npz
 from keras_gen.data.readers.digits import read_breast_cancer, read_digits, read_photos
 from keras_gen.data.readers.folders import read_folder
+from keras_gen.data.readers.large_tables import is_large, read_large_table
 from keras_gen.data.readers.sounds import read_tones
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, read_frame, read_table, suffix_of
 from keras_gen.data.readers.tfds import read_tfds
@@ -32,7 +33,7 @@ from keras_gen.spaces import Reals
 
 #: Why a set does not take an argument that is for sets of another kind.
 REASONS = {
-    "image_size": "is no folder of images",
+    "image_size": "is no folder and no TFDS set of images",
     "audio_length": "holds no sound",
     "padding": "holds no sound",
     "channels": "is no folder of images",
@@ -82,16 +83,17 @@ def load(
               folder of images or of WAV files (likewise, or with subfolders `train`, `val` and `test`). The labels of
               a folder are the subfolders that its files lie in, in alphabetical order. Tables are text with any usual
               delimiter, decimal mark and encoding (`.csv`, `.tsv`, `.data`, `.txt`, also packed as `.gz`, `.bz2`,
-              `.xz` or `.zip`), or `.parquet`; their columns are real numbers, whole or not;
+              `.xz` or `.zip`), or `.parquet`; their columns are real numbers, whole or not, unless `levels` is given;
             - a pandas DataFrame.
         batch_size: examples in a batch, of all replicas and workers together.
         seed: seed of the order of the training examples.
         binarization: "none", "threshold", "static" or "dynamic"; see `Splits.binarized`.
         levels: number of levels of an entry; None finds it: 2 for bits, 256 for bytes, the largest value plus one
-            for other integers; floats are real numbers.
+            for other integers. Floats, and all numbers of a table, are real numbers then, whole or not; with a number
+            of levels, those that are whole are levels.
         labels: whether to yield `(x, label)` instead of `x`.
-        image_size: (height, width) to which the images of a folder are resized, or one number for a square. None
-            expects images of one size.
+        image_size: (height, width) to which the images of a folder or of a TFDS set are resized, or one number for a
+            square. None expects images of one size.
         channels: channels of the images of a folder: 1 for grey, 3 for colour, 4 for colour and opacity. None takes 1
             where all are grey, else 3, with white behind what is transparent.
         bad_files: "refuse" names all files of a folder that cannot be read in one error; "skip" leaves them out.
@@ -137,7 +139,7 @@ def load(
     if "padding" in reading.options and padding == "silence":
         found, space = padded_with_silence(found, space)
     if levels is not None:
-        space = checked_levels(found, space, checks.levels(levels), name)
+        found, space = with_levels(found, space, checks.levels(levels), name)
     if isinstance(standardize, bool):
         scale = standard_scale(found["train"]["x"], space, name, reading.names) if standardize else None
     else:
@@ -200,10 +202,11 @@ def read(
         return read_folder(path, audio_length=audio_length, **images), path.name
     suffix = suffix_of(path)
     if suffix not in (".npz", ".npy", *TABLE_SUFFIXES):
-        return read_tfds(name, tuple(built_in), audio_length), name
+        return read_tfds(name, tuple(built_in), audio_length, image_size), name
     if not path.is_file():
         raise FileNotFoundError(f"`name`: there is no file {name}.")
     readers = {".npz": read_npz, ".npy": read_npy}
     if suffix in readers:
         return readers[suffix](path), path.name
-    return read_table(path, columns=columns, text=text, missing=missing), path.name
+    reader = read_large_table if is_large(path) else read_table
+    return reader(path, columns=columns, text=text, missing=missing), path.name

@@ -335,9 +335,7 @@ class NewExamples:
         waveform = audio.resampled(waveform, rate, self.space.sample_rate or rate)
         (length,) = self.space.shape[:1]
         missing = self.space.missing and self.reading.get("padding", "missing") == "missing"
-        example = np.full(length, np.nan if missing else 0.0, np.float32)
-        example[: len(waveform)] = waveform[:length]
-        return example.reshape(self.space.shape)
+        return audio.of_length(waveform, length, np.nan if missing else 0.0).reshape(self.space.shape)
 
     def say_what_was_done(self):
         """Prints, as a warning, how many images were resized and which files were left out."""

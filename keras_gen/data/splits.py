@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_gen import checks, seeds
 from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.columns import Column
-from keras_gen.spaces import Levels, Sound, Space
+from keras_gen.spaces import Levels, Reals, Sound, Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -389,9 +389,32 @@ class Splits:
             "num_examples": {split: source.num_examples for split, source in self.sources.items()},
         }
 
+    def summary(self) -> str:
+        """Returns in a line what examples are and how many there are."""
+        columns = {"": self.spaces["x"]} if "x" in self.spaces else {f"{name} ": s for name, s in self.spaces.items()}
+        examples = ", ".join(name + summary_of(space) for name, space in columns.items())
+        standardised = "" if self.scale is None else ", standardised"
+        bits = "" if self.binarization == "none" else f", by binarization {self.binarization}"
+        sizes = ", ".join(f"{source.num_examples:,} {split}" for split, source in self.sources.items())
+        return f"{examples}{standardised}{bits}; examples: {sizes}"
+
+    def in_data_units(self, rows: np.ndarray) -> np.ndarray:
+        """Returns standardised rows as they were, float32."""
+        mean, deviation = self.scale
+        return (rows * deviation + mean).astype(np.float32)
+
     def scale_description(self) -> dict[str, list]:
         """Returns the mean and the deviation that standardised each entry."""
         return {name: np.asarray(part).tolist() for name, part in zip(("mean", "deviation"), self.scale, strict=True)}
+
+
+def summary_of(space: Space) -> str:
+    """Returns what a column holds, in words."""
+    if isinstance(space, Levels):
+        return f"levels 0 to {space.num_levels - 1} of shape {space.shape}"
+    if isinstance(space, Reals) and len(space.shape) == 1:
+        return f"{space.shape[0]} columns of real numbers"
+    return f"{space.expected} of shape {space.shape}"
 
 
 def described(space: Space) -> dict:

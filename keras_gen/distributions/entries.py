@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import stats
 
+from keras_gen.core.standardization import Standardization
 from keras_gen.spaces import Levels
 
 tfd = tfp.distributions
@@ -118,7 +119,7 @@ class Normal(Conditional):
         """Returns means and scales, each of shape `(...)`."""
         mean = parameters[..., 0]
         if self.scale is not None:
-            return mean, tf.fill(tf.shape(mean), self.scale)
+            return mean, self.scale * tf.ones_like(mean)
         return mean, self.min_scale + tf.nn.softplus(parameters[..., 1])
 
     def log_prob(self, parameters, x):
@@ -133,6 +134,40 @@ class Normal(Conditional):
 
     def mean(self, parameters):
         return parameters[..., 0]
+
+
+@dataclasses.dataclass(frozen=True)
+class InUnit(Conditional):
+    """A distribution of standardised real numbers, as one of the numbers themselves; of all entries of an example."""
+
+    #: The distribution; a fixed scale is in the data's units.
+    conditional: Conditional
+    #: The unit that a model has taken from its data.
+    unit: Standardization
+
+    @property
+    def num_parameters(self) -> int:
+        return self.conditional.num_parameters
+
+    @property
+    def standardized(self) -> Conditional:
+        """The distribution of standardised numbers."""
+        scale = getattr(self.conditional, "scale", None)
+        if scale is None:
+            return self.conditional
+        return dataclasses.replace(self.conditional, scale=scale / self.unit.scale.value)
+
+    def log_prob(self, parameters, x):
+        return self.standardized.log_prob(parameters, self.unit.forward(x)) - tf.math.log(self.unit.scale.value)
+
+    def noise_distributions(self):
+        return self.conditional.noise_distributions()
+
+    def draw(self, parameters, noise):
+        return self.unit.inverse(self.standardized.draw(parameters, noise))
+
+    def mean(self, parameters):
+        return self.unit.inverse(self.standardized.mean(parameters))
 
 
 @dataclasses.dataclass(frozen=True)

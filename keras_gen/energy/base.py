@@ -78,11 +78,9 @@ class EnergyModel(GenerativeModel):
         specs = {name: space.spec(name) for name, space in self.energy_spaces.items()}
         return {**super().signatures(), "energy": Signature(energy, specs)}
 
-    def example_input(self, name, spec, num, seed):
-        """Adds the parts of h."""
-        if name in self.hidden_spaces:
-            return self.hidden_spaces[name].examples(num, (seed, 1))
-        return super().example_input(name, spec, num, seed)
+    def input_space(self, name):
+        """Adds those of the parts of h."""
+        return self.hidden_spaces[name] if name in self.hidden_spaces else super().input_space(name)
 
 
 # Chains

@@ -200,8 +200,8 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
         means = {name: tf.stop_gradient(mean) for name, mean in means.items()}
         free_energy = machine.variational_free_energy(means, self.hidden_layers)
         reconstruction = self.units["x"].log_prob(machine.natural("x", means), means["x"])
-        loss = free_energy - self.chain_free_energy(machine, step)
-        return {"loss": loss, "free_energy": free_energy, "reconstruction": reconstruction}
+        loss, volume = free_energy - self.chain_free_energy(machine, step), self.log_volume()
+        return {"loss": loss, "free_energy": free_energy + volume, "reconstruction": reconstruction - volume}
 
     def chain_free_energy(self, machine: LayeredMachine, step: Step) -> tf.Tensor:
         """Returns the mean free energy of the chains' odd layers after their sweeps, a scalar in nats."""

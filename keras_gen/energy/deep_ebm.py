@@ -20,6 +20,7 @@ from keras_gen.energy.base import EnergyModel, Rows, repeated
 from keras_gen.energy.networks import NETWORKS
 from keras_gen.energy.objectives import OBJECTIVES
 from keras_gen.layers.loops import block_loop
+from keras_gen.networks import argument_value, component_value
 from keras_gen.spaces import ClassLabel, Reals
 
 #: The objective of Grathwohl et al. (2020). Squares of energies, which they leave out, keep these in place.
@@ -49,7 +50,7 @@ class DeepEBM(EnergyModel):
     With $s = \sqrt{2η}$ and small steps η, x comes to follow p. Steps as large as the default ones, with so little
     noise and clipped gradients, are those of practice for images (Du and Mordatch, 2019): they sharpen what the energy
     says, and the energy is no log-density then. Networks and dynamics see levels spread over [-1, 1], where x stays
-    inside, and real numbers as they are: these should be standardised.
+    inside, and standardised real numbers.
 
     Example:
 
@@ -70,8 +71,8 @@ class DeepEBM(EnergyModel):
         levels: number of levels of an entry; None for real numbers.
         network: a network in `energy.networks`, "dense" or "convolutional", or a dict of its name and its arguments,
             such as `{"name": "dense", "spectral_norm": True}`; or any layer or model of Keras that maps examples to
-            outputs of shape `(batch, 1)`, or `(batch, num_classes)`, of which a new one is made. None takes
-            convolutions for images and dense layers for anything else.
+            outputs of shape `(batch, 1)`, or `(batch, num_classes)`, without dropout and batch normalization. None
+            takes convolutions for images and dense layers for anything else.
         objective: how the energy learns: "maximum_likelihood", "denoising_score_matching" or "noise_contrastive", or a
             dict of the name and the arguments of the class in `energy.objectives`.
         num_steps: Langevin steps of a draw.
@@ -110,9 +111,7 @@ class DeepEBM(EnergyModel):
         objective_class, arguments = checks.component("objective", objective, OBJECTIVES)
         self.objective_terms = objective_class.terms
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
-        if isinstance(network, keras.layers.Layer):
-            network = {"name": "keras", "layer": keras.saving.serialize_keras_object(network)}
-        self.network = network
+        self.network = argument_value("network", network)
         self.objective = objective
         self.num_steps = checks.positive_int("num_steps", num_steps)
         self.step_size = float(checks.positive("step_size", step_size))
@@ -122,7 +121,8 @@ class DeepEBM(EnergyModel):
         self.condition_space = self.classes()
 
         by_shape = "convolutional" if len(self.event_shape) == 3 else "dense"
-        network_class, options = checks.component("network", by_shape if network is None else network, NETWORKS)
+        value = by_shape if network is None else component_value(network)
+        network_class, options = checks.component("network", value, NETWORKS)
         policy = {"dtype": self.dtype_policy}
         self.logit_network = network_class(
             self.event_shape, self.num_classes or 1, seed=(self.seed, 0), **options, **policy
@@ -169,7 +169,7 @@ class DeepEBM(EnergyModel):
         return tape.gradient(energies, x)
 
     def energy_of(self, x, condition=None):
-        return self.energies(self.event_space.scaled(x), condition)
+        return self.energies(self.event_space.scaled(x), condition) + self.log_volume()
 
     def call(self, x, condition=None):
         """The energy, so that `model.predict(x)` returns it."""
@@ -178,7 +178,7 @@ class DeepEBM(EnergyModel):
     # Objective
 
     def adapt(self, x) -> None:
-        """Fits the noise of noise-contrastive estimation to the data; other objectives keep nothing of them.
+        """Takes the unit of real numbers, and fits the noise of noise-contrastive estimation to the data.
 
         Args:
             x: examples of shape `(rows, *event_shape)` that represent the data.
@@ -186,6 +186,8 @@ class DeepEBM(EnergyModel):
         Raises:
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
         """
+        if self.takes_unit and self.standardize:
+            self.take_unit(x)
         self.objective_layer.adapt(self.event_space.scaled(self.validated(x)).numpy())
 
     def loss_terms(self, batch, step):

@@ -109,7 +109,7 @@ class BernoulliUnits(VisibleUnits):
 
 @dataclasses.dataclass(frozen=True)
 class GaussianUnits(VisibleUnits):
-    """Real numbers with variance 1, for standardised data: T(x) = x, and η are their means."""
+    """Real numbers with variance 1, which are standardised: T(x) = x, and η are their means."""
 
     num_entries: int
     conditional = entries.Normal(scale=1.0)

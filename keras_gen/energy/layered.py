@@ -368,7 +368,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         )
 
     def adapt(self, x, condition=None) -> None:
-        """Gives the layers that hold data the biases with which independent entries would have the mean of the data.
+        """Takes the unit of real numbers, and the biases with which independent entries have the mean of the data.
 
         Training starts from there, and so do samples and the annealing of a `DBM`.
 
@@ -379,6 +379,8 @@ class LayeredBoltzmannMachine(EnergyModel):
         Raises:
             ValueError: if a shape or a value is not the expected one.
         """
+        if self.takes_unit and self.standardize:
+            self.take_unit(x)
         values = self.column_values(*self.validated_pair(x, condition))
         for name, base_bias in zip(self.visible_layers, self.base_biases, strict=True):
             natural = self.units[name].natural_of_mean(values[name].numpy())
@@ -389,7 +391,7 @@ class LayeredBoltzmannMachine(EnergyModel):
 
     def column_values(self, x: tf.Tensor, condition=None) -> dict[str, tf.Tensor]:
         """Returns valid columns as flat values of their layers' units, of shape `(batch, num_entries)`."""
-        values = {"x": tf.reshape(x, (-1, self.event_size))}
+        values = {"x": tf.reshape(self.inward(x), (-1, self.event_size))}
         if condition is not None:
             values["condition"] = tf.cast(tf.reshape(condition, (tf.shape(condition)[0], -1)), tf.float32)
         return values
@@ -405,7 +407,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         evidence = {}
         if x is not None:
             known = None if missing is None else ~tf.reshape(missing, (-1, self.event_size))
-            evidence["x"] = (tf.reshape(x, (-1, self.event_size)), known)
+            evidence["x"] = (tf.reshape(self.inward(x), (-1, self.event_size)), known)
         if condition is not None:
             space = self.condition_space
             unknown = isinstance(space, ClassLabel) and space.unknown
@@ -427,7 +429,8 @@ class LayeredBoltzmannMachine(EnergyModel):
     def energy_of(self, x, *others):
         condition, hidden = others[: len(self.spaces) - 1], others[len(self.spaces) - 1 :]
         state = {name: values for name, (values, _) in self.evidence(x, *condition).items()}
-        return self.machine().energy({**state, **dict(zip(self.hidden_layers, hidden, strict=True))})
+        state.update(zip(self.hidden_layers, hidden, strict=True))
+        return self.machine().energy(state) + self.log_volume()
 
     def encode(self, x) -> tf.Tensor:
         """Returns the probabilities of all hidden units given examples, by mean field.
@@ -478,7 +481,7 @@ class LayeredBoltzmannMachine(EnergyModel):
 
     def event_of(self, state: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the examples of a state."""
-        return tf.reshape(state["x"], (-1, *self.event_shape))
+        return self.outward(tf.reshape(state["x"], (-1, *self.event_shape)))
 
     def impute(self, x, mask, *, num_sweeps: int = 100, condition=None, seed=None) -> tf.Tensor:
         """Draws missing entries given the others, by Gibbs sampling in which the others stay.
@@ -509,7 +512,7 @@ class LayeredBoltzmannMachine(EnergyModel):
 
     def _impute(self, x, missing, condition, num_sweeps, seed):
         evidence = self.evidence(x, condition, missing)
-        return self.event_of(self.completed_state(evidence, num_sweeps, seed))
+        return tf.where(missing, self.event_of(self.completed_state(evidence, num_sweeps, seed)), x)
 
     def completed_state(self, evidence: Evidence, num_sweeps, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """As `drawn_state`, from mean field; what is known says how many draws there are."""

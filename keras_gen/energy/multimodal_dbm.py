@@ -28,7 +28,7 @@ class MultimodalDBM(MeanFieldLearning):
     both. `infer_condition` tells the probabilities of c given x by mean field. A class is one of several units of which
     exactly one is 1; tags are bits. The paper's replicated softmax, for counts of words, is not built.
 
-    Real numbers have variance 1 given the layer above: data should be standardised, and the learning rate small.
+    Real numbers, which are standardised, have variance 1 given the layer above: the learning rate should be small.
 
     Example:
 

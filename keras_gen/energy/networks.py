@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.layers.affine import affine
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import KerasNetwork, OwnNetwork
 
 
 class EnergyNetwork(keras.layers.Layer):
@@ -143,37 +144,26 @@ class ConvolutionalNetwork(EnergyNetwork):
         return self.dense_network(h, step=step)
 
 
-class KerasNetwork(EnergyNetwork):
-    """Any network of Keras, in the mode in which it predicts.
+class OwnEnergyNetwork(KerasNetwork):
+    """Any layer or model of Keras that computes the same in training as later: an energy is a function of one example.
 
     Args:
         event_shape: shape of an example.
         num_logits: number of outputs.
-        layer: what `keras.saving.serialize_keras_object` returns for a layer or a model that maps examples to outputs
-            of shape `(batch, num_logits)`. Its weights start as its initializers say.
+        layer: the layer or model, or what `keras.saving.serialize_keras_object` returns for it.
         seed: not needed; the initializers have seeds of their own.
         **kwargs: as in `keras.layers.Layer`.
 
     Raises:
-        ValueError: if the network has outputs of another shape.
+        ValueError: if the network has outputs of another shape, or layers such as dropout or batch normalization.
     """
 
-    def __init__(self, event_shape: tuple[int, ...], num_logits: int, *, layer: dict, seed: tuple[int, ...], **kwargs):
-        super().__init__(**kwargs)
-        self.layer = keras.saving.deserialize_keras_object(layer)
-        if not self.layer.built:
-            self.layer.build((None, *event_shape))
-        received = self.layer.compute_output_shape((None, *event_shape))
-        if tuple(received) != (None, num_logits):
-            raise ValueError(
-                f"`network` must have outputs of shape (batch, {num_logits}), received a {type(self.layer).__name__} "
-                f"with outputs of shape {tuple(received)}."
-            )
-        self.built = True
-
-    def call(self, x, *, step=None):
-        return self.layer(tf.cast(x, self.compute_dtype))
+    def __init__(
+        self, event_shape: tuple[int, ...], num_logits: int, *, layer: OwnNetwork, seed: tuple[int, ...], **kwargs
+    ):
+        super().__init__("network", layer, [event_shape], [(num_logits,)], **kwargs)
+        self.check_is_stateless()
 
 
 #: The networks that a model can be asked for by name.
-NETWORKS = {"dense": DenseNetwork, "convolutional": ConvolutionalNetwork, "keras": KerasNetwork}
+NETWORKS = {"dense": DenseNetwork, "convolutional": ConvolutionalNetwork, "keras": OwnEnergyNetwork}

@@ -106,7 +106,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         self.phase = phase_class(self.event_space, seed=(self.seed, 1), **arguments)
 
     def adapt(self, x) -> None:
-        """Gives the visible units the biases with which independent entries would have the mean of the data.
+        """Takes the unit of real numbers, and the biases with which independent entries have the mean of the data.
 
         Training starts from there, and so do samples and the annealing.
 
@@ -116,6 +116,8 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         Raises:
             ValueError: if the shape or a value is not the expected one.
         """
+        if self.takes_unit and self.standardize:
+            self.take_unit(x)
         natural = self.units.natural_of_mean(self.flat(self.validated(x)).numpy())
         self.bias.assign(natural)
         self.base_bias.assign(natural)
@@ -132,19 +134,19 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         return Harmonium(self.units, *(tf.cast(tf.convert_to_tensor(variable), dtype) for variable in variables))
 
     def flat(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples as vectors."""
-        return tf.reshape(x, (-1, self.event_size))
+        """Returns examples as vectors, of standardised real numbers."""
+        return tf.reshape(self.inward(x), (-1, self.event_size))
 
     def unflat(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns vectors as examples."""
-        return tf.reshape(x, (-1, *self.event_shape))
+        """Returns such vectors as examples."""
+        return self.outward(tf.reshape(x, (-1, *self.event_shape)))
 
     @property
     def hidden_spaces(self):
         return {"hidden": self.code_space}
 
     def energy_of(self, x, hidden):
-        return self.harmonium().energy(self.flat(x), hidden)
+        return self.harmonium().energy(self.flat(x), hidden) + self.log_volume()
 
     def free_energy(self, x) -> tf.Tensor:
         """Returns F(x): the lower, the more likely.
@@ -161,7 +163,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         return self.free_energy_of(self.validated(x), tf.float32)
 
     def free_energy_of(self, x, dtype):
-        return self.harmonium(dtype).free_energy(tf.cast(self.flat(x), dtype))
+        return self.harmonium(dtype).free_energy(tf.cast(self.flat(x), dtype)) + tf.cast(self.log_volume(), dtype)
 
     def call(self, x):
         """The free energy, so that `model.predict(x)` returns it."""
@@ -178,7 +180,9 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         hidden = draw_bits(logits, hidden_step.uniform((tf.shape(x)[0], self.hidden_units)))
         natural = tf.stop_gradient(harmonium.visible_natural(hidden))
         loss = free_energy - self.phase.free_energy(harmonium, natural, phase_step)
-        return {"loss": loss, "free_energy": free_energy, "reconstruction": self.units.log_prob(natural, x)}
+        volume = self.log_volume()
+        reconstruction = self.units.log_prob(natural, x) - volume
+        return {"loss": loss, "free_energy": free_energy + volume, "reconstruction": reconstruction}
 
     # Codes
 
@@ -273,12 +277,13 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
 
     def _impute(self, x, missing, num_sweeps, seed):
         sweep = self.harmonium().sweeps(Rows.all(tf.shape(x)[0]))
-        known, missing = self.flat(x), self.flat(missing)
+        known, missing = self.flat(x), tf.reshape(missing, (-1, self.event_size))
 
         def clamped(x, seed):
             return tf.where(missing, sweep(x, seed), known)
 
-        return self.unflat(repeated(clamped, known, num_sweeps, seed))
+        drawn = self.unflat(repeated(clamped, known, num_sweeps, seed))
+        return tf.where(tf.reshape(missing, tf.shape(x)), drawn, x)
 
     # Partition function
 

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -17,6 +17,9 @@ from keras_gen.flows.base import FlowModel
 #: What follows the name of a figure, by the kind of likelihood. The negative of a lower bound is an upper one.
 SUFFIXES = {"exact": "", "lower bound": "_bound", "upper bound": "_lower_bound", "estimate": "_estimate"}
 
+
+#: What a report says of likelihoods of rows that were standardised.
+STANDARDISED = "of standardised entries"
 
 #: Samples of an example below which an estimate of its Monte Carlo error is worth nothing.
 FEWEST_SAMPLES = 20
@@ -133,6 +136,40 @@ def likelihoods(model: GenerativeModel, splits: Splits, num_samples: int = 100) 
         found["test"].update(likelihood(model, splits.test, num_samples=num_samples))
     elif model.likelihood_kind == "exact":
         found["test"].update(baselines(splits))
+    return found
+
+
+def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> dict[str, float]:
+    """Returns what likelihoods of standardised rows are of the rows themselves.
+
+    The density of numbers in another unit is divided by the volume of that unit.
+
+    Args:
+        figures: figures by name; those that are no likelihood, or error of one, are left out.
+        splits: data that were standardised.
+        split: the split that the figures are of.
+
+    Returns:
+        Likelihoods in nats and in bits per dimension, and their errors, which are the same.
+    """
+    # How often each entry is there.
+    present, num_rows = 0.0, 0
+    for batch in splits.in_order(split):
+        x = np.asarray(tf.nest.flatten(batch)[0])
+        present += np.sum(~np.isnan(x), axis=0)
+        num_rows += len(x)
+    volume = np.sum(present * np.log(splits.scale[1]))
+    nats, bits = volume / num_rows, volume / (np.sum(present) * math.log(2.0))
+    found = {}
+    for name, value in figures.items():
+        if name.endswith("_error"):
+            found[name] = value
+        elif name.startswith("nll"):
+            found[name] = value + nats
+        elif name.startswith("bits_per_dim"):
+            found[name] = value + bits
+        elif name == "elbo":
+            found[name] = value - nats
     return found
 
 

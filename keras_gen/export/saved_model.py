@@ -10,10 +10,13 @@ from keras_gen.console import hushed
 from keras_gen.core import Model
 from keras_gen.export.agreement import FLOAT32, compare
 from keras_gen.export.graphs import Graphs
+from keras_gen.export.guards import MAX_NUM_SAMPLES
 from keras_gen.files import atomic_folder
 
 
-def saved_model(model: Model | Graphs, folder, *, version: int | None = None) -> Path:
+def saved_model(
+    model: Model | Graphs, folder, *, version: int | None = None, max_num_samples: int = MAX_NUM_SAMPLES
+) -> Path:
     """Writes a model as a numbered version of a SavedModel.
 
     Its signatures are the verbs of `model.signatures()`, with named inputs and outputs and a free batch size;
@@ -22,6 +25,11 @@ def saved_model(model: Model | Graphs, folder, *, version: int | None = None) ->
     object, too, whose options may be left out. A version holds the weights that the signatures use, and neither
     optimizers nor Python code. It becomes visible to a server when it is complete and was found to compute what Keras
     does.
+
+    A signature checks what it is given as the verb does in Python, and answers with the same sentence: a value outside
+    of a column's space, columns of several lengths, a number that is not finite, an option that is no valid one, fewer
+    than one sample or more than `max_num_samples` is an InvalidArgumentError, which TF Serving returns as
+    INVALID_ARGUMENT.
 
     Example:
 
@@ -35,12 +43,15 @@ def saved_model(model: Model | Graphs, folder, *, version: int | None = None) ->
         model: the model, or its `Graphs`.
         folder: folder of all versions.
         version: number of this version; by default the next one that is free.
+        max_num_samples: the largest number of samples that a request may ask for, so that none takes all memory.
 
     Returns:
         The folder of the version.
 
     Raises:
         FileExistsError: if the version exists.
+        TypeError: if `version` or `max_num_samples` is not a whole number.
+        ValueError: if one of them is below 1.
         OSError: if the folder cannot be written to.
         RuntimeError: if what was written disagrees with Keras.
     """
@@ -48,20 +59,22 @@ def saved_model(model: Model | Graphs, folder, *, version: int | None = None) ->
     if version is None:
         version = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
     path = folder / str(checks.positive_int("version", version))
+    max_num_samples = checks.positive_int("max_num_samples", max_num_samples)
     if path.exists():
         raise FileExistsError(f"`version` {version} exists in {folder}; choose another, or none for the next one.")
     with hushed(), atomic_folder(path) as beside:
         graphs = Graphs.of(model)
-        check_agreement(graphs)
-        shutil.copytree(graphs.folder, beside, dirs_exist_ok=True)
+        written = graphs.folder(max_num_samples)
+        check_agreement(graphs, written, min(3, max_num_samples))
+        shutil.copytree(written, beside, dirs_exist_ok=True)
     return path
 
 
-def check_agreement(graphs: Graphs) -> None:
-    """Raises RuntimeError if the written SavedModel computes something else than Keras."""
-    loaded = tf.saved_model.load(str(graphs.folder)).signatures
+def check_agreement(graphs: Graphs, folder: Path, num_examples: int) -> None:
+    """Raises RuntimeError if a SavedModel of the graphs computes something else than Keras."""
+    loaded = tf.saved_model.load(str(folder)).signatures
     for name, function in graphs.functions.items():
-        inputs = graphs.example_inputs(name, batch_size=3, seed=0)
+        inputs = graphs.example_inputs(name, num_examples, seed=0)
         served = loaded[name](**inputs)
         for output, expected in function(**inputs).items():
             found = compare(graphs.model, name, output, expected, served[output], FLOAT32)

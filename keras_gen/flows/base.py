@@ -4,12 +4,13 @@ import functools
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
 from keras_gen.core import Codes, DensityModel, ImportanceBound, Step
+from keras_gen.core.standardization import Moments, check_resolution
+from keras_gen.core.standardization import Standardization as Unit
 from keras_gen.flows.bijectors import Standardization
 from keras_gen.flows.dequantization import DEQUANTIZERS
 from keras_gen.flows.normalization import BatchNormalization, average_moments
@@ -27,9 +28,9 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
 
     $$\log p(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^\top}\right|$$
 
-    Real numbers may be in any unit: `adapt` makes their standardisation the first step of f. Levels, such as those of
-    pixels, become real numbers by added noise, $u ∼ q(u|x)$ in [0, 1), which bounds their mass from below (Theis et
-    al., 2015, https://arxiv.org/abs/1511.01844; Ho et al., 2019, https://arxiv.org/abs/1902.00275):
+    The first step of f is the standardisation of real numbers, which `fit` or `adapt` takes from the data. Levels,
+    such as those of pixels, become real numbers by added noise, $u ∼ q(u|x)$ in [0, 1), which bounds their mass from
+    below (Theis et al., 2015, https://arxiv.org/abs/1511.01844; Ho et al., 2019, https://arxiv.org/abs/1902.00275):
 
     $$\log P(x) = \log ∫ p(x + u)\, du ≥ E_{q(u|x)}[\log p(x + u) - \log q(u|x)]$$
 
@@ -51,7 +52,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
 
     reconstructs = False
 
-    #: Axes of an example whose entries share one location and one scale in `adapt`.
+    #: Axes of an example whose entries share one location and one scale.
     shared_axes: tuple[int, ...] = ()
 
     #: Layers that give features a common location and scale, in the order in which examples pass them.
@@ -83,8 +84,9 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
             self.dequantizer = component_class(
                 self.event_space, self.vector_size, seed=(seed, 999), dtype=self.dtype_policy, **arguments
             )
-        self.location = self.add_weight(shape=self.event_shape, initializer="zeros", trainable=False, name="location")
-        self.scale = self.add_weight(shape=self.event_shape, initializer="ones", trainable=False, name="scale")
+        if self.standardization is None:
+            # Of what levels turn into.
+            self.standardization = Unit(self.event_shape)
 
     def check_two_entries(self):
         """Raises an error if an example has too few entries for a coupling."""
@@ -103,6 +105,23 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
     def likelihood_kind(self) -> str:
         """The density of real numbers is exact; the mass of levels has a lower bound."""
         return "exact" if self.levels is None else "lower bound"
+
+    @property
+    def location(self) -> keras.Variable:
+        """What the standardisation subtracts from each entry."""
+        return self.standardization.location
+
+    @property
+    def scale(self) -> keras.Variable:
+        """What it divides each entry by."""
+        return self.standardization.scale
+
+    def load_own_variables(self, store):
+        """As in Keras; in a file whose flow has no layer for its unit, location and scale follow the seed."""
+        if set(store.keys()) != {"0", "1", "2"}:
+            return super().load_own_variables(store)
+        for index, weight in enumerate((self.seed_state, self.location, self.scale)):
+            weight.assign(store[f"{index}"])
 
     # Primitives
 
@@ -240,6 +259,8 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
     def adapt(self, x, condition=None, *, standardize: bool = True):
         """Makes the standardisation of examples the first step of the flow, and sets all weights that start from data.
 
+        Where it is not called, `fit` takes the standardisation of real numbers alone.
+
         Each entry has a location and a scale of its own; the pixels of a model that convolves images share those of
         their channel.
 
@@ -251,6 +272,8 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         Raises:
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
         """
+        if self.takes_unit:
+            check_resolution(x)
         x, condition = self.validated_pair(x, condition)
         condition = self.condition_vectors(condition)
         if self.dequantizer is not None:
@@ -259,19 +282,10 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         for bijector in self.first_steps()[:-1]:
             x = bijector.forward(x)
         if standardize:
-            self.standardize(x.numpy().astype(np.float64))
+            moments = Moments(self.event_shape, self.shared_axes).add(x)
+            self.standardization.take(moments.mean, moments.scale(constant=False))
+        self.standardization.adapted.assign(1)
         self.start(self.first_steps()[-1].forward(x), condition)
-
-    def standardize(self, values: np.ndarray):
-        """Takes the means and deviations of numbers of shape `(rows, *event_shape)` as location and scale."""
-        axes = (0, *(axis + 1 for axis in self.shared_axes))
-        deviation = values.std(axis=axes, keepdims=True)
-        if np.any(deviation == 0.0):
-            raise ValueError(
-                f"`x` must vary in every entry; entry {int(np.argmin(deviation))} is the same in all rows."
-            )
-        self.location.assign(np.broadcast_to(values.mean(axis=axes, keepdims=True)[0], self.event_shape))
-        self.scale.assign(np.broadcast_to(deviation[0], self.event_shape))
 
     def adapt_normalizations(self, x, condition=None, batch_size: int = 1000):
         """Takes the running statistics of batch normalizations from all of the data, once a model is trained.

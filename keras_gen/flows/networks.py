@@ -12,6 +12,7 @@ from keras_gen.flows.normalization import ActNorm
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import KerasNetwork
 
 tfb = tfp.bijectors
 
@@ -122,3 +123,26 @@ def check_image(event_shape: tuple[int, ...], num_squeezes: int, num_scales: int
             f"`event_shape` must have a height and width divisible by {factor} with `num_scales={num_scales}`, "
             f"received {event_shape}."
         )
+
+
+class OwnConditioner(keras.layers.Layer):
+    """A network of Keras, and behind it a small dense layer that gives the parameters of a coupling.
+
+    Args:
+        layer: what stands for the network in a configuration; it maps vectors to vectors. A new one is made.
+        num_inputs: length of the vectors that it gets.
+        num_outputs: number of parameters.
+        seed: seed of the initial weights of the dense layer.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, layer: dict, num_inputs: int, num_outputs: int, seed: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        self.network = KerasNetwork("conditioner_network", layer, [(num_inputs,)], [(None,)])
+        # The flow starts near the identity, and yet every weight has a gradient.
+        self.head = dense(self.network.event_shape[0], num_outputs, glorot(seed, 0.01), self.dtype_policy)
+        self.built = True
+
+    def call(self, x):
+        """Returns parameters of shape `(batch, num_outputs)` of vectors of shape `(batch, num_inputs)`."""
+        return self.head(tf.cast(self.network(x), self.compute_dtype))

@@ -13,9 +13,11 @@ from keras_gen import checks
 from keras_gen.distributions.scales import most_likely_log_scale
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import Coupling
+from keras_gen.flows.networks import OwnConditioner
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense_network
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import OwnNetwork, argument_value
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -54,6 +56,9 @@ class NICE(FlowModel):
         hidden_units: width of each hidden layer of the networks m.
         prior: distribution of an entry of the noise: "logistic" or "gaussian".
         activation: activation of the hidden layers.
+        conditioner_network: a layer or a model of Keras in place of the hidden layers of m, from the kept
+            entries, with the condition's vector behind them, to a vector; a dense layer follows. Each coupling gets
+            a new one like it. Their inputs differ by one entry at most: it should take vectors of any length.
         **kwargs: as in `FlowModel`. In the paper, levels enter without a logit: `logit_margin=None`.
     """
 
@@ -65,6 +70,7 @@ class NICE(FlowModel):
         *,
         prior: str = "logistic",
         activation="relu",
+        conditioner_network: OwnNetwork | None = None,
         **kwargs,
     ):
         super().__init__(event_shape, **kwargs)
@@ -73,6 +79,7 @@ class NICE(FlowModel):
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.prior = checks.choice("prior", prior, ("logistic", "gaussian"))
         self.activation = activation
+        self.conditioner_network = argument_value("conditioner_network", conditioner_network)
 
         places = np.arange(self.event_size)
         #: The entries at odd places, counted from 1, and then those at even places.
@@ -83,15 +90,19 @@ class NICE(FlowModel):
             shape=(self.event_size,), initializer="zeros", dtype="float32", autocast=False, name="log_scale"
         )
 
-    def make_network(self, index: int) -> keras.Sequential:
+    def make_network(self, index: int) -> keras.layers.Layer:
         """Returns m of a coupling, a function of the entries at odd places where the index is even."""
         sizes = (self.num_odd, self.event_size - self.num_odd)
         num_inputs, num_outputs = sizes if index % 2 == 0 else sizes[::-1]
+        num_inputs += self.vector_size
+        if self.conditioner_network is not None:
+            seed = (self.seed, index)
+            return OwnConditioner(self.conditioner_network, num_inputs, num_outputs, seed, dtype=self.dtype_policy)
         # A small last layer: the flow starts near the identity, and yet every weight has a gradient.
         scales = [1.0] * len(self.hidden_units) + [0.01]
         initializers = [glorot((self.seed, index, place), scale) for place, scale in enumerate(scales)]
         units = (*self.hidden_units, num_outputs)
-        return dense_network(num_inputs + self.vector_size, units, self.activation, initializers, self.dtype_policy)
+        return dense_network(num_inputs, units, self.activation, initializers, self.dtype_policy)
 
     # Densities
 

@@ -12,9 +12,11 @@ import tensorflow_probability as tfp
 from keras_gen import checks
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import affine_coupling
+from keras_gen.flows.networks import OwnConditioner
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense_network
+from keras_gen.networks import OwnNetwork, argument_value
 
 tfb = tfp.bijectors
 
@@ -29,11 +31,18 @@ class CouplingNetworks(keras.layers.Layer):
         num_outputs: number of entries that are scaled and translated.
         hidden_units: width of each hidden layer, tanh for s and ReLU for t.
         seed: seeds of the initial weights.
+        conditioner: network of one's own in place of the hidden layers, as a configuration holds it.
         **kwargs: `dtype`, as in `keras.layers.Layer`.
     """
 
     def __init__(
-        self, num_inputs: int, num_outputs: int, hidden_units: tuple[int, ...], seed: tuple[int, ...], **kwargs
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        hidden_units: tuple[int, ...],
+        seed: tuple[int, ...],
+        conditioner: dict | None = None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         seeds = np.random.SeedSequence(seed).generate_state(2 * (len(hidden_units) + 1)).tolist()
@@ -46,8 +55,14 @@ class CouplingNetworks(keras.layers.Layer):
                 num_inputs, (*hidden_units, num_outputs), activation, initializers, self.dtype_policy, name
             )
 
-        self.scale_network = network("tanh", "scale")
-        self.translation_network = network("relu", "translation")
+        if conditioner is None:
+            self.scale_network = network("tanh", "scale")
+            self.translation_network = network("relu", "translation")
+        else:
+            self.scale_network, self.translation_network = (
+                OwnConditioner(conditioner, num_inputs, num_outputs, (*seed, index), dtype=self.dtype_policy)
+                for index in range(2)
+            )
         self.factor = self.add_weight(shape=(num_outputs,), initializer="ones", name="factor")
         self.built = True
 
@@ -90,6 +105,9 @@ class RealNVP(FlowModel):
         ordering: "alternate", where the two halves of the entries take turns, or "random", where every two couplings
             split the entries into other halves.
         batch_normalization: whether each coupling but the last is followed by a batch normalization (section 3.7).
+        conditioner_network: a layer or a model of Keras in place of the hidden layers of s and t, from the kept
+            entries, with the condition's vector behind them, to a vector; a dense layer follows. Each of
+            them gets a new one like it.
         seed: as in `FlowModel`; also draws the random orderings.
         **kwargs: as in `FlowModel`.
     """
@@ -102,6 +120,7 @@ class RealNVP(FlowModel):
         *,
         ordering: str = "alternate",
         batch_normalization: bool = False,
+        conditioner_network: OwnNetwork | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -111,6 +130,7 @@ class RealNVP(FlowModel):
         self.hidden_units = checks.positive_ints("hidden_units", hidden_units)
         self.ordering = checks.choice("ordering", ordering, ("alternate", "random"))
         self.batch_normalization = batch_normalization
+        self.conditioner_network = argument_value("conditioner_network", conditioner_network)
 
         self.num_kept = self.event_size // 2
         self.permutations = self.draw_permutations()
@@ -120,6 +140,7 @@ class RealNVP(FlowModel):
                 self.event_size - self.num_kept,
                 self.hidden_units,
                 seed=(self.seed, index),
+                conditioner=self.conditioner_network,
                 dtype=self.dtype_policy,
             )
             for index in range(self.num_layers)

@@ -12,8 +12,9 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.adversarial import losses
 from keras_gen.core import DrawsFromCodes, NoiseDriven, Phases, Step, weighted_values
-from keras_gen.latent.networks import Decoder, Encoder
+from keras_gen.latent.networks import Encoder, make_decoder, make_encoder
 from keras_gen.latent.priors.samplers import SAMPLERS
+from keras_gen.networks import GivenLayers, KerasNetwork, OwnNetwork, argument_value
 from keras_gen.spaces import ClassLabel, Reals
 
 
@@ -41,6 +42,11 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         reconstruction: what the autoencoder minimises, summed over the entries of an example: "squared_error", half
             the squared difference, where levels are scaled to [0, 1]; or "cross_entropy", for levels alone.
         input_noise: standard deviation of normal noise that is added to the encoder's input in training.
+        encoder_network: a layer or a model of Keras in place of the encoder, from examples, their levels scaled to
+            [0, 1], to codes.
+        decoder_network: the same in place of the decoder, from codes to examples; of levels, to their logits.
+        discriminator_network: the same in place of the discriminator, from codes to one logit, for a model with one
+            discriminator. Given labels, it gets a list of the codes and the one-hot labels.
         **kwargs: as in `GenerativeModel`; `seed` also chooses the initial weights.
     """
 
@@ -60,6 +66,9 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         activation="relu",
         reconstruction: str = "squared_error",
         input_noise: float = 0.0,
+        encoder_network: OwnNetwork | None = None,
+        decoder_network: OwnNetwork | None = None,
+        discriminator_network: OwnNetwork | None = None,
         **kwargs,
     ):
         super().__init__(event_shape, levels=levels, **kwargs)
@@ -75,6 +84,14 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         if self.levels is None and reconstruction == "cross_entropy":
             raise ValueError("`reconstruction` must be 'squared_error' for real numbers, received 'cross_entropy'.")
         self.input_noise = checks.not_negative("input_noise", input_noise)
+        self.given_layers = GivenLayers(
+            encoder_network=encoder_network,
+            decoder_network=decoder_network,
+            discriminator_network=discriminator_network,
+        )
+        self.encoder_network = argument_value("encoder_network", encoder_network)
+        self.decoder_network = argument_value("decoder_network", decoder_network)
+        self.discriminator_network = argument_value("discriminator_network", discriminator_network)
 
     def build_networks(self, outputs: int, discriminators: list[tuple[int, int]]):
         """Builds all networks.
@@ -86,8 +103,26 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         """
         options = {"activation": self.activation, "dtype": self.dtype_policy}
         mirrored = {"hidden_units": self.hidden_units, "filters": self.filters, **options}
-        self.encoder = Encoder(self.event_shape, outputs, seed=(self.seed, 0), name="encoder", **mirrored)
-        self.decoder = Decoder(self.code_size, self.event_shape, 1, seed=(self.seed, 1), name="decoder", **mirrored)
+        own = {
+            name: self.given_layers.take(name, None)
+            for name in ("encoder_network", "decoder_network", "discriminator_network")
+        }
+        self.encoder = make_encoder(
+            own["encoder_network"], self.event_shape, outputs, seed=(self.seed, 0), name="encoder", **mirrored
+        )
+        self.decoder = make_decoder(
+            own["decoder_network"],
+            self.code_size,
+            self.event_shape,
+            1,
+            linear=self.levels is not None,
+            seed=(self.seed, 1),
+            name="decoder",
+            **mirrored,
+        )
+        if own["discriminator_network"] is not None:
+            self.discriminators = [self.own_discriminator(own["discriminator_network"], discriminators)]
+            return
         self.discriminators = [
             Encoder(
                 (size,),
@@ -100,6 +135,21 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
             )
             for index, (size, condition_size) in enumerate(discriminators)
         ]
+
+    def own_discriminator(self, own: OwnNetwork, discriminators: list[tuple[int, int]]) -> KerasNetwork:
+        """Returns the discriminator of one's own.
+
+        Raises:
+            ValueError: if the model has several discriminators.
+        """
+        if len(discriminators) > 1:
+            raise ValueError(
+                f"`discriminator_network` must be None: {type(self).__name__} has {len(discriminators)} "
+                f"discriminators; received {own!r}."
+            )
+        ((size, condition_size),) = discriminators
+        inputs = [(size,), *([(condition_size,)] if condition_size else [])]
+        return KerasNetwork("discriminator_network", own, inputs, [(1,)], linear=True)
 
     # Primitives
 

@@ -9,15 +9,17 @@ Robust Features with Denoising Autoencoders, https://doi.org/10.1145/1390156.139
 import dataclasses
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
 from keras_gen.core import Codes, EventModel, Signature
 from keras_gen.distributions.entries import Normal
 from keras_gen.latent.base import likelihood_of_entries
-from keras_gen.latent.networks import Decoder, Encoder
+from keras_gen.latent.networks import make_decoder, make_encoder
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import KerasNetwork, OwnNetwork, argument_value
 from keras_gen.spaces import Numbers, Reals
 
 
@@ -27,9 +29,9 @@ class Autoencoder(Codes, EventModel):
     $$z = f(x), \qquad L = -\sum_i \log p(x_i | g(z)_i)$$
 
     The encoder f and the decoder g learn together to lose as little as the code allows. For bits, the loss is the
-    cross-entropy. For real numbers, and for more levels scaled to [0, 1], it is the negative logarithm of a normal
-    density of scale 1: half the squared error and a constant. With affine networks, its minimum is the subspace of the
-    principal components.
+    cross-entropy. For real numbers, standardised, and for more levels, scaled to [0, 1], it is the negative logarithm
+    of a normal density of scale 1: half the squared error and a constant. With affine networks, its minimum is the
+    subspace of the principal components.
 
     There is no distribution of codes: nothing can be drawn, and an example has no likelihood.
 
@@ -56,6 +58,10 @@ class Autoencoder(Codes, EventModel):
             and width, and the decoder mirrors them. They need `event_shape` (height, width, channels).
         activation: activation of the hidden layers.
         likelihood: distribution of an entry given the code, as in `VAE`; None for the losses above.
+        encoder_network: a layer or a model of Keras in place of the encoder, from examples, their levels scaled to
+            [0, 1], to codes.
+        decoder_network: the same in place of the decoder, from codes to the parameters of the likelihood, as in `VAE`:
+            for two levels the logits, otherwise the scaled examples.
         **kwargs: as in `EventModel`; `seed` also chooses the initial weights.
     """
 
@@ -72,6 +78,8 @@ class Autoencoder(Codes, EventModel):
         filters=(),
         activation="silu",
         likelihood=None,
+        encoder_network: OwnNetwork | None = None,
+        decoder_network: OwnNetwork | None = None,
         **kwargs,
     ):
         super().__init__(event_shape, levels=levels, **kwargs)
@@ -82,12 +90,23 @@ class Autoencoder(Codes, EventModel):
         self.likelihood = likelihood
         #: Whether the conditional is a distribution of scaled entries, whose squared error is minimised.
         self.over_scaled = likelihood is None and self.levels != 2
-        self.conditional = Normal(scale=1.0) if self.over_scaled else likelihood_of_entries(likelihood, self.levels)
+        self.conditional = (
+            Normal(scale=1.0)
+            if self.over_scaled
+            else likelihood_of_entries(likelihood, self.levels, self.standardization)
+        )
 
-        self.encoder = self.new_encoder()
-        entry_parameters = self.conditional.num_parameters
-        self.decoder = Decoder(
-            self.latent_size, self.event_shape, entry_parameters, seed=(self.seed, 1), **self.networks
+        self.encoder_network = argument_value("encoder_network", encoder_network)
+        self.decoder_network = argument_value("decoder_network", decoder_network)
+        self.encoder = self.new_encoder(encoder_network)
+        self.decoder = make_decoder(
+            decoder_network,
+            self.latent_size,
+            self.event_shape,
+            self.conditional.num_parameters,
+            linear=not self.over_scaled and self.levels is not None,
+            seed=(self.seed, 1),
+            **self.networks,
         )
 
     @property
@@ -100,9 +119,9 @@ class Autoencoder(Codes, EventModel):
             "dtype": self.dtype_policy,
         }
 
-    def new_encoder(self) -> Encoder:
-        """Returns an encoder with its initial weights."""
-        return Encoder(self.event_shape, self.latent_size, seed=(self.seed, 0), **self.networks)
+    def new_encoder(self, own: OwnNetwork | None) -> keras.layers.Layer:
+        """Returns the encoder of one's own, if there is one, or one with its initial weights."""
+        return make_encoder(own, self.event_shape, self.latent_size, seed=(self.seed, 0), **self.networks)
 
     # Codes
 
@@ -117,7 +136,7 @@ class Autoencoder(Codes, EventModel):
         return self.mean(self.parameters(z))
 
     def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples with levels scaled to [0, 1]; real numbers stay as they are."""
+        """Returns examples with levels scaled to [0, 1] and real numbers standardised."""
         return self.event_space.scaled(x, 0.0, 1.0)
 
     def parameters(self, z: tf.Tensor) -> tf.Tensor:
@@ -167,14 +186,21 @@ class Autoencoder(Codes, EventModel):
         Returns:
             A model from examples to probabilities, of shape `(batch, num_classes)`, to be compiled with a loss.
         """
-        encoder = self.new_encoder()
+        encoder = self.new_encoder(self.encoder_network)
         encoder.set_weights(self.encoder.get_weights())
+        encoder = encoder.layer if isinstance(encoder, KerasNetwork) else encoder
         encoder.trainable = not frozen
         head = dense(
             self.latent_size, checks.positive_int("num_classes", num_classes), glorot((self.seed, 2)), "float32"
         )
         x = keras.Input(self.event_shape)
-        z = encoder(keras.layers.Rescaling(self.scaled(1.0))(x))
+        if self.standardization is None:
+            scaled = keras.layers.Rescaling(self.scaled(1.0))(x)
+        else:
+            axes = tuple(range(1, 1 + len(self.event_shape)))
+            location, scale = (np.asarray(w) for w in (self.standardization.location, self.standardization.scale))
+            scaled = keras.layers.Normalization(axes, mean=location, variance=scale**2)(x)
+        z = encoder(scaled)
         return keras.Model(x, keras.layers.Softmax(dtype="float32")(head(z)))
 
     # Pictures and export
@@ -206,7 +232,7 @@ class Corruption:
 class GaussianNoise(Corruption):
     """Adds normal noise, and rounds levels to the nearest one."""
 
-    #: Standard deviation, where levels are scaled to [0, 1].
+    #: Standard deviation, where levels are scaled to [0, 1] and real numbers standardised.
     scale: float = 0.3
 
     def __post_init__(self):
@@ -221,7 +247,7 @@ class GaussianNoise(Corruption):
 
 @dataclasses.dataclass(frozen=True)
 class Masking(Corruption):
-    """Sets some entries to zero."""
+    """Sets some entries to zero, real numbers to their mean."""
 
     #: Probability that an entry is.
     rate: float = 0.3
@@ -230,7 +256,7 @@ class Masking(Corruption):
         checks.rate("rate", self.rate)
 
     def apply(self, x, noise, space):
-        return tf.where(noise < self.rate, 0.0, x)
+        return tf.where(noise < self.rate, space.unscaled(0.0, 0.0, 1.0), x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -300,8 +326,8 @@ class DenoisingAutoencoder(Autoencoder):
         levels: as in `Autoencoder`.
         corruption: "gaussian", "masking", "salt_and_pepper" or "coarsening", or a dict such as `{"name": "gaussian",
             "scale": 0.3}`, `{"name": "masking", "rate": 0.5}` or `{"name": "coarsening", "factor": 2}`. Its argument
-            is the standard deviation of the noise, where levels are scaled to [0, 1]; the share of entries that are
-            lost; or the side of the squares that become one colour.
+            is the standard deviation of the noise, where levels are scaled to [0, 1] and real numbers standardised;
+            the share of entries that are lost; or the side of the squares that become one colour.
         **kwargs: as in `Autoencoder`.
     """
 

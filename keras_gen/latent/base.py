@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
 from keras_gen.core import DrawsFromCodes, ImportanceBound, NoiseDriven, Step
+from keras_gen.core.standardization import Standardization
 from keras_gen.distributions import entries
 from keras_gen.spaces import Reals
 
@@ -22,13 +23,14 @@ LIKELIHOODS = {
 }
 
 
-def likelihood_of_entries(value, levels: int | None) -> entries.Conditional:
+def likelihood_of_entries(value, levels: int | None, unit: Standardization | None = None) -> entries.Conditional:
     """Returns the distribution of an entry that the argument `likelihood` names.
 
     Args:
         value: a name, a dict of "name" and arguments, or None: Bernoulli for two levels, a discretized logistic for
             more, and normal for real numbers.
         levels: number of levels of an entry; None for real numbers.
+        unit: the model's unit of real numbers; None for none.
 
     Raises:
         TypeError: if `value` is neither a name nor a dict nor None.
@@ -41,7 +43,8 @@ def likelihood_of_entries(value, levels: int | None) -> entries.Conditional:
         raise ValueError(f"`likelihood` {value!r} does not suit entries with {levels or 'no'} levels.")
     if component_class in (entries.Categorical, entries.DiscretizedLogistic):
         arguments["levels"] = levels
-    return component_class(**arguments)
+    conditional = component_class(**arguments)
+    return conditional if unit is None else entries.InUnit(conditional, unit)
 
 
 class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
@@ -57,7 +60,8 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
         levels: number of levels of an entry; None for real numbers.
         likelihood: distribution of an entry given z: "bernoulli", "categorical", "discretized_logistic" or "normal",
             or a dict such as `{"name": "normal", "scale": 0.1}`. None chooses by the levels: Bernoulli for two, a
-            logistic rounded to the nearest level for more, and normal for real numbers.
+            logistic rounded to the nearest level for more, and normal for real numbers. A fixed scale is in the data's
+            units.
         estimator: "analytic" takes the divergence from the prior in closed form, where there is one; "sampled"
             estimates it with the same z as the reconstruction.
         beta: weight of the divergence in the loss.
@@ -87,7 +91,7 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
     ):
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
         self.likelihood = likelihood
-        self.conditional = likelihood_of_entries(likelihood, self.levels)
+        self.conditional = likelihood_of_entries(likelihood, self.levels, self.standardization)
         self.estimator = checks.choice("estimator", estimator, ("analytic", "sampled"))
         self.beta = checks.not_negative("beta", beta)
         self.warm_up_steps = checks.not_negative("warm_up_steps", warm_up_steps, whole=True)

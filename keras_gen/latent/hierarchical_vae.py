@@ -12,8 +12,9 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.latent.base import LatentVariableModel, divergence
-from keras_gen.latent.networks import Decoder, Encoder, dense_layers
+from keras_gen.latent.networks import dense_layers, make_decoder, make_encoder
 from keras_gen.latent.posteriors import Diagonal, draw_with_log_prob, standard_normal
+from keras_gen.networks import OwnNetwork, argument_value
 
 tfd = tfp.distributions
 
@@ -88,6 +89,8 @@ class HierarchicalVAE(LatentVariableModel):
         hidden_units: width of each dense hidden layer between x and the features of the lowest layer.
         filters: channels of each convolution in front of them: see `VAE`.
         activation: activation of the hidden layers.
+        encoder_network: as in `VAE`, from examples to the features of the lowest layer before the activation.
+        decoder_network: as in `VAE`, from the features that the lowest layer hands down.
         **kwargs: as in `VAE`; `free_nats` count for each layer.
 
     Raises:
@@ -104,6 +107,8 @@ class HierarchicalVAE(LatentVariableModel):
         hidden_units=(256,),
         filters=(),
         activation="silu",
+        encoder_network: OwnNetwork | None = None,
+        decoder_network: OwnNetwork | None = None,
         **kwargs,
     ):
         super().__init__(event_shape, levels, **kwargs)
@@ -116,10 +121,12 @@ class HierarchicalVAE(LatentVariableModel):
         self.filters = checks.positive_ints("filters", filters)
         self.activation = activation
         self.activation_function = keras.activations.get(activation)
+        self.encoder_network = argument_value("encoder_network", encoder_network)
+        self.decoder_network = argument_value("decoder_network", decoder_network)
 
         policy = {"dtype": self.dtype_policy}
         networks = {"hidden_units": self.hidden_units, "filters": self.filters, "activation": activation, **policy}
-        self.encoder = Encoder(self.event_shape, self.units[0], seed=(self.seed, 0), **networks)
+        self.encoder = make_encoder(encoder_network, self.event_shape, self.units[0], seed=(self.seed, 0), **networks)
         self.upward_layers = dense_layers(self.units, (self.seed, 1), self.dtype_policy)
         self.code_layers = [
             CodeLayer(size, units, above, activation=activation, seed=(self.seed, 2, index), **policy)
@@ -127,8 +134,14 @@ class HierarchicalVAE(LatentVariableModel):
                 zip(self.latent_sizes, self.units, (*self.units[1:], 0), strict=True)
             )
         ]
-        self.decoder = Decoder(
-            self.units[0], self.event_shape, self.conditional.num_parameters, seed=(self.seed, 3), **networks
+        self.decoder = make_decoder(
+            decoder_network,
+            self.units[0],
+            self.event_shape,
+            self.conditional.num_parameters,
+            linear=self.levels is not None,
+            seed=(self.seed, 3),
+            **networks,
         )
 
     # Densities

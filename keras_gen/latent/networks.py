@@ -10,6 +10,7 @@ from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import KerasNetwork, OwnNetwork
 
 
 class Encoder(keras.layers.Layer):
@@ -128,6 +129,51 @@ class Decoder(keras.layers.Layer):
             height, width = self.sizes[len(self.convolutions) - 1 - index]
             h = layer(self.activation_function(h))[:, :height, :width]
         return tf.reshape(h, (-1, *self.event_shape, self.entry_parameters))
+
+
+def make_encoder(
+    own: OwnNetwork | None, event_shape: tuple[int, ...], outputs: int, *, condition_size: int = 0, **options
+) -> keras.layers.Layer:
+    """Returns the encoder of one's own, if there is one, or an `Encoder` with the options."""
+    if own is None:
+        return Encoder(event_shape, outputs, condition_size=condition_size, **options)
+    inputs = [event_shape, *([(condition_size,)] if condition_size else [])]
+    return KerasNetwork("encoder_network", own, inputs, [(outputs,)])
+
+
+def make_decoder(
+    own: OwnNetwork | None,
+    latent_size: int,
+    event_shape: tuple[int, ...],
+    entry_parameters: int,
+    *,
+    condition_size: int = 0,
+    linear: bool = False,
+    **options,
+) -> keras.layers.Layer:
+    """Returns the decoder of one's own, if there is one, or a `Decoder` with the options."""
+    if own is None:
+        return Decoder(latent_size, event_shape, entry_parameters, condition_size=condition_size, **options)
+    inputs = [(latent_size,), *([(condition_size,)] if condition_size else [])]
+    return own_decoder(own, inputs, event_shape, entry_parameters, linear=linear)
+
+
+def own_decoder(
+    own: OwnNetwork, inputs: list[tuple[int, ...]], event_shape: tuple[int, ...], entry_parameters: int, *, linear: bool
+) -> KerasNetwork:
+    """Returns a decoder of one's own.
+
+    Its output may have the parameters of the entries as its channels, or along an axis of their own.
+
+    Args:
+        own: the layer.
+        inputs: shapes of its inputs.
+        event_shape: shape of an example.
+        entry_parameters: numbers for each entry.
+        linear: whether the likelihood bounds the numbers itself.
+    """
+    outputs = [(*event_shape, entry_parameters), (*event_shape[:-1], event_shape[-1] * entry_parameters)]
+    return KerasNetwork("decoder_network", own, inputs, outputs, linear=linear)
 
 
 def dense_layers(widths: tuple[int, ...], seed: tuple[int, ...], dtype) -> list[keras.layers.Dense]:

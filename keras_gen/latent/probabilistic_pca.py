@@ -50,6 +50,8 @@ class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
         ValueError: if `latent_size` is not less than the number of entries.
     """
 
+    standardizes = False
+
     def __init__(
         self, event_shape, latent_size: int | None = None, *, min_scale: float = 1e-3, seed: int = 0, **kwargs
     ):
@@ -88,13 +90,14 @@ class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
 
     def centred(self, x: tf.Tensor) -> tf.Tensor:
         """Returns x - μ, of shape `(batch, entries)`."""
-        return tf.reshape(x, (-1, self.event_size)) - self.mean
+        return tf.reshape(self.inward(x), (-1, self.event_size)) - self.mean
 
     def log_prob(self, x, condition=None):
         self.validated_condition(condition)
         # A rotation leaves densities as they are.
         rotated = tf.matmul(self.centred(self.validated(x)), self.basis)
-        return tfd.MultivariateNormalDiag(scale_diag=tf.convert_to_tensor(self.deviations)).log_prob(rotated)
+        distribution = tfd.MultivariateNormalDiag(scale_diag=tf.convert_to_tensor(self.deviations))
+        return distribution.log_prob(rotated) - self.log_volume()
 
     def posterior(self, x: tf.Tensor) -> tfd.Distribution:
         """Returns p(z|x), of batch shape `(batch,)`, for float32 examples of shape `(batch, *event_shape)`."""
@@ -110,7 +113,7 @@ class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
 
     def accumulate(self, batch, step):
         """Adds the moments of a batch."""
-        rows = tf.cast(tf.reshape(batch["x"], (-1, self.event_size)), tf.float64)
+        rows = tf.cast(tf.reshape(self.inward(batch["x"]), (-1, self.event_size)), tf.float64)
         weights = tf.cast(step.example_weights(tf.shape(rows)[0]), tf.float64)
         weighted = weights[:, tf.newaxis] * rows
         step.update(self.count, self.count + step.total(tf.reduce_sum(weights)))
@@ -144,6 +147,10 @@ class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
 
     def mean_of(self, z, condition):
         """The mean of p(x|z)."""
+        return self.outward(self.unit_mean_of(z))
+
+    def unit_mean_of(self, z: tf.Tensor) -> tf.Tensor:
+        """Returns that mean in the unit of the model."""
         return tf.reshape(tf.matmul(z, self.loadings, transpose_b=True) + self.mean, (-1, *self.event_shape))
 
     # Sampling
@@ -158,4 +165,4 @@ class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
 
     def generate(self, noise, condition=None):
         self.validated_condition(condition)
-        return self.mean_of(noise["z"], None) + self.scale * noise["normal"]
+        return self.outward(self.unit_mean_of(noise["z"]) + self.scale * noise["normal"])

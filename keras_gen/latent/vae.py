@@ -11,9 +11,10 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.latent.base import LatentVariableModel, divergence
-from keras_gen.latent.networks import Decoder, Encoder
+from keras_gen.latent.networks import make_decoder, make_encoder
 from keras_gen.latent.posteriors import POSTERIORS, draw_with_log_prob
 from keras_gen.latent.priors.densities import DENSITIES
+from keras_gen.networks import OwnNetwork, argument_value
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -58,6 +59,13 @@ class VAE(LatentVariableModel):
         posterior: q(z|x): "diagonal", "full_covariance", "planar_flow", "radial_flow", "sylvester_flow" or
             "inverse_autoregressive_flow", or a dict of the name and the arguments of the class in `latent.posteriors`.
         activation: activation of the hidden layers.
+        encoder_network: a layer or a model of Keras in place of the encoder. It maps examples, their levels scaled to
+            [0, 1], to the parameters of the posterior: for "diagonal", the means and then the scales before a
+            softplus, of shape `(batch, 2 * latent_size)`.
+        decoder_network: the same in place of the decoder. It maps codes to the parameters of the likelihood, of shape
+            `(batch, *event_shape, parameters of an entry)`, or with these along the last axis of the examples: for
+            "bernoulli", the logits. Where there is a condition, both get a list of two tensors, the second one the
+            condition's vectors.
         **kwargs: as in `LatentVariableModel`: `likelihood`, `estimator`, `beta`, `warm_up_steps`, `free_nats`, `seed`,
             which also chooses the initial weights, `name` and `dtype`.
     """
@@ -73,6 +81,8 @@ class VAE(LatentVariableModel):
         prior="standard_normal",
         posterior="diagonal",
         activation="silu",
+        encoder_network: OwnNetwork | None = None,
+        decoder_network: OwnNetwork | None = None,
         **kwargs,
     ):
         super().__init__(event_shape, levels, **kwargs)
@@ -82,6 +92,8 @@ class VAE(LatentVariableModel):
         self.prior = prior
         self.posterior = posterior
         self.activation = activation
+        self.encoder_network = argument_value("encoder_network", encoder_network)
+        self.decoder_network = argument_value("decoder_network", decoder_network)
 
         policy = {"dtype": self.dtype_policy}
         posterior_class, arguments = checks.component("posterior", posterior, POSTERIORS)
@@ -98,8 +110,16 @@ class VAE(LatentVariableModel):
             **policy,
         }
         outputs, entry_parameters = self.posterior_family.num_parameters, self.conditional.num_parameters
-        self.encoder = Encoder(self.event_shape, outputs, seed=(self.seed, 0), **networks)
-        self.decoder = Decoder(self.latent_size, self.event_shape, entry_parameters, seed=(self.seed, 1), **networks)
+        self.encoder = make_encoder(encoder_network, self.event_shape, outputs, seed=(self.seed, 0), **networks)
+        self.decoder = make_decoder(
+            decoder_network,
+            self.latent_size,
+            self.event_shape,
+            entry_parameters,
+            linear=self.levels is not None,
+            seed=(self.seed, 1),
+            **networks,
+        )
 
     # Densities
 

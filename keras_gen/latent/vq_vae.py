@@ -15,10 +15,11 @@ from keras_gen import checks
 from keras_gen.autoregressive import GatedPixelCNN
 from keras_gen.core import DrawsFromCodes, NoiseDriven, PointBound
 from keras_gen.latent.base import likelihood_of_entries
-from keras_gen.latent.networks import halved_sizes
+from keras_gen.latent.networks import halved_sizes, own_decoder
 from keras_gen.layers import ResidualBlock, VectorQuantizer
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.initializers import glorot, initializer_seed
+from keras_gen.networks import KerasNetwork, OwnNetwork, argument_value
 from keras_gen.spaces import Levels
 
 #: Examples that are encoded at once to fit the prior.
@@ -190,6 +191,10 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
             for never.
         likelihood: distribution of an entry given the code: see `VAE`.
         prior: arguments of the `GatedPixelCNN` over codes, such as `{"filters": 32, "num_layers": 8}`.
+        encoder_network: a layer or a model of Keras in place of the encoder, from images, their levels scaled to
+            [0, 1], to vectors of shape `(batch, rows, columns, code_size)`; rows and columns are those of the code.
+        decoder_network: the same in place of the decoder, from such vectors to the parameters of the likelihood, as in
+            `VAE`.
         seed: as in `GenerativeModel`; also chooses the initial weights.
         **kwargs: as in `GenerativeModel`.
     """
@@ -213,6 +218,8 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
         restart_after: int | None = 50,
         likelihood=None,
         prior=None,
+        encoder_network: OwnNetwork | None = None,
+        decoder_network: OwnNetwork | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -231,10 +238,11 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
         self.decay = checks.rate("decay", decay)
         self.restart_after = None if restart_after is None else checks.positive_int("restart_after", restart_after)
         self.likelihood = likelihood
-        self.conditional = likelihood_of_entries(likelihood, self.levels)
+        self.conditional = likelihood_of_entries(likelihood, self.levels, self.standardization)
         self.prior = prior
 
-        self.code_shape = halved_sizes(self.event_shape, len(self.filters))[-1]
+        self.encoder_network = argument_value("encoder_network", encoder_network)
+        self.decoder_network = argument_value("decoder_network", decoder_network)
         networks = {
             "filters": self.filters,
             "residual_blocks": self.residual_blocks,
@@ -242,8 +250,22 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
             "dtype": self.dtype_policy,
         }
         entry_parameters = self.conditional.num_parameters
-        self.encoder = Encoder(self.event_shape, self.code_size, seed=(seed, 0), **networks)
-        self.decoder = Decoder(self.code_size, self.event_shape, entry_parameters, seed=(seed, 1), **networks)
+        self.code_shape = halved_sizes(self.event_shape, len(self.filters))[-1]
+        if encoder_network is None:
+            self.encoder = Encoder(self.event_shape, self.code_size, seed=(seed, 0), **networks)
+        else:
+            # A decoder of one's own may start from any size.
+            sides = self.code_shape if decoder_network is None else (None, None)
+            vectors = (*sides, self.code_size)
+            self.encoder = KerasNetwork("encoder_network", encoder_network, [self.event_shape], [vectors])
+            self.code_shape = self.encoder.event_shape[:2]
+        if decoder_network is None:
+            self.decoder = Decoder(self.code_size, self.event_shape, entry_parameters, seed=(seed, 1), **networks)
+        else:
+            vectors = (*self.code_shape, self.code_size)
+            self.decoder = own_decoder(
+                decoder_network, [vectors], self.event_shape, entry_parameters, linear=self.levels is not None
+            )
         self.quantizer = VectorQuantizer(
             self.num_codes,
             self.code_size,

@@ -1,9 +1,8 @@
 """What mixtures share: a start that depends on the data, expectation maximisation, and the verbs of components."""
 
 import functools
-import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from keras_gen import checks, seeds
 from keras_gen.core import DensityModel, EpochSolver, Signature
+from keras_gen.core.inputs import first_epoch
 from keras_gen.spaces import missing_entries
 
 #: Rows that a start looks at, at most.
@@ -49,47 +49,14 @@ class StartsFromData:
         """
         raise NotImplementedError
 
-    def fit(self, x=None, y=None, *args, sample_weight=None, class_weight=None, **kwargs) -> keras.callbacks.History:
-        """As in `Model`; a model that has not started looks at a sample of the data first."""
+    def first_look(self, x, steps, validation_split=0.0):
+        """As in `Model`; a model that has not started looks at a sample of the data."""
+        x = super().first_look(x, steps, validation_split)
         if not self.started.numpy():
-            x = self.input_checks().checked(x, y, sample_weight, class_weight)
-            y = sample_weight = class_weight = None
-            batches, x = self.one_epoch(x, kwargs.get("steps_per_epoch"))
+            batches, x = first_epoch(x, steps, self.num_start_rows)
             self.start_from(*self.sampled_rows(batches))
             self.started.assign(1.0)
-        return super().fit(x, y, *args, sample_weight=sample_weight, class_weight=class_weight, **kwargs)
-
-    def one_epoch(self, x, steps: int | None) -> tuple[Iterable, object]:
-        """Returns the batches of the first epoch, and what `fit` is to take then.
-
-        Args:
-            x: data that are checked.
-            steps: batches in an epoch; None for all.
-
-        Raises:
-            ValueError: if the data never end and `steps` is None, or if they are distributed already.
-        """
-        if isinstance(x, tf.distribute.DistributedDataset):
-            raise ValueError(
-                "`x` must be a data set that is not distributed yet, where a model has not started; received a "
-                f"{type(x).__name__}."
-            )
-        if isinstance(x, tf.data.Dataset):
-            if steps is None and x.cardinality() == tf.data.INFINITE_CARDINALITY:
-                raise ValueError("`steps_per_epoch` must be given for a data set that never ends; received None.")
-            return (x if steps is None else x.take(steps)), x
-        if isinstance(x, keras.utils.PyDataset):
-            return (x[index] for index in range(len(x) if steps is None else min(steps, len(x)))), x
-        if isinstance(x, Iterator):
-            # What a generator has yielded is put back: no more than the sample needs.
-            batches, num_rows = [], 0
-            for batch in itertools.islice(x, steps):
-                batches.append(batch)
-                num_rows += len(tf.nest.flatten(batch)[0])
-                if num_rows >= self.num_start_rows:
-                    break
-            return batches, itertools.chain(batches, x)
-        return [x], x
+        return x
 
     def sampled_rows(self, batches: Iterable) -> tuple[np.ndarray, np.ndarray]:
         """Returns a random sample of all rows of batches, in their order, and the weights of these."""

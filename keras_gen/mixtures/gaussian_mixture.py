@@ -56,6 +56,8 @@ class GaussianMixture(MixtureModel):
         **kwargs: as in `GenerativeModel`.
     """
 
+    standardizes = False
+
     def __init__(
         self,
         event_shape,
@@ -74,43 +76,60 @@ class GaussianMixture(MixtureModel):
         self.covariance = checks.choice("covariance", covariance, COVARIANCES)
         self.min_scale = checks.positive("min_scale", min_scale)
         shape = (self.num_components, self.event_size)
-        self.means = self.parameter("means", shape, keras.initializers.RandomNormal(stddev=1.0, seed=seed))
+        # In the unit of the model, as the parameters of the shapes are.
+        self.unit_means = self.parameter("means", shape, keras.initializers.RandomNormal(stddev=1.0, seed=seed))
         self.sums = self.sum_variable("sums", shape)
         self.shapes = COVARIANCES[self.covariance](self)
 
     @property
     def event_space(self):
-        return Reals(self.event_shape, missing=True)
+        return Reals(self.event_shape, missing=True, standardization=self.standardization)
 
     # Densities
 
     @property
+    def means(self) -> tf.Tensor:
+        """μ, of shape `(num_components, entries)`."""
+        shape = (self.num_components, *self.event_shape)
+        return tf.reshape(self.outward(tf.reshape(self.unit_means, shape)), self.unit_means.shape)
+
+    @property
     def covariances(self) -> tf.Tensor:
         """Σ, of shape `(num_components, entries, entries)`."""
-        return self.shapes.covariances()
+        return self.shapes.covariances() * self.scales[:, tf.newaxis] * self.scales
+
+    @property
+    def scales(self) -> tf.Tensor:
+        """The unit of each entry, of shape `(entries,)`."""
+        return tf.reshape(self.standardization.scale, (-1,))
 
     def rows(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns examples of shape `(batch, entries)`, and whether each entry is missing."""
-        rows = tf.reshape(x, (-1, self.event_size))
+        """Returns examples in the unit of the model, of shape `(batch, entries)`, and whether each entry is missing."""
+        rows = tf.reshape(self.inward(x), (-1, self.event_size))
         return rows, missing_entries(rows)
+
+    def log_volumes(self, missing: tf.Tensor) -> tf.Tensor:
+        """Returns what the log density of the entries that are there has in excess, of shape `(batch,)`."""
+        return tf.reduce_sum(tf.where(missing, 0.0, tf.math.log(self.scales)), axis=-1)
 
     def deviations(self, rows: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
         """Returns x - μ_k of shape `(num_components, batch, entries)`, 0 where an entry is missing."""
-        return tf.where(missing, 0.0, rows - self.means[:, tf.newaxis])
+        return tf.where(missing, 0.0, rows - self.unit_means[:, tf.newaxis])
 
     def centred(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns rows and means less the mean of the mixture: rounding is that of smaller numbers."""
-        centre = tf.linalg.matvec(self.means, self.proportions, transpose_a=True)
-        return rows - centre, self.means - centre
+        centre = tf.linalg.matvec(self.unit_means, self.proportions, transpose_a=True)
+        return rows - centre, self.unit_means - centre
 
     def component_log_probs(self, x):
         rows, missing = self.rows(x)
         # A batch without a missing entry takes less.
-        return tf.cond(
+        log_probs = tf.cond(
             tf.reduce_any(missing),
             lambda: tf.transpose(self.shapes.given(self.deviations(rows, missing), missing)[0]),
             lambda: self.shapes.log_probs(self.shapes.whitened(*self.centred(rows))),
         )
+        return log_probs - self.log_volumes(missing)[:, tf.newaxis]
 
     @property
     def num_free_parameters(self) -> int:
@@ -146,7 +165,7 @@ class GaussianMixture(MixtureModel):
             return tf.reduce_logsumexp(joint, axis=-1), shares, *found
 
         log_prob, shares, sums, moments = tf.cond(tf.reduce_any(missing), incomplete, complete)
-        return log_prob, [tf.reduce_sum(shares, axis=0), sums, moments]
+        return log_prob - self.log_volumes(missing), [tf.reduce_sum(shares, axis=0), sums, moments]
 
     def solution(self, statistics):
         counts, sums, moments = statistics
@@ -154,10 +173,10 @@ class GaussianMixture(MixtureModel):
         alive = (counts > 1e-10 * tf.reduce_sum(counts))[:, tf.newaxis]
         weights = tf.where(alive, counts[:, tf.newaxis], 1.0)
         shifts = tf.where(alive, sums / weights, 0.0)
-        means = tf.cast(tf.cast(self.means, tf.float64) + shifts, tf.float32)
+        means = tf.cast(tf.cast(self.unit_means, tf.float64) + shifts, tf.float32)
         return [
             (self.log_proportions, self.new_log_proportions(counts)),
-            (self.means, means),
+            (self.unit_means, means),
             *self.shapes.solution(counts, weights, shifts, moments, alive, self.min_scale),
         ]
 
@@ -175,10 +194,10 @@ class GaussianMixture(MixtureModel):
 
     def prepare_start(self, x, weights):
         """All components: the means and the variances of the columns."""
-        mean, deviation = column_moments(x.reshape(len(x), -1), weights)
-        self.means.assign(np.broadcast_to(mean, self.means.shape))
+        mean, deviation = column_moments(self.rows(tf.constant(x))[0].numpy(), weights)
+        self.unit_means.assign(np.broadcast_to(mean, self.unit_means.shape))
         variances = np.maximum(deviation, self.min_scale) ** 2
-        self.shapes.assign_variances(np.broadcast_to(variances, self.means.shape).astype(np.float64))
+        self.shapes.assign_variances(np.broadcast_to(variances, self.unit_means.shape).astype(np.float64))
 
     def start_statistics(self, statistics):
         """All components start with the covariance within clusters: a small cluster has none of its own."""
@@ -198,10 +217,13 @@ class GaussianMixture(MixtureModel):
                 follows from them by EM.
         """
         self.log_proportions.assign(np.log(proportions))
-        self.means.assign(means)
+        scales = self.scales.numpy().astype(np.float64)
+        means = np.reshape(means, (self.num_components, *self.event_shape)).astype(np.float32)
+        self.unit_means.assign(tf.reshape(self.inward(means), self.unit_means.shape))
+        covariances = covariances / (scales[:, np.newaxis] * scales)
         weights = tf.constant(np.reshape(proportions, (-1, 1)), tf.float64)
         moments = self.shapes.of_matrices(tf.constant(covariances, tf.float64)) * self.shapes.expand(weights)
-        zeros, alive = tf.zeros(self.means.shape, tf.float64), tf.ones_like(weights, tf.bool)
+        zeros, alive = tf.zeros(self.unit_means.shape, tf.float64), tf.ones_like(weights, tf.bool)
         for variable, value in self.shapes.solution(weights[:, 0], weights, zeros, moments, alive, self.min_scale):
             variable.assign(value)
         self.started.assign(1.0)
@@ -217,16 +239,16 @@ class GaussianMixture(MixtureModel):
         return self.shapes.coloured(tf.reshape(noise["normal"], (-1, self.event_size)), component)
 
     def generate_given(self, component, noise):
-        x = tf.gather(self.means, component) + self.coloured(component, noise)
-        return tf.reshape(x, (-1, *self.event_shape))
+        x = tf.gather(self.unit_means, component) + self.coloured(component, noise)
+        return self.outward(tf.reshape(x, (-1, *self.event_shape)))
 
     def impute_given(self, x, component, noise):
         """A draw of all entries, moved by what is expected of it given how far the known entries are from theirs."""
         rows, missing = self.rows(x)
         drawn = self.coloured(component, noise)
         _, filled, _ = self.shapes.given(self.deviations(rows - drawn, missing), missing)
-        x = tf.gather(self.means, component) + drawn + gathered(filled, component)
-        return tf.reshape(x, (-1, *self.event_shape))
+        x = tf.gather(self.unit_means, component) + drawn + gathered(filled, component)
+        return self.outward(tf.reshape(x, (-1, *self.event_shape)))
 
 
 class FullCovariance:

@@ -53,6 +53,7 @@ class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
     """
 
     takes_sample_weight = False
+    standardizes = False
 
     def __init__(self, event_shape, num_points: int = 10_000, *, min_width: float = 1e-3, seed: int = 0, **kwargs):
         super().__init__(event_shape, seed=seed, **kwargs)
@@ -77,11 +78,12 @@ class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
     def log_prob(self, x, condition=None):
         self.validated_condition(condition)
         rows = self.centred(self.validated(x))
-        return self.log_density(rows, tf.zeros_like(rows[:, 0], tf.int32) - 1, self.num_kept)[0]
+        log_density, _ = self.log_density(rows, tf.zeros_like(rows[:, 0], tf.int32) - 1, self.num_kept)
+        return log_density - self.log_volume()
 
     def centred(self, x: tf.Tensor) -> tf.Tensor:
         """Returns examples less the mean of the points, of shape `(batch, entries)`."""
-        return tf.reshape(x, (-1, self.event_size)) - self.centre
+        return tf.reshape(self.inward(x), (-1, self.event_size)) - self.centre
 
     def squared_distances(self, rows: tf.Tensor, chunk: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the squared distances of rows from one chunk of points, and the indices of these.
@@ -156,7 +158,7 @@ class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
 
     def start_from(self, x, weights):
         """Keeps the points; σ starts at the mean distance between neighbours."""
-        rows = x.reshape(len(x), -1)
+        rows = self.inward(tf.constant(x)).numpy().reshape(len(x), -1)
         self.centre.assign(rows.mean(axis=0, dtype=np.float64))
         points = np.zeros((self.num_chunks * self.chunk, self.event_size), np.float32)
         points[: len(rows)] = rows - self.centre.numpy()
@@ -183,7 +185,7 @@ class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
         step.update(self.count, self.count + step.total(count))
         total = tf.cast(tf.reduce_sum(squares), tf.float64)
         step.update(self.sum_of_squares, self.sum_of_squares + step.total(total))
-        return log_prob
+        return log_prob - self.log_volume()
 
     def take_step(self, batch, step):
         """The densities are those that leave an example out, with σ so far."""
@@ -210,4 +212,4 @@ class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
         index = tf.cast(tf.floor(noise["point"] * self.num_kept), tf.int32)
         index = tf.minimum(index, tf.cast(self.num_kept, tf.int32) - 1)
         points = tf.gather(tf.reshape(self.points, (-1, self.event_size)), index) + self.centre
-        return tf.reshape(points, (-1, *self.event_shape)) + self.width * noise["normal"]
+        return self.outward(tf.reshape(points, (-1, *self.event_shape)) + self.width * noise["normal"])

@@ -184,8 +184,12 @@ class ReadsText:
             signature, function=of_tokens, inputs={**inputs, "tokens": self.token_space.spec("tokens")}
         )
 
+    def input_space(self, name):
+        """Adds that of token ids."""
+        return self.token_space if name == "tokens" else super().input_space(name)
+
     def example_input(self, name, spec, num, seed):
-        """Adds the token ids of examples of captions."""
+        """The token ids are those of examples of captions."""
         if name == "tokens":
             return self.tokenizer(self.condition_space.examples(num, (seed, 1)))
         return super().example_input(name, spec, num, seed)

@@ -112,7 +112,8 @@ class Space:
         wrong = self.wrong(values)
         value = tf.strings.reduce_join(self.as_string(wrong[:1]))
         sentence = tf.strings.join([f"`{name}` holds the value ", value, f"; expected {self.expected}."])
-        with tf.control_dependencies([tf.debugging.Assert(tf.equal(tf.size(wrong), 0), [sentence])]):
+        # Not `tf.debugging.Assert`, which is a conditional with two functions of its own.
+        with tf.control_dependencies([tf.raw_ops.Assert(condition=tf.equal(tf.size(wrong), 0), data=[sentence])]):
             return tf.identity(values)
 
     def wrong(self, values: tf.Tensor) -> tf.Tensor:

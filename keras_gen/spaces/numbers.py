@@ -1,6 +1,7 @@
 """Numbers: whole levels, real numbers, an interval of them, and sound."""
 
 import dataclasses
+from typing import Any
 
 import tensorflow as tf
 
@@ -26,7 +27,8 @@ class Numbers(Space):
     def scaled(self, values: tf.Tensor, low: float = -1.0, high: float = 1.0) -> tf.Tensor:
         """Returns float32 values, the least possible one as `low` and the greatest as `high`.
 
-        Real numbers, which have no least and no greatest one, stay as they are.
+        Real numbers, which have no least and no greatest one, are standardised by the unit of a model, or stay as they
+        are.
         """
         raise NotImplementedError
 
@@ -77,6 +79,8 @@ class Reals(Numbers):
     shape: tuple[int, ...]
     #: Whether an entry may be NaN, which stands for one that is missing.
     missing: bool = False
+    #: The unit that a model has taken from its data, a `core.standardization.Standardization`; None for none.
+    standardization: Any = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def expected(self):
@@ -90,10 +94,10 @@ class Reals(Numbers):
         return seeds.normal((num, *self.shape), seed)
 
     def scaled(self, values, low=-1.0, high=1.0):
-        return values
+        return values if self.standardization is None else self.standardization.forward(values)
 
     def unscaled(self, scaled, low=-1.0, high=1.0):
-        return scaled
+        return scaled if self.standardization is None else self.standardization.inverse(scaled)
 
     def nearest(self, values):
         return values
@@ -163,6 +167,6 @@ def missing_entries(x: tf.Tensor) -> tf.Tensor:
     return tf.not_equal(x, x)
 
 
-def levels_or_reals(shape: tuple[int, ...], num_levels: int | None) -> Numbers:
-    """Returns the space of levels, or of real numbers where there is no number of levels."""
-    return Reals(shape) if num_levels is None else Levels(shape, num_levels)
+def levels_or_reals(shape: tuple[int, ...], num_levels: int | None, standardization=None) -> Numbers:
+    """Returns the space of levels; where there is no number of levels, of real numbers, in a model's unit if given."""
+    return Reals(shape, standardization=standardization) if num_levels is None else Levels(shape, num_levels)

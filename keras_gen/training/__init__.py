@@ -10,7 +10,7 @@ A recipe is a function of a `Run` and of keyword arguments, single ones and grou
 def main(
     run: "training.Run",
     *,
-    data: training.Images = training.Images("digits", binarization="threshold"),
+    data: training.Images = training.Images("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=150, batch_size=100, learning_rate=0.1, patience=20),
     hidden_units: int = 500,
 ) -> dict:
@@ -60,6 +60,7 @@ _PLACES = {
             "JUDGED",
             "VECTORS",
             "annealed_likelihood",
+            "check_bits",
             "fit_levels",
             "fit_logits",
             "fit_players",

@@ -23,16 +23,21 @@ class Dataset:
         """
         from keras_gen import data
 
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields = fields_of(self)
         return data.load(fields.pop("dataset"), **fields, **arguments)
+
+
+#: Sets of grey images that are known as bits: 1 from the middle level on.
+KNOWN_AS_BITS = ("digits", "mnist")
 
 
 @dataclasses.dataclass(frozen=True)
 class Images(Dataset):
     """A set of images."""
 
-    binarization: Literal["none", "threshold", "static", "dynamic"] = "none"
-    """How grey levels become bits: 1 from the middle one on, drawn once, or drawn anew in each epoch; or not."""
+    binarization: Literal["none", "by_set", "threshold", "static", "dynamic"] = "none"
+    """How grey levels become bits: 1 from the middle one on, drawn once, or drawn anew in each epoch; or not. by_set
+    takes the threshold for digits and mnist, which are known as bits, and leaves the levels of any other set."""
     image_size: int | tuple[int, int] | None = None
     """Height and width, or one number for both, that the images of a folder are brought to."""
     channels: Literal[1, 3, 4] | None = None
@@ -40,7 +45,14 @@ class Images(Dataset):
     bad_files: Literal["refuse", "skip"] = "refuse"
     """Name all files of a folder that cannot be read in one error, or leave them out."""
     levels: int | None = None
-    """Number of levels of an entry; by default 2 of bits, 256 of bytes, else as many as the largest one tells."""
+    """Number of levels of an entry; by default 2 of bits, 256 of bytes, else as many as the largest one tells. Floats,
+    and all numbers of a table, are real numbers by default, whole or not; whole ones are levels if this is given."""
+
+    def load(self, **arguments):
+        if self.binarization != "by_set":
+            return super().load(**arguments)
+        how = "threshold" if self.dataset in KNOWN_AS_BITS else "none"
+        return dataclasses.replace(self, binarization=how).load(**arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +72,8 @@ class Examples(Vectors, Images):
     """A set of images or of vectors."""
 
     standardize: bool = False
-    """Bring each column of real vectors to mean 0 and variance 1; likelihoods are then of such rows."""
+    """Bring each column of real vectors to mean 0 and variance 1; figures are then of such rows, and likelihoods are
+    told of the rows themselves, too. The model that is saved is one of these."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,7 @@ BOUNDS = "ELBO and importance-weighted bound; the epoch was chosen on validation
 
 #: Of `fit_vectors`.
 VECTORS = (
-    "Exact likelihood in the data's units; the epoch was chosen on validation data. In the cross-validation, where "
+    "Exact likelihood; the epoch was chosen on validation data. In the cross-validation, where "
     "there is one, columns are standardised with the rows that are not left out."
 )
 
@@ -161,6 +161,19 @@ def fit_levels(
         protocol="Lower bounds, with one sample of the noise that is added to levels and with many; "
         "the epoch was chosen on validation data.",
     )
+
+
+def check_bits(splits: Splits) -> None:
+    """Raises an error if examples are no bits.
+
+    Raises:
+        ValueError: if so.
+    """
+    if splits.levels != 2:
+        raise ValueError(
+            f"`binarization` must be threshold, static or dynamic for a model of bits: {splits.name} holds "
+            f"{splits.summary().split(';')[0]}."
+        )
 
 
 def independent_pixels(splits: Splits) -> dict[str, float]:

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_gen
-from keras_gen import export, pictures
+from keras_gen import evaluation, export, pictures
 from keras_gen.console import markdown_table
 from keras_gen.core import Model, saving
 from keras_gen.data import Splits
@@ -223,6 +223,8 @@ class Run:
         Returns:
             The trained model, on one device.
         """
+        if self.is_chief:
+            print(f"{splits.name}: {splits.summary()}", flush=True)
         checkpoints = self.checkpoints_for(model, epochs, monitor=monitor, patience=patience)
         checkpoints.restore(model)
         first = checkpoints.state["epoch"]
@@ -308,6 +310,7 @@ class Run:
             "arguments": self.config,
             **metrics,
             "dataset": splits.description(),
+            **({} if splits.scale is None else {"unit": evaluation.STANDARDISED}),
             "protocol": protocol,
             "seed": self.seed,
             **more,
@@ -346,6 +349,9 @@ class Run:
     def finish(self, model: Model, splits: Splits, metrics: dict, *, protocol: str, **more) -> dict:
         """Writes the model, its exports, a picture, `metrics.json` and the model card, and says where they are.
 
+        Where rows were standardised, the model takes that over: it and all files are in the data's units. Figures are
+        of standardised rows, as "unit" says; likelihoods are told in the data's units, too.
+
         Args:
             model: trained model.
             splits: data it was trained on.
@@ -357,6 +363,18 @@ class Run:
             What `metrics.json` holds.
         """
         self.write_pending_config()
+        batch, data = example_batch(model, splits, "test", 100), splits.sources["test"].arrays.get("x")
+        if splits.scale is not None:
+            # What was done to the rows becomes a part of the model, which takes and makes them as they were.
+            model.standardization.absorb(*splits.scale)
+            batch["x"] = splits.in_data_units(batch["x"].numpy())
+            data = None if data is None else splits.in_data_units(data)
+            units = {
+                f"{split}, in the data's units": evaluation.in_data_units(metrics[split], splits, split)
+                for split in metrics
+                if split in splits.sources
+            }
+            metrics = {**metrics, **{name: figures for name, figures in units.items() if figures}}
         report = self.report(
             splits,
             metrics,
@@ -368,9 +386,9 @@ class Run:
         )
         if not self.is_chief:
             return report
-        rows = model.preview(example_batch(model, splits, "test", 100), seed=self.seed)
+        rows = model.preview(batch, seed=self.seed)
         with atomic_file(self.folder / "samples.png") as path:
-            pictures.preview(rows, data=splits.sources["test"].arrays.get("x")).save(path)
+            pictures.preview(rows, data=data).save(path)
         # The last row is what the model makes.
         space, values = list(rows.values())[-1]
         audible = isinstance(space, Sound) and space.sample_rate is not None

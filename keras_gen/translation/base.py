@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_gen.adversarial.two_player import TwoPlayer, dealt
 from keras_gen.core import Model, Signature
+from keras_gen.networks import KerasNetwork, OwnNetwork
 from keras_gen.spaces import Levels, Numbers, Space
 
 
@@ -80,6 +81,11 @@ class TranslationModel(TwoPlayer, Model):
     def scaled(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the two columns of a batch, source and target, on the networks' scale."""
         return tuple(self.spaces[name].scaled(batch[name]) for name in (self.source_column, self.target_column))
+
+    def own_generator(self, own: OwnNetwork, entering: tuple[int, ...], leaving: tuple[int, ...]) -> KerasNetwork:
+        """Returns a generator of one's own, which may bound its outputs where they are real numbers."""
+        linear = isinstance(self.target_space, Levels)
+        return KerasNetwork("generator_network", own, [entering], [leaving], linear=linear)
 
     def on_scale(self, outputs: tf.Tensor) -> tf.Tensor:
         """Returns a generator's outputs as float32 images on the networks' scale: of levels, their tanh."""
@@ -162,11 +168,9 @@ class TranslationModel(TwoPlayer, Model):
         domain = {} if self.domain_space is None else {"domain": self.domain_space.spec("domain")}
         return {"translate": Signature(translate, {**self.specs(self.source_column), **domain})}
 
-    def example_input(self, name, spec, num, seed):
-        """Adds examples of the domain."""
-        if name == "domain" and self.domain_space is not None:
-            return self.domain_space.examples(num, (seed, 1))
-        return super().example_input(name, spec, num, seed)
+    def input_space(self, name):
+        """Adds that of the domain."""
+        return self.domain_space if name == "domain" else super().input_space(name)
 
 
 def mean_of_each(values: tf.Tensor) -> tf.Tensor:

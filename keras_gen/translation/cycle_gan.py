@@ -9,10 +9,11 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.adversarial.losses import LeastSquares
 from keras_gen.core import Signature
+from keras_gen.networks import OwnNetwork, argument_value
 from keras_gen.spaces import levels_or_reals
 from keras_gen.translation.base import TranslationModel, mean_of_each
 from keras_gen.translation.image_pool import ImagePool
-from keras_gen.translation.networks import PatchDiscriminator, ResNet
+from keras_gen.translation.networks import PatchDiscriminator, ResNet, own_patch_discriminator
 from keras_gen.translation.networks.resnet import check_sides
 
 #: With a half in front of each square.
@@ -60,6 +61,9 @@ class CycleGAN(TranslationModel):
         cycle_weight: λ.
         identity_weight: κ; must be 0 where a and b differ in their channels.
         pool_size: translations of each kind in the pool; 0 for no pool.
+        generator_network: a layer or a model of Keras in place of G, from images to images before a tanh; F is a new
+            one like it. So a and b have one shape.
+        discriminator_network: the same in place of D_b, from images to one logit for each patch; D_a is a new one.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
 
@@ -87,6 +91,8 @@ class CycleGAN(TranslationModel):
         cycle_weight: float = 10.0,
         identity_weight: float = 0.5,
         pool_size: int = 50,
+        generator_network: OwnNetwork | None = None,
+        discriminator_network: OwnNetwork | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -106,6 +112,7 @@ class CycleGAN(TranslationModel):
                 f"received {identity_weight}."
             )
         self.levels = checks.levels(levels, allow_none=True)
+        self.column_units = self.channel_units(a=self.shape_a, b=self.shape_b)
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = num_blocks
         self.receptive_field = receptive_field
@@ -117,10 +124,17 @@ class CycleGAN(TranslationModel):
             (9 if min(sides) >= 256 else 6) if num_blocks is None else checks.positive_int("num_blocks", num_blocks)
         )
 
+        self.generator_network = argument_value("generator_network", generator_network)
+        self.discriminator_network = argument_value("discriminator_network", discriminator_network)
+
         def generator(source, target, index, name):
+            if generator_network is not None:
+                return self.own_generator((generator_network, self.generator_network)[index], source, target)
             return ResNet(source, target[-1], num_blocks=blocks, seed=(seed, index), name=name, **options)
 
         def discriminator(shape, index, name):
+            if discriminator_network is not None:
+                return own_patch_discriminator((self.discriminator_network, discriminator_network)[index - 2], shape)
             return PatchDiscriminator(shape, receptive_field=receptive_field, seed=(seed, index), name=name, **options)
 
         self.generator_ab = generator(self.shape_a, self.shape_b, 0, "generator_ab")
@@ -137,7 +151,10 @@ class CycleGAN(TranslationModel):
 
     @property
     def spaces(self):
-        return {"a": levels_or_reals(self.shape_a, self.levels), "b": levels_or_reals(self.shape_b, self.levels)}
+        shapes = {"a": self.shape_a, "b": self.shape_b}
+        return {
+            name: levels_or_reals(shape, self.levels, self.column_units.get(name)) for name, shape in shapes.items()
+        }
 
     def phase_layers(self):
         return {
@@ -147,7 +164,7 @@ class CycleGAN(TranslationModel):
 
     # Networks
 
-    def generate(self, generator: ResNet, scaled: tf.Tensor) -> tf.Tensor:
+    def generate(self, generator: keras.layers.Layer, scaled: tf.Tensor) -> tf.Tensor:
         """Returns what G or F makes of images, float32, both on the networks' scale."""
         return self.on_scale(generator(scaled))
 

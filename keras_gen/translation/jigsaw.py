@@ -233,7 +233,12 @@ class Jigsaw(EventModel):
     @property
     def pieces_space(self):
         """The space of the pieces of an image."""
-        return levels_or_reals(self.pieces_shape, self.levels)
+        return levels_or_reals(self.pieces_shape, self.levels, self.standardization)
+
+    @property
+    def unit_shape(self):
+        """That of a pixel: pieces have no place."""
+        return self.event_shape[-1:]
 
     # Pieces
 
@@ -355,11 +360,9 @@ class Jigsaw(EventModel):
 
         return {"complete": Signature(complete, parts), "arrange": Signature(arrange, parts)}
 
-    def example_input(self, name, spec, num, seed):
-        """Adds pieces."""
-        if name == "parts":
-            return self.pieces_space.examples(num, (seed, 1))
-        return super().example_input(name, spec, num, seed)
+    def input_space(self, name):
+        """Adds that of pieces."""
+        return self.pieces_space if name == "parts" else super().input_space(name)
 
 
 def pieces_shape(event_shape: tuple[int, int, int], grid: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -8,9 +8,10 @@ import tensorflow as tf
 from keras_gen import checks, seeds
 from keras_gen.adversarial.losses import OBJECTIVES
 from keras_gen.core import Signature
+from keras_gen.networks import OwnNetwork, argument_value
 from keras_gen.spaces import levels_or_reals
 from keras_gen.translation.base import TranslationModel, mean_of_each
-from keras_gen.translation.networks import PatchDiscriminator, UNet
+from keras_gen.translation.networks import PatchDiscriminator, UNet, own_patch_discriminator
 
 
 class Pix2Pix(TranslationModel):
@@ -54,6 +55,10 @@ class Pix2Pix(TranslationModel):
         objective: losses of both players: a name in `adversarial.losses.OBJECTIVES`, or a dict of "name" and arguments.
         normalization: "instance", or "batch".
         dropout: share of the features that the first three blocks of G's decoder lose.
+        generator_network: a layer or a model of Keras in place of G, from the source, as large as the target, to the
+            target before a tanh. Where z is drawn, it is in the mode in which it is trained.
+        discriminator_network: the same in place of D, from the source and a target, one behind the other in the
+            channels, to one logit for each patch.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
 
@@ -75,6 +80,8 @@ class Pix2Pix(TranslationModel):
         objective: str | dict = "non_saturating",
         normalization: str = "instance",
         dropout: float = 0.5,
+        generator_network: OwnNetwork | None = None,
+        discriminator_network: OwnNetwork | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -83,6 +90,7 @@ class Pix2Pix(TranslationModel):
         self.target_shape = checks.image_shape("target_shape", target_shape)
         self.scale = factor_between(self.source_shape, self.target_shape)
         self.levels = checks.levels(levels, allow_none=True)
+        self.column_units = self.channel_units(source=self.source_shape, target=self.target_shape)
         self.filters = checks.positive_int("filters", filters)
         self.receptive_field = receptive_field
         self.l1_weight = checks.not_negative("l1_weight", l1_weight)
@@ -94,19 +102,25 @@ class Pix2Pix(TranslationModel):
         *sides, channels = self.target_shape
         sources = self.source_shape[-1]
         options = {"filters": self.filters, "normalization": normalization, "dtype": self.dtype_policy}
-        self.generator = UNet((*sides, sources), channels, dropout=dropout, seed=(seed, 0), name="generator", **options)
-        self.discriminator = PatchDiscriminator(
-            (*sides, sources + channels),
-            receptive_field=receptive_field,
-            seed=(seed, 1),
-            name="discriminator",
-            **options,
-        )
+        self.generator_network = argument_value("generator_network", generator_network)
+        self.discriminator_network = argument_value("discriminator_network", discriminator_network)
+        entering, judged = (*sides, sources), (*sides, sources + channels)
+        if generator_network is None:
+            self.generator = UNet(entering, channels, dropout=dropout, seed=(seed, 0), name="generator", **options)
+        else:
+            self.generator = self.own_generator(generator_network, entering, self.target_shape)
+        if discriminator_network is None:
+            options["receptive_field"] = receptive_field
+            self.discriminator = PatchDiscriminator(judged, seed=(seed, 1), name="discriminator", **options)
+        else:
+            self.discriminator = own_patch_discriminator(discriminator_network, judged)
 
     @property
     def spaces(self):
         shapes = {"source": self.source_shape, "target": self.target_shape}
-        return {name: levels_or_reals(shape, self.levels) for name, shape in shapes.items()}
+        return {
+            name: levels_or_reals(shape, self.levels, self.column_units.get(name)) for name, shape in shapes.items()
+        }
 
     # Networks
 

@@ -275,6 +275,7 @@ class PuzzleGAN(TwoPlayer, Model):
         super().__init__(seed=seed, **kwargs)
         self.event_shape = checks.image_shape("event_shape", event_shape)
         self.levels = checks.levels(levels, allow_none=True)
+        self.column_units = self.channel_units(x=self.event_shape)
         self.num_parts = checks.positive_int("num_parts", num_parts)
         self.part_size = part_size
         self.parts_shape = parts_shape(self.event_shape, self.num_parts, part_size)
@@ -297,7 +298,7 @@ class PuzzleGAN(TwoPlayer, Model):
 
     @property
     def spaces(self):
-        return part_spaces(levels_or_reals(self.event_shape, self.levels), self.parts_shape)
+        return part_spaces(levels_or_reals(self.event_shape, self.levels, self.column_units.get("x")), self.parts_shape)
 
     def puzzles(self, x) -> dict[str, tf.Tensor]:
         """Cuts parts out of images, as `data.with_parts` does.

@@ -14,6 +14,7 @@ from keras_gen.adversarial.losses import Wasserstein
 from keras_gen.adversarial.regularizers import GradientPenalty
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import OwnNetwork, argument_value
 from keras_gen.spaces import Attributes, ClassLabel, ClassOrAttributes, Space, levels_or_reals
 from keras_gen.translation.base import TranslationModel, mean_of_each
 from keras_gen.translation.networks import ResNet
@@ -119,6 +120,8 @@ class StarGAN(TranslationModel):
         reconstruction_weight: λ_rec.
         penalty_weight: λ_gp.
         discriminator_steps: steps of D, each with a batch of its own, for each step of G.
+        generator_network: a layer or a model of Keras in place of G, from images with the planes of c behind their
+            channels to images before a tanh.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
 
@@ -147,6 +150,7 @@ class StarGAN(TranslationModel):
         reconstruction_weight: float = 10.0,
         penalty_weight: float = 10.0,
         discriminator_steps: int = 5,
+        generator_network: OwnNetwork | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -158,6 +162,7 @@ class StarGAN(TranslationModel):
         self.num_attributes = num_attributes
         self.domain_space = space_of_domains(num_domains, num_attributes)
         self.levels = checks.levels(levels, allow_none=True)
+        self.column_units = self.channel_units(x=self.event_shape)
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)
         self.num_layers = num_layers
@@ -169,16 +174,21 @@ class StarGAN(TranslationModel):
         self.gradient_penalty = GradientPenalty(self.penalty_weight)
         *sides, channels = self.event_shape
         options = {"filters": self.filters, "dtype": self.dtype_policy}
-        self.generator = ResNet(
-            (*sides, channels + self.domain_space.vector_size),
-            channels,
-            num_blocks=self.num_blocks,
-            padding="zeros",
-            resampling_size=4,
-            seed=(seed, 0),
-            name="generator",
-            **options,
-        )
+        self.generator_network = argument_value("generator_network", generator_network)
+        entering = (*sides, channels + self.domain_space.vector_size)
+        if generator_network is None:
+            self.generator = ResNet(
+                entering,
+                channels,
+                num_blocks=self.num_blocks,
+                padding="zeros",
+                resampling_size=4,
+                seed=(seed, 0),
+                name="generator",
+                **options,
+            )
+        else:
+            self.generator = self.own_generator(generator_network, entering, self.event_shape)
         usual = max(1, min(6, int(math.log2(min(sides))) - 1))
         self.discriminator = DomainCritic(
             self.event_shape,
@@ -191,7 +201,10 @@ class StarGAN(TranslationModel):
 
     @property
     def spaces(self):
-        return {"x": levels_or_reals(self.event_shape, self.levels), "condition": self.domain_space}
+        return {
+            "x": levels_or_reals(self.event_shape, self.levels, self.column_units.get("x")),
+            "condition": self.domain_space,
+        }
 
     def default_optimizers(self):
         """Returns the paper's Adam of each player."""

@@ -14,7 +14,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=100, batch_size=100, learning_rate=0.3, patience=20),
 ) -> dict:
     """Trains a logistic regression of each entry on those before it, and evaluates the exact likelihood."""

@@ -31,7 +31,7 @@ from keras_gen import training
     ),
     two_cores=dict(
         dataset="binarized_mnist",
-        binarization="threshold",
+        binarization="by_set",
         filters=16,
         num_layers=14,
         head_filters=32,
@@ -43,7 +43,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Images = training.Images("digits", binarization="threshold"),
+    data: training.Images = training.Images("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=30, batch_size=16, learning_rate=0.003, patience=10),
     filters: int = 16,
     num_layers: int = 6,

@@ -42,7 +42,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=60, batch_size=50, learning_rate=0.003, patience=10),
     num_layers: int = 3,
     width: int = 48,

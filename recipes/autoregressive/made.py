@@ -43,7 +43,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=150, batch_size=100, learning_rate=0.002, patience=20),
     hidden_units: tuple[int, ...] = (500,),
     num_components: int = 10,

@@ -14,7 +14,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     order: int = 2,
     smoothing: float = 0.5,
 ) -> dict:

@@ -21,7 +21,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=150, batch_size=100, learning_rate=0.1, patience=20),
     hidden_units: int = 500,
     activation: str = "sigmoid",

@@ -22,7 +22,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Images = training.Images("digits", binarization="threshold"),
+    data: training.Images = training.Images("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=30, batch_size=16, learning_rate=0.003, patience=10),
     filters: int = 16,
     num_blocks: int = 4,

@@ -35,7 +35,7 @@ def main(
     run: "training.Run",
     *,
     model: Literal["row_lstm", "diagonal_bilstm"] = "row_lstm",
-    data: training.Images = training.Images("digits", binarization="threshold"),
+    data: training.Images = training.Images("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=15, batch_size=16, learning_rate=0.003, patience=10),
     units: int = 24,
     num_layers: int = 1,

@@ -20,7 +20,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=60, batch_size=50, learning_rate=0.005, patience=10),
     cell: Literal["simple", "gru", "lstm"] = "lstm",
     hidden_units: tuple[int, ...] = (96,),

@@ -15,7 +15,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     size: int = 4,
     smoothing: float = 0.5,
 ) -> dict:

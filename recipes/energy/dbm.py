@@ -33,7 +33,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.FixedSchedule = training.FixedSchedule(epochs=100, batch_size=50, learning_rate=0.03),
     hidden_units: tuple[int, ...] = (100, 50),
     pretraining_epochs: int = 50,
@@ -64,6 +64,7 @@ def main(
     from keras_gen import energy, evaluation
 
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
+    training.check_bits(splits)
     with run.scope():
         model = energy.DBM(
             splits.event_shape,

@@ -25,12 +25,12 @@ from keras_gen import training
         learning_rate=0.001,
         mean_field_steps=14,
     ),
-    two_cores=dict(binarization="threshold", batch_size=50, epochs=50),
+    two_cores=dict(binarization="by_set", batch_size=50, epochs=50),
 )
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=200, batch_size=50, learning_rate=0.01),
     hidden_units: tuple[int, ...] = (100, 50),
     num_classes: int = 10,
@@ -56,6 +56,7 @@ def main(
     from keras_gen.evaluation import restoration
 
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
+    training.check_bits(splits)
     with run.scope():
         model = energy.MultiPredictionDBM(
             splits.event_shape,

@@ -16,7 +16,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.FixedSchedule = training.FixedSchedule(epochs=600, batch_size=50, learning_rate=0.02),
     num_classes: int = 10,
     hidden_units: tuple[int, ...] = (100,),

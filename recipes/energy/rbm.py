@@ -46,7 +46,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.FixedSchedule = training.FixedSchedule(epochs=200, batch_size=100, learning_rate=0.1),
     hidden_units: int = 100,
     negative_phase: str = "persistent_chains",

@@ -16,7 +16,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=100, batch_size=100, learning_rate=0.002),
     num_classes: int = 10,
     latent_size: int = 8,

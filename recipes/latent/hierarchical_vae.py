@@ -30,7 +30,7 @@ from keras_gen import training
     ),
     two_cores=dict(
         dataset="binarized_mnist",
-        binarization="threshold",
+        binarization="by_set",
         latent_sizes=(40, 20),
         units=(300, 150),
         hidden_units=(),
@@ -44,7 +44,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=100, batch_size=100, learning_rate=0.002),
     latent_sizes: tuple[int, ...] = (8, 4),
     units: tuple[int, ...] = (150, 100),

@@ -50,7 +50,7 @@ from keras_gen import training
     ),
     two_cores=dict(
         dataset="binarized_mnist",
-        binarization="threshold",
+        binarization="by_set",
         latent_size=50,
         hidden_units=(256,),
         activation="silu",
@@ -62,7 +62,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=100, batch_size=100, learning_rate=0.002),
     latent_size: int = 10,
     hidden_units: tuple[int, ...] = (200, 200),

@@ -17,7 +17,7 @@ from keras_gen import training
 def main(
     run: "training.Run",
     *,
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     epochs: int = 100,
     patience: int = 5,
     batch_size: int = 20_000,
@@ -39,6 +39,7 @@ def main(
     from keras_gen import evaluation, mixtures
 
     splits = data.load(batch_size=batch_size, seed=run.seed)
+    training.check_bits(splits)
     with run.scope():
         model = mixtures.BernoulliMixture(
             splits.event_shape, num_components, smoothing=smoothing, num_starts=num_starts, seed=run.seed

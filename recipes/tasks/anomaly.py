@@ -27,7 +27,7 @@ def main(
     run: "training.Run",
     *,
     model: Literal["made", "vae", "real_nvp"] = "made",
-    data: training.Examples = training.Examples("digits", binarization="threshold"),
+    data: training.Examples = training.Examples("digits", binarization="by_set"),
     schedule: training.Schedule = training.Schedule(epochs=60, batch_size=100, learning_rate=0.002, patience=20),
     others: tuple[str, ...] = (),
     left_out: str = "none",
@@ -115,7 +115,7 @@ def main(
             return rows.name, np.concatenate([rows.array(split) for split in rows.sources])
         grey = load(name)
         levels = grey.levels if examples.levels == 2 else examples.levels
-        other = grey.resized(*examples.event_shape[:2], levels).binarized(data.binarization)
+        other = grey.resized(*examples.event_shape[:2], levels).binarized(examples.binarization)
         return other.name, other.array("test")
 
     seen = examples.unlabelled()

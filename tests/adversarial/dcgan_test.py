@@ -40,7 +40,7 @@ def equal(before, after):
 class TestContract(AdversarialContract):
     """Every argument away from its default."""
 
-    epochs = 4
+    passes = 4
 
     def make_model(self, **changes):
         return make(**{"objective": "minimax", "seed": 5, "name": "players", **changes})

@@ -13,7 +13,7 @@ from keras_gen.adversarial.optimizers import RisingMomentum
 class TestContract(AdversarialContract):
     """Every argument away from its default, those of the base included."""
 
-    epochs = 12
+    passes = 12
 
     def make_model(self, **changes):
         return GAN(

@@ -31,7 +31,7 @@ def make(**options):
 class TestContract(AdversarialContract):
     """Every argument away from its default."""
 
-    epochs = 10
+    passes = 10
 
     event_shape = (4, 4, 1)
 

@@ -32,7 +32,7 @@ class TestContract(AdversarialContract, ConditionContract):
     """Every argument away from its default, halfway through a fade."""
 
     event_shape = SHAPE
-    epochs = 3
+    passes = 3
 
     def make_model(self, **changes):
         options = {"drift": 0.1, "generator_average": 0.9, "num_classes": 3, "seed": 4, "name": "players"}

@@ -31,7 +31,7 @@ def make(**options):
 class TestContract(AdversarialContract):
     """Every argument away from its default; residual networks have tests of their own."""
 
-    epochs = 4
+    passes = 4
 
     def make_model(self, **changes):
         options = {"objective": "non_saturating", "latent_distribution": "uniform"}

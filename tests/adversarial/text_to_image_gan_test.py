@@ -52,7 +52,7 @@ def step_of(seed, training=False):
 class TestContract(AdversarialContract, ConditionContract):
     """Every argument away from its default."""
 
-    epochs = 4
+    passes = 4
     event_shape = SHAPE
 
     def make_model(self, **changes):

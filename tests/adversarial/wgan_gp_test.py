@@ -11,7 +11,7 @@ from keras_gen.adversarial import WGANGP
 class TestContract(AdversarialContract):
     """Every argument away from its default."""
 
-    epochs = 8
+    passes = 8
 
     def make_model(self, **changes):
         options = {

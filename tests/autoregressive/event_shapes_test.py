@@ -59,7 +59,7 @@ def test_densities_of_few_entries(name, event_shape):
 ONE_ENTRY = """
 import numpy as np
 from keras_gen.autoregressive import MADE
-from keras_gen.flows import MAF
+from keras_gen.flows import IAF, MAF, MaskedSplineFlow, MixtureMAF
 
 x = np.random.default_rng(0).standard_normal((20, 1)).astype("float32")
 for model in (MADE((1,), (7,), None, num_components=2), MAF((1,), num_layers=2, hidden_units=(7,))):
@@ -67,6 +67,14 @@ for model in (MADE((1,), (7,), None, num_components=2), MAF((1,), num_layers=2, 
     model.fit(x, verbose=0)
     assert model.predict(x, verbose=0).shape == (20,)
     assert model.sample(20, seed=0).shape == (20, 1)
+small = {"num_layers": 1, "hidden_units": (4,)}
+for flow in (IAF, MaskedSplineFlow, MixtureMAF):
+    model = flow((1,), **small)
+    model.compile()
+    assert np.isfinite(model.predict(x, verbose=0)).all()
+image = MixtureMAF((8, 8, 1), num_components=2, **small)
+image.compile()
+assert np.isfinite(image.fit(np.random.default_rng(0).standard_normal((3, 8, 8, 1)), verbose=0).history["loss"]).all()
 """
 
 

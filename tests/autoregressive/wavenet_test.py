@@ -75,7 +75,7 @@ class TestLinear(SoundContract):
 
     def test_an_export_draws_what_keras_draws(self, tmp_path):
         model = randomise(self.make_model(event_shape=(5,), dilations=(2, 1)))
-        export.litert(model, tmp_path / "model.tflite")
+        export.litert(model, tmp_path / "model.tflite", batch_size=16)
         noise = model.noise(16, seed=9)
         run = Interpreter(str(tmp_path / "model.tflite")).get_signature_runner("generate")
         drawn = run(**{name: part.numpy() for name, part in noise.items()})["x"]

@@ -2,14 +2,17 @@
 
 import contextlib
 import inspect
+import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
 from contracts.helpers import Contract, traced
 from keras_gen import export
+from keras_gen.export.flatbuffer import File
+from keras_gen.export.runtimes import in_interpreter
 
 
 def call_verb(model, name: str, inputs: dict) -> list:
@@ -50,7 +53,7 @@ class ExportContract(Contract):
             graphs = export.Graphs(model)
             report = export.litert(graphs, file)
             # The SavedModel that the LiteRT file was made from; `tests/export` tests how a version appears.
-            return graphs, tf.saved_model.load(str(graphs.folder)), file, report
+            return graphs, tf.saved_model.load(str(graphs.folder())), file, report
 
     def test_a_saved_model_holds_the_verbs(self, model, exported):
         graphs, served, _, _ = exported
@@ -65,17 +68,57 @@ class ExportContract(Contract):
             for output, value in zip(graphs.functions[name].structured_outputs, expected, strict=True):
                 np.testing.assert_allclose(found[output], value, rtol=1e-4, atol=1e-4, err_msg=f"{name} {output}")
 
+    def test_a_served_verb_refuses_what_it_cannot_take(self, model, exported):
+        """One wrong value of each input in turn, with the sentence of Python."""
+        graphs, served, _, _ = exported
+        for name in graphs.signatures:
+            inputs = graphs.example_inputs(name, 3, 7)
+            for key, wrong, sentence in wrong_inputs(inputs):
+                with traced(), pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
+                    served.signatures[name](**{**inputs, key: wrong})
+
     def test_a_litert_file_holds_the_deterministic_verbs(self, model, exported):
+        """It takes one example at a time, and knows the shape of everything that it computes."""
         graphs, _, file, report = exported
-        interpreter = Interpreter(str(file))
         deterministic = {name for name, signature in model.signatures().items() if signature.deterministic}
         assert deterministic
-        assert set(interpreter.get_signature_list()) == set(report) == deterministic
+        content = File(file.read_bytes())
+        assert {entry.signatureKey.decode() for entry in content.model.signatureDefs} == set(report) == deterministic
+        for _, _, tensor in content.tensors():
+            assert tensor.shapeSignature is None or np.all(tensor.shapeSignature >= 0)
+        run = in_interpreter(file.read_bytes())
         for name in deterministic:
-            inputs = graphs.example_inputs(name, 16, 9)
-            found = interpreter.get_signature_runner(name)(**{key: value.numpy() for key, value in inputs.items()})
+            # The last one: of a condition, the examples are all classes in turn.
+            inputs = graphs.example_inputs(name, 2, 9, graphs.litert_inputs(name, 1))
+            inputs = {key: value[1:] for key, value in inputs.items()}
+            found = run(name, {key: value.numpy() for key, value in inputs.items()})
             expected = call_verb(model, name, inputs)
             for output, value in zip(graphs.functions[name].structured_outputs, expected, strict=True):
+                assert found[output].shape == value.shape
                 # Rounding may move a number across the border between two levels.
                 close = np.isclose(found[output], value, rtol=1e-3, atol=1e-4)
-                assert np.mean(close) > 0.95, f"{name} {output}"
+                assert np.mean(close) > 0.9, f"{name} {output}"
+
+
+def wrong_inputs(inputs: dict) -> Iterator[tuple[str, tf.Tensor, str]]:
+    """Yields the name of an input, a value that it cannot have, and a pattern of the sentence that says so."""
+    for key, value in inputs.items():
+        if key == "num_samples":
+            yield key, tf.constant(0), "`num_samples` must be at least 1, received 0[.]"
+            yield key, tf.constant(1025), "`num_samples` must be at most 1024, received 1025[.]"
+        elif value.shape.rank == 0:
+            if value.dtype.is_floating:
+                yield key, tf.constant(math.nan), f"`{key}` must be a number, received nan[.]"
+        else:
+            wrong, shown = {
+                tf.float32: (math.inf, "inf"),
+                tf.int32: (-7, "-7"),
+                tf.string: ("a" * 100_000, "a+"),
+            }[value.dtype]
+            first = tf.zeros((1, value.shape.rank), tf.int32)
+            wrong = tf.tensor_scatter_nd_update(value, first, [wrong])
+            yield key, wrong, f"`{key}` holds the value {shown}; expected .*[.]"
+            yield key, value[:0], f"`{key}` holds no examples; at least one is expected[.]"
+    columns = [key for key, value in inputs.items() if value.shape.rank]
+    if len(columns) > 1:
+        yield columns[-1], inputs[columns[-1]][:2], f"columns must be equally long, received .*{columns[-1]}: 2"

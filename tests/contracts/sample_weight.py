@@ -39,6 +39,8 @@ class SampleWeightContract(Contract):
         weighted, other = (self.compile_with_sgd(self.make_model()) for _ in range(2))
         for each in (weighted, other):
             each.set_weights(model.get_weights())
+            for unit in each.column_units.values():
+                unit.adapted.assign(1)
         if not model.takes_sample_weight:
             with pytest.raises(ValueError, match=r"^`sample_weight` must be None: the loss of \w+ is not a mean over"):
                 weighted.fit(four, sample_weight=WEIGHTS, verbose=0)

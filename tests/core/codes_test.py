@@ -97,7 +97,7 @@ class Rounded(Codes, GenerativeModel):
 class TestRounded(ModelContract, CodesContract):
     """Codes that do not depend on the condition of a conditional model, and are rounded."""
 
-    epochs = 5
+    passes = 5
 
     def make_model(self, **changes):
         return Rounded((3,), **{"num_codes": 5, "num_classes": 3, "seed": 2, "name": "rounded", **changes})

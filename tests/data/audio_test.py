@@ -104,6 +104,19 @@ def test_other_sample_rates_become_that_of_the_first_file(tmp_path):
     np.testing.assert_allclose(first[100:-100], second[100:-100], atol=2e-3)
 
 
+@pytest.mark.parametrize("arguments", [{}, {"audio_length": 700}, {"padding": "missing"}])
+def test_files_that_stay_where_they_are_give_the_same_sounds(arguments, recordings, monkeypatch):
+    in_memory = data.load(recordings, batch_size=2, labels=True, **arguments)
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    in_files = data.load(recordings, batch_size=2, labels=True, **arguments)
+    assert in_memory.in_memory
+    assert not in_files.in_memory
+    assert in_files.spaces == in_memory.spaces
+    for (x, label), (same, same_label) in zip(in_files.train_from(0).take(6), in_memory.train_from(0), strict=False):
+        np.testing.assert_array_equal(x, same)
+        np.testing.assert_array_equal(label, same_label)
+
+
 def test_a_prepared_tfds_set_of_sound(tmp_path, monkeypatch):
     import tensorflow as tf
     import tensorflow_datasets as tfds
@@ -132,6 +145,20 @@ def test_a_prepared_tfds_set_of_sound(tmp_path, monkeypatch):
     np.testing.assert_array_equal(splits.array("train")[0], np.float32([1000 / 32768] * 3 + [0.0]))
     np.testing.assert_array_equal(splits.array("test")[:, -1], np.float32([7000, 8000, 9000]) / 32768)
     np.testing.assert_array_equal(next(iter(splits.test))[1], [6, 7, 8])
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    for padding in ("silence", "missing"):
+        arguments = {"batch_size": 4, "labels": True, "audio_length": 4, "padding": padding}
+        stored = data.load("tiny_sound", **arguments)
+        assert not stored.in_memory
+        assert stored.spaces["x"] == Sound((4,), sample_rate=8000, missing=padding == "missing")
+        (x, labels), *_ = stored.test
+        np.testing.assert_array_equal(x, splits.array("test"))
+        np.testing.assert_array_equal(labels, [6, 7, 8])
+        (first, _), *_ = stored.in_order("train")
+        behind = np.nan if padding == "missing" else 0.0
+        np.testing.assert_array_equal(first[0], np.float32([1000 / 32768] * 3 + [behind]))
+    with pytest.raises(ValueError, match="`audio_length` must be given: the sounds of tiny_sound are too many"):
+        data.load("tiny_sound")
 
 
 def test_tones_have_the_pitch_of_their_label():
@@ -155,9 +182,6 @@ def test_wrong_sound_gets_a_sentence(recordings, tmp_path, monkeypatch):
     ):
         with pytest.raises(ValueError, match=sentence):
             data.load(recordings, **arguments)
-    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 2**20)
-    with pytest.raises(ValueError, match="`audio_length` must be smaller: examples of 100000 samples take 4 MiB"):
-        data.load(recordings, audio_length=100_000)
     PIL.Image.new("L", (4, 4)).save(recordings / "image.png")
     with pytest.raises(ValueError, match="holds both images and WAV files"):
         data.load(recordings)

@@ -1,7 +1,10 @@
 """Data sets: what the pipelines yield, in which order, and what is said of a wrong name or file."""
 
+import re
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.datasets import load_sample_images
 
 from keras_gen import data
@@ -160,7 +163,7 @@ def test_wrong_labels_get_a_sentence(tmp_path, labels, sentence):
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ({"image_size": 4}, "`image_size` must be None: digits is no folder of images; received 4"),
+        ({"image_size": 4}, "`image_size` must be None: digits is no folder and no TFDS set of images; received 4"),
         ({"audio_length": 100}, "`audio_length` must be None: digits holds no sound; received 100"),
         ({"padding": "missing"}, "`padding` must be silence: digits holds no sound; received missing"),
         ({"columns": "0:2"}, "`columns` must be None: digits is no table; received 0:2"),
@@ -203,31 +206,74 @@ def test_photos_are_squares_of_two_photographs():
     assert x.std(axis=(1, 2)).mean(axis=-1).min() >= 8.0
 
 
-def test_a_prepared_tfds_set(tmp_path, monkeypatch):
+TFDS_IMAGES = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 1), np.uint8)
+
+
+@pytest.fixture
+def tfds_set(tmp_path, monkeypatch):
+    """The folder of a prepared set named "tiny", each of whose splits lies in two files."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    images = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 1), np.uint8)
     tfds.dataset_builders.store_as_tfds_dataset(
         name="tiny",
         version="1.0.0",
         data_dir=tmp_path,
         split_datasets={
             split: tf.data.Dataset.from_tensor_slices({"image": part, "label": np.arange(len(part))})
-            for split, part in (("train", images[:6]), ("test", images[6:]))
+            for split, part in (("train", TFDS_IMAGES[:6]), ("test", TFDS_IMAGES[6:]))
         },
         features=tfds.features.FeaturesDict(
             {"image": tfds.features.Image(shape=(4, 4, 1)), "label": tfds.features.ClassLabel(num_classes=6)}
         ),
         disable_shuffling=True,
+        download_config=tfds.download.DownloadConfig(num_shards=2),
     )
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    return tmp_path / "tiny" / "1.0.0"
+
+
+def test_a_prepared_tfds_set(tfds_set):
     splits = data.load("tiny", batch_size=4, labels=True)
     assert splits.spaces == {"x": Levels((4, 4, 1), 256), "condition": ClassLabel(6)}
-    np.testing.assert_array_equal(splits.array("test"), images[6:])
+    np.testing.assert_array_equal(splits.array("test"), TFDS_IMAGES[6:])
     # There is no validation split: the last sixth of the training examples serves.
-    np.testing.assert_array_equal(splits.array("validation"), images[5:6])
+    np.testing.assert_array_equal(splits.array("validation"), TFDS_IMAGES[5:6])
     np.testing.assert_array_equal(next(iter(splits.test))[1], [0, 1, 2])
+
+
+@pytest.mark.parametrize("arguments", [{"labels": True}, {"image_size": 2}])
+def test_a_tfds_set_that_stays_in_its_files_gives_the_same_batches(arguments, tfds_set, monkeypatch):
+    assert len(list(tfds_set.glob("tiny-train.tfrecord*"))) == 2
+    in_memory = data.load("tiny", batch_size=2, **arguments)
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    in_files = data.load("tiny", batch_size=2, **arguments)
+    assert in_memory.in_memory
+    assert not in_files.in_memory
+    assert in_files.spaces == in_memory.spaces
+    for ours, theirs in (
+        (in_files.train_from(1).take(4), in_memory.train_from(1).take(4)),
+        (in_files.validation, in_memory.validation),
+        (in_files.test, in_memory.test),
+    ):
+        for batch, same in zip(ours, theirs, strict=True):
+            for part, expected in zip(tf.nest.flatten(batch), tf.nest.flatten(same), strict=True):
+                np.testing.assert_array_equal(part, expected)
+
+
+def test_a_shard_that_is_missing_or_cut_short_is_named_before_training(tfds_set, monkeypatch):
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    first, second = sorted(tfds_set.glob("tiny-train.tfrecord*"))
+    content = second.read_bytes()
+    second.write_bytes(content[:-20])
+    with pytest.raises(ValueError, match=re.escape(f"the shard {second} is cut short: {len(content) - 20} bytes")):
+        data.load("tiny")
+    second.write_bytes(content + first.read_bytes())
+    with pytest.raises(ValueError, match=re.escape(f"the shard {second} must hold 3 records; it holds 6.")):
+        data.load("tiny")
+    second.unlink()
+    with pytest.raises(FileNotFoundError, match=re.escape(f"the shard {second} is missing")):
+        data.load("tiny")
 
 
 @pytest.mark.parametrize(

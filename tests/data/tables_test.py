@@ -219,6 +219,31 @@ def test_levels_are_counted_over_all_splits(tmp_path):
         data.load("two_moons", levels=4)
 
 
+def test_one_rule_says_which_whole_numbers_are_levels(tmp_path):
+    """Those of a whole dtype, and those of tables and floats where `levels` is given."""
+    whole = np.random.default_rng(0).integers(0, 5, (40, 3))
+    np.savetxt(tmp_path / "x.csv", whole, delimiter=",", fmt="%d")
+    np.save(tmp_path / "whole.npy", whole)
+    np.save(tmp_path / "floats.npy", whole.astype(np.float64))
+    found = {name: data.load(tmp_path / name) for name in ("x.csv", "whole.npy", "floats.npy")}
+    assert {name: splits.levels for name, splits in found.items()} == {
+        "x.csv": None,
+        "whole.npy": 5,
+        "floats.npy": None,
+    }
+    assert found["x.csv"].summary().startswith("3 columns of real numbers; examples: 32 train, ")
+    for name in found:
+        splits = data.load(tmp_path / name, levels=6)
+        assert splits.levels == 6
+        assert splits.summary().startswith("levels 0 to 5 of shape (3,); ")
+        np.testing.assert_array_equal(splits.array("train"), data.load(tmp_path / "whole.npy").array("train"))
+        with pytest.raises(ValueError, match="`levels` must be above the largest level, 4 in the"):
+            data.load(tmp_path / name, levels=4)
+    np.savetxt(tmp_path / "half.csv", whole + 0.5, delimiter=",")
+    with pytest.raises(ValueError, match=r"`levels` must be None: half\.csv holds real numbers; received 6"):
+        data.load(tmp_path / "half.csv", levels=6)
+
+
 def test_arrays_under_other_names_get_a_sentence(tmp_path):
     np.save(tmp_path / "x.npy", ROWS)
     (tmp_path / "renamed.npz").write_bytes((tmp_path / "x.npy").read_bytes())

@@ -13,7 +13,7 @@ from keras_gen.energy import DeepEBM, JointEBM
 from keras_gen.layers import SpectralNormalization
 
 #: True Langevin dynamics.
-LANGEVIN = {"levels": None, "noise_scale": None, "gradient_clip": None}
+LANGEVIN = {"levels": None, "noise_scale": None, "gradient_clip": None, "standardize": False}
 
 
 @keras.saving.register_keras_serializable("deep_ebm_test")
@@ -55,7 +55,7 @@ class TestMaximumLikelihood(ModelContract, ConditionContract):
     """Every argument away from its default: images of a class, by chains, with spectral normalization."""
 
     falling_term = "energy"
-    epochs = 6
+    passes = 6
 
     def make_model(self, **changes):
         network = {"name": "convolutional", "filters": [3, 4], "hidden_units": [5], "spectral_norm": True}
@@ -69,7 +69,7 @@ class TestMaximumLikelihood(ModelContract, ConditionContract):
 class TestNoiseContrastive(ModelContract):
     """Vectors, with two noise draws for each."""
 
-    epochs = 4
+    passes = 4
     excluded_arguments = ("num_classes",)
 
     def make_model(self, **changes):
@@ -85,7 +85,7 @@ class TestJoint(ModelContract, ConditionContract):
     """A classifier, of which some labels are not known, by score matching."""
 
     falling_term = "classification_loss"
-    epochs = 8
+    passes = 8
     argument_bases = (DeepEBM,)
 
     def make_model(self, **changes):
@@ -105,7 +105,6 @@ class TestJoint(ModelContract, ConditionContract):
 def test_any_network_of_keras_is_an_energy():
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2)])
     model = DeepEBM((3,), None, network=network, num_classes=2)
-    model.logit_network.layer.set_weights(network.get_weights())
     x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     np.testing.assert_allclose(
         model.energy(x, [0, 1, 0, 1, 1]), -network(x).numpy()[range(5), [0, 1, 0, 1, 1]], rtol=1e-5
@@ -113,7 +112,9 @@ def test_any_network_of_keras_is_an_energy():
     copy = DeepEBM.from_config(model.get_config())
     copy.set_weights(model.get_weights())
     np.testing.assert_array_equal(copy.energy(x, [0] * 5), model.energy(x, [0] * 5))
-    with pytest.raises(ValueError, match=r"^`network` must have outputs of shape \(batch, 1\), received a Sequential"):
+    with pytest.raises(
+        ValueError, match=r"^`network` must map shape \(batch, 3\) to \(batch, 1\); received Sequential"
+    ):
         DeepEBM((3,), None, network=network)
 
 

@@ -45,7 +45,9 @@ class TestClasses(LayeredContract, ConditionContract):
 
     argument_bases = (MeanFieldLearning,)
     excluded_arguments = ("levels", "num_tags")
+    # What chains minimise is a difference of two free energies, of which the logged one falls at the start alone.
     falling_term = "free_energy"
+    passes = 8
 
     def make_model(self, **changes):
         return MultimodalDBM((2, 3), **{**SMALL, "num_classes": 3, "hidden_units": (4, 3), **changes})

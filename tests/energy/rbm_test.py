@@ -88,7 +88,8 @@ class TestLevels(RBMContract):
 @pytest.fixture(scope="module", params=[2, 3, None], ids=["bits", "levels", "reals"])
 def machine(request):
     """A model with strong dependences, that anneals from other independent entries than its own."""
-    model = randomise(RBM((2, 2), 4, request.param, seed=2, num_sweeps=60), scale=2.0, seed=1)
+    rbm = RBM((2, 2), 4, request.param, seed=2, num_sweeps=60, standardize=False)
+    model = randomise(rbm, scale=2.0, seed=1)
     model.adapt(model.event_space.examples(7, (1, 2)))
     return randomise(model, scale=0.5, seed=3)
 

@@ -5,13 +5,14 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
 from contracts import randomise
 
 from keras_gen import export
 from keras_gen.adversarial import GAN
 from keras_gen.autoregressive import MADE
-from keras_gen.export import agreement
+from keras_gen.export import agreement, conversion, converter, flatbuffer
 from keras_gen.export.agreement import Tolerance, compare
 from keras_gen.flows import NICE
 
@@ -19,15 +20,20 @@ from keras_gen.flows import NICE
 @pytest.fixture(scope="module")
 def model():
     """Wide enough for its weights to be what a file holds, and for the rounding of them to matter."""
-    return randomise(MADE((6, 6), hidden_units=(200,), seed=3), scale=2.0)
+    return randomise(MADE((6, 6), hidden_units=(1000,), seed=3), scale=2.0)
 
 
 @pytest.fixture(scope="module")
-def files(model, tmp_path_factory):
+def graphs(model):
+    return export.Graphs(model)
+
+
+@pytest.fixture(scope="module")
+def files(graphs, tmp_path_factory):
+    """Files for any number of examples."""
     folder = tmp_path_factory.mktemp("litert")
     kinds = (None, "float16", "int8")
-    graphs = export.Graphs(model)
-    reports = {kind: export.litert(graphs, folder / f"{kind}.tflite", quantize=kind) for kind in kinds}
+    reports = {kind: export.litert(graphs, folder / f"{kind}.tflite", batch_size=None, quantize=kind) for kind in kinds}
     assert sorted(os.listdir(folder)) == ["None.tflite", "float16.tflite", "int8.tflite"]
     return {kind: folder / f"{kind}.tflite" for kind in kinds}, reports
 
@@ -45,7 +51,7 @@ def test_log_prob_agrees_with_keras(model, files, kind, relative):
 def test_a_model_of_mixed_precision_becomes_a_file_that_computes_in_float32(policy, tmp_path):
     arguments = {"latent_size": 2, "generator_network": {"name": "dense", "hidden_units": [5]}}
     model = randomise(GAN((3,), levels=None, dtype=policy, **arguments))
-    report = export.litert(model, tmp_path / "model.tflite")
+    report = export.litert(model, tmp_path / "model.tflite", batch_size=50)
     assert set(report) == {"generate", "discriminate"}
     full = GAN((3,), levels=None, **arguments)
     full.set_weights(model.get_weights())
@@ -73,11 +79,62 @@ def test_draws_follow_the_model_with_any_batch_size(model, files, kind):
             assert abs(ours.mean() - theirs.mean()) < 4 * np.hypot(ours.std(), theirs.std()) / np.sqrt(num_samples)
 
 
-def test_whole_numbers_take_a_quarter_of_the_size(files):
-    sizes = {kind: path.stat().st_size for kind, path in files[0].items()}
-    weights = 4 * (36 * 200 + 200 * 36)
-    assert sizes[None] - sizes["float16"] > 0.45 * weights
-    assert sizes[None] - sizes["int8"] > 0.6 * weights
+@pytest.mark.parametrize(("kind", "num_bytes"), [(None, 4), ("float16", 2), ("int8", 1)])
+def test_each_weight_stands_once_in_a_file_in_few_bits(model, graphs, files, kind, num_bytes, tmp_path):
+    """The density multiplies with masked kernels, transposed and in blocks; the loop that draws takes rows of them."""
+    weights = num_bytes * sum(weight.numpy().size for weight in model.trainable_weights)
+    export.litert(graphs, tmp_path / "fixed.tflite", quantize=kind)
+    for path in (tmp_path / "fixed.tflite", files[0][kind]):
+        # Operators, and what says which units have which degree.
+        assert weights < path.stat().st_size < weights + 60_000
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_a_file_has_the_batch_size_that_was_asked_for(model, graphs, batch_size, tmp_path):
+    """In both runtimes: `CompiledModel`, which drives accelerators, wants to know every shape."""
+    arguments = {} if batch_size == 1 else {"batch_size": batch_size}
+    export.litert(graphs, tmp_path / "model.tflite", **arguments)
+    noise = model.noise(batch_size, 4)["uniform"].numpy()
+    expected = model.generate({"uniform": tf.constant(noise)})
+    runner = Interpreter(str(tmp_path / "model.tflite")).get_signature_runner("generate")
+    assert runner.get_input_details()["uniform"]["shape_signature"].tolist() == [batch_size, 6, 6]
+    np.testing.assert_array_equal(runner(uniform=noise)["x"], expected)
+
+    compiled = CompiledModel.from_file(str(tmp_path / "model.tflite"))
+    given, drawn = compiled.create_input_buffer_by_name("generate", "uniform"), None
+    given.write(noise)
+    drawn = compiled.create_output_buffer_by_name("generate", "x")
+    compiled.run_by_name("generate", {"uniform": given}, {"x": drawn})
+    np.testing.assert_array_equal(drawn.read(noise.size, np.float32).reshape(noise.shape), expected)
+
+
+def test_the_process_that_converts_is_replaced_when_it_ends_or_has_done_enough(monkeypatch):
+    converter.start()
+    first = converter._current[0]
+    converter.start()
+    assert converter._current[0] is first
+    first.process.kill()
+    first.process.wait()
+    converter.start()
+    second = converter._current[0]
+    assert second.process.pid != first.process.pid
+    second.num_conversions = converter.CONVERSIONS
+    converter.start()
+    third = converter._current[0]
+    assert third is not second
+    del second
+    assert third.process.poll() is None
+
+
+def test_a_process_that_ends_while_it_converts_is_a_sentence(graphs, tmp_path, monkeypatch):
+    (tmp_path / "script.py").write_text("import sys\nsys.stdin.readline()\nsys.exit(3)\n")
+    monkeypatch.setattr(conversion, "__file__", str(tmp_path / "script.py"))
+    monkeypatch.setattr(converter, "_current", [])
+    with pytest.raises(
+        RuntimeError, match=r"^`model` was not converted: the process of LiteRT's converter ended \(3\)\.$"
+    ):
+        export.litert(graphs, tmp_path / "model.tflite", batch_size=2)
+    assert os.listdir(tmp_path) == ["script.py"]
 
 
 def test_the_report_says_how_far_each_output_is(files):
@@ -93,7 +150,7 @@ def test_the_report_says_how_far_each_output_is(files):
 
 def test_ensembles_and_levels_convert(tmp_path):
     model = randomise(MADE((2, 3), hidden_units=(9,), levels=5, num_masks=3, ordering="random"))
-    export.litert(model, tmp_path / "model.tflite", quantize="int8")
+    export.litert(model, tmp_path / "model.tflite", batch_size=4, quantize="int8")
     runner = Interpreter(str(tmp_path / "model.tflite")).get_signature_runner("generate")
     # A batch in which some mask is chosen by no example at all.
     noise = {"uniform": model.noise(4, 0)["uniform"].numpy(), "mask": np.array([0.1, 0.1, 0.9, 0.2], np.float32)}
@@ -135,10 +192,65 @@ def test_a_file_that_disagrees_never_appears_and_the_one_before_stays(tmp_path, 
 def test_unknown_kinds_and_folders(model, tmp_path):
     with pytest.raises(ValueError, match="`quantize` 'int9' is unknown; did you mean int8"):
         export.litert(model, tmp_path / "model.tflite", quantize="int9")
+    with pytest.raises(ValueError, match="`batch_size` must be at least 1, received 0"):
+        export.litert(model, tmp_path / "model.tflite", batch_size=0)
+    with pytest.raises(TypeError, match="`batch_size` must be a whole number, received 'any'"):
+        export.litert(model, tmp_path / "model.tflite", batch_size="any")
     (tmp_path / "file").write_text("a file")
     with pytest.raises(OSError, match=r"cannot write .*: (File exists|Not a directory)\.$"):
         export.litert(model, tmp_path / "file" / "model.tflite")
     assert os.listdir(tmp_path) == ["file"]
+
+
+# Constants that follow from others
+
+RANDOM = np.random.default_rng(0)
+MATRIX, KERNEL = (RANDOM.standard_normal(shape, np.float32) for shape in ((7, 9), (3, 3, 4, 6)))
+DEGREES = np.arange(7)[:, np.newaxis] <= np.arange(9) % 5
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (MATRIX, MATRIX),
+        (MATRIX, MATRIX.T),
+        (MATRIX, MATRIX[2:5, 1:].T[:, np.newaxis]),
+        (MATRIX, np.where(DEGREES, MATRIX, 0.0).T),
+        (MATRIX, np.where(DEGREES, MATRIX, 0.0)[1:4]),
+        (KERNEL, KERNEL.transpose(3, 0, 1, 2)),
+        (KERNEL, KERNEL[1, 2].T),
+        (KERNEL, KERNEL[2:, :, 1:3]),
+        (KERNEL.reshape(36, 6), np.where(KERNEL > 0.0, KERNEL, 0.0).transpose(3, 0, 1, 2)),
+        (KERNEL, KERNEL.reshape(36, 6).T),
+        (KERNEL, KERNEL[::-1, ::-1].transpose(3, 0, 1, 2)),
+        # The pixels above and those on the left, of a kernel for maps turned by 180 degrees.
+        (KERNEL.transpose(3, 0, 1, 2), KERNEL[::-1, ::-1][1:].reshape(24, 6).T),
+        (KERNEL.transpose(3, 0, 1, 2), KERNEL[::-1, ::-1][:1, :2].reshape(8, 6)),
+        (KERNEL.reshape(36, 6), KERNEL[1:2].transpose(3, 0, 1, 2)),
+    ],
+)
+def test_a_constant_is_found_in_another_one(source, target):
+    how = next(flatbuffer.derived(target, 0, source))
+    found = how.block(source)
+    found = found if how.mask is None else np.where(how.mask, found, 0.0)
+    np.testing.assert_array_equal(found.reshape(-1), target.reshape(-1))
+
+
+def test_a_constant_that_differs_anywhere_is_not_found_in_another_one():
+    changed = MATRIX.T.copy()
+    changed[3, 4] += 0.1
+    assert list(flatbuffer.derived(changed, 0, MATRIX)) == []
+    assert list(flatbuffer.derived(MATRIX[[1, 0, 2, 3, 4, 5, 6]], 0, MATRIX)) == []
+    assert list(flatbuffer.derived(np.ones((7, 9), np.float32), 0, np.ones((8, 9), np.float32))) == []
+
+
+def test_whole_numbers_have_a_scale_for_each_output():
+    wide = MATRIX * np.float32(10.0) ** np.arange(9, dtype=np.float32)
+    for array, axis in ((wide, 1), (wide.T, 0)):
+        numbers, scale, found = flatbuffer.whole_numbers(array)
+        assert (numbers.dtype, found) == (np.int8, axis)
+        assert np.max(np.abs(numbers * scale - array) / scale) <= 0.5001
+        assert np.max(np.abs(numbers)) == 127
 
 
 # What counts as agreement

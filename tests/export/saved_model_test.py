@@ -174,9 +174,9 @@ def test_graphs_are_traced_once_for_all_exports(tmp_path):
     assert model.traces == 1
     assert set(report) == {"generate", "log_prob"}
     assert [path.read_bytes() for path in (first / "saved_model.pb", second / "saved_model.pb")] == [
-        (graphs.folder / "saved_model.pb").read_bytes()
+        (graphs.folder() / "saved_model.pb").read_bytes()
     ] * 2
-    folder = graphs.folder
+    folder = graphs.folder()
     del graphs
     assert not folder.exists()
 

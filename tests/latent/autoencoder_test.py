@@ -59,7 +59,7 @@ def fitted(model, x, rate, batch_size, steps=800):
 
 def test_affine_networks_find_the_principal_subspace():
     x, _, _ = correlated(2000, seed=0)
-    model = fitted(Autoencoder((5,), 2, levels=None, hidden_units=()), x, rate=0.05, batch_size=250)
+    model = fitted(Autoencoder((5,), 2, levels=None, hidden_units=(), standardize=False), x, rate=0.05, batch_size=250)
     eigenvalues, eigenvectors = np.linalg.eigh(np.cov(x.T, bias=True))
     least = eigenvalues[:3].sum() / 5
     error = np.mean((model.reconstruct(x) - x) ** 2)
@@ -75,7 +75,7 @@ def test_affine_networks_find_the_principal_subspace():
 def test_the_denoiser_reaches_the_error_of_the_posterior_mean():
     x, mean, covariance = correlated(20_000, seed=1)
     corruption = {"name": "gaussian", "scale": 0.8}
-    model = DenoisingAutoencoder((5,), 5, levels=None, hidden_units=(), corruption=corruption)
+    model = DenoisingAutoencoder((5,), 5, levels=None, hidden_units=(), corruption=corruption, standardize=False)
     model = fitted(model, x, rate=0.02, batch_size=500)
     gain = covariance @ np.linalg.inv(covariance + 0.64 * np.eye(5))
     least = np.trace(covariance - gain @ covariance) / 5

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +13,28 @@ from keras_gen.core import Step
 from keras_gen.latent import IWAE
 
 
+@keras.saving.register_keras_serializable("iwae_test")
+class Softened(keras.layers.Layer):
+    """A layer of one's own: a dense one behind a softplus."""
+
+    def __init__(self, units: int, seed: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.seed = units, seed
+        self.dense = keras.layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed))
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+
+    def call(self, x):
+        return self.dense(tf.nn.softplus(x))
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "seed": self.seed}
+
+
 class TestWithEveryArgument(ModelContract, EstimatesContract):
+    """Networks of one's own take the place of dense and convolutional ones, which the contract of `VAE` has."""
+
     def make_model(self, **changes):
         return IWAE(
             **{
@@ -23,6 +45,8 @@ class TestWithEveryArgument(ModelContract, EstimatesContract):
                 "gradient": "doubly_reparameterized",
                 "hidden_units": (7,),
                 "filters": (4,),
+                "encoder_network": keras.Sequential([keras.layers.Flatten(), Softened(7, 1), Softened(9, 2)]),
+                "decoder_network": keras.Sequential([Softened(30, 3), keras.layers.Reshape((5, 3, 2))]),
                 "posterior": "full_covariance",
                 "activation": "elu",
                 "seed": 5,

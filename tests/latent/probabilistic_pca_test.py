@@ -17,7 +17,7 @@ def correlated(num, size, seed=0):
 
 
 class TestContracts(ModelContract, CodesContract, ContinuousDensityContract):
-    epochs = 2
+    passes = 2
 
     def make_model(self, **changes):
         return ProbabilisticPCA(

@@ -9,10 +9,11 @@ import shlex
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 
 from keras_gen import cli, data, training
-from keras_gen.training.arguments import Dataset
+from keras_gen.training.arguments import Dataset, flat
 from recipes.latent import vae
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -141,6 +142,29 @@ def test_a_linear_schedule_is_constant_and_then_falls_to_zero():
     np.testing.assert_allclose([rate(step) for step in steps], 0.2 * (2000 - steps) / 1000, atol=0.2 / 100)
     assert 0.0 < float(rate(1999)) < 0.2 / 100
     assert float(training.LinearSchedule(1, 1, 0.2).rate(3, 0.6)(0)) == pytest.approx(0.6)
+
+
+def test_only_sets_that_are_known_as_bits_become_bits(tmp_path):
+    for index in range(10):
+        pixels = np.random.default_rng(index).integers(0, 256, (4, 4), np.uint8)
+        PIL.Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    grey = training.Examples(str(tmp_path), binarization="by_set").load()
+    assert (grey.levels, grey.binarization) == (256, "none")
+    assert grey.summary() == "levels 0 to 255 of shape (4, 4, 1); examples: 8 train, 1 validation, 1 test"
+    bits = training.Examples("digits", binarization="by_set").load()
+    assert (bits.levels, bits.binarization) == (2, "threshold")
+    assert bits.summary().startswith("levels 0 to 1 of shape (8, 8, 1), by binarization threshold; ")
+    # Whoever asks for bits gets them.
+    assert training.Examples(str(tmp_path), binarization="threshold").load().levels == 2
+    training.check_bits(bits)
+    with pytest.raises(ValueError, match="`binarization` must be threshold, static or dynamic for a model of bits: "):
+        training.check_bits(grey)
+
+
+def test_no_recipe_makes_bits_unless_it_is_asked():
+    for name in cli.recipe_files():
+        recipe = importlib.import_module(f"recipes.{name}").main
+        assert flat(recipe.defaults).get("binarization", "none") in ("none", "by_set"), name
 
 
 def test_unpaired_sets_are_read_as_their_arguments_say():

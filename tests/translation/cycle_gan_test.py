@@ -27,7 +27,7 @@ def make(**options):
 class TestContract(TranslationContract):
     """Every argument away from its default; black images with dots, and white ones."""
 
-    epochs = 4
+    passes = 4
 
     def make_data(self):
         # Neither of one colour nor smaller: normalized, rounding errors would be as large as what they are errors of.

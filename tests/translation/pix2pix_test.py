@@ -25,7 +25,7 @@ def make(**options):
 class TestContract(TranslationContract):
     """Every argument away from its default."""
 
-    epochs = 6
+    passes = 6
     argument_bases = (TranslationModel,)
 
     def make_data(self):

@@ -34,7 +34,7 @@ class TestContract(TrainingContract):
     """Every argument away from its default; an image of two channels and unequal sides."""
 
     falling_term = "mask_l1"
-    epochs = 6
+    passes = 6
 
     def make_data(self):
         return puzzles(32, (8, 7, 2), 2, 3)

@@ -26,7 +26,7 @@ def batch_of(model, num=4):
 class TestContract(TranslationContract):
     """Every argument away from its default: labels of two sets."""
 
-    epochs = 3
+    passes = 3
 
     def make_data(self):
         x = np.random.default_rng(0).integers(0, LEVELS, (32, 16, 16, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Networks of the two players, by kind: dense, maxout, convolutional, residual, and convolutional over sound.
+"""Networks of the two players, by kind: dense, maxout, convolutional, residual, convolutional over sound, and own ones.
 
 A generator maps noise, and condition vectors if there are any, to examples before a tanh or a sigmoid. A discriminator
 maps examples, whose levels are spread over the range of that, and condition vectors to one number. Any generator plays
@@ -10,17 +10,20 @@ from keras_gen.adversarial.networks.convolutional import ConvolutionalGenerator 
 from keras_gen.adversarial.networks.dense import DenseDiscriminator as DenseDiscriminator
 from keras_gen.adversarial.networks.dense import DenseGenerator as DenseGenerator
 from keras_gen.adversarial.networks.maxout import MaxoutDiscriminator as MaxoutDiscriminator
+from keras_gen.adversarial.networks.own import OwnDiscriminator as OwnDiscriminator
+from keras_gen.adversarial.networks.own import OwnGenerator as OwnGenerator
 from keras_gen.adversarial.networks.residual import ResidualDiscriminator as ResidualDiscriminator
 from keras_gen.adversarial.networks.residual import ResidualGenerator as ResidualGenerator
 from keras_gen.adversarial.networks.waveform import WaveformDiscriminator as WaveformDiscriminator
 from keras_gen.adversarial.networks.waveform import WaveformGenerator as WaveformGenerator
 
-#: The networks that a model can be asked for by name.
+#: The networks that a model can be asked for by name; "keras" is one's own.
 GENERATORS = {
     "dense": DenseGenerator,
     "convolutional": ConvolutionalGenerator,
     "residual": ResidualGenerator,
     "waveform": WaveformGenerator,
+    "keras": OwnGenerator,
 }
 DISCRIMINATORS = {
     "dense": DenseDiscriminator,
@@ -28,4 +31,5 @@ DISCRIMINATORS = {
     "convolutional": ConvolutionalDiscriminator,
     "residual": ResidualDiscriminator,
     "waveform": WaveformDiscriminator,
+    "keras": OwnDiscriminator,
 }

@@ -5,7 +5,9 @@ import zipfile
 
 import numpy as np
 
+from keras_gen.data import columns
 from keras_gen.data.columns import Reading
+from keras_gen.data.stored import StoredRows, array_file
 
 #: Split to the names that its examples may have in an `.npz` file.
 ARRAY_NAMES = {
@@ -25,7 +27,9 @@ def read_npz(path: pathlib.Path) -> Reading:
     if isinstance(found, np.ndarray):
         raise ValueError(f"`name`: {path} is an .npy file, of one array, under another name.")
     with found as file:
-        arrays = {name: array_of(file, name, path) for name in file.files}
+        stays = {name for names in ARRAY_NAMES.values() for name in names if name in file.files and is_large(path)}
+        arrays = {name: (stored_rows(path, name) if name in stays else None) for name in file.files}
+        arrays = {name: array_of(file, name, path) if found is None else found for name, found in arrays.items()}
     splits = {}
     for split, names in ARRAY_NAMES.items():
         for name in names:
@@ -45,7 +49,30 @@ def read_npy(path: pathlib.Path) -> Reading:
     Raises:
         ValueError: if there is none, or it has no rows.
     """
-    return Reading({"all": {"x": npy_rows(path)}})
+    stored = stored_rows(path) if is_large(path) else None
+    return Reading({"all": {"x": npy_rows(path) if stored is None else stored}})
+
+
+def is_large(path: pathlib.Path) -> bool:
+    """Returns whether a file's arrays stay in it, instead of being held in memory."""
+    return path.stat().st_size > columns.MEMORY_LIMIT
+
+
+def stored_rows(path: pathlib.Path, member: str | None = None) -> StoredRows | None:
+    """Returns an array as rows that stay in their file, or None where they do not lie there one behind the other.
+
+    Args:
+        path: an `.npy` file, or an `.npz` file.
+        member: name of the array in an `.npz` file.
+
+    Raises:
+        ValueError: if the file is no such file.
+    """
+    try:
+        found = array_file(path, member)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"`name`: {path} is not a readable {path.suffix.lower()} file ({error}).") from None
+    return None if found is None else StoredRows(found)
 
 
 def npy_rows(path: pathlib.Path, mapped: bool = False) -> np.ndarray:

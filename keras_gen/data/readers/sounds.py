@@ -1,8 +1,11 @@
-"""Sounds from WAV files and made here, as examples of one length."""
+"""Sounds from WAV files and made here, as examples of one length, held in memory where they fit."""
 
+import concurrent.futures
+import dataclasses
 import pathlib
 
 import numpy as np
+import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.data import audio, columns
@@ -16,8 +19,71 @@ def read_tones(audio_length: int | None) -> columns.Reading:
     return reading.labelled({"all": labels}, len(audio.PITCHES))
 
 
+@dataclasses.dataclass(frozen=True)
+class SoundFiles:
+    """Sounds that are read from WAV files whenever they are needed.
+
+    Attributes:
+        paths: paths of the files, an array of strings.
+        sample_rate: samples in a second that they are brought to.
+        length: samples of an example.
+        behind: what stands behind the end of a shorter sound: NaN, or 0 for silence.
+    """
+
+    paths: np.ndarray
+    sample_rate: int
+    length: int
+    behind: float = np.nan
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, rows) -> "SoundFiles":
+        return dataclasses.replace(self, paths=self.paths[rows])
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the sounds at an array of indices, float32."""
+        found = np.empty((len(indices), self.length), np.float32)
+        for example, path in zip(found, self.paths[indices], strict=True):
+            rate, waveform = audio.read_wav(path)
+            waveform = audio.resampled(waveform, rate, self.sample_rate)
+            example[:] = audio.of_length(waveform, self.length, self.behind)
+        return found
+
+    def gather(self, indices: tf.Tensor) -> tf.Tensor:
+        """Reads the sounds at an int64 tensor of indices."""
+        found = tf.numpy_function(self.read, [indices], tf.float32, stateful=False)
+        return tf.ensure_shape(found, (indices.shape[0], self.length))
+
+    def silent(self) -> "SoundFiles":
+        """Returns the same with silence behind the end."""
+        return dataclasses.replace(self, behind=0.0)
+
+
+def sound_files(paths: dict[str, list[pathlib.Path]], audio_length: int | None) -> columns.Reading:
+    """Returns WAV files as examples that are read when they are needed; see `read_sounds`."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        sizes = list(pool.map(audio.size_of_wav, [path for files in paths.values() for path in files]))
+    sample_rate = sizes[0][0]
+    if audio_length is None:
+        audio_length = max(-(-num * sample_rate // rate) for rate, num in sizes)
+    length = checks.positive_int("audio_length", audio_length)
+    found = {
+        split: SoundFiles(np.array(list(map(str, files)), str), sample_rate, length) for split, files in paths.items()
+    }
+    return reading_of({split: {"x": files} for split, files in found.items()}, length, sample_rate)
+
+
+def reading_of(found: columns.Columns, length: int, sample_rate: int) -> columns.Reading:
+    """Returns examples of one length as what a reader found."""
+    space = Sound((length,), sample_rate=sample_rate, missing=True)
+    return columns.Reading(found, {"x": space}, options=("audio_length", "padding"))
+
+
 def read_sounds(paths: dict[str, list[pathlib.Path]], audio_length: int | None) -> columns.Reading:
     """Reads WAV files; those of another sample rate than the first are resampled.
+
+    Files that are too large for memory are read when they are needed.
 
     Args:
         paths: split to the paths of its sounds.
@@ -26,6 +92,12 @@ def read_sounds(paths: dict[str, list[pathlib.Path]], audio_length: int | None) 
     Raises:
         ValueError: if a file cannot be read.
     """
+    all_paths = [path for files in paths.values() for path in files]
+    # Amplitudes have four bytes, samples in files two or more.
+    if max(2 * sum(path.stat().st_size for path in all_paths), 4 * (audio_length or 0) * len(all_paths)) > (
+        columns.MEMORY_LIMIT
+    ):
+        return sound_files(paths, audio_length)
     sample_rate, waveforms = None, {}
     for split, files in paths.items():
         waveforms[split] = []
@@ -60,9 +132,6 @@ def of_one_length(
         )
     found = {}
     for split, recordings in waveforms.items():
-        examples = np.full((len(recordings), length), np.nan, np.float32)
-        for example, waveform in zip(examples, recordings, strict=True):
-            example[: len(waveform)] = waveform[:length]
-        found[split] = {"x": examples}
-    space = Sound((length,), sample_rate=sample_rate, missing=True)
-    return columns.Reading(found, {"x": space}, options=("audio_length", "padding"))
+        examples = [audio.of_length(waveform, length, np.nan) for waveform in recordings]
+        found[split] = {"x": np.stack(examples) if examples else np.zeros((0, length), np.float32)}
+    return reading_of(found, length, sample_rate)

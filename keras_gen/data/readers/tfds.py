@@ -1,9 +1,12 @@
 """Prepared sets of TensorFlow Datasets."""
 
+import dataclasses
 import difflib
+import math
 import os
+import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,41 +14,155 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.data import audio, columns
 from keras_gen.data.readers.images import full_size, resized
-from keras_gen.data.readers.sounds import of_one_length
-from keras_gen.spaces import Levels
+from keras_gen.data.readers.sounds import of_one_length, reading_of
+from keras_gen.data.records import RecordFiles, Records
+from keras_gen.spaces import ClassLabel, Levels
 
 
-def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None) -> columns.Reading:
+def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None, image_size) -> columns.Reading:
     """Reads a prepared set of images or of sound, never from the network.
+
+    What is too large for memory stays in the set's files.
 
     Args:
         name: name of the set.
         built_in: names of the sets that need no TFDS, for errors.
         audio_length: as in `data.load`.
+        image_size: as in `data.load`.
 
     Raises:
         FileNotFoundError: if the set is not prepared; the message says how to get it.
-        ValueError: if the name is unknown, or the set is of another kind or too large.
+        ValueError: if the name is unknown, the set is of another kind, or `audio_length` lacks for
+            sounds that are too large for memory.
     """
     builder, sets = prepared(name, built_in)
     features = builder.info.features
     if "image" not in features and "audio" not in features:
         raise ValueError(f"`name`: the TFDS set {name!r} has no feature `image` or `audio`; it has {list(features)}.")
-    check_size(builder, name)
-    sets = {split: sets[split] for split in ("train", "validation", "test") if split in sets}
+    names = [split for split in ("train", "validation", "test") if split in sets]
     if "image" in features:
-        sizes = {split: builder.info.splits[split].num_examples for split in sets}
-        arrays = {split: next(iter(examples.batch(sizes[split]))) for split, examples in sets.items()}
-        reading = columns.Reading({split: {"x": found["image"].numpy()} for split, found in arrays.items()})
-        labels = {split: found["label"].numpy() for split, found in arrays.items() if "label" in found}
+        shape = image_shape(features["image"].shape, image_size, name)
+        num = sum(builder.info.splits[split].num_examples for split in names)
+        if num * math.prod(shape) > columns.MEMORY_LIMIT:
+            return stored_images(builder, names, shape)
+        arrays = {split: images_in_memory(sets[split], image_size) for split in names}
+        reading = columns.Reading(
+            {split: {"x": images} for split, (images, _) in arrays.items()}, options=("image_size",)
+        )
+        labels = {split: labels for split, (_, labels) in arrays.items()}
     else:
-        examples = {split: list(sets[split].as_numpy_iterator()) for split in sets}
+        if builder.info.dataset_size > columns.MEMORY_LIMIT:
+            return stored_sounds(builder, names, audio_length)
+        examples = {split: list(sets[split].as_numpy_iterator()) for split in names}
         sounds = {split: [example["audio"] for example in found] for split, found in examples.items()}
         reading = read_sounds(sounds, features["audio"].sample_rate, name, audio_length)
         labels = {split: np.array([example.get("label") for example in found]) for split, found in examples.items()}
     if "label" not in features:
         return reading
     return reading.labelled(labels, getattr(features["label"], "num_classes", None))
+
+
+def image_shape(shape: tuple[int | None, ...], image_size, name: str) -> tuple[int, int, int]:
+    """Returns the shape that the images of a set have, or are brought to.
+
+    Raises:
+        ValueError: if they have several sizes and no `image_size` is given.
+    """
+    if image_size is not None:
+        return (*full_size(image_size), shape[-1])
+    if None in shape:
+        raise ValueError(f"`image_size` must be given: the images of {name} have several sizes.")
+    return tuple(shape)
+
+
+def images_in_memory(examples: tf.data.Dataset, image_size) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the images of a split, and the labels, where there are some."""
+    kept = examples.map(
+        lambda example: {
+            key: brought(example[key], image_size) if key == "image" else example[key]
+            for key in ("image", "label")
+            if key in example
+        }
+    )
+    found = next(iter(kept.batch(len(examples))))
+    return found["image"].numpy(), found["label"].numpy() if "label" in found else None
+
+
+def stored_images(builder, names: list[str], shape: tuple[int, int, int]) -> columns.Reading:
+    """Returns images that are read from the files of a set when they are needed, and the labels, where there are some.
+
+    Args:
+        builder: the set.
+        names: names of its splits.
+        shape: shape that the images have, or are brought to.
+
+    Raises:
+        ValueError: if a file is damaged, or those of the set are of another format.
+    """
+    spec = tf.TensorSpec(shape, tf.uint8)
+    found = stored(builder, names, "image", lambda image: brought(image, shape[:2]), spec)
+    return columns.Reading(found, {"x": Levels(shape, 256), **label_spaces(builder)}, options=("image_size",))
+
+
+def stored_sounds(builder, names: list[str], audio_length: int | None) -> columns.Reading:
+    """Returns sounds that are read from the files of a set when they are needed, as `stored_images` does images."""
+    name, sample_rate = builder.name, builder.info.features["audio"].sample_rate
+    check_rate(sample_rate, name)
+    if audio_length is None:
+        raise ValueError(
+            f"`audio_length` must be given: the sounds of {name} are too many to look for the longest one."
+        )
+    length = checks.positive_int("audio_length", audio_length)
+
+    def example(sound):
+        check_channels([sound], name)
+        return audio.of_length(audio.amplitudes(narrowed(sound)), length, np.nan)
+
+    def decode(sound):
+        return tf.ensure_shape(tf.numpy_function(example, [sound], tf.float32, stateful=False), (length,))
+
+    found = stored(builder, names, "audio", decode, tf.TensorSpec((length,), tf.float32))
+    reading = reading_of(found, length, sample_rate)
+    return dataclasses.replace(reading, spaces={**reading.spaces, **label_spaces(builder)})
+
+
+def stored(builder, names: list[str], feature: str, decode, spec: tf.TensorSpec) -> columns.Columns:
+    """Returns a feature as the column "x", and labels, read from the files of a set when they are needed.
+
+    Args:
+        builder: the set.
+        names: names of its splits.
+        feature: the feature.
+        decode: function from its tensor to a value.
+        spec: shape and dtype of a value.
+    """
+    form = builder.info.file_format.value
+    if form != "tfrecord":
+        raise ValueError(f"`name`: the TFDS set {builder.name!r} must have files of the format tfrecord, not {form}.")
+    features = builder.info.features
+
+    def value_of(contents):
+        return decode(features.deserialize_example(contents)[feature])
+
+    def label_of(contents):
+        return features.deserialize_example(contents)["label"]
+
+    found = {}
+    for split in names:
+        info = builder.info.splits[split]
+        files = RecordFiles.of([pathlib.Path(path) for path in info.filepaths], info.shard_lengths)
+        rows = np.arange(len(files.places))
+        found[split] = {"x": Records(files, value_of, spec, rows)}
+        if label_spaces(builder):
+            found[split]["condition"] = Records(files, label_of, tf.TensorSpec((), tf.int64), rows)
+    return found
+
+
+def label_spaces(builder) -> dict[str, ClassLabel]:
+    """Returns the space of the labels of known classes, if a set has such labels."""
+    features = builder.info.features
+    num_classes = getattr(features["label"], "num_classes", None) if "label" in features else None
+    return {} if num_classes is None else {"condition": ClassLabel(num_classes)}
 
 
 def prepared(name: str, built_in: Sequence[str]):
@@ -82,7 +199,8 @@ def opened(name: str, built_in: Sequence[str]):
     data_dir = os.environ.get("TFDS_DATA_DIR", os.path.expanduser("~/tensorflow_datasets"))
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
-        sets = builder.as_dataset()
+        # Shard by shard, as their records are numbered.
+        sets = builder.as_dataset(read_config=tfds.ReadConfig(interleave_cycle_length=1))
     except (AssertionError, FileNotFoundError, tfds.core.DatasetNotFoundError):
         known = tfds.list_builders(with_community_datasets=False)
         base_name = name.split("/")[0].split(":")[0]
@@ -196,12 +314,22 @@ def read_sounds(
     Raises:
         ValueError: if the set does not say its sample rate, or its sounds have several channels.
     """
-    if not sample_rate:
-        raise ValueError(f"`name`: the TFDS set {name!r} does not say its sample rate; give a folder of WAV files.")
-    if any(sound.ndim != 1 for found in sounds.values() for sound in found):
-        raise ValueError(f"`name`: the TFDS set {name!r} must hold sounds of one channel.")
+    check_rate(sample_rate, name)
+    check_channels((sound for found in sounds.values() for sound in found), name)
     waveforms = {split: [audio.amplitudes(narrowed(sound)) for sound in found] for split, found in sounds.items()}
     return of_one_length(waveforms, sample_rate, audio_length)
+
+
+def check_rate(sample_rate: int | None, name: str):
+    """Raises ValueError if a set does not say its sample rate."""
+    if not sample_rate:
+        raise ValueError(f"`name`: the TFDS set {name!r} does not say its sample rate; give a folder of WAV files.")
+
+
+def check_channels(sounds: Iterable[np.ndarray], name: str):
+    """Raises ValueError if a sound of a set has several channels."""
+    if any(sound.ndim != 1 for sound in sounds):
+        raise ValueError(f"`name`: the TFDS set {name!r} must hold sounds of one channel.")
 
 
 def narrowed(sound: np.ndarray) -> np.ndarray:

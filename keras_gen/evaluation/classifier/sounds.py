@@ -37,6 +37,8 @@ class SoundClassifier(Classifier):
         **kwargs: as in `Classifier`, except the levels.
     """
 
+    has_unit = False
+
     def __init__(
         self,
         event_shape,

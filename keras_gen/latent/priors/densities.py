@@ -160,7 +160,8 @@ class VampPrior(Prior):
     def distribution(self, posterior):
         inputs = tf.convert_to_tensor(self.pseudo_inputs)
         if isinstance(self.event_space, Levels):
-            inputs = self.event_space.unscaled(tf.clip_by_value(inputs, 0.0, 1.0), 0.0, 1.0)
+            inputs = tf.clip_by_value(inputs, 0.0, 1.0)
+        inputs = self.event_space.unscaled(inputs, 0.0, 1.0)
         return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(self.num_components)), posterior(inputs))
 
 

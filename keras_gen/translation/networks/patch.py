@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.initializers import normal
+from keras_gen.networks import KerasNetwork, OwnNetwork
 from keras_gen.translation.networks.blocks import normalization as normalization_layer
 from keras_gen.translation.networks.blocks import zeros_around
 
@@ -86,6 +87,11 @@ class PatchDiscriminator(keras.layers.Layer):
             h = layer(h)
             h = h if norm is None else norm(h, step=step)
         return h[..., 0]
+
+
+def own_patch_discriminator(own: OwnNetwork, image_shape: tuple[int, int, int]) -> KerasNetwork:
+    """Returns a discriminator of one's own, with a logit for each patch, or one for the whole image."""
+    return KerasNetwork("discriminator_network", own, [image_shape], [(None, None, 1), (1,)], linear=True)
 
 
 def receptive_fields() -> tuple[int, ...]:

@@ -1,0 +1,117 @@
+"""Tables that are too large for memory: their rows are converted once, and then read by position."""
+
+import contextlib
+import hashlib
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import rich.console
+import rich.progress
+
+from keras_gen.data import columns as columns_module
+from keras_gen.data.columns import Reading
+from keras_gen.data.readers.tables import PACKED, frames_of, read_frame, suffix_of
+from keras_gen.data.stored import ArrayFile, StoredRows
+from keras_gen.files import atomic_folder
+from keras_gen.spaces import Reals
+
+#: Rows that are converted at once.
+ROWS_AT_ONCE = 50_000
+
+#: How many times as large a packed file is taken to be when it is unpacked.
+PACKED_FACTOR = 4
+
+
+def is_large(path: pathlib.Path) -> bool:
+    """Returns whether the numbers of a table in a file do not fit in memory, as its size tells."""
+    if suffix_of(path) == ".parquet":
+        with contextlib.suppress(ImportError, ValueError, OSError):
+            from pyarrow import parquet
+
+            with parquet.ParquetFile(path) as file:
+                return 8 * file.metadata.num_rows * file.metadata.num_columns > columns_module.MEMORY_LIMIT
+        # The reader of small tables says what is wrong with it.
+        return False
+    factor = PACKED_FACTOR if path.suffix.lower() in (*PACKED, ".zip") else 1
+    return factor * path.stat().st_size > columns_module.MEMORY_LIMIT
+
+
+def read_large_table(path: pathlib.Path, *, columns: str | None, text: str, missing: str) -> Reading:
+    """Reads a table from a hidden folder beside its file, which holds its numbers; it is made when there is none.
+
+    The folder belongs to the file as it is and to these arguments: another one takes its place when either changes.
+
+    Args:
+        path: the file.
+        columns: as in `data.load`.
+        text: as in `data.load`.
+        missing: as in `data.load`.
+
+    Raises:
+        ValueError: as in `tables.read_table`, or if a column holds text only in some rows.
+        OSError: if the folder cannot be written.
+    """
+    arguments = {"columns": columns, "text": text, "missing": missing}
+    state = path.stat()
+    key = json.dumps([state.st_size, state.st_mtime_ns, arguments])
+    folder = path.with_name(f".{path.name}.rows-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
+    if not folder.is_dir():
+        for old in path.parent.glob(f".{glob_escaped(path.name)}.rows-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        with atomic_folder(folder) as beside:
+            convert(path, beside, arguments)
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    names = tuple(about["names"])
+    file = ArrayFile(folder / "rows.bin", 0, (about["num_rows"], len(names)), np.dtype(np.float64))
+    space = Reals((len(names),), missing=about["missing"])
+    return Reading({"all": {"x": StoredRows(file)}}, {"x": space}, options=tuple(arguments), names=names)
+
+
+def glob_escaped(name: str) -> str:
+    """Returns a name as a pattern that only it fits."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def convert(path: pathlib.Path, folder: pathlib.Path, arguments: dict):
+    """Writes the numbers of a table, float64 and row by row, and what they are."""
+    names = names_of(path, arguments)
+    num_rows, some_are_missing = 0, False
+    with (folder / "rows.bin").open("wb") as file:
+        for frame in shown(path, "converting"):
+            options = {"missing": arguments["missing"], "first_row": num_rows}
+            x = read_frame(frame, str(path), names=names, **options).columns["all"]["x"]
+            np.ascontiguousarray(x, np.float64).tofile(file)
+            num_rows += len(x)
+            some_are_missing |= bool(np.isnan(x).any())
+    about = {"names": names, "num_rows": num_rows, "missing": some_are_missing}
+    (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def names_of(path: pathlib.Path, arguments: dict) -> tuple[str, ...]:
+    """Returns the names of a table's columns; with zeros and ones for text, of the values in all rows."""
+    if arguments["text"] != "one_hot":
+        first = next(frames_of(path, ROWS_AT_ONCE))
+        return read_frame(first, str(path), **{**arguments, "missing": "keep"}).names
+    found, labels, num_rows = {}, [], 0
+    for frame in shown(path, "collecting the values of text in"):
+        labels = list(map(str, frame.columns))
+        found |= dict.fromkeys(read_frame(frame, str(path), **arguments, first_row=num_rows).names)
+        num_rows += len(frame)
+    names = []
+    for label in labels:
+        values = sorted(name for name in found if name.startswith(f"{label}="))
+        if label in found and values:
+            raise ValueError(f"`name`: column {label} of {path} must hold numbers or text; it holds both.")
+        names += [label] if label in found else values
+    return tuple(names)
+
+
+def shown(path: pathlib.Path, what: str) -> Iterator[pd.DataFrame]:
+    """Yields a table in parts, and shows that there is progress."""
+    console = rich.console.Console(stderr=True)
+    frames = frames_of(path, ROWS_AT_ONCE)
+    yield from rich.progress.track(frames, f"{what} {path.name}", total=None, console=console, transient=True)

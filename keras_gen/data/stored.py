@@ -1,0 +1,178 @@
+"""Arrays that stay in their files: rows are read when they are needed."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import zipfile
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+#: Bytes that are read at once in a pass over all rows.
+PART_BYTES = 2**26
+
+#: Bytes of a zip archive's header in front of a member, less those of two fields of free length.
+ZIP_HEADER = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class ArrayFile:
+    """An array in a file, row after row.
+
+    Rows are read by position and not mapped into memory: what was read does not stay with the process.
+
+    Attributes:
+        path: the file.
+        offset: bytes before the first row.
+        shape: shape of the array.
+        dtype: type of an entry.
+    """
+
+    path: pathlib.Path
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all rows."""
+        return self.shape[0] * self.row_bytes
+
+    @functools.cached_property
+    def descriptor(self) -> int:
+        """The opened file; it stays open as long as the process runs."""
+        return os.open(self.path, os.O_RDONLY)
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the rows at an array of indices, those that lie one behind the other in one piece.
+
+        Raises:
+            OSError: if the file has become shorter.
+        """
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        # Where a row does not follow the one before it.
+        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+        ends = np.append(starts, len(rows))[1:]
+        size, memory = self.row_bytes, memoryview(found.reshape(-1).view(np.uint8))
+        for start, end in zip(starts, ends, strict=True):
+            self.fill(memory[start * size : end * size], self.offset + int(rows[start]) * size)
+        return found
+
+    def fill(self, memory: memoryview, position: int):
+        """Reads as many bytes as there is room for, from a position on."""
+        while len(memory):
+            num = os.preadv(self.descriptor, [memory], position)
+            if not num:
+                raise OSError(f"{self.path} ends after {position} bytes; it was longer when it was opened.")
+            memory, position = memory[num:], position + num
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredRows:
+    """Rows of an array in a file, as a column.
+
+    Attributes:
+        file: the array.
+        rows: indices of the rows, in order; None for all of them.
+        convert: what happens to rows that were read, as an array of as many.
+    """
+
+    file: ArrayFile
+    rows: np.ndarray | None = None
+    convert: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array, before it is converted."""
+        return (len(self), *self.file.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of an entry, before it is converted."""
+        return self.file.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, before it is converted."""
+        return len(self.file.shape)
+
+    def __len__(self):
+        return self.file.shape[0] if self.rows is None else len(self.rows)
+
+    def __getitem__(self, rows) -> "StoredRows":
+        kept = np.arange(self.file.shape[0]) if self.rows is None else self.rows
+        return dataclasses.replace(self, rows=kept[rows])
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the rows at an array of indices, converted."""
+        rows = indices if self.rows is None else self.rows[indices]
+        found = self.file.read(np.asarray(rows, np.int64))
+        return found if self.convert is None else self.convert(found)
+
+    def gather(self, indices: tf.Tensor) -> tf.Tensor:
+        """Reads the rows at an int64 tensor of indices."""
+        sample = self.read(np.zeros(0, np.int64))
+        found = tf.numpy_function(self.read, [indices], sample.dtype, stateful=False)
+        return tf.ensure_shape(found, (indices.shape[0], *sample.shape[1:]))
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yields all rows before they are converted, many at a time, in the order of the file."""
+        rows = np.arange(len(self)) if self.rows is None else np.sort(self.rows)
+        num = max(1, PART_BYTES // max(1, self.file.row_bytes))
+        for start in range(0, len(rows), num):
+            yield self.file.read(rows[start : start + num])
+
+
+def parts_of(column) -> Iterator[np.ndarray]:
+    """Yields the rows of an array, or of one in a file, many at a time."""
+    return column.parts() if isinstance(column, StoredRows) else iter((column,))
+
+
+def array_file(path: pathlib.Path, member: str | None = None) -> ArrayFile | None:
+    """Returns an array in an `.npy` file, or in an `.npz` file that is not packed, without reading its rows.
+
+    Args:
+        path: the file.
+        member: name of the array in an `.npz` file.
+
+    Returns:
+        The array; None where its rows do not lie one behind the other: of a packed file, and of an array whose last
+        axis is the slowest.
+
+    Raises:
+        ValueError: if the file holds no array of numbers, or is cut short.
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        length = os.fstat(file.fileno()).st_size
+        if member is not None:
+            with zipfile.ZipFile(file) as archive:
+                info = archive.getinfo(f"{member}.npy")
+            if info.compress_type != zipfile.ZIP_STORED:
+                return None
+            file.seek(info.header_offset)
+            header = file.read(ZIP_HEADER)
+            free = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+            start = info.header_offset + ZIP_HEADER + free
+            file.seek(start)
+            length = start + info.file_size
+        version = np.lib.format.read_magic(file)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in read_header:
+            raise ValueError(f"version {version} of its format is not known")
+        shape, fortran_order, dtype = read_header[version](file)
+        found = ArrayFile(path, file.tell(), shape, dtype)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which could run code")
+    if not shape or (fortran_order and len(shape) > 1):
+        return None
+    if found.offset + found.num_bytes > length:
+        raise ValueError(f"it is cut short: {found.num_bytes} bytes are announced, {length - found.offset} are there")
+    return found

@@ -1,0 +1,109 @@
+"""Converting in another process, of which each process has one, for as long as it needs it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+
+from keras_gen.export import conversion
+
+#: Conversions after which a process is replaced. It takes seconds to start, and keeps some megabytes of each.
+CONVERSIONS = 50
+
+
+class Converter:
+    """A process that converts SavedModels into LiteRT files, one after the other.
+
+    It starts when the first one is wanted, and ends with this process, however that ends: its input then does.
+    """
+
+    def __init__(self):
+        environment = {
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONIOENCODING": "utf-8",
+        }
+        # -P: the folder of the script holds no modules for TensorFlow.
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", conversion.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            encoding="utf-8",
+        )
+        self.owner = os.getpid()
+        self.num_conversions = 0
+        self.end = weakref.finalize(self, _end, self.process, self.owner)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can convert one more."""
+        return self.owner == os.getpid() and self.num_conversions < CONVERSIONS and self.process.poll() is None
+
+    def convert(self, folder: Path, names: list[str]) -> bytes:
+        """Returns signatures of a SavedModel in LiteRT's format.
+
+        Raises:
+            RuntimeError: if they need operators that LiteRT lacks, or the process ends.
+        """
+        self.num_conversions += 1
+        with tempfile.TemporaryDirectory() as root:
+            file = Path(root, "model.tflite")
+            answer = self.answer({"folder": str(folder), "names": names, "file": str(file)})
+            if not answer:
+                status = self.process.wait()
+                raise RuntimeError(f"`model` was not converted: the process of LiteRT's converter ended ({status}).")
+            error = json.loads(answer)
+            if error is not None:
+                lacking = sorted(set(re.findall(r"tf\.(\w+)\(", error))) or [error.strip().split("\n")[0]]
+                raise RuntimeError(f"`model` needs operators that LiteRT lacks: {', '.join(lacking)}.")
+            return file.read_bytes()
+
+    def answer(self, request: dict) -> str:
+        """Returns the line that answers a request; an empty one, if the process has ended."""
+        complete = False
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+            complete = True
+            return answer
+        except BrokenPipeError:
+            return ""
+        finally:
+            if not complete:
+                # The answer to an interrupted request would be taken for that to the next one.
+                self.end()
+
+
+def _end(process: subprocess.Popen, owner: int) -> None:
+    """Ends a process, unless this one is a fork of its owner."""
+    if os.getpid() == owner:
+        process.kill()
+        process.wait()
+
+
+_lock = threading.RLock()
+_current: list[Converter] = []
+
+
+def start() -> None:
+    """Starts the process if there is none, so that it is ready when it is needed."""
+    with _lock:
+        if not (_current and _current[0].is_ready):
+            _current[:] = [Converter()]
+
+
+def convert(folder: Path, names: list[str]) -> bytes:
+    """As `Converter.convert`, in the process of this one."""
+    with _lock:
+        start()
+        return _current[0].convert(folder, names)

@@ -1,0 +1,77 @@
+"""The checks of what a served model is given, inside its graphs, with the sentences of Python."""
+
+import tensorflow as tf
+
+from keras_gen.core import Model
+from keras_gen.spaces import Reals
+
+#: Samples that one request may ask for, unless an export says otherwise.
+MAX_NUM_SAMPLES = 1024
+
+
+def guarded(model: Model, signature: str, inputs: dict[str, tf.Tensor], max_num_samples: int) -> dict[str, tf.Tensor]:
+    """Returns the inputs of a signature unchanged, in a graph that fails with a sentence at a wrong one.
+
+    Args:
+        model: the model.
+        signature: name of the signature.
+        inputs: name to tensor.
+        max_num_samples: the largest number of samples.
+    """
+    columns = {name: values for name, values in inputs.items() if values.shape.rank}
+    wrong = about_lengths(columns)
+    if signature == "sample" and "condition" in columns:
+        most = f"`condition` must hold at most {max_num_samples} entries, one for each example; received "
+        number = tf.shape(columns["condition"])[0]
+        wrong.append((number <= max_num_samples, most, number))
+    for name, value in inputs.items():
+        if name not in columns:
+            wrong += [
+                (holds(value), f"`{name}` must be {phrase}, received ", value)
+                for phrase, holds in scalar_checks(model, name, value.dtype, max_num_samples).items()
+            ]
+    # One after the other: of several sentences the first one is told.
+    last = []
+    for holds, *sentence in wrong:
+        with tf.control_dependencies(last):
+            last = [refusal(holds, sentence)]
+    with tf.control_dependencies(last):
+        found = {name: tf.identity(values) for name, values in inputs.items()}
+    for name, values in columns.items():
+        space = model.input_space(name)
+        if space is None and values.dtype.is_floating:
+            space = Reals(values.shape[1:])
+        if space is not None:
+            found[name] = space.guard(found[name], name)
+    return found
+
+
+def scalar_checks(model: Model, name: str, dtype: tf.DType, max_num_samples: int) -> dict:
+    """Returns what a number has to be: phrase to function of the number."""
+    is_number = {"a number": lambda value: tf.equal(value, value)} if dtype.is_floating else {}
+    most = {f"at most {max_num_samples}": lambda value: value <= max_num_samples} if name == "num_samples" else {}
+    return {**is_number, **model.scalar_checks(name), **most}
+
+
+def about_lengths(columns: dict[str, tf.Tensor]) -> list[tuple]:
+    """Returns conditions on the numbers of rows, each with the parts of the sentence that says what is wrong."""
+    sizes = {name: tf.shape(values)[0] for name, values in columns.items()}
+    found = [(size > 0, f"`{name}` holds no examples; at least one is expected") for name, size in sizes.items()]
+    if len(sizes) > 1:
+        equal = tf.reduce_all(tf.equal(tf.stack(list(sizes.values())), next(iter(sizes.values()))))
+        # No quotation marks around names, which the operation would escape.
+        parts = [part for name, size in sizes.items() for part in (f", {name}: ", size)]
+        parts[0] = parts[0].removeprefix(", ")
+        found.append((equal, "columns must be equally long, received {", *parts, "}"))
+    return found
+
+
+def refusal(holds: tf.Tensor, sentence: list[str | tf.Tensor]) -> tf.Operation:
+    """Returns an operation that fails with a sentence, made of strings and numbers, unless a condition holds."""
+    parts = [part if isinstance(part, str) else as_string(part) for part in sentence]
+    return tf.raw_ops.Assert(condition=holds, data=[tf.strings.join([*parts, "."])])
+
+
+def as_string(number: tf.Tensor) -> tf.Tensor:
+    """Returns a scalar as an error shows it."""
+    return tf.strings.as_string(number, shortest=True) if number.dtype.is_floating else tf.strings.as_string(number)

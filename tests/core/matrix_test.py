@@ -1,0 +1,45 @@
+"""A covering part of the matrix of classes, shapes and precisions: `contracts.matrix` has all of it.
+
+Every class has a cell; every family has cells of every shape and of every precision. The classes of a family, taken
+again from the first where there are fewer of them than shapes, take the shapes in turn, and the precisions.
+"""
+
+import math
+
+import pytest
+import tensorflow as tf
+from contracts import matrix
+
+
+def covering_cells() -> list[tuple]:
+    """Returns cells of which the families have all classes, all shapes and all precisions."""
+    cells = []
+    for family in matrix.FAMILIES:
+        names = [name for name in matrix.CLASSES if vars(family).get(name) is matrix.CLASSES[name]]
+        for turn in range(max(len(names), len(matrix.SHAPES))):
+            # From the smallest image on, few classes get a shape that they refuse.
+            shape = matrix.SHAPES[(turn + 3) % len(matrix.SHAPES)]
+            cells.append((names[turn % len(names)], shape, matrix.POLICIES[turn % len(matrix.POLICIES)]))
+    return cells
+
+
+@pytest.fixture
+def functions_run_eagerly():
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.parametrize("cell", covering_cells(), ids=lambda cell: "-".join(map(str, cell)))
+def test_a_cell_ends_in_a_result_or_in_one_sentence(cell, functions_run_eagerly):
+    # Of few entries, draws are sooner made than traced.
+    tf.config.run_functions_eagerly(math.prod(cell[1]) <= 16)
+    assert matrix.outcome(*cell, eager=True)
+
+
+def test_the_part_covers_the_matrix():
+    cells = covering_cells()
+    assert {name for name, _, _ in cells} == set(matrix.CLASSES) >= set(matrix.SMALL)
+    for family in matrix.FAMILIES:
+        own = [cell for cell in cells if cell[0] in vars(family)]
+        assert {shape for _, shape, _ in own} == set(matrix.SHAPES)
+        assert {policy for _, _, policy in own} == set(matrix.POLICIES)

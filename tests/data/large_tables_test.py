@@ -1,0 +1,95 @@
+"""Tables that stay in files, beside the same ones in memory."""
+
+import os
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_gen import data
+from keras_gen.data import columns
+from keras_gen.data.readers import large_tables
+
+RANDOM = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "height": RANDOM.normal(170.0, 9.0, 60),
+        "seconds": 1.7e9 + RANDOM.random(60),
+        "city": list("abcab" * 11) + ["z"] * 5,
+    }
+)
+
+
+@pytest.fixture
+def in_files(monkeypatch):
+    """Nothing is held in memory, and seven rows are converted at once."""
+    monkeypatch.setattr(large_tables, "ROWS_AT_ONCE", 7)
+    return lambda: monkeypatch.setattr(columns, "MEMORY_LIMIT", 0)
+
+
+def rows(splits):
+    return {split: np.concatenate([np.asarray(x) for x in splits.in_order(split)]) for split in splits.sources}
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.parquet"])
+@pytest.mark.parametrize("text", ["drop", "one_hot"])
+def test_rows_are_those_of_a_table_in_memory(name, text, in_files, tmp_path):
+    write = FRAME.to_parquet if name.endswith("parquet") else FRAME.to_csv
+    write(tmp_path / name, index=False)
+    arguments = {"text": text, "standardize": True}
+    in_memory = data.load(tmp_path / name, **arguments)
+    in_files()
+    stored = data.load(tmp_path / name, **arguments)
+    assert not stored.in_memory
+    assert stored.spaces == in_memory.spaces
+    assert stored.column_names == in_memory.column_names
+    np.testing.assert_allclose(stored.scale, in_memory.scale, rtol=1e-9)
+    for split, expected in rows(in_memory).items():
+        np.testing.assert_allclose(rows(stored)[split], expected, atol=1e-5)
+
+
+def test_a_table_is_converted_once_and_anew_when_it_changes(in_files, tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    FRAME.to_csv(path, index=False)
+    in_files()
+    data.load(path, columns="height")
+    converted = []
+    convert = large_tables.convert
+    monkeypatch.setattr(large_tables, "convert", lambda *given: (converted.append(given), convert(*given)))
+    assert rows(data.load(path, columns="height"))["train"].shape == (48, 1)
+    assert not converted
+    FRAME[:20].to_csv(path, index=False)
+    assert rows(data.load(path, columns="height"))["train"].shape == (16, 1)
+    assert len(converted) == 1
+    assert sorted(os.listdir(tmp_path)) == sorted([next(tmp_path.glob(".table.csv.rows-*")).name, "table.csv"])
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "text", "sentence"),
+    [
+        (40, "height", "tall", "drop", "row 41 of column height of {path} holds 'tall', where a number is expected."),
+        (40, "height", None, "drop", "{path} lacks a value in row 41 of column height"),
+        (40, "height", np.inf, "drop", "row 41 of column height of {path} is infinite."),
+        (40, "height", "tall", "one_hot", "column height of {path} must hold numbers or text; it holds both."),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_row_and_leaves_nothing(row, column, value, text, sentence, in_files, tmp_path):
+    path = tmp_path / "table.csv"
+    frame = FRAME.astype({column: object})
+    frame.loc[row, column] = value
+    frame.to_csv(path, index=False)
+    in_files()
+    with pytest.raises(ValueError, match=re.escape(sentence.format(path=path))):
+        data.load(path, text=text)
+    assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_missing_values_are_kept_where_they_are_wanted(in_files, tmp_path):
+    frame = FRAME[["height"]].copy()
+    frame.loc[::4, "height"] = np.nan
+    frame.to_csv(tmp_path / "table.csv", index=False, na_rep="?")
+    in_files()
+    splits = data.load(tmp_path / "table.csv", missing="keep")
+    assert splits.event_space.missing
+    assert sum(np.isnan(x).sum() for x in rows(splits).values()) == 15
