@@ -3,12 +3,12 @@
 python -m recipes.tasks.anomaly                                        digits, against noise, shuffled, turned digits
 python -m recipes.tasks.anomaly --model vae --left-out all             each digit as what was never seen
 python -m recipes.tasks.anomaly --preset two_cores --others usps.npz   MNIST, against USPS, too
-python -m recipes.tasks.anomaly --dataset breast_cancer --binarization none --standardize --left-out all    a table
-python -m recipes.tasks.anomaly --dataset rows.csv --binarization none --standardize --others odd_rows.csv  your own
+python -m recipes.tasks.anomaly --preset two_cores --model real_nvp --binarization none --left-out all
+python -m recipes.tasks.anomaly --dataset breast_cancer --left-out all    a table
+python -m recipes.tasks.anomaly --dataset rows.csv --others odd_rows.csv  your own
 
 The last two train on rows of real numbers. Beside rows of other files, or of a class that is left out, outliers are
 uniform noise, and rows each of whose columns was shuffled by itself. `keras-gen score` scores single rows.
-python -m recipes.tasks.anomaly --preset two_cores --model real_nvp --binarization none --left-out all
 
 Measured on two cores. Digits, MADE, 42 s of processor time: every area at least 0.999, and the log-likelihood tells
 all of the built-in outliers from test digits without an error. MNIST, one digit left out in turn, `--preset two_cores
