@@ -65,11 +65,10 @@ class Model(keras.Model):
     An entry that is the same in all rows is shifted alone. A model from a file keeps its units.
 
     Args:
-        standardize: whether `fit` takes the units of real numbers from the first data that it sees; otherwise they
-            stay as they are. None takes the class's own: all do so but mixtures and probabilistic PCA, which fit any
-            unit, and whose least scales are in that of the data.
         seed: whole number from which all randomness of the model starts.
-        **kwargs: `name` and `dtype`, as in `keras.Model`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`; and `standardize`, whether `fit` takes the units of real
+            numbers from the first data that it sees. All models do unless told otherwise but mixtures and
+            probabilistic PCA, which fit any unit, and whose least scales are in that of the data.
     """
 
     #: Whether `fit` takes units from the data unless it is told otherwise.
@@ -111,11 +110,11 @@ class Model(keras.Model):
         model._passed_on = tuple(name for name in (*names_of(args, cls), *kwargs) if name not in named)
         return model
 
-    def __init__(self, *, standardize: bool | None = None, seed: int = 0, **kwargs):
+    def __init__(self, *, seed: int = 0, **kwargs):
+        self.standardize = bool(kwargs.pop("standardize", self.standardizes))
         # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
         super().__init__(autocast=False, **kwargs)
         self.seed = seed
-        self.standardize = self.standardizes if standardize is None else standardize
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Keras saves the weights of a model, and a generator's state only when it is one of them.
         self.seed_state = self.seed_generator.state
@@ -369,20 +368,27 @@ class Model(keras.Model):
         columns = x if isinstance(x, dict) else {next(iter(self.spaces)): x[0] if isinstance(x, tuple) and x else x}
         for name in self.column_units:
             check_resolution(columns.get(name), name)
-        x = self.input_checks().checked(x, y, sample_weight, class_weight)
+        given, x = x, self.input_checks().checked(x, y, sample_weight, class_weight)
+        steps = kwargs.get("steps_per_epoch")
+
+        def first_epoch_of_set():
+            # Cut in front of what reads ahead: what comes later, shuffled on, is not to depend on how far it got.
+            return self.input_checks().checked(given if steps is None else given.take(steps), class_weight=class_weight)
+
         with plain_errors():
-            x = self.first_look(x, kwargs.get("steps_per_epoch"), kwargs.get("validation_split") or 0.0)
+            x = self.first_look(x, first_epoch_of_set, steps, kwargs.get("validation_split") or 0.0)
         if validation_data is not None:
             columns = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             validation_data = self.input_checks("validation_data").checked(*columns)
         with plain_errors():
             return super().fit(x, None, *args, validation_data=validation_data, **kwargs)
 
-    def first_look(self, x, steps: int | None, validation_split: float = 0.0):
+    def first_look(self, x, first_epoch_of_set: Callable, steps: int | None, validation_split: float):
         """Takes the units of real numbers from the data that `fit` is about to train on, and returns these.
 
         Args:
             x: checked columns by name, or batches of them.
+            first_epoch_of_set: where x is a data set, function that returns its first epoch.
             steps: batches in an epoch; None for all.
             validation_split: share of arrays, at their end, that is not trained on.
         """
@@ -390,7 +396,7 @@ class Model(keras.Model):
         if not units or not self.standardize:
             return x
         moments = {name: Moments(self.spaces[name].shape, self.axes_of_unit(name)) for name in units}
-        batches, x = first_epoch(x, steps, MOST_ROWS)
+        batches, x = first_epoch(x, first_epoch_of_set, steps, MOST_ROWS)
         for element in batches:
             columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
             for name, found in moments.items():
@@ -611,7 +617,7 @@ class EventModel(Model):
 
     def log_volume(self) -> tf.Tensor | float:
         """Returns what a log density of standardised examples has in excess, in nats: the logarithm of their scales."""
-        return 0.0 if self.standardization is None else self.standardization.log_volume()
+        return self.standardization.log_volume() if self.takes_unit else 0.0
 
     def inward(self, x: tf.Tensor) -> tf.Tensor:
         """Returns valid examples in the unit of the networks: real numbers standardised, anything else as it is."""

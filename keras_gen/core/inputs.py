@@ -194,11 +194,12 @@ class Inputs:
         return weigh
 
 
-def first_epoch(x, steps: int | None, most_rows: int) -> tuple[Iterable, object]:
+def first_epoch(x, of_set: Callable, steps: int | None, most_rows: int) -> tuple[Iterable, object]:
     """Returns the batches of the first epoch, for a look at them, and what `fit` is to take then.
 
     Args:
         x: data that are checked: columns by name, or batches of them.
+        of_set: where x is a data set, function that returns its first epoch.
         steps: batches in an epoch; None for all.
         most_rows: rows of a generator after which the look ends: it can be read once, and its batches are kept.
 
@@ -213,7 +214,7 @@ def first_epoch(x, steps: int | None, most_rows: int) -> tuple[Iterable, object]
     if isinstance(x, tf.data.Dataset):
         if steps is None and x.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise ValueError("`steps_per_epoch` must be given for a data set that never ends; received None.")
-        return (x if steps is None else x.take(steps)), x
+        return of_set(), x
     if isinstance(x, keras.utils.PyDataset):
         num_batches = x.num_batches if steps is None else min(steps, x.num_batches or steps)
         if num_batches is None:

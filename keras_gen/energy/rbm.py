@@ -36,8 +36,8 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
     $$p(h_j = 1|x) = σ(c_j + x^\top W_j), \qquad p(x_i = 1|h) = σ(b_i + W_i h)$$
     $$F(x) = -b^\top x - \sum_j \log(1 + e^{c_j + x^\top W_j}), \qquad p(x) = e^{-F(x)} / Z$$
 
-    Entries that are real numbers have variance 1 given h, with $|x|^2/2$ as a further term of E: data should be
-    standardised. An entry with more than two levels is a vector of bits in E, of which the one of its level is 1.
+    Entries that are real numbers are standardised and have variance 1 given h, with $|x|^2/2$ as a further term of E.
+    An entry with more than two levels is a vector of bits in E, of which the one of its level is 1.
 
     Training follows the difference of the gradients of F between data and draws of the model:
 

@@ -49,11 +49,11 @@ class StartsFromData:
         """
         raise NotImplementedError
 
-    def first_look(self, x, steps, validation_split=0.0):
+    def first_look(self, x, first_epoch_of_set, steps, validation_split):
         """As in `Model`; a model that has not started looks at a sample of the data."""
-        x = super().first_look(x, steps, validation_split)
+        x = super().first_look(x, first_epoch_of_set, steps, validation_split)
         if not self.started.numpy():
-            batches, x = first_epoch(x, steps, self.num_start_rows)
+            batches, x = first_epoch(x, first_epoch_of_set, steps, self.num_start_rows)
             self.start_from(*self.sampled_rows(batches))
             self.started.assign(1.0)
         return x
