@@ -14,8 +14,9 @@ from keras_gen import checks, seeds
 from keras_gen.core import freezing
 from keras_gen.core.inputs import Inputs, first_epoch, named_columns
 from keras_gen.core.signatures import Signature
-from keras_gen.core.standardization import Moments, Standardization, check_resolution
+from keras_gen.core.standardization import Standardization, check_resolution
 from keras_gen.core.step import Step, over_replicas
+from keras_gen.moments import EntryMoments
 from keras_gen.spaces import Numbers, Space, levels_or_reals
 
 #: Rows of a generator that are looked at before it is trained on, at most: they are kept in memory until then.
@@ -395,7 +396,7 @@ class Model(keras.Model):
         units = {name: unit for name, unit in self.column_units.items() if not unit.adapted.numpy()}
         if not units or not self.standardize:
             return x
-        moments = {name: Moments(self.spaces[name].shape, self.axes_of_unit(name)) for name in units}
+        moments = {name: EntryMoments(self.spaces[name].shape, self.axes_of_unit(name)) for name in units}
         batches, x = first_epoch(x, first_epoch_of_set, steps, MOST_ROWS)
         for element in batches:
             columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
@@ -649,7 +650,7 @@ class EventModel(Model):
             constant: whether an entry may be the same in all rows; it is shifted alone then.
         """
         check_resolution(x)
-        moments = Moments(self.event_shape, self.shared_axes).add(self.validated(x))
+        moments = EntryMoments(self.event_shape, self.shared_axes).add(self.validated(x))
         self.standardization.take(moments.mean, moments.scale(constant=constant))
 
     # Condition

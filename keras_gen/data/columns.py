@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_gen.data.stored import StoredRows, parts_of
+from keras_gen.moments import EntryMoments, coarse_entry
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Sound, Space
 
 #: Beyond this many bytes, examples are not held in memory.
@@ -195,23 +196,12 @@ def range_of(x: Column) -> tuple[int, int]:
     return least, largest
 
 
-def moments(x: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of each entry, float64, in one pass; missing entries do not count.
-
-    Parts are put together as in Chan, Golub and LeVeque (1983, https://doi.org/10.1080/00031305.1983.10483115).
-    """
-    count, mean, squares = 0, 0.0, 0.0
+def moments(x: Column) -> EntryMoments:
+    """Returns means and deviations of the entries of an array, or of one in a file in one pass."""
+    found = EntryMoments(x.shape[1:])
     for part in parts_of(x):
-        part = part.astype(np.float64)
-        more = np.sum(~np.isnan(part), axis=0)
-        total = np.maximum(count + more, 1)
-        mean_of_part = np.nansum(part, axis=0) / np.maximum(more, 1)
-        squares_of_part = np.nansum(np.square(part - mean_of_part), axis=0)
-        away = mean_of_part - mean
-        squares = squares + squares_of_part + away**2 * (count * more / total)
-        mean = mean + away * (more / total)
-        count = count + more
-    return mean, np.sqrt(squares / np.maximum(count, 1))
+        found.add(part.astype(np.float64))
+    return found
 
 
 def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -230,9 +220,9 @@ def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] 
         raise ValueError(f"`standardize` must be False: {name} holds sound, whose amplitudes go from -1 to 1.")
     if isinstance(space, Levels):
         raise ValueError(f"`standardize` must be False: {name} holds whole levels.")
-    mean, scale = moments(x)
-    # A deviation that rounding alone can make is none.
-    varies = scale > 8.0 * np.finfo(np.float64).eps * np.abs(mean)
+    found = moments(x)
+    mean, scale = found.mean, found.deviation()
+    varies = scale > 0.0
     if not varies.all():
         constant = ", ".join(names[place] if names else str(place) for place in np.flatnonzero(~varies))
         raise ValueError(f"`standardize` needs columns that vary; columns {constant} of {name} are constant.")
@@ -254,9 +244,6 @@ def given_scale(scale: tuple[np.ndarray, np.ndarray], space: Numbers, name: str)
     return mean, deviation
 
 
-#: Share of a column's deviation that float32 has to tell apart.
-RESOLUTION = 1e-3
-
 #: Rows of an array in a file that are looked at for that.
 RESOLUTION_ROWS = 10_000
 
@@ -273,16 +260,13 @@ def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
         return
     if isinstance(x, StoredRows):
         x = x.file.read(np.arange(0, x.file.shape[0], -(-x.file.shape[0] // RESOLUTION_ROWS)))
-    x = x.reshape(len(x), -1)
-    deviation, largest = np.nanstd(x, axis=0), np.nanmax(np.abs(x), axis=0, initial=0.0)
-    spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
-    coarse = np.flatnonzero((deviation > 0.0) & (spacing > RESOLUTION * deviation))
-    if coarse.size:
-        place = coarse[0]
+    found = coarse_entry(x)
+    if found is not None:
+        place, largest, deviation = found
         raise ValueError(
-            f"`name`: column {names[place] if names else place} of {name} has values up to {largest[place]:g} that "
-            f"deviate by {deviation[place]:g}, which float32 cannot tell apart: `standardize=True` (--standardize) "
-            "subtracts the mean first."
+            f"`name`: column {names[place] if names else place} of {name} has values up to {largest:g} that deviate by "
+            f"{deviation:g}, which float32 cannot tell apart: `standardize=True` (--standardize) subtracts the mean "
+            "first."
         )
 
 

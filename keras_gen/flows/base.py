@@ -9,11 +9,12 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
 from keras_gen.core import Codes, DensityModel, ImportanceBound, Step
-from keras_gen.core.standardization import Moments, check_resolution
 from keras_gen.core.standardization import Standardization as Unit
+from keras_gen.core.standardization import check_resolution
 from keras_gen.flows.bijectors import Standardization
 from keras_gen.flows.dequantization import DEQUANTIZERS
 from keras_gen.flows.normalization import BatchNormalization, average_moments
+from keras_gen.moments import EntryMoments
 from keras_gen.spaces import Reals, class_or_vector
 
 #: Rows that weights start from, at most.
@@ -282,7 +283,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         for bijector in self.first_steps()[:-1]:
             x = bijector.forward(x)
         if standardize:
-            moments = Moments(self.event_shape, self.shared_axes).add(x)
+            moments = EntryMoments(self.event_shape, self.shared_axes).add(x)
             self.standardization.take(moments.mean, moments.scale(constant=False))
         self.standardization.adapted.assign(1)
         self.start(self.first_steps()[-1].forward(x), condition)

@@ -294,7 +294,7 @@ class Options:
     ema: float = 0.0
     """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
     checkpoint_every: str | None = None
-    """Save within epochs, too, after so many steps, such as 500, or minutes, such as 10m: a killed run goes on there."""
+    """Save within epochs, too: after so many steps (500) or minutes (10m). A run that is killed goes on there."""
     start_from: str | None = None
     """Run folder or .keras file with weights to start from, those of a model with the same networks."""
     overwrite: bool = False
