@@ -51,7 +51,7 @@ class Graphs:
     def __init__(self, model: Model):
         self.model = model
         self.signatures = model.signatures()
-        self.functions = {name: as_graph(signature, signature.inputs) for name, signature in self.signatures.items()}
+        self.functions = {name: as_graph(signature) for name, signature in self.signatures.items()}
         self.flatbuffers = {}
         self.folders = {}
 
@@ -185,8 +185,11 @@ class Graphs:
         return folder
 
 
-def as_graph(signature: Signature, inputs: dict[str, tf.TensorSpec]) -> tf.types.experimental.ConcreteFunction:
-    """Returns a signature as a graph, a function of all its inputs by name."""
+def as_graph(
+    signature: Signature, inputs: dict[str, tf.TensorSpec] | None = None
+) -> tf.types.experimental.ConcreteFunction:
+    """Returns a signature as a graph, a function of all its inputs by name, by default of any batch size."""
+    inputs = signature.inputs if inputs is None else inputs
     specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in inputs.items()}
     return tf.function(signature.function, autograph=False).get_concrete_function(**specs)
 
