@@ -188,7 +188,7 @@ class Graphs:
 def as_graph(
     signature: Signature, inputs: dict[str, tf.TensorSpec] | None = None
 ) -> tf.types.experimental.ConcreteFunction:
-    """Returns a signature as a graph, a function of all its inputs by name, of given shapes or of its own."""
+    """Returns a signature as a graph, a function of all its inputs by name, by default of any batch size."""
     inputs = signature.inputs if inputs is None else inputs
     specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in inputs.items()}
     return tf.function(signature.function, autograph=False).get_concrete_function(**specs)
