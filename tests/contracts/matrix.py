@@ -92,7 +92,7 @@ SMALL = {
     "MultiScaleRealNVP": {"filters": 4, "num_blocks": 1},
     "MaskedSplineFlow": {"num_layers": 1, "num_bins": 4, **DENSE},
     "NeuralSplineFlow": {"num_layers": 1, "units": 6, "num_blocks": 1, "num_bins": 4},
-    "SylvesterFlow": {"num_layers": 2},
+    "SylvesterFlow": {"num_layers": 1, "num_reflections": 2},
     "ConditionalGAN": PLAYERS,
     "DCGAN": {"latent_size": 3},
     "GAN": PLAYERS,
