@@ -212,7 +212,8 @@ def test_what_is_frozen_inside_of_a_class_stays_frozen():
     encoder = Pair()
     encoder.first.trainable = False
     model = latent.VAE((4,), 2, encoder_network=encoder)
-    copy = latent.VAE.from_config(model.get_config())
+    with keras.saving.custom_object_scope({"Pair": Pair}):
+        copy = latent.VAE.from_config(model.get_config())
     assert not copy.encoder.layer.first.trainable
     assert copy.encoder.layer.trainable
     assert copy.get_config() == model.get_config()
