@@ -183,9 +183,12 @@ def use(model: keras_gen.core.Model, eager: bool) -> None:
 
     for name, signature in model.signatures().items():
         # A model's own examples of x are draws, which take long.
-        given = {key: tf.constant(batch[key], spec.dtype) for key, spec in signature.inputs.items() if key in batch}
-        others = {key: spec for key, spec in signature.inputs.items() if key not in batch}
-        inputs = {**given, **{key: model.example_input(key, spec, NUM_EXAMPLES, 5) for key, spec in others.items()}}
+        inputs = {
+            key: tf.constant(batch[key], spec.dtype)
+            if key in batch
+            else model.example_input(key, spec, NUM_EXAMPLES, 5)
+            for key, spec in signature.inputs.items()
+        }
         outputs = call_verb(model, name, inputs)
         assert_finite(name, outputs)
     with tempfile.TemporaryDirectory() as folder:
