@@ -343,19 +343,25 @@ def rounded(content: bytes, kind: str) -> bytes:
         error = numbers.astype(np.float32) * (1.0 if scale is None else scale) - array
         # A vector may be a table of anything; its room does not count.
         if array.ndim > 1 and np.mean(np.square(error)) <= MOST_ERROR**2 * np.mean(np.square(array)):
-            stored[buffer] = (file.add_buffer(numbers), scale, axis)
+            stored[buffer] = (file.add_buffer(numbers), array.shape, scale, axis)
     type, version = (Type.FLOAT16, 3) if kind == "float16" else (Type.INT8, 5)
     for place, index, tensor in list(file.tensors()):
         if tensor.type == Type.FLOAT32 and tensor.buffer in stored:
-            buffer, scale, axis = stored[tensor.buffer]
+            buffer, shape, scale, axis = stored[tensor.buffer]
             quantization = None
             if scale is not None:
                 quantization = schema.QuantizationParametersT(
                     scale=scale.ravel(), zeroPoint=np.zeros(scale.size, np.int64), quantizedDimension=axis
                 )
-            source = file.add_tensor(place, tensor.shape, type, buffer, quantization)
+            source = file.add_tensor(place, shape, type, buffer, quantization)
             tensor.buffer = 0
-            file.add_operator(place, Code.DEQUANTIZE, [source], index, version)
+            # Scales are along an axis of one shape; the same numbers may have another one, too.
+            is_same = tuple(tensor.shape) == shape
+            result = index if is_same else file.add_tensor(place, shape, Type.FLOAT32)
+            file.add_operator(place, Code.DEQUANTIZE, [source], result, version)
+            if not is_same:
+                wanted = file.add_constant(place, np.int32(tensor.shape))
+                file.add_operator(place, Code.RESHAPE, [result, wanted], index)
     return file.content()
 
 
