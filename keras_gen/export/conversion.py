@@ -1,12 +1,17 @@
-"""The process in which SavedModels become LiteRT files: TensorFlow's converter leaks memory at each call.
+"""The process in which SavedModels become LiteRT files, and files are run by LiteRT's `CompiledModel`.
 
-It is a script that imports TensorFlow alone. It answers each line that it reads, a request in JSON, with a line, and
-ends with its input.
+TensorFlow's converter leaks memory at each call, and a file that `CompiledModel` does not take may end the process. It
+is a script that imports TensorFlow and LiteRT alone. It answers each line that it reads, a request in JSON, with a
+line, and ends with its input.
 """
 
+import importlib
 import json
+import math
 import os
 import sys
+
+import numpy as np
 
 
 def converted(folder: str, names: list[str]) -> bytes:
@@ -31,24 +36,61 @@ def converted(folder: str, names: list[str]) -> bytes:
     return converter.convert()
 
 
+def outputs_of(content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -> list[dict[str, np.ndarray]]:
+    """Returns the outputs of calls of a LiteRT file of fixed shapes, each the name of a signature and its inputs."""
+    from ai_edge_litert.compiled_model import CompiledModel
+
+    model, results = CompiledModel.from_buffer(content), []
+    for name, inputs in calls:
+        given = {key: model.create_input_buffer_by_name(name, key) for key in inputs}
+        for key, value in inputs.items():
+            given[key].write(value)
+        details = model.get_output_tensor_details(name)
+        outputs = {key: model.create_output_buffer_by_name(name, key) for key in details}
+        model.run_by_name(name, given, outputs)
+        results.append({})
+        for key, buffer in outputs.items():
+            shape, dtype = tuple(details[key]["shape"]), np.dtype(details[key]["dtype"])
+            results[-1][key] = buffer.read(math.prod(shape), dtype).reshape(shape)
+    return results
+
+
+def convert(request: dict) -> str | None:
+    """Writes the file that a request names, or returns what the converter says."""
+    from tensorflow.lite.python.convert import ConverterError
+
+    try:
+        content = converted(request["folder"], request["names"])
+    except ConverterError as raised:
+        return str(raised)
+    with open(request["file"], "wb") as file:
+        file.write(content)
+    return None
+
+
+def run(request: dict) -> None:
+    """Runs the calls that a request names, and writes their outputs; inputs and outputs are named "call/name"."""
+    with np.load(request["inputs"]) as arrays:
+        calls = [
+            (signature, {key: arrays[f"{index}/{key}"] for key in keys})
+            for index, (signature, keys) in enumerate(request["calls"])
+        ]
+    with open(request["file"], "rb") as file:
+        results = outputs_of(file.read(), calls)
+    found = {f"{index}/{key}": value for index, result in enumerate(results) for key, value in result.items()}
+    np.savez(request["outputs"], **found)
+
+
 def main() -> None:
-    """Answers requests: with null when the file is there, or with what the converter says."""
+    """Answers requests: with null when what they ask for is there, or with what the converter says."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     # What libraries print is no answer.
     os.dup2(2, 1)
-    from tensorflow.lite.python.convert import ConverterError
-
+    # Most requests need it, and it takes seconds.
+    importlib.import_module("tensorflow.lite.python.lite")
     for line in sys.stdin:
         request = json.loads(line)
-        error = None
-        try:
-            content = converted(request["folder"], request["names"])
-        except ConverterError as raised:
-            error = str(raised)
-        else:
-            with open(request["file"], "wb") as file:
-                file.write(content)
-        answers.write(json.dumps(error) + "\n")
+        answers.write(json.dumps({"convert": convert, "run": run}[request["verb"]](request)) + "\n")
         answers.flush()
 
 

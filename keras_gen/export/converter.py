@@ -1,4 +1,4 @@
-"""Converting in another process, of which each process has one, for as long as it needs it."""
+"""Converting, and running what was converted, in another process, of which each process has one while it needs it."""
 
 import json
 import os
@@ -9,6 +9,8 @@ import tempfile
 import threading
 import weakref
 from pathlib import Path
+
+import numpy as np
 
 from keras_gen.export import conversion
 
@@ -57,7 +59,7 @@ class Converter:
         self.num_conversions += 1
         with tempfile.TemporaryDirectory() as root:
             file = Path(root, "model.tflite")
-            answer = self.answer({"folder": str(folder), "names": names, "file": str(file)})
+            answer = self.answer({"verb": "convert", "folder": str(folder), "names": names, "file": str(file)})
             if not answer:
                 status = self.process.wait()
                 raise RuntimeError(f"`model` was not converted: the process of LiteRT's converter ended ({status}).")
@@ -66,6 +68,34 @@ class Converter:
                 lacking = sorted(set(re.findall(r"tf\.(\w+)\(", error))) or [error.strip().split("\n")[0]]
                 raise RuntimeError(f"`model` needs operators that LiteRT lacks: {', '.join(lacking)}.")
             return file.read_bytes()
+
+    def run(self, content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -> list[dict[str, np.ndarray]]:
+        """Returns the outputs of calls of a LiteRT file of fixed shapes, by the runtime that drives accelerators.
+
+        Args:
+            content: the file.
+            calls: of each call, the name of the signature and its inputs by name.
+
+        Raises:
+            RuntimeError: if the runtime does not take the file.
+        """
+        with tempfile.TemporaryDirectory() as root:
+            file, inputs, outputs = (Path(root, name) for name in ("model.tflite", "inputs.npz", "outputs.npz"))
+            file.write_bytes(content)
+            np.savez(
+                inputs, **{f"{index}/{key}": v for index, (_, given) in enumerate(calls) for key, v in given.items()}
+            )
+            names = [(signature, list(given)) for signature, given in calls]
+            paths = {"file": str(file), "inputs": str(inputs), "outputs": str(outputs)}
+            if not self.answer({"verb": "run", "calls": names, **paths}):
+                status = self.process.wait()
+                raise RuntimeError(f"`model` cannot be run by LiteRT's CompiledModel: its process ended ({status}).")
+            results = [{} for _ in calls]
+            with np.load(outputs) as arrays:
+                for name, value in arrays.items():
+                    index, key = name.split("/", 1)
+                    results[int(index)][key] = value
+            return results
 
     def answer(self, request: dict) -> str:
         """Returns the line that answers a request; an empty one, if the process has ended."""
@@ -107,3 +137,10 @@ def convert(folder: Path, names: list[str]) -> bytes:
     with _lock:
         start()
         return _current[0].convert(folder, names)
+
+
+def run(content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -> list[dict[str, np.ndarray]]:
+    """As `Converter.run`, in the process of this one."""
+    with _lock:
+        start()
+        return _current[0].run(content, calls)

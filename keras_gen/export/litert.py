@@ -2,11 +2,12 @@
 
 import collections
 import dataclasses
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from keras_gen import checks
 from keras_gen.console import hushed
@@ -15,7 +16,6 @@ from keras_gen.export import converter
 from keras_gen.export.agreement import FLOAT32, Agreement, Tolerance, compare
 from keras_gen.export.flatbuffer import rounded
 from keras_gen.export.graphs import Graphs
-from keras_gen.export.runtimes import in_compiled_model, in_interpreter
 from keras_gen.files import atomic_file
 
 #: By kind of file, how far it may be from Keras.
@@ -105,6 +105,14 @@ def in_full_precision(graphs: Graphs) -> Graphs:
     return Graphs(copy)
 
 
+def in_interpreter(content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -> list[dict[str, np.ndarray]]:
+    """Returns the outputs of calls of a LiteRT file by the interpreter, as `converter.run` does by another runtime."""
+    interpreter = Interpreter(model_content=content)
+    # A runner prepares its signature anew.
+    runners = {name: interpreter.get_signature_runner(name) for name in interpreter.get_signature_list()}
+    return [runners[name](**inputs) for name, inputs in calls]
+
+
 def agreements(
     graphs: Graphs, content: bytes, batch_size: int | None, tolerance: Tolerance
 ) -> Iterator[tuple[str, Agreement]]:
@@ -113,29 +121,34 @@ def agreements(
     Yields:
         Name of the runtime, and how far one output is from Keras.
     """
-    runtimes = {"LiteRT": in_interpreter(content)}
     # For each seed, the sizes of the batches that its examples are given in.
-    seeds = ((1, 3), (32,))
-    if batch_size is not None:
-        # `CompiledModel` takes fixed shapes.
-        runtimes["LiteRT's CompiledModel"] = in_compiled_model(content)
-        seeds = ((batch_size,) * -(-NUM_EXAMPLES // batch_size),) * 2
+    seeds = ((1, 3), (32,)) if batch_size is None else ((batch_size,) * -(-NUM_EXAMPLES // batch_size),) * 2
+    calls, conditions = [], collections.defaultdict(list)
     for name in graphs.deterministic:
-        found, conditions = collections.defaultdict(list), []
         for seed, sizes in enumerate(seeds):
             inputs = graphs.example_inputs(name, sum(sizes), seed, graphs.litert_inputs(name, batch_size))
-            conditions += [inputs["condition"].numpy()] if "condition" in inputs else []
+            if "condition" in inputs:
+                conditions[name].append(inputs["condition"].numpy())
             for end, size in zip(np.cumsum(sizes), sizes, strict=True):
-                batch = {key: value[end - size : end] for key, value in inputs.items()}
-                for output, value in graphs.functions[name](**batch).items():
-                    found["Keras", output].append(value.numpy())
-                batch = {key: value.numpy() for key, value in batch.items()}
-                for runtime, run in runtimes.items():
-                    outputs = run(name, batch)
-                    for output in graphs.functions[name].structured_outputs:
-                        found[runtime, output].append(outputs[output])
-        values = {key: np.concatenate(parts) for key, parts in found.items()}
-        condition = np.concatenate(conditions) if conditions else None
-        for runtime, output in itertools.product(runtimes, graphs.functions[name].structured_outputs):
-            ours, theirs = values["Keras", output], values[runtime, output]
-            yield runtime, compare(graphs.model, name, output, ours, theirs, tolerance, condition)
+                calls.append((name, {key: value[end - size : end].numpy() for key, value in inputs.items()}))
+    found = {
+        "Keras": [tf.nest.map_structure(np.asarray, graphs.functions[name](**as_tensors(i))) for name, i in calls],
+        "LiteRT": in_interpreter(content, calls),
+    }
+    if batch_size is not None:
+        # It takes fixed shapes.
+        found["LiteRT's CompiledModel"] = converter.run(content, calls)
+    for name in graphs.deterministic:
+        places = [place for place, (signature, _) in enumerate(calls) if signature == name]
+        condition = np.concatenate(conditions[name]) if name in conditions else None
+        for output in graphs.functions[name].structured_outputs:
+            expected, *others = (
+                np.concatenate([results[place][output] for place in places]) for results in found.values()
+            )
+            for runtime, actual in zip(list(found)[1:], others, strict=True):
+                yield runtime, compare(graphs.model, name, output, expected, actual, tolerance, condition)
+
+
+def as_tensors(inputs: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
+    """Returns arrays as tensors."""
+    return {key: tf.constant(value) for key, value in inputs.items()}

@@ -12,7 +12,7 @@ import tensorflow as tf
 from contracts.helpers import Contract, traced
 from keras_gen import export
 from keras_gen.export.flatbuffer import File
-from keras_gen.export.runtimes import in_interpreter
+from keras_gen.export.litert import in_interpreter
 
 
 def call_verb(model, name: str, inputs: dict) -> list:
@@ -86,12 +86,11 @@ class ExportContract(Contract):
         assert {entry.signatureKey.decode() for entry in content.model.signatureDefs} == set(report) == deterministic
         for _, _, tensor in content.tensors():
             assert tensor.shapeSignature is None or np.all(tensor.shapeSignature >= 0)
-        run = in_interpreter(file.read_bytes())
         for name in deterministic:
             # The last one: of a condition, the examples are all classes in turn.
             inputs = graphs.example_inputs(name, 2, 9, graphs.litert_inputs(name, 1))
             inputs = {key: value[1:] for key, value in inputs.items()}
-            found = run(name, {key: value.numpy() for key, value in inputs.items()})
+            (found,) = in_interpreter(file.read_bytes(), [(name, {key: v.numpy() for key, v in inputs.items()})])
             expected = call_verb(model, name, inputs)
             for output, value in zip(graphs.functions[name].structured_outputs, expected, strict=True):
                 assert found[output].shape == value.shape
