@@ -127,6 +127,7 @@ def test_the_process_that_converts_is_replaced_when_it_ends_or_has_done_enough(m
 
 
 def test_a_process_that_ends_while_it_converts_is_a_sentence(graphs, tmp_path, monkeypatch):
+    graphs.flatbuffer(1)
     (tmp_path / "script.py").write_text("import sys\nsys.stdin.readline()\nsys.exit(3)\n")
     monkeypatch.setattr(conversion, "__file__", str(tmp_path / "script.py"))
     monkeypatch.setattr(converter, "_current", [])
@@ -134,6 +135,12 @@ def test_a_process_that_ends_while_it_converts_is_a_sentence(graphs, tmp_path, m
         RuntimeError, match=r"^`model` was not converted: the process of LiteRT's converter ended \(3\)\.$"
     ):
         export.litert(graphs, tmp_path / "model.tflite", batch_size=2)
+    # This one is converted, and ends what runs it.
+    monkeypatch.setattr(converter, "_current", [])
+    with pytest.raises(
+        RuntimeError, match=r"^`model` cannot be run by LiteRT's CompiledModel: its process ended \(3\)\.$"
+    ):
+        export.litert(graphs, tmp_path / "model.tflite")
     assert os.listdir(tmp_path) == ["script.py"]
 
 
