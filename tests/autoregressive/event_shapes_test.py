@@ -40,6 +40,9 @@ def test_densities_of_few_entries(name, event_shape):
     model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     points, volume = grid(model)
     few = points[:: max(1, len(points) // 32)]
+    if model.levels is None:
+        # The model takes their unit, which is near one then.
+        few = 0.2 * few
     assert np.isfinite(model.fit(few, verbose=0).history["loss"][0])
     assert np.isfinite(model.evaluate(few, verbose=0, return_dict=True)["loss"])
     for weight in model.trainable_weights:

@@ -24,6 +24,7 @@ class Normals(DensityModel):
 
     def __init__(self, event_shape, start=0.0, **kwargs):
         super().__init__(event_shape, levels=None, **kwargs)
+        self.start = start
         self.mean = self.add_weight(self.event_shape, keras.initializers.Constant(start), name="mean")
         self.num_traces = 0
 
