@@ -55,15 +55,7 @@ def read_wav(path: pathlib.Path) -> tuple[int, np.ndarray]:
     Raises:
         ValueError: if the file is damaged, empty or of a kind that is not known.
     """
-    try:
-        with warnings.catch_warnings():
-            # Chunks that are not sound, such as the names of a piece and its player, do no harm.
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            rate, sound = wavfile.read(path)
-    except (ValueError, EOFError, OSError, struct.error) as error:
-        raise ValueError(f"`name`: {path} is not a readable WAV file ({error}).") from None
-    if sound.size == 0:
-        raise ValueError(f"`name`: {path} holds no sound; at least one sample is expected.")
+    rate, sound = samples_of(path)
     sound = amplitudes(sound)
     return rate, sound.mean(axis=1) if sound.ndim == 2 else sound
 
@@ -75,15 +67,33 @@ def size_of_wav(path: pathlib.Path) -> tuple[int, int]:
         ValueError: as in `read_wav`.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            rate, sound = wavfile.read(path, mmap=True)
-    except (ValueError, EOFError, OSError, struct.error):
+        rate, sound = samples_of(path, mmap=True)
+    except ValueError:
         # Samples of 24 bits cannot be mapped; anything else is named by the reader.
-        rate, sound = read_wav(path)
+        rate, sound = samples_of(path)
+    return rate, len(sound)
+
+
+def samples_of(path: pathlib.Path, **options) -> tuple[int, np.ndarray]:
+    """Returns the sample rate of a WAV file, and its samples as they are.
+
+    Args:
+        path: the file.
+        **options: as in `scipy.io.wavfile.read`.
+
+    Raises:
+        ValueError: as in `read_wav`.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Chunks that are not sound, such as the names of a piece and its player, do no harm.
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)
+            rate, sound = wavfile.read(path, **options)
+    except (ValueError, EOFError, OSError, struct.error) as error:
+        raise ValueError(f"`name`: {path} is not a readable WAV file ({error}).") from None
     if sound.size == 0:
         raise ValueError(f"`name`: {path} holds no sound; at least one sample is expected.")
-    return rate, len(sound)
+    return rate, sound
 
 
 def amplitudes(sound: np.ndarray) -> np.ndarray:

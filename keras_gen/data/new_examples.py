@@ -17,6 +17,7 @@ from keras_gen.data.readers.arrays import npy_rows
 from keras_gen.data.readers.folders import files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, SKIP_HINT, ImageFiles, header_of, unreadable
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, frames_of, read_frame, suffix_of
+from keras_gen.data.stored import parts_of
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Sound, Space
 
 #: The highest level of images of 8 bits, and of 16.
@@ -206,21 +207,21 @@ class NewExamples:
 
     def rows(self, path: pathlib.Path) -> Iterator[Part]:
         """Yields the rows of an array."""
-        x = npy_rows(path, mapped=True)
+        x = npy_rows(path, stays=True)
         self.num_examples = len(x)
-        starts = range(0, len(x), self.rows_at_once)
         become_bits = self.reading.get("binarization", "none") != "none" and any(
-            np.any(x[start : start + self.rows_at_once] > 1) for start in starts
+            np.any(part > 1) for part in parts_of(x)
         )
         highest = (self.reading.get("levels") or 256) - 1
         if become_bits and x.dtype != np.uint8 and "levels" not in self.reading:
             raise ValueError(f"`name`: {self.name} must hold bits, or bytes that become bits; received {x.dtype}.")
 
         def parts():
-            for start in starts:
-                rows = np.asarray(x[start : start + self.rows_at_once])
-                rows = self.binarized(rows, highest, start) if become_bits else rows
-                yield self.numbered(self.values(rows, start), start)
+            first = 0
+            for rows in parts_of(x, self.rows_at_once):
+                levels = self.binarized(rows, highest, first) if become_bits else rows
+                yield self.numbered(self.values(levels, first), first)
+                first += len(rows)
 
         return parts()
 

@@ -13,6 +13,9 @@ import tensorflow as tf
 #: Bytes that are read at once in a pass over all rows.
 PART_BYTES = 2**26
 
+#: What a zip archive begins with.
+ARCHIVE = b"PK"
+
 #: Bytes of a zip archive's header in front of a member, less those of two fields of free length.
 ZIP_HEADER = 30
 
@@ -122,17 +125,29 @@ class StoredRows:
         found = tf.numpy_function(self.read, [indices], sample.dtype, stateful=False)
         return tf.ensure_shape(found, (indices.shape[0], *sample.shape[1:]))
 
-    def parts(self) -> Iterator[np.ndarray]:
-        """Yields all rows before they are converted, many at a time, in the order of the file."""
+    def parts(self, rows_at_once: int | None = None) -> Iterator[np.ndarray]:
+        """Yields all rows before they are converted, in the order of the file.
+
+        Args:
+            rows_at_once: rows of a part; None for as many as are read well at once.
+        """
         rows = np.arange(len(self)) if self.rows is None else np.sort(self.rows)
-        num = max(1, PART_BYTES // max(1, self.file.row_bytes))
+        num = rows_at_once or max(1, PART_BYTES // max(1, self.file.row_bytes))
         for start in range(0, len(rows), num):
             yield self.file.read(rows[start : start + num])
 
 
-def parts_of(column) -> Iterator[np.ndarray]:
-    """Yields the rows of an array, or of one in a file, many at a time."""
-    return column.parts() if isinstance(column, StoredRows) else iter((column,))
+def parts_of(column, rows_at_once: int | None = None) -> Iterator[np.ndarray]:
+    """Yields the rows of an array, or of one in a file, in parts.
+
+    Args:
+        column: the array.
+        rows_at_once: rows of a part; None for all of an array, and for many of one in a file.
+    """
+    if isinstance(column, StoredRows):
+        return column.parts(rows_at_once)
+    num = rows_at_once or max(1, len(column))
+    return (column[start : start + num] for start in range(0, max(1, len(column)), num))
 
 
 def array_file(path: pathlib.Path, member: str | None = None) -> ArrayFile | None:
@@ -143,8 +158,8 @@ def array_file(path: pathlib.Path, member: str | None = None) -> ArrayFile | Non
         member: name of the array in an `.npz` file.
 
     Returns:
-        The array; None where its rows do not lie one behind the other: of a packed file, and of an array whose last
-        axis is the slowest.
+        The array; None where its rows do not lie one behind the other: of a packed file or an archive, and of an array
+        whose last axis is the slowest.
 
     Raises:
         ValueError: if the file holds no array of numbers, or is cut short.
@@ -163,6 +178,10 @@ def array_file(path: pathlib.Path, member: str | None = None) -> ArrayFile | Non
             start = info.header_offset + ZIP_HEADER + free
             file.seek(start)
             length = start + info.file_size
+        elif file.read(len(ARCHIVE)) == ARCHIVE:
+            return None
+        else:
+            file.seek(0)
         version = np.lib.format.read_magic(file)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         if version not in read_header:

@@ -152,14 +152,13 @@ def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> d
     Returns:
         Likelihoods in nats and in bits per dimension, and their errors, which are the same.
     """
-    # How often each entry is there.
-    present, num_rows = 0.0, 0
-    for batch in splits.in_order(split):
-        x = np.asarray(tf.nest.flatten(batch)[0])
-        present += np.sum(~np.isnan(x), axis=0)
-        num_rows += len(x)
-    volume = np.sum(present * np.log(splits.scale[1]))
-    nats, bits = volume / num_rows, volume / (np.sum(present) * math.log(2.0))
+    # Share of the rows in which each entry is there.
+    present = np.ones(splits.event_shape)
+    if splits.event_space.missing:
+        batches = (np.asarray(tf.nest.flatten(batch)[0]) for batch in splits.in_order(split))
+        present = sum(np.sum(~np.isnan(x), axis=0) for x in batches) / splits.size(split)
+    nats = np.sum(present * np.log(splits.scale[1]))
+    bits = nats / (np.sum(present) * math.log(2.0))
     found = {}
     for name, value in figures.items():
         if name.endswith("_error"):

@@ -57,8 +57,16 @@ class Run:
     """
 
     def __init__(self, name: str, folder: str | os.PathLike | None, config: dict, options: Options):
+        self.checkpoint_every = Interval(options.checkpoint_every)
         # A strategy over several workers must come before any other operation of TensorFlow.
         self.strategy = choose_strategy(options.strategy)
+        if self.checkpoint_every.seconds < math.inf and isinstance(
+            self.strategy, tf.distribute.MultiWorkerMirroredStrategy
+        ):
+            raise ValueError(
+                "`checkpoint_every` must be a number of steps for several workers, whose clocks differ; received "
+                f"{options.checkpoint_every!r}."
+            )
         self.is_chief = is_chief(self.strategy)
         self.name = name
         self.config = json.loads(json.dumps(config, default=os.fspath))
@@ -294,13 +302,9 @@ class Run:
         folder, settings = self.folder / "checkpoints", settings_of(model)
         # What learns from a model that has learned more begins again.
         anew = self.progress["longer"] not in (None, folder)
-        every = Interval(self.options.checkpoint_every)
-        if every.seconds < math.inf and isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            raise ValueError(
-                "`checkpoint_every` must be a number of steps for several workers, whose clocks differ; received "
-                f"{self.options.checkpoint_every!r}."
-            )
-        checkpoints = Checkpoints(folder, write=self.is_chief, settings=settings, anew=anew, every=every, **options)
+        checkpoints = Checkpoints(
+            folder, write=self.is_chief, settings=settings, anew=anew, every=self.checkpoint_every, **options
+        )
         if self.progress["finished"] and 0 < checkpoints.state["epoch"] < epochs:
             if checkpoints.state.get("settings") != settings:
                 raise ValueError(

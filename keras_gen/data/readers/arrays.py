@@ -27,9 +27,11 @@ def read_npz(path: pathlib.Path) -> Reading:
     if isinstance(found, np.ndarray):
         raise ValueError(f"`name`: {path} is an .npy file, of one array, under another name.")
     with found as file:
-        stays = {name for names in ARRAY_NAMES.values() for name in names if name in file.files and is_large(path)}
-        arrays = {name: (stored_rows(path, name) if name in stays else None) for name in file.files}
-        arrays = {name: array_of(file, name, path) if found is None else found for name, found in arrays.items()}
+        examples = {name for names in ARRAY_NAMES.values() for name in names}
+        arrays = {}
+        for name in file.files:
+            stored = stored_rows(path, name) if name in examples and is_large(path) else None
+            arrays[name] = array_of(file, name, path) if stored is None else stored
     splits = {}
     for split, names in ARRAY_NAMES.items():
         for name in names:
@@ -49,8 +51,7 @@ def read_npy(path: pathlib.Path) -> Reading:
     Raises:
         ValueError: if there is none, or it has no rows.
     """
-    stored = stored_rows(path) if is_large(path) else None
-    return Reading({"all": {"x": npy_rows(path) if stored is None else stored}})
+    return Reading({"all": {"x": npy_rows(path, stays=is_large(path))}})
 
 
 def is_large(path: pathlib.Path) -> bool:
@@ -75,24 +76,30 @@ def stored_rows(path: pathlib.Path, member: str | None = None) -> StoredRows | N
     return None if found is None else StoredRows(found)
 
 
-def npy_rows(path: pathlib.Path, mapped: bool = False) -> np.ndarray:
-    """Returns the array of an `.npy` file, as `loaded` says."""
-    found = loaded(path, mapped)
+def npy_rows(path: pathlib.Path, *, stays: bool) -> np.ndarray | StoredRows:
+    """Returns the array of an `.npy` file.
+
+    Args:
+        path: the file.
+        stays: whether its rows stay in the file, if they lie there one behind the other.
+
+    Raises:
+        ValueError: if the file holds no array of rows.
+    """
+    stored = stored_rows(path) if stays else None
+    if stored is not None:
+        return stored
+    found = loaded(path)
     if not isinstance(found, np.ndarray):
         found.close()
         raise ValueError(f"`name`: {path} is an .npz file, of several arrays, under another name.")
     return rows_in(found, str(path))
 
 
-def loaded(path: pathlib.Path, mapped: bool = False):
-    """Returns what a file of arrays holds; never what could run code.
-
-    Args:
-        path: the file.
-        mapped: whether rows of an `.npy` file are read when they are needed.
-    """
+def loaded(path: pathlib.Path):
+    """Returns what a file of arrays holds; never what could run code."""
     try:
-        return np.load(path, allow_pickle=False, mmap_mode="r" if mapped else None)
+        return np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"`name`: {path} is not a readable {path.suffix.lower()} file ({error}).") from None
 

@@ -12,9 +12,9 @@ import pandas as pd
 import rich.console
 import rich.progress
 
-from keras_gen.data import columns as columns_module
+from keras_gen.data import columns
 from keras_gen.data.columns import Reading
-from keras_gen.data.readers.tables import PACKED, frames_of, read_frame, suffix_of
+from keras_gen.data.readers.tables import frames_of, is_packed, read_frame, suffix_of
 from keras_gen.data.stored import ArrayFile, StoredRows
 from keras_gen.files import atomic_folder
 from keras_gen.spaces import Reals
@@ -33,29 +33,26 @@ def is_large(path: pathlib.Path) -> bool:
             from pyarrow import parquet
 
             with parquet.ParquetFile(path) as file:
-                return 8 * file.metadata.num_rows * file.metadata.num_columns > columns_module.MEMORY_LIMIT
+                return 8 * file.metadata.num_rows * file.metadata.num_columns > columns.MEMORY_LIMIT
         # The reader of small tables says what is wrong with it.
         return False
-    factor = PACKED_FACTOR if path.suffix.lower() in (*PACKED, ".zip") else 1
-    return factor * path.stat().st_size > columns_module.MEMORY_LIMIT
+    factor = PACKED_FACTOR if is_packed(path) else 1
+    return factor * path.stat().st_size > columns.MEMORY_LIMIT
 
 
-def read_large_table(path: pathlib.Path, *, columns: str | None, text: str, missing: str) -> Reading:
+def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
     """Reads a table from a hidden folder beside its file, which holds its numbers; it is made when there is none.
 
     The folder belongs to the file as it is and to these arguments: another one takes its place when either changes.
 
     Args:
         path: the file.
-        columns: as in `data.load`.
-        text: as in `data.load`.
-        missing: as in `data.load`.
+        **arguments: as in `tables.read_table`.
 
     Raises:
-        ValueError: as in `tables.read_table`, or if a column holds text only in some rows.
+        ValueError: as there, or if a column holds text only in some rows.
         OSError: if the folder cannot be written.
     """
-    arguments = {"columns": columns, "text": text, "missing": missing}
     state = path.stat()
     key = json.dumps([state.st_size, state.st_mtime_ns, arguments])
     folder = path.with_name(f".{path.name}.rows-{hashlib.sha256(key.encode()).hexdigest()[:16]}")

@@ -58,9 +58,12 @@ YEAR = re.compile(r"(19|20)\d\d")
 
 def suffix_of(path: pathlib.Path) -> str:
     """Returns the ending of a file's name in small letters, without that of a packed file."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = suffixes and suffixes[-1] in (*PACKED, ".zip")
-    return (suffixes[-2] if len(suffixes) > 1 else "") if packed else path.suffix.lower()
+    return (path.with_suffix("") if is_packed(path) else path).suffix.lower()
+
+
+def is_packed(path: pathlib.Path) -> bool:
+    """Returns whether a file is packed, as its name tells."""
+    return path.suffix.lower() in (*PACKED, ".zip")
 
 
 def read_table(path: pathlib.Path, *, columns: str | None, text: str, missing: str) -> Reading:
