@@ -207,17 +207,16 @@ class AutoregressiveModel(DensityModel):
             return tf.function(self.draw_positions, autograph=False, reduce_retracing=True)
         return at_few_sizes(tf.function(self.draw_positions, autograph=False, jit_compile=True))
 
-    @functools.cached_property
-    def compiled_sample(self):
-        """Draws the noise outside of XLA, which would turn a seed into other numbers."""
+    def compiled_sample(self, num_samples, condition, seed, **options):
         if self.num_positions < self.xla_positions:
-            return super().compiled_sample
-        noise = tf.function(self.noise, autograph=False)
+            return super().compiled_sample(num_samples, condition, seed, **options)
+        # XLA would turn a seed into other numbers: noise is drawn outside of it.
+        return self.outward(self.compiled_positions(self.compiled_noise(num_samples, seed), condition))
 
-        def sample(num_samples, condition, seed):
-            return self.outward(self.compiled_positions(noise(num_samples, seed), condition))
-
-        return sample
+    @functools.cached_property
+    def compiled_noise(self):
+        """`noise` as a graph."""
+        return tf.function(self.noise, autograph=False)
 
     def draw_positions(
         self,

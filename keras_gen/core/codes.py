@@ -142,7 +142,7 @@ class DrawsFromCodes(Codes):
         return tf.cond(
             mean,
             lambda: self.mean_of(self.drawn_codes(noise, condition), condition),
-            lambda: self.generate(noise, condition),
+            lambda: self.compiled_generate(noise, condition),
         )
 
     def preview(self, batch, *, seed):

@@ -108,29 +108,39 @@ class GenerativeModel(EventModel):
         """As many samples; a conditional model gets examples of its condition, such as all classes in turn."""
         return {"samples": (self.event_space, self.sample_on_examples(len(batch["x"]), seed=seed))}
 
-    @functools.cached_property
-    def compiled_sample(self):
-        """`draw` as a graph."""
-        return tf.function(self._sample, autograph=False, reduce_retracing=True)
+    def compiled_sample(self, num_samples: tf.Tensor, condition, seed: tf.Tensor, **options: tf.Tensor) -> tf.Tensor:
+        """As `draw`, in a graph of its own."""
+        given = {} if condition is None else {"condition": condition}
+        return self.compiled_draw({"num_samples": num_samples, "seed": seed, **given, **options})
 
-    def _sample(self, num_samples, condition, seed, **options):
-        return tf.ensure_shape(self.draw(num_samples, condition, seed, **options), (None, *self.event_shape))
+    @functools.cached_property
+    def compiled_draw(self):
+        """`draw` as a graph, a function of a dict of arguments, which `sample` and its signature share."""
+
+        def draw(arguments):
+            return tf.ensure_shape(self.draw(**{"condition": None, **arguments}), (None, *self.event_shape))
+
+        seed = tf.TensorSpec((2,), tf.int32)
+        specs = {**self.sample_inputs(), "seed": seed, "num_samples": tf.TensorSpec((), tf.int32)}
+        return tf.function(draw, [specs], autograph=False)
+
+    def sample_inputs(self) -> dict[str, tf.TensorSpec]:
+        """Returns the inputs of the signature `sample`: a condition or a number of samples, a seed, and options."""
+        scalar = tf.TensorSpec((), tf.int32)
+        options = {name: tf.TensorSpec((), dtype_of(value), name) for name, value in self.sampling_options().items()}
+        return {**(self.specs("condition") or {"num_samples": scalar}), "seed": scalar, **options}
 
     # Export
 
     def signatures(self) -> dict[str, Signature]:
         """Returns `sample`, which draws one example for each entry of a `condition`; options have defaults."""
-        scalar = tf.TensorSpec((), tf.int32)
-        number = self.specs("condition") or {"num_samples": scalar}
-        defaults = self.sampling_options()
-        options = {name: tf.TensorSpec((), dtype_of(default), name) for name, default in defaults.items()}
 
         def sample(seed, num_samples=None, condition=None, **options):
             num_samples = tf.shape(condition)[0] if num_samples is None else num_samples
-            return {"x": self._sample(num_samples, condition, seeds.as_pair(seed), **options)}
+            return {"x": GenerativeModel.compiled_sample(self, num_samples, condition, seeds.as_pair(seed), **options)}
 
-        inputs = {**number, "seed": scalar, **options}
-        return {"sample": Signature(sample, inputs, deterministic=False, defaults=defaults)}
+        options = self.sampling_options()
+        return {"sample": Signature(sample, self.sample_inputs(), deterministic=False, defaults=options)}
 
     def example_input(self, name, spec, num, seed):
         """Adds the model's own draws for `x`, and the defaults of options."""
@@ -187,19 +197,30 @@ class NoiseDriven(GenerativeModel):
         raise NotImplementedError
 
     def draw(self, num_samples, condition, seed, **options):
-        return self.generate(self.noise(num_samples, seed, **options), condition)
+        return self.compiled_generate(self.noise(num_samples, seed, **options), condition)
 
-    def signatures(self):
-        """Adds `generate`."""
+    @functools.cached_property
+    def compiled_generate(self):
+        """`generate` as a graph, which draws and the exports of any number of examples share."""
+        return tf.function(self.generate, autograph=False, reduce_retracing=True)
+
+    def generate_inputs(self) -> dict[str, tf.TensorSpec]:
+        """Returns the inputs of the signature `generate`: noise, and a condition of a conditional model."""
         noise = {
             name: tf.TensorSpec((None, *source.event_shape), source.dtype, name)
             for name, source in self.noise_distributions().items()
         }
+        return {**noise, **self.specs("condition")}
+
+    def signatures(self):
+        """Adds `generate`."""
 
         def generate(condition=None, **noise):
-            return {"x": self.generate(noise, condition)}
+            # In a graph for a fixed number of examples, every shape is known.
+            is_fixed = next(iter(noise.values())).shape[0] is not None
+            return {"x": (self.generate if is_fixed else self.compiled_generate)(noise, condition)}
 
-        return {**super().signatures(), "generate": Signature(generate, {**noise, **self.specs("condition")})}
+        return {**super().signatures(), "generate": Signature(generate, self.generate_inputs())}
 
     def example_input(self, name, spec, num, seed):
         """Adds the model's own noise."""
