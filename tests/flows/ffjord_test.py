@@ -23,7 +23,7 @@ class TestContracts(ModelContract, ConditionContract, FlowContract, ContinuousDe
     def make_model(self, **changes):
         arguments = {
             "hidden_units": (8, 7),
-            "num_steps": 2,
+            "num_steps": 1,
             "trace": "hutchinson",
             "activation": "softplus",
             "num_classes": 3,
