@@ -6,7 +6,8 @@ seen and costs one cell:
 
     PYTHONPATH=.:tests python -m contracts.matrix matrix.jsonl [--classes MADE VAE] [--policies float32]
 
-goes on where an earlier run with the same file has ended, prints what failed, and ends with 1 if anything did.
+goes on where an earlier run with the same file has ended, prints what failed, and ends with 1 if anything did. A cell
+that is neither a result nor a sentence ends its process, and the next one goes on behind it.
 """
 
 import argparse
@@ -108,7 +109,14 @@ SMALL = {
     "DeepEBM": {"num_steps": 2, "objective": {"name": "maximum_likelihood", "num_steps": 2, "buffer_size": 20}},
     "JointEBM": {"num_steps": 2, "objective": {"name": "maximum_likelihood", "num_steps": 2, "buffer_size": 20}},
     "MultiPredictionDBM": {"hidden_units": (4, 3), "mean_field_steps": 2, "num_sweeps": 3},
-    "MultimodalDBM": {"num_classes": 2, "hidden_units": (4,), "condition_units": (3,), "joint_units": 3},
+    "MultimodalDBM": {
+        "num_classes": 2,
+        "hidden_units": (4,),
+        "condition_units": (3,),
+        "joint_units": 3,
+        "mean_field_steps": 2,
+        "num_sweeps": 3,
+    },
     "RBM": {"hidden_units": 4, **BOLTZMANN},
     "BernoulliMixture": {"num_components": 2},
     "CategoricalMixture": {"num_components": 2},
@@ -211,24 +219,46 @@ def assert_finite(name: str, arrays: list) -> None:
 # All of it
 
 
-def run_cells(cells: list[tuple], log) -> None:
-    """Runs cells, and writes a line of JSON before and after each.
+#: What the log has of a cell that was begun, until it ends.
+BEGUN = "FAILURE: the process ended"
+
+
+def write(log: pathlib.Path, cell: tuple, found: str, **more) -> None:
+    """Adds the outcome of a cell, and more that is known of it, to a log, a line of JSON."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"class": cell[0], "shape": cell[1], "policy": cell[2], "outcome": found, **more}) + "\n")
+
+
+def run_cells(cells: list[tuple], log: pathlib.Path) -> None:
+    """Runs cells, and writes a line of JSON before and after each; an error in one of them ends the process.
 
     Steps of single precision are traced, as those of users are; the others are sooner taken than traced.
     """
     for cell in cells:
-        name, shape, policy = cell
-        entry = {"class": name, "shape": shape, "policy": policy}
-        print(json.dumps({**entry, "outcome": "crash"}), file=log, flush=True)
+        write(log, cell, BEGUN)
         start = time.perf_counter()
-        try:
-            found = outcome(*cell, eager=policy != POLICIES[0])
-        except Exception as error:
-            frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "keras_gen" in frame.filename]
-            found = f"FAILURE {type(error).__name__}: {str(error)[-600:]} at {frames[-1:]}"
-        seconds = round(time.perf_counter() - start, 2)
-        print(json.dumps({**entry, "outcome": found, "seconds": seconds}), file=log, flush=True)
+        found = outcome(*cell, eager=cell[2] != POLICIES[0])
+        write(log, cell, found, seconds=round(time.perf_counter() - start, 2))
         keras.backend.clear_session()
+
+
+def run_class(name: str, policies: list[str], log: pathlib.Path) -> None:
+    """Runs the cells of a class that a log lacks, in a new process whenever one ends within a cell.
+
+    Raises:
+        RuntimeError: if a process ends before it begins a cell.
+    """
+    own = set(itertools.product((name,), SHAPES, policies))
+    command = [sys.executable, "-m", "contracts.matrix", str(log), "--here", "--classes", name, "--policies", *policies]
+    while not own <= (done := set(read(log))):
+        process = subprocess.run(command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
+        if process.returncode == 0:
+            continue
+        last_words = process.stderr.strip()[-600:]
+        begun = [cell for cell, found in read(log).items() if cell not in done and found == BEGUN]
+        if not begun:
+            raise RuntimeError(f"{command} ended with {process.returncode}: {last_words}")
+        write(log, begun[0], f"{BEGUN} with {process.returncode}: {last_words}")
 
 
 def read(path: pathlib.Path) -> dict[tuple, str]:
@@ -248,20 +278,16 @@ def main() -> int:
     cells = list(itertools.product(arguments.classes, SHAPES, arguments.policies))
     if arguments.here:
         done = read(arguments.log)
-        with arguments.log.open("a", encoding="utf-8") as log:
-            run_cells([cell for cell in cells if cell not in done], log)
+        run_cells([cell for cell in cells if cell not in done], arguments.log)
         return 0
     for name in arguments.classes:
-        command = [sys.executable, "-m", "contracts.matrix", str(arguments.log), "--here", "--classes", name]
-        # A crash ends the process, and the next one goes on behind it.
-        while not {cell for cell in cells if cell[0] == name} <= set(read(arguments.log)):
-            subprocess.run([*command, "--policies", *arguments.policies], check=False)
+        run_class(name, arguments.policies, arguments.log)
     outcomes = read(arguments.log)
     found = {cell: outcomes[cell] for cell in cells}
-    for cell, text in found.items():
-        if text == "crash" or text.startswith("FAILURE"):
-            print(*cell, text)
-    failed = sum(text == "crash" or text.startswith("FAILURE") for text in found.values())
+    failures = {cell: text for cell, text in found.items() if text.startswith(BEGUN)}
+    for cell, text in failures.items():
+        print(*cell, text)
+    failed = len(failures)
     results = sum(text == "result" for text in found.values())
     print(f"{len(found)} cells: {results} results, {len(found) - results - failed} sentences, {failed} failures")
     return failed > 0

@@ -26,8 +26,8 @@ ENVIRONMENT = {
 }
 
 
-def start(recipes: list[str], folder: pathlib.Path) -> list[subprocess.Popen]:
-    """Starts two workers, which train recipes one after another, over loopback."""
+def start(runs: dict[str, str], folder: pathlib.Path) -> list[subprocess.Popen]:
+    """Starts two workers, which train recipes, by the names of their runs, one after another, over loopback."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in sockets]
     for server in sockets:
@@ -37,7 +37,7 @@ def start(recipes: list[str], folder: pathlib.Path) -> list[subprocess.Popen]:
         task = {"type": "worker", "index": index}
         environment = {**ENVIRONMENT, "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})}
         log = (folder / f"log-{index}.txt").open("a")
-        command = [sys.executable, str(HERE / "worker.py"), str(folder), *recipes]
+        command = [sys.executable, str(HERE / "worker.py"), str(folder), *map(":".join, runs.items())]
         processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
     return processes
 
@@ -60,7 +60,7 @@ def wait_until(reached: Callable[[], bool], processes: list[subprocess.Popen], f
 
 
 def finish(processes: list[subprocess.Popen], folder: pathlib.Path) -> dict[str, list[list[np.ndarray]]]:
-    """Waits for the workers and returns, by recipe, the weights that each ended with."""
+    """Waits for the workers and returns, by run, the weights that each ended with."""
     wait_until(lambda: all(process.poll() == 0 for process in processes), processes, folder)
     weights = {}
     for path in sorted(folder.glob("*.npz")):
@@ -75,9 +75,22 @@ def difference(a: list[np.ndarray], b: list[np.ndarray]) -> float:
 
 @pytest.fixture(scope="module")
 def two_workers(tmp_path_factory):
-    """The weights of both workers, by recipe."""
-    folder = tmp_path_factory.mktemp("two_workers")
-    return finish(start(list(FLAGS), folder), folder)
+    """The weights of both workers, by run: that of each recipe, and "killed", of MADE.
+
+    "killed" was begun by other processes, which were killed; these go on with it, and then train the others.
+    """
+    folder, recipe = tmp_path_factory.mktemp("two_workers"), "autoregressive.made"
+    processes = start({"killed": recipe}, folder)
+    state = folder / "killed" / "checkpoints" / "state.json"
+    wait_until(lambda: state.exists() and json.loads(state.read_text())["epoch"] >= 1, processes, folder)
+    kill(processes)
+    epoch = json.loads(state.read_text())["epoch"]
+    assert 1 <= epoch < 4, "the run ended before it could be killed"
+    assert not list(folder.glob("*.npz"))
+
+    weights = finish(start({"killed": recipe, **{name: name for name in FLAGS}}, folder), folder)
+    assert "Going on after epoch" in (folder / "log-0.txt").read_text()
+    return weights
 
 
 @pytest.fixture(scope="module")
@@ -115,17 +128,7 @@ def test_two_workers_equal_each_other_and_one_device(recipe, two_workers, tmp_pa
     assert difference(first, trained_weights(recipe, tmp_path / "alone")) < 1e-5
 
 
-def test_killed_workers_end_as_uninterrupted_ones(two_workers, tmp_path):
-    recipe = "autoregressive.made"
-    processes = start([recipe], tmp_path)
-    state = tmp_path / recipe / "checkpoints" / "state.json"
-    wait_until(lambda: state.exists() and json.loads(state.read_text())["epoch"] >= 1, processes, tmp_path)
-    kill(processes)
-    epoch = json.loads(state.read_text())["epoch"]
-    assert 1 <= epoch < 4, "the run ended before it could be killed"
-    assert not list(tmp_path.glob("*.npz"))
-
-    first, second = finish(start([recipe], tmp_path), tmp_path)[recipe]
-    assert "Going on after epoch" in (tmp_path / "log-0.txt").read_text()
+def test_killed_workers_end_as_uninterrupted_ones(two_workers):
+    first, second = two_workers["killed"]
     assert difference(first, second) == 0.0
-    assert difference(first, two_workers[recipe][0]) < 1e-6
+    assert difference(first, two_workers["autoregressive.made"][0]) < 1e-6

@@ -1,7 +1,7 @@
 """Runs recipes as one worker and leaves their trained weights in files, for `recipes_test.py`.
 
-Called as `worker.py FOLDER RECIPE...`; TF_CONFIG says which worker this is. A recipe's run is in FOLDER/RECIPE, and its
-weights in FOLDER/RECIPE-INDEX.npz.
+Called as `worker.py FOLDER RUN:RECIPE...`; TF_CONFIG says which worker this is. A run is in FOLDER/RUN, and the weights
+that it ends with in FOLDER/RUN-INDEX.npz.
 """
 
 import functools
@@ -44,7 +44,7 @@ def trained_weights(recipe: str, folder: pathlib.Path) -> list[np.ndarray]:
         Run.fit = fit
 
 
-def main(folder: str, *recipes: str) -> None:
+def main(folder: str, *runs: str) -> None:
     from tensorflow.python.eager import context
 
     from keras_gen.training import run
@@ -56,8 +56,9 @@ def main(folder: str, *recipes: str) -> None:
     # A second strategy would number its collective operations like the first.
     run.choose_strategy = functools.cache(run.choose_strategy)
     index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
-    for recipe in recipes:
-        np.savez(pathlib.Path(folder, f"{recipe}-{index}.npz"), *trained_weights(recipe, pathlib.Path(folder, recipe)))
+    for run_and_recipe in runs:
+        name, recipe = run_and_recipe.split(":")
+        np.savez(pathlib.Path(folder, f"{name}-{index}.npz"), *trained_weights(recipe, pathlib.Path(folder, name)))
 
 
 if __name__ == "__main__":

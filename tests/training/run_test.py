@@ -6,6 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from eager import eager_steps
 
 from keras_gen import autoregressive, data, training
 from keras_gen.core import saving
@@ -52,6 +53,13 @@ def uninterrupted(tmp_path_factory):
         patch.setattr(callbacks.Checkpoints, "save", save_and_copy)
         run, model, _ = start(folder, epochs=3)
     return folder, run, model
+
+
+@pytest.fixture
+def steps_run_eagerly():
+    """What a test says of a whole run does not depend on graphs."""
+    with eager_steps():
+        yield
 
 
 @pytest.fixture
@@ -148,7 +156,7 @@ def test_the_log_has_one_row_an_epoch_and_the_loss_falls(uninterrupted):
     assert (folder / "samples" / "epoch-00001.png").exists()
 
 
-def test_the_best_epoch_is_the_result(tmp_path):
+def test_the_best_epoch_is_the_result(tmp_path, steps_run_eagerly):
     # A learning rate this large makes the last epoch worse than the first.
     run, model, splits = start(tmp_path / "run", epochs=6, learning_rate=0.5, patience=2)
     losses = [row["val_loss"] for row in history(tmp_path / "run")]
@@ -161,7 +169,7 @@ def test_the_best_epoch_is_the_result(tmp_path):
     assert again.training["epochs"] == len(losses)
 
 
-def test_the_average_of_the_weights_is_the_result(uninterrupted, tmp_path):
+def test_the_average_of_the_weights_is_the_result(uninterrupted, tmp_path, steps_run_eagerly):
     _, model, _ = start(tmp_path / "run", epochs=3, options=training.Options(ema=0.9))
     averages = model.optimizer._model_variables_moving_average
     for weight, average in zip(model.trainable_variables, averages, strict=True):
@@ -261,7 +269,7 @@ def test_strategy_names():
         choose_strategy("multi_worker")
 
 
-def test_a_stage_has_checkpoints_curve_and_pictures_of_its_own_and_goes_on_from_them(uninterrupted):
+def test_a_stage_has_checkpoints_curve_and_pictures_of_its_own_and_goes_on_from_them(uninterrupted, steps_run_eagerly):
     folder, run, model = uninterrupted
     stage = run.stage("background")
     splits = data.load("digits", batch_size=200, binarization="threshold")
@@ -338,7 +346,7 @@ def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
     assert len(history(finished)) == 1
 
 
-def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_path):
+def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_path, steps_run_eagerly):
     _, _, model = uninterrupted
     path = tmp_path / "trained.keras"
     saving.save_model(model, path)

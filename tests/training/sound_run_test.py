@@ -6,6 +6,7 @@ import math
 import numpy as np
 import PIL.Image
 import pytest
+from eager import eager_steps
 from scipy.io import wavfile
 
 import keras_gen
@@ -17,17 +18,18 @@ from recipes.autoregressive import wavenet
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "wavenet"
-    wavenet.main(
-        folder=str(folder),
-        audio_length=40,
-        num_codes=16,
-        epochs=1,
-        batch_size=64,
-        filters=3,
-        skip_filters=4,
-        dilations=(1, 2),
-        options=training.Options(xla=False),
-    )
+    with eager_steps():
+        wavenet.main(
+            folder=str(folder),
+            audio_length=40,
+            num_codes=16,
+            epochs=1,
+            batch_size=64,
+            filters=3,
+            skip_filters=4,
+            dilations=(1, 2),
+            options=training.Options(xla=False),
+        )
     return folder
 
 
@@ -66,16 +68,17 @@ def test_samples_can_be_heard_and_seen(finished):
 
 
 def test_sounds_of_two_players_are_judged_by_a_stage_of_the_run(tmp_path):
-    report = wavegan.main(
-        folder=str(tmp_path / "run"),
-        audio_length=256,
-        epochs=1,
-        batch_size=256,
-        base_filters=1,
-        latent_size=2,
-        discriminator_steps=1,
-        judge_epochs=1,
-    )
+    with eager_steps():
+        report = wavegan.main(
+            folder=str(tmp_path / "run"),
+            audio_length=256,
+            epochs=1,
+            batch_size=256,
+            base_filters=1,
+            latent_size=2,
+            discriminator_steps=1,
+            judge_epochs=1,
+        )
     test = report["test"]
     # As many samples as there are test sounds, all normalized to amplitudes up to 1.
     assert test["num_samples"] == report["dataset"]["num_examples"]["test"] == 64

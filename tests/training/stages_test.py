@@ -1,9 +1,13 @@
-"""Recipes of two stages, killed in the second one: the same command goes on there, to the same bits."""
+"""Recipes of two stages, killed in the second one: the same command goes on there, to the same bits.
+
+Steps run operation by operation: an epoch has three of them, and tracing takes longer. `run_test.py` has graphs.
+"""
 
 import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_gen import training
 from keras_gen.training import callbacks
@@ -80,9 +84,12 @@ def train(recipe, folder) -> list[np.ndarray]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "fit", fit_and_note)
-        # XLA takes longer to compile so small networks than they take to run.
-        with pytest.raises(Trained):
-            recipe.main(folder=folder, options=training.Options(xla=False), **settings)
+        tf.config.run_functions_eagerly(True)
+        try:
+            with pytest.raises(Trained):
+                recipe.main(folder=folder, options=training.Options(xla=False), **settings)
+        finally:
+            tf.config.run_functions_eagerly(False)
     return weights
 
 

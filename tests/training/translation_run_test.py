@@ -5,6 +5,7 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
+from eager import eager_steps
 
 import keras_gen
 from keras_gen import data, evaluation
@@ -22,7 +23,8 @@ def run(tmp_path_factory):
         pair = np.concatenate([255 - source, source], axis=1)
         PIL.Image.fromarray(pair).save(root / "pairs" / f"{index:02}.png")
     sizes = {"image_size": 4, "filters": 2, "epochs": 1, "batch_size": 8}
-    report = pix2pix.main(dataset=str(root / "pairs"), folder=str(root / "run"), **sizes)
+    with eager_steps():
+        report = pix2pix.main(dataset=str(root / "pairs"), folder=str(root / "run"), **sizes)
     return root, report
 
 
