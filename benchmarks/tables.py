@@ -8,6 +8,7 @@ A table stands between the lines `<!-- table: NAME -->` and `<!-- end -->`. What
 - results/FAMILY/*.json and saved_models/*/*/metrics.json, which runs wrote;
 - results/models.json, the classes of each family, their papers and recipes, and which figures of which run count;
 - results/papers.json, what papers have, of which network;
+- results/signatures.json, what exports of each class have (python -m benchmarks.signatures);
 - results/printed.json and printed_tables.json, figures of which no file was kept, and where they were printed;
 - results/tables/NAME.md, a table with its figures left out: `{FILE: PATH: FORMAT}` is a figure in results/FILE.json.
 """
@@ -108,6 +109,8 @@ def data_of(report: dict) -> str:
     )
     if data["name"] != "binarized_mnist" and data.get("levels") == 2:
         name += ", bits"
+    elif data["name"] == "digits" and data.get("levels"):
+        name += f", {data['levels']} levels"
     return name
 
 
@@ -161,7 +164,8 @@ def results_table(family: str) -> str:
         for row in model["rows"]:
             it = entry(row)
             weights = f"{it['weights']:,}" if it["weights"] else ""
-            cells = [it["data"], it["settings"], it["protocol"], str(it["seeds"]), minutes(it["minutes"]), weights]
+            time = minutes(it["minutes"]) + (" more" if row.get("continues") else "")
+            cells = [it["data"], it["settings"], it["protocol"], str(it["seeds"]), time, weights]
             names = ", ".join(f"`{name}`" for name in model["classes"])
             printed = "¹" if "printed" in row else ""
             ours = it["ours"].replace("-", "−") + printed
@@ -195,13 +199,27 @@ def one_set(data: str, names: tuple[str, ...]) -> str:
     lines = []
     for it, family, model, row in sorted(found, key=lambda line: line[0]["value"]):
         weights = f"{it['weights']:,}" if it["weights"] else ""
-        cells = [it["settings"], it["protocol"], minutes(it["minutes"]), weights, it["ours"], paper_of(row)]
+        time = minutes(it["minutes"]) + (" more" if row.get("continues") else "")
+        cells = [it["settings"], it["protocol"], time, weights, it["ours"], paper_of(row)]
         lines.append([f"`{model['classes'][0]}`", family, *cells])
     return table(["Model", "Family", "Settings", "Protocol", "Minutes", "Weights", "NLL, nats", "Paper"], lines)
 
 
+def signatures_table() -> str:
+    """Returns the signatures that exports of each class have, classes with the same ones together."""
+    together = {}
+    for name, verbs in results("signatures").items():
+        told = (
+            f"`{verb}({', '.join(it['inputs'])})`" + (" ✓" if it["deterministic"] else "") for verb, it in verbs.items()
+        )
+        together.setdefault(", ".join(told), []).append(f"`{name}`")
+    return table(["Models", "Signatures"], [[", ".join(names), told] for told, names in together.items()])
+
+
 def made(name: str) -> str:
     """Returns a table by its name."""
+    if name == "signatures":
+        return signatures_table()
     if name.startswith("results_"):
         return results_table(name.removeprefix("results_"))
     if name.startswith("models_"):
