@@ -76,8 +76,8 @@ def print_models(folders: dict[str, pathlib.Path]) -> None:
     width = max(map(len, folders), default=0)
     for name, folder in folders.items():
         figures = read_json(folder / "metrics.json").get("test", {})
-        known = (f"{key} {value:.4g}" for key, value in figures.items() if value is not None)
-        print(f"  {name:{width}}  {', '.join(known)}")
+        told = (key for key, value in figures.items() if value is not None and not key.endswith(("_error", "_samples")))
+        print(f"  {name:{width}}  " + ", ".join(f"{key} {figures[key]:.4g}" for key in itertools.islice(told, 4)))
 
 
 def train(recipe: Annotated[str, tyro.conf.Positional]) -> None:

@@ -71,10 +71,10 @@ def test_a_shipped_model_is_small_and_reaches_its_figures(name):
     expected = report["test"]
     if model.likelihood_kind == "lower bound":
         expected = {"nll_bound": -expected["elbo"]}
-    (name,) = {"nll", "nll_bound", "discriminator_loss"} & set(figures) & set(expected)
-    assert figures[name] == pytest.approx(expected[name], rel=1e-3)
+    (figure,) = {"nll", "nll_bound", "discriminator_loss"} & set(figures) & set(expected)
+    assert figures[figure] == pytest.approx(expected[figure], rel=1e-3)
 
     # The picture beside it shows its own samples.
     drawn = pictures.picture(model.event_space, model.sample(100, seed=arguments["seed"]), splits.array("test"))
-    shipped = np.asarray(Image.open(folder / "samples.png").convert("L"), float)
-    assert np.mean(np.abs(np.asarray(drawn.convert("L"), float) - shipped)) < 2.0
+    beside = np.asarray(Image.open(folder / "samples.png").convert("L"), float)
+    assert np.mean(np.abs(np.asarray(drawn.convert("L"), float) - beside)) < 2.0
