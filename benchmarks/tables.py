@@ -43,6 +43,7 @@ FIGURES = {
     "digit recognised": ("digit recognised", "samples", ".1%", None),
     "tags_precision_first": ("tags right", "test images", ".1%", None),
     "error": ("test error", "test images", ".1%", None),
+    "fake_probability": ("mean D(G(z)), which tells little", "losses of players", ".2f", None),
     "accuracy": ("test accuracy", "test images", ".1%", None),
     "psnr": ("signal-to-noise ratio, dB", "test images", ".2f", "psnr_standard_error"),
     "ssim": ("structural similarity", "test images", ".3f", "ssim_standard_error"),
@@ -205,6 +206,22 @@ def one_set(data: str, names: tuple[str, ...]) -> str:
     return table(["Model", "Family", "Settings", "Protocol", "Minutes", "Weights", "NLL, nats", "Paper"], lines)
 
 
+def shipped_table() -> str:
+    """Returns the models that come with the package, with the sizes of their LiteRT files."""
+    lines = []
+    for family, models in results("models").items():
+        for model in models:
+            for row in model["rows"]:
+                if not row.get("run", "").startswith("saved_models/"):
+                    continue
+                it, report = entry(row), results(row["run"])
+                name = f"{row['run'].split('/')[-1]}-{report['dataset']['name'].removesuffix('-paired')}"
+                size = f"{(ROOT / row['run'] / 'model.tflite').stat().st_size / 1000:.0f}"
+                figures = [f"{it['figure']}: {it['ours']}", f"{it['weights']:,}", minutes(it["minutes"]), size]
+                lines.append([f"`{name}`", family, it["data"], it["protocol"], *figures])
+    return table(["Name", "Family", "Data", "Protocol", "Figure", "Weights", "Minutes", "LiteRT, kB"], lines)
+
+
 def signatures_table() -> str:
     """Returns the signatures that exports of each class have, classes with the same ones together."""
     together = {}
@@ -218,8 +235,8 @@ def signatures_table() -> str:
 
 def made(name: str) -> str:
     """Returns a table by its name."""
-    if name == "signatures":
-        return signatures_table()
+    if name in ("signatures", "shipped"):
+        return signatures_table() if name == "signatures" else shipped_table()
     if name.startswith("results_"):
         return results_table(name.removeprefix("results_"))
     if name.startswith("models_"):
