@@ -43,7 +43,7 @@ FIGURES = {
     "digit recognised": ("digit recognised", "samples", ".1%", None),
     "tags_precision_first": ("tags right", "test images", ".1%", None),
     "error": ("test error", "test images", ".1%", None),
-    "fake_probability": ("mean D(G(z)), which tells little", "losses of players", ".2f", None),
+    "fake_probability": ("mean D(G(z))", "tells little", ".2f", None),
     "accuracy": ("test accuracy", "test images", ".1%", None),
     "psnr": ("signal-to-noise ratio, dB", "test images", ".2f", "psnr_standard_error"),
     "ssim": ("structural similarity", "test images", ".3f", "ssim_standard_error"),
@@ -183,7 +183,8 @@ def models_table(family: str) -> str:
         recipes = ", ".join(f"[{name.split('/')[1]}](../recipes/{name}.py)" for name in model["recipes"])
         row = next((row for row in model["rows"] if row.get("best")), model["rows"][-1])
         it = entry(row)
-        best = f"{it['data']}: {it['figure']} {it['ours'].replace('-', '−')}"
+        what, _, unit = it["figure"].partition(", ")
+        best = f"{it['data']}: {what} {it['ours'].replace('-', '−')} {unit}".rstrip()
         lines.append([names, papers, recipes, model["likelihood"], best, paper_of(row)])
     return table(["Model", "Paper", "Recipe", "Likelihood", "Figure", "Paper's"], lines)
 
@@ -217,7 +218,9 @@ def shipped_table() -> str:
                 it, report = entry(row), results(row["run"])
                 name = f"{row['run'].split('/')[-1]}-{report['dataset']['name'].removesuffix('-paired')}"
                 size = f"{(ROOT / row['run'] / 'model.tflite').stat().st_size / 1000:.0f}"
-                figures = [f"{it['figure']}: {it['ours']}", f"{it['weights']:,}", minutes(it["minutes"]), size]
+                what, _, unit = it["figure"].partition(", ")
+                told = f"{what} {it['ours']} {unit}".rstrip()
+                figures = [told, f"{it['weights']:,}", minutes(it["minutes"]), size]
                 lines.append([f"`{name}`", family, it["data"], it["protocol"], *figures])
     return table(["Name", "Family", "Data", "Protocol", "Figure", "Weights", "Minutes", "LiteRT, kB"], lines)
 
