@@ -9,6 +9,8 @@ import re
 import latex2mathml.converter
 from mkdocs.structure.files import File
 
+from keras_gen.shipped import models
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 #: Modules of the reference, by the titles of their pages.
@@ -32,6 +34,19 @@ MODULES = {
     "layers": "Layers",
 }
 LINK = re.compile(r"\]\((\.\./[^)#]+)\)")
+
+
+#: The runtime of the gallery, as `npm ci --prefix docs/gallery` installs it.
+PACKAGES = ROOT / "docs" / "gallery" / "node_modules" / "@litertjs"
+RUNTIME = {
+    "core.js": PACKAGES / "core" / "dist" / "index.js",
+    "wasm_utils.js": PACKAGES / "wasm-utils" / "dist" / "index.js",
+    **{
+        f"wasm/{name}": PACKAGES / "core" / "wasm" / name
+        for kind in ("", "_compat")
+        for name in (f"litert_wasm{kind}_internal.js", f"litert_wasm{kind}_internal.wasm")
+    },
+}
 
 
 def public_names(module: str) -> list[str]:
@@ -67,6 +82,14 @@ def on_files(files, config):
         files.append(File.generated(config, f"reference/{module}.md", content=text))
     for name in ("load_model", "save_model"):
         files.get_file_from_path("reference/core.md").content_string += f"::: keras_gen.core.saving.{name}\n\n"
+    for name, folder in models().items():
+        files.append(File.generated(config, f"gallery/models/{name}.tflite", abs_src_path=str(folder / "model.tflite")))
+    for place, path in RUNTIME.items():
+        if not path.is_file():
+            raise FileNotFoundError(f"`{path}` is missing; `npm ci --prefix docs/gallery` installs it.")
+        # In a page, packages have no names.
+        text = path.read_bytes().replace(b'"@litertjs/wasm-utils"', b'"./wasm_utils.js"')
+        files.append(File.generated(config, f"gallery/litert/{place}", content=text))
     for page in list(files.documentation_pages()):
         for target in LINK.findall(page.content_string):
             path = (ROOT / "docs" / posixpath.dirname(page.src_uri) / target).resolve()

@@ -61,7 +61,7 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
         path = path / "model.keras"
     if not path.is_file():
         raise FileNotFoundError(
-            f"`{path}` does not exist; expected a .keras file, a folder with a model.keras, or one of the names "
+            f"`{path}` does not exist; expected a .keras file or a folder with a model.keras, or one of the names "
             f"{', '.join(shipped.models())}."
         )
     # The first bytes of a zip archive, which a file that was cut short still has.
