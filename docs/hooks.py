@@ -121,8 +121,11 @@ def on_page_content(content, page, config, files):
     """Turns equations into MathML, which browsers draw by themselves."""
 
     def drawn(match: re.Match) -> str:
-        tag, text = match.group(1), html.unescape(match.group(2))
-        display = "block" if tag == "div" else "inline"
-        return latex2mathml.converter.convert(text.strip()[2:-2], display=display)
+        tag, text = match.group(1), html.unescape(match.group(2)).strip()[2:-2]
+        if tag == "span":
+            return latex2mathml.converter.convert(text, display="inline")
+        # Equations on lines that follow each other come as one.
+        equations = (latex2mathml.converter.convert(part, display="block") for part in text.split("$$") if part.strip())
+        return "".join(f'<div style="overflow-x: auto">{equation}</div>' for equation in equations)
 
     return re.sub(r'<(span|div) class="arithmatex">(.*?)</\1>', drawn, content, flags=re.DOTALL)
