@@ -41,7 +41,7 @@ Folder = Annotated[
     tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar="FOLDER",
-        instance_from_str=lambda given: shipped.located(given[0]),
+        instance_from_str=lambda words: pathlib.Path(shipped.located(words[0])),
         is_instance=lambda value: isinstance(value, pathlib.Path),
         str_from_instance=lambda value: [str(value)],
     ),

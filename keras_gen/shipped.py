@@ -30,7 +30,6 @@ def models() -> dict[str, pathlib.Path]:
     return found
 
 
-def located(name: str | pathlib.Path) -> pathlib.Path:
-    """Returns the folder of a trained model, given its name; and any other path as it is."""
-    path = pathlib.Path(name)
-    return path if path.exists() else models().get(str(name), path)
+def located(name: str | pathlib.Path) -> str | pathlib.Path:
+    """Returns the folder of a trained model, given its name; and a path, or anything else, as it is."""
+    return models().get(str(name), name) if not pathlib.Path(name).exists() else name

@@ -56,7 +56,7 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a `.keras` file, is damaged, or asks for something else.
     """
-    path = shipped.located(path)
+    path = Path(shipped.located(path))
     if path.is_dir():
         path = path / "model.keras"
     if not path.is_file():
