@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     *("autoregressive", "latent", "flows", "mixtures", "adversarial", "translation", "energy"),
-    *("spaces", "layers", "data", "pictures", "evaluation", "training", "export"),
+    *("shipped", "spaces", "layers", "data", "pictures", "evaluation", "training", "export"),
 )
 _FUNCTIONS = ("load_model", "save_model")
 

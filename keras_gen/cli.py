@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_gen import checks
+from keras_gen import checks, shipped
 from keras_gen.console import load_tensorflow, plain_exit, without_debug
 from keras_gen.files import atomic_file, json_text
 
@@ -34,38 +34,50 @@ READING = (
     "standardize",
 )
 
-Folder = Annotated[pathlib.Path, tyro.conf.Positional]
+#: A folder of a run or a .keras file, or the name of a model that comes with the package.
+Folder = Annotated[
+    pathlib.Path,
+    tyro.conf.Positional,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="FOLDER",
+        instance_from_str=lambda words: pathlib.Path(shipped.located(words[0])),
+        is_instance=lambda value: isinstance(value, pathlib.Path),
+        str_from_instance=lambda value: [str(value)],
+    ),
+]
 
 
 def recipe_files() -> dict[str, pathlib.Path]:
     """Returns the recipes by name, such as "autoregressive.made", with their files."""
-    import recipes
-
-    root = pathlib.Path(recipes.__file__).parent
-    files = sorted(path for path in root.glob("*/*.py") if path.stem != "__init__")
+    files = sorted(path for path in shipped.folder("recipes").glob("*/*.py") if path.stem != "__init__")
     return {f"{path.parent.name}.{path.stem}": path for path in files}
 
 
 def list_recipes() -> None:
-    """List the recipes, and the trained models in ./saved_models and ./runs."""
+    """List the recipes, the trained models that come with the package, and those in ./runs."""
     print("Recipes (keras-gen train NAME):")
     recipes = recipe_files()
     width = max(map(len, recipes))
     for name, path in recipes.items():
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         print(f"  {name:{width}}  {docstring.splitlines()[0] if docstring else ''}")
-    finished = sorted(
-        file.parent for place in ("saved_models", "runs") for file in pathlib.Path(place).rglob("metrics.json")
-    )
-    print("\nTrained models (keras-gen sample FOLDER):")
-    width = max((len(str(folder)) for folder in finished), default=0)
-    for folder in finished:
-        results = ", ".join(
-            f"{name} {value:.4g}" for name, value in read_json(folder / "metrics.json").get("test", {}).items()
-        )
-        print(f"  {folder!s:{width}}  {results}")
+    print("\nTrained models (keras-gen sample NAME):")
+    print_models(shipped.models())
+    finished = sorted(file.parent for file in pathlib.Path("runs").rglob("metrics.json"))
+    print("\nRuns (keras-gen sample FOLDER):")
+    print_models({str(folder): folder for folder in finished})
     if not finished:
-        print("  none in ./saved_models or ./runs")
+        print("  none in ./runs")
+
+
+def print_models(folders: dict[str, pathlib.Path]) -> None:
+    """Prints models by name, each with the figures of its card."""
+    width = max(map(len, folders), default=0)
+    for name, folder in folders.items():
+        figures = read_json(folder / "metrics.json").get("test", {})
+        told = (key for key, value in figures.items() if value is not None and not key.endswith(("_error", "_samples")))
+        print(f"  {name:{width}}  " + ", ".join(f"{key} {figures[key]:.4g}" for key in itertools.islice(told, 4)))
 
 
 def train(recipe: Annotated[str, tyro.conf.Positional]) -> None:
@@ -81,11 +93,11 @@ def run_recipe(name: str, flags: list[str]) -> None:
     """Imports a recipe and hands it its flags."""
     names = list(recipe_files())
     short = {full.split(".")[1]: full for full in names}
-    wanted = name.removeprefix("recipes.").removesuffix(".py").replace("/", ".")
+    wanted = name.removeprefix("keras_gen.").removeprefix("recipes.").removesuffix(".py").replace("/", ".")
     full = short.get(wanted, wanted)
     if full not in names:
         checks.choice("recipe", wanted, [*names, *short])
-    importlib.import_module(f"recipes.{full}").main.cli(flags)
+    importlib.import_module(f"{shipped.recipe_package()}.{full}").main.cli(flags)
 
 
 def sample(
@@ -103,7 +115,7 @@ def sample(
     """Draw examples from a trained model, as a picture (.png), as sound (.wav), as an array (.npy) or a table (.csv).
 
     Args:
-        folder: folder of a finished run, or a .keras file.
+        folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
         num_samples: number of examples.
         seed: the same seed draws the same examples.
         label: class to draw, for a class-conditional model; by default all in turn.
@@ -178,7 +190,7 @@ def translate(
     """Translate all images of a folder by a trained model, into files of the same names.
 
     Args:
-        folder: folder of a finished run, or a .keras file.
+        folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
         input: folder of images, which may lie in subfolders; those of other sizes than the model's are resized.
         output: folder of the translations.
         domain: what to translate into, for a model with several targets: a class, or 0 or 1 for each attribute.
@@ -282,7 +294,7 @@ def evaluate(
     is the figure that the run printed.
 
     Args:
-        folder: folder of a finished run.
+        folder: folder of a finished run, or the name of a model that comes with the package.
         dataset: name or path of a data set; by default the one the model was trained on.
         split: part of the data set.
         image_size: height and width that the images of a folder are brought to; by default as in the run.
@@ -341,7 +353,7 @@ def score(
     data's units.
 
     Args:
-        folder: folder of a finished run, or a .keras file.
+        folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
         input: table, .npy or .npz file, or folder of images or of WAV files; it is read a few examples at a time.
         output: table to write (.csv): a row for each example, which its number or the name of its file tells.
         reference: examples that percentiles are against, of the same kinds; by default 10,000 training examples of the
@@ -440,7 +452,7 @@ def export(
     """Export a trained model for TF Serving (saved_model) or for phones (litert).
 
     Args:
-        folder: folder of a finished run, or a .keras file.
+        folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
         output: folder that gets the next numbered version, or the .tflite file to write.
         format: saved_model or litert.
         quantize: numbers of a .tflite file.
@@ -472,7 +484,7 @@ def info(folder: Folder) -> None:
     """Show how a trained model was made and what it reaches.
 
     Args:
-        folder: folder of a finished run.
+        folder: folder of a finished run, or the name of a model that comes with the package.
     """
     config, metrics = read_json(folder / "config.json"), read_json(folder / "metrics.json")
     print(f"recipe: {config['recipe']}")

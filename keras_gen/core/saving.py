@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_gen import files
+from keras_gen import files, shipped
 from keras_gen.core.base import Model
 
 
@@ -45,7 +45,8 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
     for nothing else, and for no code of its own. Its model is built only as far as it holds the weights for.
 
     Args:
-        path: path of the file, or of a run's folder that holds `model.keras`.
+        path: path of the file, or of a run's folder that holds `model.keras`; or the name of a model that comes with
+            the package, such as "made-digits" (`keras-gen list` names them).
         custom_objects: classes of one's own, such as a subclass of a model, by name.
 
     Returns:
@@ -55,11 +56,14 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a `.keras` file, is damaged, or asks for something else.
     """
-    path = Path(path)
+    path = Path(shipped.located(path))
     if path.is_dir():
         path = path / "model.keras"
     if not path.is_file():
-        raise FileNotFoundError(f"`{path}` does not exist; expected a .keras file or a folder with a model.keras.")
+        raise FileNotFoundError(
+            f"`{path}` does not exist; expected a .keras file or a folder with a model.keras, or one of the names "
+            f"{', '.join(shipped.models())}."
+        )
     # The first bytes of a zip archive, which a file that was cut short still has.
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":

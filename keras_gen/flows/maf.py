@@ -146,9 +146,7 @@ class IAF(MAF):
     model.sample(16, seed=0)
     ```
 
-    Args:
-        *args: as in `MAF`.
-        **kwargs: as in `MAF`.
+    The arguments are those of `MAF`.
     """
 
     #: σ starts at sigmoid(2), as in the paper.

@@ -107,9 +107,7 @@ class RadialFlow(PlanarFlow):
     model.fit(x_train, batch_size=256, epochs=50)
     ```
 
-    Args:
-        *args: as in `PlanarFlow`.
-        **kwargs: as in `PlanarFlow`.
+    The arguments are those of `PlanarFlow`.
     """
 
     def first_parameters(self, random):

@@ -45,7 +45,7 @@ def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: d
 Made by
 
 ```
-python -m recipes.{recipe} {flags}
+keras-gen train {recipe} {flags}
 ```
 
 ## Use

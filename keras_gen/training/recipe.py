@@ -49,7 +49,7 @@ class Recipe:
         """Family and model, such as "autoregressive.made"."""
         spec = self.main.__globals__.get("__spec__")
         module = spec.name if spec is not None else self.main.__module__
-        return module.removeprefix("recipes.")
+        return module.removeprefix("keras_gen.").removeprefix("recipes.")
 
     def defaults_of(self, preset: str | None) -> dict:
         """Returns the values that arguments have unless they are given.

@@ -28,6 +28,7 @@ class Trained(Exception):
 
 def trained_weights(recipe: str, folder: pathlib.Path) -> list[np.ndarray]:
     """Returns the weights that a recipe's model has after training."""
+    from keras_gen import shipped
     from keras_gen.training.run import Run
 
     fit = Run.fit
@@ -37,7 +38,9 @@ def trained_weights(recipe: str, folder: pathlib.Path) -> list[np.ndarray]:
 
     Run.fit = fit_and_leave
     try:
-        importlib.import_module(f"recipes.{recipe}").main.cli([*FLAGS[recipe], "--folder", str(folder)])
+        importlib.import_module(f"{shipped.recipe_package()}.{recipe}").main.cli(
+            [*FLAGS[recipe], "--folder", str(folder)]
+        )
     except Trained as trained:
         return trained.args[0]
     finally:

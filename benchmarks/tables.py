@@ -1,0 +1,296 @@
+"""Writes every table of figures in the README and in docs from files of results.
+
+python -m benchmarks.tables            writes them
+python -m benchmarks.tables --check    says which differ, and ends with status 1 if any does
+
+A table stands between the lines `<!-- table: NAME -->` and `<!-- end -->`. What is in results/ made it:
+
+- results/FAMILY/*.json and saved_models/*/*/metrics.json, which runs wrote;
+- results/models.json, the classes of each family, their papers and recipes, and which figures of which run count;
+- results/papers.json, what papers have, of which network;
+- results/signatures.json, what exports of each class have (python -m benchmarks.signatures);
+- results/printed.json and printed_tables.json, figures of which no file was kept, and where they were printed;
+- results/tables/NAME.md, a table with its figures left out: `{FILE: PATH: FORMAT}` is a figure in results/FILE.json.
+"""
+
+import functools
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+#: What a figure of a run is called, what kind of figure it is, how it is written, and the entry of its standard error.
+FIGURES = {
+    "nll": ("NLL, nats", "exact", ".2f", "nll_standard_error"),
+    "bits_per_dim": ("bits/dim", "exact", ".3f", None),
+    "nll_bound": ("NLL, nats", "bound", "≤ .2f", "nll_bound_standard_error"),
+    "bits_per_dim_bound": ("bits/dim", "bound", "≤ .3f", None),
+    "nll_lower_bound": ("NLL, nats", "estimate, which flatters", "≥ .2f", "nll_lower_bound_monte_carlo_error"),
+    "nll_estimate": ("NLL, nats", "estimate", "≈ .2f", "nll_estimate_monte_carlo_error"),
+    "log_likelihood": ("log-likelihood, nats", "exact, ten folds", ".2f", "log_likelihood_standard_error"),
+    "test_log_likelihood": ("log-likelihood, nats", "exact, ten folds", ".2f", "standard_error"),
+    "logit_log_likelihood": ("log density of logits, nats", "exact", ".1f", "logit_standard_error"),
+    "nats_per_sample": ("nats a sample of sound", "exact", ".2f", None),
+    "parzen_log_likelihood": ("Parzen window, nats", "10,000 samples, no likelihood", ".1f", "parzen_standard_error"),
+    "frechet_distance": ("Fréchet distance", "samples", ".1f", None),
+    "score": ("score", "samples", ".2f", "score_standard_error"),
+    "modes": ("modes found", "samples", "d", None),
+    "classification_accuracy_score": ("classification accuracy score", "samples", ".1%", None),
+    "digit recognised": ("digit recognised", "samples", ".1%", None),
+    "tags_precision_first": ("tags right", "test images", ".1%", None),
+    "error": ("test error", "test images", ".1%", None),
+    "fake_probability": ("mean D(G(z))", "tells little", ".2f", None),
+    "accuracy": ("test accuracy", "test images", ".1%", None),
+    "psnr": ("signal-to-noise ratio, dB", "test images", ".2f", "psnr_standard_error"),
+    "ssim": ("structural similarity", "test images", ".3f", "ssim_standard_error"),
+    "class kept": ("class found in translations", "test images", ".1%", None),
+    "style recognised": ("style found", "test images", ".1%", None),
+    "digit preserved": ("digit preserved", "test images", ".1%", None),
+    "positions": ("right positions", "test images", ".1%", None),
+}
+
+
+@functools.cache
+def results(name: str) -> dict:
+    """Returns what results/NAME.json holds, or the card of a model that ships."""
+    path = ROOT / name / "metrics.json" if name.startswith("saved_models/") else RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def figure(name: str, path: str):
+    """Returns a figure: `path` names keys, numbers of entries, or, as `set=dna&model=NADE`, what an entry has."""
+    found = results(name)
+    for key in path.split("/"):
+        if isinstance(found, list) and "=" in key:
+            wanted = dict(part.split("=") for part in key.split("&"))
+            (found,) = (entry for entry in found if wanted.items() <= entry.items())
+        else:
+            found = found[int(key) if isinstance(found, list) else key]
+    return found
+
+
+def written(value, form: str) -> str:
+    """Returns a number as tables have it.
+
+    Args:
+        value: the number.
+        form: format of Python, with what stands before the number in front, and a minus sign for its negative.
+    """
+    before, sign, form = re.fullmatch(r"((?:[≤≥≈] )?)(-?)([,.\d]*[a-z%]?)", form).groups()
+    value = -value if sign else value
+    return before + format(value, form).replace("-", "−").replace("%", " %")
+
+
+def filled(template: str) -> str:
+    """Returns a table whose figures were left out, with them."""
+
+    def found(match: re.Match) -> str:
+        name, path, form = match.group(1).split(": ")
+        return written(figure(name, path), form)
+
+    return re.sub(r"\{([^{}]+: [^{}]+: [^{}]+)\}", found, template)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Returns a table in Markdown; a column without an entry is left out."""
+    kept = [index for index in range(len(head)) if any(row[index] for row in rows)]
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line[index] for index in kept) + " |\n" for line in lines)
+
+
+def data_of(report: dict) -> str:
+    """Returns a run's data in words."""
+    data = report["dataset"]
+    name = {"binarized_mnist": "binarized MNIST", "mnist": "MNIST", "breast_cancer": "breast cancer"}.get(
+        data["name"], data["name"].replace("_", " ").replace("mnist", "MNIST").replace("-", ", ")
+    )
+    if data["name"] != "binarized_mnist" and data.get("levels") == 2:
+        name += ", bits"
+    elif data["name"] == "digits" and data.get("levels"):
+        name += f", {data['levels']} levels"
+    return name
+
+
+def entry(row: dict) -> dict:
+    """Returns what a table says of a run: data, settings, protocol, seeds, minutes, weights and figure."""
+    if "printed" in row:
+        return results("printed")[row["printed"]]
+    report, path = results(row["run"]), row["value"]
+    name, protocol, form, error = FIGURES[path.split("/")[-1]]
+    value = figure(row["run"], path)
+    near = figure(row["run"], path.rpartition("/")[0])
+    ours = written(value, form)
+    deviation = near.get(error, near.get("standard_error") if error == "log_likelihood_standard_error" else None)
+    if deviation is not None:
+        ours += f" ± {written(deviation, form[-3:])}"
+    num_samples = near.get("num_samples", 1)
+    if protocol in ("bound", "samples") and num_samples > 1:
+        protocol = f"{'bound, ' if protocol == 'bound' else ''}{num_samples:,} samples"
+    seconds = report.get("training_seconds")
+    return {
+        "data": row.get("data") or data_of(report),
+        "settings": row.get("settings", ""),
+        "protocol": protocol,
+        "seeds": 1,
+        "minutes": None if seconds is None else seconds / 60.0,
+        "weights": report.get("num_weights") or near.get("num_free_parameters"),
+        "figure": name,
+        "ours": ours,
+        "value": value,
+    }
+
+
+def paper_of(row: dict) -> str:
+    """Returns the paper's figure with its network, which a run is compared with."""
+    found = results("papers").get(row.get("run"), {})
+    # A run may tell several figures, of which the paper has the first.
+    if not found or row["value"].endswith("classification_accuracy_score"):
+        return ""
+    return found["figure"].replace("-", "−") + (f" ({found['net']})" if found["net"] else "")
+
+
+def minutes(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}" if value >= 9.5 else f"{value:.1f}"
+
+
+def results_table(family: str) -> str:
+    """Returns all figures of a family."""
+    head = ["Model", "Data", "Settings", "Protocol", "Seeds", "Minutes", "Weights", "Figure", "Ours", "Paper"]
+    lines = []
+    for model in results("models")[family]:
+        for row in model["rows"]:
+            it = entry(row)
+            weights = f"{it['weights']:,}" if it["weights"] else ""
+            time = minutes(it["minutes"]) + (" more" if row.get("continues") else "")
+            cells = [it["data"], it["settings"], it["protocol"], str(it["seeds"]), time, weights]
+            names = ", ".join(f"`{name}`" for name in model["classes"])
+            printed = "¹" if "printed" in row else ""
+            ours = it["ours"].replace("-", "−") + printed
+            lines.append([names, *cells, it["figure"], ours, paper_of(row)])
+    return table(head, lines)
+
+
+def models_table(family: str) -> str:
+    """Returns the classes of a family, with one figure of each, the last unless a row says so, and the paper's."""
+    lines = []
+    for model in results("models")[family]:
+        names = ", ".join(f"[`{name}`](../{model['file']})" for name in model["classes"])
+        papers = ", ".join(f"[{title}]({address})" for title, address in model["papers"])
+        recipes = ", ".join(f"[{name.split('/')[1]}](../recipes/{name}.py)" for name in model["recipes"])
+        row = next((row for row in model["rows"] if row.get("best")), model["rows"][-1])
+        it = entry(row)
+        what, _, unit = it["figure"].partition(", ")
+        best = f"{it['data']}: {what} {it['ours'].replace('-', '−')} {unit}".rstrip()
+        lines.append([names, papers, recipes, model["likelihood"], best, paper_of(row)])
+    return table(["Model", "Paper", "Recipe", "Likelihood", "Figure", "Paper's"], lines)
+
+
+def one_set(data: str, names: tuple[str, ...]) -> str:
+    """Returns the figures of all families on one set, the best ones first."""
+    found = []
+    for family, models in results("models").items():
+        for model in models:
+            for row in model["rows"]:
+                it = entry(row)
+                if it["data"] == data and it["figure"] in names and "value" in it:
+                    found.append((it, family, model, row))
+    lines = []
+    for it, family, model, row in sorted(found, key=lambda line: line[0]["value"]):
+        weights = f"{it['weights']:,}" if it["weights"] else ""
+        time = minutes(it["minutes"]) + (" more" if row.get("continues") else "")
+        cells = [it["settings"], it["protocol"], time, weights, it["ours"], paper_of(row)]
+        lines.append([f"`{model['classes'][0]}`", family, *cells])
+    return table(["Model", "Family", "Settings", "Protocol", "Minutes", "Weights", "NLL, nats", "Paper"], lines)
+
+
+def shipped_table() -> str:
+    """Returns the models that come with the package, with the sizes of their LiteRT files."""
+    lines = []
+    for family, models in results("models").items():
+        for model in models:
+            for row in model["rows"]:
+                if not row.get("run", "").startswith("saved_models/"):
+                    continue
+                it, report = entry(row), results(row["run"])
+                name = f"{row['run'].split('/')[-1]}-{report['dataset']['name'].removesuffix('-paired')}"
+                size = f"{(ROOT / row['run'] / 'model.tflite').stat().st_size / 1000:.0f}"
+                what, _, unit = it["figure"].partition(", ")
+                told = f"{what} {it['ours']} {unit}".rstrip()
+                figures = [told, f"{it['weights']:,}", minutes(it["minutes"]), size]
+                lines.append([f"`{name}`", family, it["data"], it["protocol"], *figures])
+    return table(["Name", "Family", "Data", "Protocol", "Figure", "Weights", "Minutes", "LiteRT, kB"], lines)
+
+
+def signatures_table() -> str:
+    """Returns the signatures that exports of each class have, classes with the same ones together."""
+    together = {}
+    for name, verbs in results("signatures").items():
+        told = (
+            f"`{verb}({', '.join(it['inputs'])})`" + (" ✓" if it["deterministic"] else "") for verb, it in verbs.items()
+        )
+        together.setdefault(", ".join(told), []).append(f"`{name}`")
+    return table(["Models", "Signatures"], [[", ".join(names), told] for told, names in together.items()])
+
+
+def made(name: str) -> str:
+    """Returns a table by its name."""
+    if name in ("signatures", "shipped"):
+        return signatures_table() if name == "signatures" else shipped_table()
+    if name.startswith("results_"):
+        return results_table(name.removeprefix("results_"))
+    if name.startswith("models_"):
+        return models_table(name.removeprefix("models_"))
+    if name in results("printed_tables"):
+        return table(results("printed_tables")[name]["head"], results("printed_tables")[name]["rows"])
+    if name == "binarized_mnist":
+        return one_set("binarized MNIST", ("NLL, nats",))
+    return filled((RESULTS / "tables" / f"{name}.md").read_text(encoding="utf-8"))
+
+
+def pages() -> list[pathlib.Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def tables_of(text: str) -> dict[str, str]:
+    """Returns the tables of a page by name, as they stand there."""
+    return {match.group(2): match.group(0) for match in TABLE.finditer(text)}
+
+
+def written_anew(text: str) -> str:
+    """Returns a page with its tables made anew."""
+    return TABLE.sub(lambda match: f"{match.group(1)}\n{made(match.group(2))}\n{match.group(3)}", text)
+
+
+def differing() -> list[str]:
+    """Returns page and name of each table that is not what the results say."""
+    found = []
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        anew = tables_of(written_anew(text))
+        found += [f"{page.relative_to(ROOT)}: {name}" for name, old in tables_of(text).items() if old != anew[name]]
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    if arguments not in ([], ["--check"]):
+        print(__doc__)
+        return 2
+    found = differing()
+    if arguments:
+        for line in found:
+            print(f"{line} differs; python -m benchmarks.tables writes it")
+        return int(bool(found))
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        if (anew := written_anew(text)) != text:
+            page.write_text(anew, encoding="utf-8")
+    print("\n".join(found) or "nothing differed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

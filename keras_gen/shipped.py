@@ -1,0 +1,35 @@
+"""What comes with the package beside its code: recipes, and trained models, which have names.
+
+In a source tree they lie in folders of their own beside the package; an installed package has them within it.
+"""
+
+import functools
+import importlib.util
+import json
+import pathlib
+
+
+def folder(name: str) -> pathlib.Path:
+    """Returns the folder "recipes" or "saved_models"."""
+    package = pathlib.Path(__file__).parent
+    return package / name if (package / name).is_dir() else package.parent / name
+
+
+def recipe_package() -> str:
+    """Returns the name that recipes are imported from: keras_gen.recipes where the package is installed."""
+    return "keras_gen.recipes" if importlib.util.find_spec("keras_gen.recipes") else "recipes"
+
+
+@functools.cache
+def models() -> dict[str, pathlib.Path]:
+    """Returns the folders of the trained models by name, such as "made-digits"."""
+    found = {}
+    for config in sorted(folder("saved_models").glob("*/*/config.json")):
+        dataset = json.loads(config.read_text(encoding="utf-8"))["arguments"]["dataset"]
+        found[f"{config.parent.name}-{dataset}"] = config.parent
+    return found
+
+
+def located(name: str | pathlib.Path) -> str | pathlib.Path:
+    """Returns the folder of a trained model, given its name; and a path, or anything else, as it is."""
+    return models().get(str(name), name) if not pathlib.Path(name).exists() else name

@@ -1,0 +1,85 @@
+"""Tables of figures in the README and in docs are what the files of results say."""
+
+import json
+import re
+
+import pytest
+
+from benchmarks import tables
+
+
+def test_no_table_differs_from_the_results():
+    assert tables.differing() == []
+
+
+def test_tables_stand_where_figures_are():
+    names = {name for page in tables.pages() for name in tables.tables_of(page.read_text(encoding="utf-8"))}
+    assert names >= {f"results_{family}" for family in tables.results("models")}
+    assert names >= {f"models_{family}" for family in tables.results("models")}
+    assert names >= {path.stem for path in (tables.RESULTS / "tables").glob("*.md")}
+    assert names >= set(tables.results("printed_tables"))
+
+
+def test_every_file_of_results_is_in_a_table():
+    used = {row.get("run") for models in tables.results("models").values() for model in models for row in model["rows"]}
+    for path in (tables.RESULTS / "tables").glob("*.md"):
+        used |= set(re.findall(r"\{([\w/]+): ", path.read_text(encoding="utf-8")))
+    files = {str(path.relative_to(tables.RESULTS).with_suffix("")) for path in tables.RESULTS.glob("*/*.json")}
+    assert files - used == set()
+    assert set(tables.results("papers")) <= used
+    printed = [
+        row["printed"]
+        for models in tables.results("models").values()
+        for it in models
+        for row in it["rows"]
+        if "printed" in row
+    ]
+    assert sorted(printed) == sorted(tables.results("printed"))
+
+
+def test_every_class_of_the_families_is_in_a_table():
+    named = {name for models in tables.results("models").values() for model in models for name in model["classes"]}
+    source = {path: path.read_text(encoding="utf-8") for path in (tables.ROOT / "keras_gen").rglob("*.py")}
+    for models in tables.results("models").values():
+        for model in models:
+            for name in model["classes"]:
+                assert re.search(rf"^class {name}\(", source[tables.ROOT / model["file"]], re.MULTILINE)
+            for recipe in model["recipes"]:
+                assert (tables.ROOT / "recipes" / f"{recipe}.py").is_file()
+    assert {"MADE", "VAE", "RealNVP", "DCGAN", "Pix2Pix", "RBM", "GaussianMixture"} <= named
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "expected"),
+    [
+        (88.333, ".2f", "88.33"),
+        (-9.69, ".2f", "−9.69"),
+        (9.69, "-.2f", "−9.69"),
+        (0.9988, ".1%", "99.9 %"),
+        (88.156, "≥ .2f", "≥ 88.16"),
+        (14835.97, ",.0f", "14,836"),
+    ],
+)
+def test_numbers_are_written_as_tables_have_them(value, form, expected):
+    assert tables.written(value, form) == expected
+
+
+def test_an_entry_of_a_list_is_found_by_what_it_has():
+    (wanted,) = (
+        entry
+        for entry in json.loads((tables.RESULTS / "binary_sets.json").read_text())["results"]
+        if (entry["set"], entry["model"]) == ("dna", "NADE")
+    )
+    assert tables.figure("binary_sets", "results/set=dna&model=NADE/dimensions") == wanted["dimensions"]
+
+
+def test_a_table_that_was_changed_by_hand_is_found(tmp_path, monkeypatch):
+    page = tmp_path / "README.md"
+    (tmp_path / "docs").mkdir()
+    page.write_text("<!-- table: cycle_gan -->\n<!-- end -->\n", encoding="utf-8")
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    assert tables.main([]) == 0
+    assert tables.main(["--check"]) == 0
+    page.write_text(page.read_text(encoding="utf-8").replace("73.3 %", "83.3 %"), encoding="utf-8")
+    assert tables.differing() == ["README.md: cycle_gan"]
+    assert tables.main(["--check"]) == 1
