@@ -1,6 +1,7 @@
 """Saving models to `.keras` files and loading them again."""
 
 import contextlib
+import hashlib
 import importlib
 import inspect
 import json
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen import files
@@ -190,6 +192,15 @@ def reason(error: BaseException) -> str:
     paragraphs = [" ".join(paragraph.split()) for paragraph in str(error).split("\n\n")]
     said = [paragraph for paragraph in paragraphs if paragraph and not paragraph.endswith(":")]
     return textwrap.shorten(said[0] if said else type(error).__name__, 300, placeholder=" …").rstrip(".")
+
+
+def digest(model: Model) -> str:
+    """Returns a checksum of a model's weights, but not of the state of its random numbers."""
+    found = hashlib.sha256()
+    for weight in model.weights:
+        if weight is not model.seed_state:
+            found.update(np.ascontiguousarray(weight.numpy()).data)
+    return found.hexdigest()
 
 
 def described(model: Model) -> dict:
