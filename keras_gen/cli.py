@@ -18,7 +18,7 @@ import tyro
 
 from keras_gen import checks
 from keras_gen.console import load_tensorflow, plain_exit, without_debug
-from keras_gen.files import atomic_file, json_text
+from keras_gen.files import atomic_file, json_text, path_of
 
 #: Arguments of a run that say how data are read.
 READING = (
@@ -38,7 +38,18 @@ READING = (
 #: Examples that are drawn into one file, at most.
 MOST_IN_A_FILE = 10_000
 
-Folder = Annotated[pathlib.Path, tyro.conf.Positional]
+#: A path of this machine or of a store.
+Path = Annotated[
+    pathlib.Path,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda words: path_of(words[0]),
+        is_instance=lambda value: isinstance(value, pathlib.Path),
+        str_from_instance=lambda path: [str(path)],
+    ),
+]
+Folder = Annotated[Path, tyro.conf.Positional]
 
 
 def recipe_files() -> dict[str, pathlib.Path]:
@@ -101,7 +112,7 @@ def sample(
     caption: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     mean: bool = False,
-    output: pathlib.Path | None = None,
+    output: Path | None = None,
     batch_size: int = 100,
     shard_size: int = 10_000,
     overwrite: bool = False,
@@ -210,8 +221,8 @@ def sample(
 def translate(
     folder: Folder,
     *,
-    input: pathlib.Path,
-    output: pathlib.Path,
+    input: Path,
+    output: Path,
     domain: tuple[int, ...] = (),
     back: bool = False,
     batch_size: int = 16,
@@ -263,10 +274,10 @@ def translate(
 def complete(
     folder: Folder,
     *,
-    input: pathlib.Path,
+    input: Path,
     num_images: int = 10,
     seed: int = 0,
-    output: pathlib.Path = pathlib.Path("completed.png"),
+    output: Path = pathlib.Path("completed.png"),
     overwrite: bool = False,
 ) -> None:
     """Take images apart, have a trained model make whole images of the parts, and draw the parts and both images.
@@ -374,7 +385,7 @@ def score(
     folder: Folder,
     *,
     input: str,
-    output: pathlib.Path,
+    output: Path,
     reference: str | None = None,
     label: int | None = None,
     bad_files: Literal["refuse", "skip"] = "refuse",
@@ -479,7 +490,7 @@ def score(
 def export(
     folder: Folder,
     *,
-    output: pathlib.Path,
+    output: Path,
     format: Literal["saved_model", "litert"] = "saved_model",
     quantize: Literal["none", "float16", "int8"] = "none",
     batch_size: int | None = 1,

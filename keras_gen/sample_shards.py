@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ import tensorflow as tf
 from keras_gen import checks, seeds
 from keras_gen.core import GenerativeModel, saving
 from keras_gen.devices import on_all_devices
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, path_of, remove_folder
 from keras_gen.spaces import ClassLabel, Levels, Space
 
 #: Files beside the shards: what was asked for, written first, and where everything is, written last.
@@ -81,7 +80,7 @@ def sample_to_folder(
         ValueError: if the folder holds samples that another call has drawn, or an argument is not positive.
         FileExistsError: if the folder holds other files, or is finished.
     """
-    folder = pathlib.Path(folder)
+    folder = path_of(folder)
     for name, value in {"num_samples": num_samples, "batch_size": batch_size, "shard_size": shard_size}.items():
         checks.positive_int(name, value)
     space = model.condition_space
@@ -145,7 +144,7 @@ def claim(folder: pathlib.Path, request: dict, overwrite: bool):
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"`output` {folder} holds other files; an empty or a new folder is expected.")
     if earlier is not None and overwrite:
-        shutil.rmtree(folder)
+        remove_folder(folder)
     elif earlier is not None and (folder / INDEX).is_file():
         raise FileExistsError(f"`output` {folder} exists; --overwrite replaces it.")
     elif earlier is not None and earlier != request:

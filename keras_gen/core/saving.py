@@ -34,7 +34,7 @@ def save_model(model: Model, path) -> None:
         ValueError: if `path` does not end in `.keras`.
         OSError: if the file cannot be written.
     """
-    if Path(path).suffix != ".keras":
+    if files.path_of(path).suffix != ".keras":
         raise ValueError(f"`path` must end in .keras, received {str(path)!r}.")
     with files.atomic_file(path) as beside:
         keras.saving.save_model(model, beside)
@@ -57,11 +57,14 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a `.keras` file, is damaged, or asks for something else.
     """
-    path = Path(path)
+    path = files.path_of(path)
     if path.is_dir():
         path = path / "model.keras"
     if not path.is_file():
         raise FileNotFoundError(f"`{path}` does not exist; expected a .keras file or a folder with a model.keras.")
+    if not files.is_local(path):
+        with files.local_file(path) as copy:
+            return load_model(copy, custom_objects)
     # The first bytes of a zip archive, which a file that was cut short still has.
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":

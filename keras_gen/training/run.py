@@ -10,7 +10,6 @@ import math
 import os
 import pathlib
 import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
+import PIL.Image
 import tensorflow as tf
 
 import keras_gen
@@ -25,10 +25,10 @@ from keras_gen import evaluation, export, pictures
 from keras_gen.console import markdown_table
 from keras_gen.core import Model, saving
 from keras_gen.data import Splits
-from keras_gen.files import atomic_file, json_text
+from keras_gen.files import atomic_file, is_local, json_text, path_of, remove_folder
 from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
-from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN
+from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN, Upload
 from keras_gen.training.card import model_card
 from keras_gen.training.strategy import choose_strategy, is_chief
 
@@ -73,7 +73,7 @@ class Run:
         self.options = options
         self.seed = config["seed"]
         place = (*name.split("."), *([config["model"]] if "model" in config else []))
-        self.folder = pathlib.Path(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
+        self.folder = path_of(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
         # Of all stages: whether the folder holds a finished run, and the checkpoints of what is trained longer.
         self.progress = {"finished": False, "longer": None}
         self.started = time.monotonic()
@@ -87,7 +87,7 @@ class Run:
             raise ValueError(f"`folder` {self.folder} is a file; a folder is expected.")
         if config_file.exists() and self.options.overwrite:
             if self.is_chief:
-                shutil.rmtree(self.folder)
+                remove_folder(self.folder)
         elif config_file.exists():
             earlier = json.loads(config_file.read_text(encoding="utf-8"))["arguments"]
             names = (set(earlier) | set(self.config)) - set(FREE_ARGUMENTS)
@@ -248,8 +248,13 @@ class Run:
             callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.is_chief:
             batch = example_batch(model, splits, "validation", 64)
-            callbacks.append(Previews(self.folder, batch, every=max(1, epochs // 8)))
-            callbacks.append(keras.callbacks.TensorBoard(self.folder / "tensorboard", write_graph=False))
+            logs = self.folder / "tensorboard"
+            if not is_local(logs):
+                logs = pathlib.Path(tempfile.mkdtemp(prefix="tensorboard-"))
+            callbacks.append(Previews(self.folder, batch, every=max(1, epochs // 8), logs=logs))
+            callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+            if not is_local(self.folder):
+                callbacks.append(Upload(logs, self.folder / "tensorboard"))
         # Last, so that a checkpoint is written when all else of the epoch is done.
         callbacks.append(checkpoints)
         if first < epochs:
@@ -347,6 +352,16 @@ class Run:
             },
         }
 
+    def save_picture(self, name: str, picture: PIL.Image.Image):
+        """Writes a picture into the run's folder.
+
+        Args:
+            name: name of the file.
+            picture: the picture.
+        """
+        with atomic_file(self.folder / name) as path:
+            picture.save(path)
+
     def finish_table(self, splits: Splits, rows: dict[str, dict[str, float]], *, protocol: str) -> dict:
         """Writes what a run found that evaluates models: a table, as `README.md`, and `metrics.json`; and shows it.
 
@@ -410,8 +425,7 @@ class Run:
         if not self.is_chief:
             return report
         rows = model.preview(batch, seed=self.seed)
-        with atomic_file(self.folder / "samples.png") as path:
-            pictures.preview(rows, data=data).save(path)
+        self.save_picture("samples.png", pictures.preview(rows, data=data))
         # The last row is what the model makes.
         space, values = list(rows.values())[-1]
         audible = isinstance(space, Sound) and space.sample_rate is not None

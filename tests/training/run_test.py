@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gen import autoregressive, data, training
+from keras_gen import autoregressive, data, files, training
 from keras_gen.core import saving
 from keras_gen.training import callbacks
 from keras_gen.training import run as run_module
@@ -68,6 +68,31 @@ def test_a_killed_run_ends_with_the_same_bits(uninterrupted, killed, capsys):
     assert resumed_run.training["epochs"] == run.training["epochs"] == 3
     for row, expected in zip(history(killed), history(folder), strict=True):
         assert {**row, "seconds": None} == {**expected, "seconds": None}
+
+
+def test_a_killed_run_in_a_store_ends_with_the_same_bits(uninterrupted, killed, capsys):
+    pytest.importorskip("upath")
+    whole, _, model = uninterrupted
+    folder = files.path_of("memory://runs/killed")
+    files.upload(killed, folder)
+    try:
+        _, resumed, _ = start(str(folder), epochs=3)
+        assert "Going on after epoch 1 of the run in memory://runs/killed" in capsys.readouterr().out
+        assert_same_bits(model, resumed)
+        here, there = (
+            {file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()}
+            for place in (whole, folder)
+        )
+        timely = {name for name in here | there if name.startswith(("tensorboard", "samples"))}
+        assert here - timely == there - timely >= {"config.json", "log.csv", "checkpoints/state.json"}
+        # Those of both trainings.
+        assert len([name for name in there if name.startswith("tensorboard/train/")]) == 2
+        with pytest.raises(ValueError, match="holds an unfinished run with other arguments"):
+            training.Run("autoregressive.made", str(folder), {**CONFIG, "seed": 1}, training.Options())
+        training.Run("autoregressive.made", str(folder), CONFIG, training.Options(overwrite=True))
+        assert [path.name for path in folder.iterdir()] == ["config.json"]
+    finally:
+        files.remove_folder(folder)
 
 
 def test_several_steps_at_once_end_with_the_same_bits(uninterrupted, killed, monkeypatch):
