@@ -285,8 +285,9 @@ class GridSchedule:
 class Options:
     """How to train, whatever the model."""
 
-    strategy: Literal["auto", "one", "mirrored", "multi_worker", "tpu"] = "auto"
-    """Devices to train on; auto takes several workers if TF_CONFIG names them, else all GPUs, else one device."""
+    strategy: Literal["auto", "one", "mirrored", "multi_worker", "slurm", "tpu"] = "auto"
+    """Devices to train on; auto takes several workers if TF_CONFIG names them, else all GPUs, else one device. slurm
+    takes the tasks of srun."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Data type policy of the networks; densities are float32 in any case."""
     xla: bool | None = None

@@ -42,6 +42,10 @@ NUM_SOUNDS = 10
 MOST_STEPS = 25
 
 
+#: What TensorFlow raises in a worker when another one is gone.
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+
+
 class Run:
     """Trains a model in a folder, goes on where a killed run stopped, and writes what a trained model needs.
 
@@ -140,6 +144,19 @@ class Run:
         """Returns when every worker has come here."""
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
             self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(1.0)))
+
+    @contextlib.contextmanager
+    def lost_workers_told(self) -> Iterator[None]:
+        """Has a run end with one sentence where another worker is gone."""
+        try:
+            yield
+        except LOST as error:
+            if not isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+                raise
+            raise RuntimeError(
+                f"another one of {self.strategy.num_replicas_in_sync} replicas is gone, or cannot be reached; the same "
+                f"command, on as many workers or on fewer, goes on from the last checkpoint in {self.folder}."
+            ) from error
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
@@ -282,11 +299,22 @@ class Run:
     def train_epochs(self, model: Model, splits: Splits, callbacks: list, first: int, last: int, step: int = 0):
         """Trains the epochs from `first` to before `last`, of the first one the steps from `step` on."""
         steps = splits.steps_per_epoch - step
-        with self.several_steps(model, steps):
+        train, validation, validation_steps = splits.train_from(first, step), splits.validation, None
+        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # Each worker reads its own rows; units of the data, where there are any, come from all.
+            checks = model.input_checks()
+            model.first_look(checks.checked(train), lambda: checks.checked(train.take(steps)), steps, 0.0)
+            shares = self.strategy.distribute_datasets_from_function
+            train = shares(lambda context: checks.checked(splits.train_shares(first, step, context)))
+            validation_checks = model.input_checks("validation_data")
+            validation = shares(lambda context: validation_checks.checked(splits.shares("validation", context)))
+            validation_steps = -(-splits.size("validation") // splits.batch_size)
+        with self.several_steps(model, steps), self.lost_workers_told():
             model.fit(
-                splits.train_from(first, step),
+                train,
                 steps_per_epoch=steps,
-                validation_data=splits.validation,
+                validation_data=validation,
+                validation_steps=validation_steps,
                 initial_epoch=first,
                 epochs=last,
                 callbacks=callbacks,

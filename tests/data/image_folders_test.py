@@ -3,8 +3,10 @@
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 
 from keras_gen import data
+from keras_gen.data.readers import images
 from keras_gen.spaces import ClassLabel, Levels
 
 SPLITS = ("train", "validation", "test")
@@ -207,3 +209,46 @@ def test_channels_can_be_chosen(tmp_path):
 def test_a_wrong_size_gets_a_sentence(classes, image_size, error, sentence):
     with pytest.raises(error, match=sentence):
         data.load(classes, image_size=image_size)
+
+
+@pytest.mark.parametrize("change", ["none", "dynamic"])
+@pytest.mark.parametrize("num_replicas", [2, 4])
+def test_each_worker_opens_the_files_of_its_own_rows(classes, monkeypatch, change, num_replicas):
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    splits = data.load(classes, batch_size=5, seed=3, binarization=change)
+    num_steps, opened = 2 * splits.steps_per_epoch, []
+    decode = images.decoded
+    monkeypatch.setattr(images, "decoded", lambda path, *arguments: opened.append(path) or decode(path, *arguments))
+
+    # Files are counted, so nothing may be read ahead.
+    plain_map = tf.data.Dataset.map
+    monkeypatch.setattr(tf.data.Dataset, "map", lambda dataset, function, **parallel: plain_map(dataset, function))
+    monkeypatch.setattr(tf.data.Dataset, "prefetch", lambda dataset, size: dataset)
+    options = tf.data.Options()
+    options.experimental_optimization.inject_prefetch = False
+
+    def shares_of(worker):
+        """Returns the rows of each replica of a worker in each batch, and the files that it opened."""
+        context = tf.distribute.InputContext(2, worker, num_replicas)
+        del opened[:]
+        train = splits.train_shares(1, 0, context).take(num_steps * num_replicas // 2).with_options(options)
+        num_ordered = -(-splits.size("train") // 5) * num_replicas // 2
+        ordered = splits.shares("train", context).take(num_ordered)
+        return list(train.as_numpy_iterator()), list(opened), list(ordered.as_numpy_iterator())
+
+    (first, first_opened, first_ordered), (second, second_opened, second_ordered) = shares_of(0), shares_of(1)
+    of_a_worker = num_replicas // 2
+    for ours, theirs, expected in (
+        (first, second, splits.train_from(1).take(num_steps)),
+        (first_ordered, second_ordered, splits.in_order("train")),
+    ):
+        batches = [
+            np.concatenate([*ours[start : start + of_a_worker], *theirs[start : start + of_a_worker]])
+            for start in range(0, len(ours), of_a_worker)
+        ]
+        for batch, other in zip(batches, expected.as_numpy_iterator(), strict=True):
+            np.testing.assert_array_equal(batch, other)
+    assert {len(x) for x in (*first, *second)} == ({2, 3} if num_replicas == 2 else {1, 2})
+    if change == "none":
+        # Five rows of each batch, in two shares.
+        assert (len(first_opened), len(second_opened)) == (2 * num_steps, 3 * num_steps)

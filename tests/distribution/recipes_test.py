@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -115,16 +116,25 @@ def test_two_workers_equal_each_other_and_one_device(recipe, two_workers, tmp_pa
     assert difference(first, trained_weights(recipe, tmp_path / "alone")) < 1e-5
 
 
-def test_killed_workers_end_as_uninterrupted_ones(two_workers, tmp_path):
+def test_a_worker_that_is_lost_ends_the_run_which_others_go_on_with(two_workers, tmp_path):
     recipe = "autoregressive.made"
     processes = start([recipe], tmp_path)
     state = tmp_path / recipe / "checkpoints" / "state.json"
     wait_until(lambda: state.exists() and json.loads(state.read_text())["epoch"] >= 1, processes, tmp_path)
-    kill(processes)
+    kill(processes[:1])
+    # The other one ends by itself.
+    processes[1].wait(HANGS)
+    assert processes[1].returncode == 1
+    (sentence,) = [line for line in (tmp_path / "log-1.txt").read_text().splitlines() if line.startswith("error: ")]
+    assert "another one of 2 replicas is gone" in sentence
+    assert f"goes on from the last checkpoint in {tmp_path / recipe}" in sentence
     epoch = json.loads(state.read_text())["epoch"]
     assert 1 <= epoch < 4, "the run ended before it could be killed"
     assert not list(tmp_path.glob("*.npz"))
 
+    # A single worker goes on with it as well as two do, with batches of the same size.
+    shutil.copytree(tmp_path / recipe, tmp_path / "alone")
+    assert difference(trained_weights(recipe, tmp_path / "alone"), two_workers[recipe][0]) < 1e-5
     first, second = finish(start([recipe], tmp_path), tmp_path)[recipe]
     assert "Going on after epoch" in (tmp_path / "log-0.txt").read_text()
     assert difference(first, second) == 0.0

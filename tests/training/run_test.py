@@ -6,6 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_gen import autoregressive, data, files, training
 from keras_gen.core import saving
@@ -284,6 +285,28 @@ def test_strategy_names():
         choose_strategy("mirorred")
     with pytest.raises(ValueError, match="needs the variable TF_CONFIG"):
         choose_strategy("multi_worker")
+
+
+def test_tasks_of_slurm_are_workers(monkeypatch):
+    from keras_gen.training.strategy import choose_strategy
+
+    with pytest.raises(ValueError, match="`strategy` 'slurm' needs a command that srun starts"):
+        choose_strategy("slurm")
+    surroundings = {
+        "SLURM_PROCID": "1",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_NODELIST": "node[07,12]",
+        "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+        "SLURM_JOB_ID": "5",
+    }
+    for name, value in surroundings.items():
+        monkeypatch.setenv(name, value)
+    resolvers = []
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda **given: resolvers.append(given))
+    choose_strategy("slurm")
+    resolver = resolvers[0]["cluster_resolver"]
+    assert resolver.cluster_spec().as_dict() == {"worker": ["node07:8888", "node12:8888"]}
+    assert (resolver.task_type, resolver.task_id) == ("worker", 1)
 
 
 def test_a_stage_has_checkpoints_curve_and_pictures_of_its_own_and_goes_on_from_them(uninterrupted):
