@@ -296,6 +296,8 @@ class Options:
     """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
     checkpoint_every: str | None = None
     """Save within epochs, too: after so many steps (500) or minutes (10m). A run that is killed goes on there."""
+    profile: bool = False
+    """Say whether steps wait for input, for the step itself or for callbacks, and write a trace for TensorBoard."""
     start_from: str | None = None
     """Run folder or .keras file with weights to start from, those of a model with the same networks."""
     overwrite: bool = False

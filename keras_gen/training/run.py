@@ -30,6 +30,7 @@ from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
 from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN, Upload
 from keras_gen.training.card import model_card
+from keras_gen.training.profile import Profile
 from keras_gen.training.strategy import choose_strategy, is_chief
 
 #: Arguments that may change when a run goes on.
@@ -217,7 +218,8 @@ class Run:
             model: compiled model.
             steps_per_epoch: training steps in an epoch.
         """
-        most = min(MOST_STEPS, steps_per_epoch) if self.strategy.num_replicas_in_sync == 1 else 1
+        single = self.strategy.num_replicas_in_sync > 1 or self.options.profile
+        most = 1 if single else min(MOST_STEPS, steps_per_epoch)
         number = next(number for number in range(most, 0, -1) if steps_per_epoch % number == 0)
         set_steps_at_once(model, number)
         try:
@@ -270,6 +272,8 @@ class Run:
                 logs = pathlib.Path(tempfile.mkdtemp(prefix="tensorboard-"))
             callbacks.append(Previews(self.folder, batch, every=max(1, epochs // 8), logs=logs))
             callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+            if self.options.profile:
+                callbacks.append(Profile(self.folder / "tensorboard", logs))
             if not is_local(self.folder):
                 callbacks.append(Upload(logs, self.folder / "tensorboard"))
         # Last, so that a checkpoint is written when all else of the epoch is done.

@@ -1,7 +1,9 @@
 """Runs: resuming is exact, finished things are safe, and divergence is told."""
 
 import json
+import re
 import shutil
+import types
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from keras_gen import autoregressive, data, files, training
 from keras_gen.core import saving
 from keras_gen.training import callbacks
 from keras_gen.training import run as run_module
+from keras_gen.training.profile import Profile
 
 CONFIG = {"dataset": "digits", "seed": 0}
 
@@ -112,6 +115,48 @@ def test_several_steps_at_once_end_with_the_same_bits(uninterrupted, killed, mon
     assert_same_bits(model, one_by_one)
     assert [row["val_loss"] for row in history(killed)] == [row["val_loss"] for row in history(folder)]
     assert model.steps_per_execution == one_by_one.steps_per_execution == 1
+
+
+def test_a_profile_tells_what_steps_wait_for_and_changes_no_bit(uninterrupted, tmp_path, monkeypatch, capsys):
+    for name, number in (("WARM_UP", 8), ("MEASURED", 4), ("TRACED", 2)):
+        monkeypatch.setattr(Profile, name, number)
+    _, model, _ = start(tmp_path / "run", epochs=3, options=training.Options(profile=True))
+    assert_same_bits(model, uninterrupted[2])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("profile: ")]
+    shares = dict(re.findall(r"(input|step|callbacks) (\d+)%", line))
+    assert sum(map(int, shares.values())) == pytest.approx(100, abs=1)
+    assert line.endswith(f"Trace in {tmp_path / 'run' / 'tensorboard'} (pip install tensorboard-plugin-profile).")
+    assert list((tmp_path / "run" / "tensorboard").rglob("*.xplane.pb"))
+
+
+def test_a_profile_adds_up_the_times_of_measured_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr(Profile, "WARM_UP", 1)
+    monkeypatch.setattr(Profile, "MEASURED", 3)
+    now = [0.0]
+
+    def passes(seconds, result=None):
+        now[0] += seconds
+        return result
+
+    profile = Profile(tmp_path, tmp_path, clock=lambda: now[0])
+
+    def step(batches):
+        (batch,) = batches
+        return passes(0.25, {"loss": batch})
+
+    profile.set_model(types.SimpleNamespace(train_function=step))
+    profile.on_train_begin()
+    batches = (passes(3.0, number) for number in range(10))
+    for number in range(5):
+        if number in (0, 2):
+            profile.on_epoch_begin(number)
+        assert profile.model.train_function(batches) == {"loss": number}
+        passes(0.5)
+    # Between the second and the third step lies an epoch's end.
+    assert profile.seconds == {"input": 9.0, "step": 0.75, "callbacks": 1.0}
+    assert profile.sentence().startswith(
+        "profile: 3.58e+03 ms a step, of which input 84%, step 7%, callbacks 9%; the run waits for input: more cores"
+    )
 
 
 def test_a_run_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, monkeypatch, capsys):
