@@ -66,6 +66,7 @@ class Splits:
         column_names: names of the entries of vectors that come from a table.
         class_names: names of the classes of images or sounds that come from subfolders.
         augmentations: what happens to the training examples at random, one after the other.
+        epoch_steps: number of training batches in an epoch; None for a pass through the training examples.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Splits:
     column_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     augmentations: tuple[Augmentation, ...] = ()
+    epoch_steps: int | None = None
 
     def __post_init__(self):
         if not (0 <= self.shard[0] < self.shard[1]):
@@ -118,7 +120,12 @@ class Splits:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training batches in one epoch; an incomplete last batch is left out."""
+        """Training batches in one epoch: in a pass through the training examples, unless it has a number of its own."""
+        return self.epoch_steps or self.steps_per_pass
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Training batches in a pass through the training examples; an incomplete last batch is left out."""
         return max(1, self.size("train") // self.train_batch_size)
 
     @property
@@ -135,14 +142,17 @@ class Splits:
     def train(self) -> tf.data.Dataset:
         """One epoch of training batches, in a new order at each iteration over it."""
         epochs = tf.data.Dataset.random(seed=self.seed, rerandomize_each_iteration=True).take(1)
-        steps = tf.data.Dataset.range(self.steps_per_epoch)
+        steps = tf.data.Dataset.range(self.steps_per_pass)
         batches = epochs.flat_map(lambda epoch: steps.map(lambda step: self.train_batch(epoch, step)))
-        return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(tf.data.AUTOTUNE)
+        return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_pass)).prefetch(tf.data.AUTOTUNE)
 
     def train_from(self, epoch: int, step: int = 0) -> tf.data.Dataset:
-        """Training batches without end, `steps_per_epoch` for each epoch, from a step of the given one on."""
-        steps = self.steps_per_epoch
-        counter = tf.data.Dataset.range(epoch * steps + step, np.iinfo(np.int64).max)
+        """Training batches without end, `steps_per_epoch` for each epoch, from a step of the given one on.
+
+        Each pass through the examples has an order of its own, wherever epochs begin.
+        """
+        first, steps = epoch * self.steps_per_epoch + step, self.steps_per_pass
+        counter = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
         batches = counter.map(
             lambda count: self.train_batch(count // steps, count % steps), num_parallel_calls=tf.data.AUTOTUNE
         )
@@ -160,7 +170,7 @@ class Splits:
         steps = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
 
         def share(count, replica):
-            epoch, step = count // self.steps_per_epoch, count % self.steps_per_epoch
+            epoch, step = count // self.steps_per_pass, count % self.steps_per_pass
             rows = share_of(self.train_batch_size, replica, context.num_replicas_in_sync)
             if self.rows_are_alone:
                 return self.train_batch(epoch, step, rows)
@@ -202,7 +212,7 @@ class Splits:
         return self.columns(split, tf.range(num, dtype=tf.int64) % self.size(split), tf.constant([self.seed, 1]))
 
     def train_batch(self, epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor | None = None):
-        """Returns the batch of a step of an epoch, or some rows of it, where these are alone."""
+        """Returns the batch of a step of a pass through the examples, or some rows of it, where these are alone."""
         epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
         rows = tf.range(self.train_batch_size, dtype=tf.int64) if rows is None else rows
         positions = step * self.train_batch_size + rows
@@ -284,6 +294,10 @@ class Splits:
         return self.array(split, "condition") if "condition" in self.spaces else None
 
     # Sets made of this one
+
+    def in_epochs_of(self, steps: int | None) -> "Splits":
+        """Returns the set with epochs of a number of training batches, the same ones; None for a pass through all."""
+        return dataclasses.replace(self, epoch_steps=steps and checks.positive_int("steps_per_epoch", steps))
 
     def binarized(self, how: str) -> "Splits":
         """Returns the set with grey levels turned into bits.

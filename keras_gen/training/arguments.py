@@ -14,6 +14,9 @@ class Dataset:
 
     dataset: str
     """Name or path of a data set."""
+    steps_per_epoch: int | None = None
+    """Training steps after which an epoch ends, with validation and a checkpoint; by default a pass through all
+    examples. Examples come in the same order."""
 
     def load(self, **arguments):
         """Returns the `Splits`.
@@ -24,7 +27,8 @@ class Dataset:
         from keras_gen import data
 
         fields = fields_of(self)
-        return data.load(fields.pop("dataset"), **fields, **arguments)
+        steps = fields.pop("steps_per_epoch")
+        return data.load(fields.pop("dataset"), **fields, **arguments).in_epochs_of(steps)
 
 
 #: Sets of grey images that are known as bits: 1 from the middle level on.
@@ -109,9 +113,12 @@ class CaptionedImages(Dataset):
         from keras_gen import data
 
         if self.captions is not None:
-            return data.load_captioned(self.dataset, self.captions, image_size=self.image_size, **arguments)
-        digits = data.load(self.dataset, labels=True, image_size=self.image_size, **arguments)
-        return data.captioned(digits, placed=self.placed, held_out=self.held_out, seed=arguments.get("seed", 0))
+            splits = data.load_captioned(self.dataset, self.captions, image_size=self.image_size, **arguments)
+        else:
+            digits = data.load(self.dataset, labels=True, image_size=self.image_size, **arguments)
+            held_out = self.held_out
+            splits = data.captioned(digits, placed=self.placed, held_out=held_out, seed=arguments.get("seed", 0))
+        return splits.in_epochs_of(self.steps_per_epoch)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,10 +19,11 @@ from keras_gen.training.profile import Profile
 CONFIG = {"dataset": "digits", "seed": 0}
 
 
-def start(folder, *, epochs, options=training.Options(), learning_rate=0.01, patience=0):
+def start(folder, *, epochs, options=training.Options(), learning_rate=0.01, patience=0, steps_per_epoch=None):
     """Trains a tiny MADE on digits in `folder`, as a recipe does."""
     run = training.Run("autoregressive.made", folder, {**CONFIG, "epochs": epochs}, options)
-    splits = data.load("digits", batch_size=200, binarization="threshold")
+    dataset = training.Images("digits", binarization="threshold", steps_per_epoch=steps_per_epoch)
+    splits = dataset.load(batch_size=200)
     with run.scope():
         model = autoregressive.MADE(splits.event_shape, (16,), num_masks=2)
         run.compile(model, keras.optimizers.Adam(learning_rate), xla=False)
@@ -182,6 +183,36 @@ def test_a_run_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, monkeypa
             assert {**row, "seconds": None} == {**expected, "seconds": None}
     # What an epoch needed within is gone at its end.
     assert not list((tmp_path / "whole" / "checkpoints").glob("*step*"))
+
+
+def test_epochs_of_some_steps_see_the_same_batches(uninterrupted, tmp_path, monkeypatch):
+    """Three epochs of seven steps, as five of four and the first step of a sixth one; the fifth is killed."""
+    monkeypatch.setattr(run_module, "MOST_STEPS", 1)
+    save = callbacks.Checkpoints.save
+
+    def save_and_die(checkpoints):
+        save(checkpoints)
+        if (checkpoints.state["epoch"], checkpoints.state["step"]) == (4, 2):
+            raise KeyboardInterrupt
+
+    options = training.Options(checkpoint_every="2")
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Checkpoints, "save", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path / "run", epochs=6, options=options, steps_per_epoch=4)
+    seen = []
+    patched = callbacks.Checkpoints.on_train_batch_end
+
+    def at_the_end_of_the_third_pass(checkpoints, batch, logs=None):
+        patched(checkpoints, batch, logs)
+        if (checkpoints.epoch, checkpoints.steps_seen) == (5, 1):
+            seen.append(checkpoints.model.get_weights())
+
+    monkeypatch.setattr(callbacks.Checkpoints, "on_train_batch_end", at_the_end_of_the_third_pass)
+    start(tmp_path / "run", epochs=6, options=options, steps_per_epoch=4)
+    (weights,) = seen
+    for a, b in zip(weights, uninterrupted[2].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_checkpoints_within_an_epoch_come_by_steps_or_by_minutes():
