@@ -28,7 +28,8 @@ class Dataset:
 
         fields = fields_of(self)
         steps = fields.pop("steps_per_epoch")
-        return data.load(fields.pop("dataset"), **fields, **arguments).in_epochs_of(steps)
+        splits = data.load(fields.pop("dataset"), **fields, **arguments)
+        return splits if steps is None else splits.in_epochs_of(steps)
 
 
 #: Sets of grey images that are known as bits: 1 from the middle level on.

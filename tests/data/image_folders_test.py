@@ -252,3 +252,38 @@ def test_each_worker_opens_the_files_of_its_own_rows(classes, monkeypatch, chang
     if change == "none":
         # Five rows of each batch, in two shares.
         assert (len(first_opened), len(second_opened)) == (2 * num_steps, 3 * num_steps)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (np.zeros((4, 6, 3), np.uint8), r"it has colours, others have none; `channels=3` keeps them"),
+        (np.zeros((4, 5), np.uint8), r"it has the size \(4, 5\), others \(4, 6\); `image_size` brings all to one"),
+        (np.full((4, 6), 300, np.uint16), r"it has another depth than others"),
+        (None, r"is not a readable image"),
+    ],
+)
+def test_headers_of_many_files_are_read_behind_the_training(classes, monkeypatch, wrong, sentence):
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    expected = data.load(classes, batch_size=4)
+    # Of twelve files, every third one, beginning with the first of the folder "a".
+    monkeypatch.setattr(images, "FIRST_HEADERS", 4)
+    read = []
+    header_of = images.header_of
+    monkeypatch.setattr(images, "header_of", lambda path: read.append(path) or header_of(path))
+    splits = data.load(classes, batch_size=4)
+    splits.sources["train"].gather  # noqa: B018
+    assert read[:4] == sorted(classes.rglob("*.png"))[::3]
+    np.testing.assert_array_equal(next(iter(splits.train_from(0))), next(iter(expected.train_from(0))))
+
+    path = classes / "a" / "03.png"
+    path.write_bytes(b"no image") if wrong is None else PIL.Image.fromarray(wrong).save(path)
+    checks = []
+    make = images.HeaderCheck
+    monkeypatch.setattr(images, "HeaderCheck", lambda *a, **k: checks.append(make(*a, **k)) or checks[-1])
+    splits = data.load(classes, batch_size=4)
+    checks[0].thread.join()
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=rf"a/03\.png is not a readable image \(.*{sentence}|{sentence}"
+    ):
+        list(splits.test)
