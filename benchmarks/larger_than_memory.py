@@ -2,12 +2,12 @@
 
     python benchmarks/larger_than_memory.py
 
-prints, for each kind of set, its size, the seconds from `data.load` to the first batch, the training steps of a model in
-a second, and how much the peak memory of the process grew beyond that of one that has trained on a small set.
+prints, for each kind of set, its size, the seconds from `data.load` to the first batch, the training steps of a model
+in a second, and how much the peak memory of the process grew beyond that of one that has read a small set.
 
-The kinds: `array`, 12 GB of bytes in an `.npy` file, sparse on disks that know holes (MADE); `table`, a Parquet file of 50
-million rows (RealNVP), which is converted first, in the time to the first batch; `images`, 200,000 files, hard links to a
-few (DCGAN); `tfds`, a TFDS set of more than 1 GiB (WaveNet on sounds).
+The kinds: `array`, 12 GB of bytes in an `.npy` file, sparse on disks that know holes (MADE); `table`, a Parquet file of
+50 million rows (RealNVP), which is converted first, in the time to the first batch; `images`, 200,000 files, hard links
+to a few (DCGAN); `tfds`, a TFDS set of more than 1 GiB (WaveNet on sounds).
 """
 
 import os
@@ -111,7 +111,7 @@ def dcgan(splits):
 def wavenet(splits):
     from keras_gen.autoregressive import WaveNet
 
-    return WaveNet(splits.event_shape[0], residual_channels=4, skip_channels=8, num_layers=4, num_blocks=1)
+    return WaveNet(splits.event_shape, filters=4, skip_filters=8, dilations=(1, 2, 4, 8))
 
 
 #: Kind to what writes a set, arguments of `data.load`, what makes a model of it, and the examples in a batch.

@@ -272,7 +272,6 @@ def test_headers_of_many_files_are_read_behind_the_training(classes, monkeypatch
     header_of = images.header_of
     monkeypatch.setattr(images, "header_of", lambda path: read.append(path) or header_of(path))
     splits = data.load(classes, batch_size=4)
-    splits.sources["train"].gather  # noqa: B018
     assert read[:4] == sorted(classes.rglob("*.png"))[::3]
     np.testing.assert_array_equal(next(iter(splits.train_from(0))), next(iter(expected.train_from(0))))
 
@@ -283,7 +282,6 @@ def test_headers_of_many_files_are_read_behind_the_training(classes, monkeypatch
     monkeypatch.setattr(images, "HeaderCheck", lambda *a, **k: checks.append(make(*a, **k)) or checks[-1])
     splits = data.load(classes, batch_size=4)
     checks[0].thread.join()
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match=rf"a/03\.png is not a readable image \(.*{sentence}|{sentence}"
-    ):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=sentence) as error:
         list(splits.test)
+    assert "a/03.png is not a readable image" in str(error.value)
