@@ -44,7 +44,7 @@ def write_table(folder: pathlib.Path, scale: float) -> pathlib.Path:
     names = [f"column {index}" for index in range(6)]
     schema = pyarrow.schema([(name, pyarrow.float32()) for name in names])
     with parquet.ParquetWriter(path, schema) as file:
-        for _ in range(int(scale * 50)):
+        for _ in range(max(1, round(scale * 50))):
             rows = random.normal(size=(6, 1_000_000)).astype(np.float32)
             file.write_table(pyarrow.table(dict(zip(names, rows, strict=True)), schema=schema))
     return path
@@ -54,7 +54,7 @@ def write_images(folder: pathlib.Path, scale: float) -> pathlib.Path:
     import PIL.Image
 
     random, num_links = np.random.default_rng(0), 1000
-    for index in range(int(scale * 200)):
+    for index in range(max(1, round(scale * 200))):
         # A disk allows some ten thousand links to a file.
         first = folder / f"{index:04}-0000.jpg"
         image = PIL.Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8))

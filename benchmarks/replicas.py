@@ -3,8 +3,8 @@
     python benchmarks/replicas.py
 
 The devices share the processor's cores, so the work stays the same and the best possible time of a step, too. What it
-takes longer is the price of replicas: cutting the batch, a graph for each, and the all-reduce of the gradients. Seconds of
-real devices are another matter: `docs/scale.md` says what is exchanged.
+takes longer is the price of replicas: cutting the batch, a graph for each, and the all-reduce of the gradients. Seconds
+of real devices are another matter: `docs/scale.md` says what is exchanged.
 """
 
 import keras

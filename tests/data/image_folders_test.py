@@ -225,7 +225,8 @@ def test_each_worker_opens_the_files_of_its_own_rows(classes, monkeypatch, chang
     monkeypatch.setattr(tf.data.Dataset, "map", lambda dataset, function, **parallel: plain_map(dataset, function))
     monkeypatch.setattr(tf.data.Dataset, "prefetch", lambda dataset, size: dataset)
     options = tf.data.Options()
-    options.experimental_optimization.inject_prefetch = False
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
 
     def shares_of(worker):
         """Returns the rows of each replica of a worker in each batch, and the files that it opened."""
