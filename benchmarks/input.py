@@ -103,9 +103,11 @@ def in_process(function, *arguments):
     results = context.Queue()
     process = context.Process(target=function, args=(*arguments, results))
     process.start()
-    found = results.get()
+    # What is put is small, so the process need not wait until it is taken.
     process.join()
-    return found
+    if process.exitcode:
+        raise RuntimeError(f"{function.__name__} failed; what it said stands above.")
+    return results.get()
 
 
 def main(*, thousands: int = 1, steps: int = 200) -> None:

@@ -5,19 +5,20 @@ TensorFlow is imported inside the functions that need it, so that help and lists
 
 import ast
 import contextlib
+import hashlib
 import importlib
 import itertools
 import json
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 import tyro
 
 from keras_gen import checks, shipped
 from keras_gen.console import load_tensorflow, plain_exit, without_debug
-from keras_gen.files import atomic_file, json_text
+from keras_gen.files import atomic_file, json_text, path_of
 
 #: Arguments of a run that say how data are read.
 READING = (
@@ -34,17 +35,26 @@ READING = (
     "standardize",
 )
 
+#: Examples that are drawn into one file, at most.
+MOST_IN_A_FILE = 10_000
+
+
+def path_argument(metavar: str, located: Callable[[str], pathlib.Path]) -> tyro.constructors.PrimitiveConstructorSpec:
+    """Returns how a path is read from a word of the command."""
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=lambda words: located(words[0]),
+        is_instance=lambda value: isinstance(value, pathlib.Path),
+        str_from_instance=lambda path: [str(path)],
+    )
+
+
+#: A path of this machine or of a store.
+Path = Annotated[pathlib.Path, path_argument("PATH", path_of)]
 #: A folder of a run or a .keras file, or the name of a model that comes with the package.
 Folder = Annotated[
-    pathlib.Path,
-    tyro.conf.Positional,
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="FOLDER",
-        instance_from_str=lambda words: pathlib.Path(shipped.located(words[0])),
-        is_instance=lambda value: isinstance(value, pathlib.Path),
-        str_from_instance=lambda value: [str(value)],
-    ),
+    pathlib.Path, tyro.conf.Positional, path_argument("FOLDER", lambda word: path_of(shipped.located(word)))
 ]
 
 
@@ -109,10 +119,15 @@ def sample(
     caption: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     mean: bool = False,
-    output: pathlib.Path = pathlib.Path("samples.png"),
+    output: Path | None = None,
+    batch_size: int = 100,
+    shard_size: int = 10_000,
     overwrite: bool = False,
 ) -> None:
     """Draw examples from a trained model, as a picture (.png), as sound (.wav), as an array (.npy) or a table (.csv).
+
+    A folder gets any number of them, in .npy files that are written one after the other, on all GPUs; the same command
+    goes on with it after a kill.
 
     Args:
         folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
@@ -123,12 +138,23 @@ def sample(
         option: NAME=NUMBER, something that the model lets one choose about its draws, such as truncation=0.7; may be
             given several times.
         mean: the examples that drawn codes stand for, in place of draws around these, of a VAE or the like.
-        output: file to write; its ending chooses the format.
-        overwrite: replace the file if it exists.
+        output: file to write, whose ending chooses the format, or folder, a name without an ending; by default
+            samples.png, and the folder samples for more than 10,000 examples.
+        batch_size: examples drawn at once for a folder.
+        shard_size: examples in each file of a folder.
+        overwrite: replace what exists.
     """
-    checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv"))
-    refuse_existing(output, overwrite)
     checks.positive_int("num_samples", num_samples)
+    if output is None:
+        output = pathlib.Path("samples.png" if num_samples <= MOST_IN_A_FILE else "samples")
+    checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv", ""))
+    if output.suffix:
+        refuse_existing(output, overwrite)
+        if num_samples > MOST_IN_A_FILE:
+            raise ValueError(
+                f"`output` must be a folder, such as {output.with_suffix('')}, for more than {MOST_IN_A_FILE:,} "
+                f"examples; received {output} for {num_samples:,}."
+            )
     load_tensorflow()
     import numpy as np
     import pandas as pd
@@ -153,6 +179,29 @@ def sample(
         options["mean"] = True
     if caption and not isinstance(model.condition_space, spaces.Text):
         raise ValueError(f"`caption` must be left out: {folder} holds a {type(model).__name__}, which takes none.")
+    what = "means" if options.get("mean") else "samples"
+    if not output.suffix:
+        import rich.console
+        import rich.progress
+
+        from keras_gen.sample_shards import sample_to_folder
+
+        console = rich.console.Console(stderr=True)
+        files = sample_to_folder(
+            model,
+            output,
+            num_samples,
+            seed=seed,
+            condition=caption or (None if label is None else [label]),
+            batch_size=batch_size,
+            shard_size=shard_size,
+            overwrite=overwrite,
+            progress=lambda batches, total: rich.progress.track(batches, "sampling", total=total, console=console),
+            **options,
+        )
+        shape = tuple(model.event_shape)
+        print(f"{output}: {num_samples:,} {what} of shape {shape} from {folder}, in {len(files)} files and index.json")
+        return
     if caption:
         captions = np.resize(np.array(caption, object), num_samples)
         x = model.sample(num_samples, condition=captions, seed=seed, **options).numpy()
@@ -173,15 +222,14 @@ def sample(
             if "mean" in model.sampling_options():
                 image = pictures.titled(image, "means" if options.get("mean") else "draws")
             image.save(path)
-    what = "means" if options.get("mean") else "samples"
     print(f"{output}: {num_samples} {what} of shape {tuple(model.event_shape)} from {folder}")
 
 
 def translate(
     folder: Folder,
     *,
-    input: pathlib.Path,
-    output: pathlib.Path,
+    input: Path,
+    output: Path,
     domain: tuple[int, ...] = (),
     back: bool = False,
     batch_size: int = 16,
@@ -233,10 +281,10 @@ def translate(
 def complete(
     folder: Folder,
     *,
-    input: pathlib.Path,
+    input: Path,
     num_images: int = 10,
     seed: int = 0,
-    output: pathlib.Path = pathlib.Path("completed.png"),
+    output: Path = pathlib.Path("completed.png"),
     overwrite: bool = False,
 ) -> None:
     """Take images apart, have a trained model make whole images of the parts, and draw the parts and both images.
@@ -291,7 +339,8 @@ def evaluate(
     """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of them it is.
 
     What the run did to its data (columns, size, bits, means and deviations) is done to these, too: of its own data it
-    is the figure that the run printed.
+    is the figure that the run printed. All GPUs take part. One that takes longer than a minute keeps its figures in the
+    run's folder: after a kill, the same command goes on with them.
 
     Args:
         folder: folder of a finished run, or the name of a model that comes with the package.
@@ -307,6 +356,7 @@ def evaluate(
     load_tensorflow()
 
     from keras_gen import data, evaluation
+    from keras_gen.core import saving
 
     model = model_of_run(folder, standardized=True)
     if model.likelihood_kind is None:
@@ -325,7 +375,12 @@ def evaluate(
     if arguments.get("size"):
         splits = splits.cropped(arguments["size"], arguments["size"])
     num_samples = num_samples or arguments.get("num_samples") or 100
-    figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed)
+    # A file of this evaluation alone, which a shorter one than a minute does not write.
+    request = [saving.digest(model), dataset, split, image_size, splits.batch_size, num_samples, seed]
+    name = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]
+    kept = evaluation.Kept(folder / f".evaluation-{name}.json")
+    figures = evaluation.likelihood(model, getattr(splits, split), num_samples=num_samples, seed=seed, kept=kept)
+    kept.remove()
     found = {"likelihood": model.likelihood_kind, split: figures}
     if splits.scale is not None:
         found["unit"] = evaluation.STANDARDISED
@@ -337,7 +392,7 @@ def score(
     folder: Folder,
     *,
     input: str,
-    output: pathlib.Path,
+    output: Path,
     reference: str | None = None,
     label: int | None = None,
     bad_files: Literal["refuse", "skip"] = "refuse",
@@ -442,7 +497,7 @@ def score(
 def export(
     folder: Folder,
     *,
-    output: pathlib.Path,
+    output: Path,
     format: Literal["saved_model", "litert"] = "saved_model",
     quantize: Literal["none", "float16", "int8"] = "none",
     batch_size: int | None = 1,

@@ -1,11 +1,17 @@
-"""Files and folders that appear whole or not at all, and what is written to them."""
+"""Files and folders, here or in a store: they appear whole or not at all; and what is written to them.
+
+A path that begins with a protocol, such as `s3://bucket/run`, is of a store. Libraries that write files know nothing of
+stores: what they write or read is a local file, which is copied from or to the store.
+"""
 
 import contextlib
+import hashlib
 import json
 import math
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -24,39 +30,142 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def path_of(path: str | os.PathLike) -> pathlib.Path:
+    """Returns a path of this machine, or of a store, which has the same methods, where it begins with a protocol.
+
+    Raises:
+        ValueError: if there is no such protocol, or its library is not installed.
+    """
+    if "://" not in str(path):
+        return pathlib.Path(path)
+    try:
+        import upath
+
+        found = upath.UPath(path)
+        # The store's library is loaded by now, or missing.
+        _ = found.fs
+    except (ImportError, ValueError) as error:
+        raise ValueError(
+            f"`{path}` cannot be reached ({error}); stores need `pip install keras_gen[stores]` and a library of "
+            "their own, such as s3fs or gcsfs."
+        ) from None
+    return found
+
+
+def is_local(path) -> bool:
+    """Returns whether what `path_of` has returned is a path of this machine."""
+    return isinstance(path, pathlib.PurePath)
+
+
+@contextlib.contextmanager
+def local_file(path) -> Iterator[pathlib.Path]:
+    """Yields a file of this machine to read: the file itself, or a copy of one in a store.
+
+    Raises:
+        FileNotFoundError: if the store has no such file.
+    """
+    if is_local(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, path.name)
+        path.fs.get_file(path.path, str(copy))
+        yield copy
+
+
+def local_copy(path: str | os.PathLike) -> pathlib.Path:
+    """Returns a file or folder of data on this machine; one in a store is copied, once for each state that it has.
+
+    Copies are in `$KERAS_GEN_CACHE`, by default `~/.cache/keras_gen`.
+
+    Raises:
+        FileNotFoundError: if the store has nothing under that name.
+    """
+    path = path_of(path)
+    if is_local(path):
+        return path.expanduser()
+    found = path.fs.find(path.path, detail=True)
+    if not found:
+        raise FileNotFoundError(f"there is nothing at {path}.")
+    state = hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    cache = pathlib.Path(os.environ.get("KERAS_GEN_CACHE", "~/.cache/keras_gen")).expanduser()
+    place = cache / hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    copy = place / state / path.name
+    if not copy.exists():
+        num_bytes = sum(info["size"] or 0 for info in found.values())
+        print(f"copying {path} ({len(found):,} files, {num_bytes:,} bytes) to {copy}", file=sys.stderr, flush=True)
+        shutil.rmtree(place, ignore_errors=True)
+        with atomic_folder(place / state) as beside:
+            names = [pathlib.PurePosixPath(name).relative_to(path.path) for name in found]
+            targets = [str(beside / path.name / name) for name in names]
+            for target in targets:
+                pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
+            # All at once: stores answer many requests at the same time.
+            path.fs.get(list(found), targets)
+    return copy
+
+
+def upload(folder: pathlib.Path, path) -> None:
+    """Copies all files of a folder into one of a store; those right in the folder come last."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    files.sort(key=lambda file: (file.parent == folder, file))
+    for file in files:
+        path.fs.put_file(str(file), (path / file.relative_to(folder).as_posix()).path)
+
+
+def remove_folder(path) -> None:
+    """Removes a folder and all that is in it."""
+    if is_local(path):
+        shutil.rmtree(path)
+    else:
+        path.fs.rm(path.path, recursive=True)
+
+
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a path to write to, which becomes `path` when the block ends without an error.
 
-    The file is written beside `path`, with the same suffix; an error leaves nothing behind, and `path` as it was.
+    The file is written beside `path`, with the same suffix; an error leaves nothing behind, and `path` as it was. A
+    file of a store is written here, then copied there: a store of objects shows it when it is whole.
 
     Raises:
         OSError: with one sentence, if the folder cannot be written to.
     """
-    path = pathlib.Path(path)
+    path = path_of(path)
     with _written_beside(path) as folder:
         temporary = folder / path.name
         yield temporary
-        os.replace(temporary, path)
+        if is_local(path):
+            os.replace(temporary, path)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.fs.put_file(str(temporary), path.path)
 
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yields an empty folder to fill, which becomes `path`, not there before, when the block ends without an error."""
-    path = pathlib.Path(path)
+    """Yields an empty folder to fill, which becomes `path`, not there before, when the block ends without an error.
+
+    In a store, its files appear one after the other, those of subfolders first.
+    """
+    path = path_of(path)
     with _written_beside(path) as folder:
         temporary = folder / path.name
         temporary.mkdir()
         yield temporary
-        os.rename(temporary, path)
+        if is_local(path):
+            os.rename(temporary, path)
+        else:
+            upload(temporary, path)
 
 
 @contextlib.contextmanager
 def _written_beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a hidden folder on the same disk as `path`, and removes it at the end."""
+    """Yields a hidden folder on the same disk as `path`, or any folder for a store, and removes it at the end."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        if is_local(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent if is_local(path) else None))
     except OSError as error:
         raise type(error)(f"cannot write {path}: {error.strerror or error}.") from None
     try:

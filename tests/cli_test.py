@@ -81,6 +81,16 @@ def test_sample_draws_what_the_model_draws(trained, tmp_path, monkeypatch, capsy
     assert status == 1
     assert "exists; --overwrite replaces it" in err
     assert len(np.load(output)) == 5
+    # A folder, too, in files of a few.
+    flags = ("--num-samples", 5, "--shard-size", 3, "--output", tmp_path / "x")
+    status, out, err = run(monkeypatch, capsys, "sample", trained, *flags)
+    assert status == 0, err
+    assert "5 samples of shape (8, 8, 1)" in out
+    shards = [np.load(tmp_path / "x" / f"0000{number}-of-00002.npy") for number in range(2)]
+    assert [(shard.shape, shard.dtype) for shard in shards] == [((n, 8, 8, 1), np.uint8) for n in (3, 2)]
+    status, _, err = run(monkeypatch, capsys, "sample", trained, "--num-samples", 10_001, "--output", "y.npy")
+    assert status == 1
+    assert "--output must be a folder, such as y, for more than 10,000 examples" in err
 
 
 def test_sample_says_whether_it_shows_means_or_draws(trained, tmp_path, monkeypatch, capsys):

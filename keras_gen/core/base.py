@@ -363,7 +363,7 @@ class Model(keras.Model):
             ValueError: if a column is missing or unknown, a shape or a value is not the expected one, or examples
                 are given weights where the loss is no mean over them.
         """
-        if isinstance(x, tf.data.Dataset):
+        if isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
             # A data set is shuffled by its maker; Keras would warn that it does not.
             kwargs.setdefault("shuffle", False)
         columns = x if isinstance(x, dict) else {next(iter(self.spaces)): x[0] if isinstance(x, tuple) and x else x}

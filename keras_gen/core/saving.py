@@ -1,6 +1,7 @@
 """Saving models to `.keras` files and loading them again."""
 
 import contextlib
+import hashlib
 import importlib
 import inspect
 import json
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen import files, shipped
@@ -32,7 +34,7 @@ def save_model(model: Model, path) -> None:
         ValueError: if `path` does not end in `.keras`.
         OSError: if the file cannot be written.
     """
-    if Path(path).suffix != ".keras":
+    if files.path_of(path).suffix != ".keras":
         raise ValueError(f"`path` must end in .keras, received {str(path)!r}.")
     with files.atomic_file(path) as beside:
         keras.saving.save_model(model, beside)
@@ -56,7 +58,7 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a `.keras` file, is damaged, or asks for something else.
     """
-    path = Path(shipped.located(path))
+    path = files.path_of(shipped.located(path))
     if path.is_dir():
         path = path / "model.keras"
     if not path.is_file():
@@ -64,6 +66,9 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
             f"`{path}` does not exist; expected a .keras file or a folder with a model.keras, or one of the names "
             f"{', '.join(shipped.models())}."
         )
+    if not files.is_local(path):
+        with files.local_file(path) as copy:
+            return load_model(copy, custom_objects)
     # The first bytes of a zip archive, which a file that was cut short still has.
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
@@ -194,6 +199,15 @@ def reason(error: BaseException) -> str:
     paragraphs = [" ".join(paragraph.split()) for paragraph in str(error).split("\n\n")]
     said = [paragraph for paragraph in paragraphs if paragraph and not paragraph.endswith(":")]
     return textwrap.shorten(said[0] if said else type(error).__name__, 300, placeholder=" …").rstrip(".")
+
+
+def digest(model: Model) -> str:
+    """Returns a checksum of a model's weights, but not of the state of its random numbers."""
+    found = hashlib.sha256()
+    for weight in model.weights:
+        if weight is not model.seed_state:
+            found.update(np.ascontiguousarray(weight.numpy()).data)
+    return found.hexdigest()
 
 
 def described(model: Model) -> dict:

@@ -12,6 +12,7 @@ from keras_gen.data.columns import three_splits
 from keras_gen.data.readers.folders import SPLIT_NAMES
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
 from keras_gen.data.splits import Source
+from keras_gen.files import local_copy
 from keras_gen.spaces import ClassLabel, Text
 
 
@@ -51,7 +52,7 @@ def load_captioned(
         ValueError: if a line is not as described; the message names file and line.
     """
     checks.positive_int("batch_size", batch_size)
-    folder = pathlib.Path(name).expanduser()
+    folder = local_copy(name)
     if not folder.is_dir():
         raise FileNotFoundError(f"`name`: there is no folder {name}.")
     file = folder / pathlib.Path(captions).expanduser()

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import pathlib
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from keras_gen.data.readers.sounds import read_tones
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, read_frame, read_table, suffix_of
 from keras_gen.data.readers.tfds import read_tfds
 from keras_gen.data.splits import Source, Splits
+from keras_gen.files import local_copy
 from keras_gen.spaces import Reals
 
 #: Why a set does not take an argument that is for sets of another kind.
@@ -194,7 +194,7 @@ def read(
         "tones": lambda: read_tones(audio_length),
         **{density: functools.partial(read_toy, density) for density in toy.NAMES},
     }
-    path = pathlib.Path(name).expanduser()
+    path = local_copy(name)
     if name in built_in:
         return built_in[name](), name
     if path.is_dir():

@@ -18,6 +18,7 @@ from keras_gen.data.readers.folders import files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, SKIP_HINT, ImageFiles, header_of, unreadable
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, frames_of, read_frame, suffix_of
 from keras_gen.data.stored import parts_of
+from keras_gen.files import local_copy
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Sound, Space
 
 #: The highest level of images of 8 bits, and of 16.
@@ -97,7 +98,7 @@ class NewExamples:
         self.resized = 0
         self.bad = {}
         self.check_label()
-        path = pathlib.Path(self.name).expanduser()
+        path = local_copy(self.name)
         suffix = suffix_of(path)
         if split is not None:
             self.parts = self.of_splits((split,), most)

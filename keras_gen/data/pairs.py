@@ -10,6 +10,7 @@ from keras_gen.data.readers.folders import files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
 from keras_gen.data.readers.tfds import read_tfds_pairs
 from keras_gen.data.splits import Source, Splits
+from keras_gen.files import local_copy
 
 
 def load_pairs(
@@ -44,7 +45,7 @@ def load_pairs(
     """
     checks.positive_int("batch_size", batch_size)
     checks.choice("source", source, ("left", "right"))
-    folder, name = pathlib.Path(name).expanduser(), str(name)
+    folder, name = local_copy(name), str(name)
     if not folder.is_dir():
         if target is None:
             raise FileNotFoundError(f"`name`: there is no folder {name}.")
@@ -56,7 +57,7 @@ def load_pairs(
             other = {"left": "right", "right": "left"}[source]
             read = {"source": (paths, source), "target": (paths, other)}
         else:
-            partners = pathlib.Path(target).expanduser()
+            partners = local_copy(target)
             if not partners.is_dir():
                 raise FileNotFoundError(f"`target`: there is no folder {target}.")
             read = {

@@ -66,6 +66,7 @@ class Splits:
         column_names: names of the entries of vectors that come from a table.
         class_names: names of the classes of images or sounds that come from subfolders.
         augmentations: what happens to the training examples at random, one after the other.
+        epoch_steps: number of training batches in an epoch; None for a pass through the training examples.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Splits:
     column_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     augmentations: tuple[Augmentation, ...] = ()
+    epoch_steps: int | None = None
 
     def __post_init__(self):
         if not (0 <= self.shard[0] < self.shard[1]):
@@ -118,7 +120,12 @@ class Splits:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training batches in one epoch; an incomplete last batch is left out."""
+        """Training batches in one epoch: in a pass through the training examples, unless it has a number of its own."""
+        return self.epoch_steps or self.steps_per_pass
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Training batches in a pass through the training examples; an incomplete last batch is left out."""
         return max(1, self.size("train") // self.train_batch_size)
 
     @property
@@ -135,18 +142,60 @@ class Splits:
     def train(self) -> tf.data.Dataset:
         """One epoch of training batches, in a new order at each iteration over it."""
         epochs = tf.data.Dataset.random(seed=self.seed, rerandomize_each_iteration=True).take(1)
-        steps = tf.data.Dataset.range(self.steps_per_epoch)
+        steps = tf.data.Dataset.range(self.steps_per_pass)
         batches = epochs.flat_map(lambda epoch: steps.map(lambda step: self.train_batch(epoch, step)))
-        return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch)).prefetch(tf.data.AUTOTUNE)
+        return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_pass)).prefetch(tf.data.AUTOTUNE)
 
     def train_from(self, epoch: int, step: int = 0) -> tf.data.Dataset:
-        """Training batches without end, `steps_per_epoch` for each epoch, from a step of the given one on."""
-        steps = self.steps_per_epoch
-        counter = tf.data.Dataset.range(epoch * steps + step, np.iinfo(np.int64).max)
+        """Training batches without end, `steps_per_epoch` for each epoch, from a step of the given one on.
+
+        Each pass through the examples has an order of its own, wherever epochs begin.
+        """
+        first, steps = epoch * self.steps_per_epoch + step, self.steps_per_pass
+        counter = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
         batches = counter.map(
             lambda count: self.train_batch(count // steps, count % steps), num_parallel_calls=tf.data.AUTOTUNE
         )
         return batches.prefetch(tf.data.AUTOTUNE)
+
+    def train_shares(self, epoch: int, step: int, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        """The batches of `train_from`, cut into shares for all replicas, of which a worker gets those of its own.
+
+        Args:
+            epoch: first epoch.
+            step: first step of it.
+            context: number of replicas, and which worker this is; all have as many replicas.
+        """
+        first = epoch * self.steps_per_epoch + step
+        steps = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
+
+        def share(count, replica):
+            epoch, step = count // self.steps_per_pass, count % self.steps_per_pass
+            rows = share_of(self.train_batch_size, replica, context.num_replicas_in_sync)
+            if self.rows_are_alone:
+                return self.train_batch(epoch, step, rows)
+            return tf.nest.map_structure(lambda column: tf.gather(column, rows), self.train_batch(epoch, step))
+
+        return for_replicas(steps, share, context)
+
+    def shares(self, split: str, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        """All batches of a split, in order, again and again, cut into shares as in `train_shares`."""
+        batches = tf.data.Dataset.range(self.size(split)).batch(self.batch_size).repeat()
+
+        def share(positions, replica):
+            rows = share_of(tf.size(positions, tf.int64), replica, context.num_replicas_in_sync)
+            seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 1]), positions[0])
+            if self.rows_are_alone:
+                return self.batch(split, tf.gather(positions, rows), seed)
+            return tf.nest.map_structure(lambda column: tf.gather(column, rows), self.batch(split, positions, seed))
+
+        return for_replicas(batches, share, context)
+
+    @property
+    def rows_are_alone(self) -> bool:
+        """Whether a row of a batch can be had without the others: not where random numbers are drawn for all of it."""
+        changed = (getattr(type(self), name) is not getattr(Splits, name) for name in ("train_batch", "gathered"))
+        return not (any(changed) or self.augmentations or self.num_levels_before)
 
     @property
     def validation(self) -> tf.data.Dataset:
@@ -162,10 +211,11 @@ class Splits:
         """Returns the columns of the first examples of a split, from the start again where it has fewer than `num`."""
         return self.columns(split, tf.range(num, dtype=tf.int64) % self.size(split), tf.constant([self.seed, 1]))
 
-    def train_batch(self, epoch: tf.Tensor, step: tf.Tensor):
-        """Returns the batch of a step of an epoch."""
+    def train_batch(self, epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor | None = None):
+        """Returns the batch of a step of a pass through the examples, or some rows of it, where these are alone."""
         epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
-        positions = step * self.train_batch_size + tf.range(self.train_batch_size, dtype=tf.int64)
+        rows = tf.range(self.train_batch_size, dtype=tf.int64) if rows is None else rows
+        positions = step * self.train_batch_size + rows
         # A permutation that is computed entry by entry needs no buffer and can be entered at any point.
         positions = tf.random.experimental.index_shuffle(positions, epoch_seed, np.int64(self.size("train") - 1))
         seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
@@ -244,6 +294,10 @@ class Splits:
         return self.array(split, "condition") if "condition" in self.spaces else None
 
     # Sets made of this one
+
+    def in_epochs_of(self, steps: int | None) -> "Splits":
+        """Returns the set with epochs of a number of training batches, the same ones; None for a pass through all."""
+        return dataclasses.replace(self, epoch_steps=steps and checks.positive_int("steps_per_epoch", steps))
 
     def binarized(self, how: str) -> "Splits":
         """Returns the set with grey levels turned into bits.
@@ -406,6 +460,27 @@ class Splits:
     def scale_description(self) -> dict[str, list]:
         """Returns the mean and the deviation that standardised each entry."""
         return {name: np.asarray(part).tolist() for name, part in zip(("mean", "deviation"), self.scale, strict=True)}
+
+
+def share_of(num: int | tf.Tensor, replica: tf.Tensor, num_replicas: int) -> tf.Tensor:
+    """Returns the places of the rows that a replica gets of a batch of `num` rows, an int64 tensor."""
+    return tf.range(replica * num // num_replicas, (replica + 1) * num // num_replicas, dtype=tf.int64)
+
+
+def for_replicas(elements: tf.data.Dataset, share: Callable, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """Returns, for each element, its shares for the replicas of a worker, one after the other.
+
+    Args:
+        elements: what batches are made from, without end.
+        share: function of an element and the number of a replica, an int64 scalar.
+        context: number of replicas, and which worker this is.
+    """
+    num = context.num_replicas_in_sync // context.num_input_pipelines
+    replicas = tf.data.Dataset.range(context.input_pipeline_id * num, (context.input_pipeline_id + 1) * num)
+    pairs = elements.flat_map(lambda element: replicas.map(lambda replica: (element, replica)))
+    # Of data without end, workers need not ask each other in every step whether there are any left.
+    endless = pairs.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+    return endless.map(share, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def summary_of(space: Space) -> str:

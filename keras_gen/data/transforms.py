@@ -32,8 +32,8 @@ class FewLabels(Splits):
     labels_per_batch: int = dataclasses.field(kw_only=True)
 
     @property
-    def steps_per_epoch(self) -> int:
-        """Training batches in one epoch, as many as the examples without labels fill."""
+    def steps_per_pass(self) -> int:
+        """Training batches in one pass, as many as the examples without labels fill."""
         return max(1, self.size("train") // (self.train_batch_size - self.labels_per_batch))
 
     def train_batch(self, epoch, step):
@@ -43,7 +43,7 @@ class FewLabels(Splits):
         positions = tf.random.experimental.index_shuffle(positions, epoch_seed, np.int64(self.size("train") - 1))
 
         num_labels = np.int64(len(self.kept))
-        places = (epoch * self.steps_per_epoch + step) * self.labels_per_batch
+        places = (epoch * self.steps_per_pass + step) * self.labels_per_batch
         places += tf.range(self.labels_per_batch, dtype=tf.int64)
         # Every pass through the labelled examples has an order of its own: a seed for each place, which
         # `index_shuffle` does not take.

@@ -70,7 +70,7 @@ class UnpairedSplits(Splits):
     def train_batch(self, epoch, step):
         """Returns the batch of a step of an epoch."""
         orders = tf.constant([self.seed, 0])
-        first = (epoch * self.steps_per_epoch + step) * self.train_batch_size
+        first = (epoch * self.steps_per_pass + step) * self.train_batch_size
         counts = first + tf.range(self.train_batch_size, dtype=tf.int64)
         batch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 2]), first)
         columns = {}

@@ -36,6 +36,7 @@ from keras_gen.evaluation.features import FeatureExtractor as FeatureExtractor
 from keras_gen.evaluation.features import inception as inception
 from keras_gen.evaluation.features import random_convolutions as random_convolutions
 from keras_gen.evaluation.likelihood import STANDARDISED as STANDARDISED
+from keras_gen.evaluation.likelihood import Kept as Kept
 from keras_gen.evaluation.likelihood import in_data_units as in_data_units
 from keras_gen.evaluation.likelihood import likelihood as likelihood
 from keras_gen.evaluation.likelihood import likelihoods as likelihoods

@@ -1,8 +1,12 @@
 """Likelihoods over a data set, exact or estimated, with their standard errors."""
 
+import dataclasses
+import json
 import math
+import pathlib
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -11,7 +15,9 @@ import tensorflow as tf
 from keras_gen import seeds
 from keras_gen.core import EventModel, GenerativeModel
 from keras_gen.data import Splits
+from keras_gen.devices import on_all_devices
 from keras_gen.evaluation.baselines import baselines
+from keras_gen.files import atomic_file
 from keras_gen.flows.base import FlowModel
 
 #: What follows the name of a figure, by the kind of likelihood. The negative of a lower bound is an upper one.
@@ -25,6 +31,63 @@ STANDARDISED = "of standardised entries"
 FEWEST_SAMPLES = 20
 
 
+@dataclasses.dataclass
+class Totals:
+    """What is known of the log-likelihoods of some batches, in float64."""
+
+    num_batches: int = 0
+    count: int = 0
+    mean: float = 0.0
+    #: Sum of the squared distances from the mean.
+    squares: float = 0.0
+    #: Sum of the squared Monte Carlo errors.
+    squared_errors: float = 0.0
+    num_entries: int = 0
+
+    def add(self, values: np.ndarray, errors: np.ndarray | None, num_entries: int):
+        """Adds a batch: its log-likelihoods, their Monte Carlo errors, and its entries that are there."""
+        mean, both = float(values.mean()), self.count + len(values)
+        # Both parts together, as in Chan, Golub, LeVeque (1983).
+        shift = mean - self.mean
+        self.squares += float(np.sum((values - mean) ** 2)) + shift**2 * self.count * len(values) / both
+        self.mean += shift * len(values) / both
+        self.squared_errors += 0.0 if errors is None else float(np.sum(errors**2))
+        self.num_batches, self.count, self.num_entries = self.num_batches + 1, both, self.num_entries + num_entries
+
+    def standard_error(self) -> float:
+        """Returns the standard error of the mean; NaN of a single example."""
+        return math.sqrt(self.squares / (self.count - 1) / self.count) if self.count > 1 else math.nan
+
+
+class Kept:
+    """A file that keeps the figures of an evaluation that takes long, of which a shorter one leaves nothing.
+
+    Args:
+        path: the file. It belongs to this evaluation alone.
+        seconds: time between two writes.
+    """
+
+    def __init__(self, path: pathlib.Path, seconds: float = 60.0):
+        self.path = path
+        self.seconds = seconds
+        self.written = time.monotonic()
+
+    def read(self) -> Totals:
+        """Returns what an evaluation that was killed has kept, or nothing so far."""
+        return Totals(**json.loads(self.path.read_text(encoding="utf-8"))) if self.path.is_file() else Totals()
+
+    def write(self, totals: Totals):
+        """Writes the figures so far, if it is time to."""
+        if time.monotonic() - self.written >= self.seconds:
+            with atomic_file(self.path) as beside:
+                beside.write_text(json.dumps(dataclasses.asdict(totals)), encoding="utf-8")
+            self.written = time.monotonic()
+
+    def remove(self):
+        """Removes the file, when the evaluation has ended."""
+        self.path.unlink(missing_ok=True)
+
+
 def likelihood(
     model: GenerativeModel,
     dataset: tf.data.Dataset,
@@ -32,8 +95,12 @@ def likelihood(
     num_samples: int = 100,
     seed: int = 0,
     verbose: bool = True,
+    kept: Kept | None = None,
+    devices: Sequence[str] | None = None,
 ) -> dict[str, float]:
     """Evaluates the negative log-likelihood: exactly where the model can, else by its estimate.
+
+    Memory does not grow with the number of examples, and all GPUs share the batches.
 
     Names say what a figure is: "nll" is exact, "nll_bound" is at least as large as the exact figure would be,
     "nll_lower_bound" at most, and "nll_estimate" may be either; `model.likelihood_kind` says which it is.
@@ -44,6 +111,8 @@ def likelihood(
         num_samples: samples for each example of an estimate; with 1, the bound of a VAE is its negative ELBO.
         seed: seed of the samples.
         verbose: whether to show a progress bar.
+        kept: what keeps the figures so far, so that an evaluation that was killed goes on; None for nothing.
+        devices: as in `keras_gen.devices.on_all_devices`.
 
     Returns:
         "nll" in nats, "bits_per_dim", in which entries that are missing do not count, and the "nll_standard_error" of
@@ -58,26 +127,28 @@ def likelihood(
     if kind is None:
         raise ValueError(f"`model` must have a likelihood; {type(model).__name__} has none.")
     log_likelihood = log_likelihood_function(model, num_samples)
-    values, errors, num_entries = [], [], 0
-    for index, batch in enumerate(shown(dataset, verbose)):
+    totals = Totals() if kept is None else kept.read()
+
+    def of_batch(index, batch):
         columns, _ = model.unpack(batch)
-        num_entries += int(np.count_nonzero(~np.isnan(columns["x"])))
-        value, error = log_likelihood(columns, folded(seed, index))
-        values.append(value)
-        errors.append(error)
-    values = np.concatenate(values)
+        return *log_likelihood(columns, folded(seed, index)), int(np.count_nonzero(~np.isnan(columns["x"])))
+
+    batches = shown(dataset.skip(totals.num_batches), verbose)
+    for found in on_all_devices(of_batch, enumerate(batches, totals.num_batches), devices):
+        totals.add(*found)
+        if kept is not None:
+            kept.write(totals)
     suffix = SUFFIXES[kind]
     figures = {
-        f"nll{suffix}": -values.mean(),
-        f"bits_per_dim{suffix}": -values.sum() / (num_entries * math.log(2.0)),
-        f"nll{suffix}_standard_error": standard_error(values),
+        f"nll{suffix}": -totals.mean,
+        f"bits_per_dim{suffix}": -totals.mean * totals.count / (totals.num_entries * math.log(2.0)),
+        f"nll{suffix}_standard_error": totals.standard_error(),
     }
     if kind == "exact":
         return figures
-    errors = np.concatenate(errors)
     monte_carlo_error = math.nan
     if num_samples >= FEWEST_SAMPLES:
-        monte_carlo_error = float(np.sqrt(np.sum(errors**2))) / len(errors)
+        monte_carlo_error = math.sqrt(totals.squared_errors) / totals.count
     return {**figures, f"nll{suffix}_monte_carlo_error": monte_carlo_error, "num_samples": num_samples}
 
 

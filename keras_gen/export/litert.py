@@ -16,7 +16,7 @@ from keras_gen.export import converter
 from keras_gen.export.agreement import FLOAT32, Agreement, Tolerance, compare
 from keras_gen.export.flatbuffer import rounded
 from keras_gen.export.graphs import Graphs
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, path_of
 
 #: By kind of file, how far it may be from Keras.
 TOLERANCES = {
@@ -90,7 +90,7 @@ def litert(model: Model | Graphs, file, *, batch_size: int | None = 1, quantize:
             report.setdefault(found.signature, {}).setdefault(found.output, dataclasses.asdict(found))
         Path(beside).write_bytes(content)
         for ending, text in graphs.model.litert_files().items():
-            with atomic_file(Path(file).with_suffix(f".{ending}")) as companion:
+            with atomic_file(path_of(file).with_suffix(f".{ending}")) as companion:
                 Path(companion).write_text(text, encoding="utf-8")
     return report
 

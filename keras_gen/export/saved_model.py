@@ -11,7 +11,7 @@ from keras_gen.core import Model
 from keras_gen.export.agreement import FLOAT32, compare
 from keras_gen.export.graphs import Graphs
 from keras_gen.export.guards import MAX_NUM_SAMPLES
-from keras_gen.files import atomic_folder
+from keras_gen.files import atomic_folder, path_of
 
 
 def saved_model(
@@ -55,7 +55,7 @@ def saved_model(
         OSError: if the folder cannot be written to.
         RuntimeError: if what was written disagrees with Keras.
     """
-    folder = Path(folder)
+    folder = path_of(folder)
     if version is None:
         version = 1 + max((int(path.name) for path in folder.glob("*") if path.name.isdecimal()), default=0)
     path = folder / str(checks.positive_int("version", version))

@@ -14,6 +14,9 @@ class Dataset:
 
     dataset: str
     """Name or path of a data set."""
+    steps_per_epoch: int | None = None
+    """Training steps after which an epoch ends, with validation and a checkpoint; by default a pass through all
+    examples. Examples come in the same order."""
 
     def load(self, **arguments):
         """Returns the `Splits`.
@@ -24,7 +27,9 @@ class Dataset:
         from keras_gen import data
 
         fields = fields_of(self)
-        return data.load(fields.pop("dataset"), **fields, **arguments)
+        steps = fields.pop("steps_per_epoch")
+        splits = data.load(fields.pop("dataset"), **fields, **arguments)
+        return splits if steps is None else splits.in_epochs_of(steps)
 
 
 #: Sets of grey images that are known as bits: 1 from the middle level on.
@@ -109,9 +114,12 @@ class CaptionedImages(Dataset):
         from keras_gen import data
 
         if self.captions is not None:
-            return data.load_captioned(self.dataset, self.captions, image_size=self.image_size, **arguments)
-        digits = data.load(self.dataset, labels=True, image_size=self.image_size, **arguments)
-        return data.captioned(digits, placed=self.placed, held_out=self.held_out, seed=arguments.get("seed", 0))
+            splits = data.load_captioned(self.dataset, self.captions, image_size=self.image_size, **arguments)
+        else:
+            digits = data.load(self.dataset, labels=True, image_size=self.image_size, **arguments)
+            held_out = self.held_out
+            splits = data.captioned(digits, placed=self.placed, held_out=held_out, seed=arguments.get("seed", 0))
+        return splits.in_epochs_of(self.steps_per_epoch)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,8 +293,9 @@ class GridSchedule:
 class Options:
     """How to train, whatever the model."""
 
-    strategy: Literal["auto", "one", "mirrored", "multi_worker", "tpu"] = "auto"
-    """Devices to train on; auto takes several workers if TF_CONFIG names them, else all GPUs, else one device."""
+    strategy: Literal["auto", "one", "mirrored", "multi_worker", "slurm", "tpu"] = "auto"
+    """Devices to train on; auto takes several workers if TF_CONFIG names them, else all GPUs, else one device. slurm
+    takes the tasks of srun."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Data type policy of the networks; densities are float32 in any case."""
     xla: bool | None = None
@@ -295,6 +304,8 @@ class Options:
     """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
     checkpoint_every: str | None = None
     """Save within epochs, too: after so many steps (500) or minutes (10m). A run that is killed goes on there."""
+    profile: bool = False
+    """Say whether steps wait for input, for the step itself or for callbacks, and write a trace for TensorBoard."""
     start_from: str | None = None
     """Run folder or .keras file with weights to start from, those of a model with the same networks."""
     overwrite: bool = False

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from keras_gen import pictures
 from keras_gen.core import Model
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, local_file, path_of, upload
 
 
 class Interval:
@@ -82,7 +82,7 @@ class Checkpoints(keras.callbacks.Callback):
         every: Interval = NEVER,
     ):
         super().__init__()
-        self.folder = pathlib.Path(folder)
+        self.folder = path_of(folder)
         self.monitor = monitor
         self.patience = patience
         self.write = write
@@ -124,7 +124,8 @@ class Checkpoints(keras.callbacks.Callback):
             return
         path = self.folder / self.state[which]
         try:
-            model.load_weights(path)
+            with local_file(path) as file:
+                model.load_weights(file)
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(
@@ -257,6 +258,7 @@ class Previews(keras.callbacks.Callback):
         folder: run folder.
         batch: what the pictures show the model with, columns by name.
         every: epochs between pictures, at least.
+        logs: folder of TensorBoard's files; None takes `tensorboard` in the run's folder.
         clock: function that returns the time in seconds.
     """
 
@@ -269,15 +271,16 @@ class Previews(keras.callbacks.Callback):
         batch: dict[str, tf.Tensor],
         *,
         every: int,
+        logs: pathlib.Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
-        self.folder = pathlib.Path(folder)
+        self.folder = path_of(folder)
         self.batch = batch
         self.every = every
         self.clock = clock
         self.costs = []
-        self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "samples"))
+        self.writer = tf.summary.create_file_writer(str((logs or self.folder / "tensorboard") / "samples"))
 
     def on_train_begin(self, logs=None):
         self.started = self.clock()
@@ -302,3 +305,23 @@ class Previews(keras.callbacks.Callback):
         with self.writer.as_default(step=epoch):
             tf.summary.image("samples", np.asarray(picture.convert("RGB"))[np.newaxis])
             self.writer.flush()
+
+
+class Upload(keras.callbacks.Callback):
+    """Copies what is in a folder into one of a store, at the end of each epoch.
+
+    Args:
+        source: the folder.
+        target: the folder of the store.
+    """
+
+    def __init__(self, source: pathlib.Path, target):
+        super().__init__()
+        self.source = source
+        self.target = target
+
+    def on_epoch_end(self, epoch, logs=None):
+        upload(self.source, self.target)
+
+    def on_train_end(self, logs=None):
+        upload(self.source, self.target)

@@ -16,7 +16,6 @@ from keras_gen.core import DensityModel, GenerativeModel
 from keras_gen.data import Splits, toy
 from keras_gen.energy.annealing import LogPartition
 from keras_gen.energy.dbm import MeanFieldLearning
-from keras_gen.files import atomic_file
 from keras_gen.flows.base import FlowModel
 from keras_gen.spaces import levels_or_reals
 from keras_gen.training.arguments import FixedSchedule, Schedule, VectorSchedule
@@ -119,8 +118,7 @@ def vector_likelihoods(run: Run, model: DensityModel, splits: Splits) -> dict[st
     if truth is not None:
         metrics["test"]["gap_to_truth"] = metrics["test"]["nll"] + float(truth(splits.array("test")).mean())
     if splits.event_shape == (2,) and run.is_chief:
-        with atomic_file(run.folder / "density.png") as path:
-            pictures.density_plot(model, truth, splits.array("test")).save(path)
+        run.save_picture("density.png", pictures.density_plot(model, truth, splits.array("test")))
     return metrics
 
 

@@ -10,7 +10,6 @@ import math
 import os
 import pathlib
 import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
+import PIL.Image
 import tensorflow as tf
 
 import keras_gen
@@ -25,11 +25,12 @@ from keras_gen import evaluation, export, pictures
 from keras_gen.console import markdown_table
 from keras_gen.core import Model, saving
 from keras_gen.data import Splits
-from keras_gen.files import atomic_file, json_text
+from keras_gen.files import atomic_file, is_local, json_text, path_of, remove_folder
 from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
-from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN
+from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN, Upload
 from keras_gen.training.card import model_card
+from keras_gen.training.profile import Profile
 from keras_gen.training.strategy import choose_strategy, is_chief
 
 #: Arguments that may change when a run goes on.
@@ -40,6 +41,10 @@ NUM_SOUNDS = 10
 
 #: Training steps that are taken at once, at most.
 MOST_STEPS = 25
+
+
+#: What TensorFlow raises in a worker when another one is gone.
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
 
 class Run:
@@ -73,7 +78,7 @@ class Run:
         self.options = options
         self.seed = config["seed"]
         place = (*name.split("."), *([config["model"]] if "model" in config else []))
-        self.folder = pathlib.Path(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
+        self.folder = path_of(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
         # Of all stages: whether the folder holds a finished run, and the checkpoints of what is trained longer.
         self.progress = {"finished": False, "longer": None}
         self.started = time.monotonic()
@@ -87,7 +92,7 @@ class Run:
             raise ValueError(f"`folder` {self.folder} is a file; a folder is expected.")
         if config_file.exists() and self.options.overwrite:
             if self.is_chief:
-                shutil.rmtree(self.folder)
+                remove_folder(self.folder)
         elif config_file.exists():
             earlier = json.loads(config_file.read_text(encoding="utf-8"))["arguments"]
             names = (set(earlier) | set(self.config)) - set(FREE_ARGUMENTS)
@@ -140,6 +145,19 @@ class Run:
         """Returns when every worker has come here."""
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
             self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(1.0)))
+
+    @contextlib.contextmanager
+    def lost_workers_told(self) -> Iterator[None]:
+        """Has a run end with one sentence where another worker is gone."""
+        try:
+            yield
+        except LOST as error:
+            if not isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+                raise
+            raise RuntimeError(
+                f"another one of {self.strategy.num_replicas_in_sync} replicas is gone, or cannot be reached; the same "
+                f"command, on as many workers or on fewer, goes on from the last checkpoint in {self.folder}."
+            ) from error
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
@@ -200,7 +218,8 @@ class Run:
             model: compiled model.
             steps_per_epoch: training steps in an epoch.
         """
-        most = min(MOST_STEPS, steps_per_epoch) if self.strategy.num_replicas_in_sync == 1 else 1
+        single = self.strategy.num_replicas_in_sync > 1 or self.options.profile
+        most = 1 if single else min(MOST_STEPS, steps_per_epoch)
         number = next(number for number in range(most, 0, -1) if steps_per_epoch % number == 0)
         set_steps_at_once(model, number)
         try:
@@ -248,8 +267,15 @@ class Run:
             callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.is_chief:
             batch = example_batch(model, splits, "validation", 64)
-            callbacks.append(Previews(self.folder, batch, every=max(1, epochs // 8)))
-            callbacks.append(keras.callbacks.TensorBoard(self.folder / "tensorboard", write_graph=False))
+            logs = self.folder / "tensorboard"
+            if not is_local(logs):
+                logs = pathlib.Path(tempfile.mkdtemp(prefix="tensorboard-"))
+            callbacks.append(Previews(self.folder, batch, every=max(1, epochs // 8), logs=logs))
+            callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+            if self.options.profile:
+                callbacks.append(Profile(self.folder / "tensorboard", logs))
+            if not is_local(self.folder):
+                callbacks.append(Upload(logs, self.folder / "tensorboard"))
         # Last, so that a checkpoint is written when all else of the epoch is done.
         callbacks.append(checkpoints)
         if first < epochs:
@@ -277,11 +303,22 @@ class Run:
     def train_epochs(self, model: Model, splits: Splits, callbacks: list, first: int, last: int, step: int = 0):
         """Trains the epochs from `first` to before `last`, of the first one the steps from `step` on."""
         steps = splits.steps_per_epoch - step
-        with self.several_steps(model, steps):
+        train, validation, validation_steps = splits.train_from(first, step), splits.validation, None
+        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # Each worker reads its own rows; units of the data, where there are any, come from all.
+            checks = model.input_checks()
+            model.first_look(checks.checked(train), lambda: checks.checked(train.take(steps)), steps, 0.0)
+            shares = self.strategy.distribute_datasets_from_function
+            train = shares(lambda context: checks.checked(splits.train_shares(first, step, context)))
+            validation_checks = model.input_checks("validation_data")
+            validation = shares(lambda context: validation_checks.checked(splits.shares("validation", context)))
+            validation_steps = -(-splits.size("validation") // splits.batch_size)
+        with self.several_steps(model, steps), self.lost_workers_told():
             model.fit(
-                splits.train_from(first, step),
+                train,
                 steps_per_epoch=steps,
-                validation_data=splits.validation,
+                validation_data=validation,
+                validation_steps=validation_steps,
                 initial_epoch=first,
                 epochs=last,
                 callbacks=callbacks,
@@ -347,6 +384,16 @@ class Run:
             },
         }
 
+    def save_picture(self, name: str, picture: PIL.Image.Image):
+        """Writes a picture into the run's folder.
+
+        Args:
+            name: name of the file.
+            picture: the picture.
+        """
+        with atomic_file(self.folder / name) as path:
+            picture.save(path)
+
     def finish_table(self, splits: Splits, rows: dict[str, dict[str, float]], *, protocol: str) -> dict:
         """Writes what a run found that evaluates models: a table, as `README.md`, and `metrics.json`; and shows it.
 
@@ -410,8 +457,7 @@ class Run:
         if not self.is_chief:
             return report
         rows = model.preview(batch, seed=self.seed)
-        with atomic_file(self.folder / "samples.png") as path:
-            pictures.preview(rows, data=data).save(path)
+        self.save_picture("samples.png", pictures.preview(rows, data=data))
         # The last row is what the model makes.
         space, values = list(rows.values())[-1]
         audible = isinstance(space, Sound) and space.sample_rate is not None

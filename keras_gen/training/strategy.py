@@ -13,13 +13,13 @@ def choose_strategy(name: str = "auto") -> tf.distribute.Strategy:
 
     Args:
         name: "one" (the default device), "mirrored" (all GPUs of this machine, or all logical CPUs where there is
-            none), "multi_worker" (the machines that TF_CONFIG names), "tpu", or "auto": the first that applies of
-            multi_worker, tpu, mirrored with two GPUs or more, and one.
+            none), "multi_worker" (the machines that TF_CONFIG names), "slurm" (the tasks that srun has started), "tpu",
+            or "auto": the first that applies of multi_worker, tpu, mirrored with two GPUs or more, and one.
 
     Raises:
-        ValueError: if the name is unknown, or "multi_worker" is asked for without TF_CONFIG.
+        ValueError: if the name is unknown, "multi_worker" is asked for without TF_CONFIG, or "slurm" without srun.
     """
-    checks.choice("strategy", name, ("auto", "one", "mirrored", "multi_worker", "tpu"))
+    checks.choice("strategy", name, ("auto", "one", "mirrored", "multi_worker", "slurm", "tpu"))
     workers = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])
     if name == "auto":
         if len(workers) > 1:
@@ -32,6 +32,11 @@ def choose_strategy(name: str = "auto") -> tf.distribute.Strategy:
         if not workers:
             raise ValueError("`strategy` 'multi_worker' needs the variable TF_CONFIG to name the workers.")
         return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "slurm":
+        if "SLURM_STEP_NODELIST" not in os.environ:
+            raise ValueError("`strategy` 'slurm' needs a command that srun starts, once for each task.")
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     if name == "tpu":
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", "local"))
         tf.config.experimental_connect_to_cluster(resolver)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, ImageFiles, header_of, is_image, unreadable
 from keras_gen.export.graphs import as_graph
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, is_local, local_copy, path_of
 from keras_gen.spaces import Levels
 from keras_gen.translation.base import TranslationModel
 
@@ -70,9 +70,9 @@ def translate_folder(
         OSError: if a translation cannot be written.
     """
     verb = Verb.of(model, back, domain)
-    source, output = (pathlib.Path(folder).expanduser() for folder in (source, output))
+    source, output = local_copy(source), path_of(output)
     paths = image_paths(source)
-    if output.resolve().is_relative_to(source.resolve()):
+    if is_local(output) and output.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"`output` must lie outside of the folder {source}, received {output}.")
     targets = [output / path.relative_to(source) for path in paths]
     existing = [path for path in targets if path.exists()]
@@ -179,7 +179,7 @@ def first_images(folder: pathlib.Path, space: Levels, num: int) -> np.ndarray:
     """
     if not isinstance(space, Levels) or space.shape[-1] not in (1, 3):
         raise ValueError(f"`model` must take grey or colour images in levels; it takes {space}.")
-    paths = image_paths(folder)[: checks.positive_int("num", num)]
+    paths = image_paths(local_copy(folder))[: checks.positive_int("num", num)]
     images, bad = ImageFiles(np.array(list(map(str, paths))), space.shape, resized=True).read_all()
     if bad:
         raise ValueError(unreadable(bad))

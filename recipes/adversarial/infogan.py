@@ -113,7 +113,7 @@ def main(
         }
         noise["category"] = np.repeat(np.arange(num_categories, dtype=np.int32), 10)
         rows = model.generate({name: keras.ops.convert_to_tensor(values) for name, values in noise.items()})
-        pictures.picture(model.event_space, rows.numpy()).save(run.folder / "categories.png")
+        run.save_picture("categories.png", pictures.picture(model.event_space, rows.numpy()))
     return run.finish(
         model,
         splits,

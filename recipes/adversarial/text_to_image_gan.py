@@ -122,7 +122,7 @@ def main(
         figures = training.judged_captions(draw, splits, split, num_samples=num_samples, seed=run.seed)
         metrics.setdefault(split, {}).update(figures)
     if run.is_chief:
-        training.sentences_picture(draw, splits, seed=run.seed).save(run.folder / "sentences.png")
+        run.save_picture("sentences.png", training.sentences_picture(draw, splits, seed=run.seed))
     return run.finish(
         model,
         splits,

@@ -171,9 +171,9 @@ def main(
                 "distance from real images": ("frechet_distance",),
             }
             curves = {title: {n: [f.get(n) for f in found] for n in names} for title, names in curves.items()}
-            pictures.line_plots(strengths, curves, label="guidance").save(run.folder / "guidance.png")
+            run.save_picture("guidance.png", pictures.line_plots(strengths, curves, label="guidance"))
         strongly = functools.partial(draw, guidance=max(strengths))
-        training.sentences_picture(strongly, splits, seed=run.seed).save(run.folder / "sentences.png")
+        run.save_picture("sentences.png", training.sentences_picture(strongly, splits, seed=run.seed))
         columns = splits.examples("test", 8)
         x, height = columns["x"].numpy(), splits.event_shape[0]
         missing = np.arange(height)[:, np.newaxis, np.newaxis] >= height // 2
@@ -182,7 +182,7 @@ def main(
             for number in range(1, 4)
         }
         rows = {"image": x, "given": np.where(missing, 0, x), **completed}
-        pictures.labelled_rows(rows, splits.event_space).save(run.folder / "completed.png")
+        run.save_picture("completed.png", pictures.labelled_rows(rows, splits.event_space))
     return run.finish(
         model,
         splits,

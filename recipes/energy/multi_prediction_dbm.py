@@ -93,7 +93,7 @@ def main(
     if run.is_chief and len(splits.event_shape) == 3:
         shown, hidden = x[:10], missing[:10]
         rows = {"data": shown, "known": np.where(hidden, 0.5, shown), "inferred": model.inpaint(shown, hidden).numpy()}
-        restoration.before_after(rows, splits.levels).save(run.folder / "inpainted.png")
+        run.save_picture("inpainted.png", restoration.before_after(rows, splits.levels))
     return run.finish(
         model,
         splits,

@@ -39,7 +39,6 @@ def main(
     import dataclasses
 
     from keras_gen import flows, pictures
-    from keras_gen.files import atomic_file
 
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     model_class = {"planar": flows.PlanarFlow, "radial": flows.RadialFlow}[model]
@@ -58,8 +57,10 @@ def main(
             )
             metrics[f"{layers} layers"] = figures["test"]
         if run.is_chief:
-            with atomic_file(run.folder / "densities.png") as path:
-                pictures.density_plot(compared, training.true_log_density(splits), splits.array("test")).save(path)
+            run.save_picture(
+                "densities.png",
+                pictures.density_plot(compared, training.true_log_density(splits), splits.array("test")),
+            )
     return run.finish(trained, splits, metrics, protocol=training.VECTORS)
 
 

@@ -103,7 +103,7 @@ def main(
     if run.is_chief and num_classes is not None and latent_size > 1:
         batches = list(splits.test)
         codes = np.concatenate([model.encode(x) for x, _ in batches])
-        evaluation.latent_map(codes, np.concatenate([y for _, y in batches])).save(run.folder / "codes.png")
+        run.save_picture("codes.png", evaluation.latent_map(codes, np.concatenate([y for _, y in batches])))
     return run.finish(
         model,
         splits,

@@ -105,7 +105,7 @@ def main(
         )
     if run.is_chief and len(splits.event_shape) == 3:
         shown = {"clean": x_test[:10], "reconstructed": model.reconstruct(x_test[:10]).numpy()}
-        restoration.before_after(shown, splits.levels).save(run.folder / "reconstructions.png")
+        run.save_picture("reconstructions.png", restoration.before_after(shown, splits.levels))
     return run.finish(
         model,
         splits,

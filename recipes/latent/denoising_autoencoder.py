@@ -69,7 +69,7 @@ def main(
             f"{figure}_{name}": value for name, figures in found.items() for figure, value in figures.items()
         }
     if run.is_chief:
-        restoration.before_after(images, splits.levels).save(run.folder / "denoised.png")
+        run.save_picture("denoised.png", restoration.before_after(images, splits.levels))
     return run.finish(
         model,
         splits,

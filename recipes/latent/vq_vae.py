@@ -129,9 +129,9 @@ def main(
     metrics["test"]["prior_epoch"] = stage.training["best_epoch"]
     if run.is_chief:
         shown = {"data": x[:10], "reconstructed": model.reconstruct(x[:10]).numpy()}
-        restoration.before_after(shown, splits.levels).save(run.folder / "reconstructions.png")
+        run.save_picture("reconstructions.png", restoration.before_after(shown, splits.levels))
         new_codes = model.code_prior.sample(100, seed=run.seed).numpy()[..., 0]
-        pictures.picture(model.event_space, model.decode(new_codes).numpy()).save(run.folder / "mean_samples.png")
+        run.save_picture("mean_samples.png", pictures.picture(model.event_space, model.decode(new_codes).numpy()))
     return run.finish(
         model,
         splits,

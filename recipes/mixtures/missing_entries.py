@@ -42,7 +42,6 @@ def main(
 
     from keras_gen import data as data_sets
     from keras_gen import mixtures
-    from keras_gen.files import atomic_file
     from keras_gen.pictures.figures import new_figure, rendered
 
     splits = data_sets.load(data.dataset, columns=data.columns, batch_size=1000, seed=run.seed, standardize=True)
@@ -106,8 +105,7 @@ def main(
         axis.set(xlabel="share of entries missing", ylabel="test log-likelihood (nats)")
         axis.set_ylim(low - (high - low), high + 0.1 * (high - low))
         axis.legend()
-        with atomic_file(run.folder / "missing.png") as path:
-            rendered(figure).save(path)
+        run.save_picture("missing.png", rendered(figure))
     return run.finish_table(
         splits,
         found,

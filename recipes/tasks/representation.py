@@ -48,7 +48,6 @@ def main(
     from sklearn.decomposition import PCA
 
     from keras_gen import evaluation, latent
-    from keras_gen.files import atomic_file
 
     labelled = data.load(batch_size=schedule.batch_size, seed=run.seed, labels=True)
     splits = labelled.unlabelled()
@@ -103,8 +102,7 @@ def main(
     }
     if run.is_chief:
         for name, picture in pictures.items():
-            with atomic_file(run.folder / name) as path:
-                picture.save(path)
+            run.save_picture(name, picture)
     return run.finish(
         model,
         splits,

@@ -53,7 +53,6 @@ def main(
 
     from keras_gen import latent
     from keras_gen.evaluation import restoration
-    from keras_gen.files import atomic_file
 
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     shape = (splits.event_shape, latent_size, splits.levels)
@@ -97,8 +96,7 @@ def main(
         quality = restoration.quality(clean, rows, splits.levels)
         metrics[split] = {f"{f} {name}": value for name, figures in quality.items() for f, value in figures.items()}
     if run.is_chief:
-        with atomic_file(run.folder / "restored.png") as path:
-            restoration.before_after({"clean": clean, **rows}, splits.levels).save(path)
+        run.save_picture("restored.png", restoration.before_after({"clean": clean, **rows}, splits.levels))
     return run.finish(
         model,
         splits,

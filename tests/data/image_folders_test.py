@@ -3,8 +3,10 @@
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 
 from keras_gen import data
+from keras_gen.data.readers import images
 from keras_gen.spaces import ClassLabel, Levels
 
 SPLITS = ("train", "validation", "test")
@@ -207,3 +209,80 @@ def test_channels_can_be_chosen(tmp_path):
 def test_a_wrong_size_gets_a_sentence(classes, image_size, error, sentence):
     with pytest.raises(error, match=sentence):
         data.load(classes, image_size=image_size)
+
+
+@pytest.mark.parametrize("change", ["none", "dynamic"])
+@pytest.mark.parametrize("num_replicas", [2, 4])
+def test_each_worker_opens_the_files_of_its_own_rows(classes, monkeypatch, change, num_replicas):
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    splits = data.load(classes, batch_size=5, seed=3, binarization=change)
+    num_steps, opened = 2 * splits.steps_per_epoch, []
+    decode = images.decoded
+    monkeypatch.setattr(images, "decoded", lambda path, *arguments: opened.append(path) or decode(path, *arguments))
+
+    # Files are counted, so nothing may be read ahead.
+    plain_map = tf.data.Dataset.map
+    monkeypatch.setattr(tf.data.Dataset, "map", lambda dataset, function, **parallel: plain_map(dataset, function))
+    monkeypatch.setattr(tf.data.Dataset, "prefetch", lambda dataset, size: dataset)
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+
+    def shares_of(worker):
+        """Returns the rows of each replica of a worker in each batch, and the files that it opened."""
+        context = tf.distribute.InputContext(2, worker, num_replicas)
+        del opened[:]
+        train = splits.train_shares(1, 0, context).take(num_steps * num_replicas // 2).with_options(options)
+        num_ordered = -(-splits.size("train") // 5) * num_replicas // 2
+        ordered = splits.shares("train", context).take(num_ordered)
+        return list(train.as_numpy_iterator()), list(opened), list(ordered.as_numpy_iterator())
+
+    (first, first_opened, first_ordered), (second, second_opened, second_ordered) = shares_of(0), shares_of(1)
+    of_a_worker = num_replicas // 2
+    for ours, theirs, expected in (
+        (first, second, splits.train_from(1).take(num_steps)),
+        (first_ordered, second_ordered, splits.in_order("train")),
+    ):
+        batches = [
+            np.concatenate([*ours[start : start + of_a_worker], *theirs[start : start + of_a_worker]])
+            for start in range(0, len(ours), of_a_worker)
+        ]
+        for batch, other in zip(batches, expected.as_numpy_iterator(), strict=True):
+            np.testing.assert_array_equal(batch, other)
+    assert {len(x) for x in (*first, *second)} == ({2, 3} if num_replicas == 2 else {1, 2})
+    if change == "none":
+        # Five rows of each batch, in two shares.
+        assert (len(first_opened), len(second_opened)) == (2 * num_steps, 3 * num_steps)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (np.zeros((4, 6, 3), np.uint8), r"it has colours, others have none; `channels=3` keeps them"),
+        (np.zeros((4, 5), np.uint8), r"it has the size \(4, 5\), others \(4, 6\); `image_size` brings all to one"),
+        (np.full((4, 6), 300, np.uint16), r"it has another depth than others"),
+        (None, r"is not a readable image"),
+    ],
+)
+def test_headers_of_many_files_are_read_behind_the_training(classes, monkeypatch, wrong, sentence):
+    monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
+    expected = data.load(classes, batch_size=4)
+    # Of twelve files, every third one, beginning with the first of the folder "a".
+    monkeypatch.setattr(images, "FIRST_HEADERS", 4)
+    read = []
+    header_of = images.header_of
+    monkeypatch.setattr(images, "header_of", lambda path: read.append(path) or header_of(path))
+    splits = data.load(classes, batch_size=4)
+    assert read[:4] == sorted(classes.rglob("*.png"))[::3]
+    np.testing.assert_array_equal(next(iter(splits.train_from(0))), next(iter(expected.train_from(0))))
+
+    path = classes / "a" / "03.png"
+    path.write_bytes(b"no image") if wrong is None else PIL.Image.fromarray(wrong).save(path)
+    checks = []
+    make = images.HeaderCheck
+    monkeypatch.setattr(images, "HeaderCheck", lambda *a, **k: checks.append(make(*a, **k)) or checks[-1])
+    splits = data.load(classes, batch_size=4)
+    checks[0].thread.join()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=sentence) as error:
+        list(splits.test)
+    assert "a/03.png is not a readable image" in str(error.value)

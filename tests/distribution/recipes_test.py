@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -74,21 +75,31 @@ def difference(a: list[np.ndarray], b: list[np.ndarray]) -> float:
 
 
 @pytest.fixture(scope="module")
-def two_workers(tmp_path_factory):
-    """The weights of both workers, by run: that of each recipe, and "killed", of MADE.
-
-    "killed" was begun by other processes, which were killed; these go on with it, and then train the others.
-    """
-    folder, recipe = tmp_path_factory.mktemp("two_workers"), "autoregressive.made"
-    processes = start({"killed": recipe}, folder)
+def interrupted(tmp_path_factory):
+    """The folder of a run of MADE by two workers, of which one was killed."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    processes = start({"killed": "autoregressive.made"}, folder)
     state = folder / "killed" / "checkpoints" / "state.json"
     wait_until(lambda: state.exists() and json.loads(state.read_text())["epoch"] >= 1, processes, folder)
-    kill(processes)
+    kill(processes[:1])
+    # The other one ends by itself.
+    processes[1].wait(HANGS)
+    assert processes[1].returncode == 1
+    (sentence,) = [line for line in (folder / "log-1.txt").read_text().splitlines() if line.startswith("error: ")]
+    assert "another one of 2 replicas is gone" in sentence
+    assert f"goes on from the last checkpoint in {folder / 'killed'}" in sentence
     epoch = json.loads(state.read_text())["epoch"]
     assert 1 <= epoch < 4, "the run ended before it could be killed"
     assert not list(folder.glob("*.npz"))
+    return folder / "killed"
 
-    weights = finish(start({"killed": recipe, **{name: name for name in FLAGS}}, folder), folder)
+
+@pytest.fixture(scope="module")
+def two_workers(interrupted, tmp_path_factory):
+    """The weights of both workers, by run: that of each recipe, and "killed", which goes on with an interrupted one."""
+    folder = tmp_path_factory.mktemp("two_workers")
+    shutil.copytree(interrupted, folder / "killed")
+    weights = finish(start({"killed": "autoregressive.made", **{name: name for name in FLAGS}}, folder), folder)
     assert "Going on after epoch" in (folder / "log-0.txt").read_text()
     return weights
 
@@ -128,7 +139,12 @@ def test_two_workers_equal_each_other_and_one_device(recipe, two_workers, tmp_pa
     assert difference(first, trained_weights(recipe, tmp_path / "alone")) < 1e-5
 
 
-def test_killed_workers_end_as_uninterrupted_ones(two_workers):
+def test_a_lost_worker_ends_the_run_which_two_go_on_with(two_workers):
     first, second = two_workers["killed"]
     assert difference(first, second) == 0.0
     assert difference(first, two_workers["autoregressive.made"][0]) < 1e-6
+
+
+def test_one_worker_goes_on_as_two_do_with_batches_of_the_same_size(two_workers, interrupted):
+    weights = trained_weights("autoregressive.made", interrupted)
+    assert difference(weights, two_workers["autoregressive.made"][0]) < 1e-5

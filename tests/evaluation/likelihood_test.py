@@ -26,6 +26,31 @@ def test_the_mean_is_over_examples_not_batches(bits):
     assert found["nll_standard_error"] == pytest.approx(exact.std(ddof=1) / math.sqrt(50), rel=1e-6)
 
 
+def test_an_evaluation_that_is_killed_goes_on_with_the_same_bits(bits, tmp_path):
+    model = latent.VAE((6,), 2, hidden_units=(8,))
+    batches = tf.data.Dataset.from_tensor_slices(bits).batch(16)
+    expected = evaluation.likelihood(model, batches, num_samples=20)
+    passed = []
+
+    def killed(x):
+        passed.append(x)
+        if len(passed) == 3:
+            raise KeyboardInterrupt
+        return batch_of(x)
+
+    kept = evaluation.Kept(tmp_path / "kept.json", seconds=0.0)
+    batch_of, model.unpack = model.unpack, killed
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.likelihood(model, batches, num_samples=20, kept=kept)
+    assert kept.read().num_batches == 2
+    # Two more batches, on two devices.
+    found = evaluation.likelihood(model, batches, num_samples=20, kept=kept, devices=["CPU:0", "CPU:0"])
+    assert len(passed) == 5
+    assert found == expected
+    kept.remove()
+    assert not list(tmp_path.iterdir())
+
+
 def test_more_samples_tighten_the_bound_of_a_vae(bits):
     model = latent.VAE((6,), 2, hidden_units=(8,))
     batches = tf.data.Dataset.from_tensor_slices(bits).batch(25)

@@ -119,7 +119,8 @@ def test_a_wrong_preset_gets_a_sentence(tmp_path, capsys):
 def test_unknown_names_get_a_sentence():
     with pytest.raises(TypeError, match="`paper` must name arguments of main, received size"):
         training.recipe(paper=dict(size=1))(lambda run, *, width=1: None)
-    with pytest.raises(TypeError, match=r"`epoch` is no argument; expected one of dataset, binarization, .*epochs"):
+    known = "dataset, steps_per_epoch, binarization, .*epochs"
+    with pytest.raises(TypeError, match=f"`epoch` is no argument; expected one of {known}"):
         main(epoch=1)
 
 
@@ -182,7 +183,8 @@ def test_data_are_read_as_their_arguments_say(group, monkeypatch):
     monkeypatch.setattr(data, "load", lambda name, **arguments: (name, arguments))
     name, arguments = group("digits").load(batch_size=7, seed=3)
     assert issubclass(group, Dataset)
-    own = {field.name: field.default for field in dataclasses.fields(group) if field.name != "dataset"}
+    not_read = ("dataset", "steps_per_epoch")
+    own = {field.name: field.default for field in dataclasses.fields(group) if field.name not in not_read}
     assert (name, arguments) == ("digits", {**own, "batch_size": 7, "seed": 3})
 
 

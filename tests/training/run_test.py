@@ -1,25 +1,30 @@
 """Runs: resuming is exact, finished things are safe, and divergence is told."""
 
 import json
+import re
 import shutil
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from eager import eager_steps
 
-from keras_gen import autoregressive, data, training
+from keras_gen import autoregressive, data, files, training
 from keras_gen.core import saving
 from keras_gen.training import callbacks
 from keras_gen.training import run as run_module
+from keras_gen.training.profile import Profile
 
 CONFIG = {"dataset": "digits", "seed": 0}
 
 
-def start(folder, *, epochs, options=training.Options(), learning_rate=0.01, patience=0):
+def start(folder, *, epochs, options=training.Options(), learning_rate=0.01, patience=0, steps_per_epoch=None):
     """Trains a tiny MADE on digits in `folder`, as a recipe does."""
     run = training.Run("autoregressive.made", folder, {**CONFIG, "epochs": epochs}, options)
-    splits = data.load("digits", batch_size=200, binarization="threshold")
+    dataset = training.Images("digits", binarization="threshold", steps_per_epoch=steps_per_epoch)
+    splits = dataset.load(batch_size=200)
     with run.scope():
         model = autoregressive.MADE(splits.event_shape, (16,), num_masks=2)
         run.compile(model, keras.optimizers.Adam(learning_rate), xla=False)
@@ -78,6 +83,31 @@ def test_a_killed_run_ends_with_the_same_bits(uninterrupted, killed, capsys):
         assert {**row, "seconds": None} == {**expected, "seconds": None}
 
 
+def test_a_killed_run_in_a_store_ends_with_the_same_bits(uninterrupted, killed, capsys):
+    pytest.importorskip("upath")
+    whole, _, model = uninterrupted
+    folder = files.path_of("memory://runs/killed")
+    files.upload(killed, folder)
+    try:
+        _, resumed, _ = start(str(folder), epochs=3)
+        assert "Going on after epoch 1 of the run in memory://runs/killed" in capsys.readouterr().out
+        assert_same_bits(model, resumed)
+        here, there = (
+            {file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()}
+            for place in (whole, folder)
+        )
+        timely = {name for name in here | there if name.startswith(("tensorboard", "samples"))}
+        assert here - timely == there - timely >= {"config.json", "log.csv", "checkpoints/state.json"}
+        # Those of both trainings.
+        assert len([name for name in there if name.startswith("tensorboard/train/")]) == 2
+        with pytest.raises(ValueError, match="holds an unfinished run with other arguments"):
+            training.Run("autoregressive.made", str(folder), {**CONFIG, "seed": 1}, training.Options())
+        training.Run("autoregressive.made", str(folder), CONFIG, training.Options(overwrite=True))
+        assert [path.name for path in folder.iterdir()] == ["config.json"]
+    finally:
+        files.remove_folder(folder)
+
+
 def test_several_steps_at_once_end_with_the_same_bits(uninterrupted, killed, monkeypatch):
     folder, _, model = uninterrupted
     steps = []
@@ -94,6 +124,48 @@ def test_several_steps_at_once_end_with_the_same_bits(uninterrupted, killed, mon
     assert_same_bits(model, one_by_one)
     assert [row["val_loss"] for row in history(killed)] == [row["val_loss"] for row in history(folder)]
     assert model.steps_per_execution == one_by_one.steps_per_execution == 1
+
+
+def test_a_profile_tells_what_steps_wait_for_and_changes_no_bit(uninterrupted, tmp_path, monkeypatch, capsys):
+    for name, number in (("WARM_UP", 8), ("MEASURED", 4), ("TRACED", 2)):
+        monkeypatch.setattr(Profile, name, number)
+    _, model, _ = start(tmp_path / "run", epochs=3, options=training.Options(profile=True))
+    assert_same_bits(model, uninterrupted[2])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("profile: ")]
+    shares = dict(re.findall(r"(input|step|callbacks) (\d+)%", line))
+    assert sum(map(int, shares.values())) == pytest.approx(100, abs=1)
+    assert line.endswith(f"Trace in {tmp_path / 'run' / 'tensorboard'} (pip install tensorboard-plugin-profile).")
+    assert list((tmp_path / "run" / "tensorboard").rglob("*.xplane.pb"))
+
+
+def test_a_profile_adds_up_the_times_of_measured_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr(Profile, "WARM_UP", 1)
+    monkeypatch.setattr(Profile, "MEASURED", 3)
+    now = [0.0]
+
+    def passes(seconds, result=None):
+        now[0] += seconds
+        return result
+
+    profile = Profile(tmp_path, tmp_path, clock=lambda: now[0])
+
+    def step(batches):
+        (batch,) = batches
+        return passes(0.25, {"loss": batch})
+
+    profile.set_model(types.SimpleNamespace(train_function=step))
+    profile.on_train_begin()
+    batches = (passes(3.0, number) for number in range(10))
+    for number in range(5):
+        if number in (0, 2):
+            profile.on_epoch_begin(number)
+        assert profile.model.train_function(batches) == {"loss": number}
+        passes(0.5)
+    # Between the second and the third step lies an epoch's end.
+    assert profile.seconds == {"input": 9.0, "step": 0.75, "callbacks": 1.0}
+    assert profile.sentence().startswith(
+        "profile: 3.58e+03 ms a step, of which input 84%, step 7%, callbacks 9%; the run waits for input: more cores"
+    )
 
 
 def test_a_run_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, monkeypatch, capsys):
@@ -119,6 +191,36 @@ def test_a_run_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, monkeypa
             assert {**row, "seconds": None} == {**expected, "seconds": None}
     # What an epoch needed within is gone at its end.
     assert not list((tmp_path / "whole" / "checkpoints").glob("*step*"))
+
+
+def test_epochs_of_some_steps_see_the_same_batches(uninterrupted, tmp_path, monkeypatch):
+    """Three epochs of seven steps, as five of four and the first step of a sixth one; the fifth is killed."""
+    monkeypatch.setattr(run_module, "MOST_STEPS", 1)
+    save = callbacks.Checkpoints.save
+
+    def save_and_die(checkpoints):
+        save(checkpoints)
+        if (checkpoints.state["epoch"], checkpoints.state["step"]) == (4, 2):
+            raise KeyboardInterrupt
+
+    options = training.Options(checkpoint_every="2")
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Checkpoints, "save", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path / "run", epochs=6, options=options, steps_per_epoch=4)
+    seen = []
+    patched = callbacks.Checkpoints.on_train_batch_end
+
+    def at_the_end_of_the_third_pass(checkpoints, batch, logs=None):
+        patched(checkpoints, batch, logs)
+        if (checkpoints.epoch, checkpoints.steps_seen) == (5, 1):
+            seen.append(checkpoints.model.get_weights())
+
+    monkeypatch.setattr(callbacks.Checkpoints, "on_train_batch_end", at_the_end_of_the_third_pass)
+    start(tmp_path / "run", epochs=6, options=options, steps_per_epoch=4)
+    (weights,) = seen
+    for a, b in zip(weights, uninterrupted[2].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_checkpoints_within_an_epoch_come_by_steps_or_by_minutes():
@@ -267,6 +369,28 @@ def test_strategy_names():
         choose_strategy("mirorred")
     with pytest.raises(ValueError, match="needs the variable TF_CONFIG"):
         choose_strategy("multi_worker")
+
+
+def test_tasks_of_slurm_are_workers(monkeypatch):
+    from keras_gen.training.strategy import choose_strategy
+
+    with pytest.raises(ValueError, match="`strategy` 'slurm' needs a command that srun starts"):
+        choose_strategy("slurm")
+    surroundings = {
+        "SLURM_PROCID": "1",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_NODELIST": "node[07,12]",
+        "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+        "SLURM_JOB_ID": "5",
+    }
+    for name, value in surroundings.items():
+        monkeypatch.setenv(name, value)
+    resolvers = []
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda **given: resolvers.append(given))
+    choose_strategy("slurm")
+    resolver = resolvers[0]["cluster_resolver"]
+    assert resolver.cluster_spec().as_dict() == {"worker": ["node07:8888", "node12:8888"]}
+    assert (resolver.task_type, resolver.task_id) == ("worker", 1)
 
 
 def test_a_stage_has_checkpoints_curve_and_pictures_of_its_own_and_goes_on_from_them(uninterrupted, steps_run_eagerly):

@@ -1,5 +1,6 @@
 """Folders of images or of sounds, whose subfolders are splits and classes."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -27,7 +28,12 @@ def read_folder(
     Raises:
         ValueError: if there are no files, or of both kinds.
     """
-    sounds, images = (files_by_split(folder, suffixes) for suffixes in ((".wav",), IMAGE_SUFFIXES))
+    found = files_by_split(folder, (".wav", *IMAGE_SUFFIXES))
+    sounds, images = {}, {}
+    for split, files in found.items():
+        for path, name in files.items():
+            kind = sounds if path.suffix.lower() == ".wav" else images
+            kind.setdefault(split, {})[path] = name
     if not sounds and not images:
         raise ValueError(f"`name`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) and no .wav file.")
     if sounds and images:
@@ -57,9 +63,12 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
     files = {}
     for split, found in roots.items():
         for root in found:
-            for path in sorted(root.rglob("*")):
-                # macOS keeps notes in files whose names begin with `._`.
-                if path.suffix.lower() in suffixes and not path.name.startswith("._"):
-                    subfolder = path.parent.relative_to(root)
-                    files.setdefault(split, {})[path] = "/".join(subfolder.parts)
-    return files
+            # Quicker than `rglob`, by which a hundred thousand files take seconds.
+            for place, folders, names in os.walk(root):
+                subfolder = "/".join(pathlib.Path(place).relative_to(root).parts)
+                folders.sort()
+                for name in names:
+                    # macOS keeps notes in files whose names begin with `._`.
+                    if name.lower().endswith(suffixes) and not name.startswith("._"):
+                        files.setdefault(split, {})[pathlib.Path(place, name)] = subfolder
+    return {split: dict(sorted(found.items())) for split, found in files.items()}

@@ -9,6 +9,7 @@ import dataclasses
 import math
 import pathlib
 import sys
+import threading
 
 import numpy as np
 import PIL.Image
@@ -29,6 +30,9 @@ GREY_MODES = ("1", "L", "LA", "La", *DEEP_MODES)
 
 #: Number of channels to Pillow's mode of images of bytes.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+#: Headers of a folder's files that are read before the first batch, about so many of more than twice as many.
+FIRST_HEADERS = 10_000
 
 #: Files that an error names, at most.
 NAMED_FILES = 10
@@ -104,6 +108,44 @@ def reason(error: Exception, path: pathlib.Path | str) -> str:
     return str(error).replace(f" {str(path)!r}", "") or type(error).__name__
 
 
+class HeaderCheck:
+    """Reads the headers of files behind the training that has begun, and keeps the sentence about those that are wrong.
+
+    Args:
+        paths: the files.
+        expected: what the headers of other files say.
+        any_size: whether images may have other sizes than that.
+        any_colour: whether images may have colours where the others have none.
+    """
+
+    def __init__(self, paths: list[pathlib.Path], expected: Header, *, any_size: bool, any_colour: bool):
+        self.sentence = None
+        self.expected, self.any_size, self.any_colour = expected, any_size, any_colour
+        self.thread = threading.Thread(target=self.run, args=(paths,), daemon=True)
+        self.thread.start()
+
+    def run(self, paths: list[pathlib.Path]):
+        bad = {}
+        for path in paths:
+            found = header_of(path)
+            why = found if isinstance(found, str) else self.difference(found)
+            if why:
+                bad[str(path)] = why
+                self.sentence = unreadable(bad)
+                if len(bad) == NAMED_FILES:
+                    return
+
+    def difference(self, header: Header) -> str | None:
+        """Returns how a header differs from what is expected, or None."""
+        if not self.any_size and header.size != self.expected.size:
+            return f"it has the size {header.size}, others {self.expected.size}; `image_size` brings all to one"
+        if not self.any_colour and header.grey < self.expected.grey:
+            return "it has colours, others have none; `channels=3` keeps them"
+        if header.deep != self.expected.deep and (self.expected.deep or self.expected.grey):
+            return "it has another depth than others, 8 bits or 16"
+        return None
+
+
 class ImageFiles:
     """Images that are read from their files whenever they are needed.
 
@@ -113,6 +155,7 @@ class ImageFiles:
         resized: whether the images are brought to that size; otherwise they must have it.
         half: which half of each file is the image, "left" or "right"; None for all of it.
         deep: whether levels have 16 bits; 8 otherwise.
+        check: what still reads the headers of the files.
     """
 
     def __init__(
@@ -123,6 +166,7 @@ class ImageFiles:
         resized: bool,
         half: str | None = None,
         deep: bool = False,
+        check: HeaderCheck | None = None,
     ):
         self.paths = paths
         self.path_tensor = tf.constant(paths)
@@ -130,6 +174,7 @@ class ImageFiles:
         self.resized = resized
         self.half = half
         self.deep = deep
+        self.check = check
 
     @property
     def dtype(self) -> np.dtype:
@@ -140,7 +185,8 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, rows):
-        return ImageFiles(self.paths[rows], self.shape, resized=self.resized, half=self.half, deep=self.deep)
+        arguments = {"resized": self.resized, "half": self.half, "deep": self.deep, "check": self.check}
+        return ImageFiles(self.paths[rows], self.shape, **arguments)
 
     def gather(self, indices):
         """Reads the images at an int64 tensor of indices."""
@@ -151,8 +197,10 @@ class ImageFiles:
         """Reads images from an array of paths.
 
         Raises:
-            ValueError: if one cannot be read.
+            ValueError: if one cannot be read, or one of the set is known by now to be none of it.
         """
+        if self.check is not None and self.check.sentence is not None:
+            raise ValueError(self.check.sentence)
         images = [self.read(path.decode()) for path in paths]
         for path, image in zip(paths, images, strict=True):
             if isinstance(image, str):
@@ -270,7 +318,10 @@ def image_column(
     size = None if image_size is None else full_size(image_size)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         all_paths = [path for files in paths.values() for path in files]
-        headers = dict(zip(all_paths, pool.map(header_of, all_paths), strict=True))
+        # Of very many files, those of some places tell what the others are; these are read behind the training.
+        apart = len(all_paths) // FIRST_HEADERS if bad_files != "skip" else 0
+        first = all_paths[:: max(1, apart)]
+        headers = dict(zip(first, pool.map(header_of, first), strict=True))
     bad = {str(path): found for path, found in headers.items() if isinstance(found, str)}
     good = {path: found for path, found in headers.items() if not isinstance(found, str)}
     if bad and not (rule.skip and good):
@@ -278,6 +329,7 @@ def image_column(
         bad |= {str(path): why for path in good if isinstance(why := decoded(path, 3), str)}
         rule.apply(bad, len(all_paths))
     size = size or common_size(good, half)
+    given = channels
     if channels is None:
         channels = 1 if all(header.grey for header in good.values()) else 3
     elif channels not in MODES:
@@ -288,14 +340,23 @@ def image_column(
         raise ValueError(f"`name`: images must have one depth; {first} has 16 bits, but {other} has 8.")
 
     shape = (*size, channels)
-    kept = {split: [path for path in files if path in good] for split, files in paths.items()}
+    known_bad = {path for path, header in headers.items() if isinstance(header, str)}
+    kept = {split: [path for path in files if path not in known_bad] for split, files in paths.items()}
+    fits = math.prod(shape) * (1 + deep) * (len(all_paths) - len(known_bad)) <= columns.MEMORY_LIMIT
+    check = None
+    if apart > 1:
+        rest = [path for path in all_paths if path not in headers]
+        expected = Header(common_size(good, None) if image_size is None else size, channels == 1, deep)
+        check = HeaderCheck(rest, expected, any_size=image_size is not None, any_colour=given is not None)
+    arguments = {"resized": image_size is not None, "half": half, "deep": deep, "check": check}
     found = {
-        split: ImageFiles(
-            np.array(list(map(str, files)), str), shape, resized=image_size is not None, half=half, deep=deep
-        )
-        for split, files in kept.items()
+        split: ImageFiles(np.array(list(map(str, files)), str), shape, **arguments) for split, files in kept.items()
     }
-    if math.prod(shape) * (1 + deep) * len(good) <= columns.MEMORY_LIMIT:
+    if fits:
+        if check is not None:
+            check.thread.join()
+            if check.sentence is not None:
+                raise ValueError(check.sentence)
         read = {split: files.read_all() for split, files in found.items()}
         bad |= {path: why for _, bad_ones in read.values() for path, why in bad_ones.items()}
         found = {split: images for split, (images, _) in read.items()}

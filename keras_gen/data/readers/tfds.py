@@ -4,7 +4,6 @@ import dataclasses
 import difflib
 import math
 import os
-import pathlib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -16,6 +15,7 @@ from keras_gen.data import audio, columns
 from keras_gen.data.readers.images import full_size, resized
 from keras_gen.data.readers.sounds import of_one_length, reading_of
 from keras_gen.data.records import RecordFiles, Records
+from keras_gen.files import local_copy
 from keras_gen.spaces import ClassLabel, Levels
 
 
@@ -150,7 +150,7 @@ def stored(builder, names: list[str], feature: str, decode, spec: tf.TensorSpec)
     found = {}
     for split in names:
         info = builder.info.splits[split]
-        files = RecordFiles.of([pathlib.Path(path) for path in info.filepaths], info.shard_lengths)
+        files = RecordFiles.of([local_copy(str(path)) for path in info.filepaths], info.shard_lengths)
         rows = np.arange(len(files.places))
         found[split] = {"x": Records(files, value_of, spec, rows)}
         if label_spaces(builder):
