@@ -32,4 +32,5 @@ def models() -> dict[str, pathlib.Path]:
 
 def located(name: str | pathlib.Path) -> str | pathlib.Path:
     """Returns the folder of a trained model, given its name; and a path, or anything else, as it is."""
-    return models().get(str(name), name) if not pathlib.Path(name).exists() else name
+    is_path = "://" in str(name) or pathlib.Path(name).exists()
+    return name if is_path else models().get(str(name), name)
