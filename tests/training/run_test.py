@@ -259,15 +259,15 @@ def test_the_log_has_one_row_an_epoch_and_the_loss_falls(uninterrupted):
 
 
 def test_the_best_epoch_is_the_result(tmp_path, steps_run_eagerly):
-    # A learning rate this large makes the last epoch worse than the first.
-    run, model, splits = start(tmp_path / "run", epochs=6, learning_rate=0.5, patience=2)
+    # A learning rate this large makes an epoch worse than the one before it.
+    run, model, splits = start(tmp_path / "run", epochs=6, learning_rate=0.5, patience=1)
     losses = [row["val_loss"] for row in history(tmp_path / "run")]
     assert run.training["best_epoch"] == 1 + int(np.argmin(losses))
-    assert len(losses) == min(6, run.training["best_epoch"] + 2)
+    assert run.training["best_epoch"] + 1 == len(losses) < 6
     result = model.evaluate(splits.validation, verbose=0, return_dict=True)["loss"]
     assert result == pytest.approx(min(losses), rel=1e-5)
     # Stopped is stopped: the same command does not train any further.
-    again, _, _ = start(tmp_path / "run", epochs=6, learning_rate=0.5, patience=2)
+    again, _, _ = start(tmp_path / "run", epochs=6, learning_rate=0.5, patience=1)
     assert again.training["epochs"] == len(losses)
 
 
