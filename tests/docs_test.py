@@ -10,7 +10,6 @@ import subprocess
 import sys
 
 import pytest
-import tensorflow as tf
 import yaml
 
 from benchmarks import tables
@@ -24,17 +23,9 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture
-def functions_run_eagerly(page):
-    """Functions run operation by operation where a page's trainings are shorter than it takes to trace them."""
-    tf.config.run_functions_eagerly(page in ("docs/adversarial_networks.md", "docs/translation.md"))
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.mark.filterwarnings("ignore:the Parzen width")
 @pytest.mark.parametrize("page", [page for page, text in PAGES.items() if blocks(text, "python")])
-def test_examples_run(page, functions_run_eagerly, tmp_path, monkeypatch):
+def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     for example in blocks(PAGES[page], "python"):
