@@ -154,6 +154,9 @@ def claim(folder: pathlib.Path, request: dict, overwrite: bool):
             "replaces it."
         )
     write_json(folder / REQUEST, request)
+    # What a process that was killed has begun to write.
+    for begun in folder.glob(".*-of-*.npy-*"):
+        remove_folder(begun)
 
 
 def write_json(path: pathlib.Path, value: dict):

@@ -53,11 +53,14 @@ def test_a_killed_call_goes_on_with_the_same_draws(model, whole, tmp_path):
 
     with pytest.raises(ValueError, match="a part of samples of another request, which differs in seed;"):
         sample_to_folder(model, folder, 25, **{**ARGUMENTS, "seed": 4})
+    # A process that is killed leaves the file that it is writing, in a folder of its own.
+    (folder / ".00001-of-00003.npy-x1y2").mkdir()
     totals = []
     files = sample_to_folder(
         model, folder, 25, **ARGUMENTS, progress=lambda batches, total: totals.append(total) or batches
     )
     assert totals == [5]
+    assert not list(folder.glob(".*"))
     assert files[0].stat().st_mtime_ns == first.st_mtime_ns
     for file, expected in zip(files, whole, strict=True):
         np.testing.assert_array_equal(np.load(file), expected)

@@ -211,8 +211,7 @@ def test_a_wrong_size_gets_a_sentence(classes, image_size, error, sentence):
         data.load(classes, image_size=image_size)
 
 
-@pytest.mark.parametrize("change", ["none", "dynamic"])
-@pytest.mark.parametrize("num_replicas", [2, 4])
+@pytest.mark.parametrize(("change", "num_replicas"), [("none", 2), ("dynamic", 4)])
 def test_each_worker_opens_the_files_of_its_own_rows(classes, monkeypatch, change, num_replicas):
     monkeypatch.setattr("keras_gen.data.columns.MEMORY_LIMIT", 0)
     splits = data.load(classes, batch_size=5, seed=3, binarization=change)

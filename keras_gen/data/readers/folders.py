@@ -61,14 +61,18 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
     if not (folder / "train").is_dir():
         roots = {"all": [folder]}
     files = {}
-    for split, found in roots.items():
-        for root in found:
-            # Quicker than `rglob`, by which a hundred thousand files take seconds.
-            for place, folders, names in os.walk(root):
-                subfolder = "/".join(pathlib.Path(place).relative_to(root).parts)
-                folders.sort()
-                for name in names:
-                    # macOS keeps notes in files whose names begin with `._`.
-                    if name.lower().endswith(suffixes) and not name.startswith("._"):
-                        files.setdefault(split, {})[pathlib.Path(place, name)] = subfolder
-    return {split: dict(sorted(found.items())) for split, found in files.items()}
+    for split, folders in roots.items():
+        for root in folders:
+            # Quicker than `rglob` and than comparing paths, by which a hundred thousand files take seconds.
+            entries = []
+            for place, _, names in os.walk(root):
+                parts = pathlib.Path(place).relative_to(root).parts
+                # macOS keeps notes in files whose names begin with `._`.
+                entries += [
+                    ((*parts, name), os.path.join(place, name))
+                    for name in names
+                    if name.lower().endswith(suffixes) and not name.startswith("._")
+                ]
+            for parts, path in sorted(entries):
+                files.setdefault(split, {})[pathlib.Path(path)] = "/".join(parts[:-1])
+    return files
