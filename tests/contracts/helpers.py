@@ -24,18 +24,13 @@ class Contract:
 
 @contextlib.contextmanager
 def traced():
-    """Runs functions as graphs, as they do outside of the contracts, but unoptimised ones.
-
-    TensorFlow rewrites a graph before it first runs. That takes longer than to run such small ones a few times.
-    """
+    """Runs functions as graphs, as they do outside of the contracts."""
     eager = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(False)
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     try:
         yield
     finally:
         tf.config.run_functions_eagerly(eager)
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 def randomise(model, scale=0.5, seed=0):
