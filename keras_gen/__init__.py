@@ -4,6 +4,26 @@ Importing this package is instant: TensorFlow is loaded with the first family or
 """
 
 import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from keras_gen import adversarial as adversarial
+    from keras_gen import autoregressive as autoregressive
+    from keras_gen import data as data
+    from keras_gen import energy as energy
+    from keras_gen import evaluation as evaluation
+    from keras_gen import export as export
+    from keras_gen import flows as flows
+    from keras_gen import latent as latent
+    from keras_gen import layers as layers
+    from keras_gen import mixtures as mixtures
+    from keras_gen import pictures as pictures
+    from keras_gen import shipped as shipped
+    from keras_gen import spaces as spaces
+    from keras_gen import training as training
+    from keras_gen import translation as translation
+    from keras_gen.core.saving import load_model as load_model
+    from keras_gen.core.saving import save_model as save_model
 
 __version__ = "0.1.0"
 
