@@ -27,11 +27,6 @@ tf.config.set_logical_device_configuration(
 FIRST = ("tests/distribution/", "tests/training/", "tests/docs_test.py")
 
 
-def pytest_xdist_auto_num_workers(config):
-    """One process more than there are cores: some tests wait for processes of their own."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
