@@ -352,6 +352,9 @@ def evaluate(
             the run.
         seed: seed of these samples.
     """
+    for name, value in {"batch_size": batch_size, "num_samples": num_samples}.items():
+        if value is not None:
+            checks.positive_int(name, value)
     arguments, reading = arguments_of_run(folder)
     load_tensorflow()
 

@@ -472,6 +472,8 @@ def test_a_file_alone_tells_the_rate_of_its_sound(tmp_path, monkeypatch, capsys)
         (["train", "made", "--dataset", "digitz"], "--dataset 'digitz' is unknown; did you mean digits"),
         (["sample", "nowhere"], "does not exist"),
         (["sample", "nowhere", "--num-samples", "0"], "--num-samples must be at least 1, received 0"),
+        (["evaluate", "nowhere", "--num-samples", "0"], "--num-samples must be at least 1, received 0"),
+        (["evaluate", "nowhere", "--batch-size", "0"], "--batch-size must be at least 1, received 0"),
         (["sample", "nowhere", "--num-samples", "-1"], "--num-samples must be at least 1, received -1"),
         (["sample", "nowhere", "--output", "x.gif"], "--output '.gif' is unknown"),
         (["info", "nowhere"], "holds no finished run"),

@@ -296,8 +296,14 @@ class Splits:
     # Sets made of this one
 
     def in_epochs_of(self, steps: int | None) -> "Splits":
-        """Returns the set with epochs of a number of training batches, the same ones; None for a pass through all."""
-        return dataclasses.replace(self, epoch_steps=steps and checks.positive_int("steps_per_epoch", steps))
+        """Returns the set with epochs of a number of training batches, the same ones; None for a pass through all.
+
+        Raises:
+            TypeError: if `steps` is neither None nor a whole number.
+            ValueError: if it is below 1.
+        """
+        steps = None if steps is None else checks.positive_int("steps_per_epoch", steps)
+        return dataclasses.replace(self, epoch_steps=steps)
 
     def binarized(self, how: str) -> "Splits":
         """Returns the set with grey levels turned into bits.

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_gen import checks
 from keras_gen.core import Model
 from keras_gen.evaluation import feature_statistics
 from keras_gen.evaluation.classifier import Classifier
@@ -73,7 +74,8 @@ def sound_quality(
         ValueError: if there are too few sounds, or they are not what the judge takes.
     """
     if isinstance(source, Model):
-        source = np.concatenate(list(sample_batches(source, num_samples or len(data), 100, seed)))
+        num_samples = len(data) if num_samples is None else checks.positive_int("num_samples", num_samples)
+        source = np.concatenate(list(sample_batches(source, num_samples, 100, seed)))
     real, samples = (image_features(sounds, judge, batch_size=100) for sounds in (data, source))
     of_data = {"score": score_of(real), **sound_faults(data)}
     return {

@@ -135,3 +135,11 @@ def test_dequantized_levels_lie_above_their_level_by_uniform_noise(digits):
     assert noise.var() == pytest.approx(1 / 12, rel=0.02)
     np.testing.assert_array_equal(real.array("train"), data.dequantized(digits, seed=1).array("train"))
     assert np.any(real.array("train") != data.dequantized(digits, seed=2).array("train"))
+
+
+@pytest.mark.parametrize(("steps", "error"), [(0, ValueError), (-3, ValueError), (1.5, TypeError)])
+def test_epochs_have_at_least_one_step(digits, steps, error):
+    assert digits.in_epochs_of(None).steps_per_epoch == digits.steps_per_pass
+    assert digits.in_epochs_of(3).steps_per_epoch == 3
+    with pytest.raises(error, match="`steps_per_epoch` must be"):
+        digits.in_epochs_of(steps)
