@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_gen import checks, shipped
-from keras_gen.console import load_tensorflow, plain_exit, without_debug
+from keras_gen.console import load_tensorflow, plain_exit, tracked, without_debug
 from keras_gen.files import atomic_file, json_text, path_of
 
 #: Arguments of a run that say how data are read.
@@ -181,12 +181,8 @@ def sample(
         raise ValueError(f"`caption` must be left out: {folder} holds a {type(model).__name__}, which takes none.")
     what = "means" if options.get("mean") else "samples"
     if not output.suffix:
-        import rich.console
-        import rich.progress
-
         from keras_gen.sample_shards import sample_to_folder
 
-        console = rich.console.Console(stderr=True)
         files = sample_to_folder(
             model,
             output,
@@ -196,7 +192,7 @@ def sample(
             batch_size=batch_size,
             shard_size=shard_size,
             overwrite=overwrite,
-            progress=lambda batches, total: rich.progress.track(batches, "sampling", total=total, console=console),
+            progress=lambda batches, total: tracked(batches, "sampling", total),
             **options,
         )
         shape = tuple(model.event_shape)
@@ -247,8 +243,6 @@ def translate(
         overwrite: replace files that exist.
     """
     load_tensorflow()
-    import rich.console
-    import rich.progress
 
     import keras_gen
     from keras_gen.translation import TranslationModel, translate_folder
@@ -259,7 +253,6 @@ def translate(
     chosen = None
     if domain:
         chosen = domain[0] if model.domain_space is not None and model.domain_space.shape == () else domain
-    console = rich.console.Console(stderr=True)
     report = translate_folder(
         model,
         input,
@@ -268,7 +261,7 @@ def translate(
         back=back,
         batch_size=batch_size,
         overwrite=overwrite,
-        progress=lambda batches: rich.progress.track(batches, "translating", console=console),
+        progress=lambda batches: tracked(batches, "translating"),
     )
     print(f"{output}: {report.translated} images, translated by the {type(model).__name__} from {folder}")
     if report.resized:
@@ -429,8 +422,6 @@ def score(
     checks.positive_int("num_samples", num_samples)
     load_tensorflow()
     import pandas as pd
-    import rich.console
-    import rich.progress
 
     from keras_gen import data, evaluation
     from keras_gen.evaluation.scores import training_scores
@@ -442,7 +433,6 @@ def score(
     if reading.pop("standardize", None) is True:
         raise ValueError(f"`folder` {folder} holds a run that does not tell its data's means and deviations.")
     described = data_of_run(folder)
-    console = rich.console.Console(stderr=True)
 
     def scored(examples: data.NewExamples, title: str):
         """Yields parts of examples with their figures, under a bar."""
@@ -450,7 +440,7 @@ def score(
         parts, kept = itertools.tee(examples)
         found = evaluation.scores(model, (part.columns for part in parts), **settings)
         total = examples.num_examples and -(-examples.num_examples // batch_size)
-        yield from rich.progress.track(zip(kept, found, strict=True), title, total=total, console=console)
+        yield from tracked(zip(kept, found, strict=True), title, total)
 
     def examples_of(name: str) -> data.NewExamples:
         return data.NewExamples(

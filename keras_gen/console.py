@@ -1,4 +1,4 @@
-"""How commands end, with a sentence and an exit status instead of a traceback; and the tables that they print."""
+"""How commands end, with a sentence and an exit status in place of a traceback; the tables and bars that they show."""
 
 import contextlib
 import io
@@ -8,7 +8,10 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -144,3 +147,19 @@ def hushed() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(visible, 2)
             os.close(visible)
+
+
+def tracked(items: Iterable[T], title: str, total: int | None = None, *, transient: bool = False) -> Iterator[T]:
+    """Yields items, and shows how many have been.
+
+    Args:
+        items: the items.
+        title: what is done with them.
+        total: their number; None takes their length, if they have one.
+        transient: whether what is shown disappears in the end.
+    """
+    import rich.console
+    import rich.progress
+
+    console = rich.console.Console(stderr=True)
+    yield from rich.progress.track(items, title, total=total, console=console, transient=transient)

@@ -142,6 +142,12 @@ def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             path.fs.put_file(str(temporary), path.path)
 
 
+def write_json(path: str | os.PathLike, value) -> None:
+    """Writes figures as a file of JSON, which appears whole, as `json_text` has them."""
+    with atomic_file(path) as beside:
+        beside.write_text(json_text(value) + "\n", encoding="utf-8")
+
+
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields an empty folder to fill, which becomes `path`, not there before, when the block ends without an error.

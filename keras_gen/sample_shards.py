@@ -127,7 +127,7 @@ def sample_to_folder(
             for _ in shard.batches(batch_size):
                 opened.write(next(drawn).astype(request["dtype"]).tobytes())
     listed = [{"file": file.name, "num_samples": shard.size} for shard, file in zip(shards, files, strict=True)]
-    write_json(folder / INDEX, {**request, "shards": listed})
+    write_exactly(folder / INDEX, {**request, "shards": listed})
     return files
 
 
@@ -153,13 +153,14 @@ def claim(folder: pathlib.Path, request: dict, overwrite: bool):
             f"`output` {folder} holds a part of samples of another request, which differs in {changed}; --overwrite "
             "replaces it."
         )
-    write_json(folder / REQUEST, request)
+    write_exactly(folder / REQUEST, request)
     # What a process that was killed has begun to write.
     for begun in folder.glob(".*-of-*.npy-*"):
         remove_folder(begun)
 
 
-def write_json(path: pathlib.Path, value: dict):
+def write_exactly(path: pathlib.Path, value: dict):
+    """Writes what is read again and compared, an infinite option too, which `files.write_json` would make null."""
     with atomic_file(path) as beside:
         beside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 

@@ -204,23 +204,19 @@ class NoiseDriven(GenerativeModel):
         """`generate` as a graph, which draws and the exports of any number of examples share."""
         return tf.function(self.generate, autograph=False, reduce_retracing=True)
 
-    def generate_inputs(self) -> dict[str, tf.TensorSpec]:
-        """Returns the inputs of the signature `generate`: noise, and a condition of a conditional model."""
+    def signatures(self):
+        """Adds `generate`."""
         noise = {
             name: tf.TensorSpec((None, *source.event_shape), source.dtype, name)
             for name, source in self.noise_distributions().items()
         }
-        return {**noise, **self.specs("condition")}
-
-    def signatures(self):
-        """Adds `generate`."""
 
         def generate(condition=None, **noise):
             # In a graph for a fixed number of examples, every shape is known.
             is_fixed = next(iter(noise.values())).shape[0] is not None
             return {"x": (self.generate if is_fixed else self.compiled_generate)(noise, condition)}
 
-        return {**super().signatures(), "generate": Signature(generate, self.generate_inputs())}
+        return {**super().signatures(), "generate": Signature(generate, {**noise, **self.specs("condition")})}
 
     def example_input(self, name, spec, num, seed):
         """Adds the model's own noise."""

@@ -25,7 +25,7 @@ from keras_gen import evaluation, export, pictures
 from keras_gen.console import markdown_table
 from keras_gen.core import Model, saving
 from keras_gen.data import Splits
-from keras_gen.files import atomic_file, is_local, json_text, path_of, remove_folder
+from keras_gen.files import atomic_file, is_local, path_of, remove_folder, write_json
 from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
 from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN, Upload
@@ -411,8 +411,7 @@ class Run:
             table = markdown_table(rows)
             with atomic_file(self.folder / "README.md") as path:
                 path.write_text(f"# {self.name} on {splits.name}\n\n{table}\n{protocol}\n", encoding="utf-8")
-            with atomic_file(self.folder / "metrics.json") as path:
-                path.write_text(json_text(report) + "\n", encoding="utf-8")
+            write_json(self.folder / "metrics.json", report)
             print(f"{table}\nIn {self.folder}: metrics.json, README.md")
         return report
 
@@ -471,8 +470,7 @@ class Run:
         with atomic_file(self.folder / "README.md") as path:
             path.write_text(model_card(self.name, self.config, model, report, metrics), encoding="utf-8")
         # Written last: a folder with this file holds a finished run.
-        with atomic_file(self.folder / "metrics.json") as path:
-            path.write_text(json_text(report) + "\n", encoding="utf-8")
+        write_json(self.folder / "metrics.json", report)
         for split, results in metrics.items():
             print(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in results.items()))
         print(f"In {self.folder}:")

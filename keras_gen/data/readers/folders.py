@@ -71,7 +71,7 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
                 entries += [
                     ((*parts, name), os.path.join(place, name))
                     for name in names
-                    if name.lower().endswith(suffixes) and not name.startswith("._")
+                    if os.path.splitext(name)[1].lower() in suffixes and not name.startswith("._")
                 ]
             for parts, path in sorted(entries):
                 files.setdefault(split, {})[pathlib.Path(path)] = "/".join(parts[:-1])

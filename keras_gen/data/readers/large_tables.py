@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-import rich.console
-import rich.progress
 
+from keras_gen.console import tracked
 from keras_gen.data import columns
 from keras_gen.data.columns import Reading
 from keras_gen.data.readers.tables import frames_of, is_packed, read_frame, suffix_of
@@ -108,7 +107,5 @@ def names_of(path: pathlib.Path, arguments: dict) -> tuple[str, ...]:
 
 
 def shown(path: pathlib.Path, what: str) -> Iterator[pd.DataFrame]:
-    """Yields a table in parts, and shows that there is progress."""
-    console = rich.console.Console(stderr=True)
-    frames = frames_of(path, ROWS_AT_ONCE)
-    yield from rich.progress.track(frames, f"{what} {path.name}", total=None, console=console, transient=True)
+    """Returns a table in parts, and shows that there is progress."""
+    return tracked(frames_of(path, ROWS_AT_ONCE), f"{what} {path.name}", transient=True)
