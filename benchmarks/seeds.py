@@ -16,10 +16,10 @@ import sys
 import tyro
 
 from keras_gen.console import markdown_table
-from keras_gen.files import atomic_file, json_text
+from keras_gen.files import write_json
 
-#: What is the same in all runs, or of no interest over several.
-LEFT_OUT = ("arguments", "seed", "validation", "test")
+#: What is told of all runs together, or of no interest over several.
+LEFT_OUT = ("arguments", "seed", "validation", "test", "cross_validation", "training_seconds", "duration_seconds")
 
 
 def over_seeds(runs: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
@@ -32,7 +32,7 @@ def over_seeds(runs: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
         Split to figure to "mean", "standard_deviation" and, over the runs, "values".
     """
     found = {}
-    for split in ("validation", "test"):
+    for split in ("validation", "test", "cross_validation"):
         figures = [run.get(split, {}) for run in runs]
         for name, value in figures[0].items():
             values = [each.get(name) for each in figures]
@@ -43,6 +43,25 @@ def over_seeds(runs: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
                     "values": values,
                 }
     return found
+
+
+def report(runs: list[dict]) -> dict:
+    """Returns one report of several runs that differ in their seeds alone: what is the same in all, and the figures.
+
+    Args:
+        runs: what `metrics.json` of each run holds.
+
+    Returns:
+        "seeds", "training_seconds" as their mean, what else all runs have in common, and `over_seeds`.
+    """
+    same = {name: value for name, value in runs[0].items() if all(run.get(name) == value for run in runs)}
+    return {
+        **{name: value for name, value in same.items() if name not in LEFT_OUT},
+        "arguments": {name: value for name, value in runs[0]["arguments"].items() if name not in ("seed", "folder")},
+        "seeds": [run["seed"] for run in runs],
+        "training_seconds": statistics.fmean(run["training_seconds"] for run in runs),
+        **over_seeds(runs),
+    }
 
 
 def main(
@@ -79,12 +98,8 @@ def main(
     }
     print(markdown_table(rows))
     if output is not None:
-        same = {name: value for name, value in runs[0].items() if name not in LEFT_OUT and runs[-1].get(name) == value}
-        arguments = {name: value for name, value in runs[0]["arguments"].items() if name not in ("seed", "folder")}
         output.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(output) as file:
-            report = {**same, "arguments": arguments, "seeds": list(seeds), **figures}
-            file.write_text(json_text(report) + "\n", encoding="utf-8")
+        write_json(output, report(runs))
 
 
 if __name__ == "__main__":

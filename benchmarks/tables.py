@@ -5,7 +5,7 @@ python -m benchmarks.tables --check    says which differ, and ends with status 1
 
 A table stands between the lines `<!-- table: NAME -->` and `<!-- end -->`. What is in results/ made it:
 
-- results/FAMILY/*.json and saved_models/*/*/metrics.json, which runs wrote;
+- results/FAMILY/*.json and saved_models/*/*/metrics.json, which runs wrote, or benchmarks/seeds.py of several runs;
 - results/models.json, the classes of each family, their papers and recipes, and which figures of which run count;
 - results/papers.json, what papers have, of which network;
 - results/signatures.json, what exports of each class have (python -m benchmarks.signatures);
@@ -115,19 +115,27 @@ def data_of(report: dict) -> str:
     return name
 
 
+def over_seeds(value) -> tuple[float, float | None]:
+    """Returns the mean of a figure and its standard deviation over seeds, None where a single seed was run."""
+    return (value["mean"], value["standard_deviation"]) if isinstance(value, dict) else (value, None)
+
+
 def entry(row: dict) -> dict:
     """Returns what a table says of a run: data, settings, protocol, seeds, minutes, weights and figure."""
     if "printed" in row:
         return results("printed")[row["printed"]]
     report, path = results(row["run"]), row["value"]
     name, protocol, form, error = FIGURES[path.split("/")[-1]]
-    value = figure(row["run"], path)
+    value, spread = over_seeds(figure(row["run"], path))
     near = figure(row["run"], path.rpartition("/")[0])
     ours = written(value, form)
+    if spread is not None:
+        ours += f" ± {written(spread, form[-3:])}"
     deviation = near.get(error, near.get("standard_error") if error == "log_likelihood_standard_error" else None)
     if deviation is not None:
-        ours += f" ± {written(deviation, form[-3:])}"
-    num_samples = near.get("num_samples", 1)
+        told = f"± {written(over_seeds(deviation)[0], form[-3:])}"
+        ours += f" {told}" if spread is None else f" ({told})"
+    num_samples = round(over_seeds(near.get("num_samples", 1))[0])
     if protocol in ("bound", "samples") and num_samples > 1:
         protocol = f"{'bound, ' if protocol == 'bound' else ''}{num_samples:,} samples"
     seconds = report.get("training_seconds")
@@ -135,7 +143,7 @@ def entry(row: dict) -> dict:
         "data": row.get("data") or data_of(report),
         "settings": row.get("settings", ""),
         "protocol": protocol,
-        "seeds": 1,
+        "seeds": len(report.get("seeds", [0])),
         "minutes": None if seconds is None else seconds / 60.0,
         "weights": report.get("num_weights") or near.get("num_free_parameters"),
         "figure": name,

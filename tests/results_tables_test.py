@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmarks import tables
+from benchmarks import seeds, tables
 
 
 def test_no_table_differs_from_the_results():
@@ -62,6 +62,27 @@ def test_every_class_of_the_families_is_in_a_table():
 )
 def test_numbers_are_written_as_tables_have_them(value, form, expected):
     assert tables.written(value, form) == expected
+
+
+def test_several_seeds_are_told_by_their_mean_and_deviation(monkeypatch):
+    runs = [
+        {
+            "dataset": {"name": "digits", "levels": 2},
+            "arguments": {"epochs": 3, "seed": seed, "folder": f"runs/{seed}"},
+            "seed": seed,
+            "training_seconds": 60.0 * seed,
+            "num_weights": 7,
+            "test": {"nll": 10.0 + seed, "nll_standard_error": 0.5},
+        }
+        for seed in (1, 2, 3)
+    ]
+    report = seeds.report(runs)
+    assert report["arguments"] == {"epochs": 3}
+    assert report["test"]["nll"] == {"mean": 12.0, "standard_deviation": 1.0, "values": [11.0, 12.0, 13.0]}
+    monkeypatch.setattr(tables, "results", lambda name: report)
+    told = tables.entry({"run": "family/name", "value": "test/nll"})
+    assert (told["ours"], told["value"]) == ("12.00 ± 1.00 (± 0.50)", 12.0)
+    assert (told["seeds"], told["minutes"], told["weights"], told["data"]) == (3, 2.0, 7, "digits, bits")
 
 
 def test_an_entry_of_a_list_is_found_by_what_it_has():
