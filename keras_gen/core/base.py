@@ -366,9 +366,7 @@ class Model(keras.Model):
         if isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
             # A data set is shuffled by its maker; Keras would warn that it does not.
             kwargs.setdefault("shuffle", False)
-        columns = x if isinstance(x, dict) else {next(iter(self.spaces)): x[0] if isinstance(x, tuple) and x else x}
-        for name in self.column_units:
-            check_resolution(columns.get(name), name)
+        self.check_resolutions(x)
         given, x = x, self.input_checks().checked(x, y, sample_weight, class_weight)
         steps = kwargs.get("steps_per_epoch")
 
@@ -383,6 +381,12 @@ class Model(keras.Model):
             validation_data = self.input_checks("validation_data").checked(*columns)
         with plain_errors():
             return super().fit(x, None, *args, validation_data=validation_data, **kwargs)
+
+    def check_resolutions(self, x) -> None:
+        """Raises an error if real numbers, in a form that `fit` takes, lose what they differ by in float32."""
+        columns = x if isinstance(x, dict) else {next(iter(self.spaces)): x[0] if isinstance(x, tuple) and x else x}
+        for name in self.column_units:
+            check_resolution(columns.get(name), name)
 
     def first_look(self, x, first_epoch_of_set: Callable, steps: int | None, validation_split: float):
         """Takes the units of real numbers from the data that `fit` is about to train on, and returns these.
@@ -436,8 +440,14 @@ class Model(keras.Model):
             return super().predict(self.input_checks(needed=self.call_columns).checked(x), *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """As `keras.Model.train_on_batch`, with the checks and the weights of `fit`."""
+        """As `keras.Model.train_on_batch`, with the checks and the weights of `fit`.
+
+        The first batch gives real numbers their unit, where a model has not seen any data: `adapt` takes it from more.
+        """
+        self.check_resolutions(x)
         x = self.input_checks().checked(x, y, sample_weight, class_weight)
+        with plain_errors():
+            x = self.first_look(x, lambda: x, None, 0.0)
         return super().train_on_batch(x, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):

@@ -13,8 +13,9 @@ from keras_gen import checks
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import affine_coupling, on_second_half, on_squeezed
-from keras_gen.flows.networks import CouplingNetwork, LULayer, check_image, default_scales
+from keras_gen.flows.networks import CouplingNetwork, LULayer, OwnImageConditioner, check_image, default_scales
 from keras_gen.flows.normalization import ActNorm
+from keras_gen.networks import OwnNetwork, argument_value
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -85,6 +86,9 @@ class Glow(FlowModel):
         filters: channels within the networks of the couplings.
         temperature: standard deviation of the noise of samples, unless `sample` is given another one; the density is
             that of temperature 1 (section 4).
+        conditioner_network: a layer or a model of Keras in place of the networks of the couplings but their last
+            convolution, from half of the channels, and the condition's vector, to features of the same height and
+            width, whatever these are: they halve from scale to scale. Each coupling gets a new one like it.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -100,6 +104,7 @@ class Glow(FlowModel):
         num_steps: int = 8,
         filters: int = 64,
         temperature: float = 1.0,
+        conditioner_network: OwnNetwork | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -110,6 +115,7 @@ class Glow(FlowModel):
         self.num_steps = checks.positive_int("num_steps", num_steps)
         self.filters = checks.positive_int("filters", filters)
         self.temperature = checks.positive("temperature", temperature)
+        self.conditioner_network = argument_value("conditioner_network", conditioner_network)
         check_image(self.event_shape, self.num_scales, self.num_scales)
 
         self.normalizations, self.convolutions, self.coupling_networks = [], [], []
@@ -119,16 +125,15 @@ class Glow(FlowModel):
             for step in range(self.num_steps):
                 self.normalizations.append(ActNorm(channels))
                 self.convolutions.append(InvertibleConvolution(channels, seed=(seed, scale, step, 0)))
-                self.coupling_networks.append(
-                    CouplingNetwork(
-                        channels // 2,
-                        self.filters,
-                        channels // 2,
-                        vector_size=self.vector_size,
-                        seed=(seed, scale, step, 1),
-                        dtype=self.dtype_policy,
-                    )
-                )
+                self.coupling_networks.append(self.new_network(scale, channels // 2, (seed, scale, step, 1)))
+
+    def new_network(self, scale: int, channels: int, seed: tuple[int, ...]) -> CouplingNetwork | OwnImageConditioner:
+        """Returns a new network of a coupling, which maps half of the channels at a scale to t and log s."""
+        arguments = {"vector_size": self.vector_size, "seed": seed, "dtype": self.dtype_policy}
+        if self.conditioner_network is None:
+            return CouplingNetwork(channels, self.filters, channels, **arguments)
+        height, width = (size // 2 ** (scale + 1) for size in self.event_shape[:2])
+        return OwnImageConditioner(self.conditioner_network, (height, width, channels), channels, **arguments)
 
     # Densities
 

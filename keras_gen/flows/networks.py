@@ -146,3 +146,50 @@ class OwnConditioner(keras.layers.Layer):
     def call(self, x):
         """Returns parameters of shape `(batch, num_outputs)` of vectors of shape `(batch, num_inputs)`."""
         return self.head(tf.cast(self.network(x), self.compute_dtype))
+
+
+class OwnImageConditioner(keras.layers.Layer):
+    """The functions t and log s of an affine coupling of images: a network of Keras, and a small convolution behind it.
+
+    log s ends in a tanh times a learned factor for each channel, which bounds how far one coupling stretches.
+
+    Args:
+        layer: what stands for the network in a configuration; it maps images to features of the same height and width.
+            A new one is made.
+        shape: (height, width, channels) of its input.
+        outputs: number of channels of t, and of log s.
+        vector_size: entries of the vector that examples are conditioned on, the second input; 0 for none.
+        seed: seeds of the initial weights of the convolution.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        layer: dict,
+        shape: tuple[int, int, int],
+        outputs: int,
+        *,
+        vector_size: int = 0,
+        seed: tuple[int, ...],
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        inputs = [shape, (vector_size,)] if vector_size else [shape]
+        self.network = KerasNetwork("conditioner_network", layer, inputs, [(*shape[:2], None)])
+        channels = self.network.event_shape[-1]
+        # The flow starts near the identity, and yet every weight has a gradient.
+        self.head = convolution(channels, 2 * outputs, 3, 1, glorot(seed, 0.01), self.dtype_policy)
+        self.factor = self.add_weight(shape=(outputs,), initializer="ones", name="factor")
+        self.built = True
+
+    def call(self, x, condition=None, start: Step | None = None):
+        """Returns t and log s, as float32, of images of shape `(batch, *shape)`.
+
+        Args:
+            x: the images.
+            condition: vectors of shape `(batch, vector_size)`, or None.
+            start: without effect: nothing starts from the data.
+        """
+        h = self.head(tf.cast(self.network(x, condition), self.compute_dtype))
+        shift, h = tf.split(tf.cast(h, tf.float32), 2, axis=-1)
+        return shift, tf.cast(self.factor, tf.float32) * tf.tanh(h)

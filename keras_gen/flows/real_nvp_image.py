@@ -15,12 +15,13 @@ from keras_gen import checks
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import MaskedCoupling, affine_coupling, checkerboard, on_second_half, on_squeezed
-from keras_gen.flows.networks import add_condition, check_image, default_scales
+from keras_gen.flows.networks import OwnImageConditioner, add_condition, check_image, default_scales
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import ResidualBlock
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 from keras_gen.layers.weight_normalization import WeightNormalization
+from keras_gen.networks import OwnNetwork, argument_value
 
 tfb = tfp.bijectors
 
@@ -114,6 +115,9 @@ class MultiScaleRealNVP(FlowModel):
         filters: channels within the networks s and t of the first scale; they double from scale to scale.
         num_blocks: number of residual blocks in each of these networks.
         batch_normalization: whether each coupling but the last is followed by a batch normalization (section 3.7).
+        conditioner_network: a layer or a model of Keras in place of the residual networks, from the kept entries or
+            channels, and the condition's vector, to features of the same height and width, whatever these are: they
+            halve from scale to scale. A convolution follows. Each coupling gets a new one like it.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -129,6 +133,7 @@ class MultiScaleRealNVP(FlowModel):
         filters: int = 32,
         num_blocks: int = 2,
         batch_normalization: bool = False,
+        conditioner_network: OwnNetwork | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -139,6 +144,7 @@ class MultiScaleRealNVP(FlowModel):
         self.filters = checks.positive_int("filters", filters)
         self.num_blocks = checks.positive_int("num_blocks", num_blocks)
         self.batch_normalization = batch_normalization
+        self.conditioner_network = argument_value("conditioner_network", conditioner_network)
         check_image(self.event_shape, self.num_scales - 1, self.num_scales)
 
         self.coupling_networks, self.normalizations = [], []
@@ -148,19 +154,20 @@ class MultiScaleRealNVP(FlowModel):
             # A checkerboard keeps the number of channels; after a squeeze there are four times as many, in two halves.
             sizes = [channels] * LAST_TURNS if last else [channels] * TURNS + [2 * channels] * TURNS
             for index, size in enumerate(sizes):
-                network = ResidualNetwork(
-                    size,
-                    size,
-                    self.filters * 2**scale,
-                    self.num_blocks,
-                    vector_size=self.vector_size,
-                    seed=(seed, scale, index),
-                    dtype=self.dtype_policy,
-                )
-                self.coupling_networks.append(network)
+                by_pixels = last or index < TURNS
+                self.coupling_networks.append(self.new_network(scale, by_pixels, size, (seed, scale, index)))
                 if batch_normalization and not (last and index == LAST_TURNS - 1):
-                    features = channels if last or index < TURNS else 4 * channels
-                    self.normalizations.append(BatchNormalization(features))
+                    self.normalizations.append(BatchNormalization(channels if by_pixels else 4 * channels))
+
+    def new_network(
+        self, scale: int, by_pixels: bool, channels: int, seed: tuple[int, ...]
+    ) -> ResidualNetwork | OwnImageConditioner:
+        """Returns a new network of a coupling of pixels, or of channels after a squeeze, at a scale."""
+        arguments = {"vector_size": self.vector_size, "seed": seed, "dtype": self.dtype_policy}
+        if self.conditioner_network is None:
+            return ResidualNetwork(channels, channels, self.filters * 2**scale, self.num_blocks, **arguments)
+        height, width = (size // 2 ** (scale if by_pixels else scale + 1) for size in self.event_shape[:2])
+        return OwnImageConditioner(self.conditioner_network, (height, width, channels), channels, **arguments)
 
     # Densities
 

@@ -150,6 +150,16 @@ def test_all_forms_of_data_give_one_unit_and_no_batch_is_lost(form):
     assert model.optimizer.iterations == 2
 
 
+def test_a_batch_alone_gives_the_unit_once():
+    expected, model = small(), small()
+    fitted(expected, ROWS[:32])
+    model.compile()
+    model.train_on_batch(ROWS[:32])
+    assert_same_weights(model.weights, expected.weights, rtol=1e-5, atol=1e-6)
+    model.train_on_batch(100.0 + 7.0 * ROWS)
+    np.testing.assert_array_equal(model.location, expected.location)
+
+
 def test_weights_of_examples_count_in_the_unit():
     weights = np.arange(64) % 3
     model, repeated = small(), small()
@@ -205,7 +215,7 @@ def test_float64_that_float32_cannot_tell_apart_is_refused():
     times[:, 1] = 1.7e9 + np.arange(64.0)
     model = small()
     model.compile()
-    for verb in (model.fit, model.adapt):
+    for verb in (model.fit, model.adapt, model.train_on_batch):
         with pytest.raises(ValueError, match=r"`x` holds values up to 1.7e\+09 in entry 1 that deviate by 18.4"):
             verb(times)
     with pytest.raises(ValueError, match="`adapt` needs real numbers; this NADE is one of Levels"):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contracts import assert_same_weights, batch_for, randomise, values
+from contracts import assert_same_weights, batch_for, log_determinant, randomise, values
 from contracts.replicas import two_replicas
 from keras import layers
 
@@ -36,6 +36,28 @@ def joined(*units, shapes, shape=None):
     inputs = [keras.Input(each) for each in shapes]
     vectors = layers.Concatenate()([layers.Flatten()(each) for each in inputs])
     return keras.Model(inputs, dense(*units, shape=shape)(vectors))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Painted(layers.Layer):
+    """A convolution of images of any size, and a colour for all of their pixels that is a function of a vector."""
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.convolution, self.colour = layers.Conv2D(filters, 3, padding="same"), layers.Dense(filters)
+
+    def build(self, input_shape):
+        images, vectors = input_shape
+        self.convolution.build(images)
+        self.colour.build(vectors)
+
+    def call(self, inputs):
+        images, vectors = inputs
+        return keras.ops.tanh(self.convolution(images) + self.colour(vectors)[:, None, None])
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
 
 
 # The networks in their places
@@ -121,6 +143,10 @@ MAKERS = {
     ),
     "RealNVP": lambda: flows.RealNVP((5,), 2, conditioner_network=dense(4, 3, activation="relu")),
     "NICE": lambda: flows.NICE((5,), 2, conditioner_network=layers.Dense(4, "tanh"), num_classes=2),
+    "Glow": lambda: flows.Glow(SHAPE, 9, num_steps=1, conditioner_network=layers.Conv2D(3, 3, padding="same")),
+    "MultiScaleRealNVP": lambda: flows.MultiScaleRealNVP(
+        SHAPE, 9, num_classes=2, batch_normalization=True, conditioner_network=Painted(3)
+    ),
 }
 
 
@@ -173,6 +199,18 @@ def test_a_vae_of_the_same_networks_is_the_same_vae():
     assert_same_weights(own.encoder.weights, named.encoder.weights, atol=1e-6)
     assert_same_weights(own.decoder.weights, named.decoder.weights, atol=1e-6)
     assert own.evaluate(x, verbose=0) == pytest.approx(named.evaluate(x, verbose=0), rel=1e-5)
+
+
+@pytest.mark.parametrize("make", [flows.Glow, flows.MultiScaleRealNVP])
+def test_a_flow_with_networks_of_ones_own_is_a_flow(make):
+    model = randomise(make((4, 2, 1), None, num_scales=1, num_classes=2, conditioner_network=Painted(3)))
+    x, condition = model.sample(4, condition=[0, 1, 0, 1], seed=1), [0, 1, 0, 1]
+    z = model.encode(x, condition)
+    np.testing.assert_allclose(model.decode(tf.identity(z), condition), x, atol=1e-4)
+    expected = model.base_distribution().log_prob(z) + log_determinant(lambda x: model.encode(x, condition), x)
+    np.testing.assert_allclose(model.log_prob(x, condition), expected, atol=1e-3)
+    # The condition and the features reach every coupling.
+    assert np.all(np.abs(model.encode(x, [1, 0, 1, 0]) - z).max(axis=(1, 2, 3)) > 1e-3)
 
 
 def test_weights_of_a_trained_network_are_taken_over_and_stay_frozen(tmp_path):
