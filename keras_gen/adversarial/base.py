@@ -155,6 +155,11 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         network, arguments = checks.component("discriminator_network", value, DISCRIMINATORS)
         return network(self.event_shape, self.vector_size, **options, **arguments)
 
+    def is_own(self, argument: str) -> bool:
+        """Whether the network that an argument names is a layer or a model of Keras."""
+        value = getattr(self, argument)
+        return isinstance(value, dict) and value["name"] == "keras"
+
     @property
     def input_size(self) -> int:
         """Length of the vectors that the generator turns into examples, without their condition."""

@@ -139,7 +139,8 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         interpolation: β.
         discriminator_batch_norm: whether the discriminator has batch normalization, as in the paper.
         spectral_norm: whether it has spectral normalization, as in `SNGAN`.
-        **kwargs: as in `AdversarialModel`, except the networks and the conditions.
+        **kwargs: as in `AdversarialModel`, except the conditions; `generator_network` and `discriminator_network` may
+            be layers or models of Keras, whose second input is φ.
     """
 
     usage = 'model.sample(1, condition=["a caption"], seed=0)'
@@ -214,9 +215,13 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         self.text_encoder.trainable = False
 
     def build_generator(self, name):
+        if self.is_own("generator_network"):
+            return super().build_generator(name)
         return CaptionGenerator(self.latent_size, self.event_shape, self.code_size, **self.network_options(name, 0))
 
     def build_discriminator(self, name):
+        if self.is_own("discriminator_network"):
+            return super().build_discriminator(name)
         norms = {"batch_norm": self.discriminator_batch_norm, "spectral_norm": self.spectral_norm}
         return CaptionDiscriminator(self.event_shape, self.code_size, **norms, **self.network_options(name, 1))
 

@@ -117,6 +117,16 @@ MAKERS = {
     "WGANGP": lambda: adversarial.WGANGP(
         (2,), None, latent_size=3, generator_network=dense(5, 2), discriminator_network=dense(5, 1)
     ),
+    "TextToImageGAN": lambda: adversarial.TextToImageGAN(
+        SHAPE,
+        9,
+        words=("a", "b"),
+        code_size=4,
+        text_features=2,
+        latent_size=3,
+        generator_network=joined(5, 16, shapes=[(3,), (4,)], shape=SHAPE),
+        discriminator_network=joined(5, 1, shapes=[SHAPE, (4,)]),
+    ),
     "WaveGAN": lambda: adversarial.WaveGAN(
         (6,), latent_size=3, generator_network=dense(5, 6), discriminator_network=dense(5, 1)
     ),
