@@ -60,6 +60,7 @@ def density_plot(
     truth: Callable[[np.ndarray], np.ndarray] | None = None,
     data: np.ndarray | None = None,
     *,
+    unit: tuple[np.ndarray, np.ndarray] | None = None,
     resolution: int = 200,
     seed: int = 0,
 ) -> PIL.Image.Image:
@@ -69,6 +70,7 @@ def density_plot(
         models: models of two-dimensional real vectors by name, or one model.
         truth: function from points of shape `(num, 2)` to the true log density, which the first column shows.
         data: points of shape `(num, 2)` that the truth is seen in.
+        unit: mean and deviation by which points were standardised, to show them, and their density, as they were.
         resolution: points along a side of the grid on which densities are evaluated.
         seed: seed of the points that models draw.
 
@@ -81,11 +83,14 @@ def density_plot(
     densities = {name: lambda x, model=model: model.predict(x, 10_000, verbose=0) for name, model in models.items()}
     if data is not None:
         points, densities = {"data": data[:num], **points}, {"data": truth, **densities}
+    mean, deviation = (np.zeros(2), np.ones(2)) if unit is None else unit
+    points = {name: each * deviation + mean for name, each in points.items()}
     # Of the data, where there are any, so that a model with a few far points is seen at the same scale.
     low, high = np.quantile(next(iter(points.values())), [0.001, 0.999], axis=0)
     low, high = low - 0.15 * (high - low), high + 0.15 * (high - low)
-    grid = np.stack(np.meshgrid(*np.linspace(low, high, resolution).T), axis=-1).reshape(-1, 2).astype(np.float32)
-    values = {name: np.exp(density(grid)) for name, density in densities.items() if density is not None}
+    grid = np.stack(np.meshgrid(*np.linspace(low, high, resolution).T), axis=-1).reshape(-1, 2)
+    grid, log_volume = ((grid - mean) / deviation).astype(np.float32), np.log(deviation).sum()
+    values = {name: np.exp(density(grid) - log_volume) for name, density in densities.items() if density is not None}
     brightest = max(np.quantile(shown, 0.999) for shown in values.values())
     extent = (low[0], high[0], low[1], high[1])
     figure, axes = new_figure(2, len(points), 3)

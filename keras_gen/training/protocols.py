@@ -118,7 +118,8 @@ def vector_likelihoods(run: Run, model: DensityModel, splits: Splits) -> dict[st
     if truth is not None:
         metrics["test"]["gap_to_truth"] = metrics["test"]["nll"] + float(truth(splits.array("test")).mean())
     if splits.event_shape == (2,) and run.is_chief:
-        run.save_picture("density.png", pictures.density_plot(model, truth, splits.array("test")))
+        picture = pictures.density_plot(model, truth, splits.array("test"), unit=splits.scale)
+        run.save_picture("density.png", picture)
     return metrics
 
 

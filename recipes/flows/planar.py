@@ -59,7 +59,9 @@ def main(
         if run.is_chief:
             run.save_picture(
                 "densities.png",
-                pictures.density_plot(compared, training.true_log_density(splits), splits.array("test")),
+                pictures.density_plot(
+                    compared, training.true_log_density(splits), splits.array("test"), unit=splits.scale
+                ),
             )
     return run.finish(trained, splits, metrics, protocol=training.VECTORS)
 

@@ -37,6 +37,24 @@ def test_the_same_density_looks_the_same_and_another_does_not():
     assert np.corrcoef(truth.ravel(), other.ravel())[0, 1] < 0.7
 
 
+class Standardised(Truth):
+    """The same density in another unit."""
+
+    unit = (np.array([3.0, -1.0]), np.array([0.5, 20.0]))
+
+    def sample(self, num_samples, *, seed):
+        return (super().sample(num_samples, seed=seed) - self.unit[0]) / self.unit[1]
+
+    def predict(self, x, *args, **kwargs):
+        return super().predict(x * self.unit[1] + self.unit[0]) + np.log(self.unit[1]).sum()
+
+
+def test_points_that_were_standardised_are_shown_as_they_were():
+    shown = pictures.density_plot(Standardised("two_moons"), unit=Standardised.unit, resolution=20)
+    expected = pictures.density_plot(Truth("two_moons"), resolution=20)
+    assert np.abs(np.asarray(shown, float) - np.asarray(expected, float)).mean() < 0.5
+
+
 def test_one_model_needs_no_truth():
     image = np.asarray(pictures.density_plot(Truth("two_moons"), resolution=20))
     assert image.shape[0] > image.shape[1]
