@@ -14,6 +14,7 @@ from keras_gen import checks, seeds
 from keras_gen.core import GenerativeModel, saving
 from keras_gen.evaluation.classifier import SHIPPED, Classifier
 from keras_gen.evaluation.feature_statistics import Moments
+from keras_gen.layers.convolution import conv2d
 
 #: The file that `keras.applications` keeps the weights of Inception-v3 in.
 INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
@@ -165,7 +166,7 @@ def random_convolutions(
     def judge(x):
         means = []
         for kernel in kernels:
-            x = tf.nn.relu(tf.nn.conv2d(x, kernel, strides=2, padding="SAME"))
+            x = tf.nn.relu(conv2d(x, kernel, 2, "SAME"))
             means.append(tf.reduce_mean(x, axis=(1, 2)))
         return tf.concat(means, axis=-1)
 

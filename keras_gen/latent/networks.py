@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.layers.append_condition import append_condition
-from keras_gen.layers.convolution import convolution
+from keras_gen.layers.convolution import Conv2DTranspose, convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 from keras_gen.networks import KerasNetwork, OwnNetwork
@@ -113,7 +113,7 @@ class Decoder(keras.layers.Layer):
         channels = event_shape[-1] * entry_parameters
         for depth in reversed(range(len(filters))):
             outputs = filters[depth - 1] if depth else channels
-            kind = keras.layers.Conv2DTranspose
+            kind = Conv2DTranspose
             self.convolutions.append(
                 convolution(filters[depth], outputs, 4, 2, glorot((*seed, 1, depth)), self.dtype_policy, kind)
             )

@@ -17,7 +17,7 @@ from keras_gen.core import DrawsFromCodes, NoiseDriven, PointBound
 from keras_gen.latent.base import likelihood_of_entries
 from keras_gen.latent.networks import halved_sizes, own_decoder
 from keras_gen.layers import ResidualBlock, VectorQuantizer
-from keras_gen.layers.convolution import convolution
+from keras_gen.layers.convolution import Conv2DTranspose, convolution
 from keras_gen.layers.initializers import glorot, initializer_seed
 from keras_gen.networks import KerasNetwork, OwnNetwork, argument_value
 from keras_gen.spaces import Levels
@@ -123,7 +123,7 @@ class Decoder(keras.layers.Layer):
                 2,
                 glorot((*seed, 2, depth)),
                 policy,
-                keras.layers.Conv2DTranspose,
+                Conv2DTranspose,
             )
             for depth in reversed(range(len(filters)))
         ]

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_gen.layers.convolution import convolution
+from keras_gen.layers import convolution
 from keras_gen.layers.spectral_normalization import SpectralNormalization
 
 
@@ -13,7 +13,7 @@ class Dense(keras.layers.Dense):
         return super().call(x)
 
 
-class Conv2D(keras.layers.Conv2D):
+class Conv2D(convolution.Conv2D):
     """As in Keras; takes a step, as normalized layers do, and leaves nothing behind."""
 
     def call(self, x, step=None):
@@ -46,7 +46,7 @@ def affine(
         return SpectralNormalization(kernel_shape, seed=seed, dtype=dtype, **options)
     *sizes, inputs, outputs = kernel_shape
     if sizes:
-        return convolution(inputs, outputs, sizes[0], stride, initializer, dtype, Conv2D, use_bias=use_bias)
+        return convolution.convolution(inputs, outputs, sizes[0], stride, initializer, dtype, Conv2D, use_bias=use_bias)
     layer = Dense(outputs, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
     layer.build((None, inputs))
     return layer

@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from keras_gen.layers.convolution import conv2d, doubled
 from keras_gen.layers.initializers import initializer_seed
 
 
@@ -56,15 +57,13 @@ class Equalized(keras.layers.Layer):
         if len(kernel.shape) == 2:
             y = tf.matmul(x, tf.cast(kernel, x.dtype))
         elif self.resize == "keep":
-            y = tf.nn.conv2d(x, tf.cast(kernel, x.dtype), 1, "SAME")
+            y = conv2d(x, tf.cast(kernel, x.dtype), 1, "SAME")
         elif self.resize == "halve":
-            y = tf.nn.conv2d(x, tf.cast(0.25 * spread(kernel), x.dtype), 2, "SAME")
+            y = conv2d(x, tf.cast(0.25 * spread(kernel), x.dtype), 2, "SAME")
         else:
             # A transposed convolution, which runs through its kernel backwards.
             kernel = tf.transpose(spread(tf.reverse(kernel, (0, 1))), (0, 1, 3, 2))
-            _, height, width, _ = x.shape
-            shape = (tf.shape(x)[0], 2 * height, 2 * width, kernel.shape[2])
-            y = tf.nn.conv2d_transpose(x, tf.cast(kernel, x.dtype), shape, 2, "SAME")
+            y = doubled(x, tf.cast(kernel, x.dtype))
         return y if self.bias is None else tf.nn.bias_add(y, tf.cast(self.bias, y.dtype))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks
+from keras_gen.layers.convolution import conv2d
 from keras_gen.layers.dense import matmul
 from keras_gen.layers.initializers import uniform
 from keras_gen.layers.loops import set_slice
@@ -162,5 +163,5 @@ def convolved(maps: tf.Tensor, kernel: tf.Tensor, rows: tuple[int, int], columns
     """Returns the convolution of maps padded by `rows` above and below, and by `columns` on the left and the right."""
     # "SAME" pads like this, without a copy, if the second number of each pair is the first one or one more.
     if all(second - first in (0, 1) for first, second in (rows, columns)):
-        return tf.nn.conv2d(maps, kernel, 1, "SAME")
-    return tf.nn.conv2d(tf.pad(maps, ((0, 0), rows, columns, (0, 0))), kernel, 1, "VALID")
+        return conv2d(maps, kernel, 1, "SAME")
+    return conv2d(tf.pad(maps, ((0, 0), rows, columns, (0, 0))), kernel, 1, "VALID")

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.layers.convolution import conv2d, doubled
 from keras_gen.layers.dense import matmul
 from keras_gen.layers.initializers import uniform
 from keras_gen.layers.loops import set_slice
@@ -64,7 +65,7 @@ class ShiftedConvolution(keras.layers.Layer):
             return self.with_bias(convolved(maps, kernel, (0, 1), (self.right, 1)))
         # In turned maps, the first of two rows and columns is the last one.
         maps = tf.pad(maps[:, 1:, 1 - self.right :], ((0, 0), (0, 1), (0, 1), (0, 0)))
-        return self.with_bias(tf.nn.conv2d(maps, kernel, self.stride, "VALID"))
+        return self.with_bias(conv2d(maps, kernel, self.stride, "VALID"))
 
 
 class DownConvolution(ShiftedConvolution):
@@ -145,9 +146,7 @@ class TransposedConvolution(keras.layers.Layer):
         """Takes and returns turned maps, of shape `(batch, rows, columns, filters)`."""
         kernel, bias = self.weights_in_use()
         kernel = tf.transpose(tf.reverse(kernel, (0, 1)), (0, 1, 3, 2))
-        _, rows, columns, filters = maps.shape
-        shape = (tf.shape(maps)[0], 2 * rows, 2 * columns, filters)
-        return tf.nn.bias_add(tf.nn.conv2d_transpose(maps, kernel, shape, 2, "SAME"), bias)
+        return tf.nn.bias_add(doubled(maps, kernel), bias)
 
 
 class DownTransposed(TransposedConvolution):

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.layers.convolution import conv2d
+
 
 class SpectralNormalization(keras.layers.Layer):
     r"""An affine layer whose kernel is divided by its largest singular value.
@@ -75,5 +77,5 @@ class SpectralNormalization(keras.layers.Layer):
         # A kernel of zeros stays one.
         kernel = tf.math.divide_no_nan(self.kernel.value, self.spectral_norm())
         kernel = tf.cast(kernel, self.compute_dtype)
-        y = tf.matmul(x, kernel) if len(kernel.shape) == 2 else tf.nn.conv2d(x, kernel, self.stride, "SAME")
+        y = tf.matmul(x, kernel) if len(kernel.shape) == 2 else conv2d(x, kernel, self.stride, "SAME")
         return y if self.bias is None else tf.nn.bias_add(y, tf.cast(self.bias, self.compute_dtype))

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.core.step import Step
+from keras_gen.layers.convolution import conv2d
 
 
 class WeightNormalization(keras.layers.Layer):
@@ -41,12 +42,12 @@ class WeightNormalization(keras.layers.Layer):
         direction = tf.math.l2_normalize(self.kernel.value, axis=(0, 1, 2), epsilon=1e-24)
         length, bias = self.length.value, tf.cast(self.bias.value, tf.float32)
         if start is not None:
-            y = tf.nn.conv2d(tf.cast(x, tf.float32), direction, 1, "SAME")
+            y = conv2d(tf.cast(x, tf.float32), direction, 1, "SAME")
             mean, variance = tf.nn.moments(y, axes=(0, 1, 2))
             length = tf.math.rsqrt(variance + 1e-6)
             bias = -mean * length
             start.update(self.length, length)
             start.update(self.bias, bias)
         kernel = tf.cast(length * direction, self.compute_dtype)
-        y = tf.nn.conv2d(tf.cast(x, self.compute_dtype), kernel, 1, "SAME")
+        y = conv2d(tf.cast(x, self.compute_dtype), kernel, 1, "SAME")
         return tf.nn.bias_add(y, tf.cast(bias, self.compute_dtype))

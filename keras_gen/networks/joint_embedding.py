@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.core import EventModel, Signature
+from keras_gen.layers.convolution import Conv2D
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot, initializer_seed
 from keras_gen.networks.text import ReadsText, TextEncoder
@@ -83,7 +84,7 @@ class JointEmbedding(ReadsText, EventModel):
         for layer, channels in enumerate(self.filters):
             initializer = keras.initializers.HeNormal(initializer_seed((self.seed, 0, layer)))
             options = {"activation": "relu", "kernel_initializer": initializer, "dtype": policy}
-            self.image_layers.add(keras.layers.Conv2D(channels, 5, 2, "same", **options))
+            self.image_layers.add(Conv2D(channels, 5, 2, "same", **options))
         self.image_layers.add(keras.layers.Flatten(dtype=policy))
         features = self.image_layers.output_shape[-1]
         self.image_output = dense(features, self.code_size, glorot((self.seed, 0, len(self.filters))), policy)

@@ -1,5 +1,6 @@
 """One's own networks: any layer or model of Keras in the place of a network of this package."""
 
+import functools
 import json
 import re
 import textwrap
@@ -12,6 +13,7 @@ from keras.src.backend.common.stateless_scope import get_stateless_scope
 
 from keras_gen import seeds
 from keras_gen.core.step import Step, active_step
+from keras_gen.layers.convolution import CONVOLUTIONS, with_rows
 
 #: A layer or a model of Keras; or what stands for it in a configuration: `{"name": "keras", "layer": ...}`.
 OwnNetwork = keras.layers.Layer | dict
@@ -92,7 +94,10 @@ class KerasNetwork(keras.layers.Layer):
         return tuple(found.shape[1:])
 
     def check_layers(self, linear: bool) -> None:
-        """Raises an error if a layer inside is not supported; gives batch normalization the global batch."""
+        """Raises an error if a layer inside is not supported, and makes the others fit several replicas.
+
+        Batch normalization gets the global batch, and convolutions take a batch without rows.
+        """
         for part in self.layer._flatten_layers():
             if getattr(part, "activity_regularizer", None) is not None:
                 self.refuse(f"no `activity_regularizer`, which the model's loss leaves out, as {part.name!r} has")
@@ -100,6 +105,8 @@ class KerasNetwork(keras.layers.Layer):
                 self.refuse("no `SpectralNormalization` of Keras, which changes kernels in a forward pass")
             if isinstance(part, keras.layers.BatchNormalization):
                 part.synchronized = True
+            if isinstance(part, CONVOLUTIONS):
+                part.call = functools.partial(with_rows, part.call)
         strategy = tf.distribute.get_strategy()
         if tf.distribute.has_strategy() and not all(
             strategy.extended.variable_created_in_scope(weight.value) for weight in self.layer.weights

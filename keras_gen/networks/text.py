@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.core.signatures import Signature
+from keras_gen.layers.convolution import Conv1D
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot, normal
 from keras_gen.spaces import Text, Tokens
@@ -237,7 +238,7 @@ class TextEncoder(keras.layers.Layer):
         self.convolutions = []
         for layer in range(num_layers):
             options = {"padding": "same", "activation": "relu", "kernel_initializer": glorot((*seed, 1 + layer))}
-            convolution = keras.layers.Conv1D(features, 3, **options, dtype=self.dtype_policy)
+            convolution = Conv1D(features, 3, **options, dtype=self.dtype_policy)
             convolution.build((None, None, features))
             self.convolutions.append(convolution)
         self.output_layer = dense(features, units, glorot((*seed, 1 + num_layers)), self.dtype_policy)

@@ -19,7 +19,7 @@ from keras_gen.adversarial.two_player import TwoPlayer
 from keras_gen.core import Model, Signature
 from keras_gen.data.parts import part_spaces, parts_shape, puzzles
 from keras_gen.layers import BatchNormalization
-from keras_gen.layers.convolution import convolution
+from keras_gen.layers.convolution import Conv2DTranspose, convolution
 from keras_gen.layers.dense import dense
 from keras_gen.spaces import Interval, Levels, levels_or_reals
 
@@ -123,7 +123,7 @@ class Decoder(keras.layers.Layer):
                 strides_between(*sizes[index : index + 2]),
                 next(initializers),
                 policy,
-                keras.layers.Conv2DTranspose,
+                Conv2DTranspose,
                 use_bias=index == 0,
             )
             for index in reversed(range(len(filters)))

@@ -12,6 +12,7 @@ from keras_gen.adversarial.networks.blocks import strided_sizes, strides_between
 from keras_gen.layers import BatchNormalization
 from keras_gen.layers.affine import affine
 from keras_gen.layers.append_condition import append_condition
+from keras_gen.layers.convolution import Conv2DTranspose
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import initializer_seed
 
@@ -64,7 +65,7 @@ class ConvolutionalGenerator(Generator):
             if batch_norm:
                 self.layers.append(BatchNormalization((None, None, None, channels[layer + 1]), dtype=policy))
             strides = strides_between(sizes[layer], sizes[layer + 1])
-            transposed = keras.layers.Conv2DTranspose(
+            transposed = Conv2DTranspose(
                 channels[layer],
                 kernel_size,
                 strides=strides,

@@ -3,14 +3,13 @@
 import itertools
 import math
 
-import keras
 import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.adversarial.networks.base import Discriminator, Generator
 from keras_gen.layers.affine import affine
 from keras_gen.layers.append_condition import append_condition
-from keras_gen.layers.convolution import convolution
+from keras_gen.layers.convolution import Conv1D, Conv1DTranspose, convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 
@@ -52,7 +51,7 @@ class WaveformGenerator(Generator):
         self.dense_layer = dense(inputs, math.prod(self.smallest), glorot((*seed, 0)), policy)
         self.transposed_layers = []
         for layer in reversed(range(len(strides))):
-            transposed = keras.layers.Conv1DTranspose(
+            transposed = Conv1DTranspose(
                 channels[layer],
                 KERNEL_SIZE,
                 strides=strides[layer],
@@ -112,7 +111,7 @@ class WaveformDiscriminator(Discriminator):
                 f"{phase_shuffle}."
             )
         self.convolutions = [
-            convolution(*pair, KERNEL_SIZE, stride, glorot((*seed, 0, index)), policy, keras.layers.Conv1D)
+            convolution(*pair, KERNEL_SIZE, stride, glorot((*seed, 0, index)), policy, Conv1D)
             for index, (pair, stride) in enumerate(zip(itertools.pairwise(channels), strides, strict=True))
         ]
         self.num_features = lengths[-1] * channels[-1]

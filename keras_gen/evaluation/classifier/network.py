@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.core import EventModel, Signature
+from keras_gen.layers.convolution import Conv2D
 from keras_gen.layers.initializers import initializer_seed
 from keras_gen.spaces import ClassLabel
 
@@ -64,9 +65,7 @@ class Classifier(EventModel):
         self.num_features = checks.positive_int("num_features", num_features)
         self.hidden = keras.Sequential([keras.Input(self.image_shape)], name="hidden")
         for layer, units in enumerate(self.filters):
-            self.hidden.add(
-                keras.layers.Conv2D(units, 5, 2, padding="same", activation="relu", **self.layer_options(layer))
-            )
+            self.hidden.add(Conv2D(units, 5, 2, padding="same", activation="relu", **self.layer_options(layer)))
         self.hidden.add(keras.layers.Flatten(dtype=self.dtype_policy))
         options = [self.layer_options(len(self.filters) + layer) for layer in range(2)]
         self.hidden.add(keras.layers.Dense(self.num_features, activation="relu", **options[0]))

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.evaluation.classifier.network import Classifier
+from keras_gen.layers.convolution import with_rows
 from keras_gen.spaces import Sound
 
 #: What a full sine is above the power that the convolutions see as 0, in decibels.
@@ -70,7 +71,8 @@ class SoundClassifier(Classifier):
     def images(self, x):
         """Returns the spectrograms s."""
         # As a convolution, which every export knows.
-        waves = tf.nn.conv1d(x[..., tf.newaxis], fourier_kernels(self.window), self.hop, "VALID")
+        kernels = fourier_kernels(self.window)
+        waves = with_rows(lambda x: tf.nn.conv1d(x, kernels, self.hop, "VALID"), x[..., tf.newaxis])
         real, imaginary = tf.split(waves, 2, axis=-1)
         power = tf.maximum(tf.square(real) + tf.square(imaginary), 10.0 ** (-DYNAMIC_RANGE / 10.0))
         return (1.0 + (10.0 / DYNAMIC_RANGE / np.log(10.0)) * tf.math.log(power))[..., tf.newaxis]

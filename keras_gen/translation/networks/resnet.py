@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.layers import InstanceNormalization
-from keras_gen.layers.convolution import convolution
+from keras_gen.layers.convolution import Conv2D, Conv2DTranspose, convolution
 from keras_gen.layers.initializers import normal
 from keras_gen.translation.networks.blocks import zeros_around
 
@@ -48,7 +48,7 @@ class ResNet(keras.layers.Layer):
         seeds = ((*seed, index) for index in itertools.count())
         policy = self.dtype_policy
 
-        def layer(inputs, outputs, size, stride=1, kind=keras.layers.Conv2D, use_bias=False):
+        def layer(inputs, outputs, size, stride=1, kind=Conv2D, use_bias=False):
             # Those of stride 1 are padded by `padded`.
             options = {"use_bias": use_bias, "padding": "valid" if stride == 1 else "same"}
             return convolution(inputs, outputs, size, stride, normal(0.02, next(seeds)), policy, kind, **options)
@@ -56,9 +56,7 @@ class ResNet(keras.layers.Layer):
         self.first = layer(image_shape[-1], filters, 7)
         self.halving = [layer(*pair, resampling_size, 2) for pair in itertools.pairwise(widths)]
         self.blocks = [[layer(widths[-1], widths[-1], 3) for _ in range(2)] for _ in range(num_blocks)]
-        self.doubling = [
-            layer(*pair, resampling_size, 2, keras.layers.Conv2DTranspose) for pair in itertools.pairwise(widths[::-1])
-        ]
+        self.doubling = [layer(*pair, resampling_size, 2, Conv2DTranspose) for pair in itertools.pairwise(widths[::-1])]
         self.last = layer(filters, channels, 7, use_bias=True)
         outer = [filters, *widths[1:], *widths[-2::-1]]
         self.norms = [InstanceNormalization((None, None, None, width), dtype=policy) for width in outer]

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.layers.convolution import convolution
+from keras_gen.layers.convolution import Conv2D, Conv2DTranspose, convolution
 from keras_gen.layers.dropout import apply_dropout
 from keras_gen.layers.initializers import normal
 from keras_gen.translation.networks.blocks import normalization as normalization_layer
@@ -63,16 +63,13 @@ class UNet(keras.layers.Layer):
             return made, norm
 
         pairs = list(itertools.pairwise(widths))
-        encoder = [
-            layer(keras.layers.Conv2D, index, pair, strides[index], 0 < index < num - 1)
-            for index, pair in enumerate(pairs)
-        ]
+        encoder = [layer(Conv2D, index, pair, strides[index], 0 < index < num - 1) for index, pair in enumerate(pairs)]
         decoder = []
         for index in reversed(range(num)):
             # The skip doubles the channels of all but the innermost block's output.
             entering = widths[index + 1] * (1 if index == num - 1 else 2)
             leaving = widths[index] if index > 0 else channels
-            kind = keras.layers.Conv2DTranspose
+            kind = Conv2DTranspose
             decoder.append(layer(kind, num + index, (entering, leaving), strides[index], index > 0))
         self.encoder, self.encoder_norms = ([each[part] for each in encoder] for part in (0, 1))
         self.decoder, self.decoder_norms = ([each[part] for each in decoder] for part in (0, 1))
