@@ -32,6 +32,8 @@ READING = (
     "columns",
     "text",
     "missing",
+    "feature",
+    "label_feature",
     "standardize",
 )
 

@@ -13,7 +13,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 def json_text(value) -> str:
@@ -76,8 +76,6 @@ def local_file(path) -> Iterator[pathlib.Path]:
 def local_copy(path: str | os.PathLike) -> pathlib.Path:
     """Returns a file or folder of data on this machine; one in a store is copied, once for each state that it has.
 
-    Copies are in `$KERAS_GEN_CACHE`, by default `~/.cache/keras_gen`.
-
     Raises:
         FileNotFoundError: if the store has nothing under that name.
     """
@@ -87,22 +85,53 @@ def local_copy(path: str | os.PathLike) -> pathlib.Path:
     found = path.fs.find(path.path, detail=True)
     if not found:
         raise FileNotFoundError(f"there is nothing at {path}.")
-    state = hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    cache = pathlib.Path(os.environ.get("KERAS_GEN_CACHE", "~/.cache/keras_gen")).expanduser()
-    place = cache / hashlib.sha256(str(path).encode()).hexdigest()[:16]
-    copy = place / state / path.name
-    if not copy.exists():
+
+    def copy_into(folder):
         num_bytes = sum(info["size"] or 0 for info in found.values())
-        print(f"copying {path} ({len(found):,} files, {num_bytes:,} bytes) to {copy}", file=sys.stderr, flush=True)
-        shutil.rmtree(place, ignore_errors=True)
-        with atomic_folder(place / state) as beside:
-            names = [pathlib.PurePosixPath(name).relative_to(path.path) for name in found]
-            targets = [str(beside / path.name / name) for name in names]
-            for target in targets:
-                pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
-            # All at once: stores answer many requests at the same time.
-            path.fs.get(list(found), targets)
-    return copy
+        print(f"copying {path} ({len(found):,} files, {num_bytes:,} bytes)", file=sys.stderr, flush=True)
+        targets = [str(folder / path.name / pathlib.PurePosixPath(name).relative_to(path.path)) for name in found]
+        for target in targets:
+            pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
+        # All at once: stores answer many requests at the same time.
+        path.fs.get(list(found), targets)
+
+    return cached(str(path), found, copy_into) / path.name
+
+
+def cached(name: str, state, write: Callable[[pathlib.Path], None]) -> pathlib.Path:
+    """Returns a folder that holds what was made of some data, and makes it where there is none for their state.
+
+    It is in `$KERAS_GEN_CACHE`, by default `~/.cache/keras_gen`. What was made of another state is removed.
+
+    Args:
+        name: what was made, and of which data.
+        state: what changes when the data do, as JSON can hold it.
+        write: function that fills an empty folder.
+
+    Raises:
+        OSError: with one sentence, if the folder cannot be written to.
+    """
+    cache = pathlib.Path(os.environ.get("KERAS_GEN_CACHE", "~/.cache/keras_gen")).expanduser()
+    place = cache / short_hash(name)
+    folder = place / short_hash(json.dumps(state, sort_keys=True, default=str))
+    if not folder.exists():
+        try:
+            with atomic_folder(folder) as beside:
+                write(beside)
+        except OSError:
+            # Another process may have made the same at the same time.
+            if not folder.exists():
+                raise
+        for old in place.iterdir():
+            # What begins with a dot is being written.
+            if old != folder and not old.name.startswith("."):
+                shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def short_hash(text: str) -> str:
+    """Returns 16 hexadecimal digits that stand for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def upload(folder: pathlib.Path, path) -> None:

@@ -34,3 +34,9 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish():
     # What the libraries made when they were imported stays: collections of garbage need not go through it each time.
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """What is kept of data for a next run is kept for these tests alone."""
+    os.environ["KERAS_GEN_CACHE"] = str(tmp_path_factory.mktemp("cache"))

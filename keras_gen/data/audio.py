@@ -46,7 +46,7 @@ def tones(num_examples: int = 640, samples: int = 1024, sample_rate: int = TONE_
     return np.clip(waveforms, -1.0, 1.0).astype(np.float32), labels
 
 
-def read_wav(path: pathlib.Path) -> tuple[int, np.ndarray]:
+def read_wav(path: pathlib.Path | str) -> tuple[int, np.ndarray]:
     """Reads a WAV file.
 
     Returns:
@@ -60,7 +60,7 @@ def read_wav(path: pathlib.Path) -> tuple[int, np.ndarray]:
     return rate, sound.mean(axis=1) if sound.ndim == 2 else sound
 
 
-def size_of_wav(path: pathlib.Path) -> tuple[int, int]:
+def size_of_wav(path: pathlib.Path | str) -> tuple[int, int]:
     """Returns sample rate and number of samples of a WAV file, where that is possible without reading its sound.
 
     Raises:
@@ -74,7 +74,7 @@ def size_of_wav(path: pathlib.Path) -> tuple[int, int]:
     return rate, len(sound)
 
 
-def samples_of(path: pathlib.Path, **options) -> tuple[int, np.ndarray]:
+def samples_of(path: pathlib.Path | str, **options) -> tuple[int, np.ndarray]:
     """Returns the sample rate of a WAV file, and its samples as they are.
 
     Args:

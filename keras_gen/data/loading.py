@@ -24,6 +24,7 @@ from keras_gen.data.readers.arrays import read_npy, read_npz
 from keras_gen.data.readers.digits import read_breast_cancer, read_digits, read_photos
 from keras_gen.data.readers.folders import read_folder
 from keras_gen.data.readers.large_tables import is_large, read_large_table
+from keras_gen.data.readers.shards import read_shards, shards_at
 from keras_gen.data.readers.sounds import read_tones
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, read_frame, read_table, suffix_of
 from keras_gen.data.readers.tfds import read_tfds
@@ -33,14 +34,16 @@ from keras_gen.spaces import Reals
 
 #: Why a set does not take an argument that is for sets of another kind.
 REASONS = {
-    "image_size": "is no folder and no TFDS set of images",
+    "image_size": "is no folder, no TFDS set and no shards of images",
     "audio_length": "holds no sound",
     "padding": "holds no sound",
-    "channels": "is no folder of images",
+    "channels": "is no folder and no shards of images",
     "bad_files": "is no folder of images",
     "columns": "is no table",
     "text": "is no table",
     "missing": "is no table",
+    "feature": "holds no shards of records",
+    "label_feature": "holds no shards of records",
 }
 
 #: Those of these arguments whose default is not None.
@@ -63,6 +66,8 @@ def load(
     columns: str | None = None,
     text: str = "refuse",
     missing: str = "refuse",
+    feature: str | None = None,
+    label_feature: str | None = None,
     standardize: bool | tuple[np.ndarray, np.ndarray] = False,
     shard: tuple[int, int] = (0, 1),
 ) -> Splits:
@@ -84,6 +89,8 @@ def load(
               a folder are the subfolders that its files lie in, in alphabetical order. Tables are text with any usual
               delimiter, decimal mark and encoding (`.csv`, `.tsv`, `.data`, `.txt`, also packed as `.gz`, `.bz2`,
               `.xz` or `.zip`), or `.parquet`; their columns are real numbers, whole or not, unless `levels` is given;
+            - a path to shards of `tf.train.Example`s: a `.tfrecord` (or `.tfrecord.gz`) or `.array_record` file, a
+              pattern such as "data/*.tfrecord", or a folder of them, whose names, or subfolders, may tell splits;
             - a pandas DataFrame.
         batch_size: examples in a batch, of all replicas and workers together.
         seed: seed of the order of the training examples.
@@ -92,10 +99,10 @@ def load(
             for other integers. Floats, and all numbers of a table, are real numbers then, whole or not; with a number
             of levels, those that are whole are levels.
         labels: whether to yield `(x, label)` instead of `x`.
-        image_size: (height, width) to which the images of a folder or of a TFDS set are resized, or one number for a
-            square. None expects images of one size.
-        channels: channels of the images of a folder: 1 for grey, 3 for colour, 4 for colour and opacity. None takes 1
-            where all are grey, else 3, with white behind what is transparent.
+        image_size: (height, width) to which the images of a folder, of a TFDS set or of shards are resized, or one
+            number for a square. None expects images of one size.
+        channels: channels of the images of a folder or of shards: 1 for grey, 3 for colour, 4 for colour and opacity.
+            None takes 1 where all are grey, else 3, with white behind what is transparent.
         bad_files: "refuse" names all files of a folder that cannot be read in one error; "skip" leaves them out.
         audio_length: samples of an example of sound: longer recordings are cut, shorter ones filled up.
             None takes the length of the longest.
@@ -106,6 +113,10 @@ def load(
             column of zeros and ones of each value, in alphabetical order; "drop" leaves them out.
         missing: what becomes of a table's missing values: "refuse" names the first one in an error; "keep" leaves them
             as NaN, for a model that takes them, such as a mixture.
+        feature: name of the feature of shards that holds the examples, encoded images or lists of numbers; None takes
+            the only image, or else the only list.
+        label_feature: name of the feature of shards that holds labels; None takes the only whole number, or one called
+            "label" or "image/class/label".
         standardize: whether to subtract the training mean of real vectors and divide by their standard deviation; or
             the mean and deviation of other data, such as `splits.scale` of what a model was trained on.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
@@ -124,9 +135,11 @@ def load(
         "columns": columns,
         "text": checks.choice("text", text, ("refuse", "one_hot", "drop")),
         "missing": checks.choice("missing", missing, ("refuse", "keep")),
+        "feature": feature,
+        "label_feature": label_feature,
     }
     checks.choice("padding", padding, ("silence", "missing"))
-    reading, name = read(name, **options)
+    reading, name = read(name, labels=labels, **options)
     for option, value in {**options, "padding": padding}.items():
         default = DEFAULTS.get(option)
         if value != default and option not in reading.options:
@@ -175,6 +188,7 @@ def read_toy(name: str) -> Reading:
 def read(
     name,
     *,
+    labels: bool,
     image_size,
     channels: int | None,
     bad_files: str,
@@ -182,6 +196,8 @@ def read(
     columns: str | None,
     text: str,
     missing: str,
+    feature: str | None,
+    label_feature: str | None,
 ) -> tuple[Reading, str]:
     """Finds the reader for a name, a path or a table, and returns what it reads, and the set's name."""
     if isinstance(name, pd.DataFrame):
@@ -197,6 +213,9 @@ def read(
     path = local_copy(name)
     if name in built_in:
         return built_in[name](), name
+    if shards := shards_at(path):
+        features = {"feature": feature, "label_feature": label_feature, "labels": labels}
+        return read_shards(shards, image_size=image_size, channels=channels, **features), path.name
     if path.is_dir():
         images = {"image_size": image_size, "channels": channels, "bad_files": bad_files}
         return read_folder(path, audio_length=audio_length, **images), path.name

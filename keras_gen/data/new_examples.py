@@ -16,6 +16,7 @@ from keras_gen.data.loading import load
 from keras_gen.data.readers.arrays import npy_rows
 from keras_gen.data.readers.folders import files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, SKIP_HINT, ImageFiles, header_of, unreadable
+from keras_gen.data.readers.shards import shards_at
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, frames_of, read_frame, suffix_of
 from keras_gen.data.stored import parts_of
 from keras_gen.files import local_copy
@@ -102,7 +103,7 @@ class NewExamples:
         suffix = suffix_of(path)
         if split is not None:
             self.parts = self.of_splits((split,), most)
-        elif path.is_dir():
+        elif path.is_dir() and not shards_at(path):
             self.parts = self.files(path)
         elif suffix in (".npy", ".npz", *TABLE_SUFFIXES) and not path.is_file():
             raise FileNotFoundError(f"`name`: there is no file {name}.")
@@ -255,7 +256,7 @@ class NewExamples:
         is_sound = isinstance(self.space, Sound)
         kind = ".wav" if is_sound else ", ".join(IMAGE_SUFFIXES)
         found = files_by_split(folder, (".wav",) if is_sound else IMAGE_SUFFIXES)
-        classes = {path: name for split in found.values() for path, name in split.items()}
+        classes = {pathlib.Path(path): name for split in found.values() for path, name in split.items()}
         if not classes:
             raise ValueError(f"`name`: the folder {folder} holds no file ({kind}) such as the model takes.")
         paths, self.num_examples = list(classes), len(classes)

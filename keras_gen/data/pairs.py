@@ -78,7 +78,8 @@ def image_files(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     Raises:
         ValueError: if there are none.
     """
-    files = {split: list(found) for split, found in files_by_split(folder, IMAGE_SUFFIXES).items()}
+    found = files_by_split(folder, IMAGE_SUFFIXES)
+    files = {split: list(map(pathlib.Path, paths)) for split, paths in found.items()}
     if not files:
         raise ValueError(f"`name`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
     return files

@@ -1,53 +1,71 @@
-"""Examples in TFRecord files, read by position: any order is exact, and none is held in memory."""
+"""Records in TFRecord and ArrayRecord files, read by position: any order is exact, and none is held in memory."""
 
+import concurrent.futures
 import dataclasses
 import functools
 import os
 import pathlib
+import resource
+import struct
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-#: Bytes of a record before its contents, a length of 8 bytes and its checksum, and behind them, another checksum.
+from keras_gen.console import tracked
+from keras_gen.files import cached
+
+#: Bytes of a record of a TFRecord file before its contents, a length of 8 bytes and its checksum, and behind them.
 BEFORE, BEHIND = 12, 4
 
+#: Bytes that are read at once while records are looked for: small ones lie close together.
+BLOCK = 2**15
 
-@dataclasses.dataclass(frozen=True)
+#: Files that a process needs besides those of the data.
+OTHER_FILES = 256
+
+
 class RecordFiles:
-    """The records of several files, one after the other.
+    """The records of several TFRecord files, one after the other.
 
-    Attributes:
+    Such files have no index. Where records begin is found once, from their lengths, and kept in the cache.
+
+    Args:
         paths: the files.
-        places: int64 array of shape `(records, 3)`: of each record the file, where its contents begin, and their bytes.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is cut short.
     """
 
-    paths: tuple[pathlib.Path, ...]
-    places: np.ndarray
+    def __init__(self, paths: Sequence[pathlib.Path]):
+        self.paths = tuple(paths)
+        state = state_of(self.paths)
+        self.num_bytes = sum(size for _, size, _ in state)
 
-    @classmethod
-    def of(cls, paths: Sequence[pathlib.Path], num_records: Sequence[int]) -> "RecordFiles":
-        """Finds the records of files.
+        def write(folder):
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                found = pool.map(places_of_records, self.paths)
+                title = f"finding the records of {len(self.paths):,} files"
+                found = list(tracked(found, title, total=len(self.paths), transient=True))
+            files = np.repeat(np.arange(len(found)), [len(places) for places in found])
+            np.save(folder / "places.npy", np.column_stack([files, np.concatenate(found)]))
 
-        Args:
-            paths: the files.
-            num_records: how many records each has.
+        # Of each record the file, where its contents begin, and their bytes.
+        self.places = np.load(cached(f"records of {self.paths}", state, write) / "places.npy")
 
-        Raises:
-            FileNotFoundError: if a file is missing.
-            ValueError: if a file is cut short, or has another number of records.
-        """
-        places = []
-        for index, (path, num) in enumerate(zip(paths, num_records, strict=True)):
-            found = places_of_records(path)
-            if len(found) != num:
-                raise ValueError(f"`name`: the shard {path} must hold {num} records; it holds {len(found)}.")
-            places.append(np.concatenate([np.full((len(found), 1), index), found], axis=1))
-        return cls(tuple(paths), np.concatenate(places))
+    def __len__(self):
+        return len(self.places)
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many records each file holds."""
+        return np.bincount(self.places[:, 0], minlength=len(self.paths)).tolist()
 
     @functools.cached_property
     def descriptors(self) -> list[int]:
         """The opened files; they stay open as long as the process runs."""
+        allow_files(len(self.paths))
         return [os.open(path, os.O_RDONLY) for path in self.paths]
 
     def read(self, rows: np.ndarray) -> np.ndarray:
@@ -64,20 +82,98 @@ class RecordFiles:
         return found
 
 
+class ArrayRecordFiles:
+    """The records of several ArrayRecord files, which have an index, one after the other.
+
+    Args:
+        paths: the files.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is cut short or damaged, or the library is not installed.
+    """
+
+    def __init__(self, paths: Sequence[pathlib.Path]):
+        try:
+            from array_record.python.array_record_data_source import ArrayRecordDataSource
+        except ImportError:
+            raise ValueError(
+                f"`name`: {paths[0]} is an ArrayRecord file, which needs `pip install keras_gen[shards]`."
+            ) from None
+        self.paths = tuple(paths)
+        self.num_bytes = sum(size for _, size, _ in state_of(self.paths))
+        allow_files(len(self.paths))
+        self.lengths = []
+        for path in self.paths:
+            try:
+                self.lengths.append(len(ArrayRecordDataSource(str(path))))
+            except RuntimeError as error:
+                raise ValueError(f"`name`: the shard {path} is cut short or damaged ({error}).") from None
+        paths_and_ends = [f"{path}[0:{num}]" for path, num in zip(self.paths, self.lengths, strict=True)]
+        self.source = ArrayRecordDataSource(paths_and_ends)
+
+    def __len__(self):
+        return len(self.source)
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the contents of records as an array of bytes objects."""
+        found = np.empty(len(rows), object)
+        found[:] = self.source.__getitems__(rows.tolist()) if len(rows) else []
+        return found
+
+
+def record_files(paths: Sequence[pathlib.Path]) -> RecordFiles | ArrayRecordFiles:
+    """Returns the records of files of one kind, which their names tell; raises what the kind's constructor does."""
+    kind = ArrayRecordFiles if ".array_record" in paths[0].name else RecordFiles
+    return kind(paths)
+
+
+def name_of_record(files: RecordFiles | ArrayRecordFiles, row: int) -> str:
+    """Returns what errors call a record: its number, from 1 on, and its file."""
+    ends = np.cumsum(files.lengths)
+    file = int(np.searchsorted(ends, row, side="right"))
+    return f"record {row - ends[file] + files.lengths[file] + 1} of {files.paths[file]}"
+
+
+def state_of(paths: Sequence[pathlib.Path]) -> list[tuple[str, int, int]]:
+    """Returns what changes when files do: path, bytes and time of the last change of each.
+
+    Raises:
+        FileNotFoundError: if one is missing.
+    """
+    state = []
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"`name`: the shard {path} is missing.")
+        found = path.stat()
+        state.append((str(path.resolve()), found.st_size, found.st_mtime_ns))
+    return state
+
+
+def allow_files(num: int) -> None:
+    """Lets the process open so many files, as far as the system does, beside those that it needs otherwise."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = num + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def places_of_records(path: pathlib.Path) -> np.ndarray:
     """Returns where the contents of each record of a TFRecord file begin, and their bytes, an int64 array.
 
     Raises:
-        FileNotFoundError: if there is no such file.
         ValueError: if it is cut short.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"`name`: the shard {path} is missing.")
     places = []
     with path.open("rb", buffering=0) as file:
         size, position = os.fstat(file.fileno()).st_size, 0
+        block, start = b"", 0
         while position < size:
-            num = int.from_bytes(os.pread(file.fileno(), 8, position), "little")
+            if position + BEFORE > start + len(block):
+                block, start = os.pread(file.fileno(), BLOCK, position), position
+            # The length, where the file has not ended within it.
+            num = struct.unpack_from("<Q", block, position - start)[0] if position + BEFORE <= size else 0
             end = position + BEFORE + num + BEHIND
             if end > size:
                 raise ValueError(
@@ -99,7 +195,7 @@ class Records:
         rows: indices of the records, in order.
     """
 
-    files: RecordFiles
+    files: RecordFiles | ArrayRecordFiles
     decode: Callable[[tf.Tensor], tf.Tensor]
     spec: tf.TensorSpec
     rows: np.ndarray

@@ -6,6 +6,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,23 @@ ARCHIVE = b"PK"
 
 #: Bytes of a zip archive's header in front of a member, less those of two fields of free length.
 ZIP_HEADER = 30
+
+
+class RowFile(Protocol):
+    """Rows of numbers that are read by position.
+
+    Attributes:
+        shape: number of rows, and the shape of a row.
+        dtype: type of an entry.
+        row_bytes: bytes that a row takes while it is read.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    row_bytes: int
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the rows at an int64 array of indices."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +97,7 @@ class ArrayFile:
 
 @dataclasses.dataclass(frozen=True)
 class StoredRows:
-    """Rows of an array in a file, as a column.
+    """Rows of an array in a file, or of what is read like one, as a column.
 
     Attributes:
         file: the array.
@@ -87,7 +105,7 @@ class StoredRows:
         convert: what happens to rows that were read, as an array of as many.
     """
 
-    file: ArrayFile
+    file: RowFile
     rows: np.ndarray | None = None
     convert: Callable[[np.ndarray], np.ndarray] | None = None
 
@@ -116,12 +134,15 @@ class StoredRows:
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Returns the rows at an array of indices, converted."""
         rows = indices if self.rows is None else self.rows[indices]
-        found = self.file.read(np.asarray(rows, np.int64))
+        return self.converted(self.file.read(np.asarray(rows, np.int64)))
+
+    def converted(self, found: np.ndarray) -> np.ndarray:
+        """Returns rows of the file as those of the column."""
         return found if self.convert is None else self.convert(found)
 
     def gather(self, indices: tf.Tensor) -> tf.Tensor:
         """Reads the rows at an int64 tensor of indices."""
-        sample = self.read(np.zeros(0, np.int64))
+        sample = self.converted(np.zeros((0, *self.file.shape[1:]), self.file.dtype))
         found = tf.numpy_function(self.read, [indices], sample.dtype, stateful=False)
         return tf.ensure_shape(found, (indices.shape[0], *sample.shape[1:]))
 

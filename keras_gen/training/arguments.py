@@ -37,7 +37,19 @@ KNOWN_AS_BITS = ("digits", "mnist")
 
 
 @dataclasses.dataclass(frozen=True)
-class Images(Dataset):
+class Records(Dataset):
+    """A set that may be in shards of records."""
+
+    feature: str | None = None
+    """Feature of shards of records that holds the examples; by default the only image, or else the only list of
+    numbers."""
+    label_feature: str | None = None
+    """Feature of shards of records that holds labels, where they are needed; by default the only whole number, or one
+    called label."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Images(Records):
     """A set of images."""
 
     binarization: Literal["none", "by_set", "threshold", "static", "dynamic"] = "none"
@@ -61,7 +73,7 @@ class Images(Dataset):
 
 
 @dataclasses.dataclass(frozen=True)
-class Vectors(Dataset):
+class Vectors(Records):
     """A set of real vectors."""
 
     columns: str | None = None

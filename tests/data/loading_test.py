@@ -163,7 +163,10 @@ def test_wrong_labels_get_a_sentence(tmp_path, labels, sentence):
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ({"image_size": 4}, "`image_size` must be None: digits is no folder and no TFDS set of images; received 4"),
+        (
+            {"image_size": 4},
+            "`image_size` must be None: digits is no folder, no TFDS set and no shards of images; received 4",
+        ),
         ({"audio_length": 100}, "`audio_length` must be None: digits holds no sound; received 100"),
         ({"padding": "missing"}, "`padding` must be silence: digits holds no sound; received missing"),
         ({"columns": "0:2"}, "`columns` must be None: digits is no table; received 0:2"),

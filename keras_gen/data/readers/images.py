@@ -6,6 +6,7 @@ transparent lies on white, unless four channels are asked for. Grey images of 16
 
 import concurrent.futures
 import dataclasses
+import io
 import math
 import pathlib
 import sys
@@ -61,8 +62,8 @@ def is_image(path: pathlib.Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("._")
 
 
-def header_of(path: pathlib.Path) -> Header | str:
-    """Returns what the beginning of an image's file says, or why it cannot be read."""
+def header_of(path: pathlib.Path | str | io.BytesIO) -> Header | str:
+    """Returns what the beginning of an image's file, or of its contents, says, or why it cannot be read."""
     try:
         with PIL.Image.open(path) as image:
             upright = image.getexif().get(0x0112, 1) < 5
@@ -72,11 +73,11 @@ def header_of(path: pathlib.Path) -> Header | str:
         return reason(error, path)
 
 
-def decoded(path: pathlib.Path | str, channels: int, deep: bool = False) -> np.ndarray | str:
+def decoded(path: pathlib.Path | str | io.BytesIO, channels: int, deep: bool = False) -> np.ndarray | str:
     """Returns an image of shape (height, width, channels), or why it cannot be read.
 
     Args:
-        path: path of its file.
+        path: path of its file, or the file's contents.
         channels: 1 for grey, 3 for colour, 4 for colour and opacity.
         deep: whether levels have 16 bits; 8 otherwise.
     """
@@ -103,9 +104,35 @@ def decoded(path: pathlib.Path | str, channels: int, deep: bool = False) -> np.n
         return reason(error, path)
 
 
-def reason(error: Exception, path: pathlib.Path | str) -> str:
+def reason(error: Exception, path: pathlib.Path | str | io.BytesIO) -> str:
     """Returns what an error says, without the file's name."""
-    return str(error).replace(f" {str(path)!r}", "") or type(error).__name__
+    shown = path if isinstance(path, io.BytesIO) else str(path)
+    return str(error).replace(f" {shown!r}", "") or type(error).__name__
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """What the headers of some of a set's images say that all others must be like.
+
+    Attributes:
+        header: what they say.
+        any_size: whether images may have other sizes than that.
+        any_colour: whether images may have colours where the others have none.
+    """
+
+    header: Header
+    any_size: bool
+    any_colour: bool
+
+    def difference(self, header: Header) -> str | None:
+        """Returns how a header differs from what is expected, or None."""
+        if not self.any_size and header.size != self.header.size:
+            return f"it has the size {header.size}, others {self.header.size}; `image_size` brings all to one"
+        if not self.any_colour and header.grey < self.header.grey:
+            return "it has colours, others have none; `channels=3` keeps them"
+        if header.deep != self.header.deep and (self.header.deep or self.header.grey):
+            return "it has another depth than others, 8 bits or 16"
+        return None
 
 
 class HeaderCheck:
@@ -114,36 +141,24 @@ class HeaderCheck:
     Args:
         paths: the files.
         expected: what the headers of other files say.
-        any_size: whether images may have other sizes than that.
-        any_colour: whether images may have colours where the others have none.
     """
 
-    def __init__(self, paths: list[pathlib.Path], expected: Header, *, any_size: bool, any_colour: bool):
+    def __init__(self, paths: list[pathlib.Path | str], expected: Expected):
         self.sentence = None
-        self.expected, self.any_size, self.any_colour = expected, any_size, any_colour
+        self.expected = expected
         self.thread = threading.Thread(target=self.run, args=(paths,), daemon=True)
         self.thread.start()
 
-    def run(self, paths: list[pathlib.Path]):
+    def run(self, paths: list[pathlib.Path | str]):
         bad = {}
         for path in paths:
             found = header_of(path)
-            why = found if isinstance(found, str) else self.difference(found)
+            why = found if isinstance(found, str) else self.expected.difference(found)
             if why:
                 bad[str(path)] = why
                 self.sentence = unreadable(bad)
                 if len(bad) == NAMED_FILES:
                     return
-
-    def difference(self, header: Header) -> str | None:
-        """Returns how a header differs from what is expected, or None."""
-        if not self.any_size and header.size != self.expected.size:
-            return f"it has the size {header.size}, others {self.expected.size}; `image_size` brings all to one"
-        if not self.any_colour and header.grey < self.expected.grey:
-            return "it has colours, others have none; `channels=3` keeps them"
-        if header.deep != self.expected.deep and (self.expected.deep or self.expected.grey):
-            return "it has another depth than others, 8 bits or 16"
-        return None
 
 
 class ImageFiles:
@@ -273,8 +288,8 @@ class Rule:
 
 
 def read_images(
-    paths: dict[str, list[pathlib.Path]], image_size, channels: int | None, bad_files: str
-) -> tuple[columns.Reading, dict[str, list[pathlib.Path]]]:
+    paths: dict[str, list[str]], image_size, channels: int | None, bad_files: str
+) -> tuple[columns.Reading, dict[str, list[str]]]:
     """Reads images, or finds out how to read them later.
 
     Args:
@@ -295,13 +310,13 @@ def read_images(
 
 
 def image_column(
-    paths: dict[str, list[pathlib.Path]],
+    paths: dict[str, list[pathlib.Path | str]],
     image_size,
     half: str | None = None,
     *,
     channels: int | None = None,
     bad_files: str | None = None,
-) -> tuple[dict[str, columns.Column], Levels, dict[str, list[pathlib.Path]]]:
+) -> tuple[dict[str, columns.Column], Levels, dict[str, list[pathlib.Path | str]]]:
     """Returns the images of each split, held in memory where they fit, their space, and their paths.
 
     Args:
@@ -328,26 +343,16 @@ def image_column(
         # A file that begins well may yet be cut short: all of them are named at once.
         bad |= {str(path): why for path in good if isinstance(why := decoded(path, 3), str)}
         rule.apply(bad, len(all_paths))
-    size = size or common_size(good, half)
-    given = channels
-    if channels is None:
-        channels = 1 if all(header.grey for header in good.values()) else 3
-    elif channels not in MODES:
-        raise ValueError(f"`channels` must be 1, 3, 4 or None, received {channels}.")
-    deep = channels == 1 and any(header.deep for header in good.values())
-    if deep and not all(header.deep for header in good.values()):
-        first, other = (next(path for path in good if good[path].deep == which) for which in (True, False))
-        raise ValueError(f"`name`: images must have one depth; {first} has 16 bits, but {other} has 8.")
-
-    shape = (*size, channels)
+    shape, expected = common_shape(good, size, channels)
+    if half is not None and size is None:
+        shape = (shape[0], shape[1] // 2, shape[2])
+    deep = expected.header.deep
     known_bad = {path for path, header in headers.items() if isinstance(header, str)}
     kept = {split: [path for path in files if path not in known_bad] for split, files in paths.items()}
     fits = math.prod(shape) * (1 + deep) * (len(all_paths) - len(known_bad)) <= columns.MEMORY_LIMIT
     check = None
     if apart > 1:
-        rest = [path for path in all_paths if path not in headers]
-        expected = Header(common_size(good, None) if image_size is None else size, channels == 1, deep)
-        check = HeaderCheck(rest, expected, any_size=image_size is not None, any_colour=given is not None)
+        check = HeaderCheck([path for path in all_paths if path not in headers], expected)
     arguments = {"resized": image_size is not None, "half": half, "deep": deep, "check": check}
     found = {
         split: ImageFiles(np.array(list(map(str, files)), str), shape, **arguments) for split, files in kept.items()
@@ -365,21 +370,47 @@ def image_column(
     return found, Levels(shape, 65_536 if deep else 256), kept
 
 
-def common_size(headers: dict[pathlib.Path, Header], half: str | None) -> tuple[int, int]:
-    """Returns height and width of images, or of their halves.
+def common_shape(
+    headers: dict[pathlib.Path | str, Header], size: tuple[int, int] | None, channels: int | None
+) -> tuple[tuple[int, int, int], Expected]:
+    """Returns the shape that images have, or are brought to, and what the headers of others must be like.
+
+    Args:
+        headers: path or name of each image that was looked at, to its header.
+        size: height and width that all are brought to; None expects images of one size.
+        channels: as in `data.load`.
+
+    Raises:
+        ValueError: if images have several sizes or depths, or channels are of an unknown number.
+    """
+    found = size or common_size(headers)
+    any_colour = channels is not None
+    if channels is None:
+        channels = 1 if all(header.grey for header in headers.values()) else 3
+    elif channels not in MODES:
+        raise ValueError(f"`channels` must be 1, 3, 4 or None, received {channels}.")
+    deep = channels == 1 and any(header.deep for header in headers.values())
+    if deep and not all(header.deep for header in headers.values()):
+        first, other = (next(path for path in headers if headers[path].deep == which) for which in (True, False))
+        raise ValueError(f"`name`: images must have one depth; {first} has 16 bits, but {other} has 8.")
+    header = Header(found, channels == 1, deep)
+    return (*found, channels), Expected(header, any_size=size is not None, any_colour=any_colour)
+
+
+def common_size(headers: dict[pathlib.Path | str, Header]) -> tuple[int, int]:
+    """Returns height and width of images.
 
     Raises:
         ValueError: if they have several sizes.
     """
     first = next(iter(headers))
-    height, width = headers[first].size
     for path, header in headers.items():
-        if header.size != (height, width):
+        if header.size != headers[first].size:
             raise ValueError(
                 "`image_size` must be given, a height and width to bring all images to, such as 64 or (48, 64): "
-                f"{path} has {header.size}, but {first} has {(height, width)}."
+                f"{path} has {header.size}, but {first} has {headers[first].size}."
             )
-    return height, width if half is None else width // 2
+    return headers[first].size
 
 
 def full_size(image_size) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Tables that are too large for memory: their rows are converted once, and then read by position."""
 
 import contextlib
-import hashlib
 import json
 import pathlib
 import shutil
@@ -15,7 +14,7 @@ from keras_gen.data import columns
 from keras_gen.data.columns import Reading
 from keras_gen.data.readers.tables import frames_of, is_packed, read_frame, suffix_of
 from keras_gen.data.stored import ArrayFile, StoredRows
-from keras_gen.files import atomic_folder
+from keras_gen.files import atomic_folder, short_hash
 from keras_gen.spaces import Reals
 
 #: Rows that are converted at once.
@@ -54,7 +53,7 @@ def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
     """
     state = path.stat()
     key = json.dumps([state.st_size, state.st_mtime_ns, arguments])
-    folder = path.with_name(f".{path.name}.rows-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
+    folder = path.with_name(f".{path.name}.rows-{short_hash(key)}")
     if not folder.is_dir():
         for old in path.parent.glob(f".{glob_escaped(path.name)}.rows-*"):
             shutil.rmtree(old, ignore_errors=True)

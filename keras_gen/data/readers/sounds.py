@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import dataclasses
-import pathlib
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -60,7 +60,7 @@ class SoundFiles:
         return dataclasses.replace(self, behind=0.0)
 
 
-def sound_files(paths: dict[str, list[pathlib.Path]], audio_length: int | None) -> columns.Reading:
+def sound_files(paths: dict[str, list[str]], audio_length: int | None) -> columns.Reading:
     """Returns WAV files as examples that are read when they are needed; see `read_sounds`."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         sizes = list(pool.map(audio.size_of_wav, [path for files in paths.values() for path in files]))
@@ -68,9 +68,7 @@ def sound_files(paths: dict[str, list[pathlib.Path]], audio_length: int | None) 
     if audio_length is None:
         audio_length = max(-(-num * sample_rate // rate) for rate, num in sizes)
     length = checks.positive_int("audio_length", audio_length)
-    found = {
-        split: SoundFiles(np.array(list(map(str, files)), str), sample_rate, length) for split, files in paths.items()
-    }
+    found = {split: SoundFiles(np.array(files, str), sample_rate, length) for split, files in paths.items()}
     return reading_of({split: {"x": files} for split, files in found.items()}, length, sample_rate)
 
 
@@ -80,7 +78,7 @@ def reading_of(found: columns.Columns, length: int, sample_rate: int) -> columns
     return columns.Reading(found, {"x": space}, options=("audio_length", "padding"))
 
 
-def read_sounds(paths: dict[str, list[pathlib.Path]], audio_length: int | None) -> columns.Reading:
+def read_sounds(paths: dict[str, list[str]], audio_length: int | None) -> columns.Reading:
     """Reads WAV files; those of another sample rate than the first are resampled.
 
     Files that are too large for memory are read when they are needed.
@@ -94,7 +92,7 @@ def read_sounds(paths: dict[str, list[pathlib.Path]], audio_length: int | None) 
     """
     all_paths = [path for files in paths.values() for path in files]
     # Amplitudes have four bytes, samples in files two or more.
-    if max(2 * sum(path.stat().st_size for path in all_paths), 4 * (audio_length or 0) * len(all_paths)) > (
+    if max(2 * sum(os.path.getsize(path) for path in all_paths), 4 * (audio_length or 0) * len(all_paths)) > (
         columns.MEMORY_LIMIT
     ):
         return sound_files(paths, audio_length)

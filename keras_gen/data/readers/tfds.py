@@ -14,7 +14,7 @@ from keras_gen import checks
 from keras_gen.data import audio, columns
 from keras_gen.data.readers.images import full_size, resized
 from keras_gen.data.readers.sounds import of_one_length, reading_of
-from keras_gen.data.records import RecordFiles, Records
+from keras_gen.data.records import Records, record_files
 from keras_gen.files import local_copy
 from keras_gen.spaces import ClassLabel, Levels
 
@@ -137,8 +137,10 @@ def stored(builder, names: list[str], feature: str, decode, spec: tf.TensorSpec)
         spec: shape and dtype of a value.
     """
     form = builder.info.file_format.value
-    if form != "tfrecord":
-        raise ValueError(f"`name`: the TFDS set {builder.name!r} must have files of the format tfrecord, not {form}.")
+    if form not in ("tfrecord", "array_record"):
+        raise ValueError(
+            f"`name`: the TFDS set {builder.name!r} must have files of the format tfrecord or array_record, not {form}."
+        )
     features = builder.info.features
 
     def value_of(contents):
@@ -150,8 +152,11 @@ def stored(builder, names: list[str], feature: str, decode, spec: tf.TensorSpec)
     found = {}
     for split in names:
         info = builder.info.splits[split]
-        files = RecordFiles.of([local_copy(str(path)) for path in info.filepaths], info.shard_lengths)
-        rows = np.arange(len(files.places))
+        files = record_files([local_copy(str(path)) for path in info.filepaths])
+        for path, num, expected in zip(files.paths, files.lengths, info.shard_lengths, strict=True):
+            if num != expected:
+                raise ValueError(f"`name`: the shard {path} must hold {expected} records; it holds {num}.")
+        rows = np.arange(len(files))
         found[split] = {"x": Records(files, value_of, spec, rows)}
         if label_spaces(builder):
             found[split]["condition"] = Records(files, label_of, tf.TensorSpec((), tf.int64), rows)
