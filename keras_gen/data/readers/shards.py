@@ -228,8 +228,8 @@ def chosen(features: dict[str, tf.train.Feature], feature: str | None, files: Re
         checks.choice("feature", feature, kinds)
         if kinds[feature] == "other":
             raise ValueError(
-                f"`feature` {feature!r} of {files.paths[0]} holds neither an encoded image, such as a PNG or JPEG file, "
-                "nor numbers."
+                f"`feature` {feature!r} of {files.paths[0]} holds neither an encoded image, such as a PNG file, nor "
+                "numbers."
             )
         return feature
     for kind in ("image", "numbers"):
