@@ -7,9 +7,9 @@ which finds what the first one has converted or counted; the training steps of a
 memory of the process grew beyond that of one that has read a small set; and the load of the machine.
 
 The kinds: `array`, 12 GB of bytes in an `.npy` file, sparse on disks that know holes (MADE); `table`, a Parquet file of
-50 million rows (RealNVP), which is converted first; `images`, 200,000 files, hard links
-to a few (DCGAN); `shards`, 1,200,000 JPEG images in 100 TFRecord files (DCGAN), whose records are counted first; `tfds`,
-a TFDS set of more than 1 GiB (WaveNet on sounds).
+50 million rows (RealNVP), which is converted first; `images`, 200,000 files, hard links to a few (DCGAN); `shards`,
+1,200,000 JPEG images in 100 TFRecord files (DCGAN), whose records are counted first; `tfds`, a TFDS set of more than
+1 GiB (WaveNet on sounds).
 """
 
 import os
