@@ -93,7 +93,10 @@ def three_splits(columns: Columns, name: str) -> Columns:
     """
     shares = {"test": 6, "validation": 6}
     if "all" in columns:
-        order = np.random.default_rng(0).permutation(num_rows(columns["all"]))
+        num = num_rows(columns["all"])
+        # As `permutation(num)`, in half the memory, which counts for a hundred million rows.
+        order = np.arange(num, dtype=np.int32 if num < 2**31 else np.int64)
+        np.random.default_rng(0).shuffle(order)
         columns = {"train": rows_of(columns["all"], order)}
         shares = {"test": 10, "validation": 9}
     columns = dict(columns)

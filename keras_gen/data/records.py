@@ -57,7 +57,7 @@ class RecordFiles:
     def __len__(self):
         return len(self.places)
 
-    @property
+    @functools.cached_property
     def lengths(self) -> list[int]:
         """How many records each file holds."""
         return np.bincount(self.places[:, 0], minlength=len(self.paths)).tolist()

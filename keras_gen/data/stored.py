@@ -101,7 +101,7 @@ class StoredRows:
 
     Attributes:
         file: the array.
-        rows: indices of the rows, in order; None for all of them.
+        rows: indices of the rows, an array, in order; None for all of them.
         convert: what happens to rows that were read, as an array of as many.
     """
 
@@ -128,8 +128,11 @@ class StoredRows:
         return self.file.shape[0] if self.rows is None else len(self.rows)
 
     def __getitem__(self, rows) -> "StoredRows":
-        kept = np.arange(self.file.shape[0]) if self.rows is None else self.rows
-        return dataclasses.replace(self, rows=kept[rows])
+        if self.rows is not None:
+            rows = self.rows[rows]
+        elif isinstance(rows, slice):
+            rows = np.arange(self.file.shape[0])[rows]
+        return dataclasses.replace(self, rows=rows)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Returns the rows at an array of indices, converted."""

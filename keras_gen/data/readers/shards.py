@@ -98,16 +98,18 @@ def by_name(paths: list[pathlib.Path]) -> dict[str, list[pathlib.Path]]:
 
 def check_complete(paths: list[pathlib.Path]) -> None:
     """Raises FileNotFoundError if shards that others count are missing."""
-    there = set(paths)
+    counted = {}
     for path in paths:
         number = NUMBER.search(path.name)
-        if number is None:
-            continue
-        digits, num = len(number[1]), int(number[2])
-        for index in range(num):
-            other = path.with_name(f"{path.name[: number.start()]}-{index:0{digits}}{path.name[number.end(1) :]}")
-            if other not in there:
-                raise FileNotFoundError(f"`name`: the shard {other} is missing.")
+        if number is not None:
+            before, behind = path.name[: number.start()], path.name[number.end(1) :]
+            counted.setdefault((path.parent, before, behind), {})[int(number[1])] = number
+    for (folder, before, behind), found in counted.items():
+        number = next(iter(found.values()))
+        for index in range(int(number[2])):
+            if index not in found:
+                path = folder / f"{before}-{index:0{len(number[1])}}{behind}"
+                raise FileNotFoundError(f"`name`: the shard {path} is missing.")
 
 
 def read_shards(
