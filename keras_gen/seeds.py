@@ -45,6 +45,10 @@ def draws(sources: dict[str, tfd.Distribution], num, seed: tf.Tensor) -> dict[st
     return {name: source.sample(num, seed=part) for (name, source), part in zip(sources.items(), parts, strict=True)}
 
 
+#: Numbers that Philox draws at once.
+DRAWN_AT_ONCE = 4
+
+
 def uniform(shape, seed: tf.Tensor) -> tf.Tensor:
     """Returns float32 numbers from 0 to 1.
 
@@ -54,6 +58,27 @@ def uniform(shape, seed: tf.Tensor) -> tf.Tensor:
     """
     # The algorithm that XLA takes unless one is named is ten times slower on a CPU.
     return tf.random.stateless_uniform(shape, seed, alg="philox")
+
+
+def uniform_rows(shape, seed: tf.Tensor, start) -> tf.Tensor:
+    """Returns some rows of what `uniform` returns for more of them, without drawing the others; on the CPU.
+
+    Args:
+        shape: shape of the result, an int32 tensor.
+        seed: int32 tensor of shape (2,).
+        start: number of rows before these, an int64 scalar.
+    """
+    sizes = tf.cast(shape, tf.int64)
+    before = tf.cast(start, tf.int64) * tf.reduce_prod(sizes[1:])
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    # The counter, whose lower half is 0 at first, grows by one with each draw.
+    counter += tf.cast(tf.stack([before // DRAWN_AT_ONCE, 0]), tf.uint64)
+    behind = before % DRAWN_AT_ONCE
+    num = behind + tf.reduce_prod(sizes)
+    drawn = tf.raw_ops.StatelessRandomUniformV2(
+        shape=[num], key=key, counter=counter, alg=tf.random.Algorithm.PHILOX.value
+    )
+    return tf.reshape(drawn[behind:], shape)
 
 
 def normal(shape, seed: tf.Tensor) -> tf.Tensor:

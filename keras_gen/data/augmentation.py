@@ -50,15 +50,16 @@ class Augmentation:
         }
         return cls(dict(spaces), factors, tuple(round((enlargement - 1.0) * side) for side in smallest), flip)
 
-    def apply(self, columns: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def apply(self, columns: dict[str, tf.Tensor], seed: tf.Tensor, start: int | tf.Tensor = 0) -> dict[str, tf.Tensor]:
         """Returns columns by name of which those of the spaces are augmented.
 
         Args:
-            columns: name to tensor of shape `(batch, *shape)`.
-            seed: int32 tensor of shape (2,).
+            columns: name to tensor of shape `(num, *shape)`, some rows of a batch.
+            seed: int32 tensor of shape (2,), of the whole batch.
+            start: number of the batch's rows before these.
         """
         num = tf.shape(columns[next(iter(self.spaces))])[0]
-        places = seeds.uniform((num, 3), seed)
+        places = seeds.uniform_rows((num, 3), seed, start)
         # Corners in pixels of the smallest image, so that those of all columns are at the same place.
         corners = [tf.cast(tf.floor(places[:, axis] * (room + 1.0)), tf.int32) for axis, room in enumerate(self.room)]
         mirrored = places[:, 2] < 0.5

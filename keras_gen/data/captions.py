@@ -69,12 +69,12 @@ class CaptionedSplits(Splits):
 
     limits: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
-    def gathered(self, split, indices, seed):
-        found = super().gathered(split, indices, seed)
+    def gathered(self, split, indices, seed, start):
+        found = super().gathered(split, indices, seed, start)
         captions = found["condition"]
         num = tf.cast(tf.math.count_nonzero(tf.strings.length(captions), axis=1), tf.float32)
         # Rounded, a product may be the number itself.
-        chosen = tf.cast(tf.minimum(seeds.uniform(tf.shape(num), seed) * num, num - 1.0), tf.int32)
+        chosen = tf.cast(tf.minimum(seeds.uniform_rows(tf.shape(num), seed, start) * num, num - 1.0), tf.int32)
         return {**found, "condition": tf.gather(captions, chosen, axis=1, batch_dims=1)}
 
     def without_labels(self) -> "CaptionedSplits":

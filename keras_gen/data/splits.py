@@ -11,6 +11,9 @@ from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.columns import Column
 from keras_gen.spaces import Levels, Reals, Sound, Space
 
+#: Rows of a batch that stand one behind the other: the first one, and the one behind the last; int64 scalars.
+Rows = tuple[tf.Tensor, tf.Tensor]
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -167,16 +170,13 @@ class Splits:
             context: number of replicas, and which worker this is; all have as many replicas.
         """
         first = epoch * self.steps_per_epoch + step
-        steps = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
+        counter = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
 
         def share(count, replica):
-            epoch, step = count // self.steps_per_pass, count % self.steps_per_pass
             rows = share_of(self.train_batch_size, replica, context.num_replicas_in_sync)
-            if self.rows_are_alone:
-                return self.train_batch(epoch, step, rows)
-            return tf.nest.map_structure(lambda column: tf.gather(column, rows), self.train_batch(epoch, step))
+            return self.train_batch(count // self.steps_per_pass, count % self.steps_per_pass, rows)
 
-        return for_replicas(steps, share, context)
+        return for_replicas(counter, share, context)
 
     def shares(self, split: str, context: tf.distribute.InputContext) -> tf.data.Dataset:
         """All batches of a split, in order, again and again, cut into shares as in `train_shares`."""
@@ -184,18 +184,9 @@ class Splits:
 
         def share(positions, replica):
             rows = share_of(tf.size(positions, tf.int64), replica, context.num_replicas_in_sync)
-            seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 1]), positions[0])
-            if self.rows_are_alone:
-                return self.batch(split, tf.gather(positions, rows), seed)
-            return tf.nest.map_structure(lambda column: tf.gather(column, rows), self.batch(split, positions, seed))
+            return self.ordered_batch(split, positions, rows)
 
         return for_replicas(batches, share, context)
-
-    @property
-    def rows_are_alone(self) -> bool:
-        """Whether a row of a batch can be had without the others: not where random numbers are drawn for all of it."""
-        changed = (getattr(type(self), name) is not getattr(Splits, name) for name in ("train_batch", "gathered"))
-        return not (any(changed) or self.augmentations or self.num_levels_before)
 
     @property
     def validation(self) -> tf.data.Dataset:
@@ -211,28 +202,29 @@ class Splits:
         """Returns the columns of the first examples of a split, from the start again where it has fewer than `num`."""
         return self.columns(split, tf.range(num, dtype=tf.int64) % self.size(split), tf.constant([self.seed, 1]))
 
-    def train_batch(self, epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor | None = None):
-        """Returns the batch of a step of a pass through the examples, or some rows of it, where these are alone."""
+    def train_batch(self, epoch: tf.Tensor, step: tf.Tensor, rows: Rows | None = None):
+        """Returns the batch of a step of a pass through the examples, or some rows of it: the same ones, bit by bit."""
         epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
-        rows = tf.range(self.train_batch_size, dtype=tf.int64) if rows is None else rows
-        positions = step * self.train_batch_size + rows
+        start, end = rows or (0, self.train_batch_size)
+        positions = step * self.train_batch_size + tf.range(self.train_batch_size, dtype=tf.int64)
         # A permutation that is computed entry by entry needs no buffer and can be entered at any point.
         positions = tf.random.experimental.index_shuffle(positions, epoch_seed, np.int64(self.size("train") - 1))
         seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
-        return self.in_form(self.augmented_columns(self.columns("train", positions, seed), seed))
+        columns = self.columns("train", positions[start:end], seed, start)
+        return self.in_form(self.augmented_columns(columns, seed, start))
 
     def in_order(self, split: str) -> tf.data.Dataset:
         """Returns all batches of a split, in order."""
         positions = tf.data.Dataset.range(self.size(split)).batch(self.batch_size)
-        seed = tf.constant([self.seed, 1])
         return positions.map(
-            lambda batch: self.batch(split, batch, tf.random.experimental.stateless_fold_in(seed, batch[0])),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            lambda batch: self.ordered_batch(split, batch), num_parallel_calls=tf.data.AUTOTUNE
         ).prefetch(tf.data.AUTOTUNE)
 
-    def batch(self, split: str, positions: tf.Tensor, seed: tf.Tensor):
-        """Returns the examples at positions of this shard, in the form that a model's `fit` takes."""
-        return self.in_form(self.columns(split, positions, seed))
+    def ordered_batch(self, split: str, positions: tf.Tensor, rows: Rows | None = None):
+        """Returns the batch of some positions of this shard, or some rows of it: the same ones, bit by bit."""
+        seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 1]), positions[0])
+        start, end = rows or (0, None)
+        return self.in_form(self.columns(split, positions[start:end], seed, start))
 
     @staticmethod
     def in_form(columns: dict[str, tf.Tensor]):
@@ -241,30 +233,35 @@ class Splits:
             return columns["x"]
         return (columns["x"], columns["condition"]) if columns.keys() == {"x", "condition"} else columns
 
-    def augmented_columns(self, columns: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns training examples, augmented at random."""
+    def augmented_columns(
+        self, columns: dict[str, tf.Tensor], seed: tf.Tensor, start: int | tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Returns training examples, augmented at random, which stand from row `start` on in their batch."""
         for index, augmentation in enumerate(self.augmentations, 1):
-            columns = augmentation.apply(columns, tf.random.experimental.stateless_fold_in(seed, index))
+            columns = augmentation.apply(columns, tf.random.experimental.stateless_fold_in(seed, index), start)
         return columns
 
-    def columns(self, split: str, positions: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the columns, by name, of the examples at positions of this shard."""
-        index, count = self.shard
-        found = self.gathered(split, index + count * positions, seed)
-        if self.num_levels_before:
-            grey = tf.cast(found["x"], tf.float32) / (self.num_levels_before - 1)
-            found["x"] = tf.cast(seeds.uniform(tf.shape(grey), seed) < grey, tf.uint8)
-        num = positions.shape[0]
-        return {name: tf.ensure_shape(found[name], (num, *space.shape)) for name, space in self.spaces.items()}
-
-    def gathered(self, split: str, indices: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the columns, by name, of the examples at indices of the whole split; all in the same way.
+    def columns(
+        self, split: str, positions: tf.Tensor, seed: tf.Tensor, start: int | tf.Tensor = 0
+    ) -> dict[str, tf.Tensor]:
+        """Returns the columns, by name, of the examples at positions of this shard.
 
         Args:
             split: name of the split.
-            indices: int64 tensor.
-            seed: seed of what is drawn anew whenever an example is needed.
+            positions: int64 tensor.
+            seed: seed of what is drawn for the batch that the examples belong to.
+            start: row of that batch that the first of them is.
         """
+        index, count = self.shard
+        found = self.gathered(split, index + count * positions, seed, start)
+        if self.num_levels_before:
+            grey = tf.cast(found["x"], tf.float32) / (self.num_levels_before - 1)
+            found["x"] = tf.cast(seeds.uniform_rows(tf.shape(grey), seed, start) < grey, tf.uint8)
+        num = positions.shape[0]
+        return {name: tf.ensure_shape(found[name], (num, *space.shape)) for name, space in self.spaces.items()}
+
+    def gathered(self, split: str, indices: tf.Tensor, seed: tf.Tensor, start: int | tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the columns, by name, of the examples at indices of the whole split; otherwise as `columns`."""
         return self.sources[split].gather(indices)
 
     # Arrays
@@ -468,9 +465,9 @@ class Splits:
         return {name: np.asarray(part).tolist() for name, part in zip(("mean", "deviation"), self.scale, strict=True)}
 
 
-def share_of(num: int | tf.Tensor, replica: tf.Tensor, num_replicas: int) -> tf.Tensor:
-    """Returns the places of the rows that a replica gets of a batch of `num` rows, an int64 tensor."""
-    return tf.range(replica * num // num_replicas, (replica + 1) * num // num_replicas, dtype=tf.int64)
+def share_of(num: int | tf.Tensor, replica: tf.Tensor, num_replicas: int) -> Rows:
+    """Returns the rows that a replica gets of a batch of `num` rows."""
+    return replica * num // num_replicas, (replica + 1) * num // num_replicas
 
 
 def for_replicas(elements: tf.data.Dataset, share: Callable, context: tf.distribute.InputContext) -> tf.data.Dataset:

@@ -36,8 +36,14 @@ class FewLabels(Splits):
         """Training batches in one pass, as many as the examples without labels fill."""
         return max(1, self.size("train") // (self.train_batch_size - self.labels_per_batch))
 
-    def train_batch(self, epoch, step):
+    def train_batch(self, epoch, step, rows=None):
         epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
+        start, end = rows or (0, self.train_batch_size)
+        # Of these rows, those that are labelled stand first in the batch.
+        smaller = min if rows is None else tf.minimum
+        first, last = (smaller(row, self.labels_per_batch) for row in (start, end))
+        first_other, last_other = start - first, end - last
+
         num = self.train_batch_size - self.labels_per_batch
         positions = step * num + tf.range(num, dtype=tf.int64)
         positions = tf.random.experimental.index_shuffle(positions, epoch_seed, np.int64(self.size("train") - 1))
@@ -53,11 +59,12 @@ class FewLabels(Splits):
         )
 
         seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
-        known = self.columns("train", tf.gather(tf.constant(self.kept), labelled), seed)
-        others = self.columns("train", positions, tf.random.experimental.stateless_fold_in(seed, 1))
-        others["condition"] = tf.fill(positions.shape, tf.constant(UNKNOWN, others["condition"].dtype))
+        other_seed = tf.random.experimental.stateless_fold_in(seed, 1)
+        known = self.columns("train", tf.gather(tf.constant(self.kept), labelled[first:last]), seed, first)
+        others = self.columns("train", positions[first_other:last_other], other_seed, first_other)
+        others["condition"] = tf.fill(tf.shape(others["condition"]), tf.constant(UNKNOWN, others["condition"].dtype))
         columns = {name: tf.concat([known[name], others[name]], axis=0) for name in known}
-        return self.in_form(self.augmented_columns(columns, seed))
+        return self.in_form(self.augmented_columns(columns, seed, start))
 
 
 def few_labels(splits: Splits, num_labels: int, per_batch: int) -> FewLabels:

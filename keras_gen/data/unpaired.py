@@ -67,8 +67,8 @@ class UnpairedSplits(Splits):
         """Examples of each column in a training batch, at most as many as the shortest one has."""
         return min(self.batch_size, *(splits.size("train") for splits in self.parts.values()))
 
-    def train_batch(self, epoch, step):
-        """Returns the batch of a step of an epoch."""
+    def train_batch(self, epoch, step, rows=None):
+        start, end = rows or (0, self.train_batch_size)
         orders = tf.constant([self.seed, 0])
         first = (epoch * self.steps_per_pass + step) * self.train_batch_size
         counts = first + tf.range(self.train_batch_size, dtype=tf.int64)
@@ -84,8 +84,8 @@ class UnpairedSplits(Splits):
                 tf.random.experimental.index_shuffle(counts % size, pass_seed, size - 1) for pass_seed in seeds
             )
             positions = tf.where(counts // size == earlier, this, following)
-            columns[name] = splits.columns("train", positions, batch_seed)["x"]
-        return self.augmented_columns(columns, batch_seed)
+            columns[name] = splits.columns("train", positions[start:end], batch_seed, start)["x"]
+        return self.augmented_columns(columns, batch_seed, start)
 
     def description(self) -> dict:
         """Adds how many examples each column has."""

@@ -251,9 +251,8 @@ def test_each_worker_opens_the_files_of_its_own_rows(classes, monkeypatch, chang
         for batch, other in zip(batches, expected.as_numpy_iterator(), strict=True):
             np.testing.assert_array_equal(batch, other)
     assert {len(x) for x in (*first, *second)} == ({2, 3} if num_replicas == 2 else {1, 2})
-    if change == "none":
-        # Five rows of each batch, in two shares.
-        assert (len(first_opened), len(second_opened)) == (2 * num_steps, 3 * num_steps)
+    # Five rows of each batch, in two shares.
+    assert (len(first_opened), len(second_opened)) == (2 * num_steps, 3 * num_steps)
 
 
 @pytest.mark.parametrize(

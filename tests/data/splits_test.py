@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_gen import data
+from keras_gen import data, seeds
 from keras_gen.data.splits import Source, Splits
 from keras_gen.spaces import ClassLabel, Levels, Reals
 
@@ -143,3 +144,39 @@ def test_epochs_have_at_least_one_step(digits, steps, error):
     assert digits.in_epochs_of(3).steps_per_epoch == 3
     with pytest.raises(error, match="`steps_per_epoch` must be"):
         digits.in_epochs_of(steps)
+
+
+def test_rows_are_drawn_without_those_before_them():
+    seed = tf.constant([5, -7])
+    whole = seeds.uniform((11, 3, 5), seed)
+    for start in range(11):
+        found = seeds.uniform_rows((11 - start, 3, 5), seed, start)
+        np.testing.assert_array_equal(found, whole[start:])
+
+
+def set_of(kind: str, digits):
+    """Returns a set whose batches depend on random numbers, in the order of its rows."""
+    if kind == "augmented":
+        return data.augmented(digits, "x", enlargement=1.5)
+    if kind == "few labels":
+        return data.few_labels(digits, 20, 3)
+    if kind == "captions":
+        return data.captioned(digits, placed=False)
+    parts = {"a": digits.unlabelled(), "b": digits.selected(lambda labels: labels < 2)}
+    return data.augmented(data.UnpairedSplits.of(parts, batch_size=7, seed=2), "a", enlargement=1.5)
+
+
+@pytest.mark.parametrize("kind", ["augmented", "few labels", "captions", "unpaired"])
+def test_shares_of_replicas_are_the_rows_of_a_batch(kind):
+    splits = set_of(kind, data.load("digits", labels=True, batch_size=7, seed=2))
+    contexts = [tf.distribute.InputContext(3, worker, 3) for worker in range(3)]
+    for whole, shares in (
+        (splits.train_from(1, 2), [splits.train_shares(1, 2, context) for context in contexts]),
+        (splits.test, [splits.shares("test", context) for context in contexts]),
+    ):
+        batches = [list(dataset.take(3).as_numpy_iterator()) for dataset in (whole, *shares)]
+        for batch, *parts in zip(*batches, strict=True):
+            columns = zip(*map(tf.nest.flatten, parts), strict=True)
+            for column, of_replicas in zip(tf.nest.flatten(batch), columns, strict=True):
+                assert [len(rows) for rows in of_replicas] == [2, 2, 3]
+                np.testing.assert_array_equal(np.concatenate(of_replicas), column)
