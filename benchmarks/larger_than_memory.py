@@ -2,9 +2,10 @@
 
     python benchmarks/larger_than_memory.py
 
-prints, for each kind of set, its size, the seconds from `data.load` to the first batch, and those in a second process,
-which finds what the first one has converted or counted; the training steps of a model in a second; how much the peak
-memory of the process grew beyond that of one that has read a small set; and the load of the machine.
+prints, for each kind of set, its size; the seconds from `data.load` to the first batch, and those in a second process,
+which finds what the first one has converted or counted, and in brackets the seconds that processors worked for it, which
+other programs do not change; the training steps of a model in a second; how much the peak memory of the process grew
+beyond that of one that has read a small set; and the load of the machine.
 
 The kinds: `array`, 12 GB of bytes in an `.npy` file, sparse on disks that know holes (MADE); `table`, a Parquet file of
 50 million rows (RealNVP), which is converted first; `images`, 200,000 files, hard links to a few (DCGAN); `shards`,
@@ -149,18 +150,19 @@ KINDS = {
 
 
 def first_batch(kind: str, path):
-    """Returns the set, its training batches, the seconds to the first one, and the peak of the memory before."""
+    """Returns the set, its training batches, the seconds to the first one, those of processors, and the peak before."""
     from keras_gen import data
 
     _, arguments, make, batch_size = KINDS[kind]
     # What the libraries take by themselves does not count.
     small = written(np.zeros((100, 6), np.float32)) if kind == "table" else "photos" if make is dcgan else "digits"
     next(iter(data.load(small, batch_size=batch_size).train_from(0)))
-    before, start = peak_megabytes(), time.perf_counter()
+    before, start, worked = peak_megabytes(), time.perf_counter(), time.process_time()
     splits = data.load(path, batch_size=batch_size, **arguments)
     batches = splits.train_from(0)
     next(iter(batches))
-    return splits, batches, time.perf_counter() - start, before
+    seconds = (time.perf_counter() - start, time.process_time() - worked)
+    return splits, batches, seconds, before
 
 
 def train(kind: str, path, steps: int, results) -> None:
@@ -179,6 +181,11 @@ def train(kind: str, path, steps: int, results) -> None:
 def begin_again(kind: str, path, results) -> None:
     """Puts the seconds to the first batch into a queue."""
     results.put(first_batch(kind, path)[2])
+
+
+def shown(seconds: tuple[float, float]) -> str:
+    """Returns seconds of the clock and of processors."""
+    return f"{seconds[0]:.1f} s ({seconds[1]:.1f})"
 
 
 def written(rows: np.ndarray) -> pathlib.Path:
@@ -212,7 +219,7 @@ def main(
             shutil.rmtree(root)
         print(
             f"{kind}: {num:,} training examples in {len(files):,} files of {size / 1e9:.2f} GB; first batch after "
-            f"{first:.1f} s, and again after {again:.1f} s, {rate:.1f} steps a second, {memory:,.0f} MB more at the "
+            f"{shown(first)}, and again after {shown(again)}, {rate:.1f} steps a second, {memory:,.0f} MB more at the "
             f"peak; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors",
             flush=True,
         )

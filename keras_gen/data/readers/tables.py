@@ -105,7 +105,8 @@ def parquet_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.
             return
         from pyarrow import parquet
 
-        with parquet.ParquetFile(path) as file:
+        # Without a buffer of its own, Arrow keeps all that it has read of the file.
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             for part in file.iter_batches(rows_at_once):
                 yield part.to_pandas()
     except ImportError:
