@@ -3,9 +3,9 @@
     python benchmarks/larger_than_memory.py
 
 prints, for each kind of set, its size; the seconds from `data.load` to the first batch, and those in a second process,
-which finds what the first one has converted or counted, and in brackets the seconds that processors worked for it, which
-other programs do not change; the training steps of a model in a second; how much the peak memory of the process grew
-beyond that of one that has read a small set; and the load of the machine.
+which finds what the first one has converted or counted, and in brackets the seconds that processors worked for it,
+which other programs do not change; the training steps of a model in a second; how much the peak memory of the process
+grew beyond that of one that has read a small set; and the load of the machine.
 
 The kinds: `array`, 12 GB of bytes in an `.npy` file, sparse on disks that know holes (MADE); `table`, a Parquet file of
 50 million rows (RealNVP), which is converted first; `images`, 200,000 files, hard links to a few (DCGAN); `shards`,

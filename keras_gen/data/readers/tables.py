@@ -105,7 +105,7 @@ def parquet_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.
             return
         from pyarrow import parquet
 
-        # Without a buffer of its own, Arrow keeps all that it has read of the file.
+        # Arrow would read ahead, and keep all that it has read.
         with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             for part in file.iter_batches(rows_at_once):
                 yield part.to_pandas()
