@@ -349,7 +349,8 @@ class Model(keras.Model):
 
         Args:
             x: array, list or data frame; a dict of columns by name, which may hold "sample_weight", too; or a
-                `tf.data.Dataset`, a `PyDataset` or a generator of batches in any of these forms, or of tuples.
+                `tf.data.Dataset`, a `PyDataset`, a loader such as grain's, which is read anew in each epoch, or a
+                generator of batches in any of these forms, or of tuples.
             y: array of the second column, such as what the examples are conditioned on.
             *args: further arguments of `keras.Model.fit`.
             validation_data: the same for validation, columns as a tuple.
@@ -363,6 +364,7 @@ class Model(keras.Model):
             ValueError: if a column is missing or unknown, a shape or a value is not the expected one, or examples
                 are given weights where the loss is no mean over them.
         """
+        x = self.input_checks().loaded(x)
         if isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
             # A data set is shuffled by its maker; Keras would warn that it does not.
             kwargs.setdefault("shuffle", False)
@@ -739,11 +741,14 @@ def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turns the error of a guarded data set into a ValueError with its sentence alone."""
+    """Turns the error of a guarded data set, or of a loader in one, into a ValueError with its sentence alone."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
         found = re.search(r"assertion failed: \[(`\w+` holds .*? expected .*?\.)\]", error.message)
+        found = found or re.search(
+            r"^.*ValueError: ((?:`\w+`|columns) (?:holds|must) .*\.)$", error.message, re.MULTILINE
+        )
         if found is None:
             raise
-        raise ValueError(found[1]) from None
+        raise ValueError(found[1] or found[2]) from None

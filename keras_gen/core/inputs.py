@@ -2,7 +2,9 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import operator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -106,6 +108,7 @@ class Inputs:
             ValueError: if a column is missing or unknown, or a shape or a value is not the expected one.
         """
         weigh = self.weighing(class_weight)
+        x = self.loaded(x)
         if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset, Iterator)):
             for name, value in {"y": y, "sample_weight": sample_weight}.items():
                 if value is not None:
@@ -119,6 +122,41 @@ class Inputs:
             return x
         given = x if isinstance(x, tuple) else (x,)
         return self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
+
+    def loaded(self, x):
+        """Returns a loader of batches as a data set that reads all of it anew in each epoch; anything else as it is.
+
+        A loader, such as one of grain or of PyTorch, is what gives batches whenever it is asked for them by `iter`.
+
+        Args:
+            x: what a model is given.
+
+        Raises:
+            TypeError: as in `checked`, of the first batch.
+            ValueError: as in `checked`, of the first batch, or if there is none.
+        """
+        if not is_loader(x):
+            return x
+        shown = self.shown_names[next(iter(self.spaces))]
+        first = next(iter(x), None)
+        if first is None:
+            raise ValueError(f"`{shown}` holds no examples; at least one is expected.")
+
+        def columns(batch):
+            # PyTorch's loaders make lists of tuples.
+            (checked,) = self.checked_element(tuple(batch) if isinstance(batch, list) else batch, None)
+            return checked
+
+        signature = {
+            name: tf.TensorSpec((None, *column.shape[1:]), column.dtype) for name, column in columns(first).items()
+        }
+        dataset = tf.data.Dataset.from_generator(lambda: map(columns, x), output_signature=signature)
+        num = operator.length_hint(x, tf.data.UNKNOWN_CARDINALITY) if hasattr(x, "__len__") else None
+        if num is None or num < 0:
+            return dataset
+        # What never ends, such as what grain repeats, says that it is as long as can be.
+        cardinality = tf.data.INFINITE_CARDINALITY if num == sys.maxsize else num
+        return dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
 
     def columns(self, element) -> dict:
         """Returns what an element holds, by name, with the weights of its examples where it has some."""
@@ -192,6 +230,13 @@ class Inputs:
             return {**columns, "sample_weight": weights * tf.cast(columns.get("sample_weight", 1.0), tf.float32)}
 
         return weigh
+
+
+def is_loader(x) -> bool:
+    """Returns whether something gives batches by `iter`, again and again, and is no array, list or data set."""
+    is_array = any(hasattr(x, name) for name in ("__array__", "to_numpy", "element_spec"))
+    others = (Iterator, Sequence, Mapping, keras.utils.PyDataset)
+    return isinstance(x, Iterable) and not is_array and not isinstance(x, others)
 
 
 def first_epoch(x, of_set: Callable, steps: int | None, most_rows: int) -> tuple[Iterable, object]:

@@ -37,6 +37,28 @@ class Batches(keras.utils.PyDataset):
         return self.batches[index]
 
 
+class Loader:
+    """What gives batches whenever it is asked for them, as loaders of grain and of PyTorch do."""
+
+    def __init__(self, batches):
+        self.batches = batches
+        self.num_epochs = 0
+
+    def __iter__(self):
+        self.num_epochs += 1
+        return iter(self.batches)
+
+
+class CountedLoader(Loader):
+    """A loader that knows how many batches it has, and gives each by its number."""
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
 def in_batches(columns: dict) -> list[dict]:
     num = max(1, len(columns["x"]))
     starts = range(0, num, BATCH_SIZE)
@@ -64,6 +86,7 @@ FORMS = {
     "a data set of dicts": lambda columns: (dataset(columns, dict),),
     "a generator of tuples": lambda columns: ((as_tuple(batch) for batch in in_batches(columns)),),
     "a generator of dicts": lambda columns: ((batch for batch in in_batches(columns)),),
+    "a loader of tuples": lambda columns: (Loader([as_tuple(batch) for batch in in_batches(columns)]),),
     "a PyDataset of tuples": lambda columns: (Batches([as_tuple(batch) for batch in in_batches(columns)]),),
     "a PyDataset of dicts": lambda columns: (Batches(in_batches(columns)),),
 }
@@ -232,7 +255,7 @@ def test_wrong_data_get_one_sentence(model, columns, verb, form, fault):
     before = model.get_weights()
     with pytest.raises(TypeError if "dtype" in fault else ValueError, match=f"^{pattern}$"):
         VERBS[verb](model, *FORMS[form](change(columns)))
-    if "validation" not in verb and "generator" not in form and "set" not in form.lower():
+    if "validation" not in verb and not any(word in form.lower() for word in ("generator", "set", "loader")):
         # Nothing was learnt from what precedes it.
         for ours, theirs in zip(model.get_weights(), before, strict=True):
             np.testing.assert_array_equal(ours, theirs)
@@ -392,3 +415,49 @@ def test_a_split_for_validation_is_of_all_columns(model, columns):
     history = model.fit(weighted, validation_split=0.5, batch_size=4, verbose=0).history
     expected = model.evaluate({name: column[4:] for name, column in weighted.items()}, verbose=0, return_dict=True)
     assert history["val_loss"][0] == pytest.approx(expected["loss"], rel=1e-5)
+
+
+def test_a_loader_is_read_anew_in_each_epoch(columns):
+    """Once more before the first one, for the shapes and dtypes of a batch."""
+    batches = in_batches(columns)
+    expected = Bits(num_classes=4)
+    expected.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    expected.fit(tf.data.Dataset.from_tensor_slices(columns).batch(BATCH_SIZE), epochs=3, verbose=0)
+    for kind in (Loader, CountedLoader):
+        model, loader = Bits(num_classes=4), kind(batches)
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        model.fit(loader, epochs=3, verbose=0)
+        assert loader.num_epochs == 4
+        for ours, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match=r"^`x` holds no examples; at least one is expected\.$"):
+        model.fit(Loader([]))
+
+
+@pytest.mark.parametrize("kind", ["MapDataset", "IterDataset", "DataLoader"])
+def test_loaders_of_grain(columns, kind):
+    grain = pytest.importorskip("grain")
+
+    class Rows:
+        def __len__(self):
+            return NUM
+
+        def __getitem__(self, index):
+            return {name: column[index] for name, column in columns.items()}
+
+    rows = grain.MapDataset.source(Rows()).batch(BATCH_SIZE)
+    loader = {
+        "MapDataset": lambda: rows,
+        "IterDataset": rows.to_iter_dataset,
+        "DataLoader": lambda: grain.load(Rows(), num_epochs=1, batch_size=BATCH_SIZE, worker_count=0),
+    }[kind]()
+    expected = Bits(num_classes=4)
+    model = Bits(num_classes=4)
+    for each in (model, expected):
+        each.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    model.fit(loader, epochs=2, verbose=0)
+    expected.fit(columns, batch_size=BATCH_SIZE, shuffle=False, epochs=2, verbose=0)
+    for ours, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    if kind == "MapDataset":
+        assert model.input_checks().loaded(rows.repeat()).cardinality() == tf.data.INFINITE_CARDINALITY

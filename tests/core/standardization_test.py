@@ -121,12 +121,20 @@ class Batches(keras.utils.PyDataset):
         return ROWS[32 * index : 32 * index + 32]
 
 
+class Loader:
+    """What gives batches whenever it is asked for them."""
+
+    def __iter__(self):
+        return iter([ROWS[:32], ROWS[32:]])
+
+
 FORMS = {
     "list": (lambda: ROWS.tolist(), {}),
     "frame": (lambda: pd.DataFrame(ROWS), {}),
     "columns": (lambda: {"x": ROWS, "sample_weight": np.ones(64)}, {}),
     "data set": (lambda: tf.data.Dataset.from_tensor_slices(ROWS).batch(32), {}),
     "endless data set": (lambda: tf.data.Dataset.from_tensor_slices(ROWS).batch(32).repeat(), {"steps_per_epoch": 2}),
+    "data set of a loader": (lambda: Loader(), {}),
     "PyDataset": (lambda: Batches(), {}),
     "generator": (lambda: iter([ROWS[:32], ROWS[32:]]), {}),
     "endless generator": (lambda: (ROWS[32 * (n % 2) :][:32] for n in range(10**6)), {"steps_per_epoch": 2}),

@@ -52,6 +52,16 @@ def test_batches_are_those_of_an_array_in_memory(kind, tmp_path):
     assert_same(tmp_path / "x.npy")
 
 
+def test_the_order_of_very_many_rows_is_kept_and_the_same(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", ARRAYS["bytes"])
+    expected = data.load(tmp_path / "x.npy").array("test")
+    np.testing.assert_array_equal(expected, ARRAYS["bytes"][np.random.default_rng(0).permutation(90)][-9:])
+    monkeypatch.setattr(columns, "LONG_ORDER", 80)
+    for _ in range(2):
+        assert_same(tmp_path / "x.npy")
+        np.testing.assert_array_equal(data.load(tmp_path / "x.npy").array("test"), expected)
+
+
 def test_the_splits_of_an_archive_and_their_labels(tmp_path):
     x, labels = ARRAYS["bytes"], np.arange(90) % 3
     path = tmp_path / "x.npz"
