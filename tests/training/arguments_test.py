@@ -119,7 +119,7 @@ def test_a_wrong_preset_gets_a_sentence(tmp_path, capsys):
 def test_unknown_names_get_a_sentence():
     with pytest.raises(TypeError, match="`paper` must name arguments of main, received size"):
         training.recipe(paper=dict(size=1))(lambda run, *, width=1: None)
-    known = "dataset, steps_per_epoch, binarization, .*epochs"
+    known = "dataset, steps_per_epoch, feature, label_feature, binarization, .*epochs"
     with pytest.raises(TypeError, match=f"`epoch` is no argument; expected one of {known}"):
         main(epoch=1)
 
