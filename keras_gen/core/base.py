@@ -751,4 +751,4 @@ def plain_errors() -> Iterator[None]:
         )
         if found is None:
             raise
-        raise ValueError(found[1] or found[2]) from None
+        raise ValueError(found[1]) from None

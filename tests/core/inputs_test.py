@@ -3,6 +3,7 @@
 import functools
 import re
 
+import grain
 import keras
 import numpy as np
 import pytest
@@ -436,8 +437,6 @@ def test_a_loader_is_read_anew_in_each_epoch(columns):
 
 @pytest.mark.parametrize("kind", ["MapDataset", "IterDataset", "DataLoader"])
 def test_loaders_of_grain(columns, kind):
-    grain = pytest.importorskip("grain")
-
     class Rows:
         def __len__(self):
             return NUM
