@@ -24,6 +24,7 @@ if typing.TYPE_CHECKING:
     from keras_gen import translation as translation
     from keras_gen.core.saving import load_model as load_model
     from keras_gen.core.saving import save_model as save_model
+    from keras_gen.hub import push as push
 
 __version__ = "0.1.0"
 
@@ -31,14 +32,14 @@ _MODULES = (
     *("autoregressive", "latent", "flows", "mixtures", "adversarial", "translation", "energy"),
     *("shipped", "spaces", "layers", "data", "pictures", "evaluation", "training", "export"),
 )
-_FUNCTIONS = ("load_model", "save_model")
+_FUNCTIONS = {"load_model": "core.saving", "save_model": "core.saving", "push": "hub"}
 
 
 def __getattr__(name: str):
     if name in _MODULES:
         return importlib.import_module(f"keras_gen.{name}")
     if name in _FUNCTIONS:
-        return getattr(importlib.import_module("keras_gen.core.saving"), name)
+        return getattr(importlib.import_module(f"keras_gen.{_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module 'keras_gen' has no attribute {name!r}")
 
 

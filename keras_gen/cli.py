@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_gen import checks, shipped
+from keras_gen import checks, hub, shipped
 from keras_gen.console import load_tensorflow, plain_exit, tracked, without_debug
 from keras_gen.files import atomic_file, json_text, path_of
 
@@ -54,10 +54,8 @@ def path_argument(metavar: str, located: Callable[[str], pathlib.Path]) -> tyro.
 
 #: A path of this machine or of a store.
 Path = Annotated[pathlib.Path, path_argument("PATH", path_of)]
-#: A folder of a run or a .keras file, or the name of a model that comes with the package.
-Folder = Annotated[
-    pathlib.Path, tyro.conf.Positional, path_argument("FOLDER", lambda word: path_of(shipped.located(word)))
-]
+#: A folder of a run or a .keras file, the name of a model that comes with the package, or an address of `hub`.
+Folder = Annotated[pathlib.Path, tyro.conf.Positional, path_argument("FOLDER", lambda word: path_of(hub.located(word)))]
 
 
 def recipe_files() -> dict[str, pathlib.Path]:
@@ -530,6 +528,19 @@ def export(
         print(f"{output}: for LiteRT\n{json_text(report)}")
 
 
+def push(folder: Folder, address: Annotated[str, tyro.conf.Positional]) -> None:
+    """Upload a trained model to a repository of one's own, at Hugging Face or Kaggle.
+
+    Log in with the library of the site first. A repository that is not there yet is made, and is private.
+
+    Args:
+        folder: folder of a finished run, or the name of a model that comes with the package.
+        address: hf://user/name or kaggle://user/model/keras/variation.
+    """
+    hub.push(folder, address)
+    print(f"{address}: {folder}")
+
+
 def info(folder: Folder) -> None:
     """Show how a trained model was made and what it reaches.
 
@@ -636,6 +647,7 @@ def main() -> None:
                 "score": score,
                 "export": export,
                 "info": info,
+                "push": push,
             },
             prog="keras-gen",
             args=flags,

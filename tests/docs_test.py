@@ -53,7 +53,7 @@ def test_commands_that_are_shown_can_be_typed(monkeypatch):
     def put_aside(function):
         return functools.wraps(function)(lambda *values, **arguments: called.append(function.__name__))
 
-    for name in ("list_recipes", "sample", "translate", "complete", "evaluate", "score", "export", "info"):
+    for name in ("list_recipes", "sample", "translate", "complete", "evaluate", "score", "export", "info", "push"):
         monkeypatch.setattr(cli, name, put_aside(getattr(cli, name)))
     monkeypatch.setattr(Recipe, "cli", lambda recipe, flags: called.append(recipe.parsed(flags)))
     shown = sorted(commands())
@@ -66,6 +66,7 @@ def test_commands_that_are_shown_can_be_typed(monkeypatch):
         "export",
         "translate",
         "info",
+        "push",
     }
     helps = 0
     for number, words in enumerate(shown, 1):

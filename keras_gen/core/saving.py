@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import files, shipped
+from keras_gen import files, hub, shipped
 from keras_gen.core.base import Model
 
 
@@ -40,6 +40,13 @@ def save_model(model: Model, path) -> None:
         keras.saving.save_model(model, beside)
 
 
+def without_optimizers(model: Model) -> Model:
+    """Returns a copy of a model that is not compiled: a third of the size of one with the state of Adam."""
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
     """Loads a model from a `.keras` file.
 
@@ -48,7 +55,8 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
 
     Args:
         path: path of the file, or of a run's folder that holds `model.keras`; or the name of a model that comes with
-            the package, such as "made-digits" (`keras-gen list` names them).
+            the package, such as "made-digits" (`keras-gen list` names them); or the address of a model of Hugging Face
+            or Kaggle, as in `keras_gen.hub`.
         custom_objects: classes of one's own, such as a subclass of a model, by name.
 
     Returns:
@@ -58,7 +66,7 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a `.keras` file, is damaged, or asks for something else.
     """
-    path = files.path_of(shipped.located(path))
+    path = files.path_of(hub.located(path))
     if path.is_dir():
         path = path / "model.keras"
     if not path.is_file():
