@@ -24,7 +24,7 @@ PANELS = (
     ("flow: PlanarFlow", "docs/images/planar.png", (846, 22, 1074, 250)),
     ("from sentences: DALL-E", "docs/images/dalle.png", (199, 2, 526, 329)),
     ("translation: Pix2Pix", "docs/images/translation.png", (154, 11, 356, 213)),
-    ("mixture: BernoulliMixture", "saved_models/mixtures/bernoulli_mixture/samples.png", (0, 0, 206, 206)),
+    ("mixture: BernoulliMixture", "saved_models/mixtures/bernoulli_mixture-digits/samples.png", (0, 0, 206, 206)),
 )
 HEIGHT, GAP, TITLE = 200, 8, 20
 

@@ -223,8 +223,7 @@ def shipped_table() -> str:
             for row in model["rows"]:
                 if not row.get("run", "").startswith("saved_models/"):
                     continue
-                it, report = entry(row), results(row["run"])
-                name = f"{row['run'].split('/')[-1]}-{report['dataset']['name'].removesuffix('-paired')}"
+                it, name = entry(row), row["run"].split("/")[-1]
                 size = f"{(ROOT / row['run'] / 'model.tflite').stat().st_size / 1000:.0f}"
                 what, _, unit = it["figure"].partition(", ")
                 told = f"{what} {it['ours']} {unit}".rstrip()

@@ -5,7 +5,6 @@ In a source tree they lie in folders of their own beside the package; an install
 
 import functools
 import importlib.util
-import json
 import pathlib
 
 
@@ -23,11 +22,7 @@ def recipe_package() -> str:
 @functools.cache
 def models() -> dict[str, pathlib.Path]:
     """Returns the folders of the trained models by name, such as "made-digits"."""
-    found = {}
-    for config in sorted(folder("saved_models").glob("*/*/config.json")):
-        dataset = json.loads(config.read_text(encoding="utf-8"))["arguments"]["dataset"]
-        found[f"{config.parent.name}-{dataset}"] = config.parent
-    return found
+    return {config.parent.name: config.parent for config in sorted(folder("saved_models").glob("*/*/config.json"))}
 
 
 def located(name: str | pathlib.Path) -> str | pathlib.Path:

@@ -23,7 +23,7 @@ def test_each_family_has_a_model_with_a_name():
 
 def test_a_folder_goes_before_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert shipped.located("made-digits") == shipped.folder("saved_models") / "autoregressive" / "made"
+    assert shipped.located("made-digits") == shipped.folder("saved_models") / "autoregressive" / "made-digits"
     (tmp_path / "made-digits").mkdir()
     assert shipped.located("made-digits") == "made-digits"
 

@@ -4,6 +4,9 @@ import inspect
 
 from keras_gen.core import Model
 
+#: What a card says of a run's exports.
+SERVED = "`saved_model/` is for TF Serving, `model.tflite` for LiteRT."
+
 
 def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: dict) -> str:
     """Returns the card in Markdown.
@@ -57,7 +60,7 @@ model = keras_gen.load_model("model.keras")
 {model.usage}
 ```
 
-`saved_model/` is for TF Serving, `model.tflite` for LiteRT.
+{SERVED}
 """
 
 

@@ -60,10 +60,7 @@ def fit_classifier(run: Run, model: evaluation.Classifier, splits: Splits, *, ep
     accuracy = metrics["test"]["accuracy"]
     metrics["test"]["accuracy_standard_error"] = (accuracy * (1.0 - accuracy) / splits.size("test")) ** 0.5
     if run.is_chief:
-        # Without the state of the optimizer, which only further training needs.
-        judge = type(model).from_config(model.get_config())
-        judge.set_weights(model.get_weights())
-        saving.save_model(judge, run.folder / "judge.keras")
+        saving.save_model(saving.without_optimizers(model), run.folder / "judge.keras")
     return run.finish(
         model,
         splits,
