@@ -3,21 +3,27 @@
 npm ci --prefix docs/gallery && mkdocs build && python -m benchmarks.browser [--chromium /usr/bin/chromium]
 
 Each signature of each model that ships runs in the page on inputs that are drawn here, and in the LiteRT interpreter of
-Python. Prints the largest difference of each, and ends with status 1 if one is
-above 1e-3 of its largest magnitude. Chromium and Node.js are those of the machine.
+Python. Prints the largest difference of each. Then the page is used as by keyboard and screen reader: every control has
+a role and a name in the tree of accessibility, the tab key visits all of them in the order of the page, keys draw
+samples and move the flow, and what they did is said. At a phone's width nothing is wider than the screen;
+build/gallery-phone.png shows it. Ends with status 1 if a difference is above 1e-3 of its largest magnitude, or one of
+the rest is not so. Chromium and Node.js are those of the machine.
 """
 
 import argparse
+import base64
+import contextlib
 import functools
-import html
 import http.server
 import json
+import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -25,12 +31,118 @@ ROOT = pathlib.Path(__file__).parents[1]
 SITE = ROOT / "build" / "site"
 TOLERANCE = 1e-3
 
+#: Width and height of a phone's screen, in pixels of CSS.
+PHONE = (360, 740)
+
+#: Roles of what one can use, in the tree of accessibility.
+CONTROLS = {"button", "checkbox", "combobox", "slider", "spinbutton"}
+
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files without a line for each."""
 
     def log_message(self, *args):
         pass
+
+
+class Page:
+    """A page in headless Chromium, spoken to through two pipes by the DevTools protocol.
+
+    Args:
+        reader: file that Chromium's answers come from.
+        writer: file for what it is told.
+    """
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer, self.number = reader, writer, 0
+        self.session = None
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+
+    def call(self, method: str, **parameters) -> dict:
+        """Calls a method of the protocol and returns its result."""
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if self.session is not None:
+            message["sessionId"] = self.session
+        self.writer.write(json.dumps(message).encode() + b"\0")
+        self.writer.flush()
+        while True:
+            answer = b""
+            while not answer.endswith(b"\0"):
+                byte = self.reader.read(1)
+                if not byte:
+                    raise RuntimeError("Chromium ended.")
+                answer += byte
+            answer = json.loads(answer[:-1])
+            if answer.get("id") == self.number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+
+    def evaluate(self, expression: str):
+        """Returns the value of an expression of JavaScript."""
+        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in found:
+            raise RuntimeError(f"{expression}: {found['exceptionDetails']['text']}")
+        return found["result"].get("value")
+
+    def wait(self, expression: str, seconds: float = 120.0):
+        """Returns the value of an expression of JavaScript when it is true.
+
+        Raises:
+            TimeoutError: if it does not become so.
+        """
+        end = time.monotonic() + seconds
+        while not (found := self.evaluate(expression)):
+            if time.monotonic() > end:
+                status = self.evaluate("document.getElementById('gallery-status')?.textContent")
+                raise TimeoutError(f"the page did not get so far that {expression}; its status: {status}")
+            time.sleep(0.1)
+        return found
+
+    def accessible(self, selector: str) -> list[tuple[str, str]]:
+        """Returns role and name, in the tree of accessibility, of each element that a selector finds."""
+        document = self.call("DOM.getDocument")["root"]["nodeId"]
+        found = []
+        for node in self.call("DOM.querySelectorAll", nodeId=document, selector=selector)["nodeIds"]:
+            (told,) = self.call("Accessibility.getPartialAXTree", nodeId=node, fetchRelatives=False)["nodes"]
+            found.append(tuple(told.get(key, {}).get("value", "") for key in ("role", "name")))
+        return found
+
+    def press(self, key: str, code: int, text: str = "") -> None:
+        """Presses a key."""
+        what = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **what)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **what)
+
+
+@contextlib.contextmanager
+def opened(chromium: str, address: str) -> Iterator[Page]:
+    """Yields a page of the built site."""
+    handler = functools.partial(Quiet, directory=str(SITE))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    (their_input, writer), (reader, their_output) = os.pipe(), os.pipe()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        flags += [f"--user-data-dir={profile}", "--remote-debugging-pipe"]
+        # Chromium listens at descriptor 3 and speaks at 4.
+        shell = ["sh", "-c", f'exec "$0" "$@" 3<&{their_input} 4>&{their_output}', chromium]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([*shell, *flags], pass_fds=(their_input, their_output), **quiet)
+        os.close(their_input)
+        os.close(their_output)
+        try:
+            with os.fdopen(reader, "rb") as answers, os.fdopen(writer, "wb") as messages:
+                page = Page(answers, messages)
+                page.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/{address}")
+                yield page
+        finally:
+            process.terminate()
+            process.wait()
+            server.shutdown()
 
 
 def asked(random: np.random.Generator) -> list[dict]:
@@ -46,50 +158,95 @@ def asked(random: np.random.Generator) -> list[dict]:
             runner = Interpreter(str(folder / "model.tflite")).get_signature_runner(signature)
             inputs = {}
             for key, details in runner.get_input_details().items():
-                shape = tuple(map(int, details["shape"]))
-                # Levels 0 and 1 are valid in all of them; noise and codes lie between 0 and 1.
-                values = random.random(shape) if key not in ("x", "hidden", "source") else random.integers(0, 2, shape)
-                inputs[key] = values.astype(np.float32)
+                shape, dtype = tuple(map(int, details["shape"])), np.dtype(details["dtype"])
+                # Levels 0 and 1 are valid in all of them, classes and codes at least up to 9; noise lies between 0
+                # and 1, and so may codes that are real numbers.
+                if dtype.kind == "i":
+                    inputs[key] = random.integers(0, 10, shape).astype(dtype)
+                elif key in ("x", "hidden", "source"):
+                    inputs[key] = random.integers(0, 2, shape).astype(dtype)
+                else:
+                    inputs[key] = random.random(shape).astype(dtype)
             outputs = {key: np.array(value).ravel().tolist() for key, value in runner(**inputs).items()}
-            inputs = {key: {"values": x.ravel().tolist(), "shape": list(x.shape)} for key, x in inputs.items()}
+            inputs = {
+                key: {"values": x.ravel().tolist(), "shape": list(x.shape), "dtype": x.dtype.name}
+                for key, x in inputs.items()
+            }
             found.append({"model": name, "signature": signature, "inputs": inputs, "outputs": outputs})
     return found
 
 
-def answers(chromium: str, questions: list[dict]) -> list[dict]:
-    """Returns what the page found."""
+def differences(chromium: str) -> Iterator[tuple[str, bool]]:
+    """Yields a line for each output of each signature, and whether it is what Python computes."""
+    questions = asked(np.random.default_rng(0))
     (SITE / "gallery" / "check.json").write_text(json.dumps(questions), encoding="utf-8")
-    handler = functools.partial(Quiet, directory=str(SITE))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with tempfile.TemporaryDirectory() as profile:
-            flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
-            flags += ("--disable-background-networking", "--disable-component-update", "--disable-sync")
-            address = f"http://127.0.0.1:{server.server_port}/gallery.html?check=gallery/check.json&seed=3"
-            command = [chromium, *flags, f"--user-data-dir={profile}", "--virtual-time-budget=120000", "--dump-dom"]
-            done = subprocess.run([*command, address], capture_output=True, text=True, timeout=300, check=True)
+        with opened(chromium, "gallery.html?check=gallery/check.json&seed=3") as page:
+            told = json.loads(page.wait("document.getElementById('gallery-found')?.textContent", 300.0))
     finally:
-        server.shutdown()
         (SITE / "gallery" / "check.json").unlink()
-    told = re.search(r'<pre id="gallery-found">(.*?)</pre>', done.stdout, re.DOTALL)
-    if told is None:
-        status = re.search(r'<p id="gallery-status"[^>]*>(.*?)</p>', done.stdout, re.DOTALL)
-        raise RuntimeError(f"the page did not finish: {status.group(1) if status else done.stderr[-500:]}")
-    return json.loads(html.unescape(told.group(1)))
+    for question, found in zip(questions, told, strict=True):
+        for key, expected in question["outputs"].items():
+            expected = np.array(expected)
+            difference = np.max(np.abs(np.array(found[key]) - expected)) / max(np.max(np.abs(expected)), 1e-6)
+            line = f"{question['model']:26} {question['signature']:18} {key:14} {difference:.1e}"
+            yield line, bool(difference <= TOLERANCE)
+
+
+def manners(chromium: str) -> Iterator[tuple[str, bool]]:
+    """Yields what the page is to be without eyes, without a mouse and on a small screen, and whether it is so."""
+    with opened(chromium, "gallery.html?seed=5&model=nade-digits&way=0") as page:
+        page.wait("document.getElementById('gallery-complete')?.disabled === false")
+        said = "document.getElementById('gallery-status').textContent"
+        yield "the address names model and seed", page.evaluate(said) == "Eight samples of nade-digits, seed 5."
+
+        controls = "#gallery :is(input, select, button)"
+        told = {name: page.accessible(name) for name in (controls, "#gallery canvas", "#gallery [aria-live=polite]")}
+        num = len(told[controls])
+        yield f"{num} controls have roles", {role for role, _ in told[controls]} == CONTROLS
+        yield f"{num} controls have names", all(name for _, name in told[controls])
+        yield "canvases are pictures", {role for role, _ in told["#gallery canvas"]} == {"image"}
+        yield "pictures have names", all(name for _, name in told["#gallery canvas"])
+        yield "what was drawn is said", [role for role, _ in told["#gallery [aria-live=polite]"]] == ["status"] * 3
+
+        every = f"[...document.querySelectorAll('{controls}')]"
+        page.evaluate("document.getElementById('gallery-model').focus()")
+        page.evaluate(f"window.visited = {every}.map(it => it === document.activeElement ? 0 : -1)")
+        for number in range(1, num):
+            page.press("Tab", 9)
+            page.evaluate(f"visited[{every}.indexOf(document.activeElement)] = {number}")
+        yield "the tab key visits them in their order", page.evaluate("visited") == list(range(num))
+
+        page.evaluate("document.getElementById('gallery-seed').value = 6")
+        page.evaluate("document.getElementById('gallery-sample').focus()")
+        page.press("Enter", 13, "\r")
+        page.wait(f"{said} === 'Eight samples of nade-digits, seed 6.'")
+        yield "the enter key draws samples", page.evaluate("location.search").find("seed=6") > 0
+        page.evaluate("document.getElementById('gallery-way').focus()")
+        page.press("ArrowRight", 39)
+        page.wait("location.search.includes('way=1')")
+        text = page.evaluate("document.getElementById('gallery-way').getAttribute('aria-valuetext')")
+        yield "arrow keys bend the plane", text == "1 % of the way from noise to data"
+
+        width, height = PHONE
+        page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=True)
+        yield f"nothing is wider than {width} pixels", page.evaluate("document.documentElement.scrollWidth") <= width
+        page.evaluate("document.getElementById('gallery-way').value = 100")
+        page.evaluate("document.getElementById('gallery-way').dispatchEvent(new Event('input'))")
+        page.wait("location.search.includes('way=100')")
+        shot = page.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        (ROOT / "build" / "gallery-phone.png").write_bytes(base64.b64decode(shot))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
-    questions = asked(np.random.default_rng(0))
+    chromium = parser.parse_args().chromium
     wrong = 0
-    for question, found in zip(questions, answers(parser.parse_args().chromium, questions), strict=True):
-        for key, expected in question["outputs"].items():
-            expected = np.array(expected)
-            difference = np.max(np.abs(np.array(found[key]) - expected)) / max(np.max(np.abs(expected)), 1e-6)
-            wrong += difference > TOLERANCE
-            print(f"{question['model']:26} {question['signature']:18} {key:14} {difference:.1e}")
+    for check in (differences, manners):
+        for line, is_right in check(chromium):
+            print(line if is_right else f"{line}    WRONG", flush=True)
+            wrong += not is_right
     return int(wrong > 0)
 
 
