@@ -222,6 +222,12 @@ def manners(chromium: str) -> Iterator[tuple[str, bool]]:
         page.press("Enter", 13, "\r")
         page.wait(f"{said} === 'Eight samples of nade-digits, seed 6.'")
         yield "the enter key draws samples", page.evaluate("location.search").find("seed=6") > 0
+        models = page.evaluate("[...document.getElementById('gallery-model').options].map(it => it.value)")
+        for name in models:
+            page.evaluate(f"document.getElementById('gallery-model').value = '{name}'")
+            page.press("Enter", 13, "\r")
+            page.wait(f"{said} === 'Eight samples of {name}, seed 6.'")
+        yield f"all {len(models)} models draw", True
         page.evaluate("document.getElementById('gallery-way').focus()")
         page.press("ArrowRight", 39)
         page.wait("location.search.includes('way=1')")

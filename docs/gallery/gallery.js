@@ -50,6 +50,10 @@ const image = (values) => ({ values, shape: [1, 8, 8, 1] });
 const NOISE = {
   uniform: (uniform) => uniform,
   normal: normalOf,
+  logistic: (uniform) => () => {
+    const u = uniform() * (1 - 2e-6) + 1e-6;
+    return Math.log(u / (1 - u));
+  },
   symmetric: (uniform) => () => 2 * uniform() - 1,
   digit: (uniform) => () => Math.floor(10 * uniform()),
 };
@@ -60,15 +64,18 @@ const PIXELS = { uniform: ["uniform", [1, 8, 8, 1]] };
 const INPUTS = {
   "made-digits": PIXELS,
   "nade-digits": PIXELS,
-  "gated_pixel_cnn-digits": PIXELS,
   "vae-digits": { z: ["normal", [1, 10]], ...PIXELS },
   "iwae-digits": { z: ["normal", [1, 10]], ...PIXELS },
+  "conditional_vae-digits": { condition: ["digit", [1]], z: ["normal", [1, 8]], ...PIXELS },
+  "vq_vae-digits": { code: ["uniform", [1, 4, 4, 1]], ...PIXELS },
+  "nice-digits": { z: ["logistic", [1, 8, 8, 1]] },
   "bernoulli_mixture-digits": { component: ["uniform", [1]], ...PIXELS },
   "dcgan-digits": { z: ["symmetric", [1, 32]] },
+  "wgan_gp-digits": { z: ["normal", [1, 32]] },
 };
 
 /** Models of 17 levels; the others are of bits. */
-const GREY = new Set(["dcgan-digits", "deep_ebm-digits", "wgan_gp-digits", "conditional_gan-digits"]);
+const GREY = new Set(["dcgan-digits", "deep_ebm-digits", "nice-digits", "vq_vae-digits", "wgan_gp-digits"]);
 
 /** Draws noise for the inputs of a model, and runs it. */
 async function generated(name, uniform) {
@@ -168,7 +175,7 @@ async function complete() {
 }
 
 /** Lines of the grid on each side of its middle, points on each line, and how far it reaches, in deviations. */
-const GRID = { lines: 8, points: 33, reach: 2.4 };
+const GRID = { lines: 8, points: 49, reach: 2.4 };
 
 /** For each flow, points of the grid and where the flow takes them. */
 const bent = new Map();
