@@ -168,10 +168,7 @@ def asked(random: np.random.Generator) -> list[dict]:
                 else:
                     inputs[key] = random.random(shape).astype(dtype)
             outputs = {key: np.array(value).ravel().tolist() for key, value in runner(**inputs).items()}
-            inputs = {
-                key: {"values": x.ravel().tolist(), "shape": list(x.shape), "dtype": x.dtype.name}
-                for key, x in inputs.items()
-            }
+            inputs = {key: x.ravel().tolist() for key, x in inputs.items()}
             found.append({"model": name, "signature": signature, "inputs": inputs, "outputs": outputs})
     return found
 

@@ -14,14 +14,23 @@ function modelOf(name) {
   return compiled.get(name);
 }
 
-/** Runs a signature: `inputs` holds numbers with their shapes by name, float32 unless `dtype` says int32. */
-async function run(name, signature, inputs) {
-  const model = await modelOf(name);
+/** Returns the inputs of a signature, each with a name, a shape and a dtype. */
+async function inputsOf(name, signature) {
+  return (await modelOf(name)).signatures[signature].getInputDetails();
+}
+
+const size = (shape) => shape.reduce((product, side) => product * side, 1);
+
+/** Runs a signature on numbers by the names of inputs; returns numbers by the names of outputs. */
+async function run(name, signature, values) {
   const tensors = {};
-  for (const [key, { values, shape, dtype }] of Object.entries(inputs)) {
-    tensors[key] = new Tensor((dtype === "int32" ? Int32Array : Float32Array).from(values), shape);
+  for (const { name: key, shape, dtype } of await inputsOf(name, signature)) {
+    // The runtime computes something from too few numbers, too.
+    if (values[key]?.length !== size(shape)) throw new Error(`${key} of ${name} must have the shape ${shape}`);
+    const numbers = (dtype === "int32" ? Int32Array : Float32Array).from(values[key]);
+    tensors[key] = new Tensor(numbers, Array.from(shape));
   }
-  const outputs = await model.run(signature, tensors);
+  const outputs = await (await modelOf(name)).run(signature, tensors);
   const found = {};
   for (const [key, tensor] of Object.entries(outputs)) {
     found[key] = Array.from(tensor.toTypedArray());
@@ -44,7 +53,6 @@ function uniformOf(seed) {
 
 const numbers = (count, draw) => Array.from({ length: count }, draw);
 const normalOf = (uniform) => () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-const image = (values) => ({ values, shape: [1, 8, 8, 1] });
 
 /** Kinds of noise: how each is drawn, given a function that draws uniform numbers. */
 const NOISE = {
@@ -58,58 +66,67 @@ const NOISE = {
   digit: (uniform) => () => Math.floor(10 * uniform()),
 };
 
-const PIXELS = { uniform: ["uniform", [1, 8, 8, 1]] };
-
-/** Inputs of `generate` of models that draw an image in one call: the kind of noise and the shape of each. */
+/** Kinds of noise of the inputs of `generate`, of models that draw an image in one call. */
 const INPUTS = {
-  "made-digits": PIXELS,
-  "nade-digits": PIXELS,
-  "vae-digits": { z: ["normal", [1, 10]], ...PIXELS },
-  "iwae-digits": { z: ["normal", [1, 10]], ...PIXELS },
-  "conditional_vae-digits": { condition: ["digit", [1]], z: ["normal", [1, 8]], ...PIXELS },
-  "vq_vae-digits": { code: ["uniform", [1, 4, 4, 1]], ...PIXELS },
-  "nice-digits": { z: ["logistic", [1, 8, 8, 1]] },
-  "bernoulli_mixture-digits": { component: ["uniform", [1]], ...PIXELS },
-  "dcgan-digits": { z: ["symmetric", [1, 32]] },
-  "wgan_gp-digits": { z: ["normal", [1, 32]] },
+  "made-digits": { uniform: "uniform" },
+  "nade-digits": { uniform: "uniform" },
+  "vae-digits": { z: "normal", uniform: "uniform" },
+  "iwae-digits": { z: "normal", uniform: "uniform" },
+  "conditional_vae-digits": { condition: "digit", z: "normal", uniform: "uniform" },
+  "vq_vae-digits": { code: "uniform", uniform: "uniform" },
+  "nice-digits": { z: "logistic" },
+  "bernoulli_mixture-digits": { component: "uniform", uniform: "uniform" },
+  "dcgan-digits": { z: "symmetric" },
+  "wgan_gp-digits": { z: "normal" },
 };
 
 /** Models of 17 levels; the others are of bits. */
 const GREY = new Set(["dcgan-digits", "deep_ebm-digits", "nice-digits", "vq_vae-digits", "wgan_gp-digits"]);
 
-/** Draws noise for the inputs of a model, and runs it. */
-async function generated(name, uniform) {
-  const inputs = {};
-  for (const [key, [kind, shape]] of Object.entries(INPUTS[name])) {
-    const values = numbers(shape.reduce((a, b) => a * b, 1), NOISE[kind](uniform));
-    inputs[key] = { values, shape, dtype: kind === "digit" ? "int32" : "float32" };
+/** Returns noise for the inputs of a signature that have a kind of it, given a function that draws uniform numbers. */
+async function noiseOf(name, signature, kinds, uniform) {
+  const noise = {};
+  for (const { name: key, shape } of await inputsOf(name, signature)) {
+    if (key in kinds) noise[key] = numbers(size(shape), NOISE[kinds[key]](uniform));
   }
-  return (await run(name, "generate", inputs)).x;
+  return noise;
 }
 
-/** Models that draw an image step by step. */
+/** Models that draw an image step by step: where they start, and calls of a signature that move them. */
 const CHAINS = {
-  "rbm-digits": async (uniform) => {
-    let x = numbers(64, () => (uniform() < 0.5 ? 0 : 1));
-    for (let sweep = 0; sweep < 300; sweep += 1) {
-      const hidden = { values: numbers(64, uniform), shape: [1, 1, 64] };
-      const visible = { values: numbers(64, uniform), shape: [1, 1, 8, 8, 1] };
-      x = (await run("rbm-digits", "gibbs", { x: image(x), hidden_noise: hidden, visible_noise: visible })).x;
-    }
-    return x;
+  "rbm-digits": {
+    start: (uniform) => (uniform() < 0.5 ? 0 : 1),
+    signature: "gibbs",
+    state: "x",
+    kinds: { hidden_noise: "uniform", visible_noise: "uniform" },
+    calls: 300,
   },
-  "deep_ebm-digits": async (uniform) => {
-    let state = numbers(64, () => 16 * uniform());
-    for (let steps = 0; steps < 500; steps += 10) {
-      const noise = { values: numbers(640, normalOf(uniform)), shape: [1, 10, 8, 8, 1] };
-      ({ state } = await run("deep_ebm-digits", "langevin", { state: image(state), noise }));
-    }
-    return state.map(Math.round);
+  "deep_ebm-digits": {
+    start: (uniform) => 16 * uniform(),
+    signature: "langevin",
+    state: "state",
+    kinds: { noise: "normal" },
+    // Of ten steps each.
+    calls: 50,
   },
 };
 
+async function chained(name, uniform) {
+  const { start, signature, state, kinds, calls } = CHAINS[name];
+  let x = numbers(64, () => start(uniform));
+  for (let call = 0; call < calls; call += 1) {
+    const noise = await noiseOf(name, signature, kinds, uniform);
+    x = (await run(name, signature, { [state]: x, ...noise }))[state];
+  }
+  return x.map(Math.round);
+}
+
+async function generated(name, uniform) {
+  return (await run(name, "generate", await noiseOf(name, "generate", INPUTS[name], uniform))).x;
+}
+
 /** Returns one image of a model, given a function that draws uniform numbers. */
-const drawn = (name, uniform) => (name in INPUTS ? generated(name, uniform) : CHAINS[name](uniform));
+const drawn = (name, uniform) => (name in INPUTS ? generated : chained)(name, uniform);
 
 /** Draws images of 8×8 levels into a canvas, `columns` in a row. */
 function draw(canvas, images, columns, brightest) {
@@ -157,7 +174,7 @@ async function sample() {
 
 async function decode() {
   const values = [...element("sliders").querySelectorAll("input")].map((slider) => Number(slider.value));
-  draw(element("decoded"), [(await run("vae-digits", "decode", { z: { values, shape: [1, 10] } })).x], 1, 1);
+  draw(element("decoded"), [(await run("vae-digits", "decode", { z: values })).x], 1, 1);
   element("decoded").setAttribute("aria-label", `What the code ${values.join(", ")} stands for`);
 }
 
@@ -166,8 +183,7 @@ async function complete() {
   const uniform = uniformOf(Number(element("seed").value));
   const images = [];
   for (let index = 0; index < 8; index += 1) {
-    const values = [...upper, ...numbers(32, uniform)];
-    images.push((await run("made-digits", "generate", { uniform: image(values) })).x);
+    images.push((await run("made-digits", "generate", { uniform: [...upper, ...numbers(32, uniform)] })).x);
   }
   draw(element("completed"), images, 4, 1);
   const black = upper.filter((value) => value === 0).length;
@@ -191,7 +207,7 @@ async function linesOf(name) {
         for (let index = 0; index < GRID.points; index += 1) {
           const along = GRID.reach * ((2 * index) / (GRID.points - 1) - 1);
           const noise = vertical ? [fixed, along] : [along, fixed];
-          pairs.push([noise, (await run(name, "generate", { z: { values: noise, shape: [1, 2] } })).x]);
+          pairs.push([noise, (await run(name, "generate", { z: noise })).x]);
         }
         lines.push({ pairs, vertical });
       }
