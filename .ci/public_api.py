@@ -37,6 +37,7 @@ def main(run: training.Run, *, epochs: int = 2) -> dict:
     return {"epochs": epochs, "mean": np.zeros(3)}
 
 
+keras_gen.push(pathlib.Path("runs/mine"), "hf://user/name")
 made.sample("four")  # type: ignore[arg-type]
 data.load("digits", batch_size="many")  # type: ignore[arg-type]
 export.litert(vae, "vae.tflite", quantize=8)  # type: ignore[arg-type]

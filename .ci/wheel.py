@@ -14,8 +14,7 @@ assert tops == {"keras_gen"}, tops
 wanted = [
     *(f"keras_gen/{path.relative_to(root)}" for path in root.glob("recipes/*/*.py")),
     *(str(path.relative_to(root)) for path in root.glob("keras_gen/**/*.py")),
-    *(f"keras_gen/{path.relative_to(root)}" for path in root.glob("saved_models/*/*/model.*")),
-    *(f"keras_gen/{path.relative_to(root)}" for path in root.glob("saved_models/*/*/*.json")),
+    *(f"keras_gen/{path.relative_to(root)}" for path in root.glob("saved_models/**/*") if path.is_file()),
     "keras_gen/py.typed",
     "keras_gen/evaluation/classifier/mnist_classifier.keras",
 ]

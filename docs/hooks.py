@@ -82,8 +82,8 @@ def on_files(files, config):
         text = f"# {title}\n\n`keras_gen.{module}`. {ast.get_docstring(source)}\n\n"
         text += "".join(f"::: {name}\n\n" for name in public_names(module))
         files.append(File.generated(config, f"reference/{module}.md", content=text))
-    for name in ("load_model", "save_model"):
-        files.get_file_from_path("reference/core.md").content_string += f"::: keras_gen.core.saving.{name}\n\n"
+    for name in ("core.saving.load_model", "core.saving.save_model", "hub.push"):
+        files.get_file_from_path("reference/core.md").content_string += f"::: keras_gen.{name}\n\n"
     for name, folder in models().items():
         files.append(File.generated(config, f"gallery/models/{name}.tflite", abs_src_path=str(folder / "model.tflite")))
     if not PACKAGES.is_dir():

@@ -16,8 +16,8 @@ import types
 
 from keras_gen import files, shipped
 
-#: Files of a model, as patterns of their names: of a run, checkpoints and the folders of pictures do not belong to it.
-PARTS = ("README.md", "SHA256SUMS", "*.json", "*.csv", "*.png", "*.wav", "model.keras", "model.tflite")
+#: Files of a model, as patterns of their names. The rest of a run is about the training.
+PARTS = ("README.md", "SHA256SUMS", "*.json", "samples.png", "samples.wav", "model.keras", "model.tflite")
 
 
 class HuggingFace:

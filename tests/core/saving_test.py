@@ -231,6 +231,18 @@ def test_copies_have_the_weights_and_the_optimizers_state(model, content, tmp_pa
     assert_same_weights(again.optimizer.variables, model.optimizer.variables)
 
 
+def test_a_copy_without_optimizers(model, tmp_path):
+    copied = saving.without_optimizers(model)
+    assert not copied.compiled
+    assert_same_weights(copied.weights, model.weights)
+    saving.save_model(model, tmp_path / "whole.keras")
+    saving.save_model(copied, tmp_path / "small.keras")
+    saved = 4 * sum(variable.shape.num_elements() for variable in model.optimizer.variables)
+    whole, small = ((tmp_path / f"{name}.keras").stat().st_size for name in ("whole", "small"))
+    assert whole - small > saved
+    assert saving.digest(saving.load_model(tmp_path / "small.keras")) == saving.digest(model)
+
+
 def test_a_clone_has_new_weights_and_the_same_arguments(model):
     clone = keras.models.clone_model(model)
     assert type(clone) is MADE
