@@ -8,6 +8,7 @@ A table stands between the lines `<!-- table: NAME -->` and `<!-- end -->`. What
 - results/FAMILY/*.json and saved_models/*/*/metrics.json, which runs wrote, or benchmarks/seeds.py of several runs;
 - results/models.json, the classes of each family, their papers and recipes, and which figures of which run count;
 - results/papers.json, what papers have, of which network;
+- results/families.json, what models that ship reach on the same data (python -m benchmarks.families);
 - results/signatures.json, what exports of each class have (python -m benchmarks.signatures);
 - results/printed.json and printed_tables.json, figures of which no file was kept, and where they were printed;
 - results/tables/NAME.md, a table with its figures left out: `{FILE: PATH: FORMAT}` is a figure in results/FILE.json.
@@ -44,6 +45,9 @@ FIGURES = {
     "tags_precision_first": ("tags right", "test images", ".1%", None),
     "error": ("test error", "test images", ".1%", None),
     "fake_probability": ("mean D(G(z))", "tells little", ".2f", None),
+    "gap_to_truth": ("gap to the truth, nats", "exact", ".3f", None),
+    "energy": ("area under the curve against turned digits", "test images", ".3f", "standard_error"),
+    "class_agreement": ("asked digit recognised", "samples", ".1%", "class_agreement_standard_error"),
     "accuracy": ("test accuracy", "test images", ".1%", None),
     "psnr": ("signal-to-noise ratio, dB", "test images", ".2f", "psnr_standard_error"),
     "ssim": ("structural similarity", "test images", ".3f", "ssim_standard_error"),
@@ -52,6 +56,12 @@ FIGURES = {
     "digit preserved": ("digit preserved", "test images", ".1%", None),
     "positions": ("right positions", "test images", ".1%", None),
 }
+
+#: Sets that have a table of all families, and the figure that it compares.
+SETS = {"binarized_mnist": ("binarized MNIST", "NLL, nats"), "mnist_samples": ("MNIST", "Fréchet distance")}
+
+#: Times of results/families.json, in the order of its table.
+TIMES = ("alone", "in a batch", "LiteRT")
 
 
 @functools.cache
@@ -145,7 +155,7 @@ def entry(row: dict) -> dict:
         "protocol": protocol,
         "seeds": len(report.get("seeds", [0])),
         "minutes": None if seconds is None else seconds / 60.0,
-        "weights": report.get("num_weights") or near.get("num_free_parameters"),
+        "weights": weights_of(report, near),
         "figure": name,
         "ours": ours,
         "value": value,
@@ -165,6 +175,15 @@ def minutes(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}" if value >= 9.5 else f"{value:.1f}"
 
 
+def weights_of(report: dict, figures: dict) -> int | None:
+    """Returns the number of weights of a run's model; of one without gradients, that of its free parameters."""
+    return report.get("num_weights") or figures.get("num_free_parameters")
+
+
+def counted(number: int | None) -> str:
+    return f"{number:,}" if number else ""
+
+
 def results_table(family: str) -> str:
     """Returns all figures of a family."""
     head = ["Model", "Data", "Settings", "Protocol", "Seeds", "Minutes", "Weights", "Figure", "Ours", "Paper"]
@@ -172,7 +191,7 @@ def results_table(family: str) -> str:
     for model in results("models")[family]:
         for row in model["rows"]:
             it = entry(row)
-            weights = f"{it['weights']:,}" if it["weights"] else ""
+            weights = counted(it["weights"])
             time = minutes(it["minutes"]) + (" more" if row.get("continues") else "")
             cells = [it["data"], it["settings"], it["protocol"], str(it["seeds"]), time, weights]
             names = ", ".join(f"`{name}`" for name in model["classes"])
@@ -197,22 +216,50 @@ def models_table(family: str) -> str:
     return table(["Model", "Paper", "Recipe", "Likelihood", "Figure", "Paper's"], lines)
 
 
-def one_set(data: str, names: tuple[str, ...]) -> str:
-    """Returns the figures of all families on one set, the best ones first."""
+def one_set(data: str, name: str) -> str:
+    """Returns one kind of figure of all families on one set, the best ones first."""
     found = []
     for family, models in results("models").items():
         for model in models:
             for row in model["rows"]:
                 it = entry(row)
-                if it["data"] == data and it["figure"] in names and "value" in it:
+                if it["data"] == data and it["figure"] == name and "value" in it:
                     found.append((it, family, model, row))
     lines = []
     for it, family, model, row in sorted(found, key=lambda line: line[0]["value"]):
-        weights = f"{it['weights']:,}" if it["weights"] else ""
+        weights = counted(it["weights"])
         time = minutes(it["minutes"]) + (" more" if row.get("continues") else "")
         cells = [it["settings"], it["protocol"], time, weights, it["ours"], paper_of(row)]
         lines.append([f"`{model['classes'][0]}`", family, *cells])
-    return table(["Model", "Family", "Settings", "Protocol", "Minutes", "Weights", "NLL, nats", "Paper"], lines)
+    return table(["Model", "Family", "Settings", "Protocol", "Minutes", "Weights", name, "Paper"], lines)
+
+
+def families_table() -> str:
+    """Returns what benchmarks.families has measured of the models of digits that come with the package."""
+    found = results("families")
+    head = ["Model", "Family", "Data", "NLL, nats", "Fréchet distance", "Kernel distance", "Minutes", "Weights"]
+    head += ["ms, alone", "ms, in a batch", "ms, LiteRT", "LiteRT, kB"]
+
+    def distances(it: dict) -> list[str]:
+        kernel = f"{it['kernel_distance']:.0f} ± {it['kernel_distance_standard_error']:.0f}"
+        return [f"{it['frechet_distance']:.1f}", kernel.replace("-", "−")]
+
+    lines = [[name, "", "", "", *distances(found[name]), *[""] * 6] for name in ("training digits", "shuffled pixels")]
+    for name, it in sorted(found["models"].items(), key=lambda item: item[1]["frechet_distance"]):
+        (folder,) = (ROOT / "saved_models").glob(f"*/{name}")
+        report = results(str(folder.relative_to(ROOT)))
+        likelihoods = [key for key in FIGURES if FIGURES[key][0] == "NLL, nats" and key in report["test"]]
+        likelihood = written(report["test"][likelihoods[0]], FIGURES[likelihoods[0]][2]) if likelihoods else ""
+        times = [f"{it['milliseconds'][key]:.3g}" if key in it["milliseconds"] else "" for key in TIMES]
+        described = [f"`{name}`", folder.parent.name, data_of(report), likelihood]
+        costs = [minutes(report["training_seconds"] / 60), counted(weights_of(report, report["test"]))]
+        lines.append([*described, *distances(it), *costs, *times, f"{it['litert_bytes'] / 1000:.0f}"])
+    protocol = (
+        f"{next(iter(found['models'].values()))['num_samples']:,} images of each model, as bits, against "
+        f"{found['num_reference']} held-out digits, by the features of a classifier with a test accuracy of "
+        f"{found['classifier_accuracy']:.1%}; batches of {found['batch_size']}; {found['machine']}."
+    )
+    return f"{table(head, lines)}\n{protocol.replace('%', ' %')}\n"
 
 
 def shipped_table() -> str:
@@ -227,7 +274,7 @@ def shipped_table() -> str:
                 size = f"{(ROOT / row['run'] / 'model.tflite').stat().st_size / 1000:.0f}"
                 what, _, unit = it["figure"].partition(", ")
                 told = f"{what} {it['ours']} {unit}".rstrip()
-                figures = [told, f"{it['weights']:,}", minutes(it["minutes"]), size]
+                figures = [told, counted(it["weights"]), minutes(it["minutes"]), size]
                 lines.append([f"`{name}`", family, it["data"], it["protocol"], *figures])
     return table(["Name", "Family", "Data", "Protocol", "Figure", "Weights", "Minutes", "LiteRT, kB"], lines)
 
@@ -245,16 +292,17 @@ def signatures_table() -> str:
 
 def made(name: str) -> str:
     """Returns a table by its name."""
-    if name in ("signatures", "shipped"):
-        return signatures_table() if name == "signatures" else shipped_table()
+    whole = {"signatures": signatures_table, "shipped": shipped_table, "families_on_digits": families_table}
+    if name in whole:
+        return whole[name]()
     if name.startswith("results_"):
         return results_table(name.removeprefix("results_"))
     if name.startswith("models_"):
         return models_table(name.removeprefix("models_"))
     if name in results("printed_tables"):
         return table(results("printed_tables")[name]["head"], results("printed_tables")[name]["rows"])
-    if name == "binarized_mnist":
-        return one_set("binarized MNIST", ("NLL, nats",))
+    if name in SETS:
+        return one_set(*SETS[name])
     return filled((RESULTS / "tables" / f"{name}.md").read_text(encoding="utf-8"))
 
 
