@@ -33,7 +33,7 @@ def with_rows(operation: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.T
         x: tensor of shape `(batch, ...)`.
     """
     context = seeds.replica_context()
-    if context is None or not any("CPU" in device for device in tf.nest.flatten(context.devices)):
+    if context is None or not any("CPU" in device for device in context.strategy.extended.worker_devices):
         return operation(x)
     num = tf.shape(x)[0]
     added = [[0, tf.maximum(1 - num, 0)], *([0, 0] for _ in x.shape[1:])]

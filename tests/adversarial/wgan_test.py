@@ -41,6 +41,7 @@ def test_a_clipped_linear_critic_finds_the_distance():
         discriminator_steps=1,
         generator_network={"name": "dense", "hidden_units": []},
         discriminator_network={"name": "dense", "hidden_units": []},
+        standardize=False,
     )
     for weight in model.generator.weights:
         weight.assign(0.0 * weight)

@@ -182,8 +182,10 @@ def test_unknown_empty_and_long_captions_have_an_answer(codes):
     x = np.array([[0, 1, 2, 1]] * 5).reshape(5, 2, 2, 1)
     captions = ["zebra", "gnu", "", "a two three a thin thick two two", "a two three a"]
     zebra, gnu, empty, long, cut = codes.log_prob(x, captions).numpy()
-    assert zebra == gnu != empty
-    assert long == cut
+    # Rows of a batch may be rounded differently.
+    assert zebra == pytest.approx(gnu, rel=1e-5)
+    assert long == pytest.approx(cut, rel=1e-5)
+    assert empty != pytest.approx(gnu, rel=1e-3)
 
 
 # Guidance
