@@ -12,8 +12,8 @@ python -m recipes.adversarial.gan --dataset twenty_five_gaussians --standardize 
 
 In the paper's preset, the epoch with the best Parzen windows of validation data is kept.
 
-Measured on two cores. Digits: Parzen-window log-likelihood 10.0 ± 1.1. 25 Gaussians, 2.5 minutes beside other
-trainings: all 25 are found, 92.8 % of the samples within three standard deviations of one. MNIST:
+Measured on two cores. Digits: Parzen-window log-likelihood 9.3 ± 0.8 (two seeds). 25 Gaussians, 2.5 minutes beside
+other trainings: all 25 are found, 92.8 % of the samples within three standard deviations of one. MNIST:
 `--preset two_cores`, 37 minutes beside other trainings: 143.3 ± 1.5 (paper 225 ± 2), and still rising;
 docs/adversarial_networks.md has a table of all losses.
 """

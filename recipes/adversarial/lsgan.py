@@ -3,8 +3,8 @@
 python -m recipes.adversarial.lsgan                                               digits, dense networks
 python -m recipes.adversarial.lsgan --preset two_cores --network convolutional    MNIST, one budget for all papers
 
-Measured on two cores. Digits: Parzen-window log-likelihood 10.8 ± 0.9. MNIST: see the table of all losses in
-docs/adversarial_networks.md.
+Measured on two cores. Digits: Parzen-window log-likelihood 11.7 ± 1.2 (two seeds). MNIST: see the table of all
+losses in docs/adversarial_networks.md.
 """
 
 from keras_gen import training

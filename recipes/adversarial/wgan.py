@@ -3,7 +3,7 @@
 python -m recipes.adversarial.wgan                                               digits, dense networks
 python -m recipes.adversarial.wgan --preset two_cores --network convolutional    MNIST, one budget for all papers
 
-Measured on two cores. Digits: Parzen-window log-likelihood 14.7 ± 0.8. MNIST: see the table of all losses in
+Measured on two cores. Digits: Parzen-window log-likelihood 15.1 ± 0.7. MNIST: see the table of all losses in
 docs/adversarial_networks.md.
 """
 

@@ -8,8 +8,8 @@ python -m recipes.latent.semi_supervised_aae --preset two_cores --num-labels 100
 The paper descends with momentum at rates that fall after 50 and 1,000 epochs; here Adam's rate is constant in the first
 half of the training.
 
-Measured on two cores. Digits, 100 labels: test error 3.9 %. MNIST, 100 labels, `--preset two_cores`, 66 minutes beside
-other work, one seed: test error 4.9 % (paper 1.90 %); 1,000 labels: not measured yet (paper 1.60 %).
+Measured on two cores. Digits, 100 labels, one seed: test error 5.0 %. MNIST, 100 labels, `--preset two_cores`, 66
+minutes beside other work, one seed: test error 4.9 % (paper 1.90 %); 1,000 labels: not measured yet (paper 1.60 %).
 """
 
 from keras_gen import training
