@@ -18,8 +18,11 @@ import tyro
 from keras_gen.console import markdown_table
 from keras_gen.files import write_json
 
+#: Entries of a run's report that hold figures.
+SPLITS = ("validation", "test", "cross_validation")
+
 #: What is told of all runs together, or of no interest over several.
-LEFT_OUT = ("arguments", "seed", "validation", "test", "cross_validation", "training_seconds", "duration_seconds")
+LEFT_OUT = ("arguments", "seed", *SPLITS, "training_seconds", "duration_seconds")
 
 
 def over_seeds(runs: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
@@ -32,7 +35,7 @@ def over_seeds(runs: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
         Split to figure to "mean", "standard_deviation" and, over the runs, "values".
     """
     found = {}
-    for split in ("validation", "test", "cross_validation"):
+    for split in SPLITS:
         figures = [run.get(split, {}) for run in runs]
         for name, value in figures[0].items():
             values = [each.get(name) for each in figures]
@@ -90,16 +93,16 @@ def main(
             command = [sys.executable, "-m", f"recipes.{recipe}", *shlex.split(flags)]
             subprocess.run([*command, "--seed", str(seed), "--folder", str(place)], check=True)
         runs.append(json.loads((place / "metrics.json").read_text(encoding="utf-8")))
-    figures = over_seeds(runs)
+    found = report(runs)
     rows = {
         f"{split} {name}": {"mean": each["mean"], "standard deviation": each["standard_deviation"]}
-        for split, by_name in figures.items()
-        for name, each in by_name.items()
+        for split in SPLITS
+        for name, each in found.get(split, {}).items()
     }
     print(markdown_table(rows))
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_json(output, report(runs))
+        write_json(output, found)
 
 
 if __name__ == "__main__":

@@ -448,8 +448,7 @@ class Model(keras.Model):
         """
         self.check_resolutions(x)
         x = self.input_checks().checked(x, y, sample_weight, class_weight)
-        with plain_errors():
-            x = self.first_look(x, lambda: x, None, 0.0)
+        x = self.first_look(x, lambda: x, None, 0.0)
         return super().train_on_batch(x, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):

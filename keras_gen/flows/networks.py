@@ -97,6 +97,12 @@ class CouplingNetwork(keras.layers.Layer):
         return shift, 2.0 * tf.tanh(0.5 * h)
 
 
+def shift_and_log_scale(h: tf.Tensor, factor: keras.Variable) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns t, and log s as a tanh times a factor for each channel, as float32, of features with both of them."""
+    shift, h = tf.split(tf.cast(h, tf.float32), 2, axis=-1)
+    return shift, tf.cast(factor, tf.float32) * tf.tanh(h)
+
+
 def add_condition(h: tf.Tensor, projection: keras.layers.Dense | None, condition: tf.Tensor | None) -> tf.Tensor:
     """Returns the features of images with a projection of their condition added at every position."""
     return h if projection is None else h + projection(condition)[:, tf.newaxis, tf.newaxis]
@@ -190,6 +196,4 @@ class OwnImageConditioner(keras.layers.Layer):
             condition: vectors of shape `(batch, vector_size)`, or None.
             start: without effect: nothing starts from the data.
         """
-        h = self.head(tf.cast(self.network(x, condition), self.compute_dtype))
-        shift, h = tf.split(tf.cast(h, tf.float32), 2, axis=-1)
-        return shift, tf.cast(self.factor, tf.float32) * tf.tanh(h)
+        return shift_and_log_scale(self.head(tf.cast(self.network(x, condition), self.compute_dtype)), self.factor)

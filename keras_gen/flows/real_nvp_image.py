@@ -15,7 +15,13 @@ from keras_gen import checks
 from keras_gen.core import Step
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import MaskedCoupling, affine_coupling, checkerboard, on_second_half, on_squeezed
-from keras_gen.flows.networks import OwnImageConditioner, add_condition, check_image, default_scales
+from keras_gen.flows.networks import (
+    OwnImageConditioner,
+    add_condition,
+    check_image,
+    default_scales,
+    shift_and_log_scale,
+)
 from keras_gen.flows.normalization import BatchNormalization
 from keras_gen.layers import ResidualBlock
 from keras_gen.layers.dense import dense
@@ -81,8 +87,7 @@ class ResidualNetwork(keras.layers.Layer):
         h = add_condition(self.first(x, start=start), self.projection, condition)
         for block in self.blocks:
             h = block(h, start=start)
-        shift, h = tf.split(tf.cast(self.last(tf.nn.relu(h)), tf.float32), 2, axis=-1)
-        return shift, tf.cast(self.factor, tf.float32) * tf.tanh(h)
+        return shift_and_log_scale(self.last(tf.nn.relu(h)), self.factor)
 
 
 class MultiScaleRealNVP(FlowModel):

@@ -55,32 +55,27 @@ def doubled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return with_rows(operation, x)
 
 
-class Conv1D(keras.layers.Conv1D):
-    """As in Keras, of a batch of any size."""
+class OfAnyBatch:
+    """What makes a convolution of Keras one of a batch of any size."""
 
     def call(self, x):
         return with_rows(super().call, x)
 
 
-class Conv2D(keras.layers.Conv2D):
+class Conv1D(OfAnyBatch, keras.layers.Conv1D):
     """As in Keras, of a batch of any size."""
 
-    def call(self, x):
-        return with_rows(super().call, x)
 
-
-class Conv1DTranspose(keras.layers.Conv1DTranspose):
+class Conv2D(OfAnyBatch, keras.layers.Conv2D):
     """As in Keras, of a batch of any size."""
 
-    def call(self, x):
-        return with_rows(super().call, x)
 
-
-class Conv2DTranspose(keras.layers.Conv2DTranspose):
+class Conv1DTranspose(OfAnyBatch, keras.layers.Conv1DTranspose):
     """As in Keras, of a batch of any size."""
 
-    def call(self, x):
-        return with_rows(super().call, x)
+
+class Conv2DTranspose(OfAnyBatch, keras.layers.Conv2DTranspose):
+    """As in Keras, of a batch of any size."""
 
 
 def convolution(

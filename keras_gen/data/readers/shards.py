@@ -318,25 +318,34 @@ def difference(content: bytes, feature: str, shape, dtype) -> str | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class NumberRecords:
-    """A feature of numbers of records, row after row, as `StoredRows` takes it.
+class FeatureRecords:
+    """A feature of records, row after row, as `StoredRows` takes it.
 
     Attributes:
         files: the records.
         feature: name of the feature.
         shape: number of records, and the shape of each record's values.
-        dtype: float32 or int64.
     """
 
     files: RecordFiles | ArrayRecordFiles
     feature: str
     shape: tuple[int, ...]
-    dtype: np.dtype
 
     @property
     def row_bytes(self) -> int:
         """Bytes that a row takes while it is read."""
         return max(math.prod(self.shape[1:]) * self.dtype.itemsize, self.files.num_bytes // self.shape[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class NumberRecords(FeatureRecords):
+    """A feature of numbers.
+
+    Attributes:
+        dtype: float32 or int64.
+    """
+
+    dtype: np.dtype
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Returns the rows at an array of indices; raises what `parsed` does."""
@@ -344,30 +353,19 @@ class NumberRecords:
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageRecords:
-    """Images of records, row after row, as `StoredRows` takes them.
+class ImageRecords(FeatureRecords):
+    """A feature of encoded images, whose shape is that of the decoded ones.
 
     Attributes:
-        files: the records.
-        feature: name of the feature that holds encoded images.
-        shape: number of records, height, width and channels.
         expected: what the headers of all images must be like.
     """
 
-    files: RecordFiles | ArrayRecordFiles
-    feature: str
-    shape: tuple[int, int, int, int]
     expected: Expected
 
     @property
     def dtype(self) -> np.dtype:
         """Type of a level."""
         return np.dtype(np.uint16 if self.expected.header.deep else np.uint8)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes that a row takes while it is read."""
-        return max(math.prod(self.shape[1:]) * self.dtype.itemsize, self.files.num_bytes // self.shape[0])
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Returns the images at an array of indices.
