@@ -20,6 +20,7 @@ from keras_gen.core import Signature
 from keras_gen.core.step import over_replicas
 from keras_gen.layers import Equalized
 from keras_gen.layers.append_condition import append_condition
+from keras_gen.layers.bias import add_bias
 
 #: Sides of the images that growth begins with.
 FIRST_SIDE = 4
@@ -98,7 +99,7 @@ class ProgressiveGenerator(Generator):
     def images(self, z: tf.Tensor, share, level: int) -> tf.Tensor:
         """Returns images of a level, enlarged to the shape of an example."""
         h = tf.reshape(self.dense_layer(z), (-1, FIRST_SIDE, FIRST_SIDE, self.filters[0]))
-        h = activated(tf.nn.bias_add(h, tf.cast(self.first_bias, h.dtype)))
+        h = activated(add_bias(h, self.first_bias))
         h = activated(self.first(h))
         for doubling, convolution in zip(self.doublings[:level], self.convolutions[:level], strict=True):
             below, h = h, activated(convolution(activated(doubling(h))))

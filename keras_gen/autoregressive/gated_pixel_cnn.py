@@ -13,6 +13,7 @@ from keras_gen import checks
 from keras_gen.autoregressive.base import ImageModel
 from keras_gen.distributions.entries import over_levels
 from keras_gen.layers import MaskedConvolution
+from keras_gen.layers.bias import add_bias
 from keras_gen.layers.dense import matmul
 from keras_gen.layers.gated_activation import gated_activation
 from keras_gen.layers.initializers import glorot
@@ -64,7 +65,7 @@ class VerticalConvolution(keras.layers.Layer):
         # Without the row itself, the kernel starts at the row above.
         below = self.rows if self.row_itself else self.rows - 1
         maps = convolved(maps, kernel, (0, below), (self.columns, self.columns))
-        return tf.nn.bias_add(maps, tf.cast(self.bias, self.compute_dtype))
+        return add_bias(maps, self.bias)
 
     def start(self, columns: int, batch_size: tf.Tensor) -> tf.Tensor:
         """Returns the last rows before the first row: zeros, with padding on each side."""

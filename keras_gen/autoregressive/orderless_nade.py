@@ -15,6 +15,7 @@ import tensorflow_probability as tfp
 from keras_gen import checks, seeds
 from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.distributions.entries import over_levels
+from keras_gen.layers.dense import Dense
 
 tfd = tfp.distributions
 
@@ -91,9 +92,7 @@ class OrderlessNADE(AutoregressiveModel):
         self.hidden_bias = self.add_weight((first,), "zeros", name="hidden_bias")
         self.hidden_layers, last = [], first
         for units in others:
-            layer = keras.layers.Dense(
-                units, activation=activation, kernel_initializer=initializers.pop(), dtype=self.dtype_policy
-            )
+            layer = Dense(units, activation=activation, kernel_initializer=initializers.pop(), dtype=self.dtype_policy)
             layer.build((None, last))
             self.hidden_layers.append(layer)
             last = units

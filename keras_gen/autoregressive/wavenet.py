@@ -39,7 +39,9 @@ class CausalConvolution(keras.layers.Layer):
         super().__init__(**kwargs)
         # Only one input of a one-hot code is not zero: with more inputs, weights need not be smaller.
         self.kernel, self.older_kernel = (
-            self.add_weight(name=name, shape=(inputs, filters), initializer=uniform(1.0, (*seed, index)))
+            self.add_weight(
+                name=name, shape=(inputs, filters), initializer=uniform(1.0, (*seed, index)), autocast=False
+            )
             for index, name in enumerate(("kernel", "older_kernel"))
         )
         self.bias = self.add_weight(name="bias", shape=(filters,), initializer="zeros")
@@ -64,10 +66,10 @@ class CausalConvolution(keras.layers.Layer):
 
     def tap(self, x: tf.Tensor, kernel) -> tf.Tensor:
         """Returns the product of samples of shape `(...)`, as inputs, and a kernel."""
-        kernel = tf.cast(kernel, self.compute_dtype)
         if kernel.shape[0] == 1:
-            return tf.cast(x, self.compute_dtype)[..., tf.newaxis] * kernel[0]
-        return tf.gather(kernel, tf.cast(x, tf.int32))
+            return tf.cast(x, self.compute_dtype)[..., tf.newaxis] * tf.cast(kernel[0], self.compute_dtype)
+        # Rows are cast once they are taken: their gradients add up in float32.
+        return tf.cast(tf.gather(kernel.value, tf.cast(x, tf.int32)), self.compute_dtype)
 
 
 class DilatedConvolutions(keras.layers.Layer):

@@ -2,11 +2,11 @@
 
 import keras
 
-from keras_gen.layers import convolution
+from keras_gen.layers import convolution, dense
 from keras_gen.layers.spectral_normalization import SpectralNormalization
 
 
-class Dense(keras.layers.Dense):
+class Dense(dense.Dense):
     """As in Keras; takes a step, as normalized layers do, and leaves nothing behind."""
 
     def call(self, x, step=None):

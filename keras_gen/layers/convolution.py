@@ -1,20 +1,23 @@
-"""Convolutions of batches of any size, empty ones included."""
+"""Convolutions of batches of any size, empty ones included, in any precision."""
 
+import functools
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 from keras_gen import seeds
+from keras_gen.layers.bias import OF_16_BITS, completed
 
-#: Layers of Keras that convolve each example alone.
+#: Layers of Keras whose output is the larger side.
+TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+
+#: These, and those with one kernel whose output is the smaller side.
+WITH_ONE_KERNEL = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, *TRANSPOSED)
+
+#: All layers of Keras that convolve each example alone.
 CONVOLUTIONS = (
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
+    *WITH_ONE_KERNEL,
     keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv1D,
@@ -40,26 +43,86 @@ def with_rows(operation: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.T
     return operation(tf.ensure_shape(tf.pad(x, added), (None, *x.shape[1:])))[:num]
 
 
+def in_one_column(x: tf.Tensor, size: int, stride: int, padding: str) -> bool:
+    """Returns whether a convolution in bfloat16 has a stride and a single column of results.
+
+    On CPUs, where TensorFlow uses oneDNN, such results and their gradients are arbitrary memory.
+
+    Args:
+        x: maps of shape `(batch, ..., width, channels)`.
+        size: width of the kernel.
+        stride: its step from column to column.
+        padding: "same" or "valid".
+    """
+    width = x.shape[-2]
+    if x.dtype != tf.bfloat16 or stride == 1 or width is None:
+        return False
+    return width <= stride if padding.lower() == "same" else width < size + stride
+
+
+def in_float32(operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Computes a convolution in float32, and returns it in the precision of its input."""
+    return tf.cast(operation(tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)), x.dtype)
+
+
 def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int | tuple[int, int], padding: str) -> tf.Tensor:
-    """Returns what `tf.nn.conv2d` does, of a batch of any size."""
-    return with_rows(lambda x: tf.nn.conv2d(x, kernel, stride, padding), x)
+    """Returns what `tf.nn.conv2d` does, of a batch of any size and maps of any width."""
+
+    def operation(x, kernel):
+        return tf.nn.conv2d(x, kernel, stride, padding)
+
+    stride_of_columns = stride if isinstance(stride, int) else stride[-1]
+    wrong = in_one_column(x, kernel.shape[1], stride_of_columns, padding)
+    return with_rows(lambda x: in_float32(operation, x, kernel) if wrong else operation(x, kernel), x)
 
 
 def doubled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Returns the transposed convolution of stride 2 that doubles height and width, of a batch of any size."""
     _, height, width, _ = x.shape
 
-    def operation(x):
-        return tf.nn.conv2d_transpose(x, kernel, (tf.shape(x)[0], 2 * height, 2 * width, kernel.shape[2]), 2, "SAME")
+    def operation(x, kernel):
+        shape = (tf.shape(x)[0], 2 * height, 2 * width, kernel.shape[2])
+        return tf.nn.conv2d_transpose(x, kernel, shape, 2, "SAME")  # noqa: TID251
 
-    return with_rows(operation, x)
+    # The gradient is a convolution with the columns of x.
+    wrong = x.dtype == tf.bfloat16 and width == 1
+    return with_rows(lambda x: in_float32(operation, x, kernel) if wrong else operation(x, kernel), x)
+
+
+def convolve(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
+    """Returns what a convolution of Keras computes, in bfloat16 too; its bias learns as in `add_bias`."""
+    if isinstance(layer, TRANSPOSED):
+        options = {name: getattr(layer, name) for name in ("padding", "output_padding", "dilation_rate", "data_format")}
+
+        def operation(x, kernel):
+            return keras.ops.conv_transpose(x, kernel, strides=list(layer.strides), **options)
+
+        wrong = x.dtype == tf.bfloat16 and layer.strides[-1] > 1 and x.shape[-2] == 1
+    else:
+        operation = layer.convolution_op
+        wrong = in_one_column(x, layer.kernel_size[-1], layer.strides[-1], layer.padding)
+    kernel = tf.convert_to_tensor(layer.kernel)
+    return completed(layer, in_float32(operation, x, kernel) if wrong else operation(x, kernel))
+
+
+def call_convolution(layer: keras.layers.Layer, call: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
+    """Calls a convolution of Keras with a batch of any size, in any precision.
+
+    Args:
+        layer: the convolution.
+        call: its method.
+        x: maps of shape `(batch, ..., channels)`.
+    """
+    if layer.compute_dtype in OF_16_BITS and isinstance(layer, WITH_ONE_KERNEL):
+        return with_rows(functools.partial(convolve, layer), x)
+    return with_rows(call, x)
 
 
 class OfAnyBatch:
-    """What makes a convolution of Keras one of a batch of any size."""
+    """What makes a convolution of Keras one of a batch of any size, in any precision."""
 
     def call(self, x):
-        return with_rows(super().call, x)
+        return call_convolution(self, super().call, x)
 
 
 class Conv1D(OfAnyBatch, keras.layers.Conv1D):

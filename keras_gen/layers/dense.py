@@ -1,7 +1,32 @@
 """Dense layers that are built, and products along the last axis."""
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
+
+from keras_gen.layers.bias import OF_16_BITS, completed
+
+
+def call_dense(layer: keras.layers.Dense, call: Callable[[tf.Tensor], tf.Tensor], x, training=None) -> tf.Tensor:
+    """Calls a dense layer of Keras, in 16 bits with `add_bias`.
+
+    Args:
+        layer: the layer.
+        call: its method.
+        x: features of shape `(..., inputs)`.
+        training: as Keras gives it; a dense layer computes the same.
+    """
+    if layer.compute_dtype not in OF_16_BITS:
+        return call(x)
+    return completed(layer, keras.ops.matmul(x, layer.kernel))
+
+
+class Dense(keras.layers.Dense):
+    """As in Keras; in 16 bits its bias learns as in `add_bias`."""
+
+    def call(self, x):
+        return call_dense(self, super().call, x)
 
 
 def matmul(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -14,9 +39,9 @@ def matmul(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 def dense(
     inputs: int, units: int, initializer: keras.initializers.Initializer, dtype, *, use_bias: bool = True
-) -> keras.layers.Dense:
+) -> Dense:
     """Returns a built dense layer."""
-    layer = keras.layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
+    layer = Dense(units, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
     layer.build((None, inputs))
     return layer
 
@@ -36,7 +61,7 @@ def dense_network(
     """
     activations = [activation] * (len(units) - 1) + [None]
     layers = [
-        keras.layers.Dense(width, activation=function, kernel_initializer=initializer, dtype=dtype)
+        Dense(width, activation=function, kernel_initializer=initializer, dtype=dtype)
         for width, function, initializer in zip(units, activations, initializers, strict=True)
     ]
     return keras.Sequential([keras.Input((inputs,)), *layers], name=name)

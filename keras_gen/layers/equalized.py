@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from keras_gen.layers.bias import add_bias
 from keras_gen.layers.convolution import conv2d, doubled
 from keras_gen.layers.initializers import initializer_seed
 
@@ -64,7 +65,7 @@ class Equalized(keras.layers.Layer):
             # A transposed convolution, which runs through its kernel backwards.
             kernel = tf.transpose(spread(tf.reverse(kernel, (0, 1))), (0, 1, 3, 2))
             y = doubled(x, tf.cast(kernel, x.dtype))
-        return y if self.bias is None else tf.nn.bias_add(y, tf.cast(self.bias, y.dtype))
+        return y if self.bias is None else add_bias(y, self.bias)
 
 
 def spread(kernel: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks
+from keras_gen.layers.bias import add_bias
 from keras_gen.layers.convolution import conv2d
 from keras_gen.layers.dense import matmul
 from keras_gen.layers.initializers import uniform
@@ -93,13 +94,13 @@ class MaskedConvolution(keras.layers.Layer):
         kernel, bias = self.weights_in_use()
         rows, columns = self.rows, self.columns
         if columns == 0:
-            return tf.nn.bias_add(matmul(maps, kernel), bias)
+            return add_bias(matmul(maps, kernel), bias)
         width = 2 * columns + 1 if rows else columns + 1
         kernel = tf.pad(kernel, ((0, (width - self.row_taps) * self.inputs), (0, 0)))
         if rows:
             kernel = tf.concat([tf.cast(self.above, self.compute_dtype), kernel], axis=0)
         kernel = tf.reverse(tf.reshape(kernel, (rows + 1, width, self.inputs, self.filters)), (0, 1))
-        return tf.nn.bias_add(convolved(maps, kernel, (0, rows), (columns if rows else 0, columns)), bias)
+        return add_bias(convolved(maps, kernel, (0, rows), (columns if rows else 0, columns)), bias)
 
     # Sampling
 
@@ -150,7 +151,7 @@ class MaskedConvolution(keras.layers.Layer):
         kernel, bias = self.weights_in_use()
         if self.groups > 1:
             kernel, bias = of_group(kernel, group, self.groups), of_group(bias, group, self.groups)
-        y = tf.nn.bias_add(tf.matmul(flat(window), kernel), bias)
+        y = add_bias(tf.matmul(flat(window), kernel), bias)
         return y + state["above"][entry] if self.rows else y
 
     def advance(self, state, entry: tf.Tensor, x: tf.Tensor):

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.layers.bias import add_bias
+
 
 class MaskedDense(keras.layers.Layer):
     r"""Dense layer that connects input i to unit j where the degree of i is at most that of j.
@@ -65,7 +67,7 @@ class MaskedDense(keras.layers.Layer):
             connected = tf.convert_to_tensor(input_degrees)[:count, tf.newaxis] <= tf.convert_to_tensor(degrees)
             outputs.append(tf.matmul(x[:, :count], kernel[:count] * tf.cast(connected, kernel.dtype)))
         y = tf.concat(outputs, axis=1)
-        return y if self.bias is None else y + tf.convert_to_tensor(self.bias)
+        return y if self.bias is None else add_bias(y, self.bias)
 
     def get_config(self):
         return {

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.layers.bias import add_bias
 from keras_gen.layers.dense import matmul
 from keras_gen.layers.initializers import glorot
 from keras_gen.layers.loops import set_slice
@@ -50,7 +51,7 @@ class RowConvolution(keras.layers.Layer):
         kernel, bias = self.weights_in_use()
         padded = tf.pad(maps, ((0, 0), (self.width - 1, 0), (0, 0), (0, 0)))
         taps = [padded[:, tap : tap + maps.shape[1]] for tap in range(self.width)]
-        return matmul(tf.concat(taps, axis=-1), kernel) + bias
+        return add_bias(matmul(tf.concat(taps, axis=-1), kernel), bias)
 
     def start(self, columns: int, batch_size: tf.Tensor):
         """Returns the inputs of a row so far, after padding; none if an output needs only its own input."""

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.layers.bias import add_bias
 from keras_gen.layers.convolution import conv2d, doubled
 from keras_gen.layers.dense import matmul
 from keras_gen.layers.initializers import uniform
@@ -56,7 +57,7 @@ class ShiftedConvolution(keras.layers.Layer):
         return tf.cast(self.kernel, self.compute_dtype)
 
     def with_bias(self, y: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(y, tf.cast(self.bias, self.compute_dtype))
+        return add_bias(y, self.bias)
 
     def call(self, maps):
         """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns turned maps."""
@@ -146,7 +147,7 @@ class TransposedConvolution(keras.layers.Layer):
         """Takes and returns turned maps, of shape `(batch, rows, columns, filters)`."""
         kernel, bias = self.weights_in_use()
         kernel = tf.transpose(tf.reverse(kernel, (0, 1)), (0, 1, 3, 2))
-        return tf.nn.bias_add(doubled(maps, kernel), bias)
+        return add_bias(doubled(maps, kernel), bias)
 
 
 class DownTransposed(TransposedConvolution):

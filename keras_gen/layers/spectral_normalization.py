@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.layers.bias import add_bias
 from keras_gen.layers.convolution import conv2d
 
 
@@ -78,4 +79,4 @@ class SpectralNormalization(keras.layers.Layer):
         kernel = tf.math.divide_no_nan(self.kernel.value, self.spectral_norm())
         kernel = tf.cast(kernel, self.compute_dtype)
         y = tf.matmul(x, kernel) if len(kernel.shape) == 2 else conv2d(x, kernel, self.stride, "SAME")
-        return y if self.bias is None else tf.nn.bias_add(y, tf.cast(self.bias, self.compute_dtype))
+        return y if self.bias is None else add_bias(y, self.bias)

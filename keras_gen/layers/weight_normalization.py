@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.core.step import Step
+from keras_gen.layers.bias import add_bias
 from keras_gen.layers.convolution import conv2d
 
 
@@ -50,4 +51,4 @@ class WeightNormalization(keras.layers.Layer):
             start.update(self.bias, bias)
         kernel = tf.cast(length * direction, self.compute_dtype)
         y = conv2d(tf.cast(x, self.compute_dtype), kernel, 1, "SAME")
-        return tf.nn.bias_add(y, tf.cast(bias, self.compute_dtype))
+        return add_bias(y, bias)

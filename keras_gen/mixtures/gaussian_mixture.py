@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
+from keras_gen.layers.bias import add_bias
 from keras_gen.mixtures.base import MixtureModel
 from keras_gen.spaces import Reals, missing_entries
 
@@ -296,7 +297,7 @@ class FullCovariance:
         whitening = tf.broadcast_to(self.whitening, (self.num_components, self.size, self.size))
         offsets = tf.reshape(tf.linalg.matvec(whitening, means), (-1,))
         whitening = tf.reshape(whitening, (-1, self.size))
-        whitened = tf.nn.bias_add(tf.matmul(rows, whitening, transpose_b=True), -offsets)
+        whitened = add_bias(tf.matmul(rows, whitening, transpose_b=True), -offsets)
         return tf.reshape(whitened, (-1, self.num_components, self.size))
 
     def log_determinants(self) -> tf.Tensor:

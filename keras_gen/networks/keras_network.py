@@ -13,7 +13,8 @@ from keras.src.backend.common.stateless_scope import get_stateless_scope
 
 from keras_gen import seeds
 from keras_gen.core.step import Step, active_step
-from keras_gen.layers.convolution import CONVOLUTIONS, with_rows
+from keras_gen.layers.convolution import CONVOLUTIONS, call_convolution
+from keras_gen.layers.dense import call_dense
 
 #: A layer or a model of Keras; or what stands for it in a configuration: `{"name": "keras", "layer": ...}`.
 OwnNetwork = keras.layers.Layer | dict
@@ -94,9 +95,9 @@ class KerasNetwork(keras.layers.Layer):
         return tuple(found.shape[1:])
 
     def check_layers(self, linear: bool) -> None:
-        """Raises an error if a layer inside is not supported, and makes the others fit several replicas.
+        """Raises an error if a layer inside is not supported, and makes the others fit replicas and precisions.
 
-        Batch normalization gets the global batch, and convolutions take a batch without rows.
+        Batch normalization gets the global batch, convolutions take a batch without rows, and biases learn in 16 bits.
         """
         for part in self.layer._flatten_layers():
             if getattr(part, "activity_regularizer", None) is not None:
@@ -106,7 +107,9 @@ class KerasNetwork(keras.layers.Layer):
             if isinstance(part, keras.layers.BatchNormalization):
                 part.synchronized = True
             if isinstance(part, CONVOLUTIONS):
-                part.call = functools.partial(with_rows, part.call)
+                part.call = functools.partial(call_convolution, part, part.call)
+            if isinstance(part, keras.layers.Dense):
+                part.call = functools.partial(call_dense, part, part.call)
         strategy = tf.distribute.get_strategy()
         if tf.distribute.has_strategy() and not all(
             strategy.extended.variable_created_in_scope(weight.value) for weight in self.layer.weights

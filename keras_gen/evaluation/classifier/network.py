@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from keras_gen import checks
 from keras_gen.core import EventModel, Signature
 from keras_gen.layers.convolution import Conv2D
+from keras_gen.layers.dense import Dense
 from keras_gen.layers.initializers import initializer_seed
 from keras_gen.spaces import ClassLabel
 
@@ -68,8 +69,8 @@ class Classifier(EventModel):
             self.hidden.add(Conv2D(units, 5, 2, padding="same", activation="relu", **self.layer_options(layer)))
         self.hidden.add(keras.layers.Flatten(dtype=self.dtype_policy))
         options = [self.layer_options(len(self.filters) + layer) for layer in range(2)]
-        self.hidden.add(keras.layers.Dense(self.num_features, activation="relu", **options[0]))
-        self.output_layer = keras.layers.Dense(self.num_classes, **options[1])
+        self.hidden.add(Dense(self.num_features, activation="relu", **options[0]))
+        self.output_layer = Dense(self.num_classes, **options[1])
         self.output_layer.build((None, self.num_features))
 
     @property
