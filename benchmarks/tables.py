@@ -46,6 +46,8 @@ FIGURES = {
     "error": ("test error", "test images", ".1%", None),
     "fake_probability": ("mean D(G(z))", "tells little", ".2f", None),
     "gap_to_truth": ("gap to the truth, nats", "exact", ".3f", None),
+    "kl_from_truth": ("divergence from the truth, nats", "quadrature", ".3f", None),
+    "error_of_draws": ("error of classes drawn given an image", "test images", ".1%", None),
     "energy": ("area under the curve against turned digits", "test images", ".3f", "standard_error"),
     "class_agreement": ("asked digit recognised", "samples", ".1%", "class_agreement_standard_error"),
     "accuracy": ("test accuracy", "test images", ".1%", None),
