@@ -97,12 +97,17 @@ def written(value, form: str) -> str:
     return before + format(value, form).replace("-", "−").replace("%", " %")
 
 
+def over_seeds(value) -> tuple[float, float | None]:
+    """Returns the mean of a figure and its standard deviation over seeds, None where a single seed was run."""
+    return (value["mean"], value["standard_deviation"]) if isinstance(value, dict) else (value, None)
+
+
 def filled(template: str) -> str:
-    """Returns a table whose figures were left out, with them."""
+    """Returns a table whose figures were left out, with them; of several seeds, with their means."""
 
     def found(match: re.Match) -> str:
         name, path, form = match.group(1).split(": ")
-        return written(figure(name, path), form)
+        return written(over_seeds(figure(name, path))[0], form)
 
     return re.sub(r"\{([^{}]+: [^{}]+: [^{}]+)\}", found, template)
 
@@ -125,11 +130,6 @@ def data_of(report: dict) -> str:
     elif data["name"] == "digits" and data.get("levels"):
         name += f", {data['levels']} levels"
     return name
-
-
-def over_seeds(value) -> tuple[float, float | None]:
-    """Returns the mean of a figure and its standard deviation over seeds, None where a single seed was run."""
-    return (value["mean"], value["standard_deviation"]) if isinstance(value, dict) else (value, None)
 
 
 def entry(row: dict) -> dict:
