@@ -1,5 +1,6 @@
 """Sound: tones made here, and samples of any dtype and rate as amplitudes."""
 
+import io
 import math
 import pathlib
 import struct
@@ -55,7 +56,16 @@ def read_wav(path: pathlib.Path | str) -> tuple[int, np.ndarray]:
     Raises:
         ValueError: if the file is damaged, empty or of a kind that is not known.
     """
-    rate, sound = samples_of(path)
+    return waveform_of(*samples_of(path))
+
+
+def decode_wav(contents: bytes, name: str) -> tuple[int, np.ndarray]:
+    """As `read_wav`, of the contents of a file, which errors call by a name."""
+    return waveform_of(*samples_of(io.BytesIO(contents), name))
+
+
+def waveform_of(rate: int, sound: np.ndarray) -> tuple[int, np.ndarray]:
+    """Returns samples of one channel or of several as amplitudes, with their rate."""
     sound = amplitudes(sound)
     return rate, sound.mean(axis=1) if sound.ndim == 2 else sound
 
@@ -74,11 +84,12 @@ def size_of_wav(path: pathlib.Path | str) -> tuple[int, int]:
     return rate, len(sound)
 
 
-def samples_of(path: pathlib.Path | str, **options) -> tuple[int, np.ndarray]:
+def samples_of(file: pathlib.Path | str | io.BytesIO, name: str | None = None, **options) -> tuple[int, np.ndarray]:
     """Returns the sample rate of a WAV file, and its samples as they are.
 
     Args:
-        path: the file.
+        file: the file, or its contents.
+        name: what errors call it; its path by default.
         **options: as in `scipy.io.wavfile.read`.
 
     Raises:
@@ -88,11 +99,11 @@ def samples_of(path: pathlib.Path | str, **options) -> tuple[int, np.ndarray]:
         with warnings.catch_warnings():
             # Chunks that are not sound, such as the names of a piece and its player, do no harm.
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            rate, sound = wavfile.read(path, **options)
+            rate, sound = wavfile.read(file, **options)
     except (ValueError, EOFError, OSError, struct.error) as error:
-        raise ValueError(f"`name`: {path} is not a readable WAV file ({error}).") from None
+        raise ValueError(f"`name`: {name or file} is not a readable WAV file ({error}).") from None
     if sound.size == 0:
-        raise ValueError(f"`name`: {path} holds no sound; at least one sample is expected.")
+        raise ValueError(f"`name`: {name or file} holds no sound; at least one sample is expected.")
     return rate, sound
 
 

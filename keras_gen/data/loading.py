@@ -39,7 +39,7 @@ REASONS = {
     "padding": "holds no sound",
     "channels": "is no folder and no shards of images",
     "bad_files": "is no folder of images",
-    "columns": "is no table",
+    "columns": "is no table and no shards of single numbers",
     "text": "is no table",
     "missing": "is no table",
     "feature": "holds no shards of records",
@@ -108,15 +108,16 @@ def load(
             None takes the length of the longest.
         padding: what follows recordings of sound that are shorter: "silence"; or "missing", NaN, for a model that
             counts none of it, such as WaveNet.
-        columns: columns of a table to keep, by place, such as "0:11" or "0,2,5", or by name, such as "age,height".
+        columns: columns of a table, or of shards of single numbers, to keep, by place, such as "0:11" or "0,2,5", or
+            by name, such as "age,height".
         text: what becomes of a table's columns of text: "refuse" names the first one in an error; "one_hot" makes a
             column of zeros and ones of each value, in alphabetical order; "drop" leaves them out.
         missing: what becomes of a table's missing values: "refuse" names the first one in an error; "keep" leaves them
             as NaN, for a model that takes them, such as a mixture.
-        feature: name of the feature of shards that holds the examples, encoded images or lists of numbers; None takes
-            the only image, or else the only list.
-        label_feature: name of the feature of shards that holds labels; None takes the only whole number, or one called
-            "label" or "image/class/label".
+        feature: name of the feature of shards that holds the examples, encoded images, sounds or numbers; None takes
+            the only image, or else the only sound, or else the only list of numbers, or else a column of each number.
+        label_feature: name of the feature of shards that holds labels; None takes one called "label" or
+            "image/class/label", or else the only whole number, unless numbers are columns.
         standardize: whether to subtract the training mean of real vectors and divide by their standard deviation; or
             the mean and deviation of other data, such as `splits.scale` of what a model was trained on.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
@@ -214,8 +215,9 @@ def read(
     if name in built_in:
         return built_in[name](), name
     if shards := shards_at(path):
-        features = {"feature": feature, "label_feature": label_feature, "labels": labels}
-        return read_shards(shards, image_size=image_size, channels=channels, **features), path.name
+        features = {"feature": feature, "label_feature": label_feature, "labels": labels, "columns": columns}
+        images = {"image_size": image_size, "channels": channels}
+        return read_shards(shards, audio_length=audio_length, **images, **features), path.name
     if path.is_dir():
         images = {"image_size": image_size, "channels": channels, "bad_files": bad_files}
         return read_folder(path, audio_length=audio_length, **images), path.name

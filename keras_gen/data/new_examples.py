@@ -16,8 +16,9 @@ from keras_gen.data.loading import load
 from keras_gen.data.readers.arrays import npy_rows
 from keras_gen.data.readers.folders import files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, SKIP_HINT, ImageFiles, header_of, unreadable
-from keras_gen.data.readers.shards import shards_at
+from keras_gen.data.readers.shards import holds_shards
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, frames_of, read_frame, suffix_of
+from keras_gen.data.splits import Splits
 from keras_gen.data.stored import parts_of
 from keras_gen.files import local_copy
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Sound, Space
@@ -103,7 +104,7 @@ class NewExamples:
         suffix = suffix_of(path)
         if split is not None:
             self.parts = self.of_splits((split,), most)
-        elif path.is_dir() and not shards_at(path):
+        elif path.is_dir() and not holds_shards(path):
             self.parts = self.files(path)
         elif suffix in (".npy", ".npz", *TABLE_SUFFIXES) and not path.is_file():
             raise FileNotFoundError(f"`name`: there is no file {name}.")
@@ -233,7 +234,10 @@ class NewExamples:
 
     def of_splits(self, names: tuple[str, ...] | None = None, most: int | None = None) -> Iterator[Part]:
         """Yields the examples of a set that `data.load` knows, split by split."""
-        splits = load(self.name, **{**self.reading, "batch_size": self.rows_at_once, "labels": self.needs_labels})
+        length = {"audio_length": self.space.shape[0]} if isinstance(self.space, Sound) else {}
+        arguments = {**self.reading, **length, "batch_size": self.rows_at_once, "labels": self.needs_labels}
+        splits = load(self.name, **arguments)
+        self.check_kind(splits)
         names = names or tuple(splits.sources)
         sizes = [splits.size(name) for name in names]
         if most is not None:
@@ -250,6 +254,20 @@ class NewExamples:
                     first += len(x)
 
         return parts()
+
+    def check_kind(self, splits: Splits) -> None:
+        """Raises ValueError if a set has sounds of another sample rate than the model's, or other columns."""
+        known = isinstance(self.space, Sound) and self.space.sample_rate and splits.sample_rate
+        if known and splits.sample_rate != self.space.sample_rate:
+            raise ValueError(
+                f"`name`: {self.name} has sounds of {splits.sample_rate} samples in a second, the model takes "
+                f"{self.space.sample_rate}; a folder of WAV files is resampled."
+            )
+        if self.column_names and splits.column_names and splits.column_names != self.column_names:
+            raise ValueError(
+                f"`name`: {self.name} has the columns {', '.join(splits.column_names)}; the model takes "
+                f"{', '.join(self.column_names)}."
+            )
 
     def files(self, folder: pathlib.Path) -> Iterator[Part]:
         """Yields the images or the sounds of a folder."""

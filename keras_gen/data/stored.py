@@ -149,6 +149,10 @@ class StoredRows:
         found = tf.numpy_function(self.read, [indices], sample.dtype, stateful=False)
         return tf.ensure_shape(found, (indices.shape[0], *sample.shape[1:]))
 
+    def silent(self) -> "StoredRows":
+        """Returns the same, of sounds, with silence behind their end."""
+        return dataclasses.replace(self, file=self.file.silent())
+
     def parts(self, rows_at_once: int | None = None) -> Iterator[np.ndarray]:
         """Yields all rows before they are converted, in the order of the file.
 

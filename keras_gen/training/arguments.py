@@ -41,11 +41,11 @@ class Records(Dataset):
     """A set that may be in shards of records."""
 
     feature: str | None = None
-    """Feature of shards of records that holds the examples; by default the only image, or else the only list of
-    numbers."""
+    """Feature of shards of records that holds the examples; by default the only image, or else the only sound, or else
+    the only list of numbers, or else each number is a column."""
     label_feature: str | None = None
-    """Feature of shards of records that holds labels, where they are needed; by default the only whole number, or one
-    called label."""
+    """Feature of shards of records that holds labels, where they are needed; by default the one called label, or else
+    the only whole number."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,8 @@ class Vectors(Records):
     """A set of real vectors."""
 
     columns: str | None = None
-    """Columns of a table to keep, by place or name, such as 0:11 or 0,2,5 or age,height."""
+    """Columns of a table, or of shards of single numbers, to keep, by place or name, such as 0:11 or 0,2,5 or
+    age,height."""
     text: Literal["refuse", "one_hot", "drop"] = "refuse"
     """What becomes of a table's columns of text: an error, columns of zeros and ones, or nothing."""
     missing: Literal["refuse", "keep"] = "refuse"
@@ -94,7 +95,7 @@ class Examples(Vectors, Images):
 
 
 @dataclasses.dataclass(frozen=True)
-class Sounds(Dataset):
+class Sounds(Records):
     """A set of sounds."""
 
     audio_length: int | None = None

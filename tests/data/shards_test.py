@@ -6,14 +6,16 @@ import os
 import re
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 import tensorflow as tf
+from scipy.io import wavfile
 
 from keras_gen import data
 from keras_gen.data import columns, records
 from keras_gen.data.readers import shards
-from keras_gen.spaces import ClassLabel, Levels, Reals
+from keras_gen.spaces import ClassLabel, Levels, Reals, Sound
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (21, 4, 5, 3), np.uint8)
@@ -232,7 +234,7 @@ def test_what_holds_nothing_to_train_on_gets_a_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"must hold examples; it holds no record"):
         data.load(path)
     write(path, [example(name=b"text")])
-    with pytest.raises(ValueError, match="an encoded image or numbers; there is none among name"):
+    with pytest.raises(ValueError, match="an encoded image, a WAV file or numbers; there is none among name"):
         data.load(path)
     with pytest.raises(ValueError, match=r"`feature` 'name' of .* holds neither an encoded image"):
         data.load(path, feature="name")
@@ -247,3 +249,152 @@ def test_new_examples_are_read_from_shards(tmp_path):
     parts = list(data.NewExamples(tmp_path, {"x": Reals((3,))}, rows_at_once=5))
     found = np.concatenate([part.columns["x"] for part in parts])
     assert sorted(map(tuple, found)) == sorted(map(tuple, VECTORS))
+
+
+def test_new_examples_of_a_folder_look_at_its_names_up_to_the_first_shard(tmp_path, monkeypatch):
+    write_shards(tmp_path, "x-{}.tfrecord", [example(x=x) for x in VECTORS], num=7)
+    looked_at, known = [], shards.is_shard
+    monkeypatch.setattr(shards, "is_shard", lambda name: looked_at.append(name) or known(name))
+    data.NewExamples(tmp_path, {"x": Reals((3,))})
+    # One name tells that there are shards; the list of them is made once.
+    assert len(looked_at) == 1 + 7
+
+
+# Sounds
+
+#: Sounds of 16 bits, of 3 to 14 samples.
+SOUNDS = [RANDOM.integers(-(2**15), 2**15, 3 + index) for index in range(12)]
+
+
+def wav(sound: np.ndarray, rate: int = 8000) -> bytes:
+    file = io.BytesIO()
+    wavfile.write(file, rate, sound.astype(np.int16))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["files", "floats", "16 bits"])
+@pytest.mark.parametrize("arguments", [{}, {"audio_length": 6}, {"padding": "missing"}])
+def test_sounds_are_those_of_a_folder(form, arguments, tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    for index, sound in enumerate(SOUNDS):
+        wavfile.write(tmp_path / "folder" / f"{index:02}.wav", 8000, sound.astype(np.int16))
+    expected = data.load(tmp_path / "folder", batch_size=4, **arguments)
+    examples = {
+        "files": [example(recording=wav(sound), speaker=7) for sound in SOUNDS],
+        "floats": [example(audio=sound / 2.0**15, sample_rate=8000, speaker=7) for sound in SOUNDS],
+        "16 bits": [example(**{"clip/voice": sound, "clip/voice/sample_rate": 8000}) for sound in SOUNDS],
+    }
+    write_shards(tmp_path, "x-{}.tfrecord", examples[form])
+    for limit in (columns.MEMORY_LIMIT, 0):
+        monkeypatch.setattr(columns, "MEMORY_LIMIT", limit)
+        splits = data.load(tmp_path, batch_size=4, **arguments)
+        assert splits.in_memory == (limit > 0)
+        assert splits.spaces == expected.spaces
+        np.testing.assert_array_equal(rows_of(splits, "train", 1)[0], rows_of(expected, "train", 1)[0])
+        np.testing.assert_array_equal(rows_of(splits, "test")[0], rows_of(expected, "test")[0])
+
+
+def test_sounds_have_labels_and_a_rate_only_where_records_tell_it(tmp_path):
+    sounds = [example(audio=sound, speaker=index % 3) for index, sound in enumerate(SOUNDS)]
+    write(tmp_path / "x.tfrecord", sounds)
+    splits = data.load(tmp_path, labels=True, padding="missing")
+    assert splits.spaces == {"x": Sound((14,), sample_rate=None, missing=True), "condition": ClassLabel(3)}
+    for split in ("train", "validation", "test"):
+        lengths = np.isfinite(splits.array(split)).sum(axis=1)
+        np.testing.assert_array_equal(splits.labels(split), (lengths - 3) % 3)
+
+
+def test_sounds_of_another_rate_are_resampled(tmp_path):
+    sound = 0.5 * np.sin(np.linspace(0.0, 9.0, 40))
+    first, second = example(audio=sound, sample_rate=8000), example(audio=sound, sample_rate=4000)
+    write(tmp_path / "x.tfrecord", [second, *[first] * 11])
+    (tmp_path / "folder").mkdir()
+    for index in range(12):
+        rate = 8000 if index else 4000
+        wavfile.write(tmp_path / "folder" / f"{index:02}.wav", rate, sound.astype(np.float32))
+    splits, expected = data.load(tmp_path / "x.tfrecord"), data.load(tmp_path / "folder")
+    assert splits.spaces == expected.spaces == {"x": Sound((40,), sample_rate=4000)}
+    np.testing.assert_array_equal(splits.array("train"), expected.array("train"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (example(audio=[70_000], sample_rate=8000), "whole numbers of 16 bits, in 'audio'; it holds .* to 70000"),
+        (example(audio=[1, 2], sample_rate=0), "must hold a rate of at least 1 in 'sample_rate'; it holds 0"),
+        (example(audio=[1, 2]), "must hold the feature 'sample_rate'; it holds audio"),
+        (example(audio=[], sample_rate=8000), "must hold values in the int64_list 'audio'; it holds 0 in a float_list"),
+        (example(audio=[0.5], sample_rate=8000), "in the int64_list 'audio'; it holds 1 in a float_list"),
+    ],
+)
+def test_a_record_of_another_sound_is_named(wrong, sentence, tmp_path):
+    write(tmp_path / "x.tfrecord", [*[example(audio=SOUNDS[0], sample_rate=8000)] * 3, wrong])
+    with pytest.raises(ValueError, match=rf"`name`: record 4 of .*x\.tfrecord .*{sentence}"):
+        data.load(tmp_path)
+
+
+def test_a_wav_file_that_is_cut_short_is_named(tmp_path):
+    write(tmp_path / "x.tfrecord", [*[example(x=wav(SOUNDS[0]))] * 3, example(x=wav(SOUNDS[0])[:30])])
+    with pytest.raises(ValueError, match=r"`name`: record 4 of .*x\.tfrecord is not a readable WAV file"):
+        data.load(tmp_path)
+
+
+def test_new_sounds_have_the_models_length_and_rate(tmp_path):
+    write(tmp_path / "x.tfrecord", [example(audio=sound, sample_rate=8000) for sound in SOUNDS])
+    parts = data.NewExamples(tmp_path, {"x": Sound((5,), sample_rate=8000)})
+    found = np.concatenate([part.columns["x"] for part in parts])
+    expected = [np.pad(sound, (0, 2))[:5] / 2.0**15 for sound in SOUNDS]
+    np.testing.assert_array_equal(found[np.argsort(found[:, 0])], sorted(expected, key=lambda sound: sound[0]))
+    with pytest.raises(ValueError, match="sounds of 8000 samples in a second, the model takes 4000"):
+        data.NewExamples(tmp_path, {"x": Sound((5,), sample_rate=4000)})
+
+
+# A feature for each column
+
+#: Real numbers that float32 holds, and whole ones.
+COLUMNS = {"height": RANDOM.normal(170.0, 9.0, 21).astype(np.float32), "age": np.arange(21) + 30, "label": LABELS}
+
+
+def table_examples(**more) -> list[bytes]:
+    return [example(**dict(zip(COLUMNS, row, strict=True)), **more) for row in zip(*COLUMNS.values(), strict=True)]
+
+
+def test_single_numbers_are_the_columns_of_a_table(tmp_path, monkeypatch):
+    pd.DataFrame(COLUMNS)[["age", "height"]].to_csv(tmp_path / "x.csv", index=False)
+    expected = data.load(tmp_path / "x.csv", batch_size=4, standardize=True)
+    write_shards(tmp_path, "x-{}.tfrecord", table_examples())
+    for limit in (columns.MEMORY_LIMIT, 0):
+        monkeypatch.setattr(columns, "MEMORY_LIMIT", limit)
+        splits = data.load(tmp_path, batch_size=4, labels=True, standardize=True)
+        assert splits.in_memory == (limit > 0)
+        assert splits.column_names == expected.column_names == ("age", "height")
+        assert splits.spaces == {**expected.spaces, "condition": ClassLabel(4)}
+        np.testing.assert_allclose(splits.scale, expected.scale, rtol=1e-6)
+        for split in ("train", "test"):
+            x, labels = rows_of(splits, split)
+            np.testing.assert_allclose(x, rows_of(expected, split)[0], atol=1e-5)
+            np.testing.assert_array_equal(np.round(splits.in_data_units(x)[:, 0] - 30) % 4, labels)
+
+
+def test_columns_of_shards_are_chosen(tmp_path):
+    path = tmp_path / "x.tfrecord"
+    write(path, table_examples(city=b"Paris"))
+    with pytest.raises(
+        ValueError, match=r"`columns` must choose some of .* age, height of .*: its feature 'city' holds"
+    ):
+        data.load(path)
+    splits = data.load(path, columns="height")
+    assert (splits.column_names, splits.spaces) == (("height",), {"x": Reals((1,))})
+    assert data.load(path, columns="0", levels=60).spaces == {"x": Levels((1,), 60)}
+    with pytest.raises(ValueError, match=r"`columns` must be places .* or names out of age, height; received 'city'"):
+        data.load(path, columns="city")
+    assert data.load(path, columns="0:2", label_feature="age").column_names == ("height", "label")
+
+
+def test_new_rows_of_shards_have_the_models_columns(tmp_path):
+    write(tmp_path / "x.tfrecord", table_examples())
+    spaces = {"x": Reals((2,))}
+    (part,) = data.NewExamples(tmp_path, spaces, column_names=("age", "height"), split="train")
+    np.testing.assert_array_equal(np.sort(part.columns["x"], axis=0)[[0, -1], 0].astype(int) // 10, [3, 5])
+    with pytest.raises(ValueError, match="has the columns age, height; the model takes height, age"):
+        data.NewExamples(tmp_path, spaces, column_names=("height", "age"))

@@ -1,4 +1,4 @@
-"""Shards of records: TFRecord and ArrayRecord files of `tf.train.Example`s, of images, or of vectors of numbers."""
+"""Shards of records: TFRecord and ArrayRecord files of `tf.train.Example`s, of images, sounds or numbers."""
 
 import concurrent.futures
 import dataclasses
@@ -16,10 +16,23 @@ from google.protobuf.message import DecodeError
 
 from keras_gen import checks
 from keras_gen.console import tracked
-from keras_gen.data import columns
+from keras_gen.data import columns as data_columns
 from keras_gen.data.columns import Reading
+from keras_gen.data.readers.features import (
+    RATE_NAME,
+    ROWS_AT_ONCE,
+    ImageRecords,
+    NumberRecords,
+    SoundFeature,
+    SoundRecords,
+    TableRecords,
+    contents_of,
+    numbers_of,
+)
 from keras_gen.data.readers.folders import SPLIT_NAMES
-from keras_gen.data.readers.images import Expected, Header, common_shape, decoded, full_size, header_of, resized
+from keras_gen.data.readers.images import Header, common_shape, full_size, header_of
+from keras_gen.data.readers.sounds import reading_of
+from keras_gen.data.readers.tables import chosen_columns
 from keras_gen.data.records import ArrayRecordFiles, RecordFiles, name_of_record, record_files, state_of
 from keras_gen.data.stored import StoredRows
 from keras_gen.files import cached
@@ -34,11 +47,14 @@ NUMBER = re.compile(r"-(\d+)-of-(\d+)")
 #: Images of a set whose headers are looked at before training.
 FIRST_HEADERS = 1000
 
-#: Records that are read at once by one thread, on the way into the memory.
-ROWS_AT_ONCE = 100
-
 #: Labels of images under these names are taken where there are several whole numbers.
 LABEL_NAMES = ("label", "image/class/label")
+
+#: Lists of numbers under these names, alone or behind a slash, are sounds.
+SOUND_NAMES = ("audio", "waveform", "sound")
+
+#: What a WAV file begins with, and the bytes from the eighth on.
+WAV_FILES, WAVE = (b"RIFF", b"RIFX", b"RF64"), b"WAVE"
 
 
 def is_shard(name: str) -> bool:
@@ -77,6 +93,16 @@ def shards_at(path: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     if len({".array_record" in file.name for file in files}) > 1:
         raise ValueError(f"`name`: {path} must hold shards of one format; it holds TFRecord and ArrayRecord files.")
     return found
+
+
+def holds_shards(folder: pathlib.Path) -> bool:
+    """Returns whether a folder, or a subfolder of it for a split, holds a shard; it is listed up to the first one."""
+    subfolders = (folder / name for names in SPLIT_NAMES.values() for name in names)
+    for place in (folder, *(found for found in subfolders if found.is_dir())):
+        with os.scandir(place) as entries:
+            if any(is_shard(entry.name) for entry in entries):
+                return True
+    return False
 
 
 def shards_in(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -118,8 +144,10 @@ def read_shards(
     feature: str | None,
     label_feature: str | None,
     labels: bool,
+    columns: str | None,
     image_size,
     channels: int | None,
+    audio_length: int | None,
 ) -> Reading:
     """Reads shards of examples; those that do not fit in memory are read whenever they are needed.
 
@@ -128,8 +156,10 @@ def read_shards(
         feature: as in `data.load`.
         label_feature: as in `data.load`.
         labels: whether labels are wanted.
+        columns: as in `data.load`.
         image_size: as in `data.load`.
         channels: as in `data.load`.
+        audio_length: as in `data.load`.
 
     Raises:
         FileNotFoundError: if a shard is missing.
@@ -141,19 +171,24 @@ def read_shards(
         raise ValueError(f"`name`: {next(iter(paths.values()))[0]} must hold examples; it holds no record.")
     first = next(iter(files.values()))
     features = features_of(first)
-    feature = chosen(features, feature, first)
-    if kind_of(features[feature]) == "image":
-        found, space = images_of(files, feature, image_size, channels)
-        reading = Reading(found, {"x": space}, options=("feature", "label_feature", "image_size", "channels"))
+    feature = chosen(features, feature, label_feature, first)
+    if feature is None:
+        reading = table_of(files, features, label_feature, columns)
+    elif kind_of(feature, features) == "image":
+        reading = images_of(files, feature, image_size, channels)
+    elif kind_of(feature, features) == "sound":
+        reading = sounds_of(files, SoundFeature.of(feature, features), audio_length)
     else:
         kind, values = numbers_of(features[feature])
-        found = {
-            split: {"x": StoredRows(NumberRecords(records, feature, (len(records), len(values)), np.dtype(kind)))}
-            for split, records in files.items()
-        }
-        reading = Reading(found, options=("feature", "label_feature"))
+        reading = Reading(
+            {
+                split: {"x": StoredRows(NumberRecords(records, (len(records), len(values)), feature, np.dtype(kind)))}
+                for split, records in files.items()
+            }
+        )
+    reading = dataclasses.replace(reading, options=(*reading.options, "feature", "label_feature"))
     num_bytes = sum(math.prod(by["x"].shape) * by["x"].dtype.itemsize for by in reading.columns.values())
-    if num_bytes <= columns.MEMORY_LIMIT:
+    if num_bytes <= data_columns.MEMORY_LIMIT:
         found = {split: {"x": in_memory(by["x"])} for split, by in reading.columns.items()}
         reading = dataclasses.replace(reading, columns=found)
     if not labels:
@@ -200,65 +235,94 @@ def features_of(files: RecordFiles | ArrayRecordFiles) -> dict[str, tf.train.Fea
     return features
 
 
-def kind_of(feature: tf.train.Feature) -> str:
-    """Returns what a feature holds: "image", "numbers", "label" (one whole number) or "other"."""
-    kind = feature.WhichOneof("kind")
-    if kind == "bytes_list":
-        values = feature.bytes_list.value
-        encoded = len(values) == 1 and isinstance(header_of(io.BytesIO(values[0])), Header)
-        return "image" if encoded else "other"
-    if kind == "int64_list" and len(feature.int64_list.value) == 1:
-        return "label"
-    return "numbers" if kind in ("float_list", "int64_list") and numbers_of(feature)[1] else "other"
+def kind_of(name: str, features: dict[str, tf.train.Feature]) -> str:
+    """Returns what a feature holds: "image", "sound", "list" of numbers, "number" or "other"."""
+    feature = features[name]
+    if feature.WhichOneof("kind") == "bytes_list":
+        (content, *more) = feature.bytes_list.value or [b""]
+        if more:
+            return "other"
+        if content[:4] in WAV_FILES and content[8:12] == WAVE:
+            return "sound"
+        return "image" if isinstance(header_of(io.BytesIO(content)), Header) else "other"
+    num = len(numbers_of(feature)[1])
+    if num < 2:
+        return "number" if num else "other"
+    is_sound = name.split("/")[-1] in SOUND_NAMES or f"{name}/{RATE_NAME}" in features
+    return "sound" if is_sound else "list"
 
 
-def numbers_of(feature: tf.train.Feature) -> tuple[type, list]:
-    """Returns the dtype and the values of a feature of numbers."""
-    if feature.WhichOneof("kind") == "float_list":
-        return np.float32, list(feature.float_list.value)
-    return np.int64, list(feature.int64_list.value)
+def chosen(
+    features: dict[str, tf.train.Feature],
+    feature: str | None,
+    label: str | None,
+    files: RecordFiles | ArrayRecordFiles,
+) -> str | None:
+    """Returns the name of the feature that examples are: the only image, sound or list; None for a column of each.
 
-
-def chosen(features: dict[str, tf.train.Feature], feature: str | None, files: RecordFiles | ArrayRecordFiles) -> str:
-    """Returns the name of the feature that examples are: the only image, or the only list of numbers.
+    Args:
+        features: the features of a record.
+        feature: its name, if it is given.
+        label: name of the labels, if it is given.
+        files: the records, for errors.
 
     Raises:
         ValueError: if there are several and none is named, or the named one cannot be taken.
     """
-    kinds = {name: kind_of(features[name]) for name in sorted(features)}
+    kinds = {name: kind_of(name, features) for name in sorted(features)}
     if feature is not None:
         checks.choice("feature", feature, kinds)
         if kinds[feature] == "other":
             raise ValueError(
-                f"`feature` {feature!r} of {files.paths[0]} holds neither an encoded image, such as a PNG file, nor "
-                "numbers."
+                f"`feature` {feature!r} of {files.paths[0]} holds neither an encoded image, such as a PNG file, nor a "
+                "WAV file, nor numbers."
             )
         return feature
-    for kind in ("image", "numbers"):
+    found = []
+    for kind in ("image", "sound", "list"):
         found = [name for name, other in kinds.items() if other == kind]
         if len(found) == 1:
             return found[0]
         if found:
             break
-    what = " or ".join(found) or "an encoded image or numbers; there is none among " + ", ".join(kinds)
+    if not found and single_numbers(features, label):
+        return None
+    what = " or ".join(found) or "an encoded image, a WAV file or numbers; there is none among " + ", ".join(kinds)
     raise ValueError(f"`feature` must name what examples of {files.paths[0]} are: {what}; received None.")
 
 
+def single_numbers(features: dict[str, tf.train.Feature], label: str | None) -> list[str]:
+    """Returns the names of the features of one number each, in alphabetical order, without that of labels."""
+    labels = LABEL_NAMES if label is None else (label,)
+    return [name for name in sorted(features) if kind_of(name, features) == "number" and name not in labels]
+
+
 def chosen_label(
-    features: dict[str, tf.train.Feature], label: str | None, feature: str, files: RecordFiles | ArrayRecordFiles
+    features: dict[str, tf.train.Feature],
+    label: str | None,
+    feature: str | None,
+    files: RecordFiles | ArrayRecordFiles,
 ) -> str:
     """Returns the name of the feature that holds labels.
 
     Args:
         features: the features of a record.
         label: its name, if it is given; None takes the only whole number, or one with a usual name.
-        feature: what examples are.
+        feature: what examples are; None for a column of each other number.
         files: the records, for errors.
 
     Raises:
         ValueError: if there is none, or there are several and none is named.
     """
-    found = [name for name in sorted(features) if name != feature and kind_of(features[name]) == "label"]
+    taken = single_numbers(features, label) if feature is None else [feature]
+    found = [
+        name
+        for name in sorted(features)
+        if features[name].WhichOneof("kind") == "int64_list"
+        and kind_of(name, features) == "number"
+        and name not in taken
+        and name.split("/")[-1] != RATE_NAME
+    ]
     if label is not None:
         return checks.choice("label_feature", label, found)
     usual = [name for name in LABEL_NAMES if name in found]
@@ -272,147 +336,72 @@ def chosen_label(
 # Values
 
 
-def parsed(files: RecordFiles | ArrayRecordFiles, rows: np.ndarray, feature: str, shape, dtype) -> np.ndarray:
-    """Returns a feature of records.
-
-    Args:
-        files: the records.
-        rows: int64 indices of the records.
-        feature: name of the feature.
-        shape: shape of its values.
-        dtype: `tf.string`, or dtype of the numbers.
-
-    Raises:
-        ValueError: if a record does not have such a feature; the sentence names it.
-    """
-    contents = files.read(rows)
-    form = {feature: tf.io.FixedLenFeature(shape, dtype)}
-    try:
-        with tf.device("CPU"):
-            return tf.io.parse_example(tf.constant(contents, tf.string), form)[feature].numpy()
-    except tf.errors.InvalidArgumentError as error:
-        for row, content in zip(rows, contents, strict=True):
-            why = difference(content, feature, shape, dtype)
-            if why:
-                raise ValueError(f"`name`: {name_of_record(files, int(row))} must {why}.") from None
-        raise error
-
-
-def difference(content: bytes, feature: str, shape, dtype) -> str | None:
-    """Returns what a record must be or hold, and is not or does not; None where all is well."""
-    try:
-        features = tf.train.Example.FromString(content).features.feature
-    except DecodeError:
-        return "be a tf.train.Example"
-    if feature not in features:
-        return f"hold the feature {feature!r}; it holds {', '.join(sorted(features)) or 'none'}"
-    values = features[feature]
-    num = math.prod(shape)
-    kinds = {tf.string: "bytes_list", tf.int64: "int64_list", tf.float32: "float_list"}
-    kind = kinds[tf.as_dtype(dtype)]
-    found = values.WhichOneof("kind") or kind
-    num_found = len(getattr(values, found).value)
-    if (found, num_found) == (kind, num):
-        return None
-    return f"hold {num} values in the {kind} {feature!r}; it holds {num_found} in a {found}"
-
-
-@dataclasses.dataclass(frozen=True)
-class FeatureRecords:
-    """A feature of records, row after row, as `StoredRows` takes it.
-
-    Attributes:
-        files: the records.
-        feature: name of the feature.
-        shape: number of records, and the shape of each record's values.
-    """
-
-    files: RecordFiles | ArrayRecordFiles
-    feature: str
-    shape: tuple[int, ...]
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes that a row takes while it is read."""
-        return max(math.prod(self.shape[1:]) * self.dtype.itemsize, self.files.num_bytes // self.shape[0])
-
-
-@dataclasses.dataclass(frozen=True)
-class NumberRecords(FeatureRecords):
-    """A feature of numbers.
-
-    Attributes:
-        dtype: float32 or int64.
-    """
-
-    dtype: np.dtype
-
-    def read(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the rows at an array of indices; raises what `parsed` does."""
-        return parsed(self.files, rows, self.feature, self.shape[1:], self.dtype)
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageRecords(FeatureRecords):
-    """A feature of encoded images, whose shape is that of the decoded ones.
-
-    Attributes:
-        expected: what the headers of all images must be like.
-    """
-
-    expected: Expected
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of a level."""
-        return np.dtype(np.uint16 if self.expected.header.deep else np.uint8)
-
-    def read(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the images at an array of indices.
-
-        Raises:
-            ValueError: if one cannot be read, or is another kind of image than the set's; the sentence names it.
-        """
-        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        for index, content in enumerate(parsed(self.files, rows, self.feature, (), tf.string)):
-            image = self.image(content)
-            if isinstance(image, str):
-                name = name_of_record(self.files, int(rows[index]))
-                raise ValueError(f"`name`: {name} holds no image of the set ({image}).")
-            found[index] = image
-        return found
-
-    def image(self, content: bytes) -> np.ndarray | str:
-        """Returns an image, or why it is none of the set."""
-        header = header_of(io.BytesIO(content))
-        why = header if isinstance(header, str) else self.expected.difference(header)
-        image = why or decoded(io.BytesIO(content), self.shape[-1], self.expected.header.deep)
-        if isinstance(image, str) or image.shape == self.shape[1:]:
-            return image
-        return resized(tf.constant(image), self.shape[1:3]).numpy()
-
-
 def images_of(
     files: dict[str, RecordFiles | ArrayRecordFiles], feature: str, image_size, channels: int | None
-) -> tuple[columns.Columns, Levels]:
-    """Returns images by split, as the column "x", and their space, which the headers of some of them tell."""
+) -> Reading:
+    """Returns images, of which the headers of some tell the shape of all."""
     size = None if image_size is None else full_size(image_size)
     headers = {}
     for records in files.values():
         rows = np.arange(0, len(records), -(-len(records) // FIRST_HEADERS))
         for start in range(0, len(rows), ROWS_AT_ONCE):
             some = rows[start : start + ROWS_AT_ONCE]
-            for row, content in zip(some, parsed(records, some, feature, (), tf.string), strict=True):
+            for row, content in zip(some, contents_of(records, some, feature), strict=True):
                 name, header = name_of_record(records, int(row)), header_of(io.BytesIO(content))
                 if isinstance(header, str):
                     raise ValueError(f"`name`: {name} holds no readable image ({header}).")
                 headers[name] = header
     shape, expected = common_shape(headers, size, channels)
     found = {
-        split: {"x": StoredRows(ImageRecords(records, feature, (len(records), *shape), expected))}
+        split: {"x": StoredRows(ImageRecords(records, (len(records), *shape), feature, expected))}
         for split, records in files.items()
     }
-    return found, Levels(shape, 65_536 if expected.header.deep else 256)
+    space = Levels(shape, 65_536 if expected.header.deep else 256)
+    return Reading(found, {"x": space}, options=("image_size", "channels"))
+
+
+def sounds_of(
+    files: dict[str, RecordFiles | ArrayRecordFiles], feature: SoundFeature, audio_length: int | None
+) -> Reading:
+    """Returns sounds of one length, that of the longest by default, at the sample rate of the first one."""
+    ((sample_rate, _),) = feature.read(next(iter(files.values())), np.array([0]))
+    if audio_length is None:
+        rates, nums = np.concatenate([feature.sizes(records) for records in files.values()]).T
+        audio_length = int(np.max(-(-nums * (sample_rate or 1) // rates)))
+    length = checks.positive_int("audio_length", audio_length)
+    found = {
+        split: {"x": StoredRows(SoundRecords(records, (len(records), length), feature, sample_rate))}
+        for split, records in files.items()
+    }
+    return reading_of(found, length, sample_rate)
+
+
+def table_of(
+    files: dict[str, RecordFiles | ArrayRecordFiles],
+    features: dict[str, tf.train.Feature],
+    label: str | None,
+    columns: str | None,
+) -> Reading:
+    """Returns the features of one number each as columns in alphabetical order, or those that `columns` chooses.
+
+    Raises:
+        ValueError: if `columns` chooses what is none of them, or none are chosen and a feature holds no number.
+    """
+    names = single_numbers(features, label)
+    others = [name for name in sorted(features) if kind_of(name, features) == "other"]
+    if columns is None and others:
+        first = next(iter(files.values())).paths[0]
+        raise ValueError(
+            f"`columns` must choose some of the features {', '.join(names)} of {first}: its feature {others[0]!r} "
+            "holds no number."
+        )
+    names = [names[place] for place in chosen_columns(columns, names)]
+    dtypes = {name: np.dtype(numbers_of(features[name])[0]) for name in names}
+    found = {
+        split: {"x": StoredRows(TableRecords(records, (len(records), len(names)), dtypes))}
+        for split, records in files.items()
+    }
+    return Reading(found, options=("columns",), names=tuple(names))
 
 
 def in_memory(column: StoredRows) -> np.ndarray:
@@ -427,7 +416,7 @@ def labels_of(files: RecordFiles | ArrayRecordFiles, feature: str) -> np.ndarray
     """Returns the labels of all records, int64, which are looked for once, and kept in the cache."""
 
     def write(folder):
-        column = StoredRows(NumberRecords(files, feature, (len(files),), np.dtype(np.int64)))
+        column = StoredRows(NumberRecords(files, (len(files),), feature, np.dtype(np.int64)))
         labels = tracked(column.parts(), f"reading labels of {len(files.paths):,} files", transient=True)
         np.save(folder / "labels.npy", np.concatenate(list(labels)))
 
