@@ -115,18 +115,31 @@ def cached(name: str, state, write: Callable[[pathlib.Path], None]) -> pathlib.P
     place = cache / short_hash(name)
     folder = place / short_hash(json.dumps(state, sort_keys=True, default=str))
     if not folder.exists():
-        try:
-            with atomic_folder(folder) as beside:
-                write(beside)
-        except OSError:
-            # Another process may have made the same at the same time.
-            if not folder.exists():
-                raise
+        make_once(folder, write)
         for old in place.iterdir():
             # What begins with a dot is being written.
             if old != folder and not old.name.startswith("."):
                 shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def make_once(folder: pathlib.Path, write: Callable[[pathlib.Path], None]) -> None:
+    """Makes a folder that is not there; of several processes that make it at the same time, the first one's stays.
+
+    Args:
+        folder: the folder.
+        write: function that fills an empty folder, with the same files in each process.
+
+    Raises:
+        OSError: with one sentence, if the folder cannot be written to.
+    """
+    try:
+        with atomic_folder(folder) as beside:
+            write(beside)
+    except OSError:
+        # Another process has made it meanwhile.
+        if not folder.exists():
+            raise
 
 
 def short_hash(text: str) -> str:

@@ -65,6 +65,37 @@ def test_a_table_is_converted_once_and_anew_when_it_changes(in_files, tmp_path, 
     assert sorted(os.listdir(tmp_path)) == sorted([next(tmp_path.glob(".table.csv.rows-*")).name, "table.csv"])
 
 
+def test_a_table_that_two_processes_convert_at_once_is_whole_for_both(in_files, tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    FRAME.to_csv(path, index=False)
+    in_files()
+    others = []
+    convert = large_tables.convert
+
+    def convert_while_another_one_does(*given):
+        monkeypatch.setattr(large_tables, "convert", convert)
+        # Another process comes when this one has begun, and ends before it.
+        others.append(data.load(path, columns="height"))
+        convert(*given)
+
+    monkeypatch.setattr(large_tables, "convert", convert_while_another_one_does)
+    first = data.load(path, columns="height")
+    for split, expected in rows(others[0]).items():
+        np.testing.assert_array_equal(rows(first)[split], expected)
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_other_columns_leave_those_that_another_process_may_be_reading(in_files, tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    FRAME.to_csv(path, index=False)
+    in_files()
+    data.load(path, columns="height")
+    data.load(path, columns="seconds", standardize=True)
+    monkeypatch.setattr(large_tables, "convert", None)
+    found = np.concatenate([*rows(data.load(path, columns="height")).values()])[:, 0]
+    np.testing.assert_array_equal(np.sort(found), np.sort(FRAME["height"]).astype(np.float32))
+
+
 @pytest.mark.parametrize(
     ("row", "column", "value", "text", "sentence"),
     [

@@ -14,7 +14,7 @@ from keras_gen.data import columns
 from keras_gen.data.columns import Reading
 from keras_gen.data.readers.tables import frames_of, is_packed, read_frame, suffix_of
 from keras_gen.data.stored import ArrayFile, StoredRows
-from keras_gen.files import atomic_folder, short_hash
+from keras_gen.files import make_once, short_hash
 from keras_gen.spaces import Reals
 
 #: Rows that are converted at once.
@@ -41,7 +41,8 @@ def is_large(path: pathlib.Path) -> bool:
 def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
     """Reads a table from a hidden folder beside its file, which holds its numbers; it is made when there is none.
 
-    The folder belongs to the file as it is and to these arguments: another one takes its place when either changes.
+    The folder belongs to the file as it is and to these arguments. Those of a file that has changed are removed; those
+    of other arguments are not: another process may be reading them.
 
     Args:
         path: the file.
@@ -52,13 +53,13 @@ def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
         OSError: if the folder cannot be written.
     """
     state = path.stat()
-    key = json.dumps([state.st_size, state.st_mtime_ns, arguments])
-    folder = path.with_name(f".{path.name}.rows-{short_hash(key)}")
+    of_this_state = f".{path.name}.rows-{short_hash(json.dumps([state.st_size, state.st_mtime_ns]))}"
+    folder = path.with_name(f"{of_this_state}-{short_hash(json.dumps(arguments))}")
     if not folder.is_dir():
         for old in path.parent.glob(f".{glob_escaped(path.name)}.rows-*"):
-            shutil.rmtree(old, ignore_errors=True)
-        with atomic_folder(folder) as beside:
-            convert(path, beside, arguments)
+            if not old.name.startswith(of_this_state):
+                shutil.rmtree(old, ignore_errors=True)
+        make_once(folder, lambda beside: convert(path, beside, arguments))
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     names = tuple(about["names"])
     file = ArrayFile(folder / "rows.bin", 0, (about["num_rows"], len(names)), np.dtype(np.float64))
