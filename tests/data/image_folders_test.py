@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_gen import data
 from keras_gen.data.readers import images
+from keras_gen.data.readers.folders import files_by_split
 from keras_gen.spaces import ClassLabel, Levels
 
 SPLITS = ("train", "validation", "test")
@@ -272,17 +273,32 @@ def test_headers_of_many_files_are_read_behind_the_training(classes, monkeypatch
     read = []
     header_of = images.header_of
     monkeypatch.setattr(images, "header_of", lambda path: read.append(path) or header_of(path))
-    splits = data.load(classes, batch_size=4)
-    assert read[:4] == sorted(map(str, classes.rglob("*.png")))[::3]
-    np.testing.assert_array_equal(next(iter(splits.train_from(0))), next(iter(expected.train_from(0))))
-
-    path = classes / "a" / "03.png"
-    path.write_bytes(b"no image") if wrong is None else PIL.Image.fromarray(wrong).save(path)
     checks = []
     make = images.HeaderCheck
     monkeypatch.setattr(images, "HeaderCheck", lambda *a, **k: checks.append(make(*a, **k)) or checks[-1])
     splits = data.load(classes, batch_size=4)
+    paths = sorted(map(str, classes.rglob("*.png")))
+    # The others wait for the first batch.
+    assert sorted(read) == paths[::3]
+    np.testing.assert_array_equal(next(iter(splits.train_from(0))), next(iter(expected.train_from(0))))
+
     checks[0].thread.join()
+    assert sorted(read) == paths
+
+    path = classes / "a" / "03.png"
+    path.write_bytes(b"no image") if wrong is None else PIL.Image.fromarray(wrong).save(path)
+    splits = data.load(classes, batch_size=4)
+    checks[1].begin()
+    checks[1].thread.join()
     with pytest.raises(tf.errors.InvalidArgumentError, match=sentence) as error:
         list(splits.test)
     assert "a/03.png is not a readable image" in str(error.value)
+
+
+def test_files_come_in_the_order_of_the_parts_of_their_paths(tmp_path):
+    for name in ("b.png", "a/z.png", "a!/y.png", "a/b/x.png", "a-b.png", "A.png", "._a.png", "a/text.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = files_by_split(tmp_path, (".png",))["all"]
+    names = [("A.png",), ("a", "b", "x.png"), ("a", "z.png"), ("a!", "y.png"), ("a-b.png",), ("b.png",)]
+    assert list(found.items()) == [(str(tmp_path.joinpath(*parts)), "/".join(parts[:-1])) for parts in names]

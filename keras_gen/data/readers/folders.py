@@ -71,13 +71,16 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
             entries = []
             for place, _, names in os.walk(root):
                 parts = pathlib.Path(place).relative_to(root).parts
+                subfolder, start = "/".join(parts), os.path.join(place, "")
+                # Parts of paths are sorted one after the other, as strings with the least character between them are.
+                first = "".join(part + "\0" for part in parts)
                 # macOS keeps notes in files whose names begin with `._`.
                 entries += [
-                    ((*parts, name), os.path.join(place, name))
+                    (first + name, start + name, subfolder)
                     for name in names
                     if name.lower().endswith(suffixes) and not name.startswith("._")
                 ]
             if entries:
                 entries.sort()
-                files[split] = {path: "/".join(parts[:-1]) for parts, path in entries}
+                files[split] = {path: subfolder for _, path, subfolder in entries}
     return files

@@ -7,6 +7,7 @@ transparent lies on white, unless four channels are asked for. Grey images of 16
 import concurrent.futures
 import dataclasses
 import io
+import itertools
 import math
 import pathlib
 import sys
@@ -34,6 +35,9 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 #: Headers of a folder's files that are read before the first batch, about so many of more than twice as many.
 FIRST_HEADERS = 10_000
+
+#: Headers that a thread reads at once: to hand over each one by itself would take as long as to read it.
+HEADERS_AT_ONCE = 100
 
 #: Files that an error names, at most.
 NAMED_FILES = 10
@@ -71,6 +75,14 @@ def header_of(path: pathlib.Path | str | io.BytesIO) -> Header | str:
             return Header(size, image.mode in GREY_MODES, image.mode in DEEP_MODES)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         return reason(error, path)
+
+
+def headers_of(paths: list[pathlib.Path | str]) -> dict[pathlib.Path | str, Header | str]:
+    """Returns what `header_of` does of each path; several threads read."""
+    parts = [paths[start : start + HEADERS_AT_ONCE] for start in range(0, len(paths), HEADERS_AT_ONCE)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        found = pool.map(lambda part: [header_of(path) for path in part], parts)
+        return dict(zip(paths, itertools.chain.from_iterable(found), strict=True))
 
 
 def decoded(path: pathlib.Path | str | io.BytesIO, channels: int, deep: bool = False) -> np.ndarray | str:
@@ -136,7 +148,7 @@ class Expected:
 
 
 class HeaderCheck:
-    """Reads the headers of files behind the training that has begun, and keeps the sentence about those that are wrong.
+    """Reads the headers of files behind the training, once it has begun, and keeps the sentence about wrong ones.
 
     Args:
         paths: the files.
@@ -147,7 +159,14 @@ class HeaderCheck:
         self.sentence = None
         self.expected = expected
         self.thread = threading.Thread(target=self.run, args=(paths,), daemon=True)
-        self.thread.start()
+        self.begun, self.lock = False, threading.Lock()
+
+    def begin(self):
+        """Begins to read, unless that has happened."""
+        with self.lock:
+            if not self.begun:
+                self.begun = True
+                self.thread.start()
 
     def run(self, paths: list[pathlib.Path | str]):
         bad = {}
@@ -184,7 +203,6 @@ class ImageFiles:
         check: HeaderCheck | None = None,
     ):
         self.paths = paths
-        self.path_tensor = tf.constant(paths)
         self.shape = shape
         self.resized = resized
         self.half = half
@@ -205,21 +223,24 @@ class ImageFiles:
 
     def gather(self, indices):
         """Reads the images at an int64 tensor of indices."""
-        found = tf.numpy_function(self.read_files, [tf.gather(self.path_tensor, indices)], self.dtype, stateful=False)
+        found = tf.numpy_function(self.read_rows, [indices], self.dtype, stateful=False)
         return tf.ensure_shape(found, (indices.shape[0], *self.shape))
 
-    def read_files(self, paths: np.ndarray) -> np.ndarray:
-        """Reads images from an array of paths.
+    def read_rows(self, indices: np.ndarray) -> np.ndarray:
+        """Reads the images at an array of indices.
 
         Raises:
             ValueError: if one cannot be read, or one of the set is known by now to be none of it.
         """
         if self.check is not None and self.check.sentence is not None:
             raise ValueError(self.check.sentence)
-        images = [self.read(path.decode()) for path in paths]
+        paths = self.paths[indices]
+        images = [self.read(path) for path in paths]
         for path, image in zip(paths, images, strict=True):
             if isinstance(image, str):
-                raise ValueError(unreadable({path.decode(): image}))
+                raise ValueError(unreadable({path: image}))
+        if self.check is not None:
+            self.check.begin()
         return np.stack(images) if images else np.zeros((0, *self.shape), self.dtype)
 
     def read(self, path: str) -> np.ndarray | str:
@@ -331,12 +352,10 @@ def image_column(
     """
     rule = Rule(bad_files)
     size = None if image_size is None else full_size(image_size)
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        all_paths = [path for files in paths.values() for path in files]
-        # Of very many files, those of some places tell what the others are; these are read behind the training.
-        apart = len(all_paths) // FIRST_HEADERS if bad_files != "skip" else 0
-        first = all_paths[:: max(1, apart)]
-        headers = dict(zip(first, pool.map(header_of, first), strict=True))
+    all_paths = [path for files in paths.values() for path in files]
+    # Of very many files, those of some places tell what the others are; these are read behind the training.
+    apart = len(all_paths) // FIRST_HEADERS if bad_files != "skip" else 0
+    headers = headers_of(all_paths[:: max(1, apart)])
     bad = {str(path): found for path, found in headers.items() if isinstance(found, str)}
     good = {path: found for path, found in headers.items() if not isinstance(found, str)}
     if bad and not (rule.skip and good):
@@ -359,6 +378,7 @@ def image_column(
     }
     if fits:
         if check is not None:
+            check.begin()
             check.thread.join()
             if check.sentence is not None:
                 raise ValueError(check.sentence)
