@@ -15,7 +15,7 @@ from keras_gen.evaluation.anomaly import reconstruction_error
 from keras_gen.evaluation.batches import batches_of, columns_for
 from keras_gen.evaluation.likelihood import folded, log_likelihood_function
 from keras_gen.export.graphs import as_graph
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, local_file
 
 #: What a likelihood is called, by its kind.
 LIKELIHOOD_NAMES = {
@@ -216,7 +216,7 @@ def remembered(file: pathlib.Path, key: dict, compute: Callable[[], dict[str, np
     text = json.dumps(key, sort_keys=True, default=str)
     if file.is_file():
         try:
-            with np.load(file, allow_pickle=False) as found:
+            with local_file(file) as here, np.load(here, allow_pickle=False) as found:
                 if str(found["key"]) == text:
                     return {name: found[name] for name in found.files if name != "key"}
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile):
