@@ -137,7 +137,8 @@ def sample(
         caption: sentence to draw, for a model of captions; several ones, each after a --caption, are drawn in turn.
         option: NAME=NUMBER, something that the model lets one choose about its draws, such as truncation=0.7; may be
             given several times.
-        mean: the examples that drawn codes stand for, in place of draws around these, of a VAE or the like.
+        mean: the means that draws lie around, in place of draws: what the drawn codes of a VAE or the like stand for,
+            the means of the drawn components of a mixture.
         output: file to write, whose ending chooses the format, or folder, a name without an ending; by default
             samples.png, and the folder samples for more than 10,000 examples.
         batch_size: examples drawn at once for a folder.
