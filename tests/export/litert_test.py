@@ -15,6 +15,7 @@ from keras_gen.autoregressive import MADE
 from keras_gen.export import agreement, conversion, converter, flatbuffer
 from keras_gen.export.agreement import Tolerance, compare
 from keras_gen.flows import NICE
+from keras_gen.latent import VQVAE
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +308,26 @@ def test_rounded_levels_of_a_model_with_a_bound_are_judged_by_their_distance(dra
     assert agrees(flow, draws, diverged, tolerance)
     diverged.flat[60:90] = 1 - diverged.flat[60:90]
     assert not agrees(flow, draws, diverged, tolerance)
+
+
+def test_rounded_whole_codes_are_judged_by_how_many_are_others():
+    """What follows from them is judged by its mean difference: one other code changes a part of an image by far."""
+    vq_vae = VQVAE((8, 8, 1), 16, code_size=2, filters=(4,), prior={"filters": 2, "num_layers": 1})
+    tolerance = Tolerance(relative=0.01, levels=0.02, codes=0.1)
+
+    def judged(signature, output, expected, changed, by):
+        actual = expected.copy()
+        actual.flat[:changed] += by
+        return compare(vq_vae, signature, output, expected, actual, tolerance)
+
+    codes, x = np.zeros((5, 4, 4)), np.ones((5, 8, 8, 1))
+    assert judged("encode", "codes", codes, 8, 15).holds
+    assert judged("encode", "codes", codes, 8, 15).value == 0.1
+    assert not judged("encode", "codes", codes, 9, 1).holds
+    assert judged("reconstruct", "x", x, 6, 1.0).holds
+    assert not judged("reconstruct", "x", x, 7, 1.0).holds
+    # Decoding makes no codes.
+    assert not judged("decode", "x", x, 1, 0.02).holds
 
 
 def test_an_output_of_another_shape(model, draws):
