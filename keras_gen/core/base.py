@@ -139,10 +139,12 @@ class Model(keras.Model):
         if isinstance(arguments[name], keras.layers.Layer):
             own = [each for each in known if each.endswith("network")]
             where = f"takes networks of one's own as {', '.join(own)}" if own else "takes no network of one's own"
-            raise TypeError(f"`{name}` must not be given: {type(self).__name__} {where}; received {arguments[name]!r}.")
+            raise ValueError(
+                f"`{name}` must not be given: {type(self).__name__} {where}; received {arguments[name]!r}."
+            )
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else f"it takes {', '.join(known)}."
-        raise TypeError(f"`{name}` is no argument of {type(self).__name__}; {hint}")
+        raise ValueError(f"`{name}` is no argument of {type(self).__name__}; {hint}")
 
     def get_config(self) -> dict:
         """Returns the arguments that the model was made with, each an attribute of the same name.
@@ -530,6 +532,13 @@ class Model(keras.Model):
         """Returns what an input of a signature holds for each example: a column's space; None for anything else.
 
         A SavedModel checks it. Real numbers without a space, such as noise, have to be finite.
+        """
+        return self.spaces.get(name)
+
+    def output_space(self, name: str) -> Space | None:
+        """Returns what an output of a signature holds for each example, if that is known, else None.
+
+        Whole numbers move in steps, and are compared accordingly where an export is compared with Keras.
         """
         return self.spaces.get(name)
 

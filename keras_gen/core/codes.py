@@ -114,6 +114,10 @@ class Codes:
         """Adds that of codes."""
         return self.code_space if name == self.code_name else super().input_space(name)
 
+    def output_space(self, name):
+        """Adds that of codes, too."""
+        return self.code_space if name == self.code_name else super().output_space(name)
+
 
 class DrawsFromCodes(DrawsAroundMeans, Codes):
     """A model that draws a code first, and then an example around the one that the code stands for.

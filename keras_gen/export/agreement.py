@@ -99,7 +99,7 @@ def compare(
         bound = tolerance.relative
         return Agreement(signature, output, measure, float(value), float(bound), **found)
 
-    space = model.spaces[output]
+    space = model.output_space(output)
     if not np.all(space.contains(tf.constant(actual))):
         measure, value, bound = f"share outside {space.expected}", 1.0, 0.0
     elif tolerance.diverged is not None:
@@ -123,9 +123,9 @@ def compare(
 def in_steps(model: Model, output: str, values: np.ndarray) -> bool:
     """Whether values of an output move in steps, so that rounding leaves them as they are or moves them far.
 
-    Those of a column of levels do where they are whole: a reconstruction may be a mean of levels.
+    Levels, whole codes and bits do where they are whole: a reconstruction may be a mean of levels.
     """
-    if isinstance(model.spaces.get(output), Levels):
+    if isinstance(model.output_space(output), Levels):
         return bool(np.all(values == np.round(values)))
     return output == "x" and isinstance(model, EventModel) and model.draws_steps
 

@@ -67,13 +67,13 @@ def test_a_configuration_holds_all_arguments_also_those_that_were_passed_on(make
 
 
 def test_an_argument_that_a_model_lacks_gets_one_sentence():
-    with pytest.raises(TypeError, match=r"^`gama` is no argument of TwiceWeighted; did you mean gamma\?$"):
+    with pytest.raises(ValueError, match=r"^`gama` is no argument of TwiceWeighted; did you mean gamma\?$"):
         TwiceWeighted((3,), gama=2.0)
     known = "delta, event_shape, gamma, .*seed, .*standardize, name, dtype"
-    with pytest.raises(TypeError, match=rf"^`zzz` is no argument of TwiceWeighted; it takes {known}\.$"):
+    with pytest.raises(ValueError, match=rf"^`zzz` is no argument of TwiceWeighted; it takes {known}\.$"):
         TwiceWeighted((3,), zzz=2.0)
     with pytest.raises(
-        TypeError, match=r"^`net` must not be given: Bits takes no network of one's own; received <Dense"
+        ValueError, match=r"^`net` must not be given: Bits takes no network of one's own; received <Dense"
     ):
         Bits((3,), net=keras.layers.Dense(3))
 

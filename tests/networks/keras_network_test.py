@@ -495,17 +495,17 @@ SIGMOID = keras.Sequential([layers.Dense(4), layers.Activation("sigmoid")])
         ),
         (
             lambda: autoregressive.MADE((4,), network=layers.Dense(3)),
-            TypeError,
+            ValueError,
             "`network` must not be given: MADE takes no network of one's own; received <Dense",
         ),
         (
             lambda: flows.MAF((4,), conditioner_network=layers.Dense(3)),
-            TypeError,
+            ValueError,
             "`conditioner_network` must not be given: MAF takes no network of one's own; received <Dense",
         ),
         (
             lambda: translation.PuzzleGAN((8, 8, 1), generator_network=layers.Dense(3)),
-            TypeError,
+            ValueError,
             "`generator_network` must not be given: PuzzleGAN takes networks of one's own as discriminator_network; re",
         ),
         (
