@@ -35,6 +35,10 @@ READING = (
     "feature",
     "label_feature",
     "standardize",
+    "captions",
+    "placed",
+    "held_out",
+    "seed",
 )
 
 #: Examples that are drawn into one file, at most.
@@ -137,7 +141,8 @@ def sample(
         caption: sentence to draw, for a model of captions; several ones, each after a --caption, are drawn in turn.
         option: NAME=NUMBER, something that the model lets one choose about its draws, such as truncation=0.7; may be
             given several times.
-        mean: the examples that drawn codes stand for, in place of draws around these, of a VAE or the like.
+        mean: the means that draws lie around, in place of draws: what the drawn codes of a VAE or the like stand for,
+            the means of the drawn components of a mixture.
         output: file to write, whose ending chooses the format, or folder, a name without an ending; by default
             samples.png, and the folder samples for more than 10,000 examples.
         batch_size: examples drawn at once for a folder.
@@ -351,7 +356,7 @@ def evaluate(
     arguments, reading = arguments_of_run(folder)
     load_tensorflow()
 
-    from keras_gen import data, evaluation
+    from keras_gen import data, evaluation, spaces
     from keras_gen.core import saving
 
     model = model_of_run(folder, standardized=True)
@@ -359,13 +364,11 @@ def evaluate(
         raise lacking(folder, model, "has no likelihood to evaluate")
     if image_size is not None:
         reading["image_size"] = image_size
-    splits = data.load(
-        dataset or arguments["dataset"],
-        batch_size=batch_size or arguments.get("batch_size", 100),
-        seed=arguments.get("seed", 0),
-        labels=model.condition_space is not None,
-        **reading,
-    )
+    reading["batch_size"] = batch_size or arguments.get("batch_size", 100)
+    if isinstance(model.condition_space, spaces.Text):
+        splits = data.load_captions(dataset or arguments["dataset"], **reading).without_labels()
+    else:
+        splits = data.load(dataset or arguments["dataset"], labels=model.condition_space is not None, **reading)
     if arguments.get("dequantize"):
         splits = data.dequantized(splits)
     if arguments.get("size"):
@@ -391,6 +394,7 @@ def score(
     output: Path,
     reference: str | None = None,
     label: int | None = None,
+    captions: str | None = None,
     bad_files: Literal["refuse", "skip"] = "refuse",
     batch_size: int = 100,
     num_samples: int = 100,
@@ -410,6 +414,8 @@ def score(
         reference: examples that percentiles are against, of the same kinds; by default 10,000 training examples of the
             run or all of them, if there are fewer; none for no percentiles.
         label: class of all examples, for a model conditioned on one; by default the labels that they come with.
+        captions: for a model of captions, the file of those of a folder of images, a path inside of it or any other; by
+            default the one that the run has read, or captions.jsonl. Each caption of an image has a row.
         bad_files: name files that cannot be read in an error, or leave them out.
         batch_size: examples scored at once.
         num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
@@ -451,6 +457,7 @@ def score(
             column_names=described.get("column_names", ()),
             class_names=described.get("class_names", ()),
             label=label,
+            captions=captions,
             bad_files=bad_files,
         )
 

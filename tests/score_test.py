@@ -6,17 +6,19 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+import tensorflow as tf
 from cli_test import finished, gan, run
 from contracts import randomise
 from scipy.io import wavfile
 
 from keras_gen import data, evaluation
-from keras_gen.autoregressive import MADE, RNADE, GatedPixelCNN, MarkovChain, WaveNet
+from keras_gen.autoregressive import DALLE, MADE, RNADE, GatedPixelCNN, MarkovChain, WaveNet
 from keras_gen.core import saving
 from keras_gen.data import NewExamples
 from keras_gen.energy import RBM, DeepEBM
 from keras_gen.evaluation.likelihood import folded
-from keras_gen.latent import VAE, ConditionalVAE
+from keras_gen.flows import NICE
+from keras_gen.latent import VAE, VQVAE, ConditionalVAE
 from keras_gen.mixtures import GaussianMixture
 
 # Figures
@@ -278,6 +280,68 @@ def test_images_are_scored_by_class_resized_and_skipped(pictures, tmp_path, monk
     np.testing.assert_allclose(found["log_prob"][:2], model.log_prob(levels, np.array([0, 1])), rtol=1e-5)
 
 
+@pytest.fixture
+def functions_run_eagerly():
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_each_caption_of_an_image_is_scored(functions_run_eagerly, pictures, tmp_path, monkeypatch, capsys):
+    folder, images = pictures
+    lines = [
+        {"file": "dog/b.png", "captions": ["a dog", "it"]},
+        {"file": "cat/a.png", "captions": ["a cat"]},
+        {"file": "cat/d.png", "captions": ["a bad cat"]},
+    ]
+    (folder / "told.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    autoencoder = VQVAE((4, 4, 1), 3, 256, code_size=2, filters=(4,), prior={"filters": 2, "num_layers": 1})
+    model = randomise(DALLE(autoencoder, ("a", "cat", "dog"), num_tokens=3, num_layers=1, width=6, num_heads=2))
+    arguments = {
+        "dataset": str(folder),
+        "captions": "told.jsonl",
+        "placed": True,
+        "held_out": ["a thick three"],
+        "seed": 2,
+    }
+    finished(tmp_path / "run", "autoregressive.dalle", model, **arguments)
+    command = ("score", tmp_path / "run", "--input", folder, "--output", tmp_path / "s.csv", "--batch-size", 2)
+    status, out, err = run(monkeypatch, capsys, *command, "--bad-files", "skip", "--reference", "none")
+    assert status == 0, err
+    found = pd.read_csv(tmp_path / "s.csv")
+    assert list(found["file"]) == ["dog/b.png", "dog/b.png", "cat/a.png"]
+    assert list(found["caption"]) == ["a dog", "it", "a cat"]
+    x = np.stack([images[name][..., np.newaxis] for name in found["file"]]).astype(np.float32)
+    bound, _ = model.log_prob_bound(x, found["caption"].to_numpy(object))
+    np.testing.assert_allclose(found["log_prob_bound"], bound, rtol=1e-5)
+    assert bound[0] != bound[1]
+
+    # The run's own images, and another file of captions.
+    PIL.Image.fromarray(images["dog/c.png"][:4, :4]).save(folder / "dog" / "c.png")
+    (folder / "cat" / "d.png").unlink()
+    lines[2] = {"file": "dog/c.png", "captions": ["x"]}
+    (folder / "told.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "more.jsonl").write_text(json.dumps(lines[1]))
+    status, out, err = run(monkeypatch, capsys, *command, "--captions", tmp_path / "more.jsonl", "--overwrite")
+    assert status == 0, err
+    assert "percentiles against 1 examples" in out
+    assert list(pd.read_csv(tmp_path / "s.csv")["caption"]) == ["a cat"]
+    status, out, err = run(monkeypatch, capsys, "evaluate", tmp_path / "run")
+    assert status == 0, err
+    splits = data.load_captioned(folder, "told.jsonl", seed=2).without_labels()
+    ((x, caption),) = splits.test
+    nll = -float(model.log_prob_bound(x, caption)[0][0])
+    assert json.loads(out)["test"]["nll_bound"] == pytest.approx(nll, rel=1e-5)
+    np.save(tmp_path / "x.npy", np.zeros((2, 4, 4, 1), np.uint8))
+    status, _, err = run(
+        monkeypatch, capsys, "score", tmp_path / "run", "--input", tmp_path / "x.npy", *command[4:], "--overwrite"
+    )
+    assert status == 1
+    assert (
+        "x.npy holds nothing of what the model is conditioned on; captions are read beside a folder of images." in err
+    )
+
+
 def test_sounds_are_resampled_cut_and_filled_up(tmp_path, monkeypatch, capsys):
     model = randomise(WaveNet((20,), sample_rate=100, filters=2, skip_filters=2, dilations=(1,)))
     saving.save_model(model, tmp_path / "model.keras")
@@ -304,6 +368,8 @@ def test_what_cannot_be_scored_gets_a_sentence(people, tmp_path, monkeypatch, ca
     np.save(tmp_path / "x.npy", np.zeros((0, 4)))
     saving.save_model(gan(), tmp_path / "gan.keras")
     saving.save_model(MADE((4,), (3,)), tmp_path / "made.keras")
+    saving.save_model(NICE((4,), 1, condition_size=3), tmp_path / "vectors.keras")
+    np.save(tmp_path / "rows.npy", np.zeros((2, 4)))
     (tmp_path / "header.csv").write_text("a,b,c,d\n")
     for model, given, more, sentence in [
         ("gan.keras", "x.npy", (), "`model` must have a likelihood, an energy of examples, or reconstruct them"),
@@ -311,6 +377,19 @@ def test_what_cannot_be_scored_gets_a_sentence(people, tmp_path, monkeypatch, ca
         ("made.keras", "header.csv", (), "header.csv holds no rows."),
         ("made.keras", "none.csv", (), "--input: there is no file"),
         ("made.keras", "x.npy", ("--label", 1), "--label must be None: the model is not conditioned on a class"),
+        (
+            "made.keras",
+            "x.npy",
+            ("--captions", "c.jsonl"),
+            "--captions must be None: the model is not conditioned on text",
+        ),
+        (
+            "vectors.keras",
+            "rows.npy",
+            (),
+            "rows.npy holds nothing of what the model is conditioned on; finite real numbers, of shape (3,), are taken "
+            "by `evaluation.scores` alone, as a column of arrays.",
+        ),
         ("made.keras", "x.npy", ("--reference", "r.csv"), "--reference: there is no file r.csv."),
     ]:
         flags = ("--input", tmp_path / given, "--output", tmp_path / "s.csv", *more)

@@ -12,6 +12,7 @@ from keras_gen.core.estimates import PointBound as PointBound
 from keras_gen.core.estimates import importance_bound as importance_bound
 from keras_gen.core.phases import Phases as Phases
 from keras_gen.core.phases import weighted_values as weighted_values
+from keras_gen.core.sampling import DrawsAroundMeans as DrawsAroundMeans
 from keras_gen.core.sampling import GenerativeModel as GenerativeModel
 from keras_gen.core.sampling import NoiseDriven as NoiseDriven
 from keras_gen.core.signatures import Signature as Signature

@@ -1,6 +1,7 @@
 """The base of every model: its spaces, its training step, its checks and its signatures."""
 
 import contextlib
+import difflib
 import inspect
 import math
 import re
@@ -112,6 +113,7 @@ class Model(keras.Model):
         return model
 
     def __init__(self, *, seed: int = 0, **kwargs):
+        self.check_names(kwargs)
         self.standardize = bool(kwargs.pop("standardize", self.standardizes))
         # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
         super().__init__(autocast=False, **kwargs)
@@ -123,6 +125,26 @@ class Model(keras.Model):
         # Networks are built in the constructor; Keras would otherwise save an unbuilt model without its weights.
         self.built = True
         self.frozen_at_start = {}
+
+    def check_names(self, arguments: dict) -> None:
+        """Raises an error if an argument that is left for the base is none of the model.
+
+        Args:
+            arguments: name to value, without those that the constructors of the subclasses have taken.
+        """
+        unknown = [name for name in arguments if name not in ("name", "dtype", "trainable", "standardize")]
+        if not unknown:
+            return
+        name, known = unknown[0], arguments_of(type(self))
+        if isinstance(arguments[name], keras.layers.Layer):
+            own = [each for each in known if each.endswith("network")]
+            where = f"takes networks of one's own as {', '.join(own)}" if own else "takes no network of one's own"
+            raise ValueError(
+                f"`{name}` must not be given: {type(self).__name__} {where}; received {arguments[name]!r}."
+            )
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"it takes {', '.join(known)}."
+        raise ValueError(f"`{name}` is no argument of {type(self).__name__}; {hint}")
 
     def get_config(self) -> dict:
         """Returns the arguments that the model was made with, each an attribute of the same name.
@@ -513,6 +535,13 @@ class Model(keras.Model):
         """
         return self.spaces.get(name)
 
+    def output_space(self, name: str) -> Space | None:
+        """Returns what an output of a signature holds for each example, if that is known, else None.
+
+        Whole numbers move in steps, and are compared accordingly where an export is compared with Keras.
+        """
+        return self.spaces.get(name)
+
     def scalar_checks(self, name: str) -> dict[str, Callable]:
         """Returns what a number that a signature or `sample` takes has to be: phrase to function of the number."""
         return {"at least 1": lambda value: value >= 1} if name == "num_samples" else {}
@@ -711,6 +740,22 @@ class EventModel(Model):
         condition = self.condition_space.validate(condition, "condition")
         checks.equally_long(**beside, condition=condition)
         return condition
+
+
+def arguments_of(model_class: type) -> list[str]:
+    """Returns the names of a constructor's arguments, also of those that `**kwargs` pass on to its bases."""
+    names = {}
+    for base in model_class.__mro__:
+        if base is keras.Model:
+            break
+        if "__init__" in vars(base):
+            _, *parameters = inspect.signature(base.__init__).parameters.values()
+            names |= {
+                each.name: None for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+            }
+            if not any(each.kind is each.VAR_KEYWORD for each in parameters):
+                break
+    return [*names, *(name for name in ("standardize", "name", "dtype") if name not in names)]
 
 
 def names_of(arguments: tuple, model_class: type) -> list[str]:

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_gen import checks, spaces
+from keras_gen.core.sampling import DrawsAroundMeans
 from keras_gen.core.signatures import Signature
 
 
@@ -113,12 +114,15 @@ class Codes:
         """Adds that of codes."""
         return self.code_space if name == self.code_name else super().input_space(name)
 
+    def output_space(self, name):
+        """Adds that of codes, too."""
+        return self.code_space if name == self.code_name else super().output_space(name)
 
-class DrawsFromCodes(Codes):
+
+class DrawsFromCodes(DrawsAroundMeans, Codes):
     """A model that draws a code first, and then an example around the one that the code stands for.
 
-    Samples are draws, or with `mean=True` the examples that the codes stand for. The model is one of `NoiseDriven`,
-    too, and provides `drawn_codes`.
+    The model is one of `NoiseDriven`, too, and provides `drawn_codes`.
     """
 
     def drawn_codes(self, noise: dict[str, tf.Tensor], condition) -> tf.Tensor:
@@ -133,22 +137,6 @@ class DrawsFromCodes(Codes):
         """
         raise NotImplementedError
 
-    def sampling_options(self):
-        """Adds "mean": whether samples are the means of what the drawn codes stand for, and no draws around these."""
-        return {**super().sampling_options(), "mean": False}
-
-    def draw(self, num_samples, condition, seed, *, mean, **options):
-        noise = self.noise(num_samples, seed, **options)
-        return tf.cond(
-            mean,
-            lambda: self.mean_of(self.drawn_codes(noise, condition), condition),
-            lambda: self.compiled_generate(noise, condition),
-        )
-
-    def preview(self, batch, *, seed):
-        """As many draws and, of images, the means of these."""
-        num, space = len(batch["x"]), self.event_space
-        draws = {"draws": (space, self.sample_on_examples(num, seed=seed))}
-        if len(space.shape) < 3:
-            return draws
-        return {"means": (space, self.sample_on_examples(num, seed=seed, mean=True)), **draws}
+    def drawn_means(self, noise, condition):
+        """The examples that drawn codes stand for."""
+        return self.mean_of(self.drawn_codes(noise, condition), condition)

@@ -225,6 +225,44 @@ class NoiseDriven(GenerativeModel):
         return super().example_input(name, spec, num, seed)
 
 
+class DrawsAroundMeans:
+    """Gives a model whose draws lie around a mean a choice of either.
+
+    Samples are draws, or with `mean=True` the means that they lie around, such as what a drawn code stands for. The
+    model is one of `NoiseDriven`, too, and provides `drawn_means`.
+    """
+
+    def drawn_means(self, noise: dict[str, tf.Tensor], condition) -> tf.Tensor:
+        """Returns the means that `generate` draws around.
+
+        Args:
+            noise: draws of `noise_distributions`.
+            condition: what they are drawn for, a valid tensor, or None.
+
+        Returns:
+            float32 tensor of shape `(num_samples, *event_shape)`. A mean over levels lies between them.
+        """
+        raise NotImplementedError
+
+    def sampling_options(self):
+        """Adds "mean": whether samples are the means, and no draws around these."""
+        return {**super().sampling_options(), "mean": False}
+
+    def draw(self, num_samples, condition, seed, *, mean, **options):
+        noise = self.noise(num_samples, seed, **options)
+        return tf.cond(
+            mean, lambda: self.drawn_means(noise, condition), lambda: self.compiled_generate(noise, condition)
+        )
+
+    def preview(self, batch, *, seed):
+        """As many draws and, of images, the means of these."""
+        num, space = len(batch["x"]), self.event_space
+        draws = {"draws": (space, self.sample_on_examples(num, seed=seed))}
+        if len(space.shape) < 3:
+            return draws
+        return {"means": (space, self.sample_on_examples(num, seed=seed, mean=True)), **draws}
+
+
 def dtype_of(default: int | float) -> tf.DType:
     """Returns the dtype of a sampling option."""
     if isinstance(default, bool):

@@ -1,6 +1,7 @@
 """Data sets by name or by path, as `tf.data` pipelines."""
 
 from keras_gen.data.captioned_folders import load_captioned as load_captioned
+from keras_gen.data.captioned_folders import load_captions as load_captions
 from keras_gen.data.captions import CaptionedSplits as CaptionedSplits
 from keras_gen.data.captions import asked as asked
 from keras_gen.data.captions import captioned as captioned

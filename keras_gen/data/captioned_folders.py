@@ -3,12 +3,14 @@
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_gen import checks
-from keras_gen.data.captions import CaptionedSplits
+from keras_gen.data.captions import CaptionedSplits, captioned
 from keras_gen.data.columns import three_splits
+from keras_gen.data.loading import load
 from keras_gen.data.readers.folders import SPLIT_NAMES
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
 from keras_gen.data.splits import Source
@@ -55,9 +57,7 @@ def load_captioned(
     folder = local_copy(name)
     if not folder.is_dir():
         raise FileNotFoundError(f"`name`: there is no folder {name}.")
-    file = folder / pathlib.Path(captions).expanduser()
-    if not file.is_file():
-        raise FileNotFoundError(f"`captions`: there is no file {file}.")
+    file = captions_file(folder, captions)
     entries = captions_of(file, folder)
     by_split = {}
     for path, entry in entries.items():
@@ -78,6 +78,49 @@ def load_captioned(
         spaces["label"] = ClassLabel(1 + max(label for _, label in entries.values()))
     sources = {split: Source.from_columns(columns) for split, columns in found.items()}
     return CaptionedSplits(folder.name, spaces, "none", batch_size, seed, sources, shard)
+
+
+def load_captions(
+    name: str | os.PathLike,
+    captions: str | os.PathLike | None = None,
+    *,
+    placed: bool = True,
+    held_out: Sequence[str] = (),
+    image_size: int | tuple[int, int] | None = None,
+    seed: int = 0,
+    **arguments,
+) -> CaptionedSplits:
+    """Loads images with captions: of a folder and its file of captions, or of digits, which get captions.
+
+    Args:
+        name: folder of the images; without a file of captions, a set of digits that `load` knows.
+        captions: as in `load_captioned`; None for captions that `captioned` writes.
+        placed: as in `captioned`.
+        held_out: as in `captioned`.
+        image_size: as in `load` and `load_captioned`.
+        seed: seed of the order of the training examples, and of the captions.
+        **arguments: `batch_size` and `shard`, as in `load`.
+
+    Raises:
+        FileNotFoundError: as `load` and `load_captioned` do.
+        ValueError: as these and `captioned` do.
+    """
+    if captions is not None:
+        return load_captioned(name, captions, image_size=image_size, seed=seed, **arguments)
+    digits = load(name, labels=True, image_size=image_size, seed=seed, **arguments)
+    return captioned(digits, placed=placed, held_out=held_out, seed=seed)
+
+
+def captions_file(folder: pathlib.Path, captions: str | os.PathLike) -> pathlib.Path:
+    """Returns the file of captions of a folder: a path inside of it, or any other.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    file = folder / pathlib.Path(captions).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"`captions`: there is no file {file}.")
+    return file
 
 
 def captions_of(file: pathlib.Path, folder: pathlib.Path) -> dict[pathlib.Path, tuple[list[str], int | None]]:

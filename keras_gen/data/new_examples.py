@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.data import audio
+from keras_gen.data.captioned_folders import captions_file, captions_of, load_captions
 from keras_gen.data.loading import load
 from keras_gen.data.readers.arrays import npy_rows
 from keras_gen.data.readers.folders import files_by_split
@@ -21,7 +22,7 @@ from keras_gen.data.readers.tables import TABLE_SUFFIXES, frames_of, read_frame,
 from keras_gen.data.splits import Splits
 from keras_gen.data.stored import parts_of
 from keras_gen.files import local_copy
-from keras_gen.spaces import ClassLabel, Levels, Numbers, Sound, Space
+from keras_gen.spaces import ClassLabel, Levels, Numbers, Sound, Space, Text
 
 #: The highest level of images of 8 bits, and of 16.
 BYTES, WORDS = 255, 65_535
@@ -32,8 +33,8 @@ class Part:
     """Some examples.
 
     Attributes:
-        identity: columns that say which examples these are, by name: "file"; or "row", counted from 1; or "split" and
-            "row".
+        identity: columns that say which examples these are, by name: "file", and "caption" where there are captions; or
+            "row", counted from 1; or "split" and "row".
         columns: what the model takes, by name.
     """
 
@@ -58,6 +59,8 @@ class NewExamples:
         column_names: names of the columns of the table that the model was trained on.
         class_names: names of the classes of the folder that the model was trained on.
         label: class of all examples, for a model conditioned on one; None takes their labels.
+        captions: for a model of captions, the file of those of a folder of images, as in `load_captioned`: each caption
+            of an image makes an example. None takes that of `reading`, or else `captions.jsonl`.
         bad_files: "refuse" names files that cannot be read in an error; "skip" leaves them out.
         split: part of the set, as `data.load` divides it; None for all of it.
         most: examples of that part, at most, evenly spread; None for all of them.
@@ -83,6 +86,7 @@ class NewExamples:
         column_names: tuple[str, ...] = (),
         class_names: tuple[str, ...] = (),
         label: int | None = None,
+        captions: str | os.PathLike | None = None,
         bad_files: str = "refuse",
         split: str | None = None,
         most: int | None = None,
@@ -95,6 +99,9 @@ class NewExamples:
         self.column_names = tuple(column_names)
         self.class_names = tuple(class_names)
         self.label = label
+        if captions is not None and not isinstance(self.condition_space, Text):
+            raise ValueError(f"`captions` must be None: the model is not conditioned on text; received {captions}.")
+        self.captions = captions or self.reading.get("captions") or "captions.jsonl"
         self.bad_files = checks.choice("bad_files", bad_files, ("refuse", "skip"))
         self.num_examples = None
         self.resized = 0
@@ -135,6 +142,14 @@ class NewExamples:
             return False
         return not (isinstance(self.condition_space, ClassLabel) and self.condition_space.unknown)
 
+    @property
+    def needs(self) -> str:
+        """What examples have to come with, as an error says it."""
+        if isinstance(self.condition_space, Text):
+            return "captions are read beside a folder of images"
+        expected, shape = self.condition_space.expected, tuple(self.condition_space.shape)
+        return f"{expected}, of shape {shape}, are taken by `evaluation.scores` alone, as a column of arrays"
+
     def condition(self, num: int, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Returns the column of the condition of `num` examples, which may have labels."""
         if self.condition_space is None:
@@ -143,7 +158,9 @@ class NewExamples:
             return {"condition": self.condition_space.validate(labels, "label").numpy()}
         if self.needs_labels:
             if not isinstance(self.condition_space, ClassLabel):
-                raise ValueError(f"`name`: {self.name} holds nothing of what the model is conditioned on.")
+                raise ValueError(
+                    f"`name`: {self.name} holds nothing of what the model is conditioned on; {self.needs}."
+                )
             raise ValueError(f"`label` must be given: {self.name} has no labels, and the model is conditioned on them.")
         return {"condition": np.full(num, -1 if self.label is None else self.label, np.int32)}
 
@@ -233,10 +250,13 @@ class NewExamples:
         return Part({"row": list(range(first + 1, first + len(x) + 1))}, {"x": x, **self.condition(len(x), labels)})
 
     def of_splits(self, names: tuple[str, ...] | None = None, most: int | None = None) -> Iterator[Part]:
-        """Yields the examples of a set that `data.load` knows, split by split."""
+        """Yields the examples of a set that `data.load`, or for captions `load_captions`, knows, split by split."""
         length = {"audio_length": self.space.shape[0]} if isinstance(self.space, Sound) else {}
-        arguments = {**self.reading, **length, "batch_size": self.rows_at_once, "labels": self.needs_labels}
-        splits = load(self.name, **arguments)
+        arguments = {**self.reading, **length, "batch_size": self.rows_at_once}
+        if isinstance(self.condition_space, Text):
+            splits = load_captions(self.name, **arguments).without_labels()
+        else:
+            splits = load(self.name, **{**arguments, "labels": self.needs_labels})
         self.check_kind(splits)
         names = names or tuple(splits.sources)
         sizes = [splits.size(name) for name in names]
@@ -272,40 +292,60 @@ class NewExamples:
     def files(self, folder: pathlib.Path) -> Iterator[Part]:
         """Yields the images or the sounds of a folder."""
         is_sound = isinstance(self.space, Sound)
-        kind = ".wav" if is_sound else ", ".join(IMAGE_SUFFIXES)
-        found = files_by_split(folder, (".wav",) if is_sound else IMAGE_SUFFIXES)
-        classes = {pathlib.Path(path): name for split in found.values() for path, name in split.items()}
-        if not classes:
-            raise ValueError(f"`name`: the folder {folder} holds no file ({kind}) such as the model takes.")
-        paths, self.num_examples = list(classes), len(classes)
+        has_captions = isinstance(self.condition_space, Text)
+        # Each example is a file, and the subfolder or the caption that tells its condition.
+        examples = self.captioned_files(folder) if has_captions else self.files_in_subfolders(folder)
+        paths = list(dict.fromkeys(path for path, _ in examples))
+        self.num_examples, self.num_files = len(examples), len(paths)
         read, others = (self.sound, set()) if is_sound else self.image_reader(paths)
 
         def parts():
             first = 0
             with concurrent.futures.ThreadPoolExecutor() as pool:
-                for start in range(0, len(paths), self.rows_at_once):
-                    some = paths[start : start + self.rows_at_once]
-                    read_ones = dict(zip(some, pool.map(read, some), strict=True))
+                for start in range(0, len(examples), self.rows_at_once):
+                    some = examples[start : start + self.rows_at_once]
+                    files = list(dict.fromkeys(path for path, _ in some))
+                    read_ones = dict(zip(files, pool.map(read, files), strict=True))
                     self.refuse({str(path): why for path, why in read_ones.items() if isinstance(why, str)})
-                    good = {path: example for path, example in read_ones.items() if not isinstance(example, str)}
+                    good = [(path, told) for path, told in some if not isinstance(read_ones[path], str)]
                     if not good:
                         continue
-                    x = np.stack(list(good.values()))
+                    x = np.stack([read_ones[path] for path, _ in good])
                     if not is_sound:
                         x = self.as_levels(x, first)
-                    names = [path.relative_to(folder).as_posix() for path in good]
-                    self.resized += len(others & set(good))
-                    labels = self.labels_of([classes[path] for path in good]) if self.needs_labels else None
-                    columns = {"x": x.astype(np.float32), **self.condition(len(x), labels)}
-                    yield Part({"file": names}, columns)
+                    self.resized += len(others & set(read_ones))
+                    others.difference_update(read_ones)
+                    told = [each for _, each in good]
+                    if has_captions:
+                        condition, named = {"condition": np.array(told, object)}, {"caption": told}
+                    else:
+                        labels = self.labels_of(told) if self.needs_labels else None
+                        condition, named = self.condition(len(x), labels), {}
+                    identity = {"file": [path.relative_to(folder).as_posix() for path, _ in good], **named}
+                    yield Part(identity, {"x": x.astype(np.float32), **condition})
                     first += len(x)
 
         return parts()
 
+    def files_in_subfolders(self, folder: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
+        """Returns the images or the sounds of a folder, each with the name of its subfolder, "" for none."""
+        is_sound = isinstance(self.space, Sound)
+        found = files_by_split(folder, (".wav",) if is_sound else IMAGE_SUFFIXES)
+        examples = [(pathlib.Path(path), name) for split in found.values() for path, name in split.items()]
+        if not examples:
+            kind = ".wav" if is_sound else ", ".join(IMAGE_SUFFIXES)
+            raise ValueError(f"`name`: the folder {folder} holds no file ({kind}) such as the model takes.")
+        return examples
+
+    def captioned_files(self, folder: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
+        """Returns the images of a folder that have captions, once with each of them."""
+        entries = captions_of(captions_file(folder, self.captions), folder)
+        return [(path, caption) for path, (captions, _) in entries.items() for caption in captions]
+
     def refuse(self, bad: dict[str, str]):
         """Remembers files that cannot be read, or raises an error that names them."""
         self.bad |= bad
-        if bad and (self.bad_files == "refuse" or len(self.bad) == self.num_examples):
+        if bad and (self.bad_files == "refuse" or len(self.bad) == self.num_files):
             kind = "WAV file" if isinstance(self.space, Sound) else "image"
             raise ValueError(unreadable(self.bad, kind) + SKIP_HINT)
 

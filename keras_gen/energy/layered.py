@@ -591,6 +591,10 @@ class LayeredBoltzmannMachine(EnergyModel):
             "gibbs": Signature(gibbs, self.gibbs_specs()),
         }
 
+    def output_space(self, name):
+        """Adds that of the state of chains: units of hidden layers, and of labels, are 0 or 1."""
+        return Levels((self.machine().odd_size,), 2) if name == "state" else super().output_space(name)
+
     def example_input(self, name, spec, num, seed):
         """Adds the state and the noise of `gibbs`."""
         if name == "state":

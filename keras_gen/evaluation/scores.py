@@ -129,8 +129,9 @@ def scores(
 
 def scored_batch(model: Model, figures: Mapping[str, ExampleFigure], scale, batch, seed) -> dict[str, np.ndarray]:
     """Returns the figures of one batch."""
-    columns, _ = model.unpack(columns_for(model, batch))
-    columns = {name: model.spaces[name].validate(column, name) for name, column in columns.items()}
+    columns = columns_for(model, batch)
+    # A model of captions unpacks them as token ids.
+    columns, _ = model.unpack({name: model.spaces[name].validate(column, name) for name, column in columns.items()})
     found = {name: figure(columns, seed) for name, figure in figures.items()}
     if scale is None:
         return found

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.core import EventModel, Model
+from keras_gen.core import Codes, EventModel, Model
 from keras_gen.spaces import Levels
 
 
@@ -47,11 +47,13 @@ class Tolerance:
         diverged: bound on the share of examples in which more than 1 % of the levels differ; None where the levels
             are compared as `Tolerance.levels` says.
         levels: bound on the mean difference of levels, relative to their range.
+        codes: bound on the share of an encoder's whole codes that are others.
     """
 
     relative: float
     diverged: float | None = None
     levels: float | None = None
+    codes: float | None = None
 
 
 #: The same arithmetic in another order. A level is drawn by comparing a probability with a random number: one in
@@ -73,7 +75,9 @@ def compare(
     Real numbers are compared by their largest difference, draws in steps by the share of examples that diverge from
     Keras. Draws with rounded weights diverge by design: those of a model with an exact mass are judged by Keras, which
     computes their mean log mass and that of its own draws, given the `condition` of a conditional model; those of other
-    models by how far off they are.
+    models by how far off they are. Whole codes of an encoder with rounded weights are judged by how many are others, as
+    one between two codes may be; and what follows from the codes of examples, such as reconstructions, by its mean
+    difference.
     """
     expected, actual = (np.asarray(array, np.float64) for array in (expected, actual))
     if expected.shape != actual.shape:
@@ -82,13 +86,20 @@ def compare(
         )
     difference = np.abs(expected - actual)
     found = {"largest_difference": float(difference.max()), "equal_share": float(np.mean(expected == actual))}
+    if tolerance.codes is not None and follows_from_codes(model, signature):
+        if output == model.code_name:
+            measure, value, bound = "share of codes that are others", np.mean(difference > 0.0), tolerance.codes
+        else:
+            measure = "mean difference, relative"
+            value, bound = difference.mean() / max(1.0, np.abs(expected).max()), tolerance.levels
+        return Agreement(signature, output, measure, float(value), float(bound), **found)
     if not in_steps(model, output, expected):
         measure = "largest difference, relative"
         value = difference.max() / max(1.0, np.abs(expected).max())
         bound = tolerance.relative
         return Agreement(signature, output, measure, float(value), float(bound), **found)
 
-    space = model.spaces[output]
+    space = model.output_space(output)
     if not np.all(space.contains(tf.constant(actual))):
         measure, value, bound = f"share outside {space.expected}", 1.0, 0.0
     elif tolerance.diverged is not None:
@@ -112,8 +123,16 @@ def compare(
 def in_steps(model: Model, output: str, values: np.ndarray) -> bool:
     """Whether values of an output move in steps, so that rounding leaves them as they are or moves them far.
 
-    Those of a column of levels do where they are whole: a reconstruction may be a mean of levels.
+    Levels, whole codes and bits do where they are whole: a reconstruction may be a mean of levels.
     """
-    if isinstance(model.spaces.get(output), Levels):
+    if isinstance(model.output_space(output), Levels):
         return bool(np.all(values == np.round(values)))
     return output == "x" and isinstance(model, EventModel) and model.draws_steps
+
+
+def follows_from_codes(model: Model, signature: str) -> bool:
+    """Whether a signature makes whole codes of examples: rounding leaves a code as it is, or makes it another one."""
+    if not isinstance(model, Codes) or not isinstance(model.code_space, Levels):
+        return False
+    inputs = model.signatures()[signature].inputs
+    return "x" in inputs and model.code_name not in inputs

@@ -21,8 +21,8 @@ from keras_gen.files import atomic_file, path_of
 #: By kind of file, how far it may be from Keras.
 TOLERANCES = {
     "none": FLOAT32,
-    "float16": Tolerance(relative=5e-3, levels=0.01),
-    "int8": Tolerance(relative=5e-2, levels=0.05),
+    "float16": Tolerance(relative=5e-3, levels=0.01, codes=0.05),
+    "int8": Tolerance(relative=5e-2, levels=0.05, codes=0.1),
 }
 
 #: Examples of each of two seeds that a file of a fixed batch size is compared on, at least.

@@ -18,6 +18,7 @@ from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense, matmul
 from keras_gen.layers.initializers import glorot
 from keras_gen.layers.loops import block_loop, same_shapes
+from keras_gen.networks import KerasNetwork, OwnNetwork, argument_value
 
 tfb = tfp.bijectors
 
@@ -46,15 +47,15 @@ class Dynamics(keras.layers.Layer):
 
     Args:
         size: entries of z.
-        hidden_units: width of each hidden layer.
         vector_size: entries of the condition c; 0 for none.
+        hidden_units: width of each hidden layer.
         activation: of the hidden layers, a name in `ACTIVATIONS`.
         seed: seed of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
 
     def __init__(
-        self, size: int, hidden_units: tuple[int, ...], vector_size: int, activation: str, seed: int, **kwargs
+        self, size: int, vector_size: int, hidden_units: tuple[int, ...], activation: str, seed: int, **kwargs
     ):
         super().__init__(**kwargs)
         self.activation = ACTIVATIONS[activation]
@@ -98,6 +99,50 @@ class Dynamics(keras.layers.Layer):
         return tf.cast(h, tf.float32), None if tangents is None else tf.cast(tangents, tf.float32)
 
 
+class OwnDynamics(KerasNetwork):
+    """Any layer or model of Keras as f(z, t), from z and, as one more entry, t: a function of one example alone.
+
+    Args:
+        layer: the layer or model, or what stands for it in a configuration.
+        size: entries of z.
+        vector_size: entries of the condition, the second input; 0 for none.
+        **kwargs: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, layer: OwnNetwork, size: int, vector_size: int, **kwargs):
+        inputs = [(size + 1,), *([(vector_size,)] if vector_size else [])]
+        super().__init__("dynamics_network", layer, inputs, [(size,)], **kwargs)
+        self.check_is_stateless()
+
+    def call(self, z, time, condition=None, directions=None):
+        """As `Dynamics`, but directions are multiplied by the Jacobian from the left: the trace is the same.
+
+        Each direction goes through the layer by itself, with a copy of its point.
+        """
+        if directions is None:
+            return self.velocity(z, time, condition), None
+        num_directions, size = directions.shape[1:]
+
+        def copies(rows):
+            # Unlike the gradient of `tf.repeat`, that of a sum is one that XLA compiles.
+            rows = rows[:, tf.newaxis] + tf.zeros((num_directions, 1))
+            return tf.reshape(rows, (-1, rows.shape[-1]))
+
+        directions = tf.reshape(directions + tf.zeros_like(z)[:, tf.newaxis], (-1, size))
+        z, condition = copies(z), None if condition is None else copies(condition)
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            velocity = self.velocity(z, time, condition)
+        products = tape.gradient(velocity, z, directions, unconnected_gradients="zero")
+        shape = (-1, num_directions, size)
+        return tf.reshape(velocity, shape)[:, 0], tf.reshape(products, shape)
+
+    def velocity(self, z: tf.Tensor, time: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        """Returns f, float32 of the shape of z."""
+        inputs = tf.concat([z, tf.ones_like(z[:, :1]) * time], axis=-1)
+        return tf.cast(super().call(inputs, condition), tf.float32)
+
+
 class ContinuousFlow(FlowModel):
     r"""Points that move from noise at time 0 to data at time 1 along a vector field.
 
@@ -127,6 +172,9 @@ class ContinuousFlow(FlowModel):
         trace: "exact", at the cost of as many passes of f as an example has entries, or "hutchinson", where a training
             step draws an ε of entries -1 and 1 for each example.
         activation: "softplus" or "tanh".
+        dynamics_network: a layer or a model of Keras in place of f, from z and, behind it, t, a vector of one entry
+            more than an example, to a vector as long as an example; the condition's vector, if there is one, is a
+            second input. It should be smooth, since the density is differentiated through its derivatives.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -139,6 +187,7 @@ class ContinuousFlow(FlowModel):
         num_steps: int = 16,
         trace: str = "exact",
         activation: str = "tanh",
+        dynamics_network: OwnNetwork | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -147,9 +196,12 @@ class ContinuousFlow(FlowModel):
         self.num_steps = checks.positive_int("num_steps", num_steps)
         self.trace = checks.choice("trace", trace, ("exact", "hutchinson"))
         self.activation = checks.choice("activation", activation, ACTIVATIONS)
-        self.dynamics = Dynamics(
-            self.event_size, self.hidden_units, self.vector_size, activation, seed, dtype=self.dtype_policy
-        )
+        self.dynamics_network = argument_value("dynamics_network", dynamics_network)
+        sizes = self.event_size, self.vector_size
+        if dynamics_network is None:
+            self.dynamics = Dynamics(*sizes, self.hidden_units, activation, seed, dtype=self.dtype_policy)
+        else:
+            self.dynamics = OwnDynamics(dynamics_network, *sizes)
 
     # Densities
 

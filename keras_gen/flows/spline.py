@@ -13,10 +13,11 @@ from keras_gen import checks
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import Coupling, RationalQuadratic
 from keras_gen.flows.maf import MAF
-from keras_gen.flows.networks import LULayer
+from keras_gen.flows.networks import LULayer, OwnConditioner
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import OwnNetwork, argument_value
 
 tfb = tfp.bijectors
 
@@ -106,6 +107,9 @@ class NeuralSplineFlow(FlowModel):
         num_bins: K.
         bound: B, in standard deviations of the data if the model was adapted.
         activation: activation of the networks.
+        conditioner_network: a layer or a model of Keras in place of the residual blocks, from the kept entries, with
+            the condition's vector behind them, to a vector; a dense layer follows. Each coupling gets a new one like
+            it.
         **kwargs: as in `FlowModel`.
     """
 
@@ -119,6 +123,7 @@ class NeuralSplineFlow(FlowModel):
         num_bins: int = 8,
         bound: float = 3.0,
         activation="relu",
+        conditioner_network: OwnNetwork | None = None,
         **kwargs,
     ):
         super().__init__(event_shape, **kwargs)
@@ -129,25 +134,22 @@ class NeuralSplineFlow(FlowModel):
         self.num_bins, self.bound = checked_spline(num_bins, bound)
         self.activation = activation
 
+        self.conditioner_network = argument_value("conditioner_network", conditioner_network)
+
         self.num_kept = self.event_size // 2
-        num_parameters = (self.event_size - self.num_kept) * (3 * self.num_bins - 1)
         self.linear_layers = [LULinear(self.event_size, (self.seed, index, 1)) for index in range(self.num_layers)]
-        self.networks = [
-            ResidualNetwork(
-                self.num_kept + self.vector_size,
-                num_parameters,
-                self.units,
-                self.num_blocks,
-                activation,
-                seed=(self.seed, index),
-                dtype=self.dtype_policy,
-            )
-            for index in range(self.num_layers)
-        ]
+        self.networks = [self.make_network((self.seed, index)) for index in range(self.num_layers)]
+
+    def make_network(self, seed: tuple[int, ...]) -> keras.layers.Layer:
+        """Returns a new network of a coupling."""
+        sizes = self.num_kept + self.vector_size, (self.event_size - self.num_kept) * (3 * self.num_bins - 1)
+        if self.conditioner_network is not None:
+            return OwnConditioner(self.conditioner_network, *sizes, seed, dtype=self.dtype_policy)
+        return ResidualNetwork(*sizes, self.units, self.num_blocks, self.activation, seed=seed, dtype=self.dtype_policy)
 
     # Densities
 
-    def coupling(self, network: ResidualNetwork, condition: tf.Tensor | None) -> tfb.Bijector:
+    def coupling(self, network: keras.layers.Layer, condition: tf.Tensor | None) -> tfb.Bijector:
         """Returns one coupling, from data to noise."""
 
         def splines(kept):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
-from keras_gen.core import DensityModel, EpochSolver, Signature
+from keras_gen.core import DensityModel, DrawsAroundMeans, EpochSolver, Signature
 from keras_gen.core.inputs import first_epoch
 from keras_gen.spaces import missing_entries
 
@@ -83,7 +83,7 @@ class StartsFromData:
         return np.random.default_rng([*np.asarray(seeds.as_pair(self.seed)).view(np.uint32), number])
 
 
-class MixtureModel(StartsFromData, EpochSolver, DensityModel):
+class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
     r"""A mixture, $p(x) = \sum_k π_k \, p_k(x)$, fitted by expectation maximisation (EM).
 
     An entry that is NaN is missing: a likelihood is that of the entries that are there. In an epoch, `fit` adds up for
@@ -107,6 +107,7 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
     - `implied_statistics()`: the statistics of one example that the parameters stand for,
     - `component_log_probs(x)`: what responsibilities follow from,
     - `generate_given(component, noise)`, `impute_given(...)`: examples of given components,
+    - `component_means`: the mean of each component, which `sample` gives with `mean=True`,
     - `start_vectors(x)`, `prepare_start(x, weights)`: what k-means sees, and parameters before the first M-step;
 
     densities, responsibilities, sampling and export follow.
@@ -204,6 +205,11 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
 
     def generate_given(self, component: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns examples of given components, of shape `(batch, *event_shape)`."""
+        raise NotImplementedError
+
+    @property
+    def component_means(self) -> tf.Tensor:
+        """The mean of each component, of shape `(num_components, *event_shape)`."""
         raise NotImplementedError
 
     def impute_given(self, x: tf.Tensor, component: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -390,10 +396,17 @@ class MixtureModel(StartsFromData, EpochSolver, DensityModel):
         below = tf.cast(uniform[:, tf.newaxis] >= tf.cumsum(tf.exp(log_probs), axis=-1), tf.int32)
         return tf.minimum(tf.reduce_sum(below, axis=-1), self.num_components - 1)
 
+    def drawn_components(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the component of each example that noise stands for, int32 of shape `(batch,)`."""
+        return self.chosen(noise["component"], tf.convert_to_tensor(self.log_proportions)[tf.newaxis])
+
     def generate(self, noise, condition=None):
         self.validated_condition(condition)
-        component = self.chosen(noise["component"], tf.convert_to_tensor(self.log_proportions)[tf.newaxis])
-        return self.generate_given(component, noise)
+        return self.generate_given(self.drawn_components(noise), noise)
+
+    def drawn_means(self, noise, condition):
+        """The means of drawn components."""
+        return tf.gather(self.component_means, self.drawn_components(noise))
 
     def impute(self, x, mask=None, *, seed=None) -> tf.Tensor:
         """Draws missing entries from their exact conditional distribution given the others.

@@ -146,6 +146,12 @@ class CategoricalMixture(MixtureModel):
         levels = tf.reduce_sum(tf.cast(uniform >= cumulative, tf.float32), axis=-1)
         return tf.reshape(tf.minimum(levels, self.levels - 1.0), (-1, *self.event_shape))
 
+    @property
+    def component_means(self):
+        """The mean levels of each component."""
+        means = tf.linalg.matvec(tf.exp(self.log_probs), tf.range(self.levels, dtype=tf.float32))
+        return tf.reshape(means, (-1, *self.event_shape))
+
     def impute_given(self, x, component, noise):
         """Within a component, entries are independent."""
         return self.generate_given(component, noise)

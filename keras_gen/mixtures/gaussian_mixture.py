@@ -91,8 +91,12 @@ class GaussianMixture(MixtureModel):
     @property
     def means(self) -> tf.Tensor:
         """μ, of shape `(num_components, entries)`."""
-        shape = (self.num_components, *self.event_shape)
-        return tf.reshape(self.outward(tf.reshape(self.unit_means, shape)), self.unit_means.shape)
+        return tf.reshape(self.component_means, self.unit_means.shape)
+
+    @property
+    def component_means(self):
+        """μ, of the shape of examples."""
+        return self.outward(tf.reshape(self.unit_means, (self.num_components, *self.event_shape)))
 
     @property
     def covariances(self) -> tf.Tensor:

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks
-from keras_gen.core import DensityModel, EpochSolver
+from keras_gen.core import DensityModel, DrawsAroundMeans, EpochSolver
 from keras_gen.mixtures.base import StartsFromData
 
 tfd = tfp.distributions
@@ -21,7 +21,7 @@ tfd = tfp.distributions
 POINTS_AT_ONCE = 1000
 
 
-class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
+class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
     r"""A kernel density, $p(x) = \frac{1}{n} \sum_j N(x; y_j, σ^2 I)$ with points y_j of the data.
 
     The first `fit` keeps the points. The width σ is the one for which examples are most likely, found by EM: an epoch
@@ -207,9 +207,17 @@ class ParzenWindow(StartsFromData, EpochSolver, DensityModel):
         """A uniform number, which chooses a point, and a standard normal number for each entry."""
         return {"point": tfd.Uniform(), "normal": tfd.Sample(tfd.Normal(0.0, 1.0), self.event_shape)}
 
-    def generate(self, noise, condition=None):
-        self.validated_condition(condition)
+    def drawn_points(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the points that noise stands for, of shape `(batch, *event_shape)` and in the unit of the model."""
         index = tf.cast(tf.floor(noise["point"] * self.num_kept), tf.int32)
         index = tf.minimum(index, tf.cast(self.num_kept, tf.int32) - 1)
         points = tf.gather(tf.reshape(self.points, (-1, self.event_size)), index) + self.centre
-        return self.outward(tf.reshape(points, (-1, *self.event_shape)) + self.width * noise["normal"])
+        return tf.reshape(points, (-1, *self.event_shape))
+
+    def generate(self, noise, condition=None):
+        self.validated_condition(condition)
+        return self.outward(self.drawn_points(noise) + self.width * noise["normal"])
+
+    def drawn_means(self, noise, condition):
+        """The points themselves: examples of the training data."""
+        return self.outward(self.drawn_points(noise))

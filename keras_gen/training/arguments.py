@@ -126,12 +126,8 @@ class CaptionedImages(Dataset):
         """
         from keras_gen import data
 
-        if self.captions is not None:
-            splits = data.load_captioned(self.dataset, self.captions, image_size=self.image_size, **arguments)
-        else:
-            digits = data.load(self.dataset, labels=True, image_size=self.image_size, **arguments)
-            held_out = self.held_out
-            splits = data.captioned(digits, placed=self.placed, held_out=held_out, seed=arguments.get("seed", 0))
+        how = {"placed": self.placed, "held_out": self.held_out, "image_size": self.image_size}
+        splits = data.load_captions(self.dataset, self.captions, **how, **arguments)
         return splits.in_epochs_of(self.steps_per_epoch)
 
 

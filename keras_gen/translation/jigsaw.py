@@ -17,6 +17,7 @@ from keras_gen.core import EventModel, Signature
 from keras_gen.layers.convolution import convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
+from keras_gen.networks import KerasNetwork, OwnNetwork, argument_value
 from keras_gen.spaces import levels_or_reals
 
 tfd = tfp.distributions
@@ -102,6 +103,7 @@ class PieceNetwork(keras.layers.Layer):
         pieces_shape: number, height, width and channels of the pieces.
         filters: channels of each convolution of 3×3; all but the first halve the piece.
         hidden_units: features of a piece, and width of the layer that sees the mean, too.
+        encoder: network of one's own in place of the convolutions, from a piece to features; None for these.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -112,6 +114,7 @@ class PieceNetwork(keras.layers.Layer):
         *,
         filters: tuple[int, ...],
         hidden_units: int,
+        encoder: OwnNetwork | None = None,
         seed: tuple[int, ...],
         **kwargs,
     ):
@@ -119,15 +122,20 @@ class PieceNetwork(keras.layers.Layer):
         self.num_pieces, *sides, channels = pieces_shape
         initializers = (glorot((*seed, index)) for index in itertools.count())
         policy = self.dtype_policy
-        self.convolutions = [
-            convolution(*pair, 3, 1 if index == 0 else 2, next(initializers), policy)
-            for index, pair in enumerate(itertools.pairwise((channels, *filters)))
-        ]
-        for _ in filters[1:]:
-            sides = [math.ceil(side / 2) for side in sides]
-        self.num_features = math.prod(sides) * filters[-1]
-        self.features = dense(self.num_features, hidden_units, next(initializers), policy)
-        self.hidden = dense(2 * hidden_units, hidden_units, next(initializers), policy)
+        self.encoder, num_features = None, hidden_units
+        if encoder is not None:
+            self.encoder = KerasNetwork("encoder_network", encoder, [pieces_shape[1:]], [(None,)])
+            (num_features,) = self.encoder.event_shape
+        else:
+            self.convolutions = [
+                convolution(*pair, 3, 1 if index == 0 else 2, next(initializers), policy)
+                for index, pair in enumerate(itertools.pairwise((channels, *filters)))
+            ]
+            for _ in filters[1:]:
+                sides = [math.ceil(side / 2) for side in sides]
+            self.num_outputs = math.prod(sides) * filters[-1]
+            self.features = dense(self.num_outputs, hidden_units, next(initializers), policy)
+        self.hidden = dense(2 * num_features, hidden_units, next(initializers), policy)
         self.output_layer = dense(hidden_units, self.num_pieces, next(initializers), policy)
         self.built = True
 
@@ -137,13 +145,19 @@ class PieceNetwork(keras.layers.Layer):
         Args:
             pieces: scaled pieces of shape `(batch, *pieces_shape)`.
         """
-        h = tf.cast(tf.reshape(pieces, (-1, *pieces.shape[2:])), self.compute_dtype)
-        for layer in self.convolutions:
-            h = tf.nn.relu(layer(h))
-        h = tf.nn.relu(self.features(tf.reshape(h, (-1, self.num_features))))
+        h = self.encoded(tf.reshape(pieces, (-1, *pieces.shape[2:])))
         h = tf.reshape(h, (-1, self.num_pieces, h.shape[-1]))
         mean = tf.reduce_mean(h, axis=1, keepdims=True)
         return self.output_layer(tf.nn.relu(self.hidden(tf.concat([h, tf.zeros_like(h) + mean], axis=-1))))
+
+    def encoded(self, pieces: tf.Tensor) -> tf.Tensor:
+        """Returns features of shape `(num, num_features)` of pieces of shape `(num, height, width, channels)`."""
+        if self.encoder is not None:
+            return tf.cast(self.encoder(pieces), self.compute_dtype)
+        h = tf.cast(pieces, self.compute_dtype)
+        for layer in self.convolutions:
+            h = tf.nn.relu(layer(h))
+        return tf.nn.relu(self.features(tf.reshape(h, (-1, self.num_outputs))))
 
 
 class Jigsaw(EventModel):
@@ -180,7 +194,9 @@ class Jigsaw(EventModel):
         levels: number of levels of an entry; None for real numbers.
         grid: rows and columns of pieces; the sides of an image are multiples of them.
         filters: channels of each convolution of the network.
-        hidden_units: features of a piece.
+        hidden_units: features of a piece, and width of the layer that sees the mean of all pieces, too.
+        encoder_network: a layer or a model of Keras in place of the convolutions, from a scaled piece to a vector of
+            features.
         temperature: τ.
         noise_scale: factor of the Gumbel noise ε in training; 0 for none.
         num_sinkhorn_steps: how often the rows and columns of the matrix are normalized.
@@ -202,6 +218,7 @@ class Jigsaw(EventModel):
         grid: tuple[int, int] = (3, 3),
         filters: tuple[int, ...] = (32, 64),
         hidden_units: int = 128,
+        encoder_network: OwnNetwork | None = None,
         temperature: float = 1.0,
         noise_scale: float = 1.0,
         num_sinkhorn_steps: int = 20,
@@ -213,6 +230,7 @@ class Jigsaw(EventModel):
         self.pieces_shape = pieces_shape(self.event_shape, self.grid)
         self.filters = checks.positive_ints("filters", filters)
         self.hidden_units = checks.positive_int("hidden_units", hidden_units)
+        self.encoder_network = argument_value("encoder_network", encoder_network)
         self.temperature = checks.positive("temperature", temperature)
         self.noise_scale = checks.not_negative("noise_scale", noise_scale)
         self.num_sinkhorn_steps = checks.positive_int("num_sinkhorn_steps", num_sinkhorn_steps)
@@ -220,6 +238,7 @@ class Jigsaw(EventModel):
             self.pieces_shape,
             filters=self.filters,
             hidden_units=self.hidden_units,
+            encoder=encoder_network,
             seed=(seed, 0),
             dtype=self.dtype_policy,
             name="network",

@@ -21,6 +21,7 @@ from keras_gen.data.parts import part_spaces, parts_shape, puzzles
 from keras_gen.layers import BatchNormalization
 from keras_gen.layers.convolution import Conv2DTranspose, convolution
 from keras_gen.layers.dense import dense
+from keras_gen.networks import KerasNetwork, OwnNetwork, argument_value
 from keras_gen.spaces import Interval, Levels, levels_or_reals
 
 tfd = tfp.distributions
@@ -243,6 +244,7 @@ class PuzzleGAN(TwoPlayer, Model):
         latent_size: length of the noise z, whose entries are uniform from -1 to 1.
         filters: channels of each strided layer of each network, from the image inwards. None takes 64, 128, 256, …, as
             many as bring both sides down to 4.
+        discriminator_network: a layer or a model of Keras in place of D, from scaled images to a logit.
         l1_weights: λ at first and at last.
         decay_steps: steps of G until λ has its last value.
         discriminator_steps: steps of D, each with a batch of its own, for each step of G.
@@ -266,6 +268,7 @@ class PuzzleGAN(TwoPlayer, Model):
         code_size: int = 128,
         latent_size: int = 128,
         filters: tuple[int, ...] | None = None,
+        discriminator_network: OwnNetwork | None = None,
         l1_weights: tuple[float, float] = (0.64, 0.0064),
         decay_steps: int = 80_000,
         discriminator_steps: int = 2,
@@ -283,6 +286,7 @@ class PuzzleGAN(TwoPlayer, Model):
         self.latent_size = checks.positive_int("latent_size", latent_size)
         self.filters = None if filters is None else tuple(filters)
         channels, _ = strided_sizes(self.event_shape, self.filters)
+        self.discriminator_network = argument_value("discriminator_network", discriminator_network)
         self.l1_weights = tuple(checks.positive("l1_weights", weight) for weight in l1_weights)
         if len(self.l1_weights) != 2:
             raise ValueError(f"`l1_weights` must be two numbers, the first and the last, received {l1_weights}.")
@@ -292,9 +296,14 @@ class PuzzleGAN(TwoPlayer, Model):
         self.generator = PuzzleGenerator(
             self.event_shape, self.code_size, self.latent_size, seed=(seed, 0), name="generator", **options
         )
-        self.discriminator = ConvolutionalDiscriminator(
-            self.event_shape, 0, seed=(seed, 1), name="discriminator", **options
-        )
+        if discriminator_network is None:
+            self.discriminator = ConvolutionalDiscriminator(
+                self.event_shape, 0, seed=(seed, 1), name="discriminator", **options
+            )
+        else:
+            self.discriminator = KerasNetwork(
+                "discriminator_network", discriminator_network, [self.event_shape], [(1,), ()], linear=True
+            )
 
     @property
     def spaces(self):

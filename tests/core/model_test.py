@@ -66,6 +66,18 @@ def test_a_configuration_holds_all_arguments_also_those_that_were_passed_on(make
     np.testing.assert_array_equal(copy.table, model.table)
 
 
+def test_an_argument_that_a_model_lacks_gets_one_sentence():
+    with pytest.raises(ValueError, match=r"^`gama` is no argument of TwiceWeighted; did you mean gamma\?$"):
+        TwiceWeighted((3,), gama=2.0)
+    known = "delta, event_shape, gamma, .*seed, .*standardize, name, dtype"
+    with pytest.raises(ValueError, match=rf"^`zzz` is no argument of TwiceWeighted; it takes {known}\.$"):
+        TwiceWeighted((3,), zzz=2.0)
+    with pytest.raises(
+        ValueError, match=r"^`net` must not be given: Bits takes no network of one's own; received <Dense"
+    ):
+        Bits((3,), net=keras.layers.Dense(3))
+
+
 def test_a_users_model_comes_back_from_a_file_with_its_arguments(tmp_path):
     model = compiled(TwiceWeighted((3,), delta=0.5, gamma=2.0, num_classes=4, seed=5))
     model.save(tmp_path / "model.keras")

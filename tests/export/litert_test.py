@@ -12,9 +12,11 @@ from contracts import randomise
 from keras_gen import export
 from keras_gen.adversarial import GAN
 from keras_gen.autoregressive import MADE
+from keras_gen.energy import DBM
 from keras_gen.export import agreement, conversion, converter, flatbuffer
 from keras_gen.export.agreement import Tolerance, compare
 from keras_gen.flows import NICE
+from keras_gen.latent import VQVAE
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +309,44 @@ def test_rounded_levels_of_a_model_with_a_bound_are_judged_by_their_distance(dra
     assert agrees(flow, draws, diverged, tolerance)
     diverged.flat[60:90] = 1 - diverged.flat[60:90]
     assert not agrees(flow, draws, diverged, tolerance)
+
+
+def test_rounded_whole_codes_are_judged_by_how_many_are_others():
+    """What follows from them is judged by its mean difference: one other code changes a part of an image by far."""
+    vq_vae = VQVAE((8, 8, 1), 16, code_size=2, filters=(4,), prior={"filters": 2, "num_layers": 1})
+    tolerance = Tolerance(relative=0.01, levels=0.02, codes=0.1)
+
+    def judged(signature, output, expected, changed, by):
+        actual = expected.copy()
+        actual.flat[:changed] += by
+        return compare(vq_vae, signature, output, expected, actual, tolerance)
+
+    codes, x = np.zeros((5, 4, 4)), np.ones((5, 8, 8, 1))
+    assert judged("encode", "codes", codes, 8, 15).holds
+    assert judged("encode", "codes", codes, 8, 15).value == 0.1
+    assert not judged("encode", "codes", codes, 9, 1).holds
+    assert judged("reconstruct", "x", x, 6, 1.0).holds
+    assert not judged("reconstruct", "x", x, 7, 1.0).holds
+    # Decoding makes no codes.
+    assert not judged("decode", "x", x, 1, 0.02).holds
+
+
+def test_bits_of_chains_are_judged_by_their_share():
+    machine = DBM((3, 3), (20, 4))
+    state = np.random.default_rng(0).integers(0, 2, (10, 20)).astype(np.float64)
+    flipped = np.array(state)
+    flipped.flat[:10] = 1 - flipped.flat[:10]
+
+    def holds(actual, tolerance):
+        return compare(machine, "gibbs", "state", state, actual, tolerance).holds
+
+    assert holds(flipped, Tolerance(relative=0.01, levels=0.05, codes=0.1))
+    assert not holds(flipped, Tolerance(relative=0.01, levels=0.04, codes=0.1))
+    assert not holds(state + 0.5, Tolerance(relative=1.0, levels=1.0, codes=1.0))
+    # Of ten chains, one may go another way in float32.
+    assert holds(flipped, agreement.FLOAT32)
+    flipped.flat[-1] = 1 - flipped.flat[-1]
+    assert not holds(flipped, agreement.FLOAT32)
 
 
 def test_an_output_of_another_shape(model, draws):

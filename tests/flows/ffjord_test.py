@@ -58,9 +58,19 @@ def linear_flow(matrix, num_steps=20):
     return model
 
 
-def test_a_linear_field_moves_points_by_the_exponential_of_its_matrix():
+def own_linear_flow(matrix, trace="exact"):
+    """Returns a flow of the same field, which a layer of Keras computes."""
+    layer = keras.layers.Dense(2, use_bias=False)
+    model = ContinuousFlow((2,), num_steps=20, trace=trace, dynamics_network=layer)
+    # The time makes no difference.
+    layer.kernel.assign(np.concatenate([np.transpose(matrix), np.zeros((1, 2))]))
+    return model
+
+
+@pytest.mark.parametrize("make", [linear_flow, own_linear_flow])
+def test_a_linear_field_moves_points_by_the_exponential_of_its_matrix(make):
     matrix = np.array([[0.3, -0.8], [0.5, -0.4]])
-    model = linear_flow(matrix)
+    model = make(matrix)
     z = np.random.default_rng(0).standard_normal((6, 2)).astype(np.float32)
     np.testing.assert_allclose(model.decode(z), z @ linalg.expm(matrix).T, rtol=1e-3, atol=1e-3)
     # ∫ Tr dt = Tr(matrix), whatever z.
@@ -131,6 +141,18 @@ def test_the_mean_of_estimates_is_the_trace():
     np.testing.assert_allclose(log_prob(5, training=False), exact, rtol=1e-5)
 
 
+def test_estimates_of_a_layer_of_ones_own_are_of_the_trace_of_its_jacobian():
+    """Of a linear field, the estimate along ε is εᵀ A ε at all times and points."""
+    matrix = np.array([[0.3, -0.8], [0.5, -0.4]])
+    model = own_linear_flow(matrix, "hutchinson")
+    x = np.random.default_rng(0).standard_normal((8, 2)).astype(np.float32)
+    step = Step(seeds.as_pair(5), training=True)
+    epsilon = model.directions(8, step)[:, 0].numpy()
+    expected = model.base_distribution().log_prob(model.encode(x)) - np.einsum("bi,ij,bj->b", epsilon, matrix, epsilon)
+    assert len(set(np.round(np.einsum("bi,ij,bj->b", epsilon, matrix, epsilon), 3))) == 2
+    np.testing.assert_allclose(-model.loss_terms({"x": x}, step)["loss"], expected, atol=1e-4)
+
+
 def test_near_the_identity_at_the_start():
     x = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
     z = ContinuousFlow((4,)).encode(x).numpy()
@@ -161,3 +183,18 @@ def test_learns_a_gaussian_up_to_its_entropy(trace):
 def test_wrong_arguments(changes, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         ContinuousFlow((2,), (4,), **changes)
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        (keras.layers.Dense(3, name="a"), "must map shape (batch, 3) to (batch, 2); received Dense 'a', which gives"),
+        (
+            keras.Sequential([keras.layers.Dense(2), keras.layers.Dropout(0.5, name="drop")], name="b"),
+            "must have no layer that is another in training, as dropout and 'drop' are; received Sequential 'b'.",
+        ),
+    ],
+)
+def test_a_wrong_layer_as_the_field(layer, sentence):
+    with pytest.raises(ValueError, match="^`dynamics_network` " + re.escape(sentence)):
+        ContinuousFlow((2,), dynamics_network=layer)

@@ -126,6 +126,18 @@ def test_densities_are_those_of_tensorflow_probability():
     np.testing.assert_allclose(model.means, np.exp(model.log_probs[..., 1]), rtol=1e-6)
 
 
+def test_mean_samples_are_the_mean_levels_of_drawn_components():
+    model = randomised(CategoricalMixture((2, 1), 3, 4))
+    masses = np.exp(model.log_probs.numpy().astype(np.float64))
+    expected = (masses @ np.arange(4.0)).reshape(3, 2, 1)[model.drawn_components(model.noise(20, 1)).numpy()]
+    np.testing.assert_allclose(model.sample(20, seed=1, mean=True), expected, rtol=1e-5)
+    assert len(np.unique(expected)) == 6
+    bits = randomised(BernoulliMixture((2, 2, 1), 3))
+    component = bits.drawn_components(bits.noise(4, 1)).numpy()
+    np.testing.assert_allclose(bits.sample(4, seed=1, mean=True), bits.means.numpy()[component], rtol=1e-6)
+    assert list(bits.preview({"x": np.zeros(4)}, seed=1)) == ["means", "draws"]
+
+
 @pytest.mark.parametrize("levels", [2, 3])
 def test_marginals_and_imputation_follow_the_exact_conditional(levels):
     model = randomised(CategoricalMixture((5,), 3, levels))

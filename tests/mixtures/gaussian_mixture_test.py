@@ -82,6 +82,17 @@ class TestContracts(ModelContract, ContinuousDensityContract):
         return made(2)
 
 
+def test_mean_samples_are_the_means_of_the_components_that_draws_are_of():
+    model = made(2, "spherical", name="mixture")
+    model.standardization.absorb(np.array([3.0, -1.0]), np.array([10.0, 0.1]))
+    drawn, means = (model.sample(50, seed=4, mean=mean).numpy() for mean in (False, True))
+    component = model.drawn_components(model.noise(50, 4)).numpy()
+    assert set(component) == {0, 1, 2}
+    np.testing.assert_array_equal(means, model.means.numpy()[component])
+    scales = np.sqrt(np.einsum("kii->ki", model.covariances.numpy()))[component]
+    assert 0.7 < np.std((drawn - means) / scales) < 1.3
+
+
 @pytest.mark.parametrize("covariance", FORMS)
 def test_em_is_that_of_scikit_learn(covariance):
     data = clusters(500, 4)

@@ -53,6 +53,16 @@ class TestContracts(ModelContract, ContinuousDensityContract):
         return started(rows(30, 2), 0.5)
 
 
+def test_mean_samples_are_points_and_draws_lie_around_these():
+    points = rows(30, 2)
+    model = started(points, 0.3)
+    drawn, means = (model.sample(200, seed=4, mean=mean).numpy() for mean in (False, True))
+    distances = np.linalg.norm(means[:, np.newaxis] - points, axis=-1)
+    assert distances.min(axis=1).max() < 1e-5
+    assert len(set(distances.argmin(axis=1))) > 20
+    np.testing.assert_allclose(np.std(drawn - means), 0.3, rtol=0.1)
+
+
 def test_densities_are_those_of_scikit_learn():
     """With points in several chunks, the last of which is not full."""
     points, x = rows(2500, 3), rows(40, 3, seed=1)

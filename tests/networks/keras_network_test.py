@@ -13,13 +13,15 @@ from contracts.replicas import two_replicas
 from keras import layers
 
 import keras_gen
-from keras_gen import adversarial, energy, flows, latent, seeds, translation
+from keras_gen import adversarial, autoregressive, energy, flows, latent, seeds, translation
 from keras_gen.core import Step
 from keras_gen.networks import KerasNetwork
 
 
 @pytest.fixture(autouse=True)
 def functions_run_eagerly():
+    # Layers without a seed have the same weights in every run.
+    keras.utils.set_random_seed(2)
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -151,8 +153,18 @@ MAKERS = {
     "StarGAN": lambda: translation.StarGAN(
         (8, 8, 1), 2, levels=9, filters=2, discriminator_steps=1, generator_network=layers.Conv2D(1, 3, padding="same")
     ),
+    "PuzzleGAN": lambda: translation.PuzzleGAN(
+        (8, 8, 1), 9, filters=(2,), code_size=3, latent_size=2, discriminator_network=dense(5, 1)
+    ),
+    "Jigsaw": lambda: translation.Jigsaw(SHAPE, 9, grid=(2, 2), hidden_units=3, encoder_network=dense(4, 3)),
     "RealNVP": lambda: flows.RealNVP((5,), 2, conditioner_network=dense(4, 3, activation="relu")),
     "NICE": lambda: flows.NICE((5,), 2, conditioner_network=layers.Dense(4, "tanh"), num_classes=2),
+    "NeuralSplineFlow": lambda: flows.NeuralSplineFlow(
+        (5,), 2, num_bins=3, num_classes=2, conditioner_network=dense(4, 3)
+    ),
+    "ContinuousFlow": lambda: flows.ContinuousFlow(
+        (3,), num_steps=2, num_classes=2, trace="hutchinson", dynamics_network=joined(4, 3, shapes=[(4,), (2,)])
+    ),
     "Glow": lambda: flows.Glow(SHAPE, 9, num_steps=1, conditioner_network=layers.Conv2D(3, 3, padding="same")),
     "MultiScaleRealNVP": lambda: flows.MultiScaleRealNVP(
         SHAPE, 9, num_classes=2, batch_normalization=True, conditioner_network=Painted(3)
@@ -221,6 +233,36 @@ def test_a_flow_with_networks_of_ones_own_is_a_flow(make):
     np.testing.assert_allclose(model.log_prob(x, condition), expected, atol=1e-3)
     # The condition and the features reach every coupling.
     assert np.all(np.abs(model.encode(x, [1, 0, 1, 0]) - z).max(axis=(1, 2, 3)) > 1e-3)
+
+
+FLOWS = {
+    "ContinuousFlow": lambda: flows.ContinuousFlow(
+        (3,), num_steps=6, num_classes=2, dynamics_network=joined(5, 3, shapes=[(4,), (2,)])
+    ),
+    "NeuralSplineFlow": lambda: flows.NeuralSplineFlow((3,), 2, num_classes=2, conditioner_network=dense(5, 4)),
+}
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_densities_of_vectors_count_the_jacobian_of_networks_of_ones_own(name):
+    model, condition = randomise(FLOWS[name]()), [0, 1, 0, 1]
+    x = model.sample(4, condition=condition, seed=1)
+    z = model.encode(x, condition)
+    np.testing.assert_allclose(model.decode(tf.identity(z), condition), x, atol=1e-4)
+    determinants = log_determinant(lambda x: model.encode(x, condition), x)
+    assert np.abs(determinants).min() > 1e-2
+    expected = model.base_distribution().log_prob(z) + determinants
+    np.testing.assert_allclose(model.log_prob(x, condition), expected, atol=1e-3)
+    assert np.all(np.abs(model.encode(x, [1, 0, 1, 0]) - z).max(axis=1) > 1e-3)
+
+
+def test_pieces_in_another_order_get_the_same_rows_from_an_encoder_of_ones_own():
+    model = randomise(translation.Jigsaw(SHAPE, 9, grid=(2, 2), hidden_units=3, encoder_network=dense(4, 3)))
+    pieces = model.pieces_space.examples(2, (0, 0))
+    order = [2, 0, 3, 1]
+    logits = model.logits(pieces).numpy()
+    np.testing.assert_allclose(model.logits(np.asarray(pieces)[:, order]), logits[:, order], rtol=1e-5, atol=1e-6)
+    assert np.ptp(logits, axis=1).min() > 1e-3
 
 
 def test_weights_of_a_trained_network_are_taken_over_and_stay_frozen(tmp_path):
@@ -452,6 +494,26 @@ SIGMOID = keras.Sequential([layers.Dense(4), layers.Activation("sigmoid")])
             lambda: adversarial.ProgressiveGAN((4, 4, 1), base_filters=4, generator_network=dense(16)),
             ValueError,
             "`generator_network` must not be given: ProgressiveGAN has networks of its own",
+        ),
+        (
+            lambda: autoregressive.MADE((4,), network=layers.Dense(3)),
+            ValueError,
+            "`network` must not be given: MADE takes no network of one's own; received <Dense",
+        ),
+        (
+            lambda: flows.MAF((4,), conditioner_network=layers.Dense(3)),
+            ValueError,
+            "`conditioner_network` must not be given: MAF takes no network of one's own; received <Dense",
+        ),
+        (
+            lambda: translation.PuzzleGAN((8, 8, 1), generator_network=layers.Dense(3)),
+            ValueError,
+            "`generator_network` must not be given: PuzzleGAN takes networks of one's own as discriminator_network; re",
+        ),
+        (
+            lambda: translation.Jigsaw((8, 8, 1), grid=(2, 2), encoder_network=layers.Dense(3)),
+            ValueError,
+            r"`encoder_network` must map shape \(batch, 4, 4, 1\) to \(batch, any\); received Dense",
         ),
         (
             lambda: latent.ClusteringAAE((4,), discriminator_network=dense(1)),
