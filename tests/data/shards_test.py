@@ -326,6 +326,7 @@ def test_sounds_of_another_rate_are_resampled(tmp_path):
         (example(audio=[], sample_rate=8000), "must hold values in the int64_list 'audio'; it holds 0 in a float_list"),
         (example(audio=[0.5], sample_rate=8000), "in the int64_list 'audio'; it holds 1 in a float_list"),
     ],
+    ids=lambda value: "record" if isinstance(value, bytes) else None,
 )
 def test_a_record_of_another_sound_is_named(wrong, sentence, tmp_path):
     write(tmp_path / "x.tfrecord", [*[example(audio=SOUNDS[0], sample_rate=8000)] * 3, wrong])
