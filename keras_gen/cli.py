@@ -356,19 +356,20 @@ def evaluate(
     arguments, reading = arguments_of_run(folder)
     load_tensorflow()
 
-    from keras_gen import data, evaluation, spaces
+    from keras_gen import data, evaluation
     from keras_gen.core import saving
+    from keras_gen.data.captioned_folders import load_conditioned
 
     model = model_of_run(folder, standardized=True)
     if model.likelihood_kind is None:
         raise lacking(folder, model, "has no likelihood to evaluate")
     if image_size is not None:
         reading["image_size"] = image_size
-    reading["batch_size"] = batch_size or arguments.get("batch_size", 100)
-    if isinstance(model.condition_space, spaces.Text):
-        splits = data.load_captions(dataset or arguments["dataset"], **reading).without_labels()
-    else:
-        splits = data.load(dataset or arguments["dataset"], labels=model.condition_space is not None, **reading)
+    reading |= {
+        "batch_size": batch_size or arguments.get("batch_size", 100),
+        "labels": model.condition_space is not None,
+    }
+    splits = load_conditioned(dataset or arguments["dataset"], model.condition_space, **reading)
     if arguments.get("dequantize"):
         splits = data.dequantized(splits)
     if arguments.get("size"):

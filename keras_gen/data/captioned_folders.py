@@ -13,9 +13,9 @@ from keras_gen.data.columns import three_splits
 from keras_gen.data.loading import load
 from keras_gen.data.readers.folders import SPLIT_NAMES
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
-from keras_gen.data.splits import Source
+from keras_gen.data.splits import Source, Splits
 from keras_gen.files import local_copy
-from keras_gen.spaces import ClassLabel, Text
+from keras_gen.spaces import ClassLabel, Space, Text
 
 
 def load_captioned(
@@ -109,6 +109,24 @@ def load_captions(
         return load_captioned(name, captions, image_size=image_size, seed=seed, **arguments)
     digits = load(name, labels=True, image_size=image_size, seed=seed, **arguments)
     return captioned(digits, placed=placed, held_out=held_out, seed=seed)
+
+
+def load_conditioned(name: str | os.PathLike, condition_space: Space | None, *, labels: bool, **arguments) -> Splits:
+    """Loads a set with what a model is conditioned on: captions by `load_captions`, anything else by `load`.
+
+    Args:
+        name: as in these.
+        condition_space: what the model is conditioned on; None for nothing.
+        labels: whether labels are wanted, where these are no captions.
+        **arguments: further ones of these.
+
+    Raises:
+        FileNotFoundError: as these do.
+        ValueError: as these do.
+    """
+    if isinstance(condition_space, Text):
+        return load_captions(name, **arguments).without_labels()
+    return load(name, labels=labels, **arguments)
 
 
 def captions_file(folder: pathlib.Path, captions: str | os.PathLike) -> pathlib.Path:

@@ -12,8 +12,7 @@ import tensorflow as tf
 
 from keras_gen import checks
 from keras_gen.data import audio
-from keras_gen.data.captioned_folders import captions_file, captions_of, load_captions
-from keras_gen.data.loading import load
+from keras_gen.data.captioned_folders import captions_file, captions_of, load_conditioned
 from keras_gen.data.readers.arrays import npy_rows
 from keras_gen.data.readers.folders import files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, SKIP_HINT, ImageFiles, header_of, unreadable
@@ -252,11 +251,8 @@ class NewExamples:
     def of_splits(self, names: tuple[str, ...] | None = None, most: int | None = None) -> Iterator[Part]:
         """Yields the examples of a set that `data.load`, or for captions `load_captions`, knows, split by split."""
         length = {"audio_length": self.space.shape[0]} if isinstance(self.space, Sound) else {}
-        arguments = {**self.reading, **length, "batch_size": self.rows_at_once}
-        if isinstance(self.condition_space, Text):
-            splits = load_captions(self.name, **arguments).without_labels()
-        else:
-            splits = load(self.name, **{**arguments, "labels": self.needs_labels})
+        arguments = {**self.reading, **length, "batch_size": self.rows_at_once, "labels": self.needs_labels}
+        splits = load_conditioned(self.name, self.condition_space, **arguments)
         self.check_kind(splits)
         names = names or tuple(splits.sources)
         sizes = [splits.size(name) for name in names]

@@ -43,25 +43,23 @@ def with_rows(operation: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.T
     return operation(tf.ensure_shape(tf.pad(x, added), (None, *x.shape[1:])))[:num]
 
 
-def in_one_column(x: tf.Tensor, size: int, stride: int, padding: str) -> bool:
-    """Returns whether a convolution in bfloat16 has a stride and a single column of results.
+def computed(
+    operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], x: tf.Tensor, kernel: tf.Tensor, stride: int
+) -> tf.Tensor:
+    """Computes a convolution, or a transposed one; in float32 where bfloat16 is wrong.
 
-    On CPUs, where TensorFlow uses oneDNN, such results and their gradients are arbitrary memory.
+    On CPUs, where TensorFlow uses oneDNN, results and gradients in bfloat16 are arbitrary memory if there is a stride
+    and the smaller side has a single column.
 
     Args:
+        operation: function of maps and a kernel, of any precision.
         x: maps of shape `(batch, ..., width, channels)`.
-        size: width of the kernel.
+        kernel: the kernel.
         stride: its step from column to column.
-        padding: "same" or "valid".
     """
-    width = x.shape[-2]
-    if x.dtype != tf.bfloat16 or stride == 1 or width is None:
-        return False
-    return width <= stride if padding.lower() == "same" else width < size + stride
-
-
-def in_float32(operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Computes a convolution in float32, and returns it in the precision of its input."""
+    y = operation(x, kernel)
+    if x.dtype != tf.bfloat16 or stride == 1 or 1 not in (x.shape[-2], y.shape[-2]):
+        return y
     return tf.cast(operation(tf.cast(x, tf.float32), tf.cast(kernel, tf.float32)), x.dtype)
 
 
@@ -71,9 +69,8 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int | tuple[int, int], paddi
     def operation(x, kernel):
         return tf.nn.conv2d(x, kernel, stride, padding)
 
-    stride_of_columns = stride if isinstance(stride, int) else stride[-1]
-    wrong = in_one_column(x, kernel.shape[1], stride_of_columns, padding)
-    return with_rows(lambda x: in_float32(operation, x, kernel) if wrong else operation(x, kernel), x)
+    step = stride if isinstance(stride, int) else stride[-1]
+    return with_rows(lambda x: computed(operation, x, kernel, step), x)
 
 
 def doubled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -84,25 +81,17 @@ def doubled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         shape = (tf.shape(x)[0], 2 * height, 2 * width, kernel.shape[2])
         return tf.nn.conv2d_transpose(x, kernel, shape, 2, "SAME")  # noqa: TID251
 
-    # The gradient is a convolution with the columns of x.
-    wrong = x.dtype == tf.bfloat16 and width == 1
-    return with_rows(lambda x: in_float32(operation, x, kernel) if wrong else operation(x, kernel), x)
+    return with_rows(lambda x: computed(operation, x, kernel, 2), x)
 
 
 def convolve(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
     """Returns what a convolution of Keras computes, in bfloat16 too; its bias learns as in `add_bias`."""
     if isinstance(layer, TRANSPOSED):
         options = {name: getattr(layer, name) for name in ("padding", "output_padding", "dilation_rate", "data_format")}
-
-        def operation(x, kernel):
-            return keras.ops.conv_transpose(x, kernel, strides=list(layer.strides), **options)
-
-        wrong = x.dtype == tf.bfloat16 and layer.strides[-1] > 1 and x.shape[-2] == 1
+        operation = functools.partial(keras.ops.conv_transpose, strides=list(layer.strides), **options)
     else:
         operation = layer.convolution_op
-        wrong = in_one_column(x, layer.kernel_size[-1], layer.strides[-1], layer.padding)
-    kernel = tf.convert_to_tensor(layer.kernel)
-    return completed(layer, in_float32(operation, x, kernel) if wrong else operation(x, kernel))
+    return completed(layer, computed(operation, x, tf.convert_to_tensor(layer.kernel), layer.strides[-1]))
 
 
 def call_convolution(layer: keras.layers.Layer, call: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
