@@ -169,7 +169,10 @@ def test_wrong_labels_get_a_sentence(tmp_path, labels, sentence):
         ),
         ({"audio_length": 100}, "`audio_length` must be None: digits holds no sound; received 100"),
         ({"padding": "missing"}, "`padding` must be silence: digits holds no sound; received missing"),
-        ({"columns": "0:2"}, "`columns` must be None: digits is no table; received 0:2"),
+        (
+            {"columns": "0:2"},
+            "`columns` must be None: digits is no table and no shards of single numbers; received 0:2",
+        ),
         ({"labels": True}, "`labels` must be False: two_moons has none"),
     ],
 )
