@@ -6,8 +6,9 @@ Each signature of each model that ships runs in the page on inputs that are draw
 Python. Prints the largest difference of each. Then the page is used as by keyboard and screen reader: every control has
 a role and a name in the tree of accessibility, the tab key visits all of them in the order of the page, keys draw
 samples and move the flow, and what they did is said. At a phone's width nothing is wider than the screen;
-build/gallery-phone.png shows it. Ends with status 1 if a difference is above 1e-3 of its largest magnitude, or one of
-the rest is not so. Chromium and Node.js are those of the machine.
+build/gallery-phone.png shows it. At last the page says why it runs nothing: opened as a file, or without its runtime.
+Ends with status 1 if a difference is above 1e-3 of its largest magnitude, or one of the rest is not so. Chromium and
+Node.js are those of the machine.
 """
 
 import argparse
@@ -119,7 +120,7 @@ class Page:
 
 @contextlib.contextmanager
 def opened(chromium: str, address: str) -> Iterator[Page]:
-    """Yields a page of the built site."""
+    """Yields a page of the built site, at an address of its server or any other."""
     handler = functools.partial(Quiet, directory=str(SITE))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -137,7 +138,8 @@ def opened(chromium: str, address: str) -> Iterator[Page]:
         try:
             with os.fdopen(reader, "rb") as answers, os.fdopen(writer, "wb") as messages:
                 page = Page(answers, messages)
-                page.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/{address}")
+                whole = address if "://" in address else f"http://127.0.0.1:{server.server_port}/{address}"
+                page.call("Page.navigate", url=whole)
                 yield page
         finally:
             process.terminate()
@@ -219,11 +221,14 @@ def manners(chromium: str) -> Iterator[tuple[str, bool]]:
         page.press("Enter", 13, "\r")
         page.wait(f"{said} === 'Eight samples of nade-digits, seed 6.'")
         yield "the enter key draws samples", page.evaluate("location.search").find("seed=6") > 0
+        page.press("Enter", 13, "\r")
+        page.wait(f"{said} === 'Eight samples of nade-digits, seed 7.'")
+        yield "the same button draws other samples", page.evaluate("location.search").find("seed=7") > 0
         models = page.evaluate("[...document.getElementById('gallery-model').options].map(it => it.value)")
         for name in models:
             page.evaluate(f"document.getElementById('gallery-model').value = '{name}'")
             page.press("Enter", 13, "\r")
-            page.wait(f"{said} === 'Eight samples of {name}, seed 6.'")
+            page.wait(f"{said} === 'Eight samples of {name}, seed 7.'")
         yield f"all {len(models)} models draw", True
         page.evaluate("document.getElementById('gallery-way').focus()")
         page.press("ArrowRight", 39)
@@ -241,12 +246,28 @@ def manners(chromium: str) -> Iterator[tuple[str, bool]]:
         (ROOT / "build" / "gallery-phone.png").write_bytes(base64.b64decode(shot))
 
 
+def failures(chromium: str) -> Iterator[tuple[str, bool]]:
+    """Yields what the page says where it cannot run models, and whether it is so."""
+    status = "document.getElementById('gallery-status')?.textContent"
+    with opened(chromium, (SITE / "gallery.html").as_uri()) as page:
+        page.wait(f"{status}?.startsWith('A browser runs models only on a page that a server sent')")
+        yield "a page that was opened as a file says so", True
+    runtime = SITE / "gallery" / "litert"
+    hidden = runtime.rename(SITE / "gallery" / "litert-hidden")
+    try:
+        with opened(chromium, "gallery.html") as page:
+            page.wait(f"{status}?.startsWith('The runtime is missing')")
+            yield "a page without its runtime says so", True
+    finally:
+        hidden.rename(runtime)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     chromium = parser.parse_args().chromium
     wrong = 0
-    for check in (differences, manners):
+    for check in (differences, manners, failures):
         for line, is_right in check(chromium):
             print(line if is_right else f"{line}    WRONG", flush=True)
             wrong += not is_right

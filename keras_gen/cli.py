@@ -7,18 +7,19 @@ import ast
 import contextlib
 import hashlib
 import importlib
+import inspect
 import itertools
 import json
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Literal
 
 import tyro
 
 from keras_gen import checks, hub, shipped
-from keras_gen.console import load_tensorflow, plain_exit, tracked, without_debug
-from keras_gen.files import atomic_file, json_text, path_of
+from keras_gen.console import load_tensorflow, markdown_table, plain_exit, tracked, without_debug
+from keras_gen.files import atomic_file, check_exists, json_text, path_of
 
 #: Arguments of a run that say how data are read.
 READING = (
@@ -153,6 +154,7 @@ def sample(
     if output is None:
         output = pathlib.Path("samples.png" if num_samples <= MOST_IN_A_FILE else "samples")
     checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv", ""))
+    hub.model_file(folder)
     if output.suffix:
         refuse_existing(output, overwrite)
         if num_samples > MOST_IN_A_FILE:
@@ -219,7 +221,7 @@ def sample(
         elif output.suffix == ".wav":
             pictures.write_wav(path, x, space.sample_rate)
         else:
-            image = pictures.picture(space, x)
+            image = pictures.picture(space, x, names=data_of_run(folder).get("column_names", ()))
             if "mean" in model.sampling_options():
                 image = pictures.titled(image, "means" if options.get("mean") else "draws")
             image.save(path)
@@ -247,6 +249,8 @@ def translate(
         batch_size: images translated at once.
         overwrite: replace files that exist.
     """
+    hub.model_file(folder)
+    check_folder("input", input)
     load_tensorflow()
 
     import keras_gen
@@ -296,8 +300,10 @@ def complete(
         overwrite: replace the file if it exists.
     """
     checks.choice("output", output.suffix, (".png",))
-    refuse_existing(output, overwrite)
     checks.positive_int("num_images", num_images)
+    hub.model_file(folder)
+    check_folder("input", input)
+    refuse_existing(output, overwrite)
     load_tensorflow()
     import keras_gen
     from keras_gen import pictures
@@ -354,6 +360,7 @@ def evaluate(
         if value is not None:
             checks.positive_int(name, value)
     arguments, reading = arguments_of_run(folder)
+    check_exists(dataset or arguments["dataset"], "dataset")
     load_tensorflow()
 
     from keras_gen import data, evaluation
@@ -397,6 +404,7 @@ def score(
     label: int | None = None,
     captions: str | None = None,
     bad_files: Literal["refuse", "skip"] = "refuse",
+    bad_rows: Literal["refuse", "skip"] = "refuse",
     batch_size: int = 100,
     num_samples: int = 100,
     seed: int = 0,
@@ -405,8 +413,9 @@ def score(
     """Score new examples by a trained model: likelihood, energy and reconstruction error, whichever the model has.
 
     What the run did to its data (columns, size, bits, means and deviations) is done to the new ones. Each figure has a
-    percentile: the share of training examples whose figure is at most as large. Figures are in nats, likelihoods in the
-    data's units.
+    percentile, the share of training examples whose figure is at most as large: a likelihood of a low one is unusual,
+    as is an energy or an error of a high one. A row that lacks entries is ranked among the same entries of training
+    examples. Figures are in nats, likelihoods in the data's units.
 
     Args:
         folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
@@ -418,20 +427,25 @@ def score(
         captions: for a model of captions, the file of those of a folder of images, a path inside of it or any other; by
             default the one that the run has read, or captions.jsonl. Each caption of an image has a row.
         bad_files: name files that cannot be read in an error, or leave them out.
+        bad_rows: name the first row of a table that the model does not take in an error, or leave such rows out.
         batch_size: examples scored at once.
         num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
         seed: seed of these samples.
         overwrite: replace the file if it exists.
     """
     checks.choice("output", output.suffix, (".csv",))
-    refuse_existing(output, overwrite)
     checks.positive_int("batch_size", batch_size)
     checks.positive_int("num_samples", num_samples)
+    hub.model_file(folder)
+    check_exists(input, "input")
+    if reference is not None:
+        check_exists(reference, "reference")
+    refuse_existing(output, overwrite)
     load_tensorflow()
     import pandas as pd
 
     from keras_gen import data, evaluation
-    from keras_gen.evaluation.scores import training_scores
+    from keras_gen.evaluation.scores import NUM_TRAINING, training_scores
 
     model = model_of_run(folder)
     figures = list(evaluation.example_figures(model))
@@ -441,15 +455,9 @@ def score(
         raise ValueError(f"`folder` {folder} holds a run that does not tell its data's means and deviations.")
     described = data_of_run(folder)
 
-    def scored(examples: data.NewExamples, title: str):
-        """Yields parts of examples with their figures, under a bar."""
-        settings = {"num_samples": num_samples, "seed": seed}
-        parts, kept = itertools.tee(examples)
-        found = evaluation.scores(model, (part.columns for part in parts), **settings)
-        total = examples.num_examples and -(-examples.num_examples // batch_size)
-        yield from tracked(zip(kept, found, strict=True), title, total)
+    settings = {"num_samples": num_samples, "seed": seed}
 
-    def examples_of(name: str) -> data.NewExamples:
+    def examples_of(name: str, **options) -> data.NewExamples:
         return data.NewExamples(
             name,
             model.spaces,
@@ -457,40 +465,58 @@ def score(
             reading=reading,
             column_names=described.get("column_names", ()),
             class_names=described.get("class_names", ()),
-            label=label,
-            captions=captions,
-            bad_files=bad_files,
+            **options,
         )
 
+    given = {"label": label, "captions": captions, "bad_files": bad_files}
     with named("input"):
-        examples = examples_of(input)
-    known = {}
+        examples = examples_of(input, bad_rows=bad_rows, **given)
+        parts = iter(examples)
+        # What is wrong with the first ones is said before any others are scored.
+        first = list(itertools.islice(parts, 1))
+    known = None
     if reference is None and arguments:
-        settings = {"num_samples": num_samples, "seed": seed, "batch_size": batch_size}
+        known_from, given = arguments["dataset"], {"split": "train", "most": NUM_TRAINING}
+        state = {"dataset": known_from, **reading}
         try:
-            known = training_scores(model, folder, arguments["dataset"], reading, **settings)
+            known = training_scores(
+                model,
+                folder,
+                lambda: columns_of(examples_of(known_from, **given)),
+                state,
+                batch_size=batch_size,
+                **settings,
+            )
         except (ValueError, OSError) as error:
             why = str(error).removeprefix("`name`: ").rstrip(".")
             raise ValueError(
                 f"`reference` must be given, or none: the training data cannot be scored ({why})."
             ) from None
     elif reference not in (None, "none"):
+        known_from = reference
         with named("reference"):
-            known = evaluation.all_scores(found for _, found in scored(examples_of(reference), "reference"))
+            parts_of_reference = tracked(examples_of(reference, **given), "reference")
+            known = evaluation.all_scores(evaluation.scores(model, columns_of(parts_of_reference), **settings))
+    ranks = known and evaluation.Reference(
+        model, known, lambda: columns_of(examples_of(known_from, **given)), batch_size=batch_size, **settings
+    )
     num = 0
     with atomic_file(output) as path, named("input"):
-        for part, found in scored(examples, "scoring"):
+        total = examples.num_examples and -(-examples.num_examples // batch_size)
+        parts, scored = itertools.tee(tracked(itertools.chain(first, parts), "scoring", total))
+        for part, found in zip(parts, evaluation.scores(model, columns_of(scored), **settings), strict=True):
+            ranked = ranks.percentiles(part.columns["x"], found) if ranks else {}
             columns = dict(part.identity)
             for name, values in found.items():
                 columns[name] = values
-                if name in known:
-                    columns[f"{name}_percentile"] = evaluation.percentiles(values, known[name])
+                if name in ranked:
+                    columns[f"{name}_percentile"] = ranked[name]
             pd.DataFrame(columns).to_csv(path, mode="a", header=not num, index=False)
             num += len(next(iter(found.values())))
         if not num:
             raise ValueError(f"`input`: {input} holds no examples; at least one is expected.")
     examples.say_what_was_done()
-    against = f"; percentiles against {len(next(iter(known.values()))):,} examples" if known else ""
+    against = f"; percentiles against {ranks.num_examples:,} examples" if ranks else ""
     print(f"{output}: {num:,} examples of {input}, scored by the {type(model).__name__} from {folder}")
     print(f"{', '.join(figures)}{against}")
 
@@ -499,7 +525,7 @@ def export(
     folder: Folder,
     *,
     output: Path,
-    format: Literal["saved_model", "litert"] = "saved_model",
+    format: Literal["saved_model", "litert"] | None = None,
     quantize: Literal["none", "float16", "int8"] = "none",
     batch_size: int | None = 1,
     max_num_samples: int = 1024,
@@ -510,22 +536,29 @@ def export(
     Args:
         folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
         output: folder that gets the next numbered version, or the .tflite file to write.
-        format: saved_model or litert.
+        format: saved_model or litert; by default as the ending of the output tells.
         quantize: numbers of a .tflite file.
         batch_size: number of examples that a .tflite file takes in a call; None for any number, which some runtimes
             refuse.
         max_num_samples: the largest number of samples that one request to a SavedModel may ask for.
         overwrite: replace the .tflite file if it exists.
     """
+    file_format = "litert" if output.suffix == ".tflite" else "saved_model"
+    if format not in (None, file_format):
+        expected = "a file, whose name ends in .tflite" if format == "litert" else "a folder"
+        raise ValueError(f"`output` must be {expected}, for {format}; received {output}.")
+    format = file_format
     if format == "saved_model" and quantize != "none":
         raise ValueError(f"`quantize` must be none for a SavedModel, received {quantize!r}.")
     checks.positive_int("max_num_samples", max_num_samples)
     if batch_size is not None:
         checks.positive_int("batch_size", batch_size)
+    hub.model_file(folder)
     if format == "litert":
         refuse_existing(output, overwrite)
     load_tensorflow()
     from keras_gen import export as exports
+    from keras_gen.export.litert import NUM_EXAMPLES
 
     model = model_of_run(folder)
     if format == "saved_model":
@@ -533,7 +566,13 @@ def export(
     else:
         quantize = None if quantize == "none" else quantize
         report = exports.litert(model, output, batch_size=batch_size, quantize=quantize)
-        print(f"{output}: for LiteRT\n{json_text(report)}")
+        print(f"{output}: for LiteRT, {output.stat().st_size:,} bytes; beside Keras, {NUM_EXAMPLES} examples each")
+        differences = {
+            f"{signature}, {name}": {found["measure"]: found["value"], "allowed": found["bound"]}
+            for signature, outputs in report.items()
+            for name, found in outputs.items()
+        }
+        print(markdown_table(differences), end="")
 
 
 def push(folder: Folder, address: Annotated[str, tyro.conf.Positional]) -> None:
@@ -573,6 +612,11 @@ def arguments_of_run(folder: pathlib.Path) -> tuple[dict, dict]:
         scale = described.get("scale")
         reading["standardize"] = True if scale is None else (scale["mean"], scale["deviation"])
     return arguments, reading
+
+
+def columns_of(parts: Iterable) -> Iterator[dict]:
+    """Yields the columns of parts of new examples."""
+    return (part.columns for part in parts)
 
 
 @contextlib.contextmanager
@@ -631,32 +675,43 @@ def lacking(folder: pathlib.Path, model, what: str) -> ValueError:
     return ValueError(f"`folder` {folder} holds a {type(model).__name__}, which {what}. It has {verbs}.")
 
 
+def check_folder(argument: str, path: pathlib.Path) -> None:
+    """Raises FileNotFoundError if an argument is no folder."""
+    if not path.is_dir():
+        raise FileNotFoundError(f"`{argument}`: there is no folder {path}.")
+
+
 def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise FileExistsError(f"`output` {path} exists; --overwrite replaces it.")
 
 
+VERBS = {
+    "list": list_recipes,
+    "train": train,
+    "sample": sample,
+    "translate": translate,
+    "complete": complete,
+    "evaluate": evaluate,
+    "score": score,
+    "export": export,
+    "info": info,
+    "push": push,
+}
+
+
 def main() -> None:
     """Entry point of `keras-gen`."""
-    with plain_exit():
-        flags = without_debug(sys.argv[1:])
-        if flags[:1] == ["train"] and len(flags) > 1 and not flags[1].startswith("-"):
+    flags = without_debug(sys.argv[1:])
+    verb, *rest = flags or [""]
+    parameters = inspect.signature(VERBS[verb]).parameters.values() if verb in VERBS else ()
+    with plain_exit(each.name for each in parameters if each.kind is each.KEYWORD_ONLY):
+        if verb == "train" and rest and not rest[0].startswith("-"):
             # A recipe has flags of its own, which only its module knows.
-            run_recipe(flags[1], flags[2:])
+            run_recipe(rest[0], rest[1:])
             return
         tyro.extras.subcommand_cli_from_dict(
-            {
-                "list": list_recipes,
-                "train": train,
-                "sample": sample,
-                "translate": translate,
-                "complete": complete,
-                "evaluate": evaluate,
-                "score": score,
-                "export": export,
-                "info": info,
-                "push": push,
-            },
+            VERBS,
             prog="keras-gen",
             args=flags,
             description="Generative models for Keras 3: train, sample, translate, complete, evaluate, score, export. "

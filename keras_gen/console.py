@@ -15,10 +15,13 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def plain_exit() -> Iterator[None]:
+def plain_exit(arguments: Iterable[str] = ()) -> Iterator[None]:
     """Ends the process with one sentence when the user, the data, the disk or TensorFlow is at fault.
 
     The flag --debug, or KERAS_GEN_TRACEBACK=1 in the environment, shows where the error came from.
+
+    Args:
+        arguments: names of arguments that the command has as flags, which the sentence calls so.
     """
     for stream in (sys.stdout, sys.stderr):
         # A console whose encoding lacks a letter shows another one in its place.
@@ -32,7 +35,7 @@ def plain_exit() -> Iterator[None]:
     except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError, *tensorflow_errors()) as error:
         if os.environ.get("KERAS_GEN_TRACEBACK"):
             traceback.print_exc()
-        print(f"error: {with_flags(sentence_of(error), sys.argv[1:])}", file=sys.stderr)
+        print(f"error: {with_flags(sentence_of(error), arguments)}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -43,20 +46,19 @@ def without_debug(flags: list[str]) -> list[str]:
     return [flag for flag in flags if flag != "--debug"]
 
 
-def with_flags(sentence: str, flags: list[str]) -> str:
-    """Returns a sentence that calls what was given as a flag by the flag: --batch-size where it says `batch_size`.
+def with_flags(sentence: str, arguments: Iterable[str]) -> str:
+    """Returns a sentence that calls an argument by its flag: --batch-size where it says `batch_size`.
 
     Args:
         sentence: what an error says.
-        flags: words of the command line.
+        arguments: names of arguments that the command has as flags.
     """
-    given = {flag[2:].split("=")[0].replace("-", "_") for flag in flags if flag.startswith("--")}
-    # A recipe's --dataset is the `name` of `data.load`.
-    arguments = {**{name: name for name in given}, **({"name": "dataset"} if "dataset" in given else {})}
+    arguments = set(arguments)
 
     def named(match):
-        argument = arguments.get(match[1])
-        return match[0] if argument is None else f"--{argument.replace('_', '-')}"
+        # A recipe's --dataset is the `name` of `data.load`.
+        argument = "dataset" if match[1] == "name" else match[1]
+        return f"--{argument.replace('_', '-')}" if argument in arguments else match[0]
 
     return re.sub(r"`(\w+)`", named, sentence, count=1)
 
@@ -157,9 +159,12 @@ def tracked(items: Iterable[T], title: str, total: int | None = None, *, transie
         title: what is done with them.
         total: their number; None takes their length, if they have one.
         transient: whether what is shown disappears in the end.
+
+    Nothing is shown where no terminal is: in a pipe or a file.
     """
     import rich.console
     import rich.progress
 
     console = rich.console.Console(stderr=True)
-    yield from rich.progress.track(items, title, total=total, console=console, transient=transient)
+    quiet = not console.is_terminal
+    yield from rich.progress.track(items, title, total=total, console=console, transient=transient, disable=quiet)

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -50,6 +51,22 @@ def path_of(path: str | os.PathLike) -> pathlib.Path:
             "their own, such as s3fs or gcsfs."
         ) from None
     return found
+
+
+def check_exists(name: str | os.PathLike, argument: str = "name") -> None:
+    """Raises an error if nothing is there under a name that can only be a path, not that of a set or of a pattern.
+
+    Args:
+        name: what stands for data.
+        argument: what the error calls it.
+
+    Raises:
+        FileNotFoundError: if it can be nothing but a path of this machine, and there is none.
+    """
+    text = str(name)
+    could_be_other = "://" in text or "*" in text or re.fullmatch(r"\w+(/[\w.-]+)?(:[\w.*]+)?", text)
+    if not could_be_other and not pathlib.Path(text).expanduser().exists():
+        raise FileNotFoundError(f"`{argument}`: there is no file or folder {text}.")
 
 
 def is_local(path) -> bool:

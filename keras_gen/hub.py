@@ -107,6 +107,27 @@ def downloaded(address: str) -> pathlib.Path:
         raise OSError(f"`{address}` could not be fetched: {first_line(error)}") from error
 
 
+def model_file(path: str | os.PathLike) -> pathlib.Path:
+    """Returns the `.keras` file of a model.
+
+    Args:
+        path: that file, a folder that holds `model.keras`, the name of a model that comes with the package, or an
+            address of one.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    path = files.path_of(located(path))
+    if path.is_dir():
+        path = path / "model.keras"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`{path}` does not exist; expected a .keras file or a folder with a model.keras, or one of the names "
+            f"{', '.join(shipped.models())}."
+        )
+    return path
+
+
 def push(folder: str | os.PathLike, address: str) -> None:
     """Uploads a trained model to a repository of one's own, where everybody who may read it can load it.
 

@@ -194,29 +194,32 @@ def test_samples_come_in_the_units_and_with_the_names_of_the_data(standardised, 
     np.testing.assert_allclose(table, expected, rtol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def run_of_a_table(tmp_path_factory):
-    """A run of a recipe with `--standardize`, without its exports, what it printed, and rows whose units differ."""
-    folder = tmp_path_factory.mktemp("standardized")
-    random = np.random.default_rng(0)
-    rows = (random.normal(size=(200, 2)) @ [[1.0, 0.7], [0.0, 1.0]] * [1e4, 1e-3] + [3e4, 2e-3]).astype(np.float32)
-    np.savetxt(folder / "table.csv", rows, delimiter=",", header="height,width", comments="")
+def run_on_table(folder, name: str, rows, **arguments) -> tuple:
+    """Runs a recipe on rows of two columns, without its exports; returns the run's folder, report and output."""
+    pd.DataFrame(rows, columns=["height", "width"]).to_csv(folder / "table.csv", index=False)
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        for name in ("Graphs", "saved_model", "litert"):
-            patch.setattr(keras_gen.export, name, lambda *arguments: None)
-        recipe = importlib.import_module("recipes.autoregressive.made").main
+        for export in ("Graphs", "saved_model", "litert"):
+            patch.setattr(keras_gen.export, export, lambda *arguments: None)
+        recipe = importlib.import_module(f"recipes.{name}").main
         report = recipe(
-            dataset=str(folder / "table.csv"),
-            standardize=True,
-            folder=str(folder / "run"),
-            hidden_units=(4,),
-            num_components=2,
-            epochs=2,
-            batch_size=40,
-            xla=False,
+            dataset=str(folder / "table.csv"), standardize=True, folder=str(folder / "run"), xla=False, **arguments
         )
-    return folder / "run", report, printed.getvalue(), rows
+    return folder / "run", report, printed.getvalue()
+
+
+def rows_of_a_table() -> np.ndarray:
+    """Rows of two columns that depend on each other, in units that differ."""
+    random = np.random.default_rng(0)
+    return (random.normal(size=(200, 2)) @ [[1.0, 0.7], [0.0, 1.0]] * [1e4, 1e-3] + [3e4, 2e-3]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def run_of_a_table(tmp_path_factory):
+    """A run of a recipe with `--standardize`, what it printed, and the rows."""
+    settings = {"hidden_units": (4,), "num_components": 2, "epochs": 2, "batch_size": 40}
+    rows = rows_of_a_table()
+    return *run_on_table(tmp_path_factory.mktemp("standardized"), "autoregressive.made", rows, **settings), rows
 
 
 def test_a_run_hands_what_it_did_to_rows_to_the_model(run_of_a_table, tmp_path, monkeypatch, capsys):
@@ -247,6 +250,25 @@ def test_a_run_hands_what_it_did_to_rows_to_the_model(run_of_a_table, tmp_path, 
     assert list(table.columns) == ["height", "width"]
     np.testing.assert_allclose(table, model.sample(300, seed=0), rtol=1e-4)
     np.testing.assert_allclose(table.mean() / rows.mean(axis=0), 1.0, atol=0.3)
+
+
+def test_a_mixture_is_fitted_to_a_table_with_missing_values(tmp_path):
+    rows = rows_of_a_table().astype(float)
+    rows[np.random.default_rng(1).random(rows.shape) < 0.1] = np.nan
+    settings = {"missing": "keep", "folds": 2, "epochs": 10, "num_components": (1,), "min_scale": (0.1,)}
+    folder, report, printed = run_on_table(tmp_path, "mixtures.gaussian_mixture", rows, **settings)
+    assert printed.startswith("table.csv: 2 columns of real numbers, standardised; ")
+    # A Gaussian knows one entry by the other, which the baseline of independent ones does not.
+    for of in ("test", "test, in the data's units"):
+        assert report[of]["nll"] < report[of]["nll_independent_gaussians"] - 0.05
+    assert -3.0 < report["cross_validation"]["log_likelihood"] < -1.5
+    model, splits = saving.load_model(folder), data.load(tmp_path / "table.csv", missing="keep")
+    nll = -model.log_prob(splits.array("test")).numpy()
+    in_units = report["test, in the data's units"]
+    assert in_units["nll"] == pytest.approx(nll.mean(), abs=1e-3)
+    # Rows differ in the entries that they have: an error of standardised rows is none of rows in the data's units.
+    assert "nll_standard_error" in report["test"]
+    assert not [name for name in in_units if name.endswith("_error")]
 
 
 @pytest.mark.parametrize("how", ["run", "flag"])
@@ -470,7 +492,21 @@ def test_a_file_alone_tells_the_rate_of_its_sound(tmp_path, monkeypatch, capsys)
     [
         (["train", "mode"], "`recipe` 'mode' is unknown; did you mean made"),
         (["train", "made", "--dataset", "digitz"], "--dataset 'digitz' is unknown; did you mean digits"),
+        (["train", "made", "--dataset", "no.csv"], "--dataset: there is no file or folder no.csv"),
+        (["train", "made", "--dataset", __file__], "cli_test.py is a file of a kind that is not read; expected one"),
+        (["train", "made", "--epochs", "0"], "--epochs must be at least 1, received 0"),
+        (["train", "made", "--learning-rate", "-1"], "--learning-rate must be greater than 0, received -1"),
+        (["train", "made", "--batch-size", "-3"], "--batch-size must be at least 1, received -3"),
+        (["train", "maf", "--weight-decay", "-1"], "--weight-decay must be at least 0, received -1"),
         (["sample", "nowhere"], "does not exist"),
+        (["score", "nowhere", "--input", "x.csv", "--output", "y.csv"], "does not exist"),
+        (
+            ["score", "made-digits", "--input", "x.csv", "--output", "y.csv"],
+            "--input: there is no file or folder x.csv",
+        ),
+        (["evaluate", "made-digits", "--dataset", "x.csv"], "--dataset: there is no file or folder x.csv"),
+        (["export", "made-digits", "--output", "x", "--format", "litert"], "--output must be a file, whose name ends"),
+        (["export", "made-digits", "--output", "x.tflite", "--format", "saved_model"], "--output must be a folder"),
         (["sample", "nowhere", "--num-samples", "0"], "--num-samples must be at least 1, received 0"),
         (["evaluate", "nowhere", "--num-samples", "0"], "--num-samples must be at least 1, received 0"),
         (["evaluate", "nowhere", "--batch-size", "0"], "--batch-size must be at least 1, received 0"),

@@ -76,14 +76,14 @@ def test_a_console_that_lacks_a_letter_shows_another():
 
 
 @pytest.mark.parametrize(
-    ("sentence", "flags", "expected"),
+    ("sentence", "arguments", "expected"),
     [
-        ("`batch_size` must be at least 1.", ["--batch-size", "0"], "--batch-size must be at least 1."),
-        ("`batch_size` must be at least 1.", ["--batch-size=0"], "--batch-size must be at least 1."),
-        ("`batch_size` must be at least 1.", ["--epochs", "3"], "`batch_size` must be at least 1."),
-        ("`name`: there is no file tabel.csv.", ["--dataset", "tabel.csv"], "--dataset: there is no file tabel.csv."),
-        ("`x` holds the value 7.", ["--dataset", "x"], "`x` holds the value 7."),
+        ("`batch_size` must be at least 1.", ["epochs", "batch_size"], "--batch-size must be at least 1."),
+        ("`batch_size` must be at least 1.", ["epochs"], "`batch_size` must be at least 1."),
+        ("`name`: there is no file tabel.csv.", ["dataset"], "--dataset: there is no file tabel.csv."),
+        ("`name`: there is no file tabel.csv.", ["input"], "`name`: there is no file tabel.csv."),
+        ("`x` holds the value 7.", ["dataset"], "`x` holds the value 7."),
     ],
 )
-def test_what_was_given_as_a_flag_is_called_by_it(sentence, flags, expected):
-    assert with_flags(sentence, flags) == expected
+def test_an_argument_is_called_by_the_flag_that_the_command_has(sentence, arguments, expected):
+    assert with_flags(sentence, arguments) == expected

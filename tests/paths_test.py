@@ -12,7 +12,6 @@ import tensorflow as tf
 import keras_gen
 from keras_gen import autoregressive, cli, data, export, files
 from keras_gen.data import columns
-from keras_gen.evaluation.scores import remembered
 
 upath = pytest.importorskip("upath")
 
@@ -113,16 +112,3 @@ def test_folders_of_a_store_keep_their_subfolders(store, tmp_path):
 def test_a_store_without_its_library_is_a_sentence():
     with pytest.raises(ValueError, match=r"`nothing://x/y` cannot be reached \(.*\); stores need `pip install"):
         files.path_of("nothing://x/y")
-
-
-def test_scores_of_training_examples_are_remembered_in_a_store(store):
-    computed = []
-
-    def compute():
-        computed.append(len(computed))
-        return {"log_prob": np.array([-1.5, -2.5])}
-
-    for _ in range(2):
-        found = remembered(store / "training_scores.npz", {"model": "a"}, compute)
-        np.testing.assert_array_equal(found["log_prob"], [-1.5, -2.5])
-    assert computed == [0]

@@ -1,6 +1,7 @@
 """Scores of new examples: figures, percentiles, and the files that the examples come from."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from keras_gen.core import saving
 from keras_gen.data import NewExamples
 from keras_gen.energy import RBM, DeepEBM
 from keras_gen.evaluation.likelihood import folded
+from keras_gen.evaluation.scores import spread
 from keras_gen.flows import NICE
 from keras_gen.latent import VAE, VQVAE, ConditionalVAE
 from keras_gen.mixtures import GaussianMixture
@@ -40,11 +42,12 @@ FIGURES = {
     "energy": lambda m, x, **condition: m.energy(x, *condition.values()),
     "free_energy": energy_of_rbm,
     "reconstruction_error": lambda m, x, **condition: evaluation.reconstruction_error(m, x, *condition.values()),
+    "entries_missing": lambda m, x, **condition: np.zeros(len(x)),
 }
 MODELS = {
     "made": (lambda: MADE((6,), (4,)), ["log_prob"]),
     "markov": (lambda: MarkovChain((6,)), ["log_prob"]),
-    "mixture": (lambda: GaussianMixture((6,), 2), ["log_prob"]),
+    "mixture": (lambda: GaussianMixture((6,), 2), ["log_prob", "entries_missing"]),
     "vae": (lambda: VAE((6,), 2, hidden_units=(3,)), ["log_prob_bound", "reconstruction_error"]),
     "conditional": (
         lambda: ConditionalVAE((6,), 2, num_classes=3, hidden_units=(3,)),
@@ -93,6 +96,40 @@ def test_percentiles_count_reference_values_that_are_at_most_as_large():
     assert np.isnan(evaluation.percentiles([np.nan], reference)[0])
     with pytest.raises(ValueError, match="`reference` must hold numbers"):
         evaluation.percentiles(values, [])
+
+
+def test_a_row_that_lacks_entries_is_ranked_among_the_same_entries_of_others():
+    model, random = randomise(GaussianMixture((3,), 2)), np.random.default_rng(0)
+    known = random.normal(size=(400, 3)).astype(np.float32)
+    known[random.random(known.shape) < 0.2] = np.nan
+    x = random.normal(size=(60, 3)).astype(np.float32)
+    x[random.random(x.shape) < 0.4] = np.nan
+    x[0] = np.nan
+    figures = evaluation.all_scores(evaluation.scores(model, known))
+    reference = evaluation.Reference(model, figures, lambda: [{"x": known[:150]}, {"x": known[150:]}], batch_size=64)
+    assert reference.num_examples == 400
+    found = reference.percentiles(x, evaluation.all_scores(evaluation.scores(model, x)))
+    assert list(found) == ["log_prob"]
+    expected = []
+    for row in x:
+        there = ~np.isnan(row)
+        # Others that have these entries, without the rest of theirs.
+        others = known[~np.isnan(known[:, there]).any(axis=1)]
+        others[:, ~there] = np.nan
+        value = model.log_prob(row[np.newaxis]).numpy()
+        expected.append(100.0 * np.mean(model.log_prob(others).numpy() <= value + 1e-5))
+    np.testing.assert_allclose(found["log_prob"], expected, atol=0.7)
+    assert np.isnan(x).any(axis=1).sum() > 20
+    # Entries that no reference example has.
+    alone = evaluation.Reference(model, figures, lambda: [{"x": np.where([True, False, False], np.nan, known)}])
+    row = np.array([[0.5, np.nan, np.nan]], np.float32)
+    assert np.isnan(alone.percentiles(row, {"log_prob": model.log_prob(row).numpy()})["log_prob"])
+
+
+def test_examples_are_kept_evenly_spread():
+    parts = [{"x": np.arange(start, start + 7)} for start in range(0, 70, 7)]
+    np.testing.assert_array_equal(spread(parts, 100)["x"], np.arange(70))
+    np.testing.assert_array_equal(spread(parts, 10)["x"], np.arange(0, 70, 4))
 
 
 # Files
@@ -147,7 +184,9 @@ def test_rows_of_a_table_are_scored_as_the_run_read_its_own(people, tmp_path, mo
     expected = [100.0 * np.mean(training <= value) for value in in_units(model, splits, new)]
     np.testing.assert_allclose(found["log_prob_percentile"], expected, atol=1.5)
     assert len(set(expected)) > 10
-    # The same again from what the folder remembers, though the training data are gone, and from another model not.
+    # Nothing is written into the folder, which may be one of the package.
+    assert {path.name for path in folder.iterdir()} == {"config.json", "metrics.json", "model.keras"}
+    # The same again from what was kept, though the training data are gone, and from another model not.
     moved = (folder.parent / "people.csv").rename(folder.parent / "moved.csv")
     status, _, err = run(monkeypatch, capsys, *flags)
     assert (status, "--overwrite replaces it" in err) == (1, True)
@@ -189,6 +228,32 @@ def test_a_bad_row_is_named_and_leaves_no_file(people, tmp_path, monkeypatch, ca
     (line,) = [line for line in err.splitlines() if line.startswith("error: --input: ")]
     assert pd.Series([line]).str.contains(sentence).all(), line
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_bad_rows_are_left_out_where_that_is_asked_for(people, tmp_path, monkeypatch, capsys):
+    new = people[3][:12].astype(object)
+    new.loc[[2, 7], "city"] = "Oslo"
+    new.loc[11, "height"] = np.nan
+    new.to_csv(tmp_path / "rows.csv", index=False)
+    flags = ("score", people[0], "--input", tmp_path / "rows.csv", "--output", tmp_path / "scores.csv")
+    flags = (*flags, "--reference", "none", "--batch-size", 4)
+    status, _, err = run(monkeypatch, capsys, *flags)
+    assert status == 1
+    assert (
+        "holds 'Oslo'; expected one of Paris, Rome; `bad_rows=\"skip\"` (--bad-rows skip) leaves out such rows." in err
+    )
+    status, out, err = run(monkeypatch, capsys, *flags, "--bad-rows", "skip")
+    assert status == 0, err
+    assert "9 examples of" in out
+    assert re.findall(r"^skipped row (\d+): ", err, re.MULTILINE) == ["3", "8", "12"]
+    found = pd.read_csv(tmp_path / "scores.csv")
+    assert list(found["row"]) == [1, 2, 4, 5, 6, 7, 9, 10, 11]
+    good = new.drop(index=[2, 7, 11])
+    np.testing.assert_allclose(found["log_prob"], in_units(people[1], people[2], good), rtol=1e-5)
+    # A table of which no row can be read has something else wrong with it.
+    new.assign(city="Oslo").to_csv(tmp_path / "rows.csv", index=False)
+    status, _, err = run(monkeypatch, capsys, *flags, "--bad-rows", "skip", "--overwrite")
+    assert (status, "row 1 of column city" in err, "bad_rows" in err) == (1, True, False)
 
 
 def test_a_file_is_read_a_few_rows_at_a_time(tmp_path, monkeypatch):

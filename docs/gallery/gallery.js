@@ -158,6 +158,18 @@ function tell(name, canvas, sentence) {
   element(name).textContent = sentence;
 }
 
+/** Draws anew: other samples, where those of the model and the seed are drawn already. */
+async function sampleAnew() {
+  const seed = element("seed");
+  if (element("status").textContent === sampled()) seed.value = (Number(seed.value) + 1) % (Number(seed.max) + 1);
+  await sample();
+}
+
+/** Returns what is said of the samples of the chosen model and seed. */
+function sampled() {
+  return `Eight samples of ${element("model").value}, seed ${Number(element("seed").value)}.`;
+}
+
 async function sample() {
   const name = element("model").value;
   const seed = Number(element("seed").value);
@@ -169,7 +181,7 @@ async function sample() {
     images.push(await drawn(name, uniform));
   }
   draw(element("samples"), images, 4, GREY.has(name) ? 16 : 1);
-  tell("status", "samples", `Eight samples of ${name}, seed ${seed}.`);
+  tell("status", "samples", sampled());
 }
 
 async function decode() {
@@ -307,7 +319,7 @@ async function start() {
   }
   element("way").addEventListener("input", bend);
   element("flow").addEventListener("change", bend);
-  for (const [name, action] of [["sample", sample], ["play", play], ["complete", complete]]) {
+  for (const [name, action] of [["sample", sampleAnew], ["play", play], ["complete", complete]]) {
     element(name).disabled = false;
     element(name).addEventListener("click", action);
   }

@@ -365,7 +365,15 @@ class Model(keras.Model):
         return {name: self.spaces[name].converted(column, name) for name, column in columns.items()}, sample_weight
 
     def fit(
-        self, x=None, y=None, *args, validation_data=None, sample_weight=None, class_weight=None, **kwargs
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        *args,
+        validation_data=None,
+        sample_weight=None,
+        class_weight=None,
+        **kwargs,
     ) -> keras.callbacks.History:
         """As `keras.Model.fit`; `x` holds the first column of the batches, and `y` the second one.
 
@@ -374,6 +382,7 @@ class Model(keras.Model):
                 `tf.data.Dataset`, a `PyDataset`, a loader such as grain's, which is read anew in each epoch, or a
                 generator of batches in any of these forms, or of tuples.
             y: array of the second column, such as what the examples are conditioned on.
+            batch_size: examples in a batch of arrays; None takes 32.
             *args: further arguments of `keras.Model.fit`.
             validation_data: the same for validation, columns as a tuple.
             sample_weight: weight of each example: in the loss, its gradient and all figures, weight 2 in a batch is the
@@ -383,9 +392,10 @@ class Model(keras.Model):
 
         Raises:
             TypeError: if a dtype is not the expected one.
-            ValueError: if a column is missing or unknown, a shape or a value is not the expected one, or examples
-                are given weights where the loss is no mean over them.
+            ValueError: if a column is missing or unknown, a shape or a value is not the expected one, `batch_size` is
+                smaller than 1, or examples are given weights where the loss is no mean over them.
         """
+        check_batch_size(batch_size)
         x = self.input_checks().loaded(x)
         if isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
             # A data set is shuffled by its maker; Keras would warn that it does not.
@@ -404,7 +414,7 @@ class Model(keras.Model):
             columns = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             validation_data = self.input_checks("validation_data").checked(*columns)
         with plain_errors():
-            return super().fit(x, None, *args, validation_data=validation_data, **kwargs)
+            return super().fit(x, None, batch_size, *args, validation_data=validation_data, **kwargs)
 
     def check_resolutions(self, x) -> None:
         """Raises an error if real numbers, in a form that `fit` takes, lose what they differ by in float32."""
@@ -446,22 +456,24 @@ class Model(keras.Model):
         """Returns the axes of a column's values whose entries share one unit: height and width of images."""
         return (0, 1) if len(self.spaces[name].shape) == 3 else ()
 
-    def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
+    def evaluate(self, x=None, y=None, batch_size: int | None = None, *args, sample_weight=None, **kwargs):
         """As `keras.Model.evaluate`, with the checks and the weights of `fit`."""
+        check_batch_size(batch_size)
         # Keras calls it for validation within `fit`, with data that are checked.
         if not kwargs.get("_use_cached_eval_dataset"):
             x = self.input_checks().checked(x, y, sample_weight)
         with plain_errors():
-            return super().evaluate(x, None, *args, **kwargs)
+            return super().evaluate(x, None, batch_size, *args, **kwargs)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x, batch_size: int | None = None, *args, **kwargs):
         """As `keras.Model.predict`, with the checks of `fit`; several columns come by name or as a tuple.
 
         Returns:
             What `call` returns for all examples, as NumPy arrays.
         """
+        check_batch_size(batch_size)
         with plain_errors():
-            return super().predict(self.input_checks(needed=self.call_columns).checked(x), *args, **kwargs)
+            return super().predict(self.input_checks(needed=self.call_columns).checked(x), batch_size, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """As `keras.Model.train_on_batch`, with the checks and the weights of `fit`.
@@ -740,6 +752,12 @@ class EventModel(Model):
         condition = self.condition_space.validate(condition, "condition")
         checks.equally_long(**beside, condition=condition)
         return condition
+
+
+def check_batch_size(batch_size: int | None) -> None:
+    """Raises an error if a number of examples is given that makes no batch."""
+    if batch_size is not None:
+        checks.positive_int("batch_size", batch_size)
 
 
 def arguments_of(model_class: type) -> list[str]:

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import files, hub, shipped
+from keras_gen import files, hub
 from keras_gen.core.base import Model
 
 
@@ -66,14 +66,7 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a `.keras` file, is damaged, or asks for something else.
     """
-    path = files.path_of(hub.located(path))
-    if path.is_dir():
-        path = path / "model.keras"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`{path}` does not exist; expected a .keras file or a folder with a model.keras, or one of the names "
-            f"{', '.join(shipped.models())}."
-        )
+    path = hub.model_file(path)
     if not files.is_local(path):
         with files.local_file(path) as copy:
             return load_model(copy, custom_objects)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pathlib
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,9 @@ REASONS = {
     "feature": "holds no shards of records",
     "label_feature": "holds no shards of records",
 }
+
+#: Endings of files that hold examples, beside those of shards.
+FILE_SUFFIXES = (".npz", ".npy", *TABLE_SUFFIXES)
 
 #: Those of these arguments whose default is not None.
 DEFAULTS = {"padding": "silence", "bad_files": "refuse", "text": "refuse", "missing": "refuse"}
@@ -186,6 +190,15 @@ def read_toy(name: str) -> Reading:
     return Reading({split: {"x": x} for split, x in points.items()})
 
 
+def check_kind_of_file(path: pathlib.Path) -> None:
+    """Raises ValueError if a path leads to a file, whose ending is none of those that are read."""
+    if path.is_file():
+        raise ValueError(
+            f"`name`: {path} is a file of a kind that is not read; expected one that ends in "
+            f"{', '.join(FILE_SUFFIXES)}, .tfrecord or .array_record, or a folder of images or of WAV files."
+        )
+
+
 def read(
     name,
     *,
@@ -222,7 +235,8 @@ def read(
         images = {"image_size": image_size, "channels": channels, "bad_files": bad_files}
         return read_folder(path, audio_length=audio_length, **images), path.name
     suffix = suffix_of(path)
-    if suffix not in (".npz", ".npy", *TABLE_SUFFIXES):
+    if suffix not in FILE_SUFFIXES:
+        check_kind_of_file(path)
         return read_tfds(name, tuple(built_in), audio_length, image_size), name
     if not path.is_file():
         raise FileNotFoundError(f"`name`: there is no file {name}.")

@@ -5,9 +5,10 @@ import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from keras_gen import checks
@@ -25,6 +26,9 @@ from keras_gen.spaces import ClassLabel, Levels, Numbers, Sound, Space, Text
 
 #: The highest level of images of 8 bits, and of 16.
 BYTES, WORDS = 255, 65_535
+
+#: What an error adds where rows could be left out.
+SKIP_ROWS_HINT = '; `bad_rows="skip"` (--bad-rows skip) leaves out such rows.'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +65,15 @@ class NewExamples:
         captions: for a model of captions, the file of those of a folder of images, as in `load_captioned`: each caption
             of an image makes an example. None takes that of `reading`, or else `captions.jsonl`.
         bad_files: "refuse" names files that cannot be read in an error; "skip" leaves them out.
+        bad_rows: "refuse" names the first row of a table that the model does not take in an error; "skip" leaves such
+            rows out.
         split: part of the set, as `data.load` divides it; None for all of it.
         most: examples of that part, at most, evenly spread; None for all of them.
 
     Attributes:
         num_examples: how many there are, if that is known.
         resized: how many images were resized so far.
-        bad: path of each file that was left out so far, to the reason.
+        bad: path of each file, or number of each row, that was left out so far, to the reason.
 
     Raises:
         FileNotFoundError: if there is no such file or set.
@@ -87,6 +93,7 @@ class NewExamples:
         label: int | None = None,
         captions: str | os.PathLike | None = None,
         bad_files: str = "refuse",
+        bad_rows: str = "refuse",
         split: str | None = None,
         most: int | None = None,
     ):
@@ -102,6 +109,7 @@ class NewExamples:
             raise ValueError(f"`captions` must be None: the model is not conditioned on text; received {captions}.")
         self.captions = captions or self.reading.get("captions") or "captions.jsonl"
         self.bad_files = checks.choice("bad_files", bad_files, ("refuse", "skip"))
+        self.bad_rows = checks.choice("bad_rows", bad_rows, ("refuse", "skip"))
         self.num_examples = None
         self.resized = 0
         self.bad = {}
@@ -214,15 +222,47 @@ class NewExamples:
 
     def table(self, path: pathlib.Path) -> Iterator[Part]:
         """Yields the rows of a table."""
-        first = 0
         missing = "keep" if getattr(self.space, "missing", False) else "refuse"
         given = {} if self.column_names else {k: self.reading[k] for k in ("columns", "text") if k in self.reading}
+        given |= {"names": self.column_names, "missing": missing, "hints": False}
+
+        def part(frame: pd.DataFrame, first: int) -> Part:
+            found = read_frame(frame, self.name, first_row=first, **given).columns["all"]["x"]
+            return self.numbered(self.values(found, first), first)
+
+        first = 0
         for frame in frames_of(path, self.rows_at_once):
-            found = read_frame(
-                frame, self.name, names=self.column_names, first_row=first, missing=missing, **given
-            ).columns["all"]["x"]
-            yield self.numbered(self.values(found, first), first)
+            try:
+                yield part(frame, first)
+            except ValueError as error:
+                if frame.empty:
+                    raise
+                good = list(self.good_rows(frame, first, part))
+                if self.bad_rows == "refuse":
+                    raise ValueError(f"{str(error).removesuffix('.')}{SKIP_ROWS_HINT}") from None
+                yield from good
             first += len(frame)
+
+    def good_rows(self, frame: pd.DataFrame, first: int, part: Callable[[pd.DataFrame, int], Part]) -> Iterator[Part]:
+        """Yields each row that the model takes, and remembers what is wrong with the others.
+
+        Args:
+            frame: some rows of a table.
+            first: number of rows before them.
+            part: function that reads rows, given the number of those before them.
+
+        Raises:
+            ValueError: if it takes none of the first rows of the table: what is wrong is no matter of rows then.
+        """
+        bad = {}
+        for index in range(len(frame)):
+            try:
+                yield part(frame.iloc[index : index + 1], first + index)
+            except ValueError as error:
+                bad[f"row {first + index + 1}"] = str(error).removeprefix("`name`: ").removesuffix(".")
+                if len(bad) == len(frame) and not first:
+                    raise
+        self.bad |= bad
 
     def rows(self, path: pathlib.Path) -> Iterator[Part]:
         """Yields the rows of an array."""
@@ -395,9 +435,9 @@ class NewExamples:
         return audio.of_length(waveform, length, np.nan if missing else 0.0).reshape(self.space.shape)
 
     def say_what_was_done(self):
-        """Prints, as a warning, how many images were resized and which files were left out."""
+        """Prints, as a warning, how many images were resized and which files or rows were left out."""
         if self.resized:
             height, width, _ = self.space.shape
             print(f"{self.resized} images had other sizes than {height}×{width} and were resized.", file=sys.stderr)
-        for path, why in self.bad.items():
-            print(f"skipped {path}: {why}", file=sys.stderr)
+        for which, why in self.bad.items():
+            print(f"skipped {which}: {why}", file=sys.stderr)

@@ -452,8 +452,9 @@ class Splits:
         examples = ", ".join(name + summary_of(space) for name, space in columns.items())
         standardised = "" if self.scale is None else ", standardised"
         bits = "" if self.binarization == "none" else f", by binarization {self.binarization}"
+        classes = f"; classes: {', '.join(self.class_names)}" if self.class_names else ""
         sizes = ", ".join(f"{source.num_examples:,} {split}" for split, source in self.sources.items())
-        return f"{examples}{standardised}{bits}; examples: {sizes}"
+        return f"{examples}{standardised}{bits}{classes}; examples: {sizes}"
 
     def in_data_units(self, rows: np.ndarray) -> np.ndarray:
         """Returns standardised rows as they were, float32."""

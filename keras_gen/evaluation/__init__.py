@@ -15,6 +15,7 @@ from keras_gen.evaluation.baselines import baselines as baselines
 from keras_gen.evaluation.baselines import bernoulli_mixture as bernoulli_mixture
 from keras_gen.evaluation.baselines import gaussian as gaussian
 from keras_gen.evaluation.baselines import independent_entries as independent_entries
+from keras_gen.evaluation.baselines import independent_gaussians as independent_gaussians
 from keras_gen.evaluation.baselines import independent_logistics as independent_logistics
 from keras_gen.evaluation.baselines import markov_chain as markov_chain
 from keras_gen.evaluation.calibration import expected_calibration_error as expected_calibration_error
@@ -63,6 +64,7 @@ from keras_gen.evaluation.sample_quality import class_agreement as class_agreeme
 from keras_gen.evaluation.sample_quality import classification_accuracy_score as classification_accuracy_score
 from keras_gen.evaluation.sample_quality import image_features as image_features
 from keras_gen.evaluation.sample_quality import sample_quality as sample_quality
+from keras_gen.evaluation.scores import Reference as Reference
 from keras_gen.evaluation.scores import all_scores as all_scores
 from keras_gen.evaluation.scores import example_figures as example_figures
 from keras_gen.evaluation.scores import percentiles as percentiles

@@ -12,14 +12,17 @@ def baselines(splits: Splits) -> dict[str, float]:
     """Evaluates what any model should beat on data that fit in memory.
 
     Returns:
-        Test negative log-likelihoods in nats: on real vectors "nll_gaussian"; on levels "nll_independent_entries"
-        and, on bits, "nll_mixture_of_bernoullis" with 32 components, too. There are none on sound, since the likelihood
-        of a model of sound is that of its codes: see `markov_chain`.
+        Test negative log-likelihoods in nats: on real vectors "nll_gaussian", or "nll_independent_gaussians" where
+        entries are missing; on levels "nll_independent_entries" and, on bits, "nll_mixture_of_bernoullis" with 32
+        components, too. There are none on sound, since the likelihood of a model of sound is that of its codes: see
+        `markov_chain`.
     """
     if splits.sample_rate or not splits.in_memory:
         return {}
     train, test = splits.array("train"), splits.array("test")
     if splits.levels is None:
+        if np.isnan(train).any() or np.isnan(test).any():
+            return {"nll_independent_gaussians": independent_gaussians(train, test)}
         return {"nll_gaussian": gaussian(train, test)}
     found = {"nll_independent_entries": independent_entries(train, test, splits.levels)}
     if splits.levels == 2:
@@ -98,21 +101,38 @@ def gaussian(train: np.ndarray, test: np.ndarray) -> float:
     return -float(np.mean(Gaussian(train).log_prob(test)))
 
 
+def independent_gaussians(train: np.ndarray, test: np.ndarray) -> float:
+    """Fits an independent Gaussian to each entry, and evaluates it.
+
+    Args:
+        train: real examples of shape `(num, *event_shape)`; NaN where an entry is missing.
+        test: further examples.
+
+    Returns:
+        Mean negative log-likelihood in nats of the entries of `test` that are there.
+    """
+    train, test = flat_reals(train), flat_reals(test)
+    log_probs = stats.norm.logpdf(test, np.nanmean(train, axis=0), np.nanstd(train, axis=0))
+    return -float(np.nansum(log_probs, axis=1).mean())
+
+
 def independent_entries(train: np.ndarray, test: np.ndarray, levels: int = 2) -> float:
     """Fits an independent categorical distribution to each entry, and evaluates it.
 
     Args:
-        train: examples of shape `(num, *event_shape)`, whole levels.
+        train: examples of shape `(num, *event_shape)`, whole levels; NaN where an entry is missing.
         test: further examples.
         levels: number of levels of an entry.
 
     Returns:
-        Mean negative log-likelihood of `test` in nats. One count is added to each level (Laplace's rule).
+        Mean negative log-likelihood in nats of the entries of `test` that are there. One count is added to each level
+        (Laplace's rule).
     """
-    train, test = (x.reshape(len(x), -1).astype(int) for x in (train, test))
+    train, test = (x.reshape(len(x), -1) for x in (train, test))
     counts = np.stack([(train == level).sum(axis=0) for level in range(levels)]) + 1.0
     log_probs = np.log(counts / counts.sum(axis=0))
-    return -float(log_probs[test, np.arange(test.shape[1])].sum(axis=1).mean())
+    found = log_probs[np.nan_to_num(test).astype(int), np.arange(test.shape[1])]
+    return -float(found.sum(axis=1, where=~np.isnan(test)).mean())
 
 
 def independent_logistics(train: np.ndarray, test: np.ndarray, *, seed: int = 0) -> float:
@@ -182,27 +202,35 @@ def bernoulli_mixture(
     """Fits a mixture of products of Bernoullis by expectation maximisation, and evaluates it.
 
     Args:
-        train: bits of shape `(num, *event_shape)`.
+        train: bits of shape `(num, *event_shape)`; NaN where an entry is missing.
         test: further examples.
         num_components: number of components.
         num_iterations: number of EM steps.
         seed: seed of the initial responsibilities.
 
     Returns:
-        Mean negative log-likelihood of `test` in nats. One count of each value is added in each component.
+        Mean negative log-likelihood in nats of the entries of `test` that are there. One count of each value is added
+        in each component.
     """
-    train, test = (x.reshape(len(x), -1).astype(np.float64) for x in (train, test))
+    train, test = _ones_and_zeros(train), _ones_and_zeros(test)
     random = np.random.default_rng(seed)
-    responsibilities = random.dirichlet(np.full(num_components, 0.1), size=len(train))
+    responsibilities = random.dirichlet(np.full(num_components, 0.1), size=len(train[0]))
     for _ in range(num_iterations):
         sizes = responsibilities.sum(axis=0)
         log_weights = np.log((sizes + 1.0) / (sizes.sum() + num_components))
-        means = (responsibilities.T @ train + 1.0) / (sizes[:, np.newaxis] + 2.0)
+        ones, zeros = (responsibilities.T @ x + 1.0 for x in train)
+        means = ones / (ones + zeros)
         joint = log_weights + _bernoulli_log_probs(train, means)
         responsibilities = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
     joint = log_weights + _bernoulli_log_probs(test, means)
     return -float(np.logaddexp.reduce(joint, axis=1).mean())
 
 
-def _bernoulli_log_probs(x: np.ndarray, means: np.ndarray) -> np.ndarray:
-    return x @ np.log(means).T + (1.0 - x) @ np.log1p(-means).T
+def _ones_and_zeros(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where rows of bits hold 1 and where they hold 0; a missing entry is neither."""
+    x = flat_reals(x)
+    return (x == 1.0).astype(np.float64), (x == 0.0).astype(np.float64)
+
+
+def _bernoulli_log_probs(x: tuple[np.ndarray, np.ndarray], means: np.ndarray) -> np.ndarray:
+    return x[0] @ np.log(means).T + x[1] @ np.log1p(-means).T

@@ -51,7 +51,7 @@ def cross_validate(
     Args:
         fit: function of the rows for training and the rows for validation, float32 arrays of shape
             `(rows, dimensions)`, that returns a fitted model; the model has `log_prob`.
-        x: real vectors of shape `(rows, dimensions)`.
+        x: real vectors of shape `(rows, dimensions)`; NaN where an entry is missing, for models that take it.
         num_folds: number of folds, from 2 to the number of rows.
         validation_fraction: which part of the rows that are not left out is for validation, more than 0 and less
             than 1.
@@ -66,8 +66,8 @@ def cross_validate(
     x = np.asarray(x, np.float64)
     if x.ndim != 2:
         raise ValueError(f"`x` must have shape (rows, dimensions), received {x.shape}.")
-    if not np.all(np.isfinite(x)):
-        raise ValueError(f"`x` holds the value {x[~np.isfinite(x)][0]:g}; expected finite real numbers.")
+    if np.any(np.isinf(x)):
+        raise ValueError(f"`x` holds the value {x[np.isinf(x)][0]:g}; expected finite real numbers.")
     if not 2 <= checks.positive_int("num_folds", num_folds) <= len(x):
         raise ValueError(f"`num_folds` must be from 2 to the number of rows, {len(x)}, received {num_folds}.")
     if not 0.0 < validation_fraction < 1.0:
@@ -77,7 +77,12 @@ def cross_validate(
     figures = []
     for index, test in enumerate(folds):
         rest = np.concatenate([fold for other, fold in enumerate(folds) if other != index])
-        mean, deviation = x[rest].mean(axis=0), x[rest].std(axis=0)
+        if np.any(np.isnan(x[rest]).all(axis=0)):
+            column = int(np.argmax(np.isnan(x[rest]).all(axis=0)))
+            raise ValueError(
+                f"`x` must hold numbers in every column; column {column} has none in training fold {index}."
+            )
+        mean, deviation = np.nanmean(x[rest], axis=0), np.nanstd(x[rest], axis=0)
         if np.any(deviation == 0.0):
             column = int(np.argmin(deviation))
             raise ValueError(

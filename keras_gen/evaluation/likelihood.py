@@ -221,7 +221,8 @@ def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> d
         split: the split that the figures are of.
 
     Returns:
-        Likelihoods in nats and in bits per dimension, and their errors, which are the same.
+        Likelihoods in nats and in bits per dimension, and their errors, which are the same; without these where entries
+        are missing, as rows then differ in how much the unit adds to them.
     """
     # Share of the rows in which each entry is there.
     present = np.ones(splits.event_shape)
@@ -233,7 +234,8 @@ def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> d
     found = {}
     for name, value in figures.items():
         if name.endswith("_error"):
-            found[name] = value
+            if np.all(present == 1.0):
+                found[name] = value
         elif name.startswith("nll"):
             found[name] = value + nats
         elif name.startswith("bits_per_dim"):

@@ -1,21 +1,19 @@
 """Scores of single examples: how likely a model holds each of them, and how usual that is."""
 
+import functools
 import hashlib
-import json
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.core import EventModel, Model, Signature
-from keras_gen.data import NewExamples
 from keras_gen.evaluation.anomaly import reconstruction_error
 from keras_gen.evaluation.batches import batches_of, columns_for
 from keras_gen.evaluation.likelihood import folded, log_likelihood_function
 from keras_gen.export.graphs import as_graph
-from keras_gen.files import atomic_file, local_file
+from keras_gen.files import cached
 
 #: What a likelihood is called, by its kind.
 LIKELIHOOD_NAMES = {
@@ -30,6 +28,12 @@ ENERGIES = ("energy", "free_energy", "variational_free_energy")
 
 #: Training examples that percentiles are against, at most; their error is below one percent then.
 NUM_TRAINING = 10_000
+
+#: Reference examples that an example with missing entries is ranked against, at least, if there are as many.
+NUM_MASKED = 1_000
+
+#: What the number of an example's missing entries is called, for a model that takes such examples.
+MISSING = "entries_missing"
 
 #: A function from columns by name, and a seed, to one number for each example.
 ExampleFigure = Callable[[dict[str, tf.Tensor], tf.Tensor], np.ndarray]
@@ -115,7 +119,8 @@ def scores(
             units then, and all else is of standardised entries.
 
     Yields:
-        Name to float64 array of shape `(batch,)`.
+        Name to float64 array of shape `(batch,)`; of a model that takes examples with missing entries, their number,
+        "entries_missing", too.
 
     Raises:
         ValueError: if the model has no figures of examples, or an example is not what it takes.
@@ -133,12 +138,15 @@ def scored_batch(model: Model, figures: Mapping[str, ExampleFigure], scale, batc
     # A model of captions unpacks them as token ids.
     columns, _ = model.unpack({name: model.spaces[name].validate(column, name) for name, column in columns.items()})
     found = {name: figure(columns, seed) for name, figure in figures.items()}
-    if scale is None:
-        return found
-    # The density of numbers in another unit is divided by the volume of that unit, of entries that are there.
     present = ~np.isnan(columns["x"])
-    volumes = np.sum(present * np.log(scale[1]), axis=tuple(range(1, present.ndim)))
-    return {name: found[name] - volumes if name in LIKELIHOOD_NAMES.values() else found[name] for name in found}
+    entries = tuple(range(1, present.ndim))
+    if scale is not None:
+        # The density of numbers in another unit is divided by the volume of that unit, of entries that are there.
+        volumes = np.sum(present * np.log(scale[1]), axis=entries)
+        found = {name: found[name] - volumes if name in LIKELIHOOD_NAMES.values() else found[name] for name in found}
+    if getattr(model.spaces["x"], "missing", False):
+        found[MISSING] = np.sum(~present, axis=entries).astype(np.float64)
+    return found
 
 
 def all_scores(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -175,58 +183,136 @@ def percentiles(values, reference) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, shares)
 
 
+def spread(parts: Iterable[Mapping[str, np.ndarray]], most: int) -> dict[str, np.ndarray]:
+    """Returns some of the examples of all parts, evenly spread, as columns by name.
+
+    Args:
+        parts: columns of examples, by name; at least one part.
+        most: examples to return, fewer than twice as many.
+    """
+    kept, every, num = [], 1, 0
+    for part in parts:
+        for row in range(len(part["x"])):
+            if num % every == 0:
+                kept.append({name: column[row] for name, column in part.items()})
+            num += 1
+            if len(kept) == 2 * most:
+                kept, every = kept[::2], 2 * every
+    return {name: np.stack([row[name] for row in kept]) for name in kept[0]}
+
+
+class Reference:
+    """Reference examples, against which the figures of others are ranked.
+
+    The likelihood of an example that lacks entries is that of the others: a density of fewer numbers, in another unit.
+    It is ranked among the likelihoods of the same entries of reference examples.
+
+    Args:
+        model: as in `scores`.
+        figures: figures of all reference examples, as `all_scores` returns them.
+        examples: function that returns parts of the reference examples, as columns by name; it is called as soon as
+            entries are missing.
+        batch_size: reference examples that are scored at once.
+        num_samples: as in `scores`.
+        seed: as in `scores`.
+
+    Attributes:
+        num_examples: number of reference examples.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        figures: Mapping[str, np.ndarray],
+        examples: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+        *,
+        batch_size: int = 100,
+        num_samples: int = 100,
+        seed: int = 0,
+    ):
+        self.num_examples = len(next(iter(figures.values())))
+        complete = figures[MISSING] == 0 if MISSING in figures else slice(None)
+        self.complete = {name: values[complete] for name, values in figures.items() if name != MISSING}
+        self.model, self.examples, self.batch_size, self.seed = model, examples, batch_size, seed
+        self.functions = example_figures(model, num_samples=num_samples)
+        self.by_pattern = {}
+
+    def percentiles(self, x: np.ndarray, figures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns name to the percentile of each example's figure; NaN where no reference example has its entries.
+
+        Args:
+            x: examples of shape `(batch, *event_shape)`.
+            figures: their figures by name.
+        """
+        found = {name: np.full(len(x), np.nan) for name in self.complete}
+        missing = np.isnan(x).reshape(len(x), -1)
+        for pattern in np.unique(missing, axis=0):
+            rows = (missing == pattern).all(axis=1)
+            known = self.same_entries(pattern) if pattern.any() else self.complete
+            for name, values in known.items():
+                if len(values):
+                    found[name][rows] = percentiles(figures[name][rows], values)
+        return found
+
+    def same_entries(self, pattern: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the figures of reference examples of which only some entries are looked at.
+
+        Args:
+            pattern: bool array, True for each entry that is left out.
+        """
+        key = pattern.tobytes()
+        if key not in self.by_pattern:
+            x = self.columns["x"].reshape(-1, len(pattern))
+            kept = ~np.isnan(x[:, ~pattern]).any(axis=1)
+            columns = {name: column[kept] for name, column in self.columns.items()}
+            columns["x"] = np.where(pattern, np.nan, x[kept]).reshape(columns["x"].shape).astype(x.dtype)
+            scored = []
+            for start in range(0, np.count_nonzero(kept), self.batch_size):
+                batch = {name: column[start : start + self.batch_size] for name, column in columns.items()}
+                scored.append(scored_batch(self.model, self.functions, None, batch, folded(self.seed, start)))
+            self.by_pattern[key] = all_scores(scored) if scored else dict.fromkeys(self.complete, np.array([]))
+        return {name: self.by_pattern[key][name] for name in self.complete}
+
+    @functools.cached_property
+    def columns(self) -> dict[str, np.ndarray]:
+        """Reference examples, evenly spread ones if there are many."""
+        return spread(self.examples(), NUM_MASKED)
+
+
 def training_scores(
-    model: Model, folder: pathlib.Path, dataset: str, reading: Mapping, *, num_samples: int, seed: int, batch_size: int
+    model: Model,
+    folder: pathlib.Path,
+    examples: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+    state,
+    *,
+    batch_size: int,
+    num_samples: int,
+    seed: int,
 ) -> dict[str, np.ndarray]:
-    """Returns the figures of training examples of a finished run, which its folder remembers.
+    """Returns the figures of training examples of a finished run, which are computed once: see `files.cached`.
 
     Args:
         model: the run's model.
         folder: its folder.
-        dataset: its data set.
-        reading: arguments of `data.load` that the run read it with.
+        examples: function that returns parts of the training examples, as columns by name.
+        state: what the examples depend on, as JSON can hold it.
+        batch_size: how many of them are in a part.
         num_samples: as in `scores`.
         seed: as in `scores`.
-        batch_size: examples scored at once.
 
     Returns:
-        Name to float64 array, of all training examples or of `NUM_TRAINING` that are evenly spread.
+        Name to float64 array.
     """
 
-    def compute():
-        examples = NewExamples(
-            dataset, model.spaces, rows_at_once=batch_size, reading=reading, split="train", most=NUM_TRAINING
-        )
-        arguments = {"num_samples": num_samples, "seed": seed, "scale": reading.get("standardize")}
-        return all_scores(scores(model, (part.columns for part in examples), **arguments))
+    def write(place: pathlib.Path):
+        np.savez(place / "scores.npz", **all_scores(scores(model, examples(), num_samples=num_samples, seed=seed)))
 
-    key = {"model": digest(folder / "model.keras"), "data": {"dataset": dataset, **reading}}
+    key = {"model": digest(folder / "model.keras"), "data": state}
     if model.likelihood_kind != "exact":
         key["samples"] = [num_samples, seed, batch_size]
-    return remembered(folder / "training_scores.npz", key, compute)
-
-
-def remembered(file: pathlib.Path, key: dict, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Returns arrays that a file holds if they were computed for the same key; else computes and writes them.
-
-    Args:
-        file: an `.npz` file, which need not exist.
-        key: what the arrays depend on, as JSON can hold it.
-        compute: function that returns the arrays by name.
-    """
-    text = json.dumps(key, sort_keys=True, default=str)
-    if file.is_file():
-        try:
-            with local_file(file) as here, np.load(here, allow_pickle=False) as found:
-                if str(found["key"]) == text:
-                    return {name: found[name] for name in found.files if name != "key"}
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile):
-            # A damaged file is written anew.
-            pass
-    arrays = compute()
-    with atomic_file(file) as path:
-        np.savez(path, key=np.array(text), **arrays)
-    return arrays
+    place = cached(f"scores of the training examples of {folder.absolute()}", key, write)
+    with np.load(place / "scores.npz", allow_pickle=False) as found:
+        return dict(found)
 
 
 def digest(file: pathlib.Path) -> str:

@@ -10,28 +10,43 @@ from keras_gen.core import DensityModel
 from keras_gen.pictures.figures import new_figure, rendered
 
 
-def scatter_plot(points: Mapping[str, np.ndarray]) -> PIL.Image.Image:
-    """Plots points of the plane, arrays of shape `(num, 2)`, side by side under their names."""
+def scatter_plot(points: Mapping[str, np.ndarray], names: Sequence[str] = ()) -> PIL.Image.Image:
+    """Plots points of the plane, arrays of shape `(num, 2)`, side by side under their names.
+
+    Args:
+        points: points by name; those that lack an entry, NaN, are left out.
+        names: names of the two entries, if they have any.
+    """
     figure, axes = new_figure(1, len(points), 4)
     for axis, (name, shown) in zip(axes, points.items(), strict=True):
         axis.scatter(shown[:, 0], shown[:, 1], s=3, alpha=0.6)
         axis.set(title=name, aspect="equal")
+        if names:
+            axis.set(xlabel=names[0], ylabel=names[1])
     return rendered(figure)
 
 
-def histograms(x: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image:
-    """Plots the distribution of each entry of real vectors, at most 16 of them."""
+def histograms(x: np.ndarray, data: np.ndarray | None = None, names: Sequence[str] = ()) -> PIL.Image.Image:
+    """Plots the distribution of each entry of real vectors, at most 16 of them.
+
+    Args:
+        x: vectors of shape `(num, entries)`.
+        data: others to compare them with; an entry that is missing, NaN, is left out.
+        names: names of the entries, if they have any.
+    """
     entries = min(16, x.shape[-1])
     columns = min(4, entries)
     figure, axes = new_figure(math.ceil(entries / columns), columns, 2.2)
     for entry, axis in zip(range(entries), axes, strict=False):
         shown = x[:, entry] if data is None else np.concatenate([x[:, entry], data[:, entry]])
-        bins = np.linspace(*np.quantile(shown, [0.005, 0.995]), 31)
+        bins = np.linspace(*np.nanquantile(shown, [0.005, 0.995]), 31)
         axis.hist(x[:, entry], bins, density=True, alpha=0.6, label="samples")
         if data is not None:
             axis.hist(data[:, entry], bins, density=True, histtype="step", color="black", label="data")
-        axis.set_title(f"entry {entry}", fontsize=8)
+        axis.set_title(names[entry] if names else f"entry {entry}", fontsize=8)
         axis.tick_params(labelsize=6)
+    for axis in axes[entries:]:
+        axis.set_axis_off()
     axes[0].legend(fontsize=6)
     return rendered(figure)
 
@@ -69,7 +84,7 @@ def density_plot(
     Args:
         models: models of two-dimensional real vectors by name, or one model.
         truth: function from points of shape `(num, 2)` to the true log density, which the first column shows.
-        data: points of shape `(num, 2)` that the truth is seen in.
+        data: points of shape `(num, 2)` that the truth is seen in; those that lack an entry, NaN, are left out.
         unit: mean and deviation by which points were standardised, to show them, and their density, as they were.
         resolution: points along a side of the grid on which densities are evaluated.
         seed: seed of the points that models draw.
@@ -78,6 +93,7 @@ def density_plot(
         A picture with one column for the truth, if there are `data`, and for each model.
     """
     models = models if isinstance(models, dict) else {"model": models}
+    data = None if data is None else data[~np.isnan(data).any(axis=1)]
     num = 2000 if data is None else min(2000, len(data))
     points = {name: model.sample(num, seed=seed).numpy() for name, model in models.items()}
     densities = {name: lambda x, model=model: model.predict(x, 10_000, verbose=0) for name, model in models.items()}

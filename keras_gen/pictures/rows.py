@@ -1,6 +1,6 @@
 """Pictures of examples, chosen by their space: one row in the way that suits it, several rows under their names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import PIL.Image
@@ -20,13 +20,16 @@ Rows = Mapping[str, tuple[Space, np.ndarray]]
 MARGIN = 4
 
 
-def picture(space: Space, values: np.ndarray, data: np.ndarray | None = None) -> PIL.Image.Image:
+def picture(
+    space: Space, values: np.ndarray, data: np.ndarray | None = None, *, names: Sequence[str] = ()
+) -> PIL.Image.Image:
     """Draws examples in the way that suits their space.
 
     Args:
         space: space of the examples.
         values: examples of shape `(num, *space.shape)`.
         data: real examples to set beside sound and real vectors.
+        names: names of the entries of real vectors, if they have any.
 
     Returns:
         Waveforms and spectrograms of sound whose sample rate is known; a grid of images; for other levels one row of
@@ -48,11 +51,14 @@ def picture(space: Space, values: np.ndarray, data: np.ndarray | None = None) ->
         return image_grid(values[np.newaxis, ..., np.newaxis], space)
     data = None if data is None else np.reshape(data, (len(data), -1))
     if values.shape[-1] != 2:
-        return histograms(values, data)
-    return scatter_plot({"samples": values} if data is None else {"data": data[: len(values)], "samples": values})
+        return histograms(values, data, names)
+    points = {"samples": values} if data is None else {"data": data[: len(values)], "samples": values}
+    return scatter_plot(points, names)
 
 
-def preview(rows: Rows, data: np.ndarray | None = None, *, num_columns: int = 10) -> PIL.Image.Image:
+def preview(
+    rows: Rows, data: np.ndarray | None = None, *, num_columns: int = 10, names: Sequence[str] = ()
+) -> PIL.Image.Image:
     """Draws what a model shows of itself.
 
     Args:
@@ -60,6 +66,7 @@ def preview(rows: Rows, data: np.ndarray | None = None, *, num_columns: int = 10
             "target".
         data: real examples to set beside one row of sound or of real vectors.
         num_columns: how many examples are shown of each of several rows.
+        names: names of the entries of real vectors, if they have any.
 
     Returns:
         The picture of one row: see `picture`. Of several rows, sounds and points of the plane are drawn as they are
@@ -70,7 +77,7 @@ def preview(rows: Rows, data: np.ndarray | None = None, *, num_columns: int = 10
     """
     if len(rows) == 1:
         (row,) = rows.values()
-        return picture(*row, data)
+        return picture(*row, data, names=names)
     spaces = [space for space, _ in rows.values()]
     for space in spaces:
         check_numbers(space)
@@ -78,7 +85,7 @@ def preview(rows: Rows, data: np.ndarray | None = None, *, num_columns: int = 10
     if len(set(spaces)) == 1 and is_audible(spaces[0]):
         return sound_picture(values, spaces[0].sample_rate)
     if all(space.shape == (2,) and not isinstance(space, Levels) for space in spaces):
-        return scatter_plot(values)
+        return scatter_plot(values, names)
     return stacked_rows({name: (space, values[name][:num_columns]) for name, (space, _) in rows.items()})
 
 

@@ -104,8 +104,13 @@ class Space:
                 raise ValueError(f"`{name}` holds no examples; at least one is expected.")
             wrong = self.wrong(values)
             if tf.size(wrong):
-                raise ValueError(f"`{name}` holds the value {self.shown(wrong[0])}; expected {self.expected}.")
+                found = f"`{name}` holds the value {self.shown(wrong[0])}; expected {self.expected}"
+                raise ValueError(f"{found}{self.advice(wrong, name)}.")
         return self.cast(values)
+
+    def advice(self, wrong: tf.Tensor, name: str) -> str:
+        """Returns what an error of Python adds: what may be done about values that are wrong; nothing by default."""
+        return ""
 
     def guard(self, values: tf.Tensor, name: str) -> tf.Tensor:
         """Returns a tensor unchanged, in a graph that fails with the sentence of `validate` at a wrong value."""

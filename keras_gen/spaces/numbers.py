@@ -58,6 +58,15 @@ class Levels(Numbers):
         inside = (values >= 0) & (values <= self.num_levels - 1) & (values == tf.floor(values))
         return inside | tf.math.is_nan(values) if self.missing else inside
 
+    def advice(self, wrong, name):
+        # Of examples: codes and labels have as many levels as the model makes of them.
+        largest = float(tf.reduce_max(tf.cast(wrong, tf.float32))) if name in ("x", "validation_data") else -1.0
+        if largest > self.num_levels - 1 and largest.is_integer():
+            return f"; larger ones take a model with `levels={256 if largest < 256 else int(largest) + 1}`"
+        if self.num_levels == 2 and 0.0 < largest < 1.0:
+            return f"; `{name} >= 0.5` makes bits of shades of grey"
+        return ""
+
     def examples(self, num, seed=(0, 0)):
         levels = tf.random.stateless_uniform((num, *self.shape), seed, maxval=self.num_levels, dtype=tf.int32)
         return tf.cast(levels, tf.float32)

@@ -5,7 +5,11 @@ A recipe takes these in groups, such as `data: training.Images = training.Images
 """
 
 import dataclasses
+import functools
 from typing import Literal
+
+from keras_gen import checks
+from keras_gen.files import check_exists
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,6 +323,35 @@ class Options:
     """Run folder or .keras file with weights to start from, those of a model with the same networks."""
     overwrite: bool = False
     """Replace a finished run in the folder."""
+
+
+#: What arguments of these names must be, in whatever recipe they are.
+CHECKS = {
+    **dict.fromkeys(("epochs", "batch_size", "num_samples", "num_steps", "steps_per_epoch"), checks.positive_int),
+    **dict.fromkeys(("learning_rate", "discriminator_learning_rate"), checks.positive),
+    **dict.fromkeys(("patience", "folds", "seed"), functools.partial(checks.not_negative, whole=True)),
+    "weight_decay": checks.not_negative,
+    "ema": checks.rate,
+}
+
+
+def check_values(arguments: dict) -> None:
+    """Raises an error if an argument that recipes share has no sensible value, or data are looked for where none are.
+
+    Args:
+        arguments: name to value, fields of groups among them.
+
+    Raises:
+        FileNotFoundError: if a data set has the name of a path, and there is none.
+        TypeError: if a number is of another kind.
+        ValueError: if a number is too small or too large.
+    """
+    for name, check in CHECKS.items():
+        if arguments.get(name) is not None:
+            check(name, arguments[name])
+    for name in ("dataset", "dataset_b"):
+        if arguments.get(name) is not None:
+            check_exists(arguments[name], name)
 
 
 def is_group(value) -> bool:

@@ -258,6 +258,7 @@ class Previews(keras.callbacks.Callback):
         folder: run folder.
         batch: what the pictures show the model with, columns by name.
         every: epochs between pictures, at least.
+        names: names of the entries of real vectors, if they have any.
         logs: folder of TensorBoard's files; None takes `tensorboard` in the run's folder.
         clock: function that returns the time in seconds.
     """
@@ -271,12 +272,14 @@ class Previews(keras.callbacks.Callback):
         batch: dict[str, tf.Tensor],
         *,
         every: int,
+        names: tuple[str, ...] = (),
         logs: pathlib.Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__()
         self.folder = path_of(folder)
         self.batch = batch
+        self.names = names
         self.every = every
         self.clock = clock
         self.costs = []
@@ -299,7 +302,7 @@ class Previews(keras.callbacks.Callback):
 
     def draw(self, epoch: int):
         """Draws the picture of an epoch."""
-        picture = pictures.preview(self.model.preview(self.batch, seed=0))
+        picture = pictures.preview(self.model.preview(self.batch, seed=0), names=self.names)
         with atomic_file(self.folder / "samples" / f"epoch-{epoch:05d}.png") as path:
             picture.save(path, format="PNG")
         with self.writer.as_default(step=epoch):

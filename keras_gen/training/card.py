@@ -1,6 +1,7 @@
 """The model card: what a model is, how it was trained, what it reaches, how to use it."""
 
 import inspect
+import shlex
 
 from keras_gen.core import Model
 
@@ -8,21 +9,27 @@ from keras_gen.core import Model
 SERVED = "`saved_model/` is for TF Serving, `model.tflite` for LiteRT."
 
 
-def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: dict) -> str:
+def model_card(recipe: str, config: dict, defaults: dict, model: Model, report: dict, metrics: dict) -> str:
     """Returns the card in Markdown.
 
     Args:
         recipe: family and model, such as "autoregressive.made".
         config: arguments of the recipe.
+        defaults: what they are unless they are given; the command leaves out those that are None by default, too.
         model: the trained model.
         report: what `metrics.json` holds.
         metrics: the part of it that holds figures, by split.
     """
     data = report["dataset"]
     paper = inspect.getdoc(inspect.getmodule(type(model))) or ""
-    flags = " ".join(flag(name, value) for name, value in config.items() if name not in ("options", "folder"))
+    left_out = {"options", "folder"} | {
+        name for name, value in config.items() if value is None and defaults.get(name, "given") is None
+    }
+    flags = " ".join(flag(name, value) for name, value in config.items() if name not in left_out)
     columns = data.get("columns", {"examples": data})
     examples = ", ".join(f"{name} of {values_of(column)}" for name, column in columns.items())
+    # A model without gradients has parameters of another kind.
+    weights = f"{report['num_weights']:,} weights; " if report["num_weights"] else ""
     figures = "\n".join(
         f"| {split} | {name} | {value:.4f} |" for split, results in metrics.items() for name, value in results.items()
     )
@@ -41,7 +48,7 @@ def model_card(recipe: str, config: dict, model: Model, report: dict, metrics: d
 - Likelihood: {report["likelihood"] or "none"}.
 - Data: {data["name"]}, {examples}, binarization {data["binarization"]},
   {", ".join(f"{count:,} {split}" for split, count in data["num_examples"].items())}.
-- Model: {report["num_weights"]:,} weights; epoch {report["best_epoch"] or report["epochs"]} of {report["epochs"]};
+- Model: {weights}epoch {report["best_epoch"] or report["epochs"]} of {report["epochs"]};
   {report["training_seconds"]:,.0f} seconds of training on {report["machine"]}; seed {report["seed"]}.
 - Versions: {", ".join(f"{name} {version}" for name, version in report["versions"].items())}. Date: {report["date"]}.
 
@@ -78,5 +85,5 @@ def flag(name: str, value) -> str:
     if isinstance(value, bool):
         return f"--{name}" if value else f"--no-{name}"
     if isinstance(value, (list, tuple)):
-        return f"--{name} {' '.join(map(str, value))}"
-    return f"--{name} {value}"
+        return f"--{name} {shlex.join(map(str, value))}"
+    return f"--{name} {shlex.quote(str(value))}"

@@ -141,6 +141,7 @@ def fit_chosen(
     """
     if splits.levels is not None:
         raise ValueError(f"`dataset` must hold real vectors; {splits.name} holds {splits.levels} levels.")
+    run.print_summary(splits)
     settings = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     metrics, folds = {}, []
     with run.scope():

@@ -77,6 +77,7 @@ def fit_vectors(
     """
     if splits.levels is not None:
         raise ValueError(f"`dataset` must hold real vectors; {splits.name} holds {splits.levels} levels.")
+    run.print_summary(splits)
 
     def fit_fold(train: np.ndarray, valid: np.ndarray) -> DensityModel:
         steps = max(1, len(train) // schedule.batch_size)

@@ -9,17 +9,20 @@ from collections.abc import Callable
 from typing import Literal
 
 from keras_gen.console import load_tensorflow, plain_exit, without_debug
-from keras_gen.training.arguments import Options, flat, replaced
+from keras_gen.training.arguments import Options, check_values, flat, replaced
 
 #: What every recipe takes beside its own arguments.
 SHARED_HELP = """
     seed: seed of everything random.
     folder: folder of the run; by default runs/<family>/<recipe>/<data set>, with the model's name before the data set
         where a recipe has several.
-    preset: values of the flags that are not given: paper for the paper's data and settings, two_cores for what two
-        cores train in less than an hour or so.
-    paper: the same as `--preset paper`.
 """
+
+#: What presets are, by name.
+PRESETS_HELP = {
+    "paper": "the paper's data and settings",
+    "two_cores": "what two cores train in less than an hour or so",
+}
 
 
 class Recipe:
@@ -81,15 +84,18 @@ class Recipe:
 
         arguments = replaced(self.defaults_of(preset), arguments)
         options = arguments.pop("options")
+        check_values(flat({**arguments, "options": options}))
         config = {**flat(arguments), "options": dataclasses.asdict(options)}
-        run = Run(self.name, arguments.pop("folder"), config, options)
+        run = Run(self.name, arguments.pop("folder"), config, options, defaults=flat(self.defaults))
         del arguments["seed"]
         return self.main(run, **arguments)
 
     def cli(self, arguments: list[str] | None = None) -> None:
         """Runs the recipe with flags from the command line, and exits with a sentence at a mistake."""
-        with plain_exit():
+        with plain_exit([*flat(self.defaults), "preset", "paper"]):
             chosen = self.parsed(without_debug(sys.argv[1:] if arguments is None else arguments))
+            # What can be known at once need not wait for TensorFlow.
+            check_values(flat(chosen))
             load_tensorflow()
             self(**chosen)
 
@@ -113,6 +119,7 @@ class Recipe:
             description="",
             config=(tyro.conf.OmitArgPrefixes,),
         )
+        arguments["options"] = arguments.pop("running")
         if arguments.pop("paper", False):
             if arguments["preset"] not in (None, "paper"):
                 other = arguments["preset"]
@@ -128,10 +135,14 @@ class Recipe:
         return "\n\n".join(lines)
 
     def with_flags(self, preset: str | None) -> Callable[..., dict]:
-        """Returns a function that returns its arguments: those of the recipe, and the preset where it has any."""
-        defaults = self.defaults_of(preset)
+        """Returns a function that returns its arguments: those of the recipe, and the preset where it has any.
+
+        The options are called "running", since help names a group after its argument: "running options".
+        """
+        defaults = dict(self.defaults_of(preset))
+        defaults["running"] = defaults.pop("options")
         types = {parameter.name: parameter.annotation for parameter in self.parameters}
-        types |= {"seed": int, "folder": str | None, "options": Options}
+        types |= {"seed": int, "folder": str | None, "running": Options}
         if self.presets:
             defaults = {**defaults, "preset": None}
             types["preset"] = Literal[tuple(self.presets)] | None
@@ -149,6 +160,11 @@ class Recipe:
         main.__annotations__ = types
         help_text = inspect.cleandoc(self.main.__doc__)
         main.__doc__ = help_text + ("" if "\nArgs:\n" in help_text else "\n\nArgs:") + SHARED_HELP
+        if self.presets:
+            told = ", ".join(f"{name} for {PRESETS_HELP[name]}" for name in self.presets)
+            main.__doc__ += f"    preset: values of the flags that are not given: {told}.\n"
+        if "paper" in self.presets:
+            main.__doc__ += "    paper: the same as `--preset paper`.\n"
         return main
 
 

@@ -56,12 +56,21 @@ class Run:
             where the arguments name one.
         config: the recipe's arguments, among them "dataset" and "seed".
         options: how to train.
+        defaults: what the arguments are unless they are given; the card's command leaves out what is None in both.
 
     Raises:
         ValueError: if the folder holds a finished run, a run with other arguments, or something else.
     """
 
-    def __init__(self, name: str, folder: str | os.PathLike | None, config: dict, options: Options):
+    def __init__(
+        self,
+        name: str,
+        folder: str | os.PathLike | None,
+        config: dict,
+        options: Options,
+        *,
+        defaults: dict | None = None,
+    ):
         self.checkpoint_every = Interval(options.checkpoint_every)
         # A strategy over several workers must come before any other operation of TensorFlow.
         self.strategy = choose_strategy(options.strategy)
@@ -76,11 +85,13 @@ class Run:
         self.name = name
         self.config = json.loads(json.dumps(config, default=os.fspath))
         self.options = options
+        self.defaults = defaults or {}
         self.seed = config["seed"]
         place = (*name.split("."), *([config["model"]] if "model" in config else []))
         self.folder = path_of(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
-        # Of all stages: whether the folder holds a finished run, and the checkpoints of what is trained longer.
-        self.progress = {"finished": False, "longer": None}
+        # Of all stages: whether the folder holds a finished run, the checkpoints of what is trained longer, and what
+        # was printed of data.
+        self.progress = {"finished": False, "longer": None, "summaries": []}
         self.started = time.monotonic()
         keras.utils.set_random_seed(self.seed)
         self.open_folder()
@@ -227,6 +238,13 @@ class Run:
         finally:
             set_steps_at_once(model, 1)
 
+    def print_summary(self, splits: Splits) -> None:
+        """Prints in a line what the data are, once: also before a search or a cross-validation that `fit` follows."""
+        line = f"{splits.name}: {splits.summary()}"
+        if self.is_chief and line not in self.progress["summaries"]:
+            self.progress["summaries"].append(line)
+            print(line, flush=True)
+
     def fit(
         self,
         model: Model,
@@ -251,8 +269,7 @@ class Run:
         Returns:
             The trained model, on one device.
         """
-        if self.is_chief:
-            print(f"{splits.name}: {splits.summary()}", flush=True)
+        self.print_summary(splits)
         checkpoints = self.checkpoints_for(model, epochs, monitor=monitor, patience=patience)
         checkpoints.restore(model)
         first = checkpoints.state["epoch"]
@@ -270,7 +287,9 @@ class Run:
             logs = self.folder / "tensorboard"
             if not is_local(logs):
                 logs = pathlib.Path(tempfile.mkdtemp(prefix="tensorboard-"))
-            callbacks.append(Previews(self.folder, batch, every=max(1, epochs // 8), logs=logs))
+            callbacks.append(
+                Previews(self.folder, batch, every=max(1, epochs // 8), names=splits.column_names, logs=logs)
+            )
             callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
             if self.options.profile:
                 callbacks.append(Profile(self.folder / "tensorboard", logs))
@@ -456,7 +475,7 @@ class Run:
         if not self.is_chief:
             return report
         rows = model.preview(batch, seed=self.seed)
-        self.save_picture("samples.png", pictures.preview(rows, data=data))
+        self.save_picture("samples.png", pictures.preview(rows, data=data, names=splits.column_names))
         # The last row is what the model makes.
         space, values = list(rows.values())[-1]
         audible = isinstance(space, Sound) and space.sample_rate is not None
@@ -468,7 +487,8 @@ class Run:
         export.saved_model(graphs, self.folder / "saved_model")
         export.litert(graphs, self.folder / "model.tflite")
         with atomic_file(self.folder / "README.md") as path:
-            path.write_text(model_card(self.name, self.config, model, report, metrics), encoding="utf-8")
+            card = model_card(self.name, self.config, self.defaults, model, report, metrics)
+            path.write_text(card, encoding="utf-8")
         # Written last: a folder with this file holds a finished run.
         write_json(self.folder / "metrics.json", report)
         for split, results in metrics.items():

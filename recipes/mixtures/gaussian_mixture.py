@@ -47,6 +47,7 @@ def main(
 
     # One batch of everything: an epoch of several leaves out an incomplete last one.
     splits = data.load(batch_size=1_000_000, seed=run.seed)
+    run.print_summary(splits)
     built = {}
 
     def build(components: int, scale: float) -> mixtures.GaussianMixture:
@@ -63,8 +64,9 @@ def main(
 
     def chosen(train: np.ndarray, valid: np.ndarray) -> tuple[float, int, float, list[np.ndarray]]:
         """Returns the best validation likelihood, the mixture that has it, and its weights."""
+        print("validation log-likelihoods, nats:", flush=True)
         found = []
-        unit = float(np.std(train.reshape(len(train), -1), axis=0).min())
+        unit = float(np.nanstd(train.reshape(len(train), -1), axis=0).min())
         for components in num_components:
             for scale in min_scale:
                 model = build(components, scale * unit)
@@ -72,9 +74,10 @@ def main(
                 arguments = {"batch_size": batch_size, "epochs": epochs, "callbacks": [stop], "verbose": 0}
                 model.fit(train, validation_data=(valid,), shuffle=False, **arguments)
                 model.set_weights(stop.best_weights)
+                print(f"{components} components, least scale {scale * unit:.3g}: {-stop.best:.3f}", flush=True)
                 found.append((-stop.best, components, scale * unit, model.get_weights()))
         best = max(found, key=lambda each: each[0])
-        print(f"validation {best[0]:.3f} nats: {best[1]} components, least scale {best[2]:.3g}", flush=True)
+        print(f"best: {best[1]} components, least scale {best[2]:.3g}", flush=True)
         return best
 
     def fit_fold(train: np.ndarray, valid: np.ndarray) -> mixtures.GaussianMixture:

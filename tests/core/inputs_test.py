@@ -180,8 +180,8 @@ FAULTS = {
     ),
     "nan": (changed("x", np.nan), f"`x` holds the value nan; {LEVELS}"),
     "inf": (changed("x", np.inf), f"`x` holds the value inf; {LEVELS}"),
-    "beyond": (changed("x", 255.0), f"`x` holds the value 255; {LEVELS}"),
-    "between": (changed("x", 0.5), f"`x` holds the value 0.5; {LEVELS}"),
+    "beyond": (changed("x", 255.0), f"`x` holds the value 255; {LEVELS[:-1]}*."),
+    "between": (changed("x", 0.5), f"`x` holds the value 0.5; {LEVELS[:-1]}*."),
     "dtype": (
         lambda columns: {**columns, "x": columns["x"].astype(str)},
         "`x` must hold numbers, received dtype *.",
@@ -337,6 +337,15 @@ def test_wrong_weights_of_classes(model, columns, class_weight, sentence):
             model.fit(*form(columns)[:2], class_weight=class_weight, verbose=0)
 
 
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "predict"])
+@pytest.mark.parametrize("batch_size", [0, -3])
+def test_a_batch_has_at_least_one_example(verb, batch_size):
+    model = Bits()
+    model.compile()
+    with pytest.raises(ValueError, match=f"`batch_size` must be at least 1, received {batch_size}."):
+        getattr(model, verb)(np.zeros((4, 3)), batch_size=batch_size)
+
+
 def test_weights_of_classes_need_labels():
     model = Bits()
     model.compile(run_eagerly=True)
@@ -393,7 +402,7 @@ def test_a_wrong_value_in_a_later_batch_is_found(model, columns):
     wrong["x"][-1, -1] = 255.0
     for form in FORMS:
         for verb in ("fit", "evaluate", "predict"):
-            with pytest.raises(ValueError, match=r"^`x` holds the value 255; expected whole levels from 0 to 1\.$"):
+            with pytest.raises(ValueError, match=r"^`x` holds the value 255; expected whole levels from 0 to 1\b"):
                 VERBS[verb](model, *FORMS[form](wrong))
 
 

@@ -429,7 +429,7 @@ def test_training_brings_the_model_to_the_data(phase):
         (
             lambda m: m.adapt(np.full((2, 4), 0.5)),
             ValueError,
-            "`x` holds the value 0.5; expected whole levels from 0 to 1.",
+            "`x` holds the value 0.5; expected whole levels from 0 to 1; `x >= 0.5` makes bits",
         ),
     ],
 )

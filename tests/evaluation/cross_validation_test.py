@@ -61,6 +61,24 @@ def test_every_row_is_left_out_once_and_never_trained_on():
     np.testing.assert_array_equal(np.sort(np.concatenate(turns)), np.arange(23))
 
 
+def test_missing_entries_stay_missing_and_the_others_are_standardised(rows):
+    holes = np.where(np.random.default_rng(1).random(rows.shape) < 0.2, np.nan, rows)[:400]
+
+    class Entries:
+        """Counts the entries of a row, and looks at their moments."""
+
+        def __init__(self, train, valid):
+            seen = np.concatenate([train, valid])
+            np.testing.assert_allclose(np.nanmean(seen, axis=0), 0.0, atol=1e-6)
+            np.testing.assert_allclose(np.nanstd(seen, axis=0), 1.0, atol=1e-6)
+
+        def log_prob(self, test):
+            return np.sum(~np.isnan(test), axis=1)
+
+    result = evaluation.cross_validate(Entries, holes, num_folds=4)
+    assert result.mean == pytest.approx(np.mean(np.sum(~np.isnan(holes), axis=1)))
+
+
 def test_the_seed_decides_the_folds(rows):
     def folds(seed):
         return evaluation.cross_validate(lambda train, valid: Gaussian(train), rows[:200], seed=seed).folds
@@ -73,7 +91,8 @@ def test_the_seed_decides_the_folds(rows):
     ("changes", "sentence"),
     [
         ({"x": np.zeros(5)}, "`x` must have shape (rows, dimensions), received (5,)."),
-        ({"x": [[0.0, np.nan]] * 20}, "`x` holds the value nan; expected finite real numbers."),
+        ({"x": [[0.0, np.inf]] * 20}, "`x` holds the value inf; expected finite real numbers."),
+        ({"x": [[float(row), np.nan] for row in range(20)]}, "column 1 has none in training fold 0."),
         ({"x": np.eye(20)[:, :2] * [1.0, 0.0]}, "`x` must vary in every column; column 1 is constant"),
         ({"num_folds": 1}, "`num_folds` must be from 2 to the number of rows, 200, received 1."),
         ({"num_folds": 201}, "`num_folds` must be from 2 to the number of rows, 200, received 201."),

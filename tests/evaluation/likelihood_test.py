@@ -155,6 +155,24 @@ def test_the_gaussian_has_its_entropy():
     assert evaluation.gaussian(train, test) == pytest.approx(entropy, abs=0.05)
 
 
+def test_baselines_of_rows_with_missing_entries_are_those_of_the_entries_that_are_there(bits):
+    x, rest = np.random.default_rng(0).normal([1.0, -30.0], [2.0, 0.1], (500, 2)), np.full((500, 2), np.nan)
+    # A column's own likelihood, where the other column is missing in every second row.
+    train, test = np.append(x, rest, axis=1)[:, [0, 2]], x[:1].copy()
+    train[:, 1] = np.where(np.arange(500) % 2, x[:, 1], np.nan)
+    columns = [stats.norm.logpdf(test[0, i], np.nanmean(train[:, i]), np.nanstd(train[:, i])) for i in (0, 1)]
+    assert evaluation.independent_gaussians(train, test) == pytest.approx(-sum(columns))
+    test[0, 1] = np.nan
+    assert evaluation.independent_gaussians(train, test) == pytest.approx(-columns[0])
+    # Masses of what is there add up to 1, whatever is missing, and rows without an entry add nothing.
+    holes = np.append(bits.astype(float), np.full((9, bits.shape[1]), np.nan), axis=0)
+    for fit in (evaluation.independent_entries, evaluation.bernoulli_mixture):
+        points = np.array([[*point, *[np.nan] * 4] for point in itertools.product((0, 1), repeat=2)])
+        total = sum(math.exp(-fit(holes, point[np.newaxis])) for point in points)
+        assert total == pytest.approx(1.0, abs=1e-9)
+    assert evaluation.independent_entries(holes, bits) == pytest.approx(evaluation.independent_entries(bits, bits))
+
+
 def test_independent_logistics_reach_the_entropy_of_logistic_levels():
     """The entropy of a logistic distribution is log s + 2; noise that is narrow against the scale adds nothing."""
     means, scales = np.array([2000.0, 700.0, 900.0]), np.array([60.0, 30.0, 80.0])

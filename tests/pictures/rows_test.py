@@ -35,6 +35,19 @@ def test_real_vectors_are_points_or_histograms_beside_the_data():
     assert same(pictures.picture(Interval((3, 1), -9.0, 9.0), x, data), expected)
 
 
+def test_entries_have_the_names_of_their_columns_and_missing_ones_are_left_out():
+    x, data = RANDOM.normal(size=(50, 5)), RANDOM.normal(size=(80, 5))
+    names = ("age", "born", "city", "dear", "ends")
+    for num in (2, 5):
+        named = pictures.picture(Reals((num,)), x[:, :num], data[:, :num], names=names[:num])
+        assert not same(named, pictures.picture(Reals((num,)), x[:, :num], data[:, :num]))
+        # The last row of the grid has one plot; the rest of it is white.
+        lacking = np.concatenate([data[:, :num], np.full((3, num), np.nan)])
+        assert same(pictures.picture(Reals((num,)), x[:, :num], lacking, names=names[:num]), named)
+    height, width, _ = np.asarray(named).shape
+    assert np.all(np.asarray(named)[height // 2 + 10 :, width // 4 + 10 :] == 255)
+
+
 def test_sound_of_an_unknown_rate_is_drawn_as_numbers():
     x = RANDOM.uniform(-1.0, 1.0, (20, 3))
     assert same(pictures.picture(Sound((3,)), x), histograms(x))

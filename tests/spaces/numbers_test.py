@@ -54,6 +54,26 @@ def test_levels_where_there_is_a_number_of_them():
     assert levels_or_reals((2,), 5) != Levels((2,), 6)
 
 
+@pytest.mark.parametrize(
+    ("num_levels", "value", "advice"),
+    [
+        (2, 255, "; larger ones take a model with `levels=256`."),
+        (2, 16, "; larger ones take a model with `levels=256`."),
+        (256, 65535, "; larger ones take a model with `levels=65536`."),
+        (2, 0.25, "; `x >= 0.5` makes bits of shades of grey."),
+        (256, 0.25, "from 0 to 255."),
+        (2, -1, "from 0 to 1."),
+        (2, np.nan, "from 0 to 1."),
+    ],
+)
+def test_an_error_says_what_to_do_about_values_of_other_levels(num_levels, value, advice):
+    with pytest.raises(ValueError, match="`x` holds the value") as raised:
+        Levels((2,), num_levels).validate(np.array([[0, value]]), "x")
+    assert str(raised.value).endswith(advice)
+    with pytest.raises(ValueError, match=rf"from 0 to {num_levels - 1}\.$"):
+        Levels((2,), num_levels).validate(np.array([[0, value]]), "codes")
+
+
 @pytest.mark.parametrize("space", [Levels((2,), 3, missing=True), Reals((2,), missing=True)], ids=str)
 def test_entries_may_be_missing_where_a_space_says_so(space):
     x = np.array([[1.0, np.nan]], np.float32)

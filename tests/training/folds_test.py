@@ -118,7 +118,7 @@ def test_a_run_reports_the_folds_beside_their_baselines(tmp_path):
     report = run.report(splits, metrics, protocol="", likelihood="exact", num_weights=1, **run.training)
     assert report["dataset"]["column_names"] == [str(place) for place in range(splits.event_shape[0])]
     assert report["dataset"]["scale"]["mean"] == pytest.approx(splits.scale[0])
-    assert "set.csv" in model_card(run.name, run.config, model, report, {"test": metrics["test"]})
+    assert "set.csv" in model_card(run.name, run.config, {}, model, report, {"test": metrics["test"]})
     with pytest.raises(ValueError, match="`dataset` must hold real vectors; digits holds 17 levels"):
         training.fit_chosen(run, data.load("digits"), build, grid, SCHEDULE)
 

@@ -278,6 +278,7 @@ def read_frame(
     missing: str = "refuse",
     names: Sequence[str] = (),
     first_row: int = 0,
+    hints: bool = True,
 ) -> Reading:
     """Reads the columns of a table as real numbers.
 
@@ -290,13 +291,14 @@ def read_frame(
         names: names of the columns of another table, which are taken out of this one in their order, also where they
             are zeros and ones of the values of a column of text; `columns` and `text` say nothing then.
         first_row: number of rows of the table before these.
+        hints: whether errors say what other values of `text` and `missing` would do.
 
     Raises:
         ValueError: if the table has no rows, or a column is missing, or is not what `text` and `missing` allow.
     """
     if not len(frame) or not len(frame.columns):
         raise ValueError(f"`name`: {name} holds no rows.")
-    table = Table(name, first_row, hints=not names)
+    table = Table(name, first_row, hints)
     if names:
         found = named_columns(frame, table, names, missing)
     else:
