@@ -445,7 +445,7 @@ def score(
     import pandas as pd
 
     from keras_gen import data, evaluation
-    from keras_gen.evaluation.scores import NUM_TRAINING, training_scores
+    from keras_gen.evaluation.scores import MISSING, NUM_TRAINING, training_scores
 
     model = model_of_run(folder)
     figures = list(evaluation.example_figures(model))
@@ -508,7 +508,7 @@ def score(
             ranked = ranks.percentiles(part.columns["x"], found) if ranks else {}
             columns = dict(part.identity)
             for name, values in found.items():
-                columns[name] = values
+                columns[name] = values.astype(int) if name == MISSING else values
                 if name in ranked:
                     columns[f"{name}_percentile"] = ranked[name]
             pd.DataFrame(columns).to_csv(path, mode="a", header=not num, index=False)

@@ -196,7 +196,7 @@ def test_rows_of_a_table_are_scored_as_the_run_read_its_own(people, tmp_path, mo
     saving.save_model(randomise(RNADE((4,), 4, 2), 0.2), folder / "model.keras")
     status, _, err = run(monkeypatch, capsys, *flags, "--overwrite")
     assert status == 1
-    assert "`reference` must be given, or none: the training data cannot be scored (there is no file" in err
+    assert "--reference must be given, or none: the training data cannot be scored (there is no file" in err
     assert run(monkeypatch, capsys, *flags, "--overwrite", "--reference", "none")[0] == 0
     assert list(pd.read_csv(tmp_path / "scores.csv")) == ["row", "log_prob"]
     (folder / "model.keras").write_bytes(kept)
@@ -253,7 +253,7 @@ def test_bad_rows_are_left_out_where_that_is_asked_for(people, tmp_path, monkeyp
     # A table of which no row can be read has something else wrong with it.
     new.assign(city="Oslo").to_csv(tmp_path / "rows.csv", index=False)
     status, _, err = run(monkeypatch, capsys, *flags, "--bad-rows", "skip", "--overwrite")
-    assert (status, "row 1 of column city" in err, "bad_rows" in err) == (1, True, False)
+    assert (status, "row 1 of column city" in err, "--bad-rows" in err) == (1, True, False)
 
 
 def test_a_file_is_read_a_few_rows_at_a_time(tmp_path, monkeypatch):
@@ -455,7 +455,7 @@ def test_what_cannot_be_scored_gets_a_sentence(people, tmp_path, monkeypatch, ca
             "rows.npy holds nothing of what the model is conditioned on; finite real numbers, of shape (3,), are taken "
             "by `evaluation.scores` alone, as a column of arrays.",
         ),
-        ("made.keras", "x.npy", ("--reference", "r.csv"), "--reference: there is no file r.csv."),
+        ("made.keras", "x.npy", ("--reference", "r.csv"), "--reference: there is no file or folder r.csv."),
     ]:
         flags = ("--input", tmp_path / given, "--output", tmp_path / "s.csv", *more)
         status, _, err = run(monkeypatch, capsys, "score", tmp_path / model, *flags)

@@ -233,14 +233,15 @@ class NewExamples:
         first = 0
         for frame in frames_of(path, self.rows_at_once):
             try:
-                yield part(frame, first)
+                good = [part(frame, first)]
             except ValueError as error:
-                if frame.empty:
-                    raise
                 good = list(self.good_rows(frame, first, part))
+                if not first and not good:
+                    # What is wrong is no matter of rows.
+                    raise
                 if self.bad_rows == "refuse":
                     raise ValueError(f"{str(error).removesuffix('.')}{SKIP_ROWS_HINT}") from None
-                yield from good
+            yield from good
             first += len(frame)
 
     def good_rows(self, frame: pd.DataFrame, first: int, part: Callable[[pd.DataFrame, int], Part]) -> Iterator[Part]:
@@ -250,19 +251,14 @@ class NewExamples:
             frame: some rows of a table.
             first: number of rows before them.
             part: function that reads rows, given the number of those before them.
-
-        Raises:
-            ValueError: if it takes none of the first rows of the table: what is wrong is no matter of rows then.
         """
-        bad = {}
         for index in range(len(frame)):
             try:
-                yield part(frame.iloc[index : index + 1], first + index)
+                found = part(frame.iloc[index : index + 1], first + index)
             except ValueError as error:
-                bad[f"row {first + index + 1}"] = str(error).removeprefix("`name`: ").removesuffix(".")
-                if len(bad) == len(frame) and not first:
-                    raise
-        self.bad |= bad
+                self.bad[f"row {first + index + 1}"] = str(error).removeprefix("`name`: ").removesuffix(".")
+            else:
+                yield found
 
     def rows(self, path: pathlib.Path) -> Iterator[Part]:
         """Yields the rows of an array."""

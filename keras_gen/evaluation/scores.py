@@ -305,7 +305,12 @@ def training_scores(
     """
 
     def write(place: pathlib.Path):
-        np.savez(place / "scores.npz", **all_scores(scores(model, examples(), num_samples=num_samples, seed=seed)))
+        try:
+            found = all_scores(scores(model, examples(), num_samples=num_samples, seed=seed))
+        except OSError as error:
+            # Of the examples, and not of the folder that is written.
+            raise ValueError(str(error)) from None
+        np.savez(place / "scores.npz", **found)
 
     key = {"model": digest(folder / "model.keras"), "data": state}
     if model.likelihood_kind != "exact":

@@ -49,6 +49,27 @@ def test_rows_are_those_of_a_table_in_memory(name, text, in_files, tmp_path):
         np.testing.assert_allclose(rows(stored)[split], expected, atol=1e-5)
 
 
+def test_numbers_take_half_the_room_where_none_loses_a_digit(in_files, tmp_path):
+    small = pd.DataFrame({"a": RANDOM.normal(size=40).astype(np.float32), "b": np.arange(40, dtype=np.int16) * 800})
+    small["c"] = small["b"] > 9
+    frames = {
+        "small": small,
+        "double": small.assign(a=small["a"].astype(float) + 1e-9),
+        "long": small.assign(b=2**31 + small["b"].astype(int)),
+    }
+    expected = {}
+    for name, frame in frames.items():
+        frame.to_parquet(tmp_path / f"{name}.parquet", index=False)
+        expected[name] = rows(data.load(tmp_path / f"{name}.parquet", standardize=True))
+    in_files()
+    for name, frame in frames.items():
+        stored = rows(data.load(tmp_path / f"{name}.parquet", standardize=True))
+        for split, x in expected[name].items():
+            np.testing.assert_allclose(stored[split], x, rtol=1e-6, atol=1e-6)
+        (file,) = tmp_path.glob(f".{name}.parquet.rows-*/rows.bin")
+        assert file.stat().st_size == frame.size * (4 if name == "small" else 8)
+
+
 def test_a_table_is_converted_once_and_anew_when_it_changes(in_files, tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
     FRAME.to_csv(path, index=False)

@@ -24,6 +24,10 @@ ROWS_AT_ONCE = 50_000
 PACKED_FACTOR = 4
 
 
+#: Types of Arrow whose values are all numbers of float32.
+WITHIN_FLOAT32 = {"bool", "int8", "int16", "uint8", "uint16", "halffloat", "float"}
+
+
 def is_large(path: pathlib.Path) -> bool:
     """Returns whether the numbers of a table in a file do not fit in memory, as its size tells."""
     if suffix_of(path) == ".parquet":
@@ -62,7 +66,9 @@ def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
         make_once(folder, lambda beside: convert(path, beside, arguments))
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     names = tuple(about["names"])
-    file = ArrayFile(folder / "rows.bin", 0, (about["num_rows"], len(names)), np.dtype(np.float64))
+    # Folders of earlier versions do not tell their dtype.
+    dtype = np.dtype(about.get("dtype", "float64"))
+    file = ArrayFile(folder / "rows.bin", 0, (about["num_rows"], len(names)), dtype)
     space = Reals((len(names),), missing=about["missing"])
     return Reading({"all": {"x": StoredRows(file)}}, {"x": space}, options=tuple(arguments), names=names)
 
@@ -72,18 +78,29 @@ def glob_escaped(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
+def dtype_of(path: pathlib.Path) -> np.dtype:
+    """Returns float32 where it holds all that the columns of a table may hold, and float64 elsewhere."""
+    if suffix_of(path) != ".parquet":
+        return np.dtype(np.float64)
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        types = {str(column.type) for column in file.schema_arrow}
+    return np.dtype(np.float32 if types <= WITHIN_FLOAT32 else np.float64)
+
+
 def convert(path: pathlib.Path, folder: pathlib.Path, arguments: dict):
-    """Writes the numbers of a table, float64 and row by row, and what they are."""
-    names = names_of(path, arguments)
+    """Writes the numbers of a table, row by row, and what they are."""
+    names, dtype = names_of(path, arguments), dtype_of(path)
     num_rows, some_are_missing = 0, False
     with (folder / "rows.bin").open("wb") as file:
         for frame in shown(path, "converting"):
-            options = {"missing": arguments["missing"], "first_row": num_rows}
+            options = {"missing": arguments["missing"], "first_row": num_rows, "hints": False}
             x = read_frame(frame, str(path), names=names, **options).columns["all"]["x"]
-            np.ascontiguousarray(x, np.float64).tofile(file)
+            np.ascontiguousarray(x, dtype).tofile(file)
             num_rows += len(x)
             some_are_missing |= bool(np.isnan(x).any())
-    about = {"names": names, "num_rows": num_rows, "missing": some_are_missing}
+    about = {"names": names, "num_rows": num_rows, "missing": some_are_missing, "dtype": dtype.name}
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
 
