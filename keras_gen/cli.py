@@ -4,7 +4,6 @@ TensorFlow is imported inside the functions that need it, so that help and lists
 """
 
 import ast
-import contextlib
 import hashlib
 import importlib
 import inspect
@@ -12,7 +11,7 @@ import itertools
 import json
 import pathlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import tyro
@@ -20,27 +19,7 @@ import tyro
 from keras_gen import checks, hub, shipped
 from keras_gen.console import load_tensorflow, markdown_table, plain_exit, tracked, without_debug
 from keras_gen.files import atomic_file, check_exists, json_text, path_of
-
-#: Arguments of a run that say how data are read.
-READING = (
-    "binarization",
-    "levels",
-    "image_size",
-    "channels",
-    "bad_files",
-    "audio_length",
-    "padding",
-    "columns",
-    "text",
-    "missing",
-    "feature",
-    "label_feature",
-    "standardize",
-    "captions",
-    "placed",
-    "held_out",
-    "seed",
-)
+from keras_gen.finished_run import arguments_of_run, data_of_run, lacking, model_of_run, read_json
 
 #: Examples that are drawn into one file, at most.
 MOST_IN_A_FILE = 10_000
@@ -442,83 +421,11 @@ def score(
         check_exists(reference, "reference")
     refuse_existing(output, overwrite)
     load_tensorflow()
-    import pandas as pd
+    from keras_gen.score_files import score_files
 
-    from keras_gen import data, evaluation
-    from keras_gen.evaluation.scores import MISSING, NUM_TRAINING, training_scores
-
-    model = model_of_run(folder)
-    figures = list(evaluation.example_figures(model))
-    arguments, reading = arguments_of_run(folder) if (folder / "config.json").is_file() else ({}, {})
-    # The model takes rows in the data's units.
-    if reading.pop("standardize", None) is True:
-        raise ValueError(f"`folder` {folder} holds a run that does not tell its data's means and deviations.")
-    described = data_of_run(folder)
-
-    settings = {"num_samples": num_samples, "seed": seed}
-
-    def examples_of(name: str, **options) -> data.NewExamples:
-        return data.NewExamples(
-            name,
-            model.spaces,
-            rows_at_once=batch_size,
-            reading=reading,
-            column_names=described.get("column_names", ()),
-            class_names=described.get("class_names", ()),
-            **options,
-        )
-
-    given = {"label": label, "captions": captions, "bad_files": bad_files}
-    with named("input"):
-        examples = examples_of(input, bad_rows=bad_rows, **given)
-        parts = iter(examples)
-        # What is wrong with the first ones is said before any others are scored.
-        first = list(itertools.islice(parts, 1))
-    known = None
-    if reference is None and arguments:
-        known_from, given = arguments["dataset"], {"split": "train", "most": NUM_TRAINING}
-        state = {"dataset": known_from, **reading}
-        try:
-            known = training_scores(
-                model,
-                folder,
-                lambda: columns_of(examples_of(known_from, **given)),
-                state,
-                batch_size=batch_size,
-                **settings,
-            )
-        except (ValueError, OSError) as error:
-            why = str(error).removeprefix("`name`: ").rstrip(".")
-            raise ValueError(
-                f"`reference` must be given, or none: the training data cannot be scored ({why})."
-            ) from None
-    elif reference not in (None, "none"):
-        known_from = reference
-        with named("reference"):
-            parts_of_reference = tracked(examples_of(reference, **given), "reference")
-            known = evaluation.all_scores(evaluation.scores(model, columns_of(parts_of_reference), **settings))
-    ranks = known and evaluation.Reference(
-        model, known, lambda: columns_of(examples_of(known_from, **given)), batch_size=batch_size, **settings
-    )
-    num = 0
-    with atomic_file(output) as path, named("input"):
-        total = examples.num_examples and -(-examples.num_examples // batch_size)
-        parts, scored = itertools.tee(tracked(itertools.chain(first, parts), "scoring", total))
-        for part, found in zip(parts, evaluation.scores(model, columns_of(scored), **settings), strict=True):
-            ranked = ranks.percentiles(part.columns["x"], found) if ranks else {}
-            columns = dict(part.identity)
-            for name, values in found.items():
-                columns[name] = values.astype(int) if name == MISSING else values
-                if name in ranked:
-                    columns[f"{name}_percentile"] = ranked[name]
-            pd.DataFrame(columns).to_csv(path, mode="a", header=not num, index=False)
-            num += len(next(iter(found.values())))
-        if not num:
-            raise ValueError(f"`input`: {input} holds no examples; at least one is expected.")
-    examples.say_what_was_done()
-    against = f"; percentiles against {ranks.num_examples:,} examples" if ranks else ""
-    print(f"{output}: {num:,} examples of {input}, scored by the {type(model).__name__} from {folder}")
-    print(f"{', '.join(figures)}{against}")
+    given = {"label": label, "captions": captions, "bad_files": bad_files, "bad_rows": bad_rows}
+    settings = {"batch_size": batch_size, "num_samples": num_samples, "seed": seed}
+    score_files(folder, input, output, reference=reference, **given, **settings)
 
 
 def export(
@@ -597,82 +504,6 @@ def info(folder: Folder) -> None:
     config, metrics = read_json(folder / "config.json"), read_json(folder / "metrics.json")
     print(f"recipe: {config['recipe']}")
     print(json_text({"arguments": config["arguments"], **metrics}))
-
-
-def arguments_of_run(folder: pathlib.Path) -> tuple[dict, dict]:
-    """Returns the arguments of a finished run, and those of `data.load` by which other data are read as its own were.
-
-    Means and deviations are the run's, where it tells them.
-    """
-    arguments = read_json(folder / "config.json")["arguments"]
-    reading = {name: arguments[name] for name in READING if arguments.get(name) is not None}
-    described = data_of_run(folder)
-    reading |= {name: described[name] for name in ("binarization",) if name in described}
-    if described.get("standardized"):
-        scale = described.get("scale")
-        reading["standardize"] = True if scale is None else (scale["mean"], scale["deviation"])
-    return arguments, reading
-
-
-def columns_of(parts: Iterable) -> Iterator[dict]:
-    """Yields the columns of parts of new examples."""
-    return (part.columns for part in parts)
-
-
-@contextlib.contextmanager
-def named(argument: str) -> Iterator[None]:
-    """Has errors of readers, which call a set `name`, call it as an argument."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        kind = ValueError if isinstance(error, ValueError) else OSError
-        raise kind(str(error).replace("`name`", f"`{argument}`", 1)) from None
-
-
-def model_of_run(folder: pathlib.Path, *, standardized: bool = False):
-    """Returns the model of a run, or of a `.keras` file, in the data's units.
-
-    Args:
-        folder: folder of the run, or the file.
-        standardized: whether it is to be one of standardised rows instead, where the run standardised them.
-    """
-    import numpy as np
-
-    import keras_gen
-
-    model, scale = keras_gen.load_model(folder), data_of_run(folder).get("scale")
-    if scale is None:
-        return model
-    mean, deviation = (np.array(scale[part]) for part in ("mean", "deviation"))
-    # Only a run that names the unit of its figures has handed its means and deviations to the model.
-    absorbed = "unit" in read_json(folder / "metrics.json")
-    if absorbed and standardized:
-        model.standardization.absorb(-mean / deviation, 1.0 / deviation)
-    elif not absorbed and not standardized:
-        model.standardization.absorb(mean, deviation)
-    return model
-
-
-def data_of_run(folder: pathlib.Path) -> dict:
-    """Returns what a finished run says of its data; nothing of a `.keras` file."""
-    file = folder / "metrics.json"
-    return read_json(file).get("dataset", {}) if file.is_file() else {}
-
-
-def read_json(path: pathlib.Path) -> dict:
-    """Reads a file of a finished run."""
-    if not path.is_file():
-        raise FileNotFoundError(f"`folder` {path.parent} holds no finished run: there is no {path.name}.")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"`folder`: {path} is damaged ({error}).") from None
-
-
-def lacking(folder: pathlib.Path, model, what: str) -> ValueError:
-    """Returns the error that says what a model does not do, and which verbs it has."""
-    verbs = ", ".join(model.signatures())
-    return ValueError(f"`folder` {folder} holds a {type(model).__name__}, which {what}. It has {verbs}.")
 
 
 def check_folder(argument: str, path: pathlib.Path) -> None:

@@ -53,8 +53,8 @@ def test_commands_that_are_shown_can_be_typed(monkeypatch):
     def put_aside(function):
         return functools.wraps(function)(lambda *values, **arguments: called.append(function.__name__))
 
-    for name in ("list_recipes", "sample", "translate", "complete", "evaluate", "score", "export", "info", "push"):
-        monkeypatch.setattr(cli, name, put_aside(getattr(cli, name)))
+    for verb in cli.VERBS.keys() - {"train"}:
+        monkeypatch.setitem(cli.VERBS, verb, put_aside(cli.VERBS[verb]))
     monkeypatch.setattr(Recipe, "cli", lambda recipe, flags: called.append(recipe.parsed(flags)))
     shown = sorted(commands())
     assert {words[0] for words in shown} >= {

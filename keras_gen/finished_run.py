@@ -1,0 +1,86 @@
+"""What the folder of a finished run tells: its arguments, its data, its model."""
+
+import json
+import pathlib
+
+#: Arguments of a run that say how data are read.
+READING = (
+    "binarization",
+    "levels",
+    "image_size",
+    "channels",
+    "bad_files",
+    "audio_length",
+    "padding",
+    "columns",
+    "text",
+    "missing",
+    "feature",
+    "label_feature",
+    "standardize",
+    "captions",
+    "placed",
+    "held_out",
+    "seed",
+)
+
+
+def arguments_of_run(folder: pathlib.Path) -> tuple[dict, dict]:
+    """Returns the arguments of a finished run, and those of `data.load` by which other data are read as its own were.
+
+    Means and deviations are the run's, where it tells them.
+    """
+    arguments = read_json(folder / "config.json")["arguments"]
+    reading = {name: arguments[name] for name in READING if arguments.get(name) is not None}
+    described = data_of_run(folder)
+    reading |= {name: described[name] for name in ("binarization",) if name in described}
+    if described.get("standardized"):
+        scale = described.get("scale")
+        reading["standardize"] = True if scale is None else (scale["mean"], scale["deviation"])
+    return arguments, reading
+
+
+def model_of_run(folder: pathlib.Path, *, standardized: bool = False):
+    """Returns the model of a run, or of a `.keras` file, in the data's units.
+
+    Args:
+        folder: folder of the run, or the file.
+        standardized: whether it is to be one of standardised rows instead, where the run standardised them.
+    """
+    import numpy as np
+
+    import keras_gen
+
+    model, scale = keras_gen.load_model(folder), data_of_run(folder).get("scale")
+    if scale is None:
+        return model
+    mean, deviation = (np.array(scale[part]) for part in ("mean", "deviation"))
+    # Only a run that names the unit of its figures has handed its means and deviations to the model.
+    absorbed = "unit" in read_json(folder / "metrics.json")
+    if absorbed and standardized:
+        model.standardization.absorb(-mean / deviation, 1.0 / deviation)
+    elif not absorbed and not standardized:
+        model.standardization.absorb(mean, deviation)
+    return model
+
+
+def data_of_run(folder: pathlib.Path) -> dict:
+    """Returns what a finished run says of its data; nothing of a `.keras` file."""
+    file = folder / "metrics.json"
+    return read_json(file).get("dataset", {}) if file.is_file() else {}
+
+
+def read_json(path: pathlib.Path) -> dict:
+    """Reads a file of a finished run."""
+    if not path.is_file():
+        raise FileNotFoundError(f"`folder` {path.parent} holds no finished run: there is no {path.name}.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"`folder`: {path} is damaged ({error}).") from None
+
+
+def lacking(folder: pathlib.Path, model, what: str) -> ValueError:
+    """Returns the error that says what a model does not do, and which verbs it has."""
+    verbs = ", ".join(model.signatures())
+    return ValueError(f"`folder` {folder} holds a {type(model).__name__}, which {what}. It has {verbs}.")

@@ -1,0 +1,152 @@
+"""Scores of examples in a file or a folder, as a table: each figure, and its percentile among reference examples."""
+
+import contextlib
+import functools
+import itertools
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from keras_gen import evaluation
+from keras_gen.console import tracked
+from keras_gen.core import Model
+from keras_gen.data import NewExamples
+from keras_gen.data.new_examples import Part
+from keras_gen.evaluation.scores import MISSING, NUM_TRAINING, training_scores
+from keras_gen.files import atomic_file
+from keras_gen.finished_run import arguments_of_run, data_of_run, model_of_run
+
+#: A function that reads new examples, given the name of a set and further arguments of `data.NewExamples`.
+Reader = Callable[..., NewExamples]
+
+
+def score_files(
+    folder: pathlib.Path,
+    name: str,
+    output: str | os.PathLike,
+    *,
+    reference: str | None = None,
+    bad_rows: str = "refuse",
+    batch_size: int = 100,
+    num_samples: int = 100,
+    seed: int = 0,
+    **given,
+) -> None:
+    """Scores examples by a trained model, writes a table of them, and prints what was done.
+
+    Args:
+        folder: folder of a finished run, or a `.keras` file.
+        name: table, `.npy` or `.npz` file, or folder of images or of WAV files.
+        output: `.csv` file to write.
+        reference: examples that percentiles are against; None takes training examples of the run, "none" has no
+            percentiles.
+        bad_rows: as in `data.NewExamples`.
+        batch_size: examples that are read and scored at once.
+        num_samples: as in `evaluation.scores`.
+        seed: as in `evaluation.scores`.
+        **given: further arguments of `data.NewExamples`, of the examples and of the reference: "label", "captions",
+            "bad_files".
+
+    Raises:
+        FileNotFoundError: if there is no such file or set.
+        ValueError: if an example is not what the model takes, or the model has no figures of examples.
+    """
+    model = model_of_run(folder)
+    figures = evaluation.example_figures(model)
+    arguments, reading = arguments_of_run(folder) if (folder / "config.json").is_file() else ({}, {})
+    # The model takes rows in the data's units.
+    if reading.pop("standardize", None) is True:
+        raise ValueError(f"`folder` {folder} holds a run that does not tell its data's means and deviations.")
+    described = data_of_run(folder)
+    names = {key: described.get(key, ()) for key in ("column_names", "class_names")}
+    read = functools.partial(NewExamples, spaces=model.spaces, rows_at_once=batch_size, reading=reading, **names)
+    settings = {"num_samples": num_samples, "seed": seed}
+
+    with named("input"):
+        examples = read(name, bad_rows=bad_rows, **given)
+        parts = iter(examples)
+        # What is wrong with the first ones is said before any others are scored.
+        parts = itertools.chain(list(itertools.islice(parts, 1)), parts)
+    if reference == "none" or (reference is None and not arguments):
+        ranks = None
+    elif reference is None:
+        ranks = among_training_examples(model, folder, arguments["dataset"], read, batch_size=batch_size, **settings)
+    else:
+        with named("reference"):
+            known = scored(model, tracked(read(reference, **given), "reference"), **settings)
+            known = evaluation.all_scores(found for _, found in known)
+        again = functools.partial(read, reference, **given)
+        ranks = evaluation.Reference(model, known, lambda: columns_of(again()), batch_size=batch_size, **settings)
+    with atomic_file(output) as path, named("input"):
+        total = examples.num_examples and -(-examples.num_examples // batch_size)
+        num = write_scores(path, scored(model, tracked(parts, "scoring", total), **settings), ranks)
+        if not num:
+            raise ValueError(f"`name`: {name} holds no examples; at least one is expected.")
+    examples.say_what_was_done()
+    against = f"; percentiles against {ranks.num_examples:,} examples" if ranks else ""
+    print(f"{output}: {num:,} examples of {name}, scored by the {type(model).__name__} from {folder}")
+    print(f"{', '.join(figures)}{against}")
+
+
+def among_training_examples(
+    model: Model, folder: pathlib.Path, dataset: str, read: Reader, *, batch_size: int, **settings
+) -> evaluation.Reference:
+    """Returns the training examples of a run as the ones that others are ranked among.
+
+    Raises:
+        ValueError: if they are not there any more, or cannot be read.
+    """
+
+    def examples():
+        return columns_of(read(dataset, split="train", most=NUM_TRAINING))
+
+    state = {"dataset": dataset, **read.keywords["reading"]}
+    try:
+        known = training_scores(model, folder, examples, state, batch_size=batch_size, **settings)
+    except (ValueError, OSError) as error:
+        why = str(error).removeprefix("`name`: ").rstrip(".")
+        raise ValueError(f"`reference` must be given, or none: the training data cannot be scored ({why}).") from None
+    return evaluation.Reference(model, known, examples, batch_size=batch_size, **settings)
+
+
+def scored(model: Model, parts: Iterable[Part], **settings) -> Iterator[tuple[Part, dict[str, np.ndarray]]]:
+    """Yields parts of examples with their figures by name."""
+    parts, again = itertools.tee(parts)
+    return zip(parts, evaluation.scores(model, columns_of(again), **settings), strict=True)
+
+
+def columns_of(parts: Iterable[Part]) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the columns of parts of examples."""
+    return (part.columns for part in parts)
+
+
+def write_scores(
+    path: str | os.PathLike,
+    parts: Iterable[tuple[Part, dict[str, np.ndarray]]],
+    ranks: evaluation.Reference | None,
+) -> int:
+    """Writes a table of figures, and of their percentiles where there are reference examples; returns its length."""
+    num = 0
+    for part, figures in parts:
+        ranked = ranks.percentiles(part.columns["x"], figures) if ranks else {}
+        table = dict(part.identity)
+        for name, values in figures.items():
+            table[name] = values.astype(int) if name == MISSING else values
+            if name in ranked:
+                table[f"{name}_percentile"] = ranked[name]
+        pd.DataFrame(table).to_csv(path, mode="a", header=not num, index=False)
+        num += len(next(iter(figures.values())))
+    return num
+
+
+@contextlib.contextmanager
+def named(argument: str) -> Iterator[None]:
+    """Has errors of readers, which call a set `name`, call it as an argument of the command."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        kind = ValueError if isinstance(error, ValueError) else OSError
+        raise kind(str(error).replace("`name`", f"`{argument}`", 1)) from None
