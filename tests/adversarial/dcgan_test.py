@@ -365,7 +365,7 @@ def test_moving_average_of_the_generator(images):
     [
         (lambda x: x + 0.5, r"`x` holds the value .*\.5; expected whole levels from 0 to 16\."),
         (lambda x: x + 300, r"`x` holds the value 3\d\d; expected whole levels from 0 to 16; larger"),
-        (lambda x: x * np.nan, r"`x` holds the value nan; expected whole levels from 0 to 16\."),
+        (lambda x: x * np.nan, r"`x` holds the value nan; expected whole levels from 0 to 16; `x\[0\]` is the first"),
         (lambda x: x[:, :-1], r"`x` must have shape \(batch, 7, 5, 2\), received \(8, 6, 5, 2\)\."),
         (lambda x: x[:0], r"`x` holds no examples; at least one is expected\."),
     ],

@@ -178,7 +178,7 @@ FAULTS = {
         lambda columns: {**columns, "x": columns["x"][:, :2]},
         r"`x` must have shape (batch, 3), received (*, 2).",
     ),
-    "nan": (changed("x", np.nan), f"`x` holds the value nan; {LEVELS}"),
+    "nan": (changed("x", np.nan), f"`x` holds the value nan; {LEVELS[:-1]}*."),
     "inf": (changed("x", np.inf), f"`x` holds the value inf; {LEVELS}"),
     "beyond": (changed("x", 255.0), f"`x` holds the value 255; {LEVELS[:-1]}*."),
     "between": (changed("x", 0.5), f"`x` holds the value 0.5; {LEVELS[:-1]}*."),
@@ -219,7 +219,7 @@ FAULTS = {
     ),
     "weights that are nan": (
         lambda columns: {**columns, "sample_weight": np.full(NUM, np.nan)},
-        "`sample_weight` holds the value nan; expected finite numbers of at least 0.",
+        "`sample_weight` holds the value nan; expected finite numbers of at least 0*.",
     ),
     "weights of another shape": (
         lambda columns: {**columns, "sample_weight": np.ones((NUM, 2))},

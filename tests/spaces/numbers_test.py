@@ -96,5 +96,8 @@ def test_samples_are_missing_behind_the_end_of_a_sound_alone():
         sentence = f"^`x` holds the value {value}; expected real numbers from -1 to 1, or NaN behind the end.$"
         with pytest.raises(ValueError, match=sentence):
             space.validate([wrong], "x")
-    with pytest.raises(ValueError, match=r"^`x` holds the value nan; expected real numbers from -1 to 1\.$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^`x` holds the value nan; expected real numbers from -1 to 1; `x\[0\]` is the first with one\.$",
+    ):
         Sound((3,)).validate(x, "x")

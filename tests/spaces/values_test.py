@@ -34,6 +34,17 @@ def filled(space, value) -> np.ndarray:
     return x
 
 
+def test_the_first_row_with_nan_is_named():
+    x = np.zeros((6, 2, 3), np.float32)
+    x[4, 1, 2] = x[5, 0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"expected finite real numbers; `x\[4\]` is the first with one\.$"):
+        Reals((2, 3)).validate(x, "x")
+    # Of one row, and of a wrong value of another kind, nothing is said.
+    for wrong in (x[4:5], np.where(np.isnan(x), np.inf, x)):
+        with pytest.raises(ValueError, match=r"expected finite real numbers\.$"):
+            Reals((2, 3)).validate(wrong, "x")
+
+
 @pytest.mark.parametrize(("space", "inside", "outside"), CASES.values(), ids=CASES)
 def test_arrays_and_graphs_refuse_the_same_values_in_the_same_words(space, inside, outside):
     guard = tf.function(lambda values: space.guard(values, "name"))
