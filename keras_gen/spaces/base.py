@@ -105,18 +105,18 @@ class Space:
             wrong = self.wrong(values)
             if tf.size(wrong):
                 found = f"`{name}` holds the value {self.shown(wrong[0])}; expected {self.expected}"
-                raise ValueError(f"{found}{self.place_of_nan(values, name)}{self.advice(wrong, name)}.")
+                raise ValueError(f"{found}{self.place_of_nan(values, wrong, name)}{self.advice(wrong, name)}.")
         return self.cast(values)
 
     @staticmethod
-    def place_of_nan(values: tf.Tensor, name: str) -> str:
-        """Returns what an error of Python adds: which of several rows is the first that holds NaN; nothing if none."""
+    def place_of_nan(values: tf.Tensor, wrong: tf.Tensor, name: str) -> str:
+        """Returns what an error of Python adds about NaN: which of several rows is the first that holds it."""
         # Of these, a row is no entry of what was given.
         is_other = name in ("validation_data", "class_weight")
-        if not values.dtype.is_floating or values.shape[0] < 2 or is_other:
+        if is_other or values.shape[0] < 2 or not wrong.dtype.is_floating or not tf.math.is_nan(wrong[0]):
             return ""
         rows = tf.reduce_any(tf.math.is_nan(tf.reshape(values, (values.shape[0], -1))), axis=1)
-        return f"; `{name}[{int(tf.argmax(rows))}]` is the first with one" if tf.reduce_any(rows) else ""
+        return f"; `{name}[{int(tf.argmax(rows))}]` is the first with one"
 
     def advice(self, wrong: tf.Tensor, name: str) -> str:
         """Returns what an error of Python adds: what may be done about values that are wrong; nothing by default."""
