@@ -73,7 +73,8 @@ def score_files(
     if reference == "none" or (reference is None and not arguments):
         ranks = None
     elif reference is None:
-        ranks = among_training_examples(model, folder, arguments["dataset"], read, batch_size=batch_size, **settings)
+        examples_read = {"dataset": arguments["dataset"], **reading}
+        ranks = among_training_examples(model, folder, examples_read, read, batch_size=batch_size, **settings)
     else:
         with named("reference"):
             known = scored(model, tracked(read(reference, **given), "reference"), **settings)
@@ -92,20 +93,27 @@ def score_files(
 
 
 def among_training_examples(
-    model: Model, folder: pathlib.Path, dataset: str, read: Reader, *, batch_size: int, **settings
+    model: Model, folder: pathlib.Path, examples_read: dict, read: Reader, *, batch_size: int, **settings
 ) -> evaluation.Reference:
     """Returns the training examples of a run as the ones that others are ranked among.
+
+    Args:
+        model: the run's model.
+        folder: its folder.
+        examples_read: which examples these are: "dataset" and arguments of `data.load`.
+        read: reader of them.
+        batch_size: examples that are scored at once.
+        **settings: further arguments of `evaluation.scores`.
 
     Raises:
         ValueError: if they are not there any more, or cannot be read.
     """
 
     def examples():
-        return columns_of(read(dataset, split="train", most=NUM_TRAINING))
+        return columns_of(read(examples_read["dataset"], split="train", most=NUM_TRAINING))
 
-    state = {"dataset": dataset, **read.keywords["reading"]}
     try:
-        known = training_scores(model, folder, examples, state, batch_size=batch_size, **settings)
+        known = training_scores(model, folder, examples, examples_read, batch_size=batch_size, **settings)
     except (ValueError, OSError) as error:
         why = str(error).removeprefix("`name`: ").rstrip(".")
         raise ValueError(f"`reference` must be given, or none: the training data cannot be scored ({why}).") from None

@@ -120,6 +120,11 @@ def test_a_row_that_lacks_entries_is_ranked_among_the_same_entries_of_others():
         expected.append(100.0 * np.mean(model.log_prob(others).numpy() <= value + 1e-5))
     np.testing.assert_allclose(found["log_prob"], expected, atol=0.7)
     assert np.isnan(x).any(axis=1).sum() > 20
+    # Nor does the unit of the data change a rank.
+    scale = (np.zeros(3), np.array([2.0, 0.1, 30.0]))
+    figures, more = (evaluation.all_scores(evaluation.scores(model, rows, scale=scale)) for rows in (known, x))
+    scaled = evaluation.Reference(model, figures, lambda: [{"x": known}], scale=scale).percentiles(x, more)
+    np.testing.assert_allclose(scaled["log_prob"], expected, atol=0.7)
     # Entries that no reference example has.
     alone = evaluation.Reference(model, figures, lambda: [{"x": np.where([True, False, False], np.nan, known)}])
     row = np.array([[0.5, np.nan, np.nan]], np.float32)

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -29,8 +30,12 @@ ENERGIES = ("energy", "free_energy", "variational_free_energy")
 #: Training examples that percentiles are against, at most; their error is below one percent then.
 NUM_TRAINING = 10_000
 
-#: Reference examples that an example with missing entries is ranked against, at least, if there are as many.
-NUM_MASKED = 1_000
+#: Reference examples that an example with missing entries is ranked against, at least, if there are as many: of few
+#: entries, and of as many that they are scored for long, such as sounds. Up to twice as many are taken.
+NUM_MASKED, FEWEST_MASKED = 1_000, 100
+
+#: Entries of all these reference examples together, at most, unless they are the fewest.
+MOST_ENTRIES = 1_000_000
 
 #: What the number of an example's missing entries is called, for a model that takes such examples.
 MISSING = "entries_missing"
@@ -215,6 +220,7 @@ class Reference:
         batch_size: reference examples that are scored at once.
         num_samples: as in `scores`.
         seed: as in `scores`.
+        scale: as in `scores`.
 
     Attributes:
         num_examples: number of reference examples.
@@ -229,11 +235,13 @@ class Reference:
         batch_size: int = 100,
         num_samples: int = 100,
         seed: int = 0,
+        scale: tuple[np.ndarray, np.ndarray] | None = None,
     ):
         self.num_examples = len(next(iter(figures.values())))
         complete = figures[MISSING] == 0 if MISSING in figures else slice(None)
         self.complete = {name: values[complete] for name, values in figures.items() if name != MISSING}
-        self.model, self.examples, self.batch_size, self.seed = model, examples, batch_size, seed
+        self.model, self.examples = model, examples
+        self.batch_size, self.seed, self.scale = batch_size, seed, scale
         self.functions = example_figures(model, num_samples=num_samples)
         self.by_pattern = {}
 
@@ -246,7 +254,8 @@ class Reference:
         """
         found = {name: np.full(len(x), np.nan) for name in self.complete}
         missing = np.isnan(x).reshape(len(x), -1)
-        for pattern in np.unique(missing, axis=0):
+        patterns = np.unique(missing, axis=0) if missing.any() else missing[:1]
+        for pattern in patterns:
             rows = (missing == pattern).all(axis=1)
             known = self.same_entries(pattern) if pattern.any() else self.complete
             for name, values in known.items():
@@ -269,14 +278,15 @@ class Reference:
             scored = []
             for start in range(0, np.count_nonzero(kept), self.batch_size):
                 batch = {name: column[start : start + self.batch_size] for name, column in columns.items()}
-                scored.append(scored_batch(self.model, self.functions, None, batch, folded(self.seed, start)))
+                scored.append(scored_batch(self.model, self.functions, self.scale, batch, folded(self.seed, start)))
             self.by_pattern[key] = all_scores(scored) if scored else dict.fromkeys(self.complete, np.array([]))
         return {name: self.by_pattern[key][name] for name in self.complete}
 
     @functools.cached_property
     def columns(self) -> dict[str, np.ndarray]:
         """Reference examples, evenly spread ones if there are many."""
-        return spread(self.examples(), NUM_MASKED)
+        entries = math.prod(self.model.spaces["x"].shape)
+        return spread(self.examples(), min(NUM_MASKED, max(FEWEST_MASKED, MOST_ENTRIES // entries)))
 
 
 def training_scores(
