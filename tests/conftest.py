@@ -1,22 +1,16 @@
 """Settings of every test: no GPU, two logical CPUs for replicas, and none of the libraries' lines about it."""
 
-import functools
 import gc
 import os
-import typing
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import cheaper_tracing  # noqa: F401
 import pytest
 import tensorflow as tf
 
 pytest.register_assert_rewrite("contracts")
-
-# TensorFlow asks of every argument of every operation whether it follows a protocol. From Python 3.12 on, the members
-# of a protocol are collected once; before, at each question, which is a tenth of the time of all tests.
-if hasattr(typing, "_get_protocol_attrs"):
-    typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
 
 # Devices are made once, before anything is computed.
 tf.config.set_logical_device_configuration(

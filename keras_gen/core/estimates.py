@@ -102,7 +102,7 @@ class Estimates:
 
     @functools.cached_property
     def compiled_estimate(self):
-        """`estimate_log_prob` as a graph."""
+        """`estimate_log_prob` as a graph, which calls and the export of any number of examples share."""
         return tf.function(self.estimate_log_prob, autograph=False, reduce_retracing=True)
 
     def estimate_signature(self) -> Signature:
@@ -110,7 +110,7 @@ class Estimates:
         scalar = tf.TensorSpec((), tf.int32)
 
         def log_prob_bound(x, num_samples, seed, condition=None):
-            bound, standard_error = self.estimate_log_prob(x, condition, num_samples, seeds.as_pair(seed))
+            bound, standard_error = self.compiled_estimate(x, condition, num_samples, seeds.as_pair(seed))
             return {"log_prob_bound": bound, "standard_error": standard_error}
 
         inputs = {**self.specs("x", "condition"), "num_samples": scalar, "seed": scalar}

@@ -176,8 +176,10 @@ class Graphs:
         module.weights = list({id(variable): variable for variable in variables}.values())
         for name, function in attributes.items():
             setattr(module, name, function)
+        # A SavedModel without attributes is for the converter alone, which has no use for the graphs of gradients.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=bool(attributes))
         try:
-            tf.saved_model.save(module, str(folder), signatures)
+            tf.saved_model.save(module, str(folder), signatures, options)
         except _FILE_ERRORS as error:
             # TensorFlow's message is the operation, the path; the reason [the operation again].
             reason = re.sub(r" \[Op:\w+\]$", "", error.message).rsplit("; ", 1)[-1]

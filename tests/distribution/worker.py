@@ -48,6 +48,7 @@ def trained_weights(recipe: str, folder: pathlib.Path) -> list[np.ndarray]:
 
 
 def main(folder: str, *runs: str) -> None:
+    import cheaper_tracing  # noqa: F401
     from tensorflow.python.eager import context
 
     from keras_gen.training import run
