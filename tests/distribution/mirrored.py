@@ -182,8 +182,6 @@ if __name__ == "__main__":
     # One strategy for all models: another one would number its collective operations like the first.
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     assert strategy.num_replicas_in_sync == 2
-    # Optimising a graph of two replicas takes longer than its few steps; `recipes_test.py` trains with optimised ones.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     differences = {}
     for name in sys.argv[1:] or MODELS:
         one, two = (trained(MODELS[name], each) for each in (tf.distribute.get_strategy(), strategy))
