@@ -140,9 +140,10 @@ def component(name: str, value, options: dict[str, type]) -> tuple[type, dict]:
         raise TypeError(f'`{name}` must be a name or a dict with the key "name", received {value!r}.')
     arguments = {key: argument for key, argument in value.items() if key != "name"}
     component_class = options[choice(name, value["name"], options)]
+    # Of the class itself, early releases of Python 3.11 tell the signature of an inherited `__new__`.
     known = [
         parameter.name
-        for parameter in inspect.signature(component_class).parameters.values()
+        for parameter in inspect.signature(component_class.__init__).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY or parameter.default is not parameter.empty
     ]
     for key in arguments:

@@ -107,6 +107,23 @@ def test_a_component_has_a_class_and_arguments():
             checks.component("regularizer", {"name": "penalty", name: 2.0}, options)
 
 
+def test_the_arguments_of_a_component_are_those_of_the_constructor_that_it_inherits():
+    class Base:
+        def __new__(cls, *args, **kwargs):
+            return super().__new__(cls)
+
+        def __init__(self, rows, *, num_steps=1):
+            self.num_steps = num_steps
+
+    class Special(Base):
+        """Has neither of its own."""
+
+    options = {"special": Special}
+    assert checks.component("phase", {"name": "special", "num_steps": 3}, options) == (Special, {"num_steps": 3})
+    with pytest.raises(ValueError, match=r"`phase\['special'\]` 'num_step' is unknown; did you mean num_steps"):
+        checks.component("phase", {"name": "special", "num_step": 3}, options)
+
+
 def test_seeds_are_pairs():
     np.testing.assert_array_equal(seeds.as_pair(5), [0, 5])
     np.testing.assert_array_equal(seeds.as_pair(np.int64(5)), [0, 5])
