@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_gen import checks, hub, shipped
-from keras_gen.console import load_tensorflow, markdown_table, plain_exit, tracked, without_debug
+from keras_gen.console import flowing, load_tensorflow, markdown_table, plain_exit, tracked, without_debug
 from keras_gen.files import atomic_file, check_exists, json_text, path_of
 from keras_gen.finished_run import arguments_of_run, data_of_run, lacking, model_of_run, read_json
 
@@ -529,6 +529,8 @@ VERBS = {
     "info": info,
     "push": push,
 }
+for verb in VERBS.values():
+    verb.__doc__ = flowing(verb.__doc__)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """How commands end, with a sentence and an exit status in place of a traceback; the tables and bars that they show."""
 
 import contextlib
+import inspect
 import io
 import itertools
 import os
@@ -61,6 +62,11 @@ def with_flags(sentence: str, arguments: Iterable[str]) -> str:
         return f"--{argument.replace('_', '-')}" if argument in arguments else match[0]
 
     return re.sub(r"`(\w+)`", named, sentence, count=1)
+
+
+def flowing(docstring: str) -> str:
+    """Returns a docstring with each argument in one line, which help fills up to its own width."""
+    return re.sub(r"\n {8,}(?=\S)", " ", inspect.cleandoc(docstring))
 
 
 def tensorflow_errors() -> tuple[type[Exception], ...]:

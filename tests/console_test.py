@@ -7,7 +7,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from keras_gen.console import markdown_table, plain_exit, sentence_of, with_flags, without_debug
+from keras_gen.console import flowing, markdown_table, plain_exit, sentence_of, with_flags, without_debug
 from keras_gen.spaces import Levels
 
 
@@ -73,6 +73,25 @@ def test_a_console_that_lacks_a_letter_shows_another():
     plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"12 ? 3, ?\n"), done.stderr
+
+
+def test_arguments_of_a_docstring_have_a_line_each():
+    text = """Does it.
+
+    And more,
+    in two lines.
+
+    Args:
+        first: one
+            and two.
+        second: three.
+
+    Raises:
+        ValueError: if
+            not.
+    """
+    expected = "Does it.\n\nAnd more,\nin two lines.\n\nArgs:\n    first: one and two.\n    second: three.\n\n"
+    assert flowing(text) == expected + "Raises:\n    ValueError: if not."
 
 
 @pytest.mark.parametrize(

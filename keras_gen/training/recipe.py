@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Literal
 
-from keras_gen.console import load_tensorflow, plain_exit, without_debug
+from keras_gen.console import flowing, load_tensorflow, plain_exit, without_debug
 from keras_gen.training.arguments import Options, check_values, flat, replaced
 
 #: What every recipe takes beside its own arguments.
@@ -165,6 +165,7 @@ class Recipe:
             main.__doc__ += f"    preset: values of the flags that are not given: {told}.\n"
         if "paper" in self.presets:
             main.__doc__ += "    paper: the same as `--preset paper`.\n"
+        main.__doc__ = flowing(main.__doc__)
         return main
 
 
