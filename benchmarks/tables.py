@@ -10,7 +10,7 @@ A table stands between the lines `<!-- table: NAME -->` and `<!-- end -->`. What
 - results/papers.json, what papers have, of which network;
 - results/families.json, what models that ship reach on the same data (python -m benchmarks.families);
 - results/signatures.json, what exports of each class have (python -m benchmarks.signatures);
-- results/printed.json and printed_tables.json, figures of which no file was kept, and where they were printed;
+- results/printed_tables.json, tables of figures of which no file was kept, and where they were printed;
 - results/tables/NAME.md, a table with its figures left out: `{FILE: PATH: FORMAT}` is a figure in results/FILE.json.
 """
 
@@ -140,8 +140,6 @@ def data_of(report: dict) -> str:
 
 def entry(row: dict) -> dict:
     """Returns what a table says of a run: data, settings, protocol, seeds, minutes, weights and figure."""
-    if "printed" in row:
-        return results("printed")[row["printed"]]
     report, path = results(row["run"]), row["value"]
     name, protocol, form, error = FIGURES[path.split("/")[-1]]
     value, spread = over_seeds(figure(row["run"], path))
@@ -203,8 +201,7 @@ def results_table(family: str) -> str:
             time = minutes(it["minutes"]) + (" more" if row.get("continues") else "")
             cells = [it["data"], it["settings"], it["protocol"], str(it["seeds"]), time, weights]
             names = ", ".join(f"`{name}`" for name in model["classes"])
-            printed = "¹" if "printed" in row else ""
-            ours = it["ours"].replace("-", "−") + printed
+            ours = it["ours"].replace("-", "−")
             lines.append([names, *cells, it["figure"], ours, paper_of(row)])
     return table(head, lines)
 
