@@ -52,12 +52,7 @@ FIGURES = {
     "class_agreement": ("asked digit recognised", "samples", ".1%", "class_agreement_standard_error"),
     "accuracy": ("test accuracy", "test images", ".1%", None),
     "psnr": ("signal-to-noise ratio, dB", "test images", ".2f", "psnr_standard_error"),
-    "psnr_denoised": (
-        "signal-to-noise ratio, dB, denoised",
-        "test images",
-        ".2f",
-        "psnr_standard_error_denoised",
-    ),
+    "psnr_denoised": ("signal-to-noise ratio, dB, denoised", "test images", ".2f", "psnr_standard_error_denoised"),
     "ssim": ("structural similarity", "test images", ".3f", "ssim_standard_error"),
     "class kept": ("class found in translations", "test images", ".1%", None),
     "style recognised": ("style found", "test images", ".1%", None),

@@ -18,7 +18,7 @@ import tyro
 
 from keras_gen import checks, hub, shipped
 from keras_gen.console import flowing, load_tensorflow, markdown_table, plain_exit, tracked, without_debug
-from keras_gen.files import atomic_file, check_exists, json_text, path_of
+from keras_gen.files import atomic_file, check_exists, check_folder, json_text, path_of
 from keras_gen.finished_run import arguments_of_run, data_of_run, lacking, model_of_run, read_json
 
 #: Examples that are drawn into one file, at most.
@@ -229,7 +229,7 @@ def translate(
         overwrite: replace files that exist.
     """
     hub.model_file(folder)
-    check_folder("input", input)
+    check_folder(input, "input")
     load_tensorflow()
 
     import keras_gen
@@ -281,7 +281,7 @@ def complete(
     checks.choice("output", output.suffix, (".png",))
     checks.positive_int("num_images", num_images)
     hub.model_file(folder)
-    check_folder("input", input)
+    check_folder(input, "input")
     refuse_existing(output, overwrite)
     load_tensorflow()
     import keras_gen
@@ -504,12 +504,6 @@ def info(folder: Folder) -> None:
     config, metrics = read_json(folder / "config.json"), read_json(folder / "metrics.json")
     print(f"recipe: {config['recipe']}")
     print(json_text({"arguments": config["arguments"], **metrics}))
-
-
-def check_folder(argument: str, path: pathlib.Path) -> None:
-    """Raises FileNotFoundError if an argument is no folder."""
-    if not path.is_dir():
-        raise FileNotFoundError(f"`{argument}`: there is no folder {path}.")
 
 
 def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:

@@ -69,6 +69,12 @@ def check_exists(name: str | os.PathLike, argument: str = "name") -> None:
         raise FileNotFoundError(f"`{argument}`: there is no file or folder {text}.")
 
 
+def check_folder(path, argument: str) -> None:
+    """Raises FileNotFoundError, which names an argument, if a path of `path_of` leads to no folder."""
+    if not (path.expanduser() if is_local(path) else path).is_dir():
+        raise FileNotFoundError(f"`{argument}`: there is no folder {path}.")
+
+
 def is_local(path) -> bool:
     """Returns whether what `path_of` has returned is a path of this machine."""
     return isinstance(path, pathlib.PurePath)

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from keras_gen.files import atomic_file, atomic_folder, json_text
+from keras_gen.files import atomic_file, atomic_folder, check_folder, json_text, path_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -84,3 +84,11 @@ def test_a_failure_keeps_what_was_there(tmp_path):
         fail()
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_may_be_one_of_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "images").mkdir()
+    check_folder(path_of("~/images"), "input")
+    with pytest.raises(FileNotFoundError, match=r"^`input`: there is no folder ~/none\.$"):
+        check_folder(path_of("~/none"), "input")

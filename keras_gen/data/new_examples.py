@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.data import audio
 from keras_gen.data.captioned_folders import captions_file, captions_of, load_conditioned
+from keras_gen.data.loading import FILE_SUFFIXES
 from keras_gen.data.readers.arrays import npy_rows
 from keras_gen.data.readers.folders import files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, SKIP_HINT, ImageFiles, header_of, unreadable
@@ -120,7 +121,7 @@ class NewExamples:
             self.parts = self.of_splits((split,), most)
         elif path.is_dir() and not holds_shards(path):
             self.parts = self.files(path)
-        elif suffix in (".npy", ".npz", *TABLE_SUFFIXES) and not path.is_file():
+        elif suffix in FILE_SUFFIXES and not path.is_file():
             raise FileNotFoundError(f"`name`: there is no file {name}.")
         elif suffix == ".npy":
             self.parts = self.rows(path)
@@ -222,7 +223,7 @@ class NewExamples:
 
     def table(self, path: pathlib.Path) -> Iterator[Part]:
         """Yields the rows of a table."""
-        missing = "keep" if getattr(self.space, "missing", False) else "refuse"
+        missing = "keep" if self.space.missing else "refuse"
         given = {} if self.column_names else {k: self.reading[k] for k in ("columns", "text") if k in self.reading}
         given |= {"names": self.column_names, "missing": missing, "hints": False}
 

@@ -149,7 +149,7 @@ def scored_batch(model: Model, figures: Mapping[str, ExampleFigure], scale, batc
         # The density of numbers in another unit is divided by the volume of that unit, of entries that are there.
         volumes = np.sum(present * np.log(scale[1]), axis=entries)
         found = {name: found[name] - volumes if name in LIKELIHOOD_NAMES.values() else found[name] for name in found}
-    if getattr(model.spaces["x"], "missing", False):
+    if model.spaces["x"].missing:
         found[MISSING] = np.sum(~present, axis=entries).astype(np.float64)
     return found
 

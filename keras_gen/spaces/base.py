@@ -19,6 +19,9 @@ class Space:
     shape: tuple[int, ...]
     dtype: tf.DType = tf.float32
 
+    #: Whether an entry may be NaN, which stands for one that is missing.
+    missing = False
+
     #: Length of the vectors that `vectors` returns; None where a value has no natural vector.
     vector_size: int | None = None
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, ImageFiles, header_of, is_image, unreadable
 from keras_gen.export.graphs import as_graph
-from keras_gen.files import atomic_file, is_local, local_copy, path_of
+from keras_gen.files import atomic_file, check_folder, is_local, local_copy, path_of
 from keras_gen.spaces import Levels
 from keras_gen.translation.base import TranslationModel
 
@@ -194,8 +194,7 @@ def image_paths(folder: pathlib.Path) -> list[pathlib.Path]:
         ValueError: if it holds no image.
     """
     folder = folder.expanduser()
-    if not folder.is_dir():
-        raise FileNotFoundError(f"`input`: there is no folder {folder}.")
+    check_folder(folder, "input")
     paths = sorted(path for path in folder.rglob("*") if is_image(path))
     if not paths:
         raise ValueError(f"`input`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}).")

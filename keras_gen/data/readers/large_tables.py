@@ -23,7 +23,6 @@ ROWS_AT_ONCE = 50_000
 #: How many times as large a packed file is taken to be when it is unpacked.
 PACKED_FACTOR = 4
 
-
 #: Types of Arrow whose values are all numbers of float32.
 WITHIN_FLOAT32 = {"bool", "int8", "int16", "uint8", "uint16", "halffloat", "float"}
 
