@@ -14,6 +14,7 @@ from keras.src.backend.common import global_state
 from keras_gen import checks, seeds
 from keras_gen.core import freezing
 from keras_gen.core.inputs import Inputs, first_epoch, named_columns
+from keras_gen.core.running_mean import RunningMean
 from keras_gen.core.signatures import Signature
 from keras_gen.core.standardization import Standardization, check_resolution
 from keras_gen.core.step import Step, over_replicas
@@ -121,7 +122,7 @@ class Model(keras.Model):
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Keras saves the weights of a model, and a generator's state only when it is one of them.
         self.seed_state = self.seed_generator.state
-        self.term_metrics = [keras.metrics.Mean(name=name) for name in self.terms]
+        self.term_metrics = [RunningMean(name=name) for name in self.terms]
         # Networks are built in the constructor; Keras would otherwise save an unbuilt model without its weights.
         self.built = True
         self.frozen_at_start = {}

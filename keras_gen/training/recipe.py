@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import functools
 import inspect
 import json
 import sys
@@ -143,6 +144,9 @@ class Recipe:
         defaults["running"] = defaults.pop("options")
         types = {parameter.name: parameter.annotation for parameter in self.parameters}
         types |= {"seed": int, "folder": str | None, "running": Options}
+        for group in filter(dataclasses.is_dataclass, types.values()):
+            for base in filter(dataclasses.is_dataclass, group.__mro__):
+                describe_fields(base)
         if self.presets:
             defaults = {**defaults, "preset": None}
             types["preset"] = Literal[tuple(self.presets)] | None
@@ -167,6 +171,18 @@ class Recipe:
             main.__doc__ += "    paper: the same as `--preset paper`.\n"
         main.__doc__ = flowing(main.__doc__)
         return main
+
+
+@functools.cache
+def describe_fields(group: type) -> None:
+    """Adds to the docstring of a dataclass, once, what those of its fields say, in lines that help can fill up."""
+    import docstring_parser
+
+    fields = [
+        f"    {field.arg_name}: {' '.join(field.description.split())}"
+        for field in docstring_parser.parse_from_object(group).params
+    ]
+    group.__doc__ = "\n".join([inspect.cleandoc(group.__doc__), "", "Attributes:", *fields])
 
 
 def recipe(

@@ -94,6 +94,18 @@ def test_help_keeps_the_lines_of_the_docstring(capsys):
     assert any("--latent-size" in line for line in lines)
 
 
+def test_help_fills_its_width_with_what_a_field_says(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    # Twice, since the docstrings stay as the first one leaves them.
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            vae.main.parsed(["--help"])
+        out = capsys.readouterr().out
+        assert "by default a pass through all examples. Examples come in the same order. (default: None)" in out
+        assert out.count("Training steps after which an epoch ends") == 1
+        assert "Name or path of a data set. (default: digits)" in out
+
+
 def test_help_says_what_a_preset_changes(capsys):
     with pytest.raises(SystemExit):
         main.parsed(["--help"])
