@@ -12,6 +12,9 @@ difference, levels from -1 to 1, 0.314 (0.308); structural similarity 0.321 (0.2
 evaluation.random_convolutions 3,432 (2,286). The mean photograph has 0.310, 0.160 and 24,072 on validation; as many
 training photographs have a distance of 908. Walls, windows and skies are where the labels say, and are smeared: the
 paper trains seven times as long.
+
+With `--image-size 128`, 66 minutes of training beside tests: 0.346 (0.348), 0.248 (0.239) and 3,938 (2,196); the mean
+photograph has 0.346, 0.175 and 25,887, and training photographs have a distance of 765. A grid shows in all of them.
 """
 
 from keras_gen import training
