@@ -10,6 +10,7 @@ import json
 import math
 import os
 import pathlib
+import platform
 import re
 import shutil
 import sys
@@ -149,6 +150,8 @@ def cached(name: str, state, write: Callable[[pathlib.Path], None]) -> pathlib.P
 def make_once(folder: pathlib.Path, write: Callable[[pathlib.Path], None]) -> None:
     """Makes a folder that is not there; of several processes that make it at the same time, the first one's stays.
 
+    What processes of this machine that were killed meanwhile had written beside it is removed.
+
     Args:
         folder: the folder.
         write: function that fills an empty folder, with the same files in each process.
@@ -156,6 +159,9 @@ def make_once(folder: pathlib.Path, write: Callable[[pathlib.Path], None]) -> No
     Raises:
         OSError: with one sentence, if the folder cannot be written to.
     """
+    for left in folder.parent.glob(f".*-{_machine()}-*-*"):
+        if not _is_running(int(left.name.split("-")[-2])):
+            shutil.rmtree(left, ignore_errors=True)
     try:
         with atomic_folder(folder) as beside:
             write(beside)
@@ -163,6 +169,25 @@ def make_once(folder: pathlib.Path, write: Callable[[pathlib.Path], None]) -> No
         # Another process has made it meanwhile.
         if not folder.exists():
             raise
+
+
+def _machine() -> str:
+    """Returns what stands for this machine in the names of folders."""
+    return short_hash(platform.node())
+
+
+def _is_running(process: int) -> bool:
+    """Returns whether a process of this machine may still be running; where that cannot be asked, it may."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # It is another user's.
+        return True
+    return True
 
 
 def short_hash(text: str) -> str:
@@ -232,11 +257,16 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def _written_beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a hidden folder on the same disk as `path`, or any folder for a store, and removes it at the end."""
+    """Yields a hidden folder on the same disk as `path`, or any folder for a store, and removes it at the end.
+
+    Its name tells the machine and the process, by which `make_once` knows what a process that was killed has left.
+    """
+    # Random characters may hold an underscore, but no hyphen. The start of a long name is enough.
+    prefix = f".{path.name[:40]}-{_machine()}-{os.getpid()}-"
     try:
         if is_local(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent if is_local(path) else None))
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent if is_local(path) else None))
     except OSError as error:
         raise type(error)(f"cannot write {path}: {error.strerror or error}.") from None
     try:

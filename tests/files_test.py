@@ -4,10 +4,14 @@ import json
 import math
 import os
 import pathlib
+import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from keras_gen.files import atomic_file, atomic_folder, check_folder, json_text, path_of
+from keras_gen.files import atomic_file, atomic_folder, check_folder, json_text, make_once, path_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -92,3 +96,37 @@ def test_a_folder_may_be_one_of_the_home(tmp_path, monkeypatch):
     check_folder(path_of("~/images"), "input")
     with pytest.raises(FileNotFoundError, match=r"^`input`: there is no folder ~/none\.$"):
         check_folder(path_of("~/none"), "input")
+
+
+def test_what_a_killed_process_has_left_goes_when_the_folder_is_made_anew(tmp_path):
+    """What others are writing stays: a running process of this machine, or any of another one."""
+    code = """if True:
+        import os, pathlib, signal, sys
+        from keras_gen.files import make_once
+
+        def write(folder):
+            (folder / "rows.bin").write_bytes(bytes(1000))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        make_once(pathlib.Path(sys.argv[1]), write)
+    """
+    folder = tmp_path / "table-with-hyphens.csv.rows"
+    killed = subprocess.run([sys.executable, "-c", code, str(folder)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    machine, process = left.name.split("-")[-3:-1]
+    elsewhere = left.with_name(left.name.replace(machine, "0" * len(machine)))
+    shutil.copytree(left, elsewhere)
+    running = left.with_name(left.name.replace(f"-{process}-", f"-{os.getppid()}-"))
+    shutil.copytree(left, running)
+
+    make_once(folder, lambda beside: (beside / "rows.bin").write_bytes(b"all"))
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name, elsewhere.name, running.name}
+    assert (folder / "rows.bin").read_bytes() == b"all"
+
+
+def test_the_longest_name_of_a_file_can_be_written(tmp_path):
+    path = tmp_path / ("ü" * 127)
+    with atomic_file(path) as beside:
+        beside.write_text("whole", encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == "whole"
