@@ -21,6 +21,11 @@ tf.config.set_logical_device_configuration(
 FIRST = ("tests/distribution/", "tests/training/", "tests/docs_test.py")
 
 
+def pytest_xdist_auto_num_workers():
+    # One more than there are cores: a process waits at times for others that it has started, or for files.
+    return os.cpu_count() + 1
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
