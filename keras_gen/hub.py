@@ -8,6 +8,7 @@ none of it is run.
 
 import fnmatch
 import importlib
+import json
 import os
 import pathlib
 import shutil
@@ -167,10 +168,14 @@ def push(folder: str | os.PathLike, address: str) -> None:
 
 
 def copy_parts(folder: pathlib.Path, place: pathlib.Path) -> None:
-    """Copies the files of a model, but no folders, into another folder."""
+    """Copies the files of a model, but no folders, into another folder; where its run was is left out of them."""
     for path in sorted(folder.iterdir()):
         if path.is_file() and any(fnmatch.fnmatch(path.name, pattern) for pattern in PARTS):
             shutil.copy(path, place / path.name)
+    for path in (place / "config.json", place / "metrics.json"):
+        if path.is_file():
+            told = json.loads(path.read_text(encoding="utf-8"))
+            files.write_json(path, {**told, "arguments": {**told["arguments"], "folder": None}})
 
 
 def located(name: str | os.PathLike) -> str | os.PathLike:

@@ -1,5 +1,6 @@
 """Models of Hugging Face and Kaggle: the libraries' own functions, with stand-ins for the network."""
 
+import json
 import shutil
 import sys
 from unittest import mock
@@ -8,7 +9,7 @@ import pytest
 from contracts import randomise
 
 import keras_gen
-from keras_gen import cli, hub
+from keras_gen import cli, files, hub
 from keras_gen.autoregressive import MADE
 from keras_gen.core import saving
 
@@ -22,9 +23,11 @@ SITES = [
 def run(tmp_path):
     """A folder as a run leaves it, with what belongs to the training beside what belongs to the model."""
     folder = tmp_path / "run"
-    for name in ("saved_model/1/saved_model.pb", "checkpoints/last.h5", "README.md", "metrics.json", "judge.keras"):
+    for name in ("saved_model/1/saved_model.pb", "checkpoints/last.h5", "README.md", "judge.keras"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
+    for name in ("config.json", "metrics.json"):
+        files.write_json(folder / name, {"arguments": {"folder": "/home/ada/secret", "seed": 1}})
     model = MADE((3,), (4,))
     randomise(model)
     saving.save_model(model, folder / "model.keras")
@@ -53,7 +56,10 @@ def test_what_is_pushed_is_loaded_again(library, address, download, upload, run,
     cli.main()
     assert capsys.readouterr().out == f"{address}: {run}\n"
     found = {path.relative_to(there).as_posix() for path in there.rglob("*") if path.is_file()}
-    assert found == {"README.md", "metrics.json", "model.keras", "saved_model/1/saved_model.pb"}
+    assert found == {"README.md", "config.json", "metrics.json", "model.keras", "saved_model/1/saved_model.pb"}
+    # Where the run was is left out.
+    for name in ("config.json", "metrics.json"):
+        assert json.loads((there / name).read_text()) == {"arguments": {"folder": None, "seed": 1}}
     assert saving.digest(keras_gen.load_model(address)) == saving.digest(model)
 
     if library == "huggingface_hub":

@@ -47,6 +47,9 @@ def test_a_folder_goes_before_a_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", sorted(shipped.models()))
 def test_a_shipped_folder_is_whole_and_small_and_tells_its_command(name):
     folder = shipped.models()[name]
+    # Where the run was says nothing.
+    for report in ("config.json", "metrics.json"):
+        assert json.loads((folder / report).read_text(encoding="utf-8"))["arguments"]["folder"] is None
     assert (folder / "SHA256SUMS").read_text(encoding="utf-8") == ship.checksums(folder)
     assert ship.num_bytes(folder) < ship.MOST_BYTES
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -108,7 +111,8 @@ def test_a_shipped_model_reaches_its_figures(name):
         noise = np.random.default_rng(0).integers(0, model.levels, (180, *model.event_shape))
         assert model.energy(noise).numpy().min() > energies.max()
     else:
-        # The picture beside it shows what it draws.
+        # The picture beside it shows what it draws: of a machine of layers, after a thousand sweeps.
+        tf.config.run_functions_eagerly(model.likelihood_kind != "estimate")
         rows = model.preview(example_batch(model, splits, "test", 100), seed=arguments["seed"])
         drawn = pictures.preview(rows, data=splits.sources["test"].arrays.get("x"))
         beside = np.asarray(Image.open(folder / "samples.png").convert("L"), float)
