@@ -6,10 +6,10 @@ python -m recipes.adversarial.conditional_gan --preset two_cores    the same for
 
 In the paper's preset, the epoch with the best Parzen windows of validation data is kept.
 
-Measured on two cores. Digits, 94 s beside other work, three seeds: Parzen-window log-likelihood 10.2 ± 0.9. A classifier
-trained on samples names 63 ± 5 % of the test digits, one trained on training digits 98.0 ± 0.6 %. One of digits puts
-56 ± 5 % of the samples into the class that they were asked for, and 98.3 ± 0.6 % of the test digits into theirs. The
-presets are not measured yet (paper 132).
+Measured on two cores. Digits, 94 s beside other work, three seeds: Parzen-window log-likelihood 10.2 ± 0.9. A
+classifier trained on samples names 63 ± 5 % of the test digits, one trained on training digits 98.0 ± 0.6 %. One of
+digits puts 56 ± 5 % of the samples into the class that they were asked for, and 98.3 ± 0.6 % of the test digits into
+theirs. The presets are not measured yet (paper 132).
 
 The second experiment of the paper, tags of images, is recipes.adversarial.image_tags.
 """
