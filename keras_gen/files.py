@@ -186,7 +186,7 @@ def _is_running(process: int) -> bool:
         return False
     except PermissionError:
         # It is another user's.
-        return True
+        pass
     return True
 
 

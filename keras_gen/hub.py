@@ -8,7 +8,6 @@ none of it is run.
 
 import fnmatch
 import importlib
-import json
 import os
 import pathlib
 import shutil
@@ -16,6 +15,7 @@ import tempfile
 import types
 
 from keras_gen import files, shipped
+from keras_gen.finished_run import read_json
 
 #: Files of a model, as patterns of their names. The rest of a run is about the training.
 PARTS = ("README.md", "SHA256SUMS", "*.json", "samples.png", "samples.wav", "model.keras", "model.tflite")
@@ -172,9 +172,9 @@ def copy_parts(folder: pathlib.Path, place: pathlib.Path) -> None:
     for path in sorted(folder.iterdir()):
         if path.is_file() and any(fnmatch.fnmatch(path.name, pattern) for pattern in PARTS):
             shutil.copy(path, place / path.name)
-    for path in (place / "config.json", place / "metrics.json"):
-        if path.is_file():
-            told = json.loads(path.read_text(encoding="utf-8"))
+    for path in filter(pathlib.Path.is_file, (place / "config.json", place / "metrics.json")):
+        told = read_json(path)
+        if "folder" in told.get("arguments", {}):
             files.write_json(path, {**told, "arguments": {**told["arguments"], "folder": None}})
 
 

@@ -106,3 +106,12 @@ def test_what_is_no_address_and_no_model(run, tmp_path, monkeypatch):
     (run / "README.md").unlink()
     with pytest.raises(FileNotFoundError, match=r"holds no finished run: there is no README\.md"):
         keras_gen.push(run, "hf://user/made")
+
+
+def test_figures_without_arguments_are_copied_as_they_are(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "copy").mkdir()
+    text = '{"test": {"nll": 1.5}}'
+    (tmp_path / "run" / "metrics.json").write_text(text)
+    hub.copy_parts(tmp_path / "run", tmp_path / "copy")
+    assert (tmp_path / "copy" / "metrics.json").read_text() == text
