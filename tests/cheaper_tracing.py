@@ -5,15 +5,35 @@ import typing
 
 import keras
 import tensorflow as tf
+from tensorflow.python.ops import gen_resource_variable_ops
 from tensorflow.python.util import tf_stack
 
-# TensorFlow asks of every argument of every operation whether it follows a protocol. From Python 3.12 on, the members
-# of a protocol are collected once; before, at each question, which is a tenth of the time of all tests.
-if hasattr(typing, "_get_protocol_attrs"):
-    typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
+answers, asked = {}, typing._ProtocolMeta.__instancecheck__
+
+
+def has_protocol(protocol, instance):
+    """Says whether an object follows a protocol, which TensorFlow asks of all arguments of all operations."""
+    key = protocol, type(instance)
+    if key not in answers:
+        answers[key] = asked(protocol, instance)
+    return answers[key]
+
+
+typing._ProtocolMeta.__instancecheck__ = has_protocol
 
 # It keeps, for each operation of a graph, the stack that made it, for the messages of errors: one stack does for all.
 tf_stack.extract_stack = functools.cache(tf_stack.extract_stack)
+
+make_handle = gen_resource_variable_ops.var_handle_op
+
+
+def handle_of_any_name(**attributes):
+    """Makes a variable by the one kernel of its shape: TensorFlow makes and keeps a kernel for each name."""
+    names = {"name": "variable", "debug_name": ""} if tf.executing_eagerly() else {}
+    return make_handle(**attributes | names)
+
+
+gen_resource_variable_ops.var_handle_op = handle_of_any_name
 
 
 def update_step(optimizer, gradient, variable, learning_rate):

@@ -12,6 +12,9 @@ import tensorflow as tf
 
 pytest.register_assert_rewrite("contracts")
 
+# Tests compute little: handing it to other threads takes longer than to do it.
+tf.config.threading.set_inter_op_parallelism_threads(1)
+tf.config.threading.set_intra_op_parallelism_threads(1)
 # Devices are made once, before anything is computed.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -33,6 +36,8 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish():
     # What the libraries made when they were imported stays: collections of garbage need not go through it each time.
     gc.freeze()
+    # The rest is mostly graphs, whose circles of objects are many and small: all of it is gone through less often.
+    gc.set_threshold(700, 10, 50)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -105,8 +105,9 @@ class Space:
             # A replica of a strategy may hold no row of a batch.
             if values.shape[0] == 0 and seeds.replica_context() is None:
                 raise ValueError(f"`{name}` holds no examples; at least one is expected.")
-            wrong = self.wrong(values)
-            if tf.size(wrong):
+            valid = self.valid(values)
+            if not tf.reduce_all(valid):
+                wrong = tf.boolean_mask(self.judged(values), ~valid)
                 found = f"`{name}` holds the value {self.shown(wrong[0])}; expected {self.expected}"
                 raise ValueError(f"{found}{self.place_of_nan(values, wrong, name)}{self.advice(wrong, name)}.")
         return self.cast(values)
@@ -127,21 +128,26 @@ class Space:
 
     def guard(self, values: tf.Tensor, name: str) -> tf.Tensor:
         """Returns a tensor unchanged, in a graph that fails with the sentence of `validate` at a wrong value."""
-        wrong = self.wrong(values)
-        value = tf.strings.reduce_join(self.as_string(wrong[:1]))
-        sentence = tf.strings.join([f"`{name}` holds the value ", value, f"; expected {self.expected}."])
+        valid = tf.reshape(self.valid(values), [-1])
+        # The first one that is wrong, or any, if none is.
+        first = tf.gather(tf.reshape(self.judged(values), [-1]), tf.argmin(tf.cast(valid, tf.int32)))
+        sentence = tf.strings.join(
+            [f"`{name}` holds the value ", self.as_string(first), f"; expected {self.expected}."]
+        )
         # Not `tf.debugging.Assert`, which is a conditional with two functions of its own.
-        with tf.control_dependencies([tf.raw_ops.Assert(condition=tf.equal(tf.size(wrong), 0), data=[sentence])]):
+        with tf.control_dependencies([tf.raw_ops.Assert(condition=tf.reduce_all(valid), data=[sentence])]):
             return tf.identity(values)
 
-    def wrong(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the entries of a tensor, of any dtype that the space accepts, that are not valid."""
+    def valid(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns whether each entry of a tensor, of any dtype that the space accepts, is valid."""
         cast = self.cast(values)
         inside = self.contains(cast)
-        if not self.dtype.is_integer:
-            return tf.boolean_mask(cast, ~inside)
         # Whole numbers that are too large wrap around when they are converted.
-        return tf.boolean_mask(values, ~(inside & (tf.cast(cast, values.dtype) == values)))
+        return inside & (tf.cast(cast, values.dtype) == values) if self.dtype.is_integer else inside
+
+    def judged(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns the entries that `valid` judges, as an error shows them."""
+        return values if self.dtype.is_integer else self.cast(values)
 
     def cast(self, values) -> tf.Tensor:
         """Returns values in the space's dtype."""
