@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from keras_gen.data.orders import order_of
 from keras_gen.data.stored import StoredRows, parts_of
-from keras_gen.files import cached
 from keras_gen.moments import EntryMoments, coarse_entry
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Sound, Space
 
 #: Beyond this many bytes, examples are not held in memory.
 MEMORY_LIMIT = 2**31
-
-#: Rows whose order is kept in the cache, where there are more.
-LONG_ORDER = 10_000_000
 
 #: An array; or, where values are read whenever they are needed, what has a length and rows as an array has, and
 #: `gather(indices)`, which reads the values at an int64 tensor of indices inside a graph.
@@ -110,24 +107,6 @@ def three_splits(columns: Columns, name: str) -> Columns:
         if not num_rows(found):
             raise ValueError(f"`name`: the {split} split of {name} holds no examples; at least one is expected.")
     return {split: columns[split] for split in ("train", "validation", "test")}
-
-
-def order_of(num: int) -> np.ndarray:
-    """Returns the permutation of so many rows that divides a set, the same one at every call.
-
-    One of very many rows takes seconds; it is kept in the cache.
-    """
-
-    def shuffled():
-        # As `permutation(num)`, in half the memory.
-        order = np.arange(num, dtype=np.int32 if num < 2**31 else np.int64)
-        np.random.default_rng(0).shuffle(order)
-        return order
-
-    if num <= LONG_ORDER:
-        return shuffled()
-    folder = cached(f"order of {num} rows", np.__version__, lambda folder: np.save(folder / "order.npy", shuffled()))
-    return np.load(folder / "order.npy", mmap_mode="r")
 
 
 def num_rows(columns: dict[str, Column]) -> int:

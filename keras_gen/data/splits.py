@@ -14,6 +14,9 @@ from keras_gen.spaces import Levels, Reals, Sound, Space
 #: Rows of a batch that stand one behind the other: the first one, and the one behind the last; int64 scalars.
 Rows = tuple[tf.Tensor, tf.Tensor]
 
+#: Marks a function of a data set that has no branches or loops over tensors: to look for them takes seconds.
+as_it_is = tf.autograph.experimental.do_not_convert
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -146,7 +149,7 @@ class Splits:
         """One epoch of training batches, in a new order at each iteration over it."""
         epochs = tf.data.Dataset.random(seed=self.seed, rerandomize_each_iteration=True).take(1)
         steps = tf.data.Dataset.range(self.steps_per_pass)
-        batches = epochs.flat_map(lambda epoch: steps.map(lambda step: self.train_batch(epoch, step)))
+        batches = epochs.flat_map(as_it_is(lambda epoch: steps.map(lambda step: self.train_batch(epoch, step))))
         return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_pass)).prefetch(tf.data.AUTOTUNE)
 
     def train_from(self, epoch: int, step: int = 0) -> tf.data.Dataset:
@@ -157,7 +160,7 @@ class Splits:
         first, steps = epoch * self.steps_per_epoch + step, self.steps_per_pass
         counter = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
         batches = counter.map(
-            lambda count: self.train_batch(count // steps, count % steps), num_parallel_calls=tf.data.AUTOTUNE
+            as_it_is(lambda count: self.train_batch(count // steps, count % steps)), num_parallel_calls=tf.data.AUTOTUNE
         )
         return batches.prefetch(tf.data.AUTOTUNE)
 
@@ -217,7 +220,7 @@ class Splits:
         """Returns all batches of a split, in order."""
         positions = tf.data.Dataset.range(self.size(split)).batch(self.batch_size)
         return positions.map(
-            lambda batch: self.ordered_batch(split, batch), num_parallel_calls=tf.data.AUTOTUNE
+            as_it_is(lambda batch: self.ordered_batch(split, batch)), num_parallel_calls=tf.data.AUTOTUNE
         ).prefetch(tf.data.AUTOTUNE)
 
     def ordered_batch(self, split: str, positions: tf.Tensor, rows: Rows | None = None):
@@ -481,10 +484,10 @@ def for_replicas(elements: tf.data.Dataset, share: Callable, context: tf.distrib
     """
     num = context.num_replicas_in_sync // context.num_input_pipelines
     replicas = tf.data.Dataset.range(context.input_pipeline_id * num, (context.input_pipeline_id + 1) * num)
-    pairs = elements.flat_map(lambda element: replicas.map(lambda replica: (element, replica)))
+    pairs = elements.flat_map(as_it_is(lambda element: replicas.map(lambda replica: (element, replica))))
     # Of data without end, workers need not ask each other in every step whether there are any left.
     endless = pairs.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    return endless.map(share, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return endless.map(as_it_is(share), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def summary_of(space: Space) -> str:

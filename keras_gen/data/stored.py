@@ -11,6 +11,8 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.orders import LongOrder
+
 #: Bytes that are read at once in a pass over all rows.
 PART_BYTES = 2**26
 
@@ -101,12 +103,12 @@ class StoredRows:
 
     Attributes:
         file: the array.
-        rows: indices of the rows, an array, in order; None for all of them.
+        rows: indices of the rows, in order; None for all of them.
         convert: what happens to rows that were read, as an array of as many.
     """
 
     file: RowFile
-    rows: np.ndarray | None = None
+    rows: np.ndarray | LongOrder | None = None
     convert: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
@@ -159,8 +161,11 @@ class StoredRows:
         Args:
             rows_at_once: rows of a part; None for as many as are read well at once.
         """
-        rows = np.arange(len(self)) if self.rows is None else np.sort(self.rows)
         num = rows_at_once or max(1, PART_BYTES // max(1, self.file.row_bytes))
+        if isinstance(self.rows, LongOrder):
+            yield from map(self.file.read, self.rows.lowest_first(num))
+            return
+        rows = np.arange(len(self)) if self.rows is None else np.sort(self.rows)
         for start in range(0, len(rows), num):
             yield self.file.read(rows[start : start + num])
 

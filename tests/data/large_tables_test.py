@@ -137,11 +137,32 @@ def test_a_wrong_value_is_named_by_its_row_and_leaves_nothing(row, column, value
     assert os.listdir(tmp_path) == ["table.csv"]
 
 
-def test_missing_values_are_kept_where_they_are_wanted(in_files, tmp_path):
-    frame = FRAME[["height"]].copy()
-    frame.loc[::4, "height"] = np.nan
-    frame.to_csv(tmp_path / "table.csv", index=False, na_rep="?")
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_missing_values_are_kept_where_they_are_wanted(name, in_files, tmp_path):
+    # The first and the last rows lack none, so that parts of the file are read in both ways.
+    frame = FRAME[["height"]].assign(floor=pd.array(range(60), "Int16"))
+    frame.loc[10:40:4, "height"] = np.nan
+    frame.loc[12:40:4, "floor"] = pd.NA
+    if name.endswith("parquet"):
+        frame.to_parquet(tmp_path / name, index=False)
+    else:
+        frame.to_csv(tmp_path / name, index=False, na_rep="?")
+    in_memory = rows(data.load(tmp_path / name, missing="keep", standardize=True))
     in_files()
-    splits = data.load(tmp_path / "table.csv", missing="keep")
+    splits = data.load(tmp_path / name, missing="keep", standardize=True)
+    assert not splits.in_memory
     assert splits.event_space.missing
-    assert sum(np.isnan(x).sum() for x in rows(splits).values()) == 15
+    assert sum(np.isnan(x).sum() for x in rows(splits).values()) == 16
+    for split, x in in_memory.items():
+        np.testing.assert_allclose(rows(splits)[split], x, atol=1e-5)
+
+
+@pytest.mark.parametrize(("value", "sentence"), [(None, "lacks a value in row 41"), (np.inf, "row 41 .* is infinite")])
+def test_a_wrong_number_of_a_parquet_file_is_named_by_its_row(value, sentence, in_files, tmp_path):
+    frame = FRAME[["height", "seconds"]].copy()
+    frame.loc[40, "height"] = value
+    frame.to_parquet(tmp_path / "table.parquet", index=False)
+    in_files()
+    with pytest.raises(ValueError, match=sentence):
+        data.load(tmp_path / "table.parquet")
+    assert os.listdir(tmp_path) == ["table.parquet"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_gen import data
-from keras_gen.data import columns, stored
+from keras_gen.data import columns, orders, stored
 
 RANDOM = np.random.default_rng(0)
 #: Arrays of each kind that `data.load` tells apart.
@@ -52,14 +52,14 @@ def test_batches_are_those_of_an_array_in_memory(kind, tmp_path):
     assert_same(tmp_path / "x.npy")
 
 
-def test_the_order_of_very_many_rows_is_kept_and_the_same(tmp_path, monkeypatch):
+def test_very_many_rows_are_divided_without_a_list_of_them(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", ARRAYS["bytes"])
     expected = data.load(tmp_path / "x.npy").array("test")
     np.testing.assert_array_equal(expected, ARRAYS["bytes"][np.random.default_rng(0).permutation(90)][-9:])
-    monkeypatch.setattr(columns, "LONG_ORDER", 80)
+    monkeypatch.setattr(orders, "LONG_ORDER", 80)
     for _ in range(2):
-        assert_same(tmp_path / "x.npy")
-        np.testing.assert_array_equal(data.load(tmp_path / "x.npy").array("test"), expected)
+        splits, _ = assert_same(tmp_path / "x.npy")
+        np.testing.assert_array_equal(splits.array("test"), ARRAYS["bytes"][orders.LongOrder(90, 81, 90)])
 
 
 def test_the_splits_of_an_archive_and_their_labels(tmp_path):

@@ -18,13 +18,16 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from keras_gen.data.columns import Reading
 from keras_gen.spaces import Reals
+
+if TYPE_CHECKING:
+    import pyarrow
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".data", ".txt", ".parquet")
 
@@ -94,21 +97,30 @@ def frames_of(path: pathlib.Path, rows_at_once: int | None = None) -> Iterator[p
         ValueError: if the file is damaged, or its rows do not have as many columns as the first one.
         ImportError: if a Parquet file cannot be read for want of its library.
     """
-    return (parquet_frames if suffix_of(path) == ".parquet" else text_frames)(path, rows_at_once)
+    return (as_frame(part) for part in parts_of(path, rows_at_once))
 
 
-def parquet_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.DataFrame]:
+def parts_of(path: pathlib.Path, rows_at_once: int | None = None) -> Iterator["pd.DataFrame | pyarrow.RecordBatch"]:
+    """Yields the table of a file as `frames_of` does, but that of a Parquet file as Arrow has it."""
+    return (parquet_batches if suffix_of(path) == ".parquet" else text_frames)(path, rows_at_once)
+
+
+def as_frame(part: "pd.DataFrame | pyarrow.RecordBatch | pyarrow.Table") -> pd.DataFrame:
+    """Returns a part of a table as a data frame."""
+    return part if isinstance(part, pd.DataFrame) else part.to_pandas()
+
+
+def parquet_batches(path: pathlib.Path, rows_at_once: int | None) -> Iterator["pyarrow.RecordBatch | pyarrow.Table"]:
     """Yields the table of a Parquet file."""
     try:
-        if rows_at_once is None:
-            yield pd.read_parquet(path)
-            return
         from pyarrow import parquet
 
         # Arrow would read ahead, and keep all that it has read.
         with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
-            for part in file.iter_batches(rows_at_once):
-                yield part.to_pandas()
+            if rows_at_once is None:
+                yield file.read()
+            else:
+                yield from file.iter_batches(rows_at_once)
     except ImportError:
         raise ImportError(f"`name`: {path} needs a library that reads Parquet: pip install pyarrow.") from None
     except (ValueError, OSError) as error:
