@@ -25,8 +25,10 @@ class InstanceNormalization(keras.layers.GroupNormalization):
 
     def call(self, x, step=None):
         """Takes a step, as batch normalization does, and leaves nothing behind."""
-        # As in Keras, which gives each channel an axis of its own for that; without it takes half the time on a CPU.
-        mean, variance = tf.nn.moments(tf.cast(x, tf.float32), (1, 2), keepdims=True)
+        # As in Keras, which gives each channel an axis of its own for that; without it takes half the time on a CPU. In
+        # float32: of 16 bits, the difference from a large mean would be little but rounding.
+        wide = tf.cast(x, tf.float32)
+        mean, variance = tf.nn.moments(wide, (1, 2), keepdims=True)
         factor = tf.math.rsqrt(variance + self.epsilon) * tf.cast(self.gamma, tf.float32)
         shift = tf.cast(self.beta, tf.float32) - mean * factor
-        return x * tf.cast(factor, x.dtype) + tf.cast(shift, x.dtype)
+        return tf.cast(wide * factor + shift, x.dtype)
