@@ -19,6 +19,8 @@ def order_of(num: int) -> "np.ndarray | LongOrder":
 class LongOrder:
     """A piece of a permutation of very many rows, as an array of which no entry exists until it is asked for.
 
+    Slices of it are pieces again; arrays of places, which count from the start, are the entries there.
+
     Attributes:
         num_rows: number of all rows.
         start: first place of the piece.

@@ -14,7 +14,7 @@ from keras_gen.spaces import Levels, Reals, Sound, Space
 #: Rows of a batch that stand one behind the other: the first one, and the one behind the last; int64 scalars.
 Rows = tuple[tf.Tensor, tf.Tensor]
 
-#: Marks a function of a data set that has no branches or loops over tensors: to look for them takes seconds.
+#: Marks a function of a data set that has no branches or loops over tensors: to look for them takes a second.
 as_it_is = tf.autograph.experimental.do_not_convert
 
 

@@ -129,11 +129,10 @@ class Space:
     def guard(self, values: tf.Tensor, name: str) -> tf.Tensor:
         """Returns a tensor unchanged, in a graph that fails with the sentence of `validate` at a wrong value."""
         valid = tf.reshape(self.valid(values), [-1])
-        # The first one that is wrong, or any, if none is.
-        first = tf.gather(tf.reshape(self.judged(values), [-1]), tf.argmin(tf.cast(valid, tf.int32)))
-        sentence = tf.strings.join(
-            [f"`{name}` holds the value ", self.as_string(first), f"; expected {self.expected}."]
-        )
+        # The place of the first one that is wrong, where there is one.
+        places = tf.where(~valid)[:1, 0]
+        value = tf.strings.reduce_join(self.as_string(tf.gather(tf.reshape(self.judged(values), [-1]), places)))
+        sentence = tf.strings.join([f"`{name}` holds the value ", value, f"; expected {self.expected}."])
         # Not `tf.debugging.Assert`, which is a conditional with two functions of its own.
         with tf.control_dependencies([tf.raw_ops.Assert(condition=tf.reduce_all(valid), data=[sentence])]):
             return tf.identity(values)
