@@ -6,9 +6,9 @@ python -m recipes.latent.denoising_autoencoder --preset two_cores               
 
 There is no preset of the paper, which pretrains classifiers and restores no images.
 
-Measured on two cores. Digits with noise of 0.3 of the range, 112 s beside other work: the peak signal-to-noise ratio
-of test images rises from 12.86 ± 0.07 dB, as they are corrupted, to 18.09 ± 0.12 dB, and their structural similarity
-from 0.798 ± 0.005 to 0.902 ± 0.004.
+Measured on two cores. Digits with noise of 0.3 of the range, three seeds, 77 s each beside other work: the peak
+signal-to-noise ratio of test images rises from 12.95 ± 0.08 dB, as they are corrupted, to 18.31 ± 0.19 dB, and their
+structural similarity from 0.805 ± 0.006 to 0.906 ± 0.004.
 """
 
 from keras_gen import training
