@@ -95,6 +95,9 @@ def three_splits(columns: Columns, name: str) -> Columns:
     shares = {"test": 6, "validation": 6}
     if "all" in columns:
         order = order_of(num_rows(columns["all"]))
+        if all(isinstance(column, np.ndarray) for column in columns["all"].values()):
+            # Once for all columns.
+            order = np.asarray(order)
         columns = {"train": rows_of(columns["all"], order)}
         shares = {"test": 10, "validation": 9}
     columns = dict(columns)
