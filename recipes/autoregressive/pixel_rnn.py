@@ -8,11 +8,11 @@ python -m recipes.autoregressive.pixel_rnn --preset paper                       
 
 The paper names neither a learning rate nor epochs; its RMSProp is not an argument: Adam takes its place.
 
-Measured on two cores; exact test negative log-likelihoods in nats. Digits: Row LSTM 17.07 ± 0.02 over three
-seeds (± 0.33 over examples), Diagonal BiLSTM, one seed, 16.81 ± 0.34 (a mixture of Bernoullis 18.50). `--preset
-two_cores`, one layer of 16 units, 28 minutes beside other trainings, with other initial weights than the present ones:
-Row LSTM 85.68 ± 0.21 (the paper's larger net 80.54); Diagonal BiLSTM, with `--epochs 3`, 40 minutes beside other
-trainings: 86.54 ± 0.21 (the paper 80.75).
+Measured on two cores; exact test negative log-likelihoods in nats. Digits: over three seeds, Row LSTM 17.07 ± 0.02,
+Diagonal BiLSTM 16.89 ± 0.10 (± 0.33 over examples; a mixture of Bernoullis 18.50). `--preset two_cores`, one layer of
+16 units, 28 minutes beside other trainings, with other initial weights than the present ones: Row LSTM 85.68 ± 0.21
+(the paper's larger net 80.54); Diagonal BiLSTM, with `--epochs 3`, 40 minutes beside other trainings: 86.54 ± 0.21 (the
+paper 80.75).
 """
 
 from typing import Literal
