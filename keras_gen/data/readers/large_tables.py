@@ -14,7 +14,7 @@ import pandas as pd
 from keras_gen.console import tracked
 from keras_gen.data import columns
 from keras_gen.data.columns import Reading
-from keras_gen.data.readers.tables import as_frame, frames_of, is_packed, parts_of, read_frame, suffix_of
+from keras_gen.data.readers.tables import as_frame, frames_of, is_packed, read_frame, suffix_of, table_parts
 from keras_gen.data.stored import ArrayFile, StoredRows
 from keras_gen.files import make_once, short_hash
 from keras_gen.spaces import Reals
@@ -149,7 +149,7 @@ def names_of(path: pathlib.Path, arguments: dict) -> tuple[str, ...]:
 
 def shown(path: pathlib.Path, what: str) -> Iterator["pd.DataFrame | pyarrow.RecordBatch"]:
     """Returns a table in parts, and shows that there is progress."""
-    return tracked(read_ahead(parts_of(path, ROWS_AT_ONCE)), f"{what} {path.name}", transient=True)
+    return tracked(read_ahead(table_parts(path, ROWS_AT_ONCE)), f"{what} {path.name}", transient=True)
 
 
 def read_ahead(parts: Iterator) -> Iterator:

@@ -97,10 +97,10 @@ def frames_of(path: pathlib.Path, rows_at_once: int | None = None) -> Iterator[p
         ValueError: if the file is damaged, or its rows do not have as many columns as the first one.
         ImportError: if a Parquet file cannot be read for want of its library.
     """
-    return (as_frame(part) for part in parts_of(path, rows_at_once))
+    return (as_frame(part) for part in table_parts(path, rows_at_once))
 
 
-def parts_of(path: pathlib.Path, rows_at_once: int | None = None) -> Iterator["pd.DataFrame | pyarrow.RecordBatch"]:
+def table_parts(path: pathlib.Path, rows_at_once: int | None = None) -> Iterator["pd.DataFrame | pyarrow.RecordBatch"]:
     """Yields the table of a file as `frames_of` does, but that of a Parquet file as Arrow has it."""
     return (parquet_batches if suffix_of(path) == ".parquet" else text_frames)(path, rows_at_once)
 
