@@ -4,6 +4,7 @@ A path that begins with a protocol, such as `s3://bucket/run`, is of a store. Li
 stores: what they write or read is a local file, which is copied from or to the store.
 """
 
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -193,6 +194,15 @@ def _is_running(process: int) -> bool:
 def short_hash(text: str) -> str:
     """Returns 16 hexadecimal digits that stand for a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_ahead(parts: Iterator) -> Iterator:
+    """Yields what an iterator does; a thread reads the next part while the last one is worked on."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(next, parts, None)
+            yield part
 
 
 def upload(folder: pathlib.Path, path) -> None:

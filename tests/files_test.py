@@ -8,10 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from keras_gen.files import atomic_file, atomic_folder, check_folder, json_text, make_once, path_of
+from keras_gen.files import atomic_file, atomic_folder, check_folder, json_text, make_once, path_of, read_ahead
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -130,3 +131,25 @@ def test_the_longest_name_of_a_file_can_be_written(tmp_path):
     with atomic_file(path) as beside:
         beside.write_text("whole", encoding="utf-8")
     assert path.read_text(encoding="utf-8") == "whole"
+
+
+def test_the_next_part_is_read_while_the_last_one_is_worked_on():
+    begun = [threading.Event() for _ in range(4)]
+
+    def parts():
+        for number, event in enumerate(begun):
+            event.set()
+            yield number
+        raise OSError("the fifth part is missing")
+
+    found = []
+
+    def work():
+        for number in read_ahead(parts()):
+            found.append(number)
+            assert all(event.wait(10) for event in begun[: number + 2])
+
+    with pytest.raises(OSError, match="the fifth part is missing"):
+        work()
+    assert found == [0, 1, 2, 3]
+    assert list(read_ahead(iter(()))) == []

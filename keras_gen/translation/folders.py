@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_gen import checks
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, ImageFiles, header_of, is_image, unreadable
 from keras_gen.export.graphs import as_graph
-from keras_gen.files import atomic_file, check_folder, is_local, local_copy, path_of
+from keras_gen.files import atomic_file, check_folder, is_local, local_copy, path_of, read_ahead
 from keras_gen.spaces import Levels
 from keras_gen.translation.base import TranslationModel
 
@@ -83,11 +83,10 @@ def translate_folder(
     checks.positive_int("batch_size", batch_size)
     batches = [slice(start, start + batch_size) for start in range(0, len(paths), batch_size)]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for batch in progress(batches):
+        read = read_ahead(list(pool.map(verb.read, paths[batch])) for batch in batches)
+        for batch, images_read in zip(progress(batches), read, strict=False):
             images, places = [], []
-            for path, target, found in zip(
-                paths[batch], targets[batch], pool.map(verb.read, paths[batch]), strict=True
-            ):
+            for path, target, found in zip(paths[batch], targets[batch], images_read, strict=True):
                 if isinstance(found, str):
                     report.unreadable[path] = found
                 else:
@@ -96,7 +95,7 @@ def translate_folder(
                     places.append(target)
                     report.resized += resized
             if images:
-                # All are written, and an error is raised, before the next batch is read.
+                # All are written, and an error is raised, before the next batch is translated.
                 list(pool.map(write_image, places, verb(np.stack(images))))
                 report.translated += len(images)
     if not report.translated:

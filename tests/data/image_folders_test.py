@@ -26,6 +26,26 @@ def classes(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(12, 8, 3), (5, 7, 1), (3, 2, 4), (1, 1, 1)])
+def test_files_of_all_sizes_are_resized_as_batches_are(shape, dtype):
+    """By the triangle around each new pixel's place, whose weights have the sum one, to the nearest level."""
+    highest, size = np.iinfo(dtype).max, (4, 6)
+    image = np.random.default_rng(0).integers(0, highest + 1, shape, dtype)
+    found = images.resized_image(image, size)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, images.resized(tf.constant(image), size))
+    weights = []
+    for old, new in zip(shape, size, strict=False):
+        centres = (np.arange(new)[:, np.newaxis] + 0.5) * old / new
+        distances = np.abs(np.arange(old) + 0.5 - centres) / max(1.0, old / new)
+        weights.append(np.maximum(0.0, 1.0 - distances))
+        weights[-1] /= weights[-1].sum(axis=1, keepdims=True)
+    expected = np.einsum("ij,jkc,lk->ilc", weights[0], image.astype(float), weights[1])
+    # What lies between two levels is rounded either way.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.5 + 1e-6 * highest)
+
+
 def test_a_folder_of_images(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (12, 4, 6, 3), np.uint8)
     for index, image in enumerate(images):

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from keras_gen.console import tracked
 from keras_gen.data import audio
-from keras_gen.data.readers.images import Expected, decoded, header_of, resized
+from keras_gen.data.readers.images import Expected, decoded, header_of, resized_image
 from keras_gen.data.records import ArrayRecordFiles, RecordFiles, name_of_record, state_of
 from keras_gen.files import cached
 
@@ -293,4 +293,4 @@ class ImageRecords(FeatureRecords):
         image = why or decoded(io.BytesIO(content), self.shape[-1], self.expected.header.deep)
         if isinstance(image, str) or image.shape == self.shape[1:]:
             return image
-        return resized(tf.constant(image), self.shape[1:3]).numpy()
+        return resized_image(image, self.shape[1:3])

@@ -6,12 +6,14 @@ transparent lies on white, unless four channels are asked for. Grey images of 16
 
 import concurrent.futures
 import dataclasses
+import functools
 import io
 import itertools
 import math
 import pathlib
 import sys
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import PIL.Image
@@ -252,7 +254,7 @@ class ImageFiles:
             width = image.shape[1] // 2
             image = image[:, :width] if self.half == "left" else image[:, width : 2 * width]
         if self.resized and image.shape != self.shape:
-            image = resized(tf.constant(image), self.shape[:2]).numpy()
+            image = resized_image(image, self.shape[:2])
         return image
 
     def read_all(self) -> tuple[np.ndarray, dict[str, str]]:
@@ -267,6 +269,18 @@ class ImageFiles:
 def resized(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Returns an image of levels at a height and a width, by bilinear interpolation."""
     return tf.cast(tf.round(tf.image.resize(image, size, antialias=True)), image.dtype)
+
+
+def resized_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns what `resized` does of an image that is read, at whatever size files have."""
+    return resizing(tuple(size), image.shape[-1], image.dtype.name)(tf.constant(image)).numpy()
+
+
+@functools.cache
+def resizing(size: tuple[int, int], channels: int, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns `resized` as a graph of images of any size, which takes a third of the time of its operations alone."""
+    images = tf.TensorSpec((None, None, channels), dtype)
+    return tf.function(functools.partial(resized, size=size), input_signature=[images]).get_concrete_function()
 
 
 def unreadable(bad: dict[str, str], kind: str = "image") -> str:

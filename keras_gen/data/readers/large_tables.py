@@ -1,6 +1,5 @@
 """Tables that are too large for memory: their rows are converted once, and then read by position."""
 
-import concurrent.futures
 import contextlib
 import json
 import pathlib
@@ -16,7 +15,7 @@ from keras_gen.data import columns
 from keras_gen.data.columns import Reading
 from keras_gen.data.readers.tables import as_frame, frames_of, is_packed, read_frame, suffix_of, table_parts
 from keras_gen.data.stored import ArrayFile, StoredRows
-from keras_gen.files import make_once, short_hash
+from keras_gen.files import make_once, read_ahead, short_hash
 from keras_gen.spaces import Reals
 
 if TYPE_CHECKING:
@@ -150,12 +149,3 @@ def names_of(path: pathlib.Path, arguments: dict) -> tuple[str, ...]:
 def shown(path: pathlib.Path, what: str) -> Iterator["pd.DataFrame | pyarrow.RecordBatch"]:
     """Returns a table in parts, and shows that there is progress."""
     return tracked(read_ahead(table_parts(path, ROWS_AT_ONCE)), f"{what} {path.name}", transient=True)
-
-
-def read_ahead(parts: Iterator) -> Iterator:
-    """Yields what an iterator does; a thread reads the next part while the last one is worked on."""
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, parts, None)
-        while (part := coming.result()) is not None:
-            coming = thread.submit(next, parts, None)
-            yield part
