@@ -14,7 +14,7 @@ from keras_gen.data.loading import load
 from keras_gen.data.readers.folders import SPLIT_NAMES
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
 from keras_gen.data.splits import Source, Splits
-from keras_gen.files import local_copy
+from keras_gen.files import check_folder, local_copy
 from keras_gen.spaces import ClassLabel, Space, Text
 
 
@@ -55,8 +55,7 @@ def load_captioned(
     """
     checks.positive_int("batch_size", batch_size)
     folder = local_copy(name)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"`name`: there is no folder {name}.")
+    check_folder(folder, "name")
     file = captions_file(folder, captions)
     entries = captions_of(file, folder)
     by_split = {}

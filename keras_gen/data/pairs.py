@@ -10,7 +10,7 @@ from keras_gen.data.readers.folders import files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
 from keras_gen.data.readers.tfds import read_tfds_pairs
 from keras_gen.data.splits import Source, Splits
-from keras_gen.files import local_copy
+from keras_gen.files import check_folder, local_copy
 
 
 def load_pairs(
@@ -46,11 +46,10 @@ def load_pairs(
     checks.positive_int("batch_size", batch_size)
     checks.choice("source", source, ("left", "right"))
     folder, name = local_copy(name), str(name)
-    if not folder.is_dir():
-        if target is None:
-            raise FileNotFoundError(f"`name`: there is no folder {name}.")
+    if target is not None and not folder.is_dir():
         found, spaces = read_tfds_pairs(name, str(target), image_size)
     else:
+        check_folder(folder, "name")
         name = folder.name
         paths = image_files(folder)
         if target is None:
@@ -58,8 +57,7 @@ def load_pairs(
             read = {"source": (paths, source), "target": (paths, other)}
         else:
             partners = local_copy(target)
-            if not partners.is_dir():
-                raise FileNotFoundError(f"`target`: there is no folder {target}.")
+            check_folder(partners, "target")
             read = {
                 "source": (paths, None),
                 "target": (partners_of(paths, image_files(partners), folder, partners), None),
