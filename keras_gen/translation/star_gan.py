@@ -189,7 +189,7 @@ class StarGAN(TranslationModel):
             )
         else:
             self.generator = self.own_generator(generator_network, entering, self.event_shape)
-        usual = max(1, min(6, int(math.log2(min(sides))) - 1))
+        usual = max(1, min(6, math.ceil(math.log2(min(sides))) - 1))
         self.discriminator = DomainCritic(
             self.event_shape,
             (num_domains or 0) + (num_attributes or 0),

@@ -66,6 +66,15 @@ def class_loss_by_hand(model, logits, domain):
     return np.where(domain[:, 0] >= 0, of_class, sum_over_attributes(logits[:, split:], domain[:, 1:]))
 
 
+@pytest.mark.parametrize("side", [4, 8, 20, 28, 32, 64, 128])
+def test_the_critic_of_images_up_to_the_papers_size_has_two_patches_on_a_side(side):
+    """With more of them, a mean of scores whose sum has slope one would weigh less beside the other losses."""
+    model = StarGAN((side, side, 1), 2, filters=1, num_blocks=1)
+    scores, logits = model.discriminator(tf.zeros((1, side, side, 1)))
+    assert scores.shape == (1, 2, 2)
+    assert logits.shape == (1, 2)
+
+
 @pytest.mark.parametrize("domains", [(3, None), (None, 2), (3, 2)], ids=["classes", "attributes", "both"])
 def test_losses_are_those_of_the_paper(domains):
     """Attributes add up, D's class is that of real images, and only what is known counts."""
