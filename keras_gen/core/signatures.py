@@ -1,4 +1,4 @@
-"""Verbs as exported functions."""
+"""Methods as exported functions."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,14 +8,14 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A verb as an exported function.
+    """A method as an exported function.
 
     Attributes:
         function: takes one keyword argument per input and returns a dict of named tensors.
         inputs: name to `tf.TensorSpec`, with a free first axis where there is a batch.
-        deterministic: whether the output is a function of the inputs alone, without random operations; these
-            are the signatures that LiteRT can run.
-        defaults: values of the inputs that a caller may leave out, scalars by name.
+        deterministic: whether the output depends only on the inputs, without random operations; LiteRT can run only
+            such signatures.
+        defaults: default values of the inputs that a caller may omit, scalars by name.
     """
 
     function: Callable[..., dict[str, tf.Tensor]]
