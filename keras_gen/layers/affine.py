@@ -1,4 +1,4 @@
-"""Affine layers that take a step, with spectral normalization or without."""
+"""Affine layers that take a step, with or without spectral normalization."""
 
 import keras
 
