@@ -167,7 +167,7 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
         return self.beta * tf.minimum(1.0, (tf.cast(step.iteration, tf.float32) + 1.0) / self.warm_up_steps)
 
     def with_free_bits(self, kl: tf.Tensor, step: Step) -> tf.Tensor:
-        """Returns what a divergence costs: itself if its mean over the batch exceeds the free nats, else these."""
+        """Returns a divergence's cost: itself if its mean over the batch exceeds the free nats, else the free nats."""
         if self.free_nats == 0.0:
             return kl
         return tf.where(step.mean(kl) > self.free_nats, kl, self.free_nats)

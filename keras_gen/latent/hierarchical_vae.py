@@ -198,7 +198,7 @@ class HierarchicalVAE(LatentVariableModel):
     # Sampling
 
     def noise_distributions(self):
-        """Standard normal numbers for the codes of all layers, and for each entry what draws it from the likelihood."""
+        """Standard normal numbers for the codes of all layers, and noise that draws each entry from the likelihood."""
         return {"code": standard_normal(self.latent_size), **self.conditional.noise_of(self.event_shape)}
 
     def prior_codes(self, noise):
