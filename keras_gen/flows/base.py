@@ -43,8 +43,8 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         levels: number of levels of an entry; None for real numbers.
         dequantization: q(u|x), for levels: "uniform" or "variational", or a dict of the name and the arguments of the
             class in `flows.dequantization`.
-        logit_margin: α; levels, scaled to $y ∈ (0, 1)$, are input as the logit of $α + (1 - 2α) y$. None uses $y -
-            1/2$.
+        logit_margin: α; levels, scaled to $y ∈ (0, 1)$, are input as the logit of $α + (1 - 2α) y$. None uses
+            $y - 1/2$.
         num_classes: number of classes that examples are conditioned on; None for no classes.
         condition_size: length of the vector that examples are conditioned on; None for no vector.
         seed: as in `GenerativeModel`; also chooses the initial weights.

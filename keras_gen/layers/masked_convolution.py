@@ -2,8 +2,8 @@
 
 The features of a map are divided into one group per channel of the image, in the order of the channels. Features of a
 group see all preceding pixels and the earlier channels of their own pixel, so red, green and blue follow each other. A
-row is sampled entry by entry, where an entry is one channel of one pixel; caches of a row have the shape `(entries,
-batch, features of a group)`.
+row is sampled entry by entry, where an entry is one channel of one pixel; caches of a row have the shape
+`(entries, batch, features of a group)`.
 """
 
 import keras
