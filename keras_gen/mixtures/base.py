@@ -271,7 +271,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return tf.nn.softmax(self.joint_log_probs(self.validated(x)))
 
     def aic(self, x) -> float:
-        """Returns Akaike's information criterion in nats, twice the parameters less twice the log-likelihood of `x`."""
+        """Returns Akaike's information criterion in nats: 2 per parameter minus twice the log-likelihood of `x`."""
         return 2.0 * self.num_free_parameters - 2.0 * self.total_log_prob(x)
 
     def bic(self, x) -> float:
