@@ -28,7 +28,7 @@ MOST_ROWS = 100_000
 H5_SENTENCE = "A model is saved to a .keras file, or its weights alone by `save_weights` to a .weights.h5 file."
 
 
-#: Methods that some models have, and what models without them may have instead, the closest substitute first.
+#: Verbs that some models have, and what models without them may have instead, the closest substitute first.
 INSTEAD = {
     "sample": ("translate", "complete", "reconstruct", "denoise", "inpaint"),
     "generate": ("sample", "translate", "complete", "reconstruct"),
@@ -74,7 +74,7 @@ class Model(keras.Model):
             they fit any unit, and their smallest scales are in the unit of the data.
     """
 
-    #: Whether `fit` takes units from the data unless it is told otherwise.
+    #: Whether `fit` takes units from the data by default.
     standardizes: bool = True
 
     #: The units of columns of real numbers, by name.
@@ -498,7 +498,7 @@ class Model(keras.Model):
         return super().predict_on_batch(self.input_checks(needed=self.call_columns).checked(x))
 
     def __getattr__(self, name: str):
-        """Raises an error that, for a method the model lacks, names the ones it has."""
+        """Raises an error that, for a verb the model lacks, names the ones it has."""
         if name not in INSTEAD:
             # The error that the attribute's own code raised.
             return object.__getattribute__(self, name)
@@ -533,7 +533,7 @@ class Model(keras.Model):
             return super()._unpickle_model(bytesio)
 
     def signatures(self) -> dict[str, Signature]:
-        """Returns what export writes: name to `Signature`, for the methods that the model has, the main one first."""
+        """Returns what export writes: name to `Signature`, for the verbs that the model has, the main one first."""
         return {}
 
     def litert_files(self) -> dict[str, str]:
@@ -547,7 +547,7 @@ class Model(keras.Model):
     def input_space(self, name: str) -> Space | None:
         """Returns what an input of a signature holds for each example: a column's space; None for anything else.
 
-        A SavedModel checks it. Real numbers without a space, such as noise, have to be finite.
+        A SavedModel checks it. Real numbers without a space, such as noise, must be finite.
         """
         return self.spaces.get(name)
 
@@ -598,7 +598,7 @@ class Model(keras.Model):
 class EventModel(Model):
     """A model of examples of one shape, which may be conditioned on something.
 
-    Its batches hold "x", the examples, and "condition" where there is one.
+    Its batches hold "x", the examples, and, if there is one, "condition".
 
     A subclass whose density sees real numbers passes them through `inward` and `outward`, or through `scaled` and
     `unscaled` of its `event_space`, and counts `log_volume`.

@@ -196,7 +196,7 @@ class Inputs:
 
         @tf.autograph.experimental.do_not_convert
         def guard(*element):
-            # A data set of dicts passes its only entry on as it is.
+            # A data set of dicts passes on its only entry unchanged.
             columns = self.columns(element if len(element) > 1 else element[0])
             columns = {n: self.space(n).guard(column, self.shown_names[n]) for n, column in columns.items()}
             return columns if weigh is None else weigh(columns)

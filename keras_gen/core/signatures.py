@@ -1,4 +1,4 @@
-"""Methods as exported functions."""
+"""Verbs as exported functions."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,11 +8,11 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A method as an exported function.
+    """A verb as an exported function.
 
     Attributes:
         function: takes one keyword argument per input and returns a dict of named tensors.
-        inputs: name to `tf.TensorSpec`, with a free first axis where there is a batch.
+        inputs: name to `tf.TensorSpec`, with a free first axis if there is a batch.
         deterministic: whether the output depends only on the inputs, without random operations; LiteRT can run only
             such signatures.
         defaults: default values of the inputs that a caller may omit, scalars by name.

@@ -94,7 +94,7 @@ class Step:
         """Returns the sum of weights over the global batch."""
         return self.total(tf.reduce_sum(weights))
 
-    # What the step leaves behind
+    # Updates
 
     def update(self, variable: keras.Variable, value: tf.Tensor | Callable[[], tf.Tensor]) -> None:
         """Assigns a value to a variable when the step is done.

@@ -1,4 +1,4 @@
-"""What energy-based models share: the method `energy`, and chains of draws that belong to the global batch.
+"""What energy-based models share: the verb `energy`, and chains of draws that belong to the global batch.
 
 Yann LeCun et al. (2006), A Tutorial on Energy-Based Learning, in: Predicting Structured Data, MIT Press
 """

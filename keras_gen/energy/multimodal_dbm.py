@@ -26,7 +26,7 @@ class MultimodalDBM(MeanFieldLearning):
     It is trained, and can be pretrained, like a `DBM`: see `MeanFieldLearning`. Whatever is missing is drawn by Gibbs
     sampling with the rest clamped: `sample` draws x given c, `sample_condition` draws c given x, and `sample_pairs`
     draws both. `infer_condition` computes the probabilities of c given x by mean field. A class is represented by
-    several units of which exactly one is 1; tags are bits. The paper's replicated softmax, for word counts, is not
+    several units, exactly one of which is 1; tags are bits. The paper's replicated softmax, for word counts, is not
     implemented.
 
     Real numbers, which are standardised, have variance 1 given the layer above; the learning rate should be small.

@@ -115,19 +115,19 @@ class OfAnyBatch:
 
 
 class Conv1D(OfAnyBatch, keras.layers.Conv1D):
-    """As in Keras, of a batch of any size."""
+    """As in Keras, for a batch of any size."""
 
 
 class Conv2D(OfAnyBatch, keras.layers.Conv2D):
-    """As in Keras, of a batch of any size."""
+    """As in Keras, for a batch of any size."""
 
 
 class Conv1DTranspose(OfAnyBatch, keras.layers.Conv1DTranspose):
-    """As in Keras, of a batch of any size."""
+    """As in Keras, for a batch of any size."""
 
 
 class Conv2DTranspose(OfAnyBatch, keras.layers.Conv2DTranspose):
-    """As in Keras, of a batch of any size."""
+    """As in Keras, for a batch of any size."""
 
 
 def convolution(

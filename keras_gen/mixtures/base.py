@@ -1,4 +1,4 @@
-"""What mixtures share: initialization from data, expectation maximisation, and the methods of components."""
+"""What mixtures share: initialization from data, expectation maximisation, and the verbs of components."""
 
 import functools
 import math

@@ -47,7 +47,7 @@ class Levels(Numbers):
 
     shape: tuple[int, ...]
     num_levels: int
-    #: Whether an entry may be NaN, which stands for one that is missing.
+    #: Whether an entry may be NaN, which marks it as missing.
     missing: bool = False
 
     @property
@@ -86,7 +86,7 @@ class Reals(Numbers):
     """Finite real numbers in any unit."""
 
     shape: tuple[int, ...]
-    #: Whether an entry may be NaN, which stands for one that is missing.
+    #: Whether an entry may be NaN, which marks it as missing.
     missing: bool = False
     #: The unit that a model took from its data, a `core.standardization.Standardization`; None for none.
     standardization: Any = dataclasses.field(default=None, compare=False, repr=False)

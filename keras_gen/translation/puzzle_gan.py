@@ -395,7 +395,7 @@ class PuzzleGAN(TwoPlayer, Model):
         return self.completed(self.spaces["parts"].validate(parts, "parts"))[0]
 
     def completed(self, parts: tf.Tensor, z: tf.Tensor | None = None, step=None) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Returns the mask and the image, float32 and on the networks' scale, of valid parts; see `PuzzleGenerator`."""
+        """Returns the mask and the image, float32 on the networks' scale, for valid parts; see `PuzzleGenerator`."""
         mask, image = self.generator(self.spaces["parts"].scaled(parts), z, step=step)
         mask = tf.sigmoid(tf.cast(mask, tf.float32))
         if image is None:
