@@ -32,7 +32,7 @@ SMALLEST_MEAN = 1e-7
 
 
 class AdversarialModel(TwoPlayer, NoiseDriven):
-    """A generator that turns noise into examples, and a discriminator that learns to tell them from the data.
+    """A generator that turns noise into examples, and a discriminator that learns to distinguish them from the data.
 
     Any objective, regularizers and two networks can be combined. The model of a paper is a subclass with the paper's
     choices as its defaults, or with another objective in `discriminator_terms` and `generator_terms`.

@@ -120,8 +120,8 @@ class LeastSquares(Objective):
     $$L_D = \tfrac{1}{2} (a - b)^2 + \tfrac{1}{2} (ã - a_0)^2, \qquad L_G = \tfrac{1}{2} (ã - c)^2$$
 
     The output of the optimal discriminator is a_0 plus b - a_0 times the probability of coming from the data, which can
-    therefore be recovered from it. With (a_0, b, c) = (-1, 1, 0) the generator minimises Pearson's χ² divergence; (0,
-    1, 1) is the paper's other choice.
+    therefore be recovered from it. With (a_0, b, c) = (-1, 1, 0), the generator minimises Pearson's χ² divergence; the
+    paper's other choice is (0, 1, 1).
 
     Args:
         fake: label a_0 of generated examples.

@@ -407,8 +407,8 @@ class Model(keras.Model):
         steps = kwargs.get("steps_per_epoch")
 
         def first_epoch_of_set():
-            # Cut before prefetching: the order of later epochs, which are shuffled again, must not depend on how far
-            # that got.
+            # Cut before prefetching: the order of later epochs, which are shuffled again, must not depend on how far it
+            # got.
             return self.input_checks().checked(given if steps is None else given.take(steps), class_weight=class_weight)
 
         with plain_errors():

@@ -37,7 +37,7 @@ EXPORTED_STEPS = 10
 
 
 class DeepEBM(EnergyModel):
-    r"""A network f whose output is minus the energy.
+    r"""A network f whose output is the negative energy.
 
     $$p(x) = e^{-E(x)} / Z, \qquad E(x) = -f(x), \qquad Z = ∫ e^{-E(x)} dx$$
 
@@ -49,7 +49,7 @@ class DeepEBM(EnergyModel):
 
     With $s = \sqrt{2η}$ and small steps η, the distribution of x converges to p. Steps as large as the default ones,
     with so little noise and clipped gradients, are common practice for images (Du and Mordatch, 2019): they sharpen the
-    distribution, and minus the energy is then not a log-density. Networks and dynamics see levels scaled to [-1, 1],
+    distribution, and the negative energy is then not a log-density. Networks and dynamics see levels scaled to [-1, 1],
     which x does not leave, and standardised real numbers.
 
     Example:

@@ -102,9 +102,9 @@ class SemiSupervisedAAE(ClusteringAAE):
     $$-\frac{1}{|L|} \sum_{i ∈ L} \log q(y_i|x_i)$$
 
     `fit` takes labels starting at 0, and -1 for examples whose label is unknown. The labelled examples take part only
-    in this phase, and the others in all other phases: otherwise the same few images would be a large share of the codes
-    that the discriminators see. A batch should contain both kinds (`keras_gen.data.few_labels` ensures this); if it
-    contains no unlabelled examples, all take part in all phases. Sampling also takes labels, with -1 for examples of
+    in this phase, and the others in all other phases: otherwise the same few images would make up a large share of the
+    codes that the discriminators see. A batch should contain both kinds (`keras_gen.data.few_labels` ensures this); if
+    it contains no unlabelled examples, all take part in all phases. Sampling also takes labels, with -1 for examples of
     any class. The logs also contain "classification_loss" and "error", the fraction of labelled examples that are
     misclassified, both means over labelled examples.
 

@@ -219,8 +219,8 @@ class GaussianMixture(MixtureModel):
         Args:
             proportions: π, of shape `(num_components,)`.
             means: μ, of shape `(num_components, entries)`.
-            covariances: Σ, of shape `(num_components, entries, entries)`; for a covariance that is not full, the
-                restricted covariance that EM derives from them is used.
+            covariances: Σ, of shape `(num_components, entries, entries)`; for a covariance type other than "full", the
+                model keeps what EM would derive from them.
         """
         self.log_proportions.assign(np.log(proportions))
         scales = self.scales.numpy().astype(np.float64)

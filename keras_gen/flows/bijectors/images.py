@@ -57,7 +57,7 @@ class MaskedCoupling(tfb.Bijector):
     $$f(x) = b ⊙ x + (1 - b) ⊙ (x ⊙ \exp(s(b ⊙ x)) + t(b ⊙ x)), \qquad \log |\det f'| = \sum_i (1 - b_i)\, s_i$$
 
     Source: Dinh et al. (2016), https://arxiv.org/abs/1605.08803, equation 9. The networks run only once for an output
-        and its log-determinant.
+    and its log-determinant.
 
     Args:
         mask: b, of the shape of an event: 1 for kept entries, and 0 for the others.
