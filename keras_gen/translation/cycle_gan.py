@@ -33,7 +33,7 @@ class CycleGAN(TranslationModel):
     or entries, on a scale where levels range from -1 to 1. First G and F take a step with one optimizer, then both
     discriminators take one with another. These see ã and b̃, half of which come from a pool of earlier translations.
 
-    The last two terms, with weight κ, keep images unchanged that are already of the target kind. The paper uses them
+    The last two terms, with weight κ, leave images that are already of the target kind unchanged. The paper uses them
     only for paintings; in the authors' code they are on unless turned off.
 
     Columns are "a" and "b", whose examples are unrelated: `data.load_unpaired` shuffles them independently. The logs
