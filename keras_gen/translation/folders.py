@@ -50,7 +50,7 @@ def translate_folder(
     """Translates all images of a folder, a few at a time, into files with the same names in another folder.
 
     Images of another size are resized, and their translations have the model's size. A file that cannot be read is
-    skipped. A file is first written under a temporary name, so that it appears complete.
+    skipped. A file is first written beside its destination, so that it appears only once it is complete.
 
     Args:
         model: trained model of grey or colour images in levels.
