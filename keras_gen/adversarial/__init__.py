@@ -1,4 +1,4 @@
-"""Two players: a generator learns from a discriminator, which learns to tell its examples from the data."""
+"""Two players: a generator learns from a discriminator, which learns to distinguish its examples from the data."""
 
 from keras_gen.adversarial.conditional_gan import ConditionalGAN as ConditionalGAN
 from keras_gen.adversarial.dcgan import DCGAN as DCGAN

@@ -21,44 +21,44 @@ tfd = tfp.distributions
 
 #: Name of a component, such as a network, or a dict of its name and its arguments.
 Component = str | dict
-#: The same, or a layer or a model of Keras.
+#: The same, or a Keras layer or model.
 Network = Component | keras.layers.Layer
 
-#: Activations of the output, and the least value on the scale of each; the greatest one is 1.
+#: Activations of the output, and the smallest value on the scale of each; the largest is 1.
 OUTPUTS = {"tanh": (tf.tanh, -1.0), "sigmoid": (tf.sigmoid, 0.0)}
 
-#: The smallest mean, where levels are spread over [0, 1], that an output starts at.
+#: The smallest mean, with levels scaled to [0, 1], at which an output starts.
 SMALLEST_MEAN = 1e-7
 
 
 class AdversarialModel(TwoPlayer, NoiseDriven):
-    """A generator that turns noise into examples, and a discriminator that learns to tell them from the data.
+    """A generator that turns noise into examples, and a discriminator that learns to distinguish them from the data.
 
-    Any objective, any regularizers and any two networks go together. The model of a paper is a subclass with the
-    paper's choices as its defaults, or with another objective in `discriminator_terms` and `generator_terms`.
+    Any objective, regularizers and two networks can be combined. The model of a paper is a subclass with the paper's
+    choices as its defaults, or with another objective in `discriminator_terms` and `generator_terms`.
 
-    Beside the losses of `TwoPlayer`, this logs the discriminator's mean prediction for data and for generated examples,
-    a probability of being real or, where the objective defines none, a score; and as "penalty", where there is a
-    regularizer with one, what is added to the discriminator's loss.
+    In addition to the losses of `TwoPlayer`, this logs the discriminator's mean prediction for data and for generated
+    examples, a probability of being real or, if the objective defines none, a score; and, for regularizers with a
+    penalty, "penalty", the term added to the discriminator's loss.
 
     Args:
         event_shape: shape of one example.
-        levels: number of levels of an entry, spread inside over the range of the output; None for real numbers.
+        levels: number of levels of an entry, scaled internally to the range of the output; None for real numbers.
         latent_size: length of the noise z.
         latent_distribution: distribution of each entry of z: "uniform", between -1 and 1, or "normal".
-        generator_network: a name in `networks.GENERATORS`, or a dict of "name" and arguments; or a layer or a model of
-            Keras, from z to examples of shape `(batch, *event_shape)` before the last activation. Where there is a
-            condition, it gets a list of two tensors, the second one the condition's vectors.
-        discriminator_network: a name in `networks.DISCRIMINATORS`, or such a dict; or a layer or a model of Keras, from
+        generator_network: a name in `networks.GENERATORS`, or a dict of "name" and arguments; or a Keras layer or
+            model, from z to examples of shape `(batch, *event_shape)` before the last activation. If there is a
+            condition, it gets a list of two tensors, the second being the condition's vectors.
+        discriminator_network: a name in `networks.DISCRIMINATORS`, or such a dict; or a Keras layer or model, from
             examples on the scale of the output to one logit, with conditions as above.
-        output_activation: last step of the generator of levels: "tanh", which spreads them over [-1, 1], or "sigmoid",
-            over [0, 1].
+        output_activation: last step of a generator of levels: "tanh", which scales them to [-1, 1], or "sigmoid", to
+            [0, 1].
         objective: losses of both players: a name in `losses.OBJECTIVES`, or such a dict.
         regularizers: how the discriminator is regularized: names in `regularizers.REGULARIZERS`, or such dicts.
-        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
-        generator_average: momentum of a moving average of the generator's weights, such as 0.999, which samples and
-            exports are drawn with; 0 for none. In the first steps the momentum is smaller: the average of n steps has
-            at most (1 + n) / (10 + n).
+        discriminator_steps: number of discriminator steps, each with its own batch, for each generator step.
+        generator_average: momentum of a moving average of the generator's weights, such as 0.999, which is used for
+            samples and exports; 0 for none. In the first steps the momentum is smaller: after n steps it is at most (1
+            + n) / (10 + n).
         num_classes: number of classes that examples are conditioned on; None for no classes.
         condition_size: length of the vector that examples are conditioned on; None for no vector.
         seed: as in `Model`; also chooses the initial weights.
@@ -84,7 +84,8 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         seed: int = 0,
         **kwargs,
     ):
-        # The base makes a running mean for each term, and these depend on the objective and the regularizers.
+        # The base class creates a running mean for each term, and the terms depend on the objective and the
+        # regularizers.
         component_class, arguments = checks.component("objective", objective, OBJECTIVES)
         self.player_losses = component_class(**arguments)
         if isinstance(regularizers, (str, dict)):
@@ -156,13 +157,13 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return network(self.event_shape, self.vector_size, **options, **arguments)
 
     def is_own(self, argument: str) -> bool:
-        """Whether the network that an argument names is a layer or a model of Keras."""
+        """Whether the network given as an argument is a Keras layer or model."""
         value = getattr(self, argument)
         return isinstance(value, dict) and value["name"] == "keras"
 
     @property
     def input_size(self) -> int:
-        """Length of the vectors that the generator turns into examples, without their condition."""
+        """Length of the vectors that the generator turns into examples, without the condition."""
         return self.latent_size
 
     def inputs(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -172,15 +173,15 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
     # The scale of the networks
 
     def scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples on the scale of the networks: levels over the range of the output, or standardised reals."""
+        """Returns examples on the networks' scale: levels in the range of the output, or standardised real numbers."""
         return self.event_space.scaled(x, OUTPUTS[self.output_activation][1])
 
     def unscaled(self, scaled: tf.Tensor) -> tf.Tensor:
-        """Returns the inverse of `scaled`; between levels where `scaled` is."""
+        """Returns the inverse of `scaled`; it lies between levels if the scaled value does."""
         return self.event_space.unscaled(scaled, OUTPUTS[self.output_activation][1])
 
     def adapt(self, x) -> None:
-        """Starts the generator's output at the mean of the data, by its last bias; takes the unit of real numbers.
+        """Initializes the generator's output to the mean of the data, by its last bias; takes the unit of real numbers.
 
         With a sigmoid, the bias is the logit of the mean of the scaled levels, as in the authors' code of `GAN`; this
         mean counts as at least 1e-7 and at most 1 - 1e-7.
@@ -189,8 +190,8 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
             x: examples of shape `(rows, *event_shape)` that represent the data.
 
         Raises:
-            ValueError: if the shape or a value is not the expected one, or the generator's network has no last bias
-                for each entry, as a dense one has.
+            ValueError: if the shape or a value is not the expected one, or the generator's network does not have, as a
+                dense one does, a last bias for each entry.
         """
         if self.takes_unit and self.standardize:
             self.take_unit(x)
@@ -203,7 +204,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         if self.takes_unit:
             mean = self.inward(mean.astype(np.float32)).numpy()
         else:
-            # tanh(a) = 2 σ(2 a) - 1: its argument is the logit, divided by the width of its range.
+            # tanh(a) = 2 σ(2 a) - 1: its argument is the logit divided by the width of its range.
             mean = np.clip(self.event_space.scaled(mean, 0.0), SMALLEST_MEAN, 1.0 - SMALLEST_MEAN)
             mean = (np.log(mean) - np.log1p(-mean)) / (1.0 - OUTPUTS[self.output_activation][1])
         for generator in (self.generator, self.average_generator):
@@ -221,7 +222,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return {"truncation": 1.0 if self.latent_distribution == "uniform" else math.inf}
 
     def scalar_checks(self, name):
-        """Adds those of the truncation."""
+        """Adds the checks of the truncation."""
         if name != "truncation":
             return super().scalar_checks(name)
         most = {"from 0 to 1": lambda value: value <= 1.0} if self.latent_distribution == "uniform" else {}
@@ -233,8 +234,8 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         Args:
             num_samples: number of examples.
             seed: int or pair of ints; the same seed gives the same noise.
-            truncation: largest absolute value of an entry of z, greater than 0; at most 1 where z is uniform. Each
-                entry keeps its quantile. None for no truncation.
+            truncation: largest absolute value of an entry of z, greater than 0; at most 1 if z is uniform. Each entry
+                keeps its quantile. None for no truncation.
 
         Returns:
             Name to tensor of shape `(num_samples, ...)`.
@@ -250,7 +251,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return {**noise, "z": self.truncated(noise["z"], truncation)}
 
     def truncated(self, z: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
-        """Returns draws of z as draws of its truncated distribution, each entry at its old quantile."""
+        """Turns draws of z into draws from its truncated distribution, keeping the quantile of each entry."""
         if self.latent_distribution == "uniform":
             return truncation * z
         # The quantile of |z| is erf(|z| / √2); rounded, it may be 1, whose inverse is infinite.
@@ -262,12 +263,12 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
     # The players
 
     def fakes(self, batch, step):
-        """Returns as many examples as the batch holds, as "x", and the noise that they were made from."""
+        """Returns as many examples as the batch has, as "x", and the noise that they were made from."""
         noise = step.rows(lambda rows: self.noise(rows, step.seed), tf.shape(batch["x"])[0])
         return {"x": self.unrounded(noise, batch.get("condition"), step), **noise}
 
     def unrounded(self, noise: dict[str, tf.Tensor], condition, step: Step | None = None, *, network=None) -> tf.Tensor:
-        """Generates examples that the generator can be trained through.
+        """Generates examples through which gradients flow to the generator.
 
         Args:
             noise: what `noise` returned.
@@ -291,7 +292,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return self.event_space.nearest(self.unrounded(noise, condition, network=network))
 
     def logits(self, x: tf.Tensor, condition, step: Step | None = None) -> tf.Tensor:
-        """Computes the discriminator's logits, or scores, of examples.
+        """Computes the discriminator's logits, or scores, for examples.
 
         Args:
             x: float32 examples of shape `(batch, *event_shape)`, rounded to levels or not.
@@ -304,12 +305,12 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return self.logits_of_scaled(self.scaled(x), condition, step)
 
     def logits_of_scaled(self, scaled: tf.Tensor, condition, step: Step | None = None) -> tf.Tensor:
-        """As `logits`, of examples on the scale of the networks."""
+        """Like `logits`, for examples on the scale of the networks."""
         logits = self.discriminator(scaled, self.condition_vectors(condition), step=step)
         return tf.cast(logits[:, 0], tf.float32)
 
     def discriminate(self, x, condition=None) -> tf.Tensor:
-        """Computes how real examples are, as the discriminator predicts.
+        """Computes the discriminator's prediction of how real examples are.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -317,7 +318,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
 
         Returns:
             float32 tensor of shape `(batch,)`: D(x), the probability that they come from the data; for the objectives
-            "wasserstein" and "hinge", which define none, the discriminator's score.
+            "wasserstein" and "hinge", which define no probability, the discriminator's score.
 
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
@@ -329,16 +330,16 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return self.discriminate(x, condition)
 
     def interpolate(self, first, last, num_steps: int = 8, condition=None) -> tf.Tensor:
-        """Generates the examples on the way from one noise to another.
+        """Generates the examples on the path from one noise to another.
 
-        Uniform noise moves along a line; normal noise along a great circle, on which its length is that of noise.
-        Whole numbers, such as a category, keep their first value.
+        Uniform noise moves along a line; normal noise moves along a great circle, which preserves its length. Whole
+        numbers, such as a category, keep their first value.
 
         Args:
             first: what `noise` returned.
             last: the same, for as many examples.
-            num_steps: examples on each way, both ends included, at least 2.
-            condition: what the examples are conditioned on, one entry for each way.
+            num_steps: number of examples on each path, both ends included, at least 2.
+            condition: what the examples are conditioned on, one entry for each path.
 
         Returns:
             Examples of shape `(batch, num_steps, *event_shape)`.
@@ -383,7 +384,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
             for name, logits in {"real": real, **false}.items()
         }
         if self.has_penalty:
-            # What a penalty looks at does not enter moving statistics.
+            # The inputs of a penalty do not enter moving statistics.
             terms["penalty"] = tf.add_n(
                 [
                     regularizer.penalty(critic, x, fake_x, penalty_step.silent())
@@ -399,7 +400,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
     def judged_fakes(
         self, fakes: dict[str, tf.Tensor], condition, step: Step
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Judges generated examples, in one pass of the discriminator.
+        """Evaluates generated examples in one pass of the discriminator.
 
         Args:
             fakes: what `fakes` returned.
@@ -412,7 +413,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
         return self.logits(fakes["x"], condition, step), {}
 
     def false_logits(self, batch, fake: tf.Tensor, step: Step) -> dict[str, tf.Tensor]:
-        """Returns the discriminator's logits of what it is to tell from data; its loss is the mean over all kinds.
+        """Returns the discriminator's logits for all that it should reject; its loss is the mean over all kinds.
 
         Args:
             batch: valid columns by name.
@@ -420,7 +421,7 @@ class AdversarialModel(TwoPlayer, NoiseDriven):
             step: the step.
 
         Returns:
-            Logits of shape `(batch,)` of each kind of false examples, by its name.
+            Logits of shape `(batch,)` for each kind of false examples, by name.
         """
         return {"fake": fake}
 

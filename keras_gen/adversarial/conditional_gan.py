@@ -25,22 +25,22 @@ DISCRIMINATOR = {
     "dropout": 0.5,
     "initial_scale": 0.005,
 }
-#: The same for classes: each is one number among zeros, and weighs as much as an image from the start.
+#: The same for classes: each is one number among zeros, scaled to have as much weight as an image from the start.
 CLASS_DISCRIMINATOR = {**DISCRIMINATOR, "condition_scale": 10.0}
 
 
 class ConditionalGAN(AdversarialModel):
-    r"""Two players that both see what an example is conditioned on, y.
+    r"""Two players that both see y, which examples are conditioned on.
 
     $$\min_G \max_D E[\log D(x|y)] + E[\log(1 - D(G(z|y)|y))]$$
 
     In G, z goes through 200 ReLU units and y through 1000, and both through 1200; in D, x goes through maxout units
-    (240, 5 pieces) and y, too (50, 5 pieces), and both through 240 with 4 pieces. y is a class, or a vector, such as
-    features of an image: the paper's second experiment draws word vectors given those of a picture, whose nearest words
-    tag it (`evaluation.common_tags`).
+    (240, 5 pieces), y through its own (50, 5 pieces), and both through 240 with 4 pieces. y is a class, or a vector,
+    such as features of an image: the paper's second experiment draws word vectors given the features of a picture, and
+    the words nearest to them are its tags (`evaluation.common_tags`).
 
     Both players have dropout. Their optimizers, the scale of levels, the sigmoid, the initial weights and the losses
-    are those of `GAN`, as is the start of the output at the mean of the data by `adapt`.
+    are those of `GAN`, as is the initialization of the output to the mean of the data by `adapt`.
 
     Example:
 
@@ -56,8 +56,8 @@ class ConditionalGAN(AdversarialModel):
 
     Args:
         event_shape: shape of one example.
-        levels: number of levels of an entry, spread inside over the range of the output; None for real numbers.
-        num_classes: number of classes; None for a vector in place of a class.
+        levels: number of levels of an entry, scaled internally to the range of the output; None for real numbers.
+        num_classes: number of classes; None for a vector instead of a class.
         condition_size: length of the vector y; None for a class.
         latent_size: length of z, whose entries are uniform between -1 and 1.
         generator_network: as in `AdversarialModel`; by default the paper's.
@@ -86,7 +86,7 @@ class ConditionalGAN(AdversarialModel):
         super().__init__(
             event_shape,
             levels,
-            # A vector takes the place of the classes that are there by default.
+            # A vector replaces the default classes.
             num_classes=None if condition_size is not None and num_classes == 10 else num_classes,
             condition_size=condition_size,
             latent_size=latent_size,
@@ -100,5 +100,5 @@ class ConditionalGAN(AdversarialModel):
             raise ValueError("`num_classes` or `condition_size` must be given; received None for both.")
 
     def default_optimizers(self):
-        """Gradient descent as in `GAN`; the rate is divided by 1.00004 in each step."""
+        """Gradient descent as in `GAN`; each step divides the rate by 1.00004."""
         return {player: RisingMomentum(FallingRate(0.1, 1.00004)) for player in ("generator", "discriminator")}

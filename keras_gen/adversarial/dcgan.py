@@ -8,7 +8,7 @@ from keras_gen.adversarial.base import AdversarialModel
 
 
 class DCGAN(AdversarialModel):
-    r"""A generator of transposed convolutions against a discriminator of strided ones.
+    r"""A generator of transposed convolutions against a discriminator of strided convolutions.
 
     The generator G maps uniform noise to an image, the discriminator D an image to the probability that it comes
     from the data:
@@ -36,13 +36,13 @@ class DCGAN(AdversarialModel):
 
     Args:
         event_shape: height, width and channels of an image.
-        levels: number of levels of a channel; inside, they are spread over [-1, 1].
+        levels: number of levels of a channel, scaled internally to [-1, 1].
         latent_size: length of z.
-        filters: channels of each strided layer of D from the image inwards, and of G in reverse. None takes 64, 128,
+        filters: channels of each strided layer of D from the image inwards, and of G in reverse. None uses 64, 128,
             256, …, as many as bring both sides down to 4.
         objective: losses of the players, as in `AdversarialModel`.
         seed: as in `AdversarialModel`.
-        **kwargs: as in `AdversarialModel`; another generator or discriminator takes the place of these.
+        **kwargs: as in `AdversarialModel`; another generator or discriminator replaces these.
     """
 
     def __init__(

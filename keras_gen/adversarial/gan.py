@@ -32,9 +32,9 @@ class GAN(AdversarialModel):
     The defaults are those of the authors' code (https://github.com/goodfeli/adversarial): normal z, levels in [0, 1]
     and a sigmoid, small initial weights, half of the discriminator's loss, and gradient descent whose rate falls from
     0.1 while its momentum rises from 0.5 to 0.7. They belong together: with levels in [-1, 1] and larger weights,
-    gradient descent at that rate diverges. `adapt` starts the output at the mean of the data, as the authors do.
+    gradient descent at that rate diverges. `adapt` initializes the output to the mean of the data, as the authors do.
 
-    The objective, the regularizers and the networks can be replaced by any others; these want other optimizers, such as
+    The objective, the regularizers and the networks can be replaced by any others; these need other optimizers, such as
     Adam.
 
     Example:
@@ -57,7 +57,7 @@ class GAN(AdversarialModel):
 
     Args:
         event_shape: shape of one example.
-        levels: number of levels of an entry, spread inside over the range of the output; None for real numbers.
+        levels: number of levels of an entry, scaled internally to the range of the output; None for real numbers.
         latent_size: length of z.
         latent_distribution: as in `AdversarialModel`.
         generator_network: by default ReLU layers of 1200 and 1200 units.

@@ -27,13 +27,14 @@ DISCRIMINATOR = {**GENERATOR, "slope": 0.1}
 
 
 class InfoGAN(AdversarialModel):
-    r"""A generator from whose examples a part of the noise, the code c, can be read off.
+    r"""A generator from whose examples a part of the noise, the code c, can be recovered.
 
     $$\min_{G, Q} \max_D V(D, G) - λ L_I(G, Q), \qquad L_I(G, Q) = E[\log Q(c|G(z, c))] + H(c) ≤ I(c; G(z, c))$$
 
-    c is a category, all of them equally probable, and numbers that are uniform between -1 and 1. Q shares the features
-    of D and adds a hidden layer with batch normalization. It returns the probability of each category, and the mean of
-    a normal distribution of variance 1 for each number, so that the bound never exceeds the entropy of the code.
+    c consists of a category, with all categories equally probable, and of numbers that are uniform between -1 and 1. Q
+    shares the features of D and adds a hidden layer with batch normalization. It returns the probability of each
+    category, and the mean of a normal distribution of variance 1 for each number, so the bound never exceeds the
+    entropy of the code.
 
     Example:
 
@@ -48,14 +49,14 @@ class InfoGAN(AdversarialModel):
 
     Args:
         event_shape: shape of one example; for the default networks (height, width, channels).
-        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
+        levels: number of levels of an entry, scaled internally to [-1, 1]; None for real numbers.
         latent_size: length of z, the noise that is not part of the code.
-        num_categories: categories of the code.
-        num_continuous: numbers of the code.
+        num_categories: number of categories of the code.
+        num_continuous: number of continuous entries of the code.
         information_weight: λ.
         code_units: width of the hidden layer of Q.
-        generator_network: by default the paper's for MNIST: a dense layer of 1024 units, then transposed convolutions
-            of 4×4 from 128 channels.
+        generator_network: by default the paper's for MNIST: a dense layer of 1024 units, then transposed 4×4
+            convolutions from 128 channels.
         discriminator_network: by default the mirror of it, with LeakyReLU of slope 0.1.
         **kwargs: as in `AdversarialModel`.
     """
@@ -93,7 +94,7 @@ class InfoGAN(AdversarialModel):
         return (*super().terms, "information", "category_information")
 
     def build_networks(self):
-        """Builds Q, too."""
+        """Also builds Q."""
         super().build_networks()
         if isinstance(self.discriminator, OwnDiscriminator):
             raise ValueError(
@@ -129,7 +130,7 @@ class InfoGAN(AdversarialModel):
         return tf.concat([*vectors, noise["code"]] if self.num_continuous else vectors, axis=-1)
 
     def posterior(self, features: tf.Tensor, step: Step | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the logits of Q's categories and the means of its numbers, from features of the discriminator."""
+        """Returns the logits of Q's categories and the means of its numbers, from the discriminator's features."""
         hidden, normalization, outputs = self.code_layers
         h = outputs(tf.nn.leaky_relu(normalization(hidden(features), step=step), 0.1))
         return tuple(tf.split(tf.cast(h, tf.float32), (self.num_categories, self.num_continuous), axis=-1))
@@ -139,7 +140,7 @@ class InfoGAN(AdversarialModel):
         return self.discriminator.features(self.scaled(x), self.condition_vectors(condition), step=step)
 
     def infer(self, x, condition=None) -> dict[str, tf.Tensor]:
-        """Returns Q(c|x) of examples.
+        """Returns Q(c|x) for examples.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -158,14 +159,14 @@ class InfoGAN(AdversarialModel):
     # Objective
 
     def phase_layers(self):
-        """Q learns in the discriminator's step."""
+        """Q is trained in the discriminator's step."""
         phases = super().phase_layers()
         return {**phases, "discriminator": [*phases["discriminator"], *self.code_layers]}
 
     def information(
         self, features: tf.Tensor, codes: dict[str, tf.Tensor], step: Step | None = None
     ) -> dict[str, tf.Tensor]:
-        """Computes the bound of the mutual information of the code and the example.
+        """Computes the bound on the mutual information of the code and the example.
 
         Args:
             features: the discriminator's features of generated examples.
@@ -191,15 +192,15 @@ class InfoGAN(AdversarialModel):
         return tf.cast(logits[:, 0], tf.float32), self.information(features, fakes, step)
 
     def discriminator_terms(self, batch, fakes, step):
-        """The discriminator's loss holds the bound, too."""
+        """Adds the bound to the discriminator's loss."""
         return self.informed("discriminator_loss", super().discriminator_terms(batch, fakes, step))
 
     def generator_terms(self, batch, fakes, step):
-        """So does the generator's; the bound that is logged is that after the discriminator's step."""
+        """Adds the bound to the generator's loss; the logged bound is the one after the discriminator's step."""
         return self.informed("generator_loss", super().generator_terms(batch, fakes, step))
 
     def informed(self, loss: str, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns terms of which the loss of that name is less by λ times the bound."""
+        """Returns the terms, with λ times the bound subtracted from the loss of the given name."""
         return {**terms, loss: terms[loss] - self.information_weight * terms["information"]}
 
     def default_optimizers(self):
@@ -216,5 +217,5 @@ class InfoGAN(AdversarialModel):
         return {**super().signatures(), "infer": Signature(self.infer, self.specs("x", "condition"))}
 
     def input_space(self, name):
-        """Adds that of categories."""
+        """Adds the space of categories."""
         return ClassLabel(self.num_categories) if name == "category" else super().input_space(name)

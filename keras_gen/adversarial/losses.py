@@ -1,8 +1,8 @@
 """The losses of the two players, functions of the discriminator's logits.
 
-a is the discriminator's output for an example of the data x, ã for a generated one, G(z). Every loss has one entry
-per example. Those of Goodfellow et al. are in nats: there a is a logit, and D(x) = σ(a) the probability that x comes
-from the data. For the other objectives, a is a score.
+a is the discriminator's output for an example of the data, x, and ã that for a generated one, G(z). Every loss has one
+entry per example. Those of Goodfellow et al. are in nats: there, a is a logit, and D(x) = σ(a) is the probability that
+x comes from the data. For the other objectives, a is a score.
 """
 
 import tensorflow as tf
@@ -11,7 +11,7 @@ from keras_gen import checks
 
 
 def discriminator_cross_entropy(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    r"""The negative log-likelihood of a discriminator that tells data from generated examples.
+    r"""The negative log-likelihood of a discriminator between data and generated examples.
 
     $$-\log D(x) - \log(1 - D(G(z)))$$
 
@@ -19,7 +19,7 @@ def discriminator_cross_entropy(real_logits: tf.Tensor, fake_logits: tf.Tensor) 
 
     Args:
         real_logits: logits of examples of the data, shape `(batch,)`.
-        fake_logits: logits of as many generated examples.
+        fake_logits: logits of the same number of generated examples.
 
     Returns:
         Tensor of shape `(batch,)`.
@@ -29,7 +29,7 @@ def discriminator_cross_entropy(real_logits: tf.Tensor, fake_logits: tf.Tensor) 
 
 
 def non_saturating(fake_logits: tf.Tensor) -> tf.Tensor:
-    r"""The generator's loss of section 3 of Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661, in use since.
+    r"""The generator's loss of section 3 of Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661, common since.
 
     $$-\log D(G(z))$$
 
@@ -59,17 +59,17 @@ def minimax(fake_logits: tf.Tensor) -> tf.Tensor:
 
 
 class Objective:
-    """The losses of both players; each takes float32 logits of shape `(batch,)` and returns as many losses."""
+    """The losses of both players; each takes float32 logits and returns losses, of shape `(batch,)`."""
 
-    #: What `prediction` returns: a "probability" of coming from the data, or a "score" that has no unit.
+    #: What `prediction` returns: a "probability" of coming from the data, or a "score" without a unit.
     prediction_name = "score"
 
     def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """Returns what the discriminator minimises, given its logits of data and of generated examples."""
+        """Returns what the discriminator minimises, given its logits for data and for generated examples."""
         raise NotImplementedError
 
     def generator(self, fake: tf.Tensor) -> tf.Tensor:
-        """Returns what the generator minimises, given the discriminator's logits of generated examples."""
+        """Returns what the generator minimises, given the discriminator's logits for generated examples."""
         raise NotImplementedError
 
     def prediction(self, logits: tf.Tensor) -> tf.Tensor:
@@ -78,7 +78,7 @@ class Objective:
 
 
 class NonSaturating(Objective):
-    r"""Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661, as it is used.
+    r"""Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661, as used in practice.
 
     $$L_D = w (-\log σ(a) - \log(1 - σ(ã))), \qquad L_G = -\log σ(ã)$$
 
@@ -102,7 +102,7 @@ class NonSaturating(Objective):
 
 
 class Minimax(NonSaturating):
-    r"""Goodfellow et al. (2014), equation 1: one value, which one player raises and the other lowers.
+    r"""Goodfellow et al. (2014), equation 1: one value, which one player maximises and the other minimises.
 
     $$L_D = w (-\log σ(a) - \log(1 - σ(ã))), \qquad L_G = \log(1 - σ(ã))$$
 
@@ -115,18 +115,18 @@ class Minimax(NonSaturating):
 
 
 class LeastSquares(Objective):
-    r"""Mao et al. (2017), https://arxiv.org/abs/1611.04076: the discriminator regresses on a label of each kind.
+    r"""Mao et al. (2017), https://arxiv.org/abs/1611.04076: the discriminator regresses on a label for each kind.
 
     $$L_D = \tfrac{1}{2} (a - b)^2 + \tfrac{1}{2} (ã - a_0)^2, \qquad L_G = \tfrac{1}{2} (ã - c)^2$$
 
-    The output of the best discriminator is a_0 plus b - a_0 times the probability of coming from the data, which can
-    therefore be read off it. With (a_0, b, c) = (-1, 1, 0) the generator minimises Pearson's χ² divergence; (0, 1, 1)
-    is the paper's other choice.
+    The output of the optimal discriminator is a_0 plus b - a_0 times the probability of coming from the data, which can
+    therefore be recovered from it. With (a_0, b, c) = (-1, 1, 0), the generator minimises Pearson's χ² divergence; the
+    paper's other choice is (0, 1, 1).
 
     Args:
         fake: label a_0 of generated examples.
         real: label b of data.
-        wanted: c, the output that the generator wants for its examples.
+        wanted: c, the output that the generator aims at for its examples.
     """
 
     prediction_name = "probability"
@@ -153,7 +153,8 @@ class Wasserstein(Objective):
 
     $$L_D = ã - a, \qquad L_G = -ã$$
 
-    Where f is kept Lipschitz, the mean of -L_D bounds the Wasserstein distance from below, in units of that constant.
+    If f is kept Lipschitz, the mean of -L_D bounds the Wasserstein distance from below, in units of the Lipschitz
+    constant.
     """
 
     def discriminator(self, real, fake):
@@ -176,7 +177,7 @@ class Hinge(Objective):
         return -fake
 
 
-#: The objectives that a model can be asked for by name.
+#: The objectives that can be chosen by name.
 OBJECTIVES = {
     "minimax": Minimax,
     "non_saturating": NonSaturating,

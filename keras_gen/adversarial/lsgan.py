@@ -8,7 +8,7 @@ from keras_gen.adversarial.base import AdversarialModel
 
 
 class LSGAN(AdversarialModel):
-    r"""Least squares in place of the cross-entropy, so that examples far on the right side are pulled back, too.
+    r"""Least squares instead of the cross-entropy, so that examples far on the correct side are also pulled back.
 
     $$L_D = \tfrac{1}{2} (D(x) - b)^2 + \tfrac{1}{2} (D(G(z)) - a)^2, \qquad L_G = \tfrac{1}{2} (D(G(z)) - c)^2$$
 
@@ -26,7 +26,7 @@ class LSGAN(AdversarialModel):
 
     Args:
         event_shape: shape of one example; for the default networks (height, width, channels).
-        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
+        levels: number of levels of an entry, scaled internally to [-1, 1]; None for real numbers.
         objective: as in `AdversarialModel`.
         generator_network: by default that of DCGAN.
         discriminator_network: by default that of DCGAN.

@@ -1,4 +1,4 @@
-"""Gradient descent as in the first papers: a rate that falls to a floor, and a momentum that rises."""
+"""Gradient descent as in the first papers: a learning rate that decays to a floor, and a momentum that rises."""
 
 import math
 
@@ -9,7 +9,7 @@ from keras_gen import checks
 
 @keras.saving.register_keras_serializable("keras_gen")
 class FallingRate(keras.optimizers.schedules.LearningRateSchedule):
-    r"""A learning rate that is divided by the same number after each step, down to a floor.
+    r"""A learning rate that is divided by a constant factor after each step, down to a floor.
 
     $$η_t = \max(η_0 f^{-t}, η_{min})$$
 
@@ -27,7 +27,7 @@ class FallingRate(keras.optimizers.schedules.LearningRateSchedule):
         self.floor = checks.not_negative("floor", floor)
 
     def __call__(self, step):
-        # A power of the factor in 32 bits would be that of another factor.
+        # In 32 bits, the rounded factor would have a different power.
         exponent = -math.log(self.factor) * keras.ops.cast(step, "float32")
         return keras.ops.maximum(self.learning_rate * keras.ops.exp(exponent), self.floor)
 
@@ -38,7 +38,7 @@ class FallingRate(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class RisingMomentum(keras.optimizers.SGD):
-    r"""Stochastic gradient descent whose momentum rises along a line.
+    r"""Stochastic gradient descent whose momentum rises linearly.
 
     $$v ← μ_t v - η_t g, \qquad θ ← θ + v, \qquad μ_t = μ_0 + (μ_1 - μ_0) \min(t / T, 1)$$
 
@@ -64,7 +64,7 @@ class RisingMomentum(keras.optimizers.SGD):
         self.momentum_steps = checks.positive_int("momentum_steps", momentum_steps)
 
     def momentum_after(self, step):
-        """Returns the momentum of the step that comes after so many."""
+        """Returns the momentum of the step that follows the given number of steps."""
         share = keras.ops.minimum(keras.ops.cast(step, "float32") / self.momentum_steps, 1.0)
         return self.momentum + (self.final_momentum - self.momentum) * share
 

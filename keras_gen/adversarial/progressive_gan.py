@@ -22,10 +22,10 @@ from keras_gen.layers import Equalized
 from keras_gen.layers.append_condition import append_condition
 from keras_gen.layers.bias import add_bias
 
-#: Sides of the images that growth begins with.
+#: Side length of the images that growth begins with.
 FIRST_SIDE = 4
 
-#: Examples that a standard deviation is taken over.
+#: Number of examples over which a standard deviation is taken.
 GROUP_SIZE = 4
 
 
@@ -34,15 +34,15 @@ class Detail:
     """How far the networks have grown.
 
     Attributes:
-        level: number of doublings after 4×4, the one that fades in included: an int, or an int32 scalar.
-        share: how far the last level has faded in: from 0, where the level below is all there is, to 1.
+        level: number of doublings after 4×4, including the one that fades in: an int, or an int32 scalar.
+        share: how far the last level has faded in: from 0, for only the level below, to 1.
     """
 
     level: int | tf.Tensor
     share: float | tf.Tensor
 
     def at_level(self, function: Callable[[int], tf.Tensor], num_levels: int) -> tf.Tensor:
-        """Returns what a function returns for the level, and computes it for no other one.
+        """Returns a function's result for the level, computing it for no other level.
 
         Args:
             function: from a level, an int, to a tensor of the same shape for all levels.
@@ -54,7 +54,7 @@ class Detail:
 
 
 class ProgressiveGenerator(Generator):
-    """From a point of the sphere to an image, in blocks of two 3×3 convolutions that double it; a linear output.
+    """From a point on the sphere to an image, in blocks of two 3×3 convolutions that double it; a linear output.
 
     Args:
         latent_size: length of the noise.
@@ -74,10 +74,10 @@ class ProgressiveGenerator(Generator):
             return Equalized(kernel_shape, name=name, seed=(*seed, *index), dtype=self.dtype_policy, **options)
 
         self.dense_layer = make("dense", (0,), (inputs, units), gain=2**0.5 / 4, use_bias=False)
-        # Of the dense layer: all pixels share the bias of their channel.
+        # The bias of the dense layer: all pixels of a channel share one.
         self.first_bias = self.add_weight(shape=(filters[0],), initializer="zeros", name="first_bias")
         self.first = make("first", (1,), (3, 3, filters[0], filters[0]))
-        # Those of a level are at the index of the level below.
+        # The layers of a level are at the index of the level below.
         self.doublings = [
             make(f"doubling_{level}", (2, level), (3, 3, *widths), resize="double")
             for level, widths in enumerate(itertools.pairwise(filters), 1)
@@ -97,7 +97,7 @@ class ProgressiveGenerator(Generator):
         return detail.at_level(functools.partial(self.images, z, detail.share), len(self.filters))
 
     def images(self, z: tf.Tensor, share, level: int) -> tf.Tensor:
-        """Returns images of a level, enlarged to the shape of an example."""
+        """Returns images at a level, enlarged to the shape of an example."""
         h = tf.reshape(self.dense_layer(z), (-1, FIRST_SIDE, FIRST_SIDE, self.filters[0]))
         h = activated(add_bias(h, self.first_bias))
         h = activated(self.first(h))
@@ -133,7 +133,7 @@ class ProgressiveDiscriminator(Discriminator):
             make(f"from_images_{level}", (0, level), (1, 1, event_shape[-1], width))
             for level, width in enumerate(filters)
         ]
-        # Those of a level are at the index of the level below.
+        # The layers of a level are at the index of the level below.
         self.convolutions = [
             make(f"convolution_{level}", (1, level), (3, 3, width, width)) for level, width in enumerate(filters[1:], 1)
         ]
@@ -153,7 +153,7 @@ class ProgressiveDiscriminator(Discriminator):
         """As in `Discriminator`, at a level of detail."""
         x = tf.cast(x, self.compute_dtype)
         h = detail.at_level(functools.partial(self.smallest, x, detail.share), len(self.filters))
-        # Outside of the levels: the standard deviations are over all replicas.
+        # Outside of the levels, since the standard deviations are over all replicas.
         deviations = tf.cast(group_deviations(h), h.dtype)[:, tf.newaxis, tf.newaxis, tf.newaxis]
         h = tf.concat([h, tf.tile(deviations, (1, FIRST_SIDE, FIRST_SIDE, 1))], axis=-1)
         h = tf.nn.leaky_relu(self.last(h), 0.2)
@@ -173,28 +173,28 @@ class ProgressiveDiscriminator(Discriminator):
 
 
 class ProgressiveGAN(AdversarialModel):
-    r"""Two players that grow while they learn: from images of 4×4 pixels, doubling by doubling, to those of the data.
+    r"""Two players that grow during training: from 4×4 images, doubling by doubling, to the resolution of the data.
 
     A new level fades in. With its share α rising from 0 to 1, and ↑ for repeated and ↓ for averaged pixels,
 
     $$G(z) = (1 - α) \, ↑ G_{l-1}(z) + α \, G_l(z), \qquad h = (1 - α) \, h_{l-1}(↓ x) + α \, h_l(x)$$
 
-    where h are the discriminator's features; the data fade, too: $(1 - α) ↑↓ x + α x$. The losses are those of WGAN-GP
+    where h are the discriminator's features; the data also fade: $(1 - α) ↑↓ x + α x$. The losses are those of WGAN-GP
     with a drift term,
 
     $$L_D = f(G(z)) - f(x) + λ (‖∇_{\hat x} f(\hat x)‖_2 - 1)^2 + ε f(x)^2, \qquad L_G = -f(G(z))$$
 
     How far the networks have grown follows from `images_shown`, the number of training images so far, which is saved
-    with the weights: `fit` grows the model, and a run that was killed goes on where it was, also within a fade. One
-    graph holds all levels, and computes only the present one. Images always have `event_shape`, at a lower level with
+    with the weights: `fit` grows the model, and an interrupted run resumes where it was, even within a fade. One graph
+    contains all levels, and computes only the current one. Images always have `event_shape`, at a lower level with
     repeated pixels; `at_present_resolution` returns a model of the smaller images themselves. A score of the
-    discriminator depends on the other examples of its batch, whose standard deviations it sees. Exports compute the
-    level that the model has when they are made.
+    discriminator depends on the other examples in its batch, whose standard deviations it sees. Exports compute the
+    level that the model has at the time of export.
 
     Every kernel has an equalized learning rate (`layers.Equalized`). The generator normalizes the noise and, after each
-    convolution, the features of each pixel to mean square 1; its output is linear. The optimizers forget their state,
-    their count of iterations included, when a level begins to fade in and when it has done so, as in the authors' code;
-    learning rates that follow a schedule start it anew.
+    convolution, the features of each pixel to mean square 1; its output is linear. The optimizers reset their state,
+    including the iteration count, when a level begins to fade in and when it has faded in, as in the authors' code;
+    learning-rate schedules start anew.
 
     Images with r×r pixels have min(2 `base_filters` / r, `max_filters`) channels in both networks; the defaults are the
     paper's, for images of up to 1024×1024 pixels.
@@ -211,13 +211,13 @@ class ProgressiveGAN(AdversarialModel):
     ```
 
     Args:
-        event_shape: height, width and channels of an image; both sides the same power of two, 4 at least.
-        levels: number of levels of a channel, spread over [-1, 1] inside; None for real numbers.
+        event_shape: height, width and channels of an image; both sides are the same power of two, at least 4.
+        levels: number of levels of a channel, scaled internally to [-1, 1]; None for real numbers.
         latent_size: length of z.
         base_filters: channels of a layer, times half the side of its images.
-        max_filters: most channels of a layer.
-        stable_images: training images that each level sees before the next one begins to fade in.
-        fade_images: training images during which a level fades in.
+        max_filters: maximum number of channels of a layer.
+        stable_images: number of training images that each level sees before the next one begins to fade in.
+        fade_images: number of training images during which a level fades in.
         drift: ε, the weight of the squared score of the data.
         generator_average: momentum of the moving average of the generator's weights, from the first step on; 0 for
             none.
@@ -268,7 +268,7 @@ class ProgressiveGAN(AdversarialModel):
 
     @property
     def num_levels(self) -> int:
-        """Number of levels, that of 4×4 pixels included."""
+        """Number of levels, including that of 4×4 pixels."""
         return int(math.log2(self.event_shape[0] // FIRST_SIDE)) + 1
 
     @property
@@ -309,11 +309,11 @@ class ProgressiveGAN(AdversarialModel):
 
     @property
     def resolution(self) -> int:
-        """Height and width of the images that the networks make at present, without repeated pixels."""
+        """Height and width of the images that the networks currently make, without repeated pixels."""
         return FIRST_SIDE * 2 ** int(self.detail.level)
 
     def faded(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns images of shape `(batch, *event_shape)` as the networks see them at present, of the same shape."""
+        """Returns images of shape `(batch, *event_shape)` as the networks currently see them, with the same shape."""
         detail = self.detail
 
         def at_level(level):
@@ -326,7 +326,7 @@ class ProgressiveGAN(AdversarialModel):
         return detail.at_level(at_level, self.num_levels)
 
     def at_present_resolution(self) -> "ProgressiveGAN":
-        """Returns a model of images of the present resolution, with the weights of this one, to draw with or export."""
+        """Returns a model of images at the current resolution, with the weights of this one, to sample or export."""
         side = self.resolution
         changes = {"event_shape": (side, side, self.event_shape[-1]), "frozen_parts": None}
         model = type(self).from_config({**self.get_config(), **changes})
@@ -336,7 +336,7 @@ class ProgressiveGAN(AdversarialModel):
                 for weight in getattr(model, network).weights:
                     weight.assign(values[weight.path])
         if self.takes_unit:
-            # All pixels of a channel have one.
+            # All pixels of a channel share one.
             unit = self.standardization
             model.standardization.take(*(weight.numpy()[:side, :side] for weight in (unit.location, unit.scale)))
         for name in ("images_shown", "seed_state"):
@@ -357,14 +357,14 @@ class ProgressiveGAN(AdversarialModel):
         return tf.cast(logits[:, 0], tf.float32)
 
     def discriminate(self, x, condition=None):
-        """As in `AdversarialModel`; of an image as the networks see it at present."""
+        """As in `AdversarialModel`, for an image as the networks currently see it."""
         x, condition = self.validated_pair(x, condition)
         return self.logits(self.faded(x), condition)
 
     # Objective
 
     def discriminator_terms(self, batch, fakes, step):
-        """As in `AdversarialModel`, with data that fade, and the drift term."""
+        """As in `AdversarialModel`, with fading data and the drift term."""
         terms = super().discriminator_terms({**batch, "x": self.faded(batch["x"])}, fakes, step)
         drift = self.drift * tf.square(terms["real_score"])
         return {**terms, "discriminator_loss": terms["discriminator_loss"] + drift}
@@ -376,7 +376,7 @@ class ProgressiveGAN(AdversarialModel):
         return {player: keras.optimizers.Adam(1e-3, 0.0, 0.99, 1e-8) for player in ("generator", "discriminator")}
 
     def take_step(self, batch, step):
-        """Takes a step of each player, counts the images, and has the optimizers forget their state at a new phase."""
+        """Takes a step of each player, counts the images, and resets the optimizers' state at a new phase."""
         terms = super().take_step(batch, step)
         before = tf.convert_to_tensor(self.images_shown)
         after = before + tf.cast(step.total(tf.shape(batch["x"])[0]), tf.int64)
@@ -389,19 +389,19 @@ class ProgressiveGAN(AdversarialModel):
         return terms
 
     def phase_after(self, num_images: tf.Tensor) -> tf.Tensor:
-        """Returns how often training has changed, from a stable level to a fading one or back."""
+        """Returns how often training has switched between stable and fading levels."""
         cycle = self.stable_images + self.fade_images
         phase = 2 * (num_images // cycle) + tf.cast(num_images % cycle > self.stable_images, tf.int64)
         return tf.minimum(phase, 2 * (self.num_levels - 1))
 
     def average_momentum(self, step):
-        """The same from the first step on."""
+        """Returns the same momentum from the first step on."""
         return self.generator_average
 
     # Export
 
     def signatures(self) -> dict[str, Signature]:
-        """As in `AdversarialModel`, at the level that the model has now."""
+        """As in `AdversarialModel`, at the model's current level."""
         detail = self.detail
         detail = Detail(int(detail.level), float(detail.share))
 
@@ -416,7 +416,7 @@ class ProgressiveGAN(AdversarialModel):
 
     @contextlib.contextmanager
     def fixed(self, detail: Detail) -> Iterator[None]:
-        """Has the networks compute one level of detail."""
+        """Makes the networks compute one level of detail."""
         before, self.fixed_detail = self.fixed_detail, detail
         try:
             yield
@@ -425,18 +425,18 @@ class ProgressiveGAN(AdversarialModel):
 
 
 def pixel_norm(x: tf.Tensor) -> tf.Tensor:
-    """Returns features of which those of each pixel, the last axis, have mean square 1."""
+    """Returns features normalized to mean square 1 at each pixel, over the last axis."""
     wide = tf.cast(x, tf.float32)
     return tf.cast(wide * tf.math.rsqrt(tf.reduce_mean(tf.square(wide), axis=-1, keepdims=True) + 1e-8), x.dtype)
 
 
 def activated(h: tf.Tensor) -> tf.Tensor:
-    """Returns features of the generator after a convolution: LeakyReLU of slope 0.2, and normalized."""
+    """Returns features of the generator after a convolution: LeakyReLU of slope 0.2, then normalized."""
     return pixel_norm(tf.nn.leaky_relu(h, 0.2))
 
 
 def mixed(old: tf.Tensor, new: tf.Tensor, share) -> tf.Tensor:
-    """Returns one tensor, another one, or what lies between them by a share from 0 to 1."""
+    """Interpolates between two tensors by a share from 0, for the first, to 1, for the second."""
     return old + tf.cast(share, old.dtype) * (new - old)
 
 
@@ -446,15 +446,15 @@ def enlarged(images: tf.Tensor, factor: int) -> tf.Tensor:
 
 
 def reduced(images: tf.Tensor, factor: int) -> tf.Tensor:
-    """Returns images made smaller by averages over squares of pixels."""
+    """Returns images downsampled by averaging over squares of pixels."""
     return images if factor == 1 else tf.nn.avg_pool2d(images, factor, factor, "VALID")
 
 
 def group_deviations(h: tf.Tensor) -> tf.Tensor:
     """Returns the mean standard deviation of features over a group of examples, for each example of this replica.
 
-    The global batch has as many groups as there are fours in it; those of m groups are the examples whose positions
-    are equal modulo m, as in the authors' code. The number of replicas does not matter.
+    The global batch has as many groups as it contains fours; with m groups, a group consists of the examples whose
+    positions are equal modulo m, as in the authors' code. The number of replicas does not matter.
 
     Args:
         h: features of shape `(batch, ...)`.
@@ -475,13 +475,13 @@ def group_deviations(h: tf.Tensor) -> tf.Tensor:
 
 
 def state_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """Returns what an optimizer has gathered so far: moments and the count of iterations, not its learning rate."""
+    """Returns an optimizer's accumulated state: moments and the iteration count, not its learning rate."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
 def zero_if(condition: tf.Tensor, variable: keras.Variable) -> tf.Tensor:
-    """Returns zeros on a condition, and else the value that a variable has."""
+    """Returns zeros if a condition holds, and otherwise the value of a variable."""
     value = tf.convert_to_tensor(variable)
     return tf.cond(condition, lambda: tf.zeros_like(value), lambda: value)

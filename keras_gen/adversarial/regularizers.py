@@ -1,7 +1,7 @@
-"""What keeps a discriminator from changing too fast: penalties beside its loss, and bounds of its weights.
+"""Regularizers that keep a discriminator smooth: penalties added to its loss, and bounds on its weights.
 
-A penalty is computed of a critic: a function `critic(x, step)` from examples of shape `(batch, *event_shape)`, and the
-step whose dropout it has, to the discriminator's logits, float32 of shape `(batch,)`.
+A penalty is computed from a critic: a function `critic(x, step)` from examples of shape `(batch, *event_shape)`, and
+the step that determines its dropout, to the discriminator's logits, float32 of shape `(batch,)`.
 """
 
 import functools
@@ -17,7 +17,7 @@ Critic = Callable[[tf.Tensor, Step], tf.Tensor]
 
 
 class Regularizer:
-    """Something done to a discriminator, whatever its loss and its network."""
+    """A regularization of a discriminator, whatever its loss and its network."""
 
     #: Whether it adds to the loss.
     has_penalty = True
@@ -28,13 +28,13 @@ class Regularizer:
         Args:
             critic: the discriminator.
             x: float32 examples of the data, of shape `(batch, *event_shape)`, on the scale of the networks.
-            fakes: as many generated ones.
+            fakes: the same number of generated ones.
             step: the step, for its randomness.
         """
         raise NotImplementedError
 
     def bound(self, variables: list[keras.Variable], step: Step) -> None:
-        """Has the step move the discriminator's variables to where they may be, once the optimizer has moved them."""
+        """Makes the step move the discriminator's variables within bounds, once the optimizer has moved them."""
 
 
 class GradientPenalty(Regularizer):
@@ -46,7 +46,7 @@ class GradientPenalty(Regularizer):
 
     Args:
         weight: λ.
-        target: wanted length of the gradient.
+        target: target length of the gradient.
     """
 
     def __init__(self, weight: float = 10.0, target: float = 1.0):
@@ -57,7 +57,7 @@ class GradientPenalty(Regularizer):
         mixing, dropout = step.split(2)
         share = mixing.uniform((tf.shape(x)[0], *(1 for _ in x.shape[1:])))
         squares = squared_gradients(critic, share * x + (1.0 - share) * fakes, dropout)
-        # A root has no finite derivative at zero; the maximum cuts the gradient off before it.
+        # A square root has no finite derivative at zero; the maximum cuts off the gradient before it.
         norms = tf.sqrt(tf.maximum(squares, 1e-12))
         return self.weight * tf.square(norms - self.target)
 
@@ -83,13 +83,13 @@ class Consistency(Regularizer):
 
     $$λ (f(x) - f(T(x)))^2$$
 
-    T is drawn for each example: it moves an image by up to `shift` pixels along each side, fills what comes into view
-    with the nearest pixels, and adds normal noise.
+    T is drawn for each example: it shifts an image by up to `shift` pixels along each side, fills the gaps with the
+    nearest pixels, and adds normal noise.
 
     Args:
         weight: λ.
-        shift: largest number of pixels that an image is moved by; examples that are not images stay where they are.
-        noise: standard deviation of the noise, where levels are spread over [-1, 1].
+        shift: maximum number of pixels by which an image is shifted; examples that are not images are not shifted.
+        noise: standard deviation of the noise, with levels scaled to [-1, 1].
     """
 
     def __init__(self, weight: float = 10.0, shift: int = 2, noise: float = 0.05):
@@ -109,12 +109,12 @@ class Consistency(Regularizer):
 
 
 class ConsistencyTerm(Regularizer):
-    r"""Wei et al. (2018), https://arxiv.org/abs/1803.01541: the same prediction whatever dropout leaves out.
+    r"""Wei et al. (2018), https://arxiv.org/abs/1803.01541: the same prediction under any dropout.
 
     $$λ \max(0, |f'(x) - f''(x)| - M)$$
 
-    where f' and f'' are the critic with two draws of its dropout. The paper's further term in the hidden features, with
-    a tenth of the weight, is left out. Without dropout, the penalty is 0.
+    where f' and f'' are the critic with two draws of its dropout. The paper's additional term in the hidden features,
+    with a tenth of the weight, is omitted. Without dropout, the penalty is 0.
 
     Args:
         weight: λ.
@@ -147,11 +147,11 @@ class WeightClipping(Regularizer):
             step.update(variable, functools.partial(self.clipped, variable))
 
     def clipped(self, variable: keras.Variable) -> tf.Tensor:
-        """Returns the nearest value within the bounds."""
+        """Returns the nearest values within the bounds."""
         return tf.clip_by_value(variable.value, -self.limit, self.limit)
 
 
-#: The regularizers that a model can be asked for by name.
+#: The regularizers that can be chosen by name.
 REGULARIZERS = {
     "gradient_penalty": GradientPenalty,
     "r1": R1,
@@ -166,14 +166,14 @@ def squared_gradients(critic: Critic, x: tf.Tensor, step: Step) -> tf.Tensor:
     x = tf.identity(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        # Each output depends on its own example, so that the gradient of the sum holds that of each.
+        # Each output depends only on its own example, so the gradient of the sum contains that of each.
         total = tf.reduce_sum(critic(x, step))
     gradients = tf.cast(tape.gradient(total, x, unconnected_gradients="zero"), tf.float32)
     return tf.reduce_sum(tf.square(gradients), axis=tuple(range(1, len(x.shape))))
 
 
 def shifted(images: tf.Tensor, largest: int, step: Step) -> tf.Tensor:
-    """Returns each image moved down and to the right by a draw of up to so many pixels, its borders repeated."""
+    """Returns each image shifted down and right by a draw of up to `largest` pixels, with its borders repeated."""
     _, height, width, _ = images.shape
     offsets = step.rows(
         lambda rows: tf.random.stateless_uniform((rows, 2), step.seed, -largest, largest + 1, tf.int32, alg="philox"),

@@ -13,13 +13,13 @@ DISCRIMINATOR = {"name": "convolutional", "batch_norm": False, "spectral_norm": 
 
 
 class SNGAN(AdversarialModel):
-    r"""A discriminator each of whose layers stretches no direction by more than one, with the hinge loss.
+    r"""A discriminator whose layers each stretch no direction by more than one, with the hinge loss.
 
     $$\bar W = W / σ(W), \qquad L_D = \max(0, 1 - D(x)) + \max(0, 1 + D(G(z))), \qquad L_G = -D(G(z))$$
 
-    where σ(W) is the largest singular value, by one step of the power iteration in each training step
+    where σ(W) is the largest singular value, estimated by one step of the power iteration in each training step
     (`layers.SpectralNormalization`). A class y enters D by a projection, $D(x, y) = y^\top V φ(x) + ψ(φ(x))$; in G, it
-    is appended to the noise, where the paper has batch normalization for each class.
+    is appended to the noise, whereas the paper uses class-conditional batch normalization.
 
     Example:
 
@@ -36,10 +36,10 @@ class SNGAN(AdversarialModel):
 
     Args:
         event_shape: shape of one example; for the default networks (height, width, channels).
-        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
+        levels: number of levels of an entry, scaled internally to [-1, 1]; None for real numbers.
         latent_distribution: as in `AdversarialModel`.
         objective: as in `AdversarialModel`.
-        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
+        discriminator_steps: number of discriminator steps, each with its own batch, for each generator step.
         generator_network: by default that of DCGAN.
         discriminator_network: by default that of DCGAN without batch normalization, with spectral normalization and a
             projection of classes.

@@ -23,13 +23,13 @@ from keras_gen.spaces import ClassLabel
 
 
 class CaptionGenerator(ConvolutionalGenerator):
-    """The generator of DCGAN, whose noise is followed by a compressed code of the caption.
+    """The generator of DCGAN, with a compressed code of the caption appended to the noise.
 
     Args:
         latent_size: length of the noise.
         event_shape: height, width and channels of an image.
         condition_size: length of the caption's code.
-        text_units: what the code is compressed to, by a dense layer with LeakyReLU of slope 0.2.
+        text_units: length that the code is compressed to, by a dense layer with LeakyReLU of slope 0.2.
         filters: as in `ConvolutionalGenerator`.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
@@ -37,7 +37,7 @@ class CaptionGenerator(ConvolutionalGenerator):
 
     def __init__(self, latent_size: int, event_shape, condition_size: int, *, text_units: int, filters, seed, **kwargs):
         super().__init__(latent_size, event_shape, text_units, filters=filters, seed=seed, **kwargs)
-        # Glorot's weights: compressed codes weigh as much as the noise from the start.
+        # Glorot's weights, so that compressed codes have as much weight as the noise from the start.
         self.text_layer = dense(condition_size, text_units, glorot((*seed, 100)), self.dtype_policy)
 
     def call(self, z, condition=None, *, step=None):
@@ -46,15 +46,15 @@ class CaptionGenerator(ConvolutionalGenerator):
 
 
 class CaptionDiscriminator(ConvolutionalDiscriminator):
-    """The discriminator of DCGAN, which sees the caption where the image has become small.
+    """The discriminator of DCGAN, which sees the caption after the image has become small.
 
-    The compressed code is there in each place of the image, and a 1×1 convolution mixes it with the features of the
-    image.
+    The compressed code is repeated at each position of the image, and a 1×1 convolution mixes it with the features of
+    the image.
 
     Args:
         event_shape: height, width and channels of an image.
         condition_size: length of the caption's code.
-        text_units: what the code is compressed to.
+        text_units: length that the code is compressed to.
         filters: as in `ConvolutionalDiscriminator`.
         batch_norm: whether all convolutions except the first have batch normalization.
         spectral_norm: whether all layers have spectral normalization.
@@ -90,22 +90,22 @@ class CaptionDiscriminator(ConvolutionalDiscriminator):
 
 
 class TextToImageGAN(ReadsText, AdversarialModel):
-    r"""A generator that draws what a caption says, against a discriminator that also rejects mismatches.
+    r"""A generator that draws what a caption describes, against a discriminator that also rejects mismatches.
 
     With an image x, its caption t, a caption t' of an image of another class, and codes φ of captions:
 
     $$L_D = -\log D(x, φ(t)) - \tfrac{1}{2} \log(1 - D(x, φ(t'))) - \tfrac{1}{2} \log(1 - D(G(z, φ(t)), φ(t)))$$
     $$L_G = -\log D(G(z, φ(t)), φ(t)) - λ \log D(G(z, φ_β), φ_β), \qquad φ_β = β φ(t) + (1 - β) φ(t_2)$$
 
-    where t_2 is the caption of any other image of the batch: a code between two captions, for which there is no image.
-    The class is the column "label" of a batch. Without classes, t' is any caption of other words, which may be true of
-    x all the same. Where the batch holds no t', the generated image counts twice.
+    where t_2 is the caption of any other image of the batch, and φ_β a code between two captions, for which there is no
+    image. The class is the column "label" of a batch. Without classes, t' is any caption with other words, which may
+    nevertheless be true of x. If the batch contains no t', the generated image counts twice.
 
-    φ is a `TextEncoder`, whose weights stay as they are: `take_text_encoder` takes those of a `JointEmbedding`, which
-    has learned them together with an encoder of images. z is normal, and both players are those of DCGAN.
+    φ is a `TextEncoder` with fixed weights: `take_text_encoder` takes those of a `JointEmbedding`, which has learned
+    them together with an encoder of images. z is normal, and both players are those of DCGAN.
 
-    Captions are strings, in any case and with any punctuation. Words that are not in the vocabulary are all the same
-    unknown word; of longer captions the first `num_tokens` words count; an empty one has a code of its own.
+    Captions are strings, in any case and with any punctuation. All words that are not in the vocabulary are the same
+    unknown word; only the first `num_tokens` words of a caption are used; an empty caption has its own code.
 
     Example:
 
@@ -125,13 +125,13 @@ class TextToImageGAN(ReadsText, AdversarialModel):
 
     Args:
         event_shape: height, width and channels of an image.
-        levels: number of levels of a channel, spread over [-1, 1] inside.
-        words: known words, in lower case, as `networks.vocabulary` finds them.
-        num_tokens: words of a caption that count, the first ones.
+        levels: number of levels of a channel, scaled internally to [-1, 1].
+        words: known words, in lower case, as `networks.vocabulary` returns them.
+        num_tokens: number of words of a caption, from its start, that are used.
         num_classes: number of classes in the column "label"; None for no such column.
         code_size: length of φ.
-        text_features: length of the vectors of words.
-        text_units: what each player compresses a code to.
+        text_features: length of the word vectors.
+        text_units: length that each player compresses a code to.
         latent_size: length of z.
         latent_distribution: as in `AdversarialModel`.
         filters: channels of the strided layers, as in `DCGAN`.
@@ -140,7 +140,7 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         discriminator_batch_norm: whether the discriminator has batch normalization, as in the paper.
         spectral_norm: whether it has spectral normalization, as in `SNGAN`.
         **kwargs: as in `AdversarialModel`, except the conditions; `generator_network` and `discriminator_network` may
-            be layers or models of Keras, whose second input is φ.
+            be Keras layers or models, whose second input is φ.
     """
 
     usage = 'model.sample(1, condition=["a caption"], seed=0)'
@@ -201,7 +201,7 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         return self.code_size
 
     def build_networks(self):
-        """Builds the encoder of captions, too."""
+        """Also builds the caption encoder."""
         self.read_text(self.words, self.num_tokens)
         super().build_networks()
         self.text_encoder = TextEncoder(
@@ -226,18 +226,18 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         return CaptionDiscriminator(self.event_shape, self.code_size, **norms, **self.network_options(name, 1))
 
     def network_options(self, name: str, player: int) -> dict:
-        """Returns what both players are built with, by name."""
+        """Returns the arguments with which both players are built, by name."""
         options = {"text_units": self.text_units, "filters": self.filters}
         return {**options, "seed": (self.seed, player), "dtype": self.dtype_policy, "name": name}
 
     def take_text_encoder(self, joint: JointEmbedding) -> None:
-        """Takes over the weights of the encoder of captions of a joint embedding.
+        """Takes the weights of the caption encoder of a joint embedding.
 
         Args:
             joint: an embedding with the same words and sizes.
 
         Raises:
-            ValueError: if its words or sizes are others.
+            ValueError: if its words or sizes differ.
         """
         for name in ("words", "num_tokens", "code_size", "text_features"):
             ours, theirs = getattr(self, name), getattr(joint, name)
@@ -246,7 +246,7 @@ class TextToImageGAN(ReadsText, AdversarialModel):
         self.text_encoder.set_weights(joint.text_encoder.get_weights())
 
     def condition_vectors(self, condition):
-        """Returns the codes of captions, which are strings or token ids; codes stay as they are.
+        """Returns the codes of captions, given as strings or token ids; codes are returned unchanged.
 
         No gradient flows into the encoder, which neither player trains.
         """
@@ -257,7 +257,7 @@ class TextToImageGAN(ReadsText, AdversarialModel):
     # Objective
 
     def false_logits(self, batch, fake, step):
-        """Adds images of the data with captions of another class, whose pass does not enter moving statistics."""
+        """Adds images from the data with captions of another class, whose pass does not enter moving statistics."""
         tokens, step = self.tokens(batch["condition"]), step.fold(2).silent()
         if self.num_classes is None:
             differs = tf.reduce_any(tf.not_equal(tokens[:, tf.newaxis], step.gather(tokens)[tf.newaxis]), axis=-1)
@@ -283,7 +283,7 @@ class TextToImageGAN(ReadsText, AdversarialModel):
     # Pictures
 
     def preview(self, batch, *, seed):
-        """Images of the data, and below each one for its caption."""
+        """Images from the data, and below each a generated one for its caption."""
         condition = batch["condition"]
         samples = self.sample(len(condition), condition=condition, seed=seed)
         return {"example": (self.event_space, batch["x"]), "of its caption": (self.event_space, samples)}
@@ -294,7 +294,7 @@ def others(codes: tf.Tensor, wanted: tf.Tensor, step: Step) -> tf.Tensor:
 
     Args:
         codes: codes of this replica's rows, of shape `(batch, code_size)`.
-        wanted: which rows may be chosen, of shape `(batch, global batch)`; where there are none, the first one is.
+        wanted: which rows may be chosen, of shape `(batch, global batch)`; if there are none, the first row is chosen.
         step: the step, for its randomness.
     """
     order = tf.where(wanted, step.uniform(tf.unstack(tf.shape(wanted))), -1.0)

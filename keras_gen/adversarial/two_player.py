@@ -1,4 +1,4 @@
-"""Two players: the order of their steps, whatever they are made of and whatever they generate from."""
+"""Two players: the order of their steps, whatever their networks and the generator's input."""
 
 from collections.abc import Iterator
 
@@ -10,28 +10,29 @@ from keras_gen.core import Phases, Step, weighted_values
 
 
 class TwoPlayer(Phases):
-    """A generator that learns from a discriminator, which learns to tell generated examples from data.
+    """A generator that learns from a discriminator, which learns to distinguish generated examples from data.
 
     The model has the networks `generator` and `discriminator`, built in this order, and provides
 
-    - `fakes(batch, step)`: what the generator makes for a batch,
+    - `fakes(batch, step)`: the generator's output for a batch,
     - `discriminator_terms(batch, fakes, step)` and `generator_terms(batch, fakes, step)`: what each player minimises.
 
-    Each step of training is `discriminator_steps` steps of the discriminator, followed by one of the generator. Each of
-    the discriminator's steps has examples of its own, and the generator's step has those of the last one: the batch of
-    the training step is dealt out to them (`dealt`). With arrays, the `batch_size` of `fit` is what a player sees in a
-    step, and the batch is `discriminator_steps` times as long; a data set has to yield batches of that length.
+    Each training step consists of `discriminator_steps` steps of the discriminator, followed by one of the generator.
+    Each of the discriminator's steps has its own examples, and the generator's step has those of the last one: the
+    batch of the training step is distributed among them (`dealt`). With arrays, the `batch_size` of `fit` is what a
+    player sees in a step, and the batch is `discriminator_steps` times as long; a data set must yield batches of that
+    length.
 
-    Each step has randomness of its own. A player's variables, its moving statistics included, change in its own step
-    only.
+    Each step has its own randomness. A player's variables, including its moving statistics, change only in its own
+    step.
 
-    Logged are the loss of each player, and as "loss" their sum, which tells that one of them is not finite but not how
-    good the generator is. A model that logs more adds it to `terms`.
+    The logs contain the loss of each player and their sum as "loss", which shows when one of them is not finite but not
+    how good the generator is. A model that logs more adds it to `terms`.
     """
 
     terms = ("loss", "generator_loss", "discriminator_loss")
 
-    #: Steps of the discriminator, each with a batch of its own, for each step of the generator.
+    #: Number of discriminator steps, each with its own batch, for each generator step.
     discriminator_steps: int = 1
 
     generator: keras.layers.Layer
@@ -44,15 +45,15 @@ class TwoPlayer(Phases):
 
         Args:
             batch: valid columns by name.
-            step: the step, whose randomness the examples have.
+            step: the step, which supplies the randomness of the examples.
 
         Returns:
-            Generated columns by name, and all else that the terms of a player need to know of them, such as noise.
+            Generated columns by name, and anything else that the players' terms need about them, such as noise.
         """
         raise NotImplementedError
 
     def discriminator_terms(self, batch, fakes: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
-        """Computes what the discriminator minimises, "discriminator_loss", and what is logged beside it.
+        """Computes what the discriminator minimises, "discriminator_loss", and further terms to log.
 
         Args:
             batch: valid columns by name.
@@ -65,7 +66,7 @@ class TwoPlayer(Phases):
         raise NotImplementedError
 
     def generator_terms(self, batch, fakes: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
-        """Computes what the generator minimises, "generator_loss", through `fakes`; as in `discriminator_terms`."""
+        """Computes what the generator minimises through `fakes`, "generator_loss"; see `discriminator_terms`."""
         raise NotImplementedError
 
     def loss_terms(self, batch, step):
@@ -75,31 +76,30 @@ class TwoPlayer(Phases):
         return self.with_sum({**terms, **self.generator_terms(batch, fakes, others)}, step)
 
     def with_sum(self, terms: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
-        """Returns the terms, and as "loss" the sum of the players' losses."""
+        """Returns the terms, with the sum of the players' losses as "loss"."""
         losses = [weighted_values(terms[f"{player}_loss"], step) for player in ("generator", "discriminator")]
         return {"loss": losses[0] + losses[1], **terms}
 
     # Training
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """Returns the optimizer of each player that `compile` takes unless it is given another one."""
+        """Returns the optimizer of each player that `compile` uses unless it is given another one."""
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in ("generator", "discriminator")}
 
     def compile(self, generator_optimizer=None, discriminator_optimizer=None, *, jit_compile: bool = False, **kwargs):
-        """As `keras.Model.compile`, with an optimizer for each player.
+        """Like `keras.Model.compile`, with an optimizer for each player.
 
-        Callbacks that change the learning rate see the generator's optimizer, as `model.optimizer`.
+        Learning-rate callbacks see the generator's optimizer, as `model.optimizer`.
 
         Args:
-            generator_optimizer: optimizer, or its name. None stands for the model's own: DCGAN's Adam, or that of
-                its paper.
-            discriminator_optimizer: the same for the discriminator; not the same object.
-            jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
-                convolutional ones lose.
+            generator_optimizer: optimizer, or its name. None means the model's own: DCGAN's Adam, or that of its paper.
+            discriminator_optimizer: the same for the discriminator; it must be a different object.
+            jit_compile: whether to compile the training step with XLA. On a CPU, this makes dense networks faster and
+                convolutional ones slower.
             **kwargs: further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: if both players are given one optimizer.
+            ValueError: if both players are given the same optimizer.
         """
         given = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
         defaults = self.default_optimizers()
@@ -113,10 +113,10 @@ class TwoPlayer(Phases):
         """As in `Model`; a training step takes a batch for each step of the discriminator.
 
         Args:
-            x: as in `Model`. A batch of a data set, or of a generator, holds the examples of all steps of the
-                discriminator in a training step.
+            x: as in `Model`. A batch from a data set or a generator contains the examples of all discriminator steps in
+                a training step.
             y: as in `Model`.
-            batch_size: examples that a player sees in a step, where `x` holds arrays; 32 by default.
+            batch_size: number of examples that a player sees in a step, if `x` consists of arrays; 32 by default.
             *args: as in `Model`.
             **kwargs: as in `Model`.
         """
@@ -127,7 +127,7 @@ class TwoPlayer(Phases):
         return super().fit(x, y, batch_size, *args, **kwargs)
 
     def take_step(self, batch, step):
-        """Takes steps of the discriminator, each with rows of its own, then one of the generator with the last rows."""
+        """Takes steps of the discriminator, each with its own rows, then one of the generator with the last rows."""
         *discriminator_steps, last = step.split(self.discriminator_steps + 1)
         for rows, each in zip(dealt(batch, self.discriminator_steps), discriminator_steps, strict=True):
             terms = self.take_discriminator_step(rows, each)
@@ -152,10 +152,10 @@ class TwoPlayer(Phases):
 
 
 def dealt(batch: dict[str, tf.Tensor], num_steps: int) -> list[dict[str, tf.Tensor]]:
-    """Deals the rows of the global batch out to several steps, as cards are: one row to each step in turn.
+    """Deals the rows of the global batch to several steps like cards: one row to each step in turn.
 
-    So each row enters one step, replicas have equal shares of every step, and any number of replicas takes the steps
-    that one device would. Of fewer rows than steps, each comes as often as it takes to give every step one.
+    So each row enters one step, replicas have equal shares of every step, and any number of replicas takes the same
+    steps as one device. If there are fewer rows than steps, rows are repeated to give every step one.
 
     Args:
         batch: columns by name, the rows of this replica.
@@ -171,7 +171,7 @@ def dealt(batch: dict[str, tf.Tensor], num_steps: int) -> list[dict[str, tf.Tens
     firsts = [(index - start) % stride for index in range(num_steps)]
 
     def rows(column, first):
-        # A slice whose stride is a tensor does not know its shape.
+        # A slice whose stride is a tensor has no static shape.
         return tf.ensure_shape(column[first::stride], (None, *column.shape[1:]))
 
     return [{name: rows(column, first) for name, column in batch.items()} for first in firsts]

@@ -11,19 +11,19 @@ from keras_gen.spaces import Sound
 
 
 class WaveGAN(AdversarialModel):
-    r"""DCGAN for sound: convolutions of 25 samples and stride 4, and a Wasserstein critic that cannot hear the phase.
+    r"""DCGAN for sound: convolutions of 25 samples with stride 4, and a Wasserstein critic that cannot hear the phase.
 
     $$z ∼ U(-1, 1)^{latent\_size}, \qquad x = \tanh(\text{generator}(z)) ∈ [-1, 1]^T$$
     $$L_D = D(G(z)) - D(x) + λ (‖∇_{\hat x} D(\hat x)‖_2 - 1)^2, \qquad L_G = -D(G(z))$$
     $$\hat x = ε x + (1 - ε) G(z), \qquad ε ∼ U(0, 1), \qquad λ = 10$$
 
-    Transposed convolutions leave a tone of their own, always in the same phase, by which a critic would know generated
-    sound. So after each layer of D but the last, phase shuffle moves the features of a batch by a number of samples,
-    drawn anew for each layer and each pass from -n..n; what comes into view is reflected.
+    Transposed convolutions leave an artificial tone, always in the same phase, by which a critic could recognise
+    generated sound. So after each layer of D except the last, phase shuffle shifts the features of a batch by a number
+    of samples, drawn anew for each layer and each pass from -n..n; the gap is filled by reflection.
 
     G projects z to 16 samples, and each layer has four times as many, at half the channels; D mirrors it. The number of
-    layers follows the length: four for 4,096 samples, five for the paper's 16,384, and six for 65,536. Where the length
-    is no 16 times a power of 4, the layers next to z have stride 2 or round up. There is no normalization. A class is
+    layers follows the length: four for 4,096 samples, five for the paper's 16,384, and six for 65,536. If the length is
+    not 16 times a power of 4, the layers next to z have stride 2 or round up. There is no normalization. A class is
     appended to z as a one-hot vector, and to the sound that D hears as one channel for each class.
 
     Example:
@@ -38,12 +38,12 @@ class WaveGAN(AdversarialModel):
     Args:
         event_shape: (samples,) of a sound.
         base_filters: d, the channels at a quarter of the length; the paper's 64.
-        phase_shuffle: n, of which the paper takes 2; 0 for no phase shuffle.
-        sample_rate: samples in a second, in hertz, with which sounds are drawn and written; None where it is not known.
+        phase_shuffle: n, which is 2 in the paper; 0 for no phase shuffle.
+        sample_rate: sampling rate in hertz, with which sounds are drawn and written; None if it is unknown.
         latent_size: length of z.
         objective: as in `AdversarialModel`.
         regularizers: by default the gradient penalty with λ = 10.
-        discriminator_steps: steps of D, each with a batch of its own, for each step of G.
+        discriminator_steps: number of steps of D, each with its own batch, for each step of G.
         **kwargs: as in `AdversarialModel`, except the networks and levels.
     """
 

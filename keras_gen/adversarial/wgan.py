@@ -9,12 +9,12 @@ from keras_gen.adversarial.base import AdversarialModel
 
 
 class WGAN(AdversarialModel):
-    r"""A critic f, kept Lipschitz by clipping its weights, estimates the distance of generated examples from the data.
+    r"""A critic f, kept Lipschitz by weight clipping, estimates the distance between generated examples and the data.
 
     $$W(p_{data}, p_G) ∝ \max_{|w_i| ≤ c} E[f_w(x)] - E[f_w(G(z))]$$
 
-    The critic takes several steps, each with a batch of its own, for each step of the generator, and after each of them
-    every weight is clipped to [-c, c].
+    The critic takes several steps, each with its own batch, for each step of the generator; after each of them, every
+    weight is clipped to [-c, c].
 
     Example:
 
@@ -27,11 +27,11 @@ class WGAN(AdversarialModel):
 
     Args:
         event_shape: shape of one example; for the default networks (height, width, channels).
-        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
+        levels: number of levels of an entry, scaled internally to [-1, 1]; None for real numbers.
         latent_distribution: as in `AdversarialModel`.
         objective: as in `AdversarialModel`.
         regularizers: by default clipping with c = 0.01.
-        discriminator_steps: steps of the critic, each with a batch of its own, for each step of the generator.
+        discriminator_steps: number of critic steps, each with its own batch, for each generator step.
         generator_network: by default that of DCGAN.
         discriminator_network: by default that of DCGAN.
         **kwargs: as in `AdversarialModel`.

@@ -18,7 +18,7 @@ class WGANGP(AdversarialModel):
     $$L_D = f(G(z)) - f(x) + λ (‖∇_{\hat x} f(\hat x)‖_2 - 1)^2, \qquad L_G = -f(G(z))$$
     $$\hat x = ε x + (1 - ε) G(z), \qquad ε ∼ U(0, 1)$$
 
-    The critic has no batch normalization, since the penalty is on the gradient of each example by itself.
+    The critic has no batch normalization, since the penalty applies to the gradient of each example separately.
 
     Example:
 
@@ -31,11 +31,11 @@ class WGANGP(AdversarialModel):
 
     Args:
         event_shape: shape of one example; for the default networks (height, width, channels).
-        levels: number of levels of an entry, spread over [-1, 1] inside; None for real numbers.
+        levels: number of levels of an entry, scaled internally to [-1, 1]; None for real numbers.
         latent_distribution: as in `AdversarialModel`.
         objective: as in `AdversarialModel`.
         regularizers: by default the penalty with λ = 10.
-        discriminator_steps: steps of the critic, each with a batch of its own, for each step of the generator.
+        discriminator_steps: number of critic steps, each with its own batch, for each generator step.
         generator_network: by default that of DCGAN.
         discriminator_network: by default that of DCGAN without batch normalization.
         **kwargs: as in `AdversarialModel`.

@@ -1,4 +1,4 @@
-"""The base of autoregressive models: the chain rule, and sampling position by position with a cache."""
+"""The base class of autoregressive models: the chain rule, and sampling position by position with a cache."""
 
 import functools
 import math
@@ -20,15 +20,15 @@ tfd = tfp.distributions
 class AutoregressiveModel(DensityModel):
     r"""A density by the chain rule, $\log p(x) = \sum_i \log p(x_i | x_{<i})$.
 
-    Real numbers are standardised on the way in and brought back on the way out: all primitives see them so. The
+    Real numbers are standardised on input and scaled back on output: all primitives see them standardised. The
     positions i are the entries of an example, or its pixels if a pixel is drawn as a whole. A subclass builds its
     networks and provides
 
     - `conditional`: the distribution of one position,
     - `parameters(x)`: the parameters of all positions' distributions, in one pass, for training,
-    - `start`, `parameters_at` and `observe`: the same parameters, position by position, for sampling. They pass a state
-      on, the cache: it keeps what later positions need of earlier ones, so that all positions together cost about one
-      pass. In `begin_row`, a model of images computes once what all pixels of a row share.
+    - `start`, `parameters_at` and `observe`: the same parameters, position by position, for sampling. They pass on a
+      state, the cache: it keeps what later positions need from earlier ones, so that all positions together cost about
+      one pass. In `begin_row`, a model of images computes once what all pixels of a row share.
 
     Densities, sampling, imputation and export follow.
     """
@@ -38,7 +38,7 @@ class AutoregressiveModel(DensityModel):
     #: Number of rows that `begin_row` is called for; all have the same number of positions.
     num_rows: int = 1
 
-    #: From this number of positions on, XLA compiles the loop that draws: there it was measured to be faster. Compiling
+    #: From this number of positions on, XLA compiles the sampling loop, where it was measured to be faster. Compiling
     #: takes about half a second for each number of examples. Exports never need XLA.
     xla_positions: float = math.inf
 
@@ -58,7 +58,7 @@ class AutoregressiveModel(DensityModel):
         return 1 if self.levels in (None, 2) else self.levels
 
     def inputs(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns entries as inputs: bits and real numbers as they are, more than two levels one-hot.
+        """Returns entries as inputs: bits and real numbers unchanged, more than two levels one-hot.
 
         Args:
             x: float32 tensor of any shape.
@@ -78,10 +78,10 @@ class AutoregressiveModel(DensityModel):
         Args:
             x: float32 examples of shape `(batch, *event_shape)`.
             condition: what they are conditioned on, a valid tensor, or None.
-            step: the step of training, with the randomness of dropout and the like; None outside of training.
+            step: the training step, with the randomness of dropout and the like; None outside of training.
 
         Returns:
-            float32 tensor of shape `(batch, num_positions, conditional.num_parameters)`, positions counted row by
+            float32 tensor of shape `(batch, num_positions, conditional.num_parameters)`, with positions counted row by
             row through the example, whatever the order of the chain rule.
         """
         raise NotImplementedError
@@ -102,8 +102,8 @@ class AutoregressiveModel(DensityModel):
         """Computes the parameters of one position's distribution.
 
         Args:
-            state: state after all positions before it.
-            step: its place in the order, a scalar int32 tensor.
+            state: state after all preceding positions.
+            step: its index in the order, a scalar int32 tensor.
 
         Returns:
             float32 tensor of shape `(batch, conditional.num_parameters)`.
@@ -114,8 +114,8 @@ class AutoregressiveModel(DensityModel):
         """Returns the state after a position.
 
         Args:
-            state: the state that `parameters_at` was given.
-            step: place of the position in the order.
+            state: the state that was passed to `parameters_at`.
+            step: index of the position in the order.
             x: its value, float32 of shape `(batch, *conditional.position_shape)`.
         """
         raise NotImplementedError
@@ -124,8 +124,8 @@ class AutoregressiveModel(DensityModel):
         """Returns the dropout of one pass: a function that uses new random numbers in each call.
 
         Args:
-            rate: share of the features that is set to zero.
-            step: the step of training; None outside of training, when dropout does nothing.
+            rate: fraction of the features that is set to zero.
+            step: the training step; None outside of training, when dropout does nothing.
         """
         if rate == 0.0 or step is None:
             return tf.identity
@@ -144,7 +144,7 @@ class AutoregressiveModel(DensityModel):
         return self.log_prob_in_step(self.inward(x), condition, None) - self.log_volume()
 
     def log_prob_in_step(self, x: tf.Tensor, condition, step: Step | None) -> tf.Tensor:
-        """Computes the log density of `inward` examples, with the randomness of a step of training unless None."""
+        """Computes the log density of `inward` examples, with the randomness of a training step unless it is None."""
         positions = tf.reshape(x, (-1, self.num_positions, *self.conditional.position_shape))
         log_probs = self.conditional.log_prob(self.parameters(x, condition, step=step), positions)
         return tf.reduce_sum(log_probs, axis=-1)
@@ -171,7 +171,7 @@ class AutoregressiveModel(DensityModel):
         return self.outward(draw(noise, condition))
 
     def impute(self, x, mask, *, condition=None, seed=None) -> tf.Tensor:
-        """Draws missing entries, given all entries before them in the order.
+        """Draws missing entries, given all entries that precede them in the order.
 
         Args:
             x: examples of shape `(batch, *event_shape)`; missing entries may hold any valid value.
@@ -184,7 +184,7 @@ class AutoregressiveModel(DensityModel):
             `x` with its missing entries drawn exactly.
 
         Raises:
-            ValueError: if a known entry follows a missing one, or if some channels of a pixel are known where pixels
+            ValueError: if a known entry follows a missing one, or if only some channels of a pixel are known and pixels
                 are drawn as a whole.
         """
         x, condition = self.validated_pair(x, condition)
@@ -202,7 +202,7 @@ class AutoregressiveModel(DensityModel):
 
     @functools.cached_property
     def compiled_positions(self):
-        """`draw_positions` as a graph: operation by operation, its loop would be slow."""
+        """`draw_positions` as a graph: run operation by operation, its loop would be slow."""
         if self.num_positions < self.xla_positions:
             return tf.function(self.draw_positions, autograph=False, reduce_retracing=True)
         return at_few_sizes(tf.function(self.draw_positions, autograph=False, jit_compile=True))
@@ -210,7 +210,7 @@ class AutoregressiveModel(DensityModel):
     def compiled_sample(self, num_samples, condition, seed, **options):
         if self.num_positions < self.xla_positions:
             return super().compiled_sample(num_samples, condition, seed, **options)
-        # XLA would turn a seed into other numbers: noise is drawn outside of it.
+        # XLA would turn a seed into different numbers, so noise is drawn outside of it.
         return self.outward(self.compiled_positions(self.compiled_noise(num_samples, seed), condition))
 
     @functools.cached_property
@@ -235,9 +235,9 @@ class AutoregressiveModel(DensityModel):
             condition: a valid condition, or None.
             known: examples of shape `(batch, *event_shape)`, kept where nothing is missing; None for none.
             missing: bools of shape `(batch, num_positions)`; None for all.
-            orders: int32 positions of each example in an order of its own, of shape `(num_positions, batch)`; None
-                for `positions`.
-            state: the state before the first position; None for that of `start`.
+            orders: int32 positions of each example in its own order, of shape `(num_positions, batch)`; None for
+                `positions`.
+            state: the state before the first position; None for the one from `start`.
 
         Returns:
             float32 examples of shape `(batch, *event_shape)`.
@@ -246,7 +246,7 @@ class AutoregressiveModel(DensityModel):
         sources = self.conditional.noise_distributions()
         batch_size = tf.shape(noise[next(iter(sources))])[0]
         if orders is not None:
-            # Pairs (example, position), to gather from tensors that have these two axes, and to scatter back.
+            # Pairs (example, position), for gathering from tensors with these two axes, and scattering back.
             orders = tf.stack([tf.broadcast_to(tf.range(batch_size), tf.shape(orders)), orders], axis=-1)
         noise = {name: self.in_order(noise[name], source.event_shape, orders) for name, source in sources.items()}
         if known is not None:
@@ -292,8 +292,8 @@ class AutoregressiveModel(DensityModel):
 def at_few_sizes(draw: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Returns a compiled `draw_positions` that compiles once for all batches up to the next power of two.
 
-    XLA compiles anew for each number of examples, and keeps what it has compiled. Examples do not depend on each other:
-    a batch is filled up with copies of its last one, whose draws are thrown away.
+    XLA compiles anew for each number of examples, and keeps what it has compiled. Examples do not depend on each other,
+    so a batch is padded with copies of its last example, whose draws are discarded.
     """
 
     def draw_some(noise, condition=None, known=None, missing=None, *, orders=None):
@@ -303,7 +303,7 @@ def at_few_sizes(draw: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
         def filled(x):
             return x if len(rows) == num else tf.nest.map_structure(lambda part: tf.gather(part, rows), x)
 
-        # Positions come first in orders.
+        # In orders, positions are the first axis.
         options = {} if orders is None else {"orders": tf.transpose(filled(tf.transpose(orders)))}
         return draw(*(None if x is None else filled(x) for x in (noise, condition, known, missing)), **options)[:num]
 
@@ -311,7 +311,7 @@ def at_few_sizes(draw: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 
 
 class ImageModel(AutoregressiveModel):
-    """An autoregressive model of images, row by row.
+    """An autoregressive model of images, generated row by row.
 
     Args:
         event_shape: (height, width, channels) of an image.

@@ -3,8 +3,8 @@
 Aditya Ramesh, Mikhail Pavlov, Gabriel Goh, Scott Gray, Chelsea Voss, Alec Radford, Mark Chen, Ilya Sutskever (2021),
 Zero-Shot Text-to-Image Generation, https://arxiv.org/abs/2102.12092
 
-Guidance by what the model says without a caption is from Jonathan Ho, Tim Salimans (2022), Classifier-Free Diffusion
-Guidance, https://arxiv.org/abs/2207.12598
+Guidance by the model's predictions without a caption is from Jonathan Ho, Tim Salimans (2022), Classifier-Free
+Diffusion Guidance, https://arxiv.org/abs/2207.12598
 """
 
 import math
@@ -25,27 +25,27 @@ from keras_gen.spaces import Levels
 
 
 class CodesGivenText(ReadsText, AutoregressiveModel):
-    r"""The second stage of DALL-E: the mass of an image's codes given a caption, and of the caption.
+    r"""The second stage of DALL-E: the mass of an image's codes given a caption, and of the caption itself.
 
     $$p(t, k) = \prod_i p(t_i | t_{<i}) \prod_j p(k_j | t, k_{<j})$$
 
-    The transformer sees a token for the start, the T tokens of the text, a token for the start of the image, and codes
-    row by row. Padding is seen by no position. Words and codes have heads of their own: that is a softmax over both
-    vocabularies in which the logits of the other one are masked. A text ends with its first padding; what follows is
-    not counted, so that the masses of all texts sum to 1.
+    The transformer sees a start token, the T tokens of the text, a token for the start of the image, and codes row by
+    row. No position sees padding. Words and codes have separate heads, equivalent to a softmax over both vocabularies
+    in which the logits of the other one are masked. A text ends with its first padding; what follows is not counted, so
+    that the masses of all texts sum to 1.
 
     Args:
         event_shape: (rows, columns, 1) of the codes of an image.
         words: known words, in lower case.
         levels: number of different codes.
-        num_tokens: number T of words of a caption that count, the first ones.
+        num_tokens: number T of words of a caption, from its start, that are used.
         num_layers: number of residual blocks.
         width: number of features, a multiple of `num_heads`.
         num_heads: number of heads of each attention.
         feedforward_units: number of units between the two dense layers of a block; None for four times `width`.
-        dropout: share of what a block adds that a training step sets to zero.
-        caption_dropout: share of the images of a training step that are predicted without their captions.
-        text_weight: weight of the mean over the words in the loss; codes have the rest.
+        dropout: fraction of a block's output that a training step sets to zero.
+        caption_dropout: fraction of the images of a training step that are predicted without their captions.
+        text_weight: weight of the mean over the words in the loss; codes have the remaining weight.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
@@ -109,7 +109,7 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         return tf.cast(tf.gather(tf.convert_to_tensor(weight), indices), self.compute_dtype)
 
     def code_vectors(self, x: tf.Tensor, steps) -> tf.Tensor:
-        """Returns the features of codes at some places in the order."""
+        """Returns the features of codes at given indices in the order."""
         columns = self.event_shape[1]
         places = self.vectors(self.row_embedding, steps // columns) + self.vectors(
             self.column_embedding, steps % columns
@@ -127,7 +127,7 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         return tf.concat([start, words, start_of_image], axis=1)
 
     def keys_seen(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Returns whether each position of the prefix is none of padding, bools of shape `(batch, prefix)`."""
+        """Returns whether each position of the prefix is not padding, bools of shape `(batch, prefix)`."""
         starts = tf.ones((tf.shape(tokens)[0], 1), bool)
         return tf.concat([starts, tokens != PADDING, starts], axis=1)
 
@@ -160,7 +160,7 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         for block in self.blocks:
             h = block(h, seen, drop=drop)
         h = self.norm(h)
-        # The start and all words but the last one predict words.
+        # The start and all words except the last one predict words.
         words, codes = self.word_head(h[:, : self.num_tokens]), self.code_head(h[:, self.prefix_length - 1 :])
         return tf.cast(words, tf.float32), tf.cast(codes, tf.float32)
 
@@ -193,7 +193,7 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
     def observe(self, state, step, x):
         if "guidance" in state:
             x = tf.tile(x, (2,))
-        # After the last code there is no next position: the last one is computed once more, and not read.
+        # After the last code there is no next position: the last position is computed once more, and not read.
         place = tf.minimum(self.prefix_length + step, self.prefix_length + self.event_size - 2)
         h = self.code_vectors(x, step)
         layers = []
@@ -205,7 +205,7 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
     # Objective
 
     def loss_terms(self, batch, step):
-        """The weighted mean over words and codes, and the negative log mass of the codes, and of the text, in nats."""
+        """The weighted mean over words and codes, and the negative log masses of the codes and of the text, in nats."""
         tokens = self.tokens(batch["condition"])
         given_text = None
         if step.training and self.caption_dropout:
@@ -219,7 +219,7 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         return {"loss": loss, **self.likelihood_terms(nll), "text_nll": text_nll}
 
     def text_terms(self, logits: tf.Tensor, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the negative log mass of texts in nats, and how many tokens each has, its end included."""
+        """Returns the negative log mass of texts in nats, and the number of tokens of each, including its end."""
         counted = tf.pad(tf.cast(tokens[:, :-1] != PADDING, tf.float32), [[0, 0], [1, 0]], constant_values=1.0)
         log_probs = self.word_conditional.log_prob(logits, tf.cast(tokens, tf.float32))
         return -tf.reduce_sum(counted * log_probs, axis=-1), tf.reduce_sum(counted, axis=-1)
@@ -240,13 +240,13 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
         return -self.text_terms(words, tokens)[0]
 
     def similarity(self, x, condition) -> tf.Tensor:
-        r"""Returns how much a caption tells of codes, $\log p(k|t) - \log p(k)$, which is $\log p(t|k) - \log p(t)$.
+        r"""Returns how much a caption tells about codes, $\log p(k|t) - \log p(k)$, equal to $\log p(t|k) - \log p(t)$.
 
-        It means something where captions were dropped in training: p(k) is what the model says without a caption.
+        It is meaningful only if captions were dropped in training: p(k) is the model's mass without a caption.
 
         Args:
             x: codes of shape `(batch, *event_shape)`.
-            condition: as many captions, or their token ids.
+            condition: the same number of captions, or their token ids.
 
         Returns:
             float32 tensor of shape `(batch,)`, in nats.
@@ -257,14 +257,14 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
     # Sampling
 
     def sampling_options(self):
-        """How far logits go beyond those without a caption: 0 ignores captions, 1 is the model, more exaggerates."""
+        """How far logits move from those without a caption: 0 ignores captions, 1 is the model, more exaggerates."""
         return {"guidance": 1.0}
 
     def draw(self, num_samples, condition, seed, *, guidance):
         return self.draw_guided(self.noise(num_samples, seed), condition, guidance)
 
     def draw_guided(self, noise, condition: tf.Tensor, guidance: tf.Tensor) -> tf.Tensor:
-        """Turns noise into codes, with guidance; a pass without captions is made where it differs from 1."""
+        """Turns noise into codes, with guidance; if it differs from 1, there is a second pass without captions."""
         tokens = self.tokens(condition)
 
         def guided():
@@ -287,17 +287,17 @@ class CodesGivenText(ReadsText, AutoregressiveModel):
 class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
     r"""Images given captions, p(x|k) p(k|t): an autoencoder's codes k, and a transformer over words t and codes.
 
-    The first stage is an autoencoder with whole numbers as its code, such as a `VQVAE`, trained before and not changed.
-    The second stage, which `fit` trains, maximises $\log p(t, k(x)) = \log p(t) + \log p(k(x)|t)$, with a weight α for
-    the mean over the words of a text and 1 - α for that over the N codes of an image:
+    The first stage is an autoencoder whose codes are whole numbers, such as a `VQVAE`, trained beforehand and kept
+    fixed. The second stage, which `fit` trains, maximises $\log p(t, k(x)) = \log p(t) + \log p(k(x)|t)$, with a weight
+    α for the mean over the words of a text and 1 - α for the mean over the N codes of an image:
 
     $$L = -\frac{α}{|t|} \sum_i \log p(t_i | t_{<i}) - \frac{1 - α}{N} \sum_j \log p(k_j | t, k_{<j})$$
 
-    The mass of the codes given the text is exact. As the code of an image is one point,
+    The mass of the codes given the text is exact. Since the code of an image is a single point,
 
     $$\log p(x|t) ≥ \log p(x|k(x)) + \log p(k(x)|t)$$
 
-    Some images of each step are predicted without their caption. With guidance g, codes are drawn from the logits
+    In each step, some images are predicted without their captions. With guidance g, codes are drawn from the logits
     $l_∅ + g (l_t - l_∅)$ of passes with and without the caption.
 
     Example:
@@ -314,16 +314,16 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
     ```
 
     Args:
-        autoencoder: a model whose codes are images of whole numbers, of which a copy is kept; or, as the configuration
-            holds it, its description.
+        autoencoder: a model whose codes are images of whole numbers; a copy of it is kept. Or its description, as the
+            configuration holds it.
         words: known words, in lower case, as `networks.vocabulary` returns them.
-        num_tokens: number of words of a caption that count, the first ones.
+        num_tokens: number of words of a caption, from its start, that are used.
         num_layers: number of residual blocks of the transformer.
         width: number of its features, a multiple of `num_heads`.
         num_heads: number of heads of each attention.
         feedforward_units: number of units between the two dense layers of a block; None for four times `width`.
-        dropout: share of what a block adds that a training step sets to zero.
-        caption_dropout: share of the images of a training step that are predicted without their captions.
+        dropout: fraction of a block's output that a training step sets to zero.
+        caption_dropout: fraction of the images of a training step that are predicted without their captions.
         text_weight: weight α.
         seed: as in `GenerativeModel`; also chooses the initial weights.
         **kwargs: as in `GenerativeModel`.
@@ -415,7 +415,7 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
     # Objective
 
     def loss_terms(self, batch, step):
-        """The loss, the negative log mass of codes in nats, in bits for a code, and that of the text in nats."""
+        """The loss, the negative log mass of codes in nats and in bits per code, and that of the text in nats."""
         codes = tf.stop_gradient(self.code_of(batch["x"], None))
         terms = self.transformer.loss_terms({**batch, "x": code_images(codes)}, step)
         return {
@@ -436,7 +436,7 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
 
         Args:
             codes: whole numbers of shape `(batch, *code_space.shape)`.
-            condition: as many captions, or their token ids.
+            condition: the same number of captions, or their token ids.
 
         Returns:
             float32 tensor of shape `(batch,)`, in nats.
@@ -445,11 +445,11 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
         return self.transformer.log_prob(code_images(codes), self.validated_condition(condition))
 
     def similarity(self, x, condition) -> tf.Tensor:
-        r"""Returns how much captions tell of the codes of images, $\log p(k|t) - \log p(k)$, in nats.
+        r"""Returns how much captions tell about the codes of images, $\log p(k|t) - \log p(k)$, in nats.
 
         Args:
             x: images of shape `(batch, *event_shape)`.
-            condition: as many captions, or their token ids.
+            condition: the same number of captions, or their token ids.
 
         Returns:
             float32 tensor of shape `(batch,)`.
@@ -462,7 +462,7 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
         return self.transformer.sampling_options()
 
     def noise_distributions(self, **options):
-        """What draws the codes, and each entry from the likelihood."""
+        """The noise that draws the codes, and each entry from the likelihood."""
         return {
             "code": self.transformer.noise_distributions()["uniform"],
             **self.image_model.conditional.noise_of(self.event_shape),
@@ -485,7 +485,7 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
 
         Args:
             condition: captions, or their token ids.
-            guidance: 0 ignores captions, 1 draws from the model, more exaggerates what captions say.
+            guidance: 0 ignores captions, 1 draws from the model, more exaggerates the captions.
             seed: as in `sample`.
 
         Returns:
@@ -499,13 +499,13 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
     def sample_best(
         self, condition, num_candidates: int, *, judge: Model | None = None, guidance: float = 1.0, seed=None
     ) -> tf.Tensor:
-        """Draws several images for each caption, and keeps the codes of the one that suits it best.
+        """Draws several images for each caption, and keeps the codes of the one that matches it best.
 
         Args:
             condition: captions, or their token ids.
-            num_candidates: images that are drawn for each caption.
+            num_candidates: number of images drawn for each caption.
             judge: a model with `similarity(x, condition)`, such as a `JointEmbedding`; it sees decoded images. None
-                takes the likelihood of the model itself.
+                uses the likelihood of the model itself.
             guidance: as in `sample_codes`.
             seed: as in `sample`.
 
@@ -527,15 +527,15 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
         return tf.gather(tf.stack(candidates, axis=1), best, batch_dims=1)
 
     def image_of(self, codes: tf.Tensor) -> tf.Tensor:
-        """Returns the images that codes stand for, as valid examples: the mean, rounded where there are levels."""
+        """Returns the images that codes represent, as valid examples: the mean, rounded if there are levels."""
         mean = self.decode(codes)
         return mean if self.levels is None else tf.round(mean)
 
     def impute(self, x, mask, *, condition, seed=None) -> tf.Tensor:
         """Completes images: draws what is missing, given a caption and the rows above.
 
-        Codes are drawn where a part of their patch of pixels is missing. The first rows of what is drawn depend on the
-        rows above alone through the codes of these, which were computed without what is missing.
+        Codes are drawn where a part of their patch of pixels is missing. The first drawn rows depend on the rows above
+        only through the codes of those, which were computed without the missing entries.
 
         Args:
             x: images of shape `(batch, *event_shape)`; missing entries may hold any valid value.
@@ -564,7 +564,7 @@ class DALLE(ReadsText, PointBound, Codes, NoiseDriven):
     # Export and pictures
 
     def preview(self, batch, *, seed):
-        """Examples, and below each what is drawn for its caption."""
+        """Examples, and below each an image drawn for its caption."""
         codes = self.sample_codes(batch["condition"], seed=seed)
         return {
             "example": (self.event_space, batch["x"]),
@@ -587,7 +587,7 @@ def code_images(codes: tf.Tensor) -> tf.Tensor:
 
 
 def in_patches(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Returns whether anything is true in the patch of an image that each of its codes stands for.
+    """Returns whether anything is true in the patch of an image that each of its codes represents.
 
     Args:
         mask: bools of shape `(batch, height, width, channels)`.
@@ -595,7 +595,7 @@ def in_patches(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     mask = mask.any(axis=-1)
     for axis, size in enumerate(shape, start=1):
-        # Height and width were halved, and rounded up, several times.
+        # Height and width were halved and rounded up several times.
         patch = 2 ** math.ceil(math.log2(mask.shape[axis] / size))
         mask = np.logical_or.reduceat(mask, np.arange(0, mask.shape[axis], patch), axis=axis)
     return mask

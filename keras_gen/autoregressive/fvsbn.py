@@ -16,11 +16,11 @@ from keras_gen.layers import MaskedDense
 
 
 class FVSBN(AutoregressiveModel):
-    r"""A logistic regression of each entry on those before it.
+    r"""A logistic regression of each entry on the preceding entries.
 
     $$p(x_d = 1 | x_{<d}) = σ(b_d + \sum_{j<d} A_{dj}\, x_j)$$
 
-    With `levels > 2` each entry enters one-hot and each regression is multinomial.
+    With `levels > 2` each entry is one-hot encoded and each regression is multinomial.
 
     Example:
 
@@ -53,12 +53,12 @@ class FVSBN(AutoregressiveModel):
         width = self.conditional.num_parameters
         x = tf.reshape(self.inputs(x), (-1, self.event_size * width))
         entries = tf.repeat(tf.range(self.event_size), width)
-        # An entry sees only those before it.
+        # An entry sees only the preceding ones.
         logits = tf.cast(self.regressions(x, entries, entries - 1), tf.float32)
         return tf.reshape(logits, (-1, self.event_size, width))
 
     def start(self, batch_size, condition=None):
-        """Returns the logits of all entries, to which each observed entry adds its share."""
+        """Returns the logits of all entries, to which each observed entry adds its contribution."""
         bias = tf.reshape(tf.convert_to_tensor(self.regressions.bias), (1, -1))
         return tf.repeat(tf.cast(bias, tf.float32), batch_size, axis=0)
 

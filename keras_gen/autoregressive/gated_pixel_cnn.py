@@ -1,9 +1,9 @@
-"""Gated PixelCNN: two stacks of masked convolutions with gates, for images that may be conditioned.
+"""Gated PixelCNN: two stacks of masked convolutions with gates, for images, optionally conditional.
 
 Aäron van den Oord, Nal Kalchbrenner, Oriol Vinyals, Lasse Espeholt, Alex Graves, Koray Kavukcuoglu (2016), Conditional
 Image Generation with PixelCNN Decoders, https://arxiv.org/abs/1606.05328
 
-Groups of features, turned maps, and sampling entry by entry work as in `keras_gen.layers.MaskedConvolution`.
+Groups of features, rotated maps, and sampling entry by entry work as in `keras_gen.layers.MaskedConvolution`.
 """
 
 import keras
@@ -23,7 +23,7 @@ from keras_gen.spaces import class_or_vector
 
 
 class VerticalConvolution(keras.layers.Layer):
-    """A convolution over the rows above and, in all layers but the first, the whole row itself.
+    """A convolution over the rows above and, in all layers except the first, the whole row itself.
 
     Args:
         inputs: number of features of the input.
@@ -59,7 +59,7 @@ class VerticalConvolution(keras.layers.Layer):
         self.built = True
 
     def call(self, maps):
-        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns turned maps."""
+        """Takes maps of shape `(batch, rows, columns, inputs)`, rotated by 180°, and returns rotated maps."""
         kernel = tf.reverse(tf.reshape(tf.cast(self.kernel, self.compute_dtype), self.shape), (0, 1))
         maps = maps if self.row_itself else tf.pad(maps[:, 1:], ((0, 0), (0, 1), (0, 0), (0, 0)))
         # Without the row itself, the kernel starts at the row above.
@@ -72,7 +72,7 @@ class VerticalConvolution(keras.layers.Layer):
         return tf.zeros((self.rows, columns + 2 * self.columns, batch_size, self.shape[2]), self.compute_dtype)
 
     def advance(self, rows: tf.Tensor, row: tf.Tensor):
-        """Adds a row of shape `(columns, batch, inputs)`, the last one that is seen.
+        """Adds a row of shape `(columns, batch, inputs)`, the last visible one.
 
         Returns the last rows, and the output of shape `(columns, batch, filters)`.
         """
@@ -87,7 +87,7 @@ class VerticalConvolution(keras.layers.Layer):
 
 
 class GatedLayer(keras.layers.Layer):
-    """One layer of both stacks; all but the first add their output to their input in the horizontal stack.
+    """One layer of both stacks; in the horizontal stack, all except the first add their output to their input.
 
     Args:
         inputs: number of features of the input.
@@ -140,7 +140,7 @@ class GatedLayer(keras.layers.Layer):
         return tf.split(tf.matmul(vectors, tf.cast(self.condition_kernel, self.compute_dtype)), 2, axis=-1)
 
     def call(self, down, across, vectors=None):
-        """Takes and returns maps of both stacks, turned by 180°; `vectors` represent the condition, or are None."""
+        """Takes and returns maps of both stacks, rotated by 180°; `vectors` represent the condition, or are None."""
         for_down, for_across = (
             given if isinstance(given, float) else given[:, tf.newaxis, tf.newaxis]
             for given in self.conditions(vectors)
@@ -192,13 +192,13 @@ class GatedLayer(keras.layers.Layer):
         return {**state, "output": cache}, y
 
     def advance(self, state, entry: tf.Tensor, x: tf.Tensor):
-        """Takes the input of an entry and returns the state and the output, in all layers but the first."""
+        """Takes the input of an entry and returns the state and the output, in all layers except the first."""
         state, y = self.output(self.observe(state, entry, x), entry)
         return state, x + y
 
 
 def gate(x: tf.Tensor, groups: int) -> tf.Tensor:
-    """Returns tanh of the first half of each group's features, times the sigmoid of the second half."""
+    """Returns tanh of the first half of each group's features times the sigmoid of the second half."""
     if groups == 1:
         return gated_activation(x)
     shape = tf.shape(x)[:-1]
@@ -207,22 +207,22 @@ def gate(x: tf.Tensor, groups: int) -> tf.Tensor:
 
 
 class GatedPixelCNN(ImageModel):
-    r"""PixelCNN with gates, and with a stack for the rows above and one for the row itself in place of masks.
+    r"""PixelCNN with gates, and with a stack for the rows above and one for the row itself instead of masks.
 
     $$p(x | y) = \prod_{i,j,c} p(x_{ijc} | \text{pixels before}, x_{ij,<c}, y)$$
 
-    In each layer k the vertical stack v sees whole rows above, and the horizontal stack h the pixels on the left:
+    In each layer k, the vertical stack v sees whole rows above, and the horizontal stack h the pixels on the left:
 
     $$a_k = W_k ∗ v_{k-1}, \qquad v_k = g(a_k + V_k y)$$
     $$h_k = h_{k-1} + U_k\, g(W'_k ∗ h_{k-1} + L_k a_k + V'_k y)$$
 
-    with the gate g(a, b) = tanh(a) ⊙ σ(b) of the two halves of the features, kernels of 2×3 and of 1×2, and U and L
-    of 1×1. The first layer sees three rows above and three pixels on the left, like a 7×7 kernel with mask A, and adds
+    with the gate g(a, b) = tanh(a) ⊙ σ(b) of the two halves of the features, 2×3 and 1×2 kernels, and 1×1 kernels U and
+    L. The first layer sees three rows above and three pixels on the left, like a 7×7 kernel with mask A, and adds
     nothing to $h_0$. Two 1×1 convolutions follow, each after a ReLU. The two stacks leave no blind spot.
 
     With several channels, features of the horizontal stack are divided into one group per channel: red sees the
-    pixels before, green also the red and blue also the green of its own pixel. The conditionals are Bernoulli for two
-    levels, and categorical for more. In sampling, the vertical stack computes each row at once, so that all pixels
+    preceding pixels, green also the red and blue also the green of its own pixel. The conditionals are Bernoulli for
+    two levels, and categorical for more. In sampling, the vertical stack computes each row at once, so all pixels
     together cost about one pass.
 
     Example:
@@ -241,7 +241,7 @@ class GatedPixelCNN(ImageModel):
         filters: number p of features of each stack.
         num_layers: number of layers, including the first one.
         head_filters: number of features between the last two convolutions.
-        one_hot: whether levels enter as one-hot vectors, for levels without an order, such as codes, or as numbers.
+        one_hot: whether levels are input as one-hot vectors, for levels without an order, such as codes, or as numbers.
         num_classes: number of classes, to condition on a class label; None for none.
         condition_size: length of a vector to condition on; None for none.
         seed: as in `GenerativeModel`.

@@ -17,16 +17,16 @@ from keras_gen.spaces import class_or_vector
 
 
 class TransformerAR(AutoregressiveModel):
-    r"""A causal transformer: every entry sees all entries before it.
+    r"""A causal transformer: every entry sees all preceding entries.
 
     $$n^l = \mathrm{norm}(h^l), \qquad a^l = h^l + \mathrm{attention}(n^l), \qquad
     h^{l+1} = a^l + \mathrm{mlp}(\mathrm{norm}(a^l))$$
     $$p(x) = \prod_i p(x_i | x_{<i}), \qquad \text{parameters}_i = W \, \mathrm{norm}(h^L_i)$$
 
     $h^0_i$ is an embedding of the previous entry, $x_{i-1}$, plus one of the position i; a special token, one for each
-    class, stands before the first entry. The conditionals are Bernoulli for two levels, and categorical for more.
+    class, precedes the first entry. The conditionals are Bernoulli for two levels, and categorical for more.
 
-    The keys and values of earlier entries are cached, so that a sample costs about one pass.
+    The keys and values of earlier entries are cached, so a sample costs about one pass.
 
     Example:
 
@@ -45,7 +45,7 @@ class TransformerAR(AutoregressiveModel):
         width: number of features of h, a multiple of `num_heads`.
         num_heads: number of heads of each attention.
         feedforward_units: number of units between the two dense layers of a block; None for four times `width`.
-        dropout: share of what a block adds that a training step sets to zero.
+        dropout: fraction of a block's output that a training step sets to zero.
         num_classes: number of classes to condition on; None for an unconditional model.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
@@ -127,11 +127,11 @@ class TransformerAR(AutoregressiveModel):
         return tf.cast(self.head(self.norm(state["features"])), tf.float32)
 
     def observe(self, state, step, x):
-        # After the last entry there is no next position: the last one is computed once more, and not read.
+        # After the last entry there is no next position: the last position is computed once more, and not read.
         return self.advance(state, tf.minimum(step + 1, self.event_size - 1), self.entry_embedding(self.inputs(x)))
 
     def advance(self, state, step: tf.Tensor, h: tf.Tensor):
-        """Returns the state with the features of a position, given the embedding of the entry before it."""
+        """Returns the state with the features of a position, given the embedding of the preceding entry."""
         h += tf.cast(self.position_embedding, self.compute_dtype)[step]
         layers = []
         for block, cache in zip(self.blocks, state["layers"], strict=True):

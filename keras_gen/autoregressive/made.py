@@ -28,9 +28,9 @@ class MADE(AutoregressiveModel):
     $$p(x_d = 1 | x_{<d}) = σ(c + (V ⊙ M^V)\, h(x))_d, \qquad M^V_{d,k} = 1[m^0(d) > m(k)]$$
     $$\log p(x) = \sum_d \log p(x_d | x_{<d})$$
 
-    With `levels > 2` each entry enters one-hot and each conditional is categorical; with `levels=None` entries are
-    real numbers and each conditional is a mixture of Gaussians. With `num_masks > 1` each training step uses one mask,
-    chosen at random, and the model is the ensemble p(x) = (1/M) Σ_m p_m(x), an average of probabilities.
+    With `levels > 2` each entry is one-hot encoded and each conditional is categorical; with `levels=None` entries are
+    real numbers and each conditional is a mixture of Gaussians. With `num_masks > 1` each training step uses one
+    randomly chosen mask, and the model is the ensemble p(x) = (1/M) Σ_m p_m(x), an average of probabilities.
 
     Example:
 
@@ -47,11 +47,11 @@ class MADE(AutoregressiveModel):
         hidden_units: width of each hidden layer.
         levels: number of levels of an entry; None for real numbers.
         num_components: number of Gaussians in the conditional of a real number.
-        num_masks: number of masks in the ensemble; random orderings differ from mask to mask.
-        direct_connections: whether inputs also reach the outputs directly (section 4.3 of the paper).
-        ordering: "natural", "random" (one for each mask), or the indices of the entries in their order.
+        num_masks: number of masks in the ensemble; random orderings differ between masks.
+        direct_connections: whether inputs are also connected directly to the outputs (section 4.3 of the paper).
+        ordering: "natural", "random" (one for each mask), or the indices of the entries in order.
         activation: activation of the hidden layers.
-        dropout: share of the hidden units that a training step sets to zero, at random for each example.
+        dropout: fraction of the hidden units that a training step sets to zero, at random for each example.
         seed: as in `GenerativeModel`; also chooses degrees and random orderings.
         **kwargs: as in `GenerativeModel`.
     """
@@ -94,11 +94,11 @@ class MADE(AutoregressiveModel):
             dtype=self.dtype_policy,
         )
         if self.levels is None:
-            # The first entry has no inputs: if its components started alike, they would stay alike.
+            # The first entry has no inputs: if its components started out equal, they would stay equal.
             self.network.output_layer.bias.assign(np.tile(self.conditional.spread(), self.event_size))
 
     def draw_orders(self) -> np.ndarray:
-        """Returns the entries in the order of each mask, of shape `(num_masks, event_size)`."""
+        """Returns the entries in each mask's order, of shape `(num_masks, event_size)`."""
         if self.ordering == "random":
             randoms = (np.random.default_rng((self.seed, mask)) for mask in range(self.num_masks))
             return np.stack([random.permutation(self.event_size) for random in randoms])
@@ -112,7 +112,7 @@ class MADE(AutoregressiveModel):
     # Primitives
 
     def parameters(self, x, condition=None, *, step=None, mask=0):
-        """As in `AutoregressiveModel`, for one mask: an int or a scalar tensor."""
+        """As in `AutoregressiveModel`, for one mask, given as an int or a scalar tensor."""
         x = tf.reshape(self.inputs(x), (-1, self.event_size * self.inputs_per_entry))
         return self.network(x, which=mask, drop=self.make_dropout(self.dropout, step))
 
@@ -128,7 +128,7 @@ class MADE(AutoregressiveModel):
     # Densities
 
     def log_prob_in_step(self, x, condition, step):
-        """In training, the log density under one mask, chosen at random; otherwise that of the ensemble."""
+        """In training, the log density under one randomly chosen mask; otherwise that of the ensemble."""
         if step is None:
             log_probs = [self.log_prob_of_mask(x, mask) for mask in range(self.num_masks)]
             return tf.reduce_logsumexp(tf.stack(log_probs), axis=0) - math.log(self.num_masks)
@@ -143,14 +143,14 @@ class MADE(AutoregressiveModel):
         return tf.reduce_sum(self.log_probs_of_mask(x, mask, step=step), axis=-1)
 
     def log_probs_of_mask(self, x: tf.Tensor, mask, *, step: Step | None = None) -> tf.Tensor:
-        """Computes the log density of each entry given those before it, shape `(batch, event_size)`."""
+        """Computes the log density of each entry given the preceding ones, shape `(batch, event_size)`."""
         parameters = self.parameters(x, step=step, mask=mask)
         return self.conditional.log_prob(parameters, tf.reshape(x, (-1, self.event_size)))
 
     # Sampling
 
     def noise_distributions(self):
-        """Returns the noise that the conditional needs, for every entry, and that chooses the mask of an ensemble."""
+        """Returns the conditional's noise for every entry, and the noise that chooses the mask of an ensemble."""
         sources = super().noise_distributions()
         return sources if self.num_masks == 1 else {**sources, "mask": tfd.Uniform()}
 

@@ -1,7 +1,7 @@
-"""Tables of conditional probabilities: each entry given the few before it, fitted by counting.
+"""Tables of conditional probabilities: each entry given the few preceding ones, fitted by counting.
 
-Andrey A. Markov (1906, 1913); the counts are the maximum of the likelihood, as in any textbook of statistics, such as
-Kevin P. Murphy (2012), Machine Learning: A Probabilistic Perspective, sections 3.4 and 17.2.
+Andrey A. Markov (1906, 1913); the counts maximise the likelihood, as in any statistics textbook, such as Kevin P.
+Murphy (2012), Machine Learning: A Probabilistic Perspective, sections 3.4 and 17.2.
 """
 
 import math
@@ -14,23 +14,23 @@ from keras_gen.autoregressive.base import AutoregressiveModel
 from keras_gen.core import EpochSolver
 from keras_gen.distributions.entries import Categorical
 
-#: The most numbers that the tables of a model may hold.
+#: The maximum number of values in the tables of a model.
 MAX_TABLE_SIZE = 2**25
 
 
 class MarkovChain(EpochSolver, AutoregressiveModel):
-    r"""A chain of order k: each entry depends on the k before it, by a table of its own.
+    r"""A chain of order k: each entry depends on the k preceding ones, through its own table.
 
     $$p(x) = \prod_i p(x_i | x_{i-k}, …, x_{i-1}), \qquad
     p(x_i = v | c) = \frac{N_i(c, v) + α}{\sum_{v'} N_i(c, v') + α}$$
 
     N_i(c, v) counts the examples with value v at entry i after the context c, an example of weight w as w examples.
-    With α = 0 this is the exact maximum of the likelihood: values that were never seen have mass 0, and after a context
-    that was never seen all values are equally likely. `fit` counts: one epoch is enough, each further one starts again
-    from 0, and an optimizer has nothing to do.
+    With α = 0 this is the exact maximum of the likelihood: values never seen have mass 0, and after a context never
+    seen all values are equally likely. `fit` counts: one epoch is enough, each further one starts again from 0, and the
+    optimizer has nothing to do.
 
-    The number of free parameters shows what the assumption of conditional independence saves: n bits have
-    2^n - 1 without any assumption (`Tabular`), 2n - 1 in a chain of order 1, and n as `Independent` entries.
+    The number of free parameters shows what the assumption of conditional independence saves: n bits have 2^n - 1 free
+    parameters without any assumption (`Tabular`), 2n - 1 in a chain of order 1, and n as `Independent` entries.
 
     Example:
 
@@ -64,14 +64,14 @@ class MarkovChain(EpochSolver, AutoregressiveModel):
             raise ValueError(f"`order` must be from 0 to {self.event_size - 1}, received {order}.")
         self.order = int(order)
         self.smoothing = checks.not_negative("smoothing", smoothing)
-        # The first entries have fewer entries before them, and so smaller tables.
+        # The first entries have fewer preceding entries, and so smaller tables.
         contexts = [self.levels ** min(entry, self.order) for entry in range(self.event_size)]
         if sum(contexts) * self.levels > MAX_TABLE_SIZE:
             raise ValueError(
                 f"`event_shape` {self.event_shape} with {self.levels} levels and order {order} needs tables of "
                 f"{sum(contexts) * self.levels:.3g} numbers; at most {MAX_TABLE_SIZE} are possible."
             )
-        #: Where the table of each entry starts among the contexts of all entries.
+        #: Start of each entry's table among the contexts of all entries.
         self.first_context = np.cumsum([0, *contexts[:-1]]).astype(np.int32)
         self.counts = self.add_weight(
             name="counts", shape=(sum(contexts), self.levels), initializer="zeros", dtype="float32", trainable=False
@@ -105,7 +105,7 @@ class MarkovChain(EpochSolver, AutoregressiveModel):
         return tf.gather(self.log_probs(), self.contexts(self.flat(x)))
 
     def log_prob_in_step(self, x, condition, step):
-        """Looks the entries up; masses may be 0, which a softmax could not represent."""
+        """Looks up the entries; masses may be 0, which a softmax could not represent."""
         return tf.reduce_sum(tf.gather(tf.reshape(self.log_probs(), (-1,)), self.cells(x)), axis=-1)
 
     @property

@@ -17,13 +17,13 @@ from keras_gen.layers.loops import block_loop, set_slice
 
 
 class NADE(AutoregressiveModel):
-    r"""A neural network with one hidden layer for each conditional; all of them share their weights.
+    r"""A neural network with one hidden layer for each conditional, with shared weights.
 
     $$p(x_d = 1 | x_{<d}) = σ(b_d + V_{d,·}\, h_d), \qquad h_d = σ(a_d), \qquad
       a_d = c + W_{·,<d}\, x_{<d} = a_{d-1} + W_{·,d-1}\, x_{d-1}$$
 
-    With the recursion of a, all D conditionals together cost O(DH), and so does a sample. With `levels > 2` each
-    entry enters one-hot and each conditional is categorical.
+    With the recursion of a, all D conditionals together cost O(DH), and so does a sample. With `levels > 2` each entry
+    is one-hot encoded and each conditional is categorical.
 
     Example:
 
@@ -44,8 +44,9 @@ class NADE(AutoregressiveModel):
         **kwargs: as in `GenerativeModel`.
     """
 
-    #: Positions that are computed side by side. Under XLA one at a time is fastest, because everything stays in the
-    #: processor's cache; without XLA, launching so many small operations would take longer than the operations.
+    #: Number of positions computed in parallel. Under XLA one at a time is fastest, because everything stays in the
+    #: processor's cache; without XLA, launching so many small operations would take longer than the operations
+    #: themselves.
     block_positions, compiled_block_positions = 16, 1
     xla_positions = 256
 
@@ -109,7 +110,7 @@ class NADE(AutoregressiveModel):
 
     def loss_terms(self, batch, step):
         """The negative log-likelihood in nats, and in bits per dimension."""
-        # Keras compiles the steps of training and of evaluation, which call this, and nothing else.
+        # Keras compiles only the training and evaluation steps, which call this.
         compiled = self.compiled and self.jit_compile
         x = batch["x"]
         logits = self.logits(x, self.compiled_block_positions if compiled else self.block_positions)
@@ -125,10 +126,10 @@ def recursion(
     activation: Callable[[tf.Tensor], tf.Tensor],
     size: int,
 ) -> tf.Tensor:
-    """Computes V h of all positions, in memory for the hidden units of only a few of them.
+    """Computes V h of all positions, with memory for the hidden units of only a few of them.
 
-    On the way forward, the loop over blocks of positions passes a on and keeps nothing else. The gradient goes back
-    over the blocks, subtracts from a what each block had added, and computes the hidden units again.
+    In the forward pass, the loop over blocks of positions passes on a and keeps nothing else. The gradient goes back
+    over the blocks, subtracts from a what each block had added, and recomputes the hidden units.
 
     Args:
         x: inputs of shape `(batch, positions, width)`; no gradient flows to them.
@@ -145,9 +146,9 @@ def recursion(
     _, positions, width = x.shape
     _, hidden_units, outputs = output_kernel.shape
     num_blocks = -(-positions // size)
-    # Unused positions make the last block as large as the others.
+    # Unused positions pad the last block to the size of the others.
     padding = num_blocks * size - positions
-    # Block 0 of the inputs and of their kernel stands before the first position and holds zeros.
+    # Block 0 of the inputs and of their kernel precedes the first position and holds zeros.
     x = tf.reshape(tf.pad(x, ((0, 0), (size, padding), (0, 0))), (-1, num_blocks + 1, size * width))
     x = tf.transpose(x, (1, 0, 2))
     # Whether an input of a block comes before a position of the same block.
@@ -174,7 +175,7 @@ def recursion(
         output_kernels = tf.reshape(output_kernels, (num_blocks, size, hidden_units, outputs))
 
         def forward(index, a, y):
-            # Added before anything else uses a, so that XLA can do it in place.
+            # Added before anything else uses a, so that XLA can add in place.
             a += added(x[index], kernels[index])
             outputs_of_block = block(x[index + 1], a, kernels[index + 1], output_kernels[index])
             return a, set_slice(y, index, outputs_of_block)

@@ -21,22 +21,22 @@ tfd = tfp.distributions
 
 
 class OrderlessNADE(AutoregressiveModel):
-    r"""A deep network that predicts any entry from any set of others: a NADE for every ordering.
+    r"""A deep network that predicts any entry from any set of other entries: a NADE for every ordering.
 
     The mask m is 1 where an entry is known; the network sees it together with the known entries:
 
     $$p(x_d = 1 | x_{o_{<i}}) = σ(b_d + V_{d,·}\, h), \qquad
       h = g(c^{(2)} + W^{(2)} g(c^{(1)} + W (x ⊙ m) + U m)), \qquad d = o_i$$
 
-    For each example, a training step draws how many entries are known, i - 1, and which; the numbers of a batch's
-    examples are spread evenly over all that there are. It predicts all other entries, and
+    For each example, a training step draws how many entries are known, i - 1, and which; within a batch, these numbers
+    are spread evenly over all possible ones. It predicts all other entries, and
 
     $$L = - \frac{D}{D - i + 1} \sum_{d: m_d = 0} \log p(x_d | x ⊙ m, m)$$
 
     is an unbiased estimate of the negative log-likelihood, averaged over all orderings. The model is the ensemble
     p(x) = (1/K) Σ_k p(x | o_k) of `num_orderings` orderings drawn once, an average of probabilities; its negative
-    log-likelihood is at most the average of theirs. With `levels > 2` each entry enters one-hot and each conditional is
-    categorical.
+    log-likelihood is at most the average of theirs. With `levels > 2` each entry is one-hot encoded and each
+    conditional is categorical.
 
     Example:
 
@@ -102,12 +102,12 @@ class OrderlessNADE(AutoregressiveModel):
 
     @functools.cached_property
     def orders(self) -> np.ndarray:
-        """The entries in each ordering of the ensemble, of shape `(num_orderings, event_size)`."""
+        """The entries in the order of each ordering of the ensemble, of shape `(num_orderings, event_size)`."""
         random = np.random.default_rng((self.seed, 1))
         return np.stack([random.permutation(self.event_size) for _ in range(self.num_orderings)]).astype(np.int32)
 
     def last_units(self, a: tf.Tensor) -> tf.Tensor:
-        """Computes the last hidden layer from the first one before its activation, which is float32."""
+        """Computes the last hidden layer from the first one's preactivation, which is float32."""
         h = self.activation_function(tf.cast(a, self.compute_dtype))
         for layer in self.hidden_layers:
             h = layer(h)
@@ -170,7 +170,7 @@ class OrderlessNADE(AutoregressiveModel):
         return tf.cast(tf.gather(kernel, entries), dtype)
 
     def adapt(self, x) -> None:
-        """Gives the output biases the values with which independent entries would have the frequencies of the data.
+        """Sets the output biases to the values with which independent entries would have the data's frequencies.
 
         Training starts from there. One count is added to each level (Laplace's rule).
 
@@ -188,7 +188,7 @@ class OrderlessNADE(AutoregressiveModel):
     # Densities
 
     def log_prob_in_step(self, x, condition, step):
-        """Computes the log mass under the ensemble, whose orderings run side by side."""
+        """Computes the log mass under the ensemble, whose orderings run in parallel."""
         batch_size = tf.shape(x)[0]
         x = tf.tile(tf.reshape(x, (-1, self.event_size)), (self.num_orderings, 1))
         orders = tf.repeat(self.orders.T, batch_size, axis=1)
@@ -215,7 +215,7 @@ class OrderlessNADE(AutoregressiveModel):
         x, size = batch["x"], self.event_size
         share, entries = step.split(2)
         # If each entry is known with a probability that is itself uniform, then all numbers of known entries, from none
-        # to all of them, are equally likely, and so are all sets of one number.
+        # to all, are equally likely, and so are all sets of the same size.
         shares = share.rows(lambda rows: spread_uniform(rows, share.seed), tf.shape(x)[0])
         known = entries.uniform((tf.shape(x)[0], size)) < shares[:, tf.newaxis]
         log_probs = self.conditional.log_prob(self.parameters(x, known=known), tf.reshape(x, (-1, size)))
@@ -227,11 +227,11 @@ class OrderlessNADE(AutoregressiveModel):
     # Sampling
 
     def noise_distributions(self):
-        """Returns the noise that the conditional needs, for every entry, and that chooses the ordering."""
+        """Returns the noise that the conditional needs for every entry, and the noise that chooses the ordering."""
         return {**super().noise_distributions(), "ordering": tfd.Uniform()}
 
     def impute(self, x, mask, *, condition=None, seed=None):
-        """Draws missing entries, whichever they are, given all others: one by one in a random ordering.
+        """Draws any missing entries given all others, one by one in a random ordering.
 
         Args:
             x: examples of shape `(batch, *event_shape)`; missing entries may hold any valid value.
@@ -252,7 +252,7 @@ class OrderlessNADE(AutoregressiveModel):
         return self.compiled_positions(noise, condition, x, tf.constant(missing), orders=orders)
 
     def draw_positions(self, noise, condition=None, known=None, missing=None, *, orders=None):
-        """As in `AutoregressiveModel`; without `orders`, each example has one of the ensemble's orderings."""
+        """As in `AutoregressiveModel`; without `orders`, each example uses one of the ensemble's orderings."""
         if orders is None:
             index = tf.cast(noise["ordering"] * self.num_orderings, tf.int32)
             orders = tf.gather(self.orders.T, index, axis=1)
@@ -261,12 +261,12 @@ class OrderlessNADE(AutoregressiveModel):
 
 
 def spread_uniform(num: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns float32 numbers, each uniform from 0 to 1, of which every interval of length 1 / num holds one.
+    """Returns float32 numbers, each uniform from 0 to 1, one in every interval of length 1 / num.
 
     The mean of a function of them varies less than with independent numbers, and has the same expectation.
 
     Args:
-        num: how many.
+        num: how many numbers.
         seed: int32 tensor of shape (2,).
     """
     within, order = tf.unstack(tf.random.split(seed, 2))

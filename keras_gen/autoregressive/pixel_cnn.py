@@ -3,7 +3,7 @@
 Aäron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu (2016), Pixel Recurrent Neural Networks,
 https://arxiv.org/abs/1601.06759
 
-Groups of features, turned maps, and sampling entry by entry work as in `keras_gen.layers.MaskedConvolution`.
+Groups of features, rotated maps, and sampling entry by entry work as in `keras_gen.layers.MaskedConvolution`.
 """
 
 import keras
@@ -55,19 +55,19 @@ class ResidualBlock(keras.layers.Layer):
 
 
 class PixelCNN(ImageModel):
-    r"""Convolutions whose masks hide the pixel and all that follow.
+    r"""Convolutions whose masks hide the current pixel and all following pixels.
 
     $$p(x) = \prod_{i,j,c} p(x_{ijc} | \text{pixels before}, x_{ij,<c})$$
 
     The features of all pixels come from a 7×7 convolution with mask A, which hides the pixel itself, then from
     residual blocks $x + K_3 g(K_2 g(K_1 g(x)))$ with g = ReLU, and finally from three 1×1 convolutions, each after a
-    ReLU. All but the first have mask B. With several channels, features are divided into one group per channel: red
-    sees the pixels before, green also the red and blue also the green of its own pixel. The conditionals are Bernoulli
-    for two levels, and categorical for more.
+    ReLU. All except the first have mask B. With several channels, features are divided into one group per channel: red
+    sees the preceding pixels, green also the red and blue also the green of its own pixel. The conditionals are
+    Bernoulli for two levels, and categorical for more.
 
-    A pixel sees only as far as the kernels reach, and a wedge of the pixels above it on the right stays hidden
-    (`GatedPixelCNN` has no such blind spot). Rows are sampled from caches of the rows above, so that all pixels
-    together cost about one pass.
+    A pixel sees only as far as the kernels reach, and a wedge of pixels above and to its right stays hidden
+    (`GatedPixelCNN` has no such blind spot). Rows are sampled from caches of the rows above, so all pixels together
+    cost about one pass.
 
     Example:
 

@@ -3,9 +3,8 @@
 Tim Salimans, Andrej Karpathy, Xi Chen, Diederik P. Kingma (2017), PixelCNN++: Improving the PixelCNN with Discretized
 Logistic Mixture Likelihood and Other Modifications, https://arxiv.org/abs/1701.05517
 
-The stream of features `down` sees the rows above, and the stream `across` all pixels before. In sampling, the first one
-computes a row at once, the second one pixel by pixel, with shapes and caches as in
-`keras_gen.layers.shifted_convolution`.
+The stream of features `down` sees the rows above, and the stream `across` all preceding pixels. In sampling, the first
+computes a row at once, the second pixel by pixel, with shapes and caches as in `keras_gen.layers.shifted_convolution`.
 """
 
 from collections.abc import Callable
@@ -69,12 +68,12 @@ class GatedBlock(keras.layers.Layer):
         return matmul(concat_elu(x), tf.cast(link, self.compute_dtype))
 
     def call(self, down, across, skips=None, vectors=None, *, drop: Callable[[tf.Tensor], tf.Tensor] = tf.identity):
-        """Takes and returns maps of both streams, turned by 180°.
+        """Takes and returns maps of both streams, rotated by 180°.
 
         Args:
             down: features of the rows above.
-            across: features of all pixels before.
-            skips: maps of both streams, where the block has skips.
+            across: features of all preceding pixels.
+            skips: maps of both streams, if the block has skips.
             vectors: vectors of the condition, or None.
             drop: dropout of hidden features.
         """
@@ -103,7 +102,7 @@ class GatedBlock(keras.layers.Layer):
         return {**layers, "for_down": for_down, "for_across": for_across}
 
     def begin_row(self, state, down: tf.Tensor, skip: tf.Tensor | None = None):
-        """Takes a row of `down`, and of the skip; returns the state and the new row of `down`."""
+        """Takes a row of `down` and of the skip; returns the state and the new row of `down`."""
         first, h = self.down_first.advance(state["down_first"], concat_elu(down))
         if skip is not None:
             h += self.linked(skip, self.down_skip_link)
@@ -119,7 +118,7 @@ class GatedBlock(keras.layers.Layer):
         return state, down
 
     def advance(self, state, column: tf.Tensor, across: tf.Tensor, skip: tf.Tensor | None = None):
-        """Takes a pixel of `across`, and of the skip; returns the state and the new pixel."""
+        """Takes a pixel of `across` and of the skip; returns the state and the new pixel."""
         first, h = self.across_first.advance(state["across_first"], column, concat_elu(across))
         if skip is not None:
             h += self.linked(skip, self.across_skip_link)
@@ -128,7 +127,7 @@ class GatedBlock(keras.layers.Layer):
 
 
 class Resolution(keras.layers.Layer):
-    """Blocks at one resolution, then everything at lower ones, then blocks with skips from the earlier blocks.
+    """Blocks at one resolution, then everything at lower resolutions, then blocks with skips from the earlier blocks.
 
     Args:
         filters: number of features of each stream.
@@ -162,7 +161,7 @@ class Resolution(keras.layers.Layer):
             self.grow_across = AcrossTransposed(filters, seed=(*seed, 4), **policy)
         self.blocks, self.skip_blocks = (
             [GatedBlock(filters, skips=skips, seed=(*seed, 5, skips, index), **conditioned) for index in range(count)]
-            # At the lowest resolution, the output of the last block is passed on and is no skip.
+            # At the lowest resolution, the output of the last block is passed on and is not a skip.
             for skips, count in ((False, num_blocks), (True, num_blocks + (num_resolutions > 1)))
         )
         self.built = True
@@ -267,7 +266,7 @@ def concat_elu(x: tf.Tensor) -> tf.Tensor:
 
 
 def gate(x: tf.Tensor) -> tf.Tensor:
-    """Returns the first half of the features, times the sigmoid of the second half."""
+    """Returns the first half of the features times the sigmoid of the second half."""
     y, open_ = tf.split(x, 2, axis=-1)
     return y * tf.sigmoid(open_)
 
@@ -277,20 +276,21 @@ class PixelCNNPlusPlus(ImageModel):
 
     $$p(x | y) = \prod_{i,j} \sum_k π_k \prod_c P(x_{ijc} | μ_{kc} + \sum_{b<c} \tanh(α_{kbc}) x_{ijb}, s_{kc})$$
 
-    where P is a logistic distribution rounded to levels, and π, μ, s and α are functions of y and of the pixels
-    before. A stream u of features sees the rows above, through kernels of 2×3, and a stream v all pixels before,
-    through kernels of 2×2. With f the concatenation of ELU(x) and ELU(-x), both run through gated residual blocks
+    where P is a logistic distribution rounded to levels, and π, μ, s and α are functions of y and of the preceding
+    pixels. A stream u of features sees the rows above, through 2×3 kernels, and a stream v sees all preceding pixels,
+    through 2×2 kernels. With f the concatenation of ELU(x) and ELU(-x), both run through gated residual blocks
 
     $$(a, b) = W_2 ∗ f(W_1 ∗ f(x) + L f(l)) + V y, \qquad x ← x + a ⊙ σ(b)$$
 
-    where l is, for v, the u of the same block. Convolutions with stride 2 lie between the resolutions, and transposed
-    convolutions on the way back, where l also holds an earlier state of the stream: each block or convolution with
-    stride of the first half has a skip to one of the second half. Dropout is inside the blocks, before W₂.
+    where, for v, l is the u of the same block. Convolutions with stride 2 lie between the resolutions, and transposed
+    convolutions on the way back, where l also contains an earlier state of the stream: each block or strided
+    convolution of the first half has a skip to one of the second half. Dropout is applied inside the blocks, before W₂.
 
-    The weights are not normalized. They start so that features of variance 1 keep that variance and blocks are close to
-    the identity; the paper normalizes its weights and initializes them from statistics of a first batch. The input has
-    a channel of ones, which tells the image from the padding. In sampling, the stream u computes a row at once, and the
-    features of lower resolutions are kept for all pixels that need them; all pixels together cost about one pass.
+    The weights are not normalized. They are initialized so that features of variance 1 keep that variance and blocks
+    are close to the identity; the paper normalizes its weights and initializes them from statistics of a first batch.
+    The input has a channel of ones, which distinguishes the image from the padding. In sampling, the stream u computes
+    a row at once, and the features of lower resolutions are kept for all pixels that need them; all pixels together
+    cost about one pass.
 
     Example:
 
@@ -306,12 +306,12 @@ class PixelCNNPlusPlus(ImageModel):
         event_shape: (height, width, channels) of an image.
         levels: number of levels of an entry.
         filters: number of features of each stream.
-        num_blocks: number of blocks at each resolution on the way to lower ones; the way back has as many, and one
-            more at all resolutions but the lowest.
+        num_blocks: number of blocks at each resolution on the way to lower ones; the way back has as many, and one more
+            at every resolution except the lowest.
         num_resolutions: number of resolutions, each with half as many rows and columns as the one before; by default 3,
             or as many as the size of an image allows.
         num_components: number of logistic distributions in the mixture.
-        dropout: share of hidden features that a training step sets to zero, at random for each example.
+        dropout: fraction of hidden features that a training step sets to zero, at random for each example.
         num_classes: number of classes, to condition on a class label; None for none.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
@@ -381,7 +381,7 @@ class PixelCNNPlusPlus(ImageModel):
         return tf.reshape(tf.cast(parameters, tf.float32), (-1, self.num_positions, self.conditional.num_parameters))
 
     def start(self, batch_size, condition=None):
-        """Returns the caches of all layers, and the features that the parameters of the current pixel come from."""
+        """Returns the caches of all layers, and the features from which the current pixel's parameters are computed."""
         return {
             "down_input": self.down_input.start(self.columns, batch_size),
             "across_input": self.across_input.start(self.columns, batch_size),

@@ -3,7 +3,7 @@
 Aäron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu (2016), Pixel Recurrent Neural Networks,
 https://arxiv.org/abs/1601.06759
 
-Layout of the maps, groups of features and sampling entry by entry are as in `keras_gen.layers.row_convolution`.
+The layout of maps, groups of features and sampling entry by entry are as in `keras_gen.layers.row_convolution`.
 """
 
 import functools
@@ -25,7 +25,7 @@ from keras_gen.layers.row_convolution import RowConvolution, by_entry, by_pixel,
 class ResidualLSTM(keras.layers.Layer):
     """A residual block: an LSTM of h units on maps of 2h features, a 1×1 convolution back to 2h, and a sum.
 
-    A subclass provides the LSTM: `hidden_maps` for whole maps, and the same entry by entry.
+    A subclass provides the LSTM: `hidden_maps` for whole maps, and the same computation entry by entry.
 
     Args:
         units: number h of units of the LSTM.
@@ -44,7 +44,7 @@ class ResidualLSTM(keras.layers.Layer):
         self.built = True
 
     def create_lstm(self):
-        """Makes the weights of the LSTM."""
+        """Creates the weights of the LSTM."""
         raise NotImplementedError
 
     def hidden_maps(self, maps: tf.Tensor) -> tf.Tensor:
@@ -60,7 +60,7 @@ class ResidualLSTM(keras.layers.Layer):
         )
 
     def state_to_state(self, name: str, index: int, taps: int) -> keras.Variable:
-        """Returns a kernel without a mask: all channels of the pixels that it reads come before."""
+        """Returns a kernel without a mask: all channels of the pixels that it reads precede the current one."""
         shape = (taps * self.units, 4 * self.units)
         return self.add_weight(name=name, shape=shape, initializer=glorot((*self.seed, index)))
 
@@ -77,7 +77,7 @@ class RowLSTMBlock(ResidualLSTM):
     $$[o_i, f_i, i_i, g_i] = σ(K^{ss} ∗ h_{i-1} + K^{is} ∗ x_i)$$
     $$c_i = f_i ⊙ c_{i-1} + i_i ⊙ g_i, \qquad h_i = o_i ⊙ \tanh(c_i)$$
 
-    with tanh in place of σ for g. Both kernels span three pixels; mask B leaves two to $K^{is}$.
+    with tanh instead of σ for g. Both kernels span three pixels; mask B leaves two of them to $K^{is}$.
     """
 
     def create_lstm(self):
@@ -98,7 +98,7 @@ class RowLSTMBlock(ResidualLSTM):
             "input": self.from_input.start(columns, batch_size),
             "hidden": self.zeros(columns, batch_size),
             "cell": self.zeros(columns, batch_size),
-            # What the row above leaves for each entry.
+            # The contribution of the row above to each entry.
             "cell_above": self.zeros(columns, batch_size),
             "gates": self.zeros(columns, batch_size, gates=4),
             "output": self.upsampling.start(columns, batch_size),
@@ -120,16 +120,17 @@ class RowLSTMBlock(ResidualLSTM):
 class DiagonalBiLSTMBlock(ResidualLSTM):
     r"""The Diagonal BiLSTM: one step computes a whole diagonal, in both directions at once.
 
-    The map is skewed, each row shifted right by its index, so that pixel (i, j) lies in column i + j, and its left
-    and its upper neighbour in the previous column. A column follows from the previous one as in the Row LSTM, with
-    $K^{is}$ of 1×1 and $K^{ss}$ of 2×1. The cell $c$ goes along the row. The other direction does the same from right
-    to left; its output is shifted down by one row before the two are added, so that no pixel sees those on its right.
+    The map is skewed, with each row shifted right by its index, so that pixel (i, j) lies in column i + j, and its left
+    and upper neighbours in the previous column. A column follows from the previous one as in the Row LSTM, with a 1×1
+    kernel $K^{is}$ and a 2×1 kernel $K^{ss}$. The cell $c$ moves along the row. The other direction does the same from
+    right to left; its output is shifted down by one row before the two are added, so that no pixel sees those on its
+    right.
     """
 
     def create_lstm(self):
         self.from_input = self.input_to_state(1, width=1)
         self.from_input_right = self.input_to_state(2, width=1)
-        # The first half of the rows reads the neighbour in the same row, the second half the one above.
+        # The first half of the rows reads the neighbour in the same row, and the second half the one above.
         self.from_state = self.state_to_state("from_state", 3, taps=2)
         self.from_state_right = self.state_to_state("from_state_right", 4, taps=2)
 
@@ -138,12 +139,12 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
         kernels = self.cast(self.from_state), self.cast(self.from_state_right)
 
         def gates_after(hidden, *kernels):
-            """From states `(2 directions, rows, batch, h)` to what they add to the gates of the next column."""
+            """Returns what states `(2 directions, rows, batch, h)` add to the gates of the next column."""
             above = tf.pad(hidden, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
             neighbours = tf.unstack(tf.concat([hidden, above], axis=-1))
             return tf.stack([matmul(*pair) for pair in zip(neighbours, kernels, strict=True)])
 
-        # Outside the image the gates are zero, and with them the cells and the states.
+        # Outside the image the gates are zero, and so are the cells and the states.
         skewed = tf.stack([skew(left), skew(right)], axis=1)
         hidden = lstm_scan(skewed, gates_after, kernels, self.units, self.groups)
         left, right = (unskew(direction, maps.shape[1]) for direction in tf.unstack(hidden, axis=1))
@@ -192,7 +193,7 @@ class DiagonalBiLSTMBlock(ResidualLSTM):
 class PixelRNN(ImageModel):
     """What the two PixelRNNs share: the 7×7 convolution, residual LSTMs, and a head of two 1×1 convolutions.
 
-    A subclass names its LSTM.
+    A subclass specifies its LSTM.
     """
 
     block: type[ResidualLSTM]
@@ -271,7 +272,7 @@ class PixelRNN(ImageModel):
         return {**state, "pixels": self.input_layer.observe(state["pixels"], entry, self.scaled(x)[:, tf.newaxis])}
 
     def advance(self, state, entry: tf.Tensor):
-        """Returns the state with the parameters of an entry of the row, after all entries before it."""
+        """Returns the state with the parameters of an entry of the row, after all preceding entries."""
         x = self.input_layer.output(state["pixels"], entry)
         blocks, head = [], []
         for layer, cache in zip(self.blocks, state["blocks"], strict=True):
@@ -294,7 +295,8 @@ class RowLSTM(PixelRNN):
     $$c_i = f_i ⊙ c_{i-1} + i_i ⊙ g_i, \qquad h_i = o_i ⊙ \tanh(c_i)$$
 
     for each whole row i, and finally from two 1×1 convolutions. The conditionals are Bernoulli for two levels, and
-    categorical for more. The steps of the LSTM are the rows: the time of a training step grows with their number.
+    categorical for more. Each row is one step of the LSTM, so the time of a training step grows with the number of
+    rows.
 
     Example:
 
@@ -320,21 +322,21 @@ class RowLSTM(PixelRNN):
 
 
 class DiagonalBiLSTM(PixelRNN):
-    r"""PixelRNN with a Diagonal BiLSTM: a pixel sees all pixels before it.
+    r"""PixelRNN with a Diagonal BiLSTM: a pixel sees all preceding pixels.
 
-    Each block has two LSTMs, which go along the diagonals from the upper left and from the upper right corner; all else
-    is as in `RowLSTM`. With pixel (i, j) in column t = i + j of the skewed map, the first LSTM is
+    Each block has two LSTMs, which run along the diagonals from the upper left and the upper right corner; everything
+    else is as in `RowLSTM`. With pixel (i, j) in column t = i + j of the skewed map, the first LSTM is
 
     $$[o_t, f_t, i_t, g_t] = σ(K^{ss} ∗ h_{t-1} + K^{is} ∗ x_t)$$
     $$c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t, \qquad h_t = o_t ⊙ \tanh(c_t)$$
 
-    where $K^{ss}$ spans the left and the upper neighbour. The steps of the LSTM are the diagonals, H + W of an image
-    of H rows and W columns: the time of a training step grows with their number.
+    where $K^{ss}$ spans the left and the upper neighbour. Each diagonal is one step of the LSTM, H + W for an image of
+    H rows and W columns, so the time of a training step grows with their number.
 
-    In one respect this is not the network of the paper. The features of a pixel depend on the pixels before it and not
-    on the pixel itself. So the second LSTM, which starts at the last pixel of a row, would never learn the value of
-    that pixel, and it would stay hidden from most of the next row. Here maps have one more column, on the right of the
-    image, from which the second LSTM starts.
+    In one respect this differs from the network of the paper. The features of a pixel depend on the preceding pixels
+    but not on the pixel itself. So the second LSTM, which starts at the last pixel of a row, would never learn the
+    value of that pixel, which would stay hidden from most of the next row. Here, maps have one more column, on the
+    right of the image, from which the second LSTM starts.
 
     Example:
 
@@ -393,7 +395,7 @@ def skew(maps: tf.Tensor) -> tf.Tensor:
         Tensor of shape `(rows + columns - 1, rows, batch, features)`: the diagonals, zero outside the image.
     """
     rows, columns, _, features = maps.shape
-    # Rows that are one shorter than the padded ones start one place earlier each time.
+    # Rows that are one shorter than the padded ones start one position earlier each time.
     padded = tf.reshape(tf.pad(maps, ((0, 0), (0, rows), (0, 0), (0, 0))), (rows * (columns + rows), -1, features))
     skewed = tf.reshape(padded[:-rows], (rows, columns + rows - 1, -1, features))
     return tf.transpose(skewed, (1, 0, 2, 3))

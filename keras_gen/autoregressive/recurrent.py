@@ -1,4 +1,4 @@
-"""Recurrent autoregressive model: a state of fixed size summarises the past.
+"""Recurrent autoregressive model: a fixed-size state summarises the past.
 
 Alex Graves (2013), Generating Sequences With Recurrent Neural Networks, https://arxiv.org/abs/1308.0850
 
@@ -120,7 +120,7 @@ class GRULayer(RecurrentLayer):
 class LSTMLayer(RecurrentLayer):
     r"""With gates o, f, i and g, $c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t$ and $h_t = o_t ⊙ \tanh(c_t)$.
 
-    The bias of the forget gate f starts at 1, so that the cell remembers.
+    The bias of the forget gate f is initialized to 1, so that the cell remembers.
     """
 
     num_gates = 4
@@ -144,9 +144,9 @@ class RecurrentAR(AutoregressiveModel):
     $$p(x) = \prod_t p(x_t | h_t), \qquad h_t = f(x_{t-1}, h_{t-1})$$
 
     with the same f at every position. The conditionals are Bernoulli for two levels, categorical for more, and mixtures
-    of Gaussians for real numbers; more than two levels enter f one-hot. With several layers, the states of one layer
-    are the inputs of the next, and a linear map of the last gives the parameters. A sample costs one step of f for each
-    entry.
+    of Gaussians for real numbers; more than two levels are one-hot inputs of f. With several layers, the states of one
+    layer are the inputs of the next, and a linear map of the last gives the parameters. A sample costs one step of f
+    for each entry.
 
     Example:
 
@@ -206,7 +206,7 @@ class RecurrentAR(AutoregressiveModel):
 
     def parameters(self, x, condition=None, *, step=None):
         x = self.inputs(tf.transpose(tf.reshape(x, (-1, self.event_size))))
-        # The input at a position is the entry before it; at the first position it is zero.
+        # The input at a position is the preceding entry; at the first position it is zero.
         h = tf.pad(x[:-1], ((1, 0), (0, 0), (0, 0)))
         for layer in self.recurrent_layers:
             h = layer(h, self.condition_vectors(condition))

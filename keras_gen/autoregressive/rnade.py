@@ -18,7 +18,7 @@ FAMILIES = {"gaussian": tfd.Normal, "laplace": tfd.Laplace}
 
 
 class RNADE(AutoregressiveModel):
-    r"""A NADE of real numbers, whose conditionals are mixtures of Gaussians or of Laplace distributions.
+    r"""A NADE for real numbers, whose conditionals are mixtures of Gaussians or of Laplace distributions.
 
     $$p(x_d | x_{<d}) = \sum_k α_{d,k}\, N(x_d; μ_{d,k}, σ_{d,k}^2)$$
     $$α_d = softmax(V_d^α h_d + b_d^α), \qquad μ_d = V_d^μ h_d + b_d^μ, \qquad σ_d = \exp(V_d^σ h_d + b_d^σ)$$
@@ -27,8 +27,8 @@ class RNADE(AutoregressiveModel):
     The factors ρ_d compensate for the growth of a with d. As in the paper, a training step multiplies the gradient of
     each μ by its σ: otherwise a narrow component would move much too far.
 
-    A scale is never smaller than a thousandth of an entry's deviation, which keeps the density of data with repeated
-    values finite.
+    A scale is never smaller than a thousandth of an entry's standard deviation, which keeps the density of data with
+    repeated values finite.
 
     Example:
 
@@ -71,8 +71,8 @@ class RNADE(AutoregressiveModel):
 
         size, width = self.event_size, self.conditional.num_parameters
         seeds = [int(word) for word in np.random.SeedSequence(self.seed).generate_state(2)]
-        # As in the authors' code. From larger weights, training fits dependences between entries before the mixtures
-        # have found the distribution of each entry alone.
+        # As in the authors' code. With larger weights, training fits dependences between entries before the mixtures
+        # have found the distribution of each single entry.
         normals = [keras.initializers.RandomNormal(stddev=0.01, seed=seed) for seed in seeds]
         self.kernel = self.add_weight((size, self.hidden_units), normals[0], name="kernel")
         self.hidden_bias = self.add_weight((self.hidden_units,), "zeros", name="hidden_bias")
@@ -86,7 +86,7 @@ class RNADE(AutoregressiveModel):
     def parameters(self, x, condition=None, *, step=None):
         x = tf.transpose(tf.reshape(x, (-1, self.event_size)))[..., tf.newaxis]
         added = x * tf.convert_to_tensor(self.kernel)[:, tf.newaxis]
-        # An exclusive cumulative sum, as a product: XLA has none that is fast.
+        # An exclusive cumulative sum, as a matrix product: XLA has no fast one.
         before = tf.constant(np.tri(self.event_size, k=-1), tf.float32)
         a = tf.reshape(tf.matmul(before, tf.reshape(added, (self.event_size, -1))), tf.shape(added))
         a += tf.convert_to_tensor(self.hidden_bias)
@@ -99,7 +99,7 @@ class RNADE(AutoregressiveModel):
         return tf.transpose(parameters, (1, 0, 2))
 
     def outputs(self, a: tf.Tensor, factor: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """Computes the parameters of the mixtures, float32, from a: of one entry, or of all along the first axis."""
+        """Computes the mixtures' parameters, float32, from a: for one entry, or for all along the first axis."""
         h = self.activation_function(tf.cast(factor * a, self.compute_dtype))
         return tf.cast(tf.matmul(h, tf.cast(kernel, self.compute_dtype)), tf.float32) + bias
 

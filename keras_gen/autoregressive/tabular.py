@@ -1,6 +1,7 @@
 """The two extremes of explicit densities: one table for everything, and independent entries.
 
-Both are textbook: see Kevin P. Murphy (2012), Machine Learning: A Probabilistic Perspective, sections 2.2 and 10.1.
+Both are textbook models: see Kevin P. Murphy (2012), Machine Learning: A Probabilistic Perspective, sections 2.2 and
+10.1.
 """
 
 import math
@@ -10,12 +11,12 @@ from keras_gen.autoregressive.markov import MarkovChain
 
 
 class Tabular(MarkovChain):
-    r"""The full joint distribution: a mass of its own for every point of the space.
+    r"""The full joint distribution: a separate mass for every point of the space.
 
     $$p(x) = \prod_i p(x_i | x_1, …, x_{i-1}), \qquad p(x) = \frac{N(x)}{N} \text{ without smoothing}$$
 
     The chain rule assumes nothing: n bits have $\sum_i 2^{i-1} = 2^n - 1$ free parameters either way. So this is the
-    chain of the highest order, and it is feasible only for a few entries.
+    chain of the highest order, feasible only for a few entries.
 
     Example:
 
@@ -41,7 +42,7 @@ class Tabular(MarkovChain):
 
 
 class Independent(MarkovChain):
-    r"""Every entry for itself: n bits have n free parameters, a single entry of m levels has m - 1.
+    r"""Independent entries: n bits have n free parameters, and a single entry of m levels has m - 1.
 
     $$p(x) = \prod_i p(x_i), \qquad p(x_i = v) = \frac{N_i(v) + α}{N + mα}$$
 

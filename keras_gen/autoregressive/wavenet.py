@@ -4,7 +4,7 @@ Aäron van den Oord, Sander Dieleman, Heiga Zen, Karen Simonyan, Oriol Vinyals, 
 Senior, Koray Kavukcuoglu (2016), WaveNet: A Generative Model for Raw Audio, https://arxiv.org/abs/1609.03499
 
 The mixture of logistic distributions over 16-bit amplitudes is that of Salimans et al. (2017),
-https://arxiv.org/abs/1701.05517, as van den Oord et al. (2017) use it for sound, https://arxiv.org/abs/1711.10433.
+https://arxiv.org/abs/1701.05517, which van den Oord et al. (2017) use for sound, https://arxiv.org/abs/1711.10433.
 Sampling with a queue for each layer is that of Le Paine et al. (2016), https://arxiv.org/abs/1611.09482.
 """
 
@@ -29,7 +29,7 @@ class CausalConvolution(keras.layers.Layer):
     """The first layer: a convolution of width 2, from the two samples before a position to its features.
 
     Args:
-        inputs: number of inputs of a sample: the number of codes, which enter one-hot, or 1 for an amplitude.
+        inputs: number of inputs of a sample: the number of codes, which are one-hot encoded, or 1 for an amplitude.
         filters: number of features.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
@@ -37,7 +37,7 @@ class CausalConvolution(keras.layers.Layer):
 
     def __init__(self, inputs: int, filters: int, *, seed: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
-        # Only one input of a one-hot code is not zero: with more inputs, weights need not be smaller.
+        # Only one input of a one-hot code is nonzero, so weights need not be smaller with more inputs.
         self.kernel, self.older_kernel = (
             self.add_weight(
                 name=name, shape=(inputs, filters), initializer=uniform(1.0, (*seed, index)), autocast=False
@@ -48,16 +48,16 @@ class CausalConvolution(keras.layers.Layer):
         self.built = True
 
     def call(self, x):
-        """Takes codes, or amplitudes, of shape `(batch, samples)`; returns features `(batch, samples, filters)`."""
+        """Takes codes or amplitudes of shape `(batch, samples)`; returns features `(batch, samples, filters)`."""
         return delayed(self.tap(x, self.kernel), 1) + delayed(self.tap(x, self.older_kernel), 2) + self.offset
 
     def start(self, batch_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what earlier samples add to the features of the next position but one, and of the next."""
+        """Returns what earlier samples add to the features of the position after next, and of the next position."""
         features = tf.repeat(self.offset[tf.newaxis], batch_size, axis=0)
         return tf.zeros_like(features), features
 
     def advance(self, older: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the same after one more sample of shape `(batch,)`; `older` is the first of the previous two."""
+        """Returns the same after one more sample, of shape `(batch,)`; `older` is the first of the previous two."""
         return self.tap(x, self.older_kernel), self.tap(x, self.kernel) + older + self.offset
 
     @property
@@ -68,21 +68,21 @@ class CausalConvolution(keras.layers.Layer):
         """Returns the product of samples of shape `(...)`, as inputs, and a kernel."""
         if kernel.shape[0] == 1:
             return tf.cast(x, self.compute_dtype)[..., tf.newaxis] * tf.cast(kernel[0], self.compute_dtype)
-        # Rows are cast once they are taken: their gradients add up in float32.
+        # Rows are cast after the lookup, so that their gradients are summed in float32.
         return tf.cast(tf.gather(kernel.value, tf.cast(x, tf.int32)), self.compute_dtype)
 
 
 class DilatedConvolutions(keras.layers.Layer):
-    r"""Gated convolutions of width 2 with dilations; each takes the sum of the previous layer's input and output.
+    r"""Dilated gated convolutions of width 2; each takes the sum of the previous layer's input and output.
 
     $$z_l = \tanh(W_{f,l} * h_l + V_{f,l}^T c) ⊙ σ(W_{g,l} * h_l + V_{g,l}^T c), \qquad h_{l+1} = h_l + R_l z_l$$
 
-    The kernels of all layers are one tensor, so that a step of sampling computes as much as possible for all of them
-    at once.
+    The kernels of all layers are one tensor, so that a sampling step computes as much as possible for all of them at
+    once.
 
     Args:
         filters: number of features of h and of z.
-        dilations: distance of the two taps of each layer, in samples.
+        dilations: distance between the two taps of each layer, in samples.
         condition_size: length of the vector c that the gates are conditioned on; 0 for none.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
@@ -102,7 +102,7 @@ class DilatedConvolutions(keras.layers.Layer):
             self.condition_kernel = self.add_weight(
                 name="condition_kernel", shape=(condition_size, layers * gates), initializer=uniform(0.1, (*seed, 1))
             )
-        # No layer follows that would take the sum of the last one.
+        # No layer follows the last one to take its sum.
         self.residual_kernels = [
             self.add_weight(
                 name=f"residual_kernel_{index}", shape=(filters, filters), initializer=glorot((*seed, 2, index))
@@ -120,13 +120,13 @@ class DilatedConvolutions(keras.layers.Layer):
         kernels, offsets = tf.unstack(self.cast(self.kernel)), tf.unstack(self.offsets(vectors)[:, :, tf.newaxis])
         outputs = []
         for index, (dilation, kernel, offset) in enumerate(zip(self.dilations, kernels, offsets, strict=True)):
-            # Both taps in one product; TensorFlow's dilated convolutions are slow on a CPU.
+            # Both taps in one matrix product; TensorFlow's dilated convolutions are slow on a CPU.
             outputs.append(gated_activation(matmul(tf.concat([delayed(h, dilation), h], axis=-1), kernel) + offset))
             h = self.summed(index, h, outputs[-1])
         return tf.concat(outputs, axis=-1)
 
     def start(self, batch_size: tf.Tensor, vectors: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the queues of all layers, one after the other, and the offsets of the gates of each example.
+        """Returns the queues of all layers, concatenated, and the offsets of the gates of each example.
 
         The queue of a layer holds its last inputs, as many as its dilation; each new input replaces the oldest.
         """
@@ -138,7 +138,7 @@ class DilatedConvolutions(keras.layers.Layer):
         sizes = np.array(self.dilations, np.int32)
         slots = np.cumsum(sizes) - sizes + step % sizes
         older_kernel, kernel = tf.split(self.cast(self.kernel), 2, axis=1)
-        # The products of the older taps are known for all layers before the first one is computed.
+        # The products of the older taps are known for all layers before the first layer is computed.
         offsets = tf.unstack(offsets + tf.matmul(tf.gather(queues, slots), older_kernel))
         inputs, outputs = [], []
         for index, (kernel_of_layer, offset) in enumerate(zip(tf.unstack(kernel), offsets, strict=True)):
@@ -170,22 +170,20 @@ class WaveNet(AutoregressiveModel):
 
     $$p(x) = \prod_t p(x_t | x_{t-1}, x_{t-2}, …, x_{t-R}), \qquad R = 2 + \sum_l d_l$$
 
-    A convolution of width 2 over the samples before goes into gated layers with dilations d_l (see
+    A convolution of width 2 over the preceding samples feeds gated layers with dilations d_l (see
     `DilatedConvolutions`), whose outputs z_l give the parameters of p by $S_2 g(S_1 g(\sum_l K_l z_l))$ with g = ReLU.
 
     Examples are amplitudes from -1 to 1, modelled as codes:
 
-    - "mu_law": a code enters one-hot, and p is categorical, as in the paper;
-    - "linear": the amplitude of a code enters as a number, and p is a mixture of logistic distributions rounded to
-      codes.
+    - "mu_law": the input is a one-hot code, and p is categorical, as in the paper;
+    - "linear": the input is the amplitude of a code, and p is a mixture of logistic distributions rounded to codes.
 
-    Recordings have lengths: samples behind the end are missing, NaN, and count nowhere. They have no factor in p, and
-    no sample hears them. `data.load(..., padding="missing")` reads recordings so.
+    Recordings have lengths: samples after the end are missing, NaN, and are ignored. They have no factor in p, and no
+    sample depends on them. `data.load(..., padding="missing")` reads recordings this way.
 
-    `log_prob` is the logarithm of the mass of the codes, which cannot be compared with that of other codes;
-    `bits_per_dim` is that of one sample that is there. Generated sounds consist of amplitudes that codes stand for.
-    Each layer keeps the inputs that its older tap still needs: a sample costs one step of each layer, however far the
-    model sees.
+    `log_prob` is the log mass of the codes, which cannot be compared with that of other codes; `bits_per_dim` is per
+    sample that is present. Generated sounds consist of amplitudes that codes represent. Each layer keeps the inputs
+    that its older tap still needs, so a sample costs one step of each layer, however far the model sees.
 
     Example:
 
@@ -200,13 +198,13 @@ class WaveNet(AutoregressiveModel):
     Args:
         event_shape: (samples,) of an example.
         encoding: "mu_law", with finer steps for softer sound, or "linear", with equal steps.
-        num_codes: number of codes; None takes 256 for "mu_law" and 65,536, those of 16-bit files, for "linear".
+        num_codes: number of codes; None means 256 for "mu_law" and 65,536, the number in 16-bit files, for "linear".
         num_components: number of logistic distributions in the mixture of a linear code.
         filters: number of features of the gated layers and between them.
         skip_filters: number of features of the sum over all layers, and after it.
-        dilations: distance of the taps of each gated layer, in samples; cycles are written out.
+        dilations: distance between the taps of each gated layer, in samples; cycles are written out.
         num_classes: number of classes to condition on; None for an unconditional model.
-        sample_rate: samples in a second, in hertz, with which sounds are drawn and written; None where it is not known.
+        sample_rate: sampling rate in hertz, with which sounds are drawn and written; None if it is unknown.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
@@ -279,7 +277,7 @@ class WaveNet(AutoregressiveModel):
         return 2 + sum(self.dilations)
 
     def samples(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns the inputs of the first layer: the codes of amplitudes, or the amplitudes that these stand for."""
+        """Returns the inputs of the first layer: the codes of amplitudes, or the amplitudes that these represent."""
         codes = self.codes.encode(with_silence(x))
         return codes if self.encoding == "mu_law" else self.codes.decode(codes)
 
@@ -291,12 +289,12 @@ class WaveNet(AutoregressiveModel):
     # Objective
 
     def log_prob_in_step(self, x, condition, step):
-        """As in `AutoregressiveModel`, of the samples that are there."""
+        """As in `AutoregressiveModel`, for the samples that are present."""
         log_probs = self.conditional.log_prob(self.parameters(x, condition, step=step), with_silence(x))
         return tf.reduce_sum(tf.where(missing_entries(x), 0.0, log_probs), axis=-1)
 
     def loss_terms(self, batch, step):
-        """As in `AutoregressiveModel`; the bits per dimension are those of all samples in the batch that are there."""
+        """As in `AutoregressiveModel`; the bits per dimension are over all samples present in the batch."""
         terms = super().loss_terms(batch, step)
         num_samples = tf.reduce_sum(tf.cast(~missing_entries(batch["x"]), tf.float32), axis=-1)
         bits = tf.math.divide_no_nan(terms["nll"], num_samples * math.log(2.0))
@@ -328,7 +326,7 @@ class WaveNet(AutoregressiveModel):
 
 
 def with_silence(x: tf.Tensor) -> tf.Tensor:
-    """Returns amplitudes with silence in place of those that are missing."""
+    """Returns amplitudes with silence in place of missing ones."""
     return tf.where(missing_entries(x), 0.0, x)
 
 

@@ -1,4 +1,4 @@
-"""What a model is: its verbs, its training step, its signatures, and saving."""
+"""The core of every model: its verbs, its training step, its signatures, and saving."""
 
 from keras_gen.core.base import EventModel as EventModel
 from keras_gen.core.base import Model as Model

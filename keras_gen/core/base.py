@@ -21,14 +21,14 @@ from keras_gen.core.step import Step, over_replicas
 from keras_gen.moments import EntryMoments
 from keras_gen.spaces import Numbers, Space, levels_or_reals
 
-#: Rows of a generator that are looked at before it is trained on, at most: they are kept in memory until then.
+#: The most rows of a generator that are inspected before training on it; they are kept in memory until then.
 MOST_ROWS = 100_000
 
 #: Keras' older format has no place for several optimizers, and its loader does not know the classes of this package.
 H5_SENTENCE = "A model is saved to a .keras file, or its weights alone by `save_weights` to a .weights.h5 file."
 
 
-#: Verbs that some models have, and what those that lack them may have in their place, the nearest first.
+#: Verbs that some models have, and what models without them may have instead, the closest substitute first.
 INSTEAD = {
     "sample": ("translate", "complete", "reconstruct", "denoise", "inpaint"),
     "generate": ("sample", "translate", "complete", "reconstruct"),
@@ -48,54 +48,54 @@ INSTEAD = {
 
 
 class Model(keras.Model):
-    """What every model is: networks that learn from data.
+    """The base class of every model: networks that learn from data.
 
     A subclass builds its networks in its constructor and provides
 
     - `spaces`: what each column of a batch holds,
     - `loss_terms(batch, step)`: what training minimises,
-    - `preview(batch)`: what a picture of it shows,
+    - `preview(batch)`: what a picture of the model shows,
     - `signatures()`: what export writes;
 
     training, evaluation, seeds, saving and export follow.
 
-    Keras knows the classes of this package, under their names; a class of a user's is registered by the user, or passed
-    as a custom object.
+    The classes of this package are registered with Keras under their names. Users register their own classes, or pass
+    them as custom objects.
 
-    Real numbers may be in any unit. The networks see them standardised: before its first step of training, `fit` takes
-    the mean and the deviation of each entry, of images those of each channel, from all rows of an epoch. What a model
-    returns is in the unit of the data: draws, and likelihoods, bounds and energies, whose log-determinant is counted.
-    An entry that is the same in all rows is shifted alone. A model from a file keeps its units.
+    Real numbers may be in any unit. The networks see them standardised: before its first training step, `fit` takes the
+    mean and the standard deviation of each entry, or of each channel for images, from all rows of an epoch. Everything
+    a model returns is in the unit of the data: draws, and also likelihoods, bounds and energies, which include the
+    log-determinant. An entry that is the same in all rows is only shifted. A model loaded from a file keeps its units.
 
     Args:
-        seed: whole number from which all randomness of the model starts.
+        seed: integer from which all randomness of the model derives.
         **kwargs: `name` and `dtype`, as in `keras.Model`; and `standardize`, whether `fit` takes the units of real
-            numbers from the first data that it sees. All models do unless told otherwise but mixtures and
-            probabilistic PCA, which fit any unit, and whose least scales are in that of the data.
+            numbers from the first data that it sees. By default all models do, except mixtures and probabilistic PCA:
+            they fit any unit, and their smallest scales are in the unit of the data.
     """
 
-    #: Whether `fit` takes units from the data unless it is told otherwise.
+    #: Whether `fit` takes units from the data by default.
     standardizes: bool = True
 
     #: The units of columns of real numbers, by name.
     column_units: dict[str, Standardization] = {}
 
-    #: Names of the tensors that `loss_terms` returns; each is logged under its name.
+    #: Names of the tensors that `loss_terms` returns; each is logged under its own name.
     terms: tuple[str, ...] = ("loss",)
 
-    #: Whether the loss is a mean over examples, so that these can have weights.
+    #: Whether the loss is a mean over examples, so that examples can have weights.
     takes_sample_weight: bool = True
 
-    #: What `log_prob` and `log_prob_bound` tell of the likelihood: "exact", "lower bound", "upper bound" or
-    #: "estimate"; None for a model that tells nothing of it.
+    #: What `log_prob` and `log_prob_bound` return of the likelihood: "exact", "lower bound", "upper bound" or
+    #: "estimate"; None for a model that offers neither.
     likelihood_kind: str | None = None
 
-    #: Whether the model keeps a moving average of its weights by itself, and draws with it.
+    #: Whether the model itself keeps a moving average of its weights, and draws with it.
     keeps_average: bool = False
 
     @property
     def usage(self) -> str:
-        """What its card tells a user to try first: lines of Python that know the model as `model`."""
+        """The first example on the model's card: lines of Python in which the model is called `model`."""
         raise NotImplementedError
 
     def __init_subclass__(cls, **kwargs):
@@ -107,7 +107,7 @@ class Model(keras.Model):
 
     def __new__(cls, *args, frozen_parts=None, **kwargs):
         model = super().__new__(cls, *args, **kwargs)
-        # The arguments that the constructor's `*args` and `**kwargs` pass on to its bases belong to the configuration,
+        # Arguments that the constructor passes on to its bases by `*args` and `**kwargs` are part of the configuration,
         # too.
         named = inspect.signature(cls.__init__).parameters
         model._passed_on = tuple(name for name in (*names_of(args, cls), *kwargs) if name not in named)
@@ -116,22 +116,22 @@ class Model(keras.Model):
     def __init__(self, *, seed: int = 0, **kwargs):
         self.check_names(kwargs)
         self.standardize = bool(kwargs.pop("standardize", self.standardizes))
-        # Under mixed precision the networks compute in 16 bits; the data that densities see stay as they are.
+        # Under mixed precision the networks compute in 16 bits; the data that densities see keep their precision.
         super().__init__(autocast=False, **kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        # Keras saves the weights of a model, and a generator's state only when it is one of them.
+        # Keras saves the weights of a model; it saves a generator's state only if that is one of the weights.
         self.seed_state = self.seed_generator.state
         self.term_metrics = [RunningMean(name=name) for name in self.terms]
-        # Networks are built in the constructor; Keras would otherwise save an unbuilt model without its weights.
+        # Networks are built in the constructor; otherwise Keras would save an unbuilt model without its weights.
         self.built = True
         self.frozen_at_start = {}
 
     def check_names(self, arguments: dict) -> None:
-        """Raises an error if an argument that is left for the base is none of the model.
+        """Raises an error if an argument left for the base is not one of the model's.
 
         Args:
-            arguments: name to value, without those that the constructors of the subclasses have taken.
+            arguments: name to value, without the arguments that the constructors of the subclasses have taken.
         """
         unknown = [name for name in arguments if name not in ("name", "dtype", "trainable", "standardize")]
         if not unknown:
@@ -148,12 +148,12 @@ class Model(keras.Model):
         raise ValueError(f"`{name}` is no argument of {type(self).__name__}; {hint}")
 
     def get_config(self) -> dict:
-        """Returns the arguments that the model was made with, each an attribute of the same name.
+        """Returns the arguments that the model was created with, each an attribute of the same name.
 
-        Where `trainable` of parts has changed since, "frozen_parts" tells it.
+        If `trainable` of some parts has changed since, "frozen_parts" records it.
         """
         if global_state.get_global_attribute("use_legacy_config", False):
-            # `keras.saving.save_model` is writing an HDF5 file, in which two optimizers have no place.
+            # `keras.saving.save_model` is writing an HDF5 file, which has no place for two optimizers.
             raise ValueError(H5_SENTENCE)
         config = super().get_config()
         parameters = inspect.signature(type(self).__init__).parameters.values()
@@ -167,7 +167,7 @@ class Model(keras.Model):
 
     @property
     def spaces(self) -> dict[str, Space]:
-        """What each column of a batch holds, by name; the first one is what `fit` calls x, the second one y."""
+        """What each column of a batch holds, by name; `fit` calls the first one x and the second one y."""
         raise NotImplementedError
 
     # Training
@@ -177,7 +177,7 @@ class Model(keras.Model):
 
         Args:
             batch: valid columns by name, each of shape `(batch, *space.shape)`.
-            step: the step's randomness, and where what is learned without a gradient goes.
+            step: supplies randomness, and collects the updates of whatever is learned without a gradient.
 
         Returns:
             The `terms` by name, each of shape `(batch,)`, a scalar, or a pair of values and weights; the mean of
@@ -186,12 +186,12 @@ class Model(keras.Model):
         raise NotImplementedError
 
     def compile(self, optimizer="adam", *, jit_compile: bool = False, **kwargs):
-        """As `keras.Model.compile`, without a loss: the model has its own.
+        """Like `keras.Model.compile`, but without a loss, since the model has its own.
 
         Args:
             optimizer: optimizer, or its name.
-            jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
-                convolutional ones lose.
+            jit_compile: whether to compile the training step with XLA. On a CPU, this makes dense networks faster and
+                convolutional ones slower.
             **kwargs: further arguments of `keras.Model.compile`.
 
         Raises:
@@ -199,7 +199,7 @@ class Model(keras.Model):
         """
         self.check_no_other_loss(kwargs)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        # Built now, a checkpoint can be restored into it before the first step.
+        # Building it now allows a checkpoint to be restored into it before the first step.
         self.optimizer.build(self.trainable_variables)
 
     def check_no_other_loss(self, arguments: dict) -> None:
@@ -214,7 +214,8 @@ class Model(keras.Model):
     def get_compile_config(self) -> dict:
         """Returns the arguments of `compile`, serialized.
 
-        Where other weights are trainable than when the optimizers were built, "optimized_weights" names those.
+        If other weights are trainable now than when the optimizers were built, "optimized_weights" names the weights
+        they were built for.
         """
         config = super().get_compile_config()
         if config:
@@ -225,7 +226,7 @@ class Model(keras.Model):
         return config
 
     def compile_from_config(self, config: dict):
-        """Compiles as `get_compile_config` says; loading calls it before it restores the optimizer's state."""
+        """Compiles from a config of `get_compile_config`; loading calls this before restoring the optimizer's state."""
         arguments = keras.saving.deserialize_keras_object(config)
         optimized = arguments.pop("optimized_weights", None)
         with contextlib.nullcontext() if optimized is None else freezing.only_trainable(self, optimized):
@@ -273,7 +274,7 @@ class Model(keras.Model):
             compute_terms: function that returns terms by name, in one forward pass.
             step: the step.
             optimizer: optimizer of the variables.
-            variables: what is moved.
+            variables: the variables to move.
             loss: name of the term whose mean is minimised.
         """
         with tf.GradientTape() as tape:
@@ -285,8 +286,8 @@ class Model(keras.Model):
     def objective_share(self, loss, step: Step, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         """Returns this replica's share of the number to differentiate.
 
-        That number is the mean of the loss over the global batch, by the examples' weights, and the regularisation. The
-        gradients of replicas are added up; under float16 the optimizer scales the loss further.
+        That number is the mean of the loss over the global batch, weighted by the examples' weights, plus the
+        regularisation. The gradients of the replicas are summed; under float16 the optimizer also scales the loss.
 
         Args:
             loss: tensor of shape `(batch,)`, a pair of such values and weights, or a scalar.
@@ -312,21 +313,21 @@ class Model(keras.Model):
         return self.logged(step.record(lambda: self.loss_terms(batch, step), []), step)
 
     def predict_step(self, data):
-        """Applies the model to a batch in any form that `fit` takes; columns that `call` does not need may lack."""
+        """Applies the model to a batch in any form that `fit` takes; columns that `call` does not need are optional."""
         columns = self.call_columns
         batch, _ = self.unpack(data, needed=columns)
         return self(*(batch[name] for name in columns))
 
     def next_seed(self) -> tf.Tensor:
-        """Returns the next seed, int32 of shape (2,), of the stream that is saved with the model.
+        """Returns the next seed, int32 of shape (2,), of the stream of seeds that is saved with the model.
 
-        All replicas of a strategy get the same seed: they draw the noise of the global batch and keep their own
-        rows (`Step.rows`), so that any number of devices computes what one would.
+        All replicas of a strategy get the same seed: they draw the noise of the global batch and keep their own rows
+        (`Step.rows`), so any number of devices computes the same result as one.
         """
         return tf.cast(self.seed_generator.next(), tf.int32)
 
     def logged(self, terms: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
-        """Adds the terms of a batch, by the examples' weights, to the running means and returns these."""
+        """Adds the terms of a batch, weighted by the examples' weights, to the running means and returns the means."""
         logs = {}
         for metric in self.term_metrics:
             values, weights = term_and_weights(terms[metric.name], step)
@@ -338,27 +339,27 @@ class Model(keras.Model):
         return logs
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Does nothing: the networks are built, and Keras' trial run fails on several workers."""
+        """Does nothing: the networks are already built, and Keras' trial run fails on several workers."""
 
     # Checks
 
     @property
     def call_columns(self) -> list[str]:
-        """The columns that `call` takes, and that `predict` needs."""
+        """The columns that `call` takes and `predict` needs."""
         return [name for name in inspect.signature(self.call).parameters if name in self.spaces]
 
     def input_checks(self, name: str | None = None, *, needed: list[str] | None = None) -> Inputs:
-        """Returns the checks of what the model is given.
+        """Returns the checks of the model's input data.
 
         Args:
             name: what errors call the first column.
-            needed: names of the columns that have to be there; None for all.
+            needed: names of the required columns; None for all.
         """
         takes_weights = self.takes_sample_weight
         return Inputs(self.spaces, type(self).__name__, takes_weights=takes_weights, name=name, needed=needed)
 
     def unpack(self, data, *, needed: list[str] | None = None) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
-        """Splits what a data set yields, which `fit` has checked, into columns by name and the weights or None."""
+        """Splits an element of a data set that `fit` has checked into columns by name and the weights or None."""
         columns, sample_weight = named_columns(self.spaces, data, model=type(self).__name__, needed=needed)
         if sample_weight is not None:
             self.input_checks().check_weights_are_taken()
@@ -376,37 +377,38 @@ class Model(keras.Model):
         class_weight=None,
         **kwargs,
     ) -> keras.callbacks.History:
-        """As `keras.Model.fit`; `x` holds the first column of the batches, and `y` the second one.
+        """Like `keras.Model.fit`; `x` holds the first column of the batches, and `y` the second one.
 
         Args:
-            x: array, list or data frame; a dict of columns by name, which may hold "sample_weight", too; or a
+            x: array, list or data frame; a dict of columns by name, which may also hold "sample_weight"; or a
                 `tf.data.Dataset`, a `PyDataset`, a loader such as grain's, which is read anew in each epoch, or a
-                generator of batches in any of these forms, or of tuples.
+                generator, of batches in any of these forms or of tuples.
             y: array of the second column, such as what the examples are conditioned on.
             batch_size: examples in a batch of arrays; None takes 32.
             *args: further arguments of `keras.Model.fit`.
             validation_data: the same for validation, columns as a tuple.
-            sample_weight: weight of each example: in the loss, its gradient and all figures, weight 2 in a batch is the
-                example twice in it.
+            sample_weight: weight of each example. In the loss, its gradient and all metrics, an example of weight 2
+                counts as two copies of it in the batch.
             class_weight: weight of each class, for a model that is conditioned on one.
             **kwargs: further arguments of `keras.Model.fit`.
 
         Raises:
             TypeError: if a dtype is not the expected one.
             ValueError: if a column is missing or unknown, a shape or a value is not the expected one, `batch_size` is
-                smaller than 1, or examples are given weights where the loss is no mean over them.
+                smaller than 1, or examples are given weights although the loss is not a mean over them.
         """
         check_batch_size(batch_size)
         x = self.input_checks().loaded(x)
         if isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
-            # A data set is shuffled by its maker; Keras would warn that it does not.
+            # The user shuffles a data set; Keras would warn that it does not shuffle it.
             kwargs.setdefault("shuffle", False)
         self.check_resolutions(x)
         given, x = x, self.input_checks().checked(x, y, sample_weight, class_weight)
         steps = kwargs.get("steps_per_epoch")
 
         def first_epoch_of_set():
-            # Cut in front of what reads ahead: what comes later, shuffled on, is not to depend on how far it got.
+            # Cut before prefetching: the order of later epochs, which are shuffled again, must not depend on how far it
+            # got.
             return self.input_checks().checked(given if steps is None else given.take(steps), class_weight=class_weight)
 
         with plain_errors():
@@ -418,19 +420,19 @@ class Model(keras.Model):
             return super().fit(x, None, batch_size, *args, validation_data=validation_data, **kwargs)
 
     def check_resolutions(self, x) -> None:
-        """Raises an error if real numbers, in a form that `fit` takes, lose what they differ by in float32."""
+        """Raises an error if real numbers, in a form that `fit` takes, lose their differences in float32."""
         columns = x if isinstance(x, dict) else {next(iter(self.spaces)): x[0] if isinstance(x, tuple) and x else x}
         for name in self.column_units:
             check_resolution(columns.get(name), name)
 
     def first_look(self, x, first_epoch_of_set: Callable, steps: int | None, validation_split: float):
-        """Takes the units of real numbers from the data that `fit` is about to train on, and returns these.
+        """Takes the units of real numbers from the data that `fit` is about to train on, and returns the data.
 
         Args:
             x: checked columns by name, or batches of them.
-            first_epoch_of_set: where x is a data set, function that returns its first epoch.
+            first_epoch_of_set: if x is a data set, function that returns its first epoch.
             steps: batches in an epoch; None for all.
-            validation_split: share of arrays, at their end, that is not trained on.
+            validation_split: fraction of arrays, at their end, that is not trained on.
         """
         units = {name: unit for name, unit in self.column_units.items() if not unit.adapted.numpy()}
         if not units or not self.standardize:
@@ -448,7 +450,7 @@ class Model(keras.Model):
         return x
 
     def channel_units(self, **shapes: tuple[int, ...]) -> dict[str, Standardization]:
-        """Returns new units, of each channel, for columns of images of some shapes; none for levels."""
+        """Returns new units, one per channel, for columns of images of the given shapes; none for levels."""
         if self.levels is not None:
             return {}
         return {name: Standardization(shape[-1:], name=f"unit_{name}") for name, shape in shapes.items()}
@@ -458,16 +460,16 @@ class Model(keras.Model):
         return (0, 1) if len(self.spaces[name].shape) == 3 else ()
 
     def evaluate(self, x=None, y=None, batch_size: int | None = None, *args, sample_weight=None, **kwargs):
-        """As `keras.Model.evaluate`, with the checks and the weights of `fit`."""
+        """Like `keras.Model.evaluate`, with the checks and the weights of `fit`."""
         check_batch_size(batch_size)
-        # Keras calls it for validation within `fit`, with data that are checked.
+        # Keras calls it for validation within `fit`, with data that have been checked.
         if not kwargs.get("_use_cached_eval_dataset"):
             x = self.input_checks().checked(x, y, sample_weight)
         with plain_errors():
             return super().evaluate(x, None, batch_size, *args, **kwargs)
 
     def predict(self, x, batch_size: int | None = None, *args, **kwargs):
-        """As `keras.Model.predict`, with the checks of `fit`; several columns come by name or as a tuple.
+        """Like `keras.Model.predict`, with the checks of `fit`; several columns are given by name or as a tuple.
 
         Returns:
             What `call` returns for all examples, as NumPy arrays.
@@ -477,9 +479,10 @@ class Model(keras.Model):
             return super().predict(self.input_checks(needed=self.call_columns).checked(x), batch_size, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """As `keras.Model.train_on_batch`, with the checks and the weights of `fit`.
+        """Like `keras.Model.train_on_batch`, with the checks and the weights of `fit`.
 
-        The first batch gives real numbers their unit, where a model has not seen any data: `adapt` takes it from more.
+        If the model has not seen any data yet, this batch sets the unit of real numbers; `adapt` takes it from more
+        data.
         """
         self.check_resolutions(x)
         x = self.input_checks().checked(x, y, sample_weight, class_weight)
@@ -487,17 +490,17 @@ class Model(keras.Model):
         return super().train_on_batch(x, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """As `keras.Model.test_on_batch`, with the checks and the weights of `fit`."""
+        """Like `keras.Model.test_on_batch`, with the checks and the weights of `fit`."""
         return super().test_on_batch(self.input_checks().checked(x, y, sample_weight), return_dict=return_dict)
 
     def predict_on_batch(self, x):
-        """As `keras.Model.predict_on_batch`, with the checks of `predict`."""
+        """Like `keras.Model.predict_on_batch`, with the checks of `predict`."""
         return super().predict_on_batch(self.input_checks(needed=self.call_columns).checked(x))
 
     def __getattr__(self, name: str):
-        """Says, of a verb that the model lacks, which ones it has."""
+        """Raises an error that, for a verb the model lacks, names the ones it has."""
         if name not in INSTEAD:
-            # What an attribute's own code failed with.
+            # The error that the attribute's own code raised.
             return object.__getattribute__(self, name)
         verbs = list(self.signatures())
         near = [verb for verb in INSTEAD[name] if verb in verbs]
@@ -507,17 +510,17 @@ class Model(keras.Model):
     # Saving, export and pictures
 
     def save(self, filepath, *args, **kwargs):
-        """As `keras.Model.save`, to a `.keras` file.
+        """Like `keras.Model.save`, to a `.keras` file.
 
         Raises:
-            ValueError: if `filepath` is that of an HDF5 file.
+            ValueError: if `filepath` is the path of an HDF5 file.
         """
         if str(filepath).endswith((".h5", ".hdf5")):
             raise ValueError(f"{H5_SENTENCE[:-1]}, received {str(filepath)!r}.")
         return super().save(filepath, *args, **kwargs)
 
     def export(self, *args, **kwargs):
-        """Raises an error that names what exports the model: `export` of Keras knows `call` alone."""
+        """Raises an error that names what exports the model: Keras' `export` knows only `call`."""
         raise NotImplementedError(
             f"`keras_gen.export.saved_model(model, folder)` exports all verbs of {type(self).__name__} for servers, "
             "and `keras_gen.export.litert(model, file)` for phones; `export` of Keras knows `call` alone."
@@ -525,7 +528,7 @@ class Model(keras.Model):
 
     @classmethod
     def _unpickle_model(cls, bytesio):
-        """As in Keras, which `pickle` and `copy.deepcopy` call, for a class that is not registered, too."""
+        """As in Keras, called by `pickle` and `copy.deepcopy`, but also for a class that is not registered."""
         with keras.saving.custom_object_scope({cls.__name__: cls}):
             return super()._unpickle_model(bytesio)
 
@@ -534,38 +537,38 @@ class Model(keras.Model):
         return {}
 
     def litert_files(self) -> dict[str, str]:
-        """Returns texts that belong beside a LiteRT file, such as a vocabulary, by how the names of their files end."""
+        """Returns texts that accompany a LiteRT file, such as a vocabulary, by the ending of their file names."""
         return {}
 
     def specs(self, *names: str) -> dict[str, tf.TensorSpec]:
-        """Returns the inputs of a signature that are columns: name to `tf.TensorSpec`, of those that the model has."""
+        """Returns the inputs of a signature that are columns of the model: name to `tf.TensorSpec`."""
         return {name: self.spaces[name].spec(name) for name in names if name in self.spaces}
 
     def input_space(self, name: str) -> Space | None:
         """Returns what an input of a signature holds for each example: a column's space; None for anything else.
 
-        A SavedModel checks it. Real numbers without a space, such as noise, have to be finite.
+        A SavedModel checks it. Real numbers without a space, such as noise, must be finite.
         """
         return self.spaces.get(name)
 
     def output_space(self, name: str) -> Space | None:
         """Returns what an output of a signature holds for each example, if that is known, else None.
 
-        Whole numbers move in steps, and are compared accordingly where an export is compared with Keras.
+        Whole numbers change in steps; an export is compared with Keras accordingly.
         """
         return self.spaces.get(name)
 
     def scalar_checks(self, name: str) -> dict[str, Callable]:
-        """Returns what a number that a signature or `sample` takes has to be: phrase to function of the number."""
+        """Returns the conditions on a number that a signature or `sample` takes: phrase to function of the number."""
         return {"at least 1": lambda value: value >= 1} if name == "num_samples" else {}
 
     def example_input(self, name: str, spec: tf.TensorSpec, num: int, seed: int) -> tf.Tensor:
-        """Returns `num` values that an input of a signature may have, to compare exports on.
+        """Returns `num` valid values of an input of a signature, on which to compare exports.
 
         Args:
-            name: the input's name; where it has a space, it gets examples of that.
-            spec: its shape and dtype; whole numbers are given for integers, and standard normal ones for anything else,
-                such as a latent code.
+            name: the input's name; an input with a space gets examples of that space.
+            spec: its shape and dtype; integers get whole numbers, and anything else, such as a latent code, gets
+                standard normal numbers.
             num: number of examples.
             seed: seed of random values.
         """
@@ -583,11 +586,11 @@ class Model(keras.Model):
         """Returns what a picture of the model shows: rows by name, such as "input", "output" and "target".
 
         Args:
-            batch: columns of examples of the data.
+            batch: columns of examples from the data.
             seed: int or pair of ints; the same seed gives the same picture.
 
         Returns:
-            Name to space and values of each row, as many values as the batch holds.
+            Name to space and values of each row, with as many values as the batch has examples.
         """
         raise NotImplementedError
 
@@ -595,26 +598,25 @@ class Model(keras.Model):
 class EventModel(Model):
     """A model of examples of one shape, which may be conditioned on something.
 
-    Its batches hold "x", the examples, and "condition" where there is one.
+    Its batches hold "x", the examples, and, if there is one, "condition".
 
     A subclass whose density sees real numbers passes them through `inward` and `outward`, or through `scaled` and
     `unscaled` of its `event_space`, and counts `log_volume`.
 
     Args:
         event_shape: shape of one example, without the batch.
-        levels: number of levels of a discrete entry; examples are whole numbers `0..levels-1`. None stands for
-            real numbers.
-        seed: whole number from which all randomness of the model starts.
+        levels: number of levels of a discrete entry; examples are whole numbers `0..levels-1`. None means real numbers.
+        seed: integer from which all randomness of the model derives.
         **kwargs: as in `Model`.
     """
 
     #: What the model is conditioned on; None for an unconditional model.
     condition_space: Space | None = None
 
-    #: Whether a model without levels is one of real numbers, which have a unit.
+    #: Whether a model without levels models real numbers, which have a unit.
     has_unit: bool = True
 
-    #: The unit of real numbers; None of a model of something else.
+    #: The unit of real numbers; None for a model of something else.
     standardization: Standardization | None = None
 
     def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
@@ -642,7 +644,7 @@ class EventModel(Model):
 
     @property
     def draws_steps(self) -> bool:
-        """Whether draws move in steps, such as levels, so that rounding leaves a number as it is or moves it far."""
+        """Whether draws change in steps, as levels do, so that rounding leaves a number unchanged or moves it far."""
         return self.levels is not None
 
     # The unit of real numbers
@@ -666,15 +668,15 @@ class EventModel(Model):
 
     @property
     def takes_unit(self) -> bool:
-        """Whether the unit is that of examples themselves."""
+        """Whether the unit is that of the examples themselves."""
         return self.levels is None and self.has_unit
 
     def log_volume(self) -> tf.Tensor | float:
-        """Returns what a log density of standardised examples has in excess, in nats: the logarithm of their scales."""
+        """Returns by how much standardising raises a log density, in nats: the logarithm of the scales."""
         return self.standardization.log_volume() if self.takes_unit else 0.0
 
     def inward(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns valid examples in the unit of the networks: real numbers standardised, anything else as it is."""
+        """Returns valid examples in the unit of the networks: real numbers standardised, anything else unchanged."""
         return self.event_space.scaled(x) if self.takes_unit else x
 
     def outward(self, x: tf.Tensor) -> tf.Tensor:
@@ -688,8 +690,8 @@ class EventModel(Model):
             x: examples of shape `(rows, *event_shape)` that represent the data.
 
         Raises:
-            ValueError: if the model is one of levels, the shape or a value is not the expected one, or an entry is the
-                same in all rows or differs by less than float32 can tell apart.
+            ValueError: if the model has levels, the shape or a value is not the expected one, or an entry is the same
+                in all rows or differs by less than float32 can resolve.
         """
         if self.standardization is None:
             raise ValueError(f"`adapt` needs real numbers; this {type(self).__name__} is one of {self.event_space}.")
@@ -700,7 +702,7 @@ class EventModel(Model):
 
         Args:
             x: examples of shape `(rows, *event_shape)`.
-            constant: whether an entry may be the same in all rows; it is shifted alone then.
+            constant: whether an entry may be the same in all rows; it is then only shifted.
         """
         check_resolution(x)
         moments = EntryMoments(self.event_shape, self.shared_axes).add(self.validated(x))
@@ -710,7 +712,7 @@ class EventModel(Model):
 
     @property
     def vector_size(self) -> int:
-        """Entries of the vector that a condition turns into; 0 for an unconditional model."""
+        """Number of entries of the vector that a condition is turned into; 0 for an unconditional model."""
         return 0 if self.condition_space is None else self.condition_space.vector_size
 
     def condition_vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
@@ -720,14 +722,14 @@ class EventModel(Model):
     # Checks
 
     def validated(self, x, name: str = "x") -> tf.Tensor:
-        """Returns `x` as float32 examples, or raises a sentence that says what is wrong with them."""
+        """Returns `x` as float32 examples, or raises an error that says what is wrong with them."""
         return self.event_space.validate(x, name)
 
     def validated_pair(self, x, condition) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Returns examples and what they are conditioned on as `validated` and `validated_condition` do.
 
         Raises:
-            ValueError: also, if they are not equally many.
+            ValueError: also if their numbers differ.
         """
         x = self.validated(x)
         return x, self.validated_condition(condition, x=x)
@@ -737,11 +739,11 @@ class EventModel(Model):
 
         Args:
             condition: an array or a tensor, or None.
-            **beside: tensors by name that have to be as long.
+            **beside: tensors by name that must have the same length.
 
         Raises:
             TypeError: if its dtype is not the expected one.
-            ValueError: if there is one and the model is unconditional, or none and it is conditional, or if its
+            ValueError: if a condition is given to an unconditional model, or none to a conditional one, or if its
                 shape, its length or a value is not the expected one.
         """
         if self.condition_space is None:
@@ -756,13 +758,13 @@ class EventModel(Model):
 
 
 def check_batch_size(batch_size: int | None) -> None:
-    """Raises an error if a number of examples is given that makes no batch."""
+    """Raises an error if a batch size is given that is not a valid one."""
     if batch_size is not None:
         checks.positive_int("batch_size", batch_size)
 
 
 def arguments_of(model_class: type) -> list[str]:
-    """Returns the names of a constructor's arguments, also of those that `**kwargs` pass on to its bases."""
+    """Returns the names of a constructor's arguments, including those that it passes on to its bases by `**kwargs`."""
     names = {}
     for base in model_class.__mro__:
         if base is keras.Model:
@@ -778,7 +780,7 @@ def arguments_of(model_class: type) -> list[str]:
 
 
 def names_of(arguments: tuple, model_class: type) -> list[str]:
-    """Returns the names of a constructor's positional arguments, also of those that `*args` pass on to its bases."""
+    """Returns the names of a constructor's positional arguments, including those passed on to its bases by `*args`."""
     names = []
     for base in model_class.__mro__:
         if "__init__" in vars(base):
@@ -792,7 +794,7 @@ def names_of(arguments: tuple, model_class: type) -> list[str]:
 
 
 def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Returns the values of a term, and the weights of its mean: its own, times those of the examples."""
+    """Returns the values of a term and the weights of its mean: its own weights times those of the examples."""
     values, weights = term if isinstance(term, tuple) else (term, None)
     if step.sample_weight is not None:
         weights = step.sample_weight if weights is None else weights * step.sample_weight
@@ -804,7 +806,7 @@ def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turns the error of a guarded data set, or of a loader in one, into a ValueError with its sentence alone."""
+    """Turns the error of a checked data set, or of a loader in one, into a ValueError with only its own message."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:

@@ -14,7 +14,7 @@ class Codes:
 
     - `code_space`: what a code is, and `code_name`: what signatures and errors call it,
     - `code_of(x, condition)`: the codes of valid examples,
-    - `mean_of(z, condition)`: the examples that valid codes stand for.
+    - `mean_of(z, condition)`: the examples that valid codes represent.
     """
 
     #: What signatures and errors call a code.
@@ -36,14 +36,14 @@ class Codes:
         raise NotImplementedError
 
     def mean_of(self, z: tf.Tensor, condition) -> tf.Tensor:
-        """Returns the examples that valid codes stand for, float32 of shape `(batch, *event_shape)`."""
+        """Returns the examples that valid codes represent, float32 of shape `(batch, *event_shape)`."""
         raise NotImplementedError
 
     def code_condition(self, condition) -> tf.Tensor | None:
         """Returns what codes are conditioned on, a valid tensor, or None.
 
         Raises:
-            ValueError: if there is a condition and codes do not depend on it, or as in `validated_condition`.
+            ValueError: if a condition is given but codes do not depend on it, or as in `validated_condition`.
         """
         if self.codes_take_condition:
             return self.validated_condition(condition)
@@ -69,15 +69,15 @@ class Codes:
         return self.code_of(x, condition)
 
     def decode(self, z, condition=None) -> tf.Tensor:
-        """Returns the examples that codes stand for.
+        """Returns the examples that codes represent.
 
         Args:
             z: codes of shape `(batch, *code_space.shape)`.
             condition: what the examples are conditioned on, for a conditional model.
 
         Returns:
-            float32 tensor of shape `(batch, *event_shape)`. A mean over levels lies between them; for two levels it
-            is a probability.
+            float32 tensor of shape `(batch, *event_shape)`. A mean over levels lies between the levels; for two levels
+            it is a probability.
 
         Raises:
             ValueError: if the shape of `z` or one of its values is not the expected one.
@@ -111,18 +111,18 @@ class Codes:
         return {**super().signatures(), **verbs}
 
     def input_space(self, name):
-        """Adds that of codes."""
+        """Adds the space of codes."""
         return self.code_space if name == self.code_name else super().input_space(name)
 
     def output_space(self, name):
-        """Adds that of codes, too."""
+        """Adds the space of codes."""
         return self.code_space if name == self.code_name else super().output_space(name)
 
 
 class DrawsFromCodes(DrawsAroundMeans, Codes):
-    """A model that draws a code first, and then an example around the one that the code stands for.
+    """A model that first draws a code, and then an example around the one that the code represents.
 
-    The model is one of `NoiseDriven`, too, and provides `drawn_codes`.
+    The model is also a `NoiseDriven` one, and provides `drawn_codes`.
     """
 
     def drawn_codes(self, noise: dict[str, tf.Tensor], condition) -> tf.Tensor:
@@ -138,5 +138,5 @@ class DrawsFromCodes(DrawsAroundMeans, Codes):
         raise NotImplementedError
 
     def drawn_means(self, noise, condition):
-        """The examples that drawn codes stand for."""
+        """The examples that drawn codes represent."""
         return self.mean_of(self.drawn_codes(noise, condition), condition)

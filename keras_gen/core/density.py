@@ -42,7 +42,7 @@ class DensityModel(NoiseDriven):
         return {"loss": nll, **self.likelihood_terms(nll)}
 
     def likelihood_terms(self, nll: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns a negative log-likelihood in both of its units: nats, and bits per dimension."""
+        """Returns a negative log-likelihood in both units: nats, and bits per dimension."""
         return {"nll": nll, "bits_per_dim": nll / (self.event_size * math.log(2.0))}
 
     def signatures(self):

@@ -1,4 +1,4 @@
-"""Models that are fitted by an algorithm of their own: statistics of an epoch, and what follows from them."""
+"""Models with their own fitting algorithm: statistics of an epoch, and the parameters that follow from them."""
 
 import keras
 import tensorflow as tf
@@ -7,15 +7,15 @@ from keras_gen.core.step import Step
 
 
 class EpochSolver:
-    """A model that adds up statistics of the data over an epoch, and solves for its parameters at the end of it.
+    """A model that sums statistics of the data over an epoch, and solves for its parameters at the end.
 
     The model provides
 
-    - `statistics()`: the variables that statistics are added up in,
+    - `statistics()`: the variables that hold the sums,
     - `accumulate(batch, step)`: what a batch adds to them, by `step.update`,
     - `solve()`: the parameters that follow from them.
 
-    An optimizer has nothing to do, and `loss_terms` is evaluated for the logs alone.
+    The optimizer has nothing to do, and `loss_terms` is evaluated only for the logs.
     """
 
     def statistics(self) -> list[keras.Variable]:
@@ -23,27 +23,27 @@ class EpochSolver:
         raise NotImplementedError
 
     def accumulate(self, batch: dict[str, tf.Tensor], step: Step) -> None:
-        """Adds the statistics of a batch, over all replicas and by the weights of the examples."""
+        """Adds the statistics of a batch, over all replicas and weighted by the examples' weights."""
         raise NotImplementedError
 
     def solve(self) -> None:
         """Gives the parameters the values that follow from the statistics."""
 
     def take_step(self, batch, step):
-        """Adds the statistics of a batch, and evaluates it with the parameters so far."""
+        """Adds the statistics of a batch, and evaluates it with the current parameters."""
         self.accumulate(batch, step)
         step.apply()
         evaluation = Step(step.seed, training=False, sample_weight=step.sample_weight)
         return evaluation.record(lambda: self.loss_terms(batch, evaluation), [])
 
     def fit(self, *args, callbacks=None, **kwargs):
-        """As in `Model`; every epoch adds up anew, and solves when it ends."""
+        """As in `Model`; every epoch starts new sums, and solves when it ends."""
         callbacks = [SolveEachEpoch(), *tf.nest.flatten(callbacks or [])]
         return super().fit(*args, callbacks=callbacks, **kwargs)
 
 
 class SolveEachEpoch(keras.callbacks.Callback):
-    """Forgets the statistics when an epoch begins, and solves before validation and when the epoch has ended."""
+    """Resets the statistics when an epoch begins, and solves before validation and at the end of the epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         for statistic in self.model.statistics():

@@ -1,4 +1,4 @@
-"""Estimates of a likelihood that say what they are, and bounds of it by importance sampling."""
+"""Estimates of a likelihood that state their kind, and bounds on it by importance sampling."""
 
 import functools
 import math
@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_gen import checks, seeds
 from keras_gen.core.signatures import Signature
 
-#: Pairs of an example and a sample that are weighed at once.
+#: Number of pairs of an example and a sample that are weighted at once.
 ROWS_AT_ONCE = 5000
 
 
@@ -27,14 +27,14 @@ def importance_bound(
 
     Returns:
         Two float32 tensors of shape `(batch,)`, in nats: the estimates, and the Monte Carlo standard error of each,
-        by the delta method: the standard deviation of the weights divided by √K and their mean. It is NaN for K = 1.
+        by the delta method: the standard deviation of the weights divided by √K and by their mean. It is NaN for K = 1.
     """
     chunk = tf.minimum(num_samples, tf.maximum(1, ROWS_AT_ONCE // batch_size))
     number = tf.cast(num_samples, tf.float32)
 
     def add(done, log_sum, log_sum_of_squares):
         log_weight = log_weights(chunk, tf.random.experimental.stateless_fold_in(seed, done))
-        # Chunks are of one size, for XLA: the last one may hold samples too many.
+        # All chunks have one size, for XLA: the last one may hold surplus samples.
         wanted = done + tf.range(chunk) < num_samples
         log_weight = tf.where(wanted[:, tf.newaxis], log_weight, -math.inf)
         log_sum = tf.reduce_logsumexp(tf.concat([log_sum[tf.newaxis], log_weight], axis=0), axis=0)
@@ -77,20 +77,20 @@ class Estimates:
         raise NotImplementedError
 
     def log_prob_bound(self, x, condition=None, num_samples: int = 100, *, seed=None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Estimates log p(x); `likelihood_kind` says whether from below, from above, or without a side.
+        """Estimates log p(x); `likelihood_kind` says whether from below, from above, or neither.
 
-        The memory it takes does not grow with the number of samples.
+        Memory use does not grow with the number of samples.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
             condition: what the examples are conditioned on, for a conditional model.
-            num_samples: samples for each example, at least 1; more of them make the estimate better.
+            num_samples: samples for each example, at least 1; more samples make the estimate better.
             seed: int or pair of ints; the same seed gives the same estimate. None takes the next seed of the
                 model's own stream.
 
         Returns:
             Two float32 tensors of shape `(batch,)`, in nats: the estimates, and the Monte Carlo standard error of
-            each, which is NaN where one sample does not tell it.
+            each, which is NaN where a single sample does not determine it.
 
         Raises:
             ValueError: if `x` is not of the expected shape and domain, or `num_samples` is below 1.
@@ -102,7 +102,7 @@ class Estimates:
 
     @functools.cached_property
     def compiled_estimate(self):
-        """`estimate_log_prob` as a graph, which calls and the export of any number of examples share."""
+        """`estimate_log_prob` as a graph, shared by calls and by the export for any number of examples."""
         return tf.function(self.estimate_log_prob, autograph=False, reduce_retracing=True)
 
     def estimate_signature(self) -> Signature:
@@ -122,7 +122,7 @@ class Estimates:
 
 
 class PointBound(Estimates):
-    r"""A lower bound of the likelihood of a model whose posterior is one point: $\log p(x) ≥ \log p(x, z(x))$.
+    r"""A lower bound on the likelihood of a model whose posterior is a single point: $\log p(x) ≥ \log p(x, z(x))$.
 
     It needs no samples, and has an error of 0. The model provides `joint_log_prob`.
     """
@@ -136,7 +136,7 @@ class PointBound(Estimates):
         return bound, tf.zeros_like(bound)
 
     def estimate_signature(self):
-        """Returns `log_prob_bound`, a function of the examples, and their condition, alone."""
+        """Returns `log_prob_bound`, a function of only the examples and their condition."""
 
         def log_prob_bound(x, condition=None):
             bound, standard_error = self.estimate_log_prob(x, condition, None, None)
@@ -146,18 +146,18 @@ class PointBound(Estimates):
 
 
 class ImportanceBound(Estimates):
-    r"""A lower bound of the likelihood, by importance sampling.
+    r"""A lower bound on the likelihood, by importance sampling.
 
     $$\log p(x) ≥ E[\log \frac{1}{K} \sum_{k=1}^K w_k]$$
 
     With one sample this is the evidence lower bound; it grows with the number K of samples, towards log p(x). The
-    standard errors are by the delta method: the standard deviation of the w_k divided by √K and their mean.
+    standard errors follow from the delta method: the standard deviation of the w_k divided by √K and by their mean.
 
     The model provides `log_weights`.
     """
 
     def log_weights(self, x: tf.Tensor, condition, num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draws what is not observed, and weighs it.
+        """Draws the unobserved variables and computes their importance weights.
 
         Args:
             x: float32 examples of shape `(batch, *event_shape)`.

@@ -1,4 +1,4 @@
-"""What of a model is frozen, as plain values: `trainable` of every part of it, and of every weight."""
+"""Which parts of a model are frozen, as plain values: `trainable` of every part and of every weight."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ Part = tuple[str, keras.layers.Layer]
 def parts(layer: keras.layers.Layer, path: str = "", seen: set | None = None) -> Iterator[Part]:
     """Yields all layers inside a layer and their paths, such as "encoder/hidden_layers/0", outer before inner ones.
 
-    A path consists of attributes, indices and keys, so that it is the same whatever was made before. A layer that two
+    A path consists of attributes, indices and keys, so it does not depend on what was created before. A layer that two
     others share has the path that is found first.
     """
     seen = set() if seen is None else seen
@@ -44,7 +44,7 @@ def trainable_weights_of(layer: keras.layers.Layer, path: str) -> Iterator[tuple
 
 
 def flags_of(model: keras.Model) -> dict[str, bool]:
-    """Returns `trainable` of the parts where it is not that of the part around them, by path; of weights, too."""
+    """Returns `trainable` of parts and weights where it differs from that of the part around them, by path."""
     flags, around = {}, {"": model}
     for path, layer in (("", model), *parts(model)):
         around[path] = layer
@@ -62,7 +62,7 @@ def freeze_parts(model: keras.Model, trainable: bool, flags: dict[str, bool]) ->
     Args:
         model: the model.
         trainable: `trainable` of the model itself.
-        flags: that of parts that differ from the part around them, by path.
+        flags: `trainable` of parts that differ from the part around them, by path.
 
     Raises:
         ValueError: if the model does not have one of the parts.
@@ -70,7 +70,7 @@ def freeze_parts(model: keras.Model, trainable: bool, flags: dict[str, bool]) ->
     unknown, around = set(flags), {"": model}
     for path, layer in (("", model), *parts(model)):
         around[path] = layer
-        # The property of Keras would set all layers inside, too, also those that a layer shares with others.
+        # Keras' property would also set all layers inside, including those that a layer shares with others.
         layer._trainable = flags.get(path, part_around(path, around).trainable) if path else trainable
         unknown.discard(path)
         for name, weight in trainable_weights_of(layer, path):
@@ -81,7 +81,7 @@ def freeze_parts(model: keras.Model, trainable: bool, flags: dict[str, bool]) ->
 
 
 def part_around(path: str, layers: dict[str, keras.layers.Layer]) -> keras.layers.Layer:
-    """Returns the innermost of some layers, by path, that holds the layer of a path."""
+    """Returns the innermost of the given layers, by path, that contains the layer at a path."""
     while True:
         path = path.rpartition("/")[0]
         if path in layers:
@@ -96,7 +96,7 @@ def weights_by_path(model: keras.Model) -> dict[str, keras.Variable]:
 
 @contextlib.contextmanager
 def only_trainable(model: keras.Model, paths: list[str]) -> Iterator[None]:
-    """Freezes all weights but those of some paths, for as long as the block lasts."""
+    """Freezes all weights except those at the given paths, for the duration of the block."""
     trainable, flags = model.trainable, flags_of(model)
     freeze_parts(model, True, {name: False for name in weights_by_path(model) if name not in paths})
     try:
@@ -113,10 +113,10 @@ def optimized_weights(model: keras.Model) -> list[str]:
 
 
 def with_frozen_parts(init: Callable) -> Callable:
-    """Returns a constructor that takes `frozen_parts` of a configuration, too, and notes what is frozen from the start.
+    """Returns a constructor that also takes `frozen_parts` of a configuration, and notes what is frozen at the start.
 
     Args:
-        init: constructor of a model. Where it calls that of a base, the outermost one counts.
+        init: constructor of a model. If it calls the constructor of a base, the outermost one counts.
     """
 
     @functools.wraps(init)
@@ -133,6 +133,6 @@ def with_frozen_parts(init: Callable) -> Callable:
         if frozen_parts is not None or not trainable:
             freeze_parts(self, trainable, frozen_parts or {})
 
-    # For Keras, too, which looks at arguments without following what a function wraps.
+    # Also for Keras, which inspects arguments without following what a function wraps.
     __init__.__signature__ = inspect.signature(init)
     return __init__

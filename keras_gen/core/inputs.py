@@ -1,4 +1,4 @@
-"""What people give to `fit`, `evaluate` and `predict`: columns by name, checked wherever they come from."""
+"""Inputs of `fit`, `evaluate` and `predict`: columns by name, checked whatever their source."""
 
 import dataclasses
 import itertools
@@ -20,16 +20,16 @@ def named_columns(spaces: Spaces, data, *, model: str, needed: Iterable[str] | N
 
     Args:
         spaces: name to space of each column.
-        data: the first column; a tuple of the first column, the second one, and weights; or such a tuple, or a dict
-            alone, whose first entry holds all columns by name.
+        data: the first column; a tuple of the first column, the second one, and weights; a dict of all columns by name;
+            or such a tuple whose first entry is such a dict.
         model: what errors call the model.
-        needed: names of the columns that have to be there; None for all.
+        needed: names of the required columns; None for all.
 
     Returns:
         Name to column, and the weights or None.
 
     Raises:
-        ValueError: if a column is missing, or is none of the model's.
+        ValueError: if a column is missing, or is not one of the model's.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     # What a data set says of None.
@@ -67,17 +67,17 @@ WEIGHTS = ExampleWeights()
 
 
 class Inputs:
-    """Checks what a model is given, in whatever form it comes, with the same sentences.
+    """Checks the inputs of a model with the same error messages for every form of data.
 
-    Keras gets columns by name, the weights of the examples among them: given weights without a second column, it
-    would drop them.
+    Keras gets columns by name, including the weights of the examples: it would drop weights given without a second
+    column.
 
     Args:
         spaces: name to space of each column.
         model: what errors call the model.
         takes_weights: whether examples may have weights.
         name: what errors call the first column; by default its own name.
-        needed: names of the columns that have to be there; None for all.
+        needed: names of the required columns; None for all.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Inputs:
             self.shown_names[next(iter(spaces))] = name
 
     def checked(self, x, y=None, sample_weight=None, class_weight=None):
-        """Returns what `keras.Model.fit` takes as its first argument, with all checks done or inside.
+        """Returns the first argument of `keras.Model.fit`, with all checks done or built in.
 
         Returns:
             Valid tensors by name, or batches of them.
@@ -124,16 +124,16 @@ class Inputs:
         return self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
 
     def loaded(self, x):
-        """Returns a loader of batches as a data set that reads all of it anew in each epoch; anything else as it is.
+        """Returns a loader of batches as a data set that reads all of it anew in each epoch; anything else unchanged.
 
-        A loader, such as one of grain or of PyTorch, is what gives batches whenever it is asked for them by `iter`.
+        A loader, such as one from grain or PyTorch, is an object that gives batches each time `iter` is called on it.
 
         Args:
-            x: what a model is given.
+            x: input of a model.
 
         Raises:
-            TypeError: as in `checked`, of the first batch.
-            ValueError: as in `checked`, of the first batch, or if there is none.
+            TypeError: as in `checked`, for the first batch.
+            ValueError: as in `checked`, for the first batch, or if there is none.
         """
         if not is_loader(x):
             return x
@@ -154,12 +154,12 @@ class Inputs:
         num = operator.length_hint(x, tf.data.UNKNOWN_CARDINALITY) if hasattr(x, "__len__") else None
         if num is None or num < 0:
             return dataset
-        # What never ends, such as what grain repeats, says that it is as long as can be.
+        # A loader that never ends, such as a repeated one from grain, reports the largest possible length.
         cardinality = tf.data.INFINITE_CARDINALITY if num == sys.maxsize else num
         return dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
 
     def columns(self, element) -> dict:
-        """Returns what an element holds, by name, with the weights of its examples where it has some."""
+        """Returns the columns of an element by name, with the weights of its examples if it has any."""
         columns, sample_weight = named_columns(self.spaces, element, model=self.model, needed=self.needed)
         if sample_weight is None:
             return columns
@@ -167,7 +167,7 @@ class Inputs:
         return {**columns, "sample_weight": sample_weight}
 
     def space(self, name: str) -> Space:
-        """Returns the space of a column, or of the weights."""
+        """Returns the space of a column or of the weights."""
         return WEIGHTS if name == "sample_weight" else self.spaces[name]
 
     def validated(self, element, weigh) -> dict[str, tf.Tensor]:
@@ -196,7 +196,7 @@ class Inputs:
 
         @tf.autograph.experimental.do_not_convert
         def guard(*element):
-            # A data set of dicts passes its only entry on as it is.
+            # A data set of dicts passes on its only entry unchanged.
             columns = self.columns(element if len(element) > 1 else element[0])
             columns = {n: self.space(n).guard(column, self.shown_names[n]) for n, column in columns.items()}
             return columns if weigh is None else weigh(columns)
@@ -204,14 +204,14 @@ class Inputs:
         return dataset.map(guard, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def check_weights_are_taken(self):
-        """Raises an error for a model whose loss is no mean over examples."""
+        """Raises an error for a model whose loss is not a mean over examples."""
         if not self.takes_weights:
             raise ValueError(
                 f"`sample_weight` must be None: the loss of {self.model} is not a mean over examples; received one."
             )
 
     def weighing(self, class_weight) -> Callable[[dict], dict] | None:
-        """Returns the function that gives columns by name the weights of their classes, times those they have."""
+        """Returns a function that multiplies the weights of examples, in columns by name, by those of their classes."""
         if class_weight is None:
             return None
         self.check_weights_are_taken()
@@ -233,20 +233,21 @@ class Inputs:
 
 
 def is_loader(x) -> bool:
-    """Returns whether something gives batches by `iter`, again and again, and is no array, list or data set."""
+    """Returns whether an object gives batches each time `iter` is called, and is not an array, list or data set."""
     is_array = any(hasattr(x, name) for name in ("__array__", "to_numpy", "element_spec"))
     others = (Iterator, Sequence, Mapping, keras.utils.PyDataset)
     return isinstance(x, Iterable) and not is_array and not isinstance(x, others)
 
 
 def first_epoch(x, of_set: Callable, steps: int | None, most_rows: int) -> tuple[Iterable, object]:
-    """Returns the batches of the first epoch, for a look at them, and what `fit` is to take then.
+    """Returns the batches of the first epoch, for inspection, and what `fit` should then be given.
 
     Args:
         x: data that are checked: columns by name, or batches of them.
-        of_set: where x is a data set, function that returns its first epoch.
+        of_set: if x is a data set, function that returns its first epoch.
         steps: batches in an epoch; None for all.
-        most_rows: rows of a generator after which the look ends: it can be read once, and its batches are kept.
+        most_rows: number of rows of a generator after which inspection ends: it can be read only once, so its batches
+            are kept.
 
     Raises:
         ValueError: if the data never end and `steps` is None, or if they are distributed already.
@@ -277,7 +278,7 @@ def first_epoch(x, of_set: Callable, steps: int | None, most_rows: int) -> tuple
 
 
 class CheckedPyDataset(keras.utils.PyDataset):
-    """A `PyDataset` whose batches are checked before anybody sees them.
+    """A `PyDataset` whose batches are checked before anything uses them.
 
     Args:
         dataset: the data set.

@@ -1,4 +1,4 @@
-"""Ways from one code, or one noise, to another."""
+"""Interpolation between codes or between noise vectors."""
 
 import numpy as np
 
@@ -9,15 +9,15 @@ def interpolated(first, last, num_steps: int, *, spherical: bool = False) -> np.
     r"""Computes codes between codes.
 
     With t from 0 to 1, the straight line is $(1 - t) a + t b$, and the great circle
-    $(\sin((1 - t) ω)\, a + \sin(t ω)\, b) / \sin ω$, where ω is the angle between a and b. The circle keeps the
-    length of codes that are equally long, as nearly all draws from a normal distribution of many dimensions are. Where
-    a and b are parallel, it is the straight line.
+    $(\sin((1 - t) ω)\, a + \sin(t ω)\, b) / \sin ω$, where ω is the angle between a and b. The circle preserves the
+    length of codes of equal length, which nearly all draws from a high-dimensional normal distribution have. If a and b
+    are parallel, it is the straight line.
 
     Args:
         first: codes a, of shape `(num, *code_shape)`.
         last: codes b.
-        num_steps: number of codes on each way, both ends included.
-        spherical: whether the way is the great circle.
+        num_steps: number of codes on each path, both ends included.
+        spherical: whether the path is the great circle.
 
     Returns:
         float32 array of shape `(num, num_steps, *code_shape)`.

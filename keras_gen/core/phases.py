@@ -1,4 +1,4 @@
-"""Training in phases: a training step consists of steps of several optimizers, each on its own layers."""
+"""Training in phases: a training step consists of steps by several optimizers, each on its own layers."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,12 @@ class Phases:
     provides `phase_layers`, a `compile` that passes its optimizers on to `compile_phases`, and a `take_step` that calls
     `take_phase` for one phase after another.
 
-    The optimizer of the first phase is `model.optimizer`, which callbacks that change the learning rate see. If it
-    keeps a moving average of the weights, this is the average of the first phase's variables, which the model has to
-    create before all others. The optimizer of another phase is the attribute `<phase>_optimizer`.
+    The optimizer of the first phase is `model.optimizer`, the one that learning-rate callbacks change. If it keeps a
+    moving average of the weights, it averages the first phase's variables, which the model must create before all
+    others. The optimizer of another phase is the attribute `<phase>_optimizer`.
     """
 
-    #: The losses of several phases are not one mean over examples.
+    #: The losses of several phases are not a single mean over examples.
     takes_sample_weight = False
 
     def phase_layers(self) -> dict[str, list[keras.layers.Layer]]:
@@ -39,7 +39,7 @@ class Phases:
         return [variable for variables in self.phase_variables().values() for variable in variables]
 
     def compile_phases(self, optimizers: dict[str, keras.optimizers.Optimizer], *, jit_compile: bool, **kwargs):
-        """As `keras.Model.compile`, with an optimizer for each phase.
+        """Like `keras.Model.compile`, with an optimizer for each phase.
 
         Args:
             optimizers: name of each phase to its optimizer, or the optimizer's name.
@@ -47,7 +47,7 @@ class Phases:
             **kwargs: further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: if two phases are given one optimizer, or a loss or metrics are given.
+            ValueError: if two phases are given the same optimizer, or a loss or metrics are given.
         """
         self.check_no_other_loss(kwargs)
         optimizers = {phase: keras.optimizers.get(optimizer) for phase, optimizer in optimizers.items()}
@@ -58,14 +58,14 @@ class Phases:
                     raise ValueError(
                         f"`{phase}_optimizer` must be an optimizer of its own, received the one of the {earlier}."
                     )
-        # What follows in Keras and in the base concerns `optimizer`, that of the first phase.
+        # Keras and the base class use `optimizer`, the one of the first phase, from here on.
         keras.Model.compile(self, optimizer=optimizers[first], jit_compile=jit_compile, **kwargs)
         scaled = keras.optimizers.LossScaleOptimizer
         for phase in others:
             if isinstance(self.optimizer, scaled) and not isinstance(optimizers[phase], scaled):
                 optimizers[phase] = scaled(optimizers[phase])
             setattr(self, f"{phase}_optimizer", optimizers[phase])
-        # Built now, a checkpoint can be restored into them before the first step.
+        # Building them now allows a checkpoint to be restored into them before the first step.
         for phase, variables in self.phase_variables().items():
             self.phase_optimizer(phase).build(variables)
 
@@ -91,13 +91,13 @@ class Phases:
     def take_phase(
         self, phase: str, compute_terms: Callable[[], dict[str, tf.Tensor]], step: Step
     ) -> dict[str, tf.Tensor]:
-        """Takes a step of the optimizer of a phase, and leaves the layers of the other phases as they are.
+        """Takes a step of a phase's optimizer, and leaves the layers of the other phases unchanged.
 
         Args:
             phase: name of the phase.
             compute_terms: function that returns terms by name; the mean of "<phase>_loss" is minimised. A term may be
                 a pair of values and weights, whose mean is weighted.
-            step: the step. Its updates are applied, except those to layers that only other phases have.
+            step: the step. Its updates are applied, except those to layers that belong only to other phases.
 
         Returns:
             The terms.
@@ -109,7 +109,7 @@ class Phases:
         return terms
 
     def variables_of_others(self, phase: str) -> list[keras.Variable]:
-        """Returns the variables of all layers that other phases have and this one has not."""
+        """Returns the variables of all layers that belong to other phases but not to this one."""
         layers = self.phase_layers()
         own = {id(variable) for layer in layers.pop(phase) for variable in layer.variables}
         others = [variable for each in layers.values() for layer in each for variable in layer.variables]
@@ -117,9 +117,9 @@ class Phases:
 
 
 def weighted_values(term: tf.Tensor | tuple[tf.Tensor, tf.Tensor], step: Step) -> tf.Tensor:
-    """Returns a term, or what has the weighted mean of a pair of a term and its weights as its mean.
+    """Returns a term, or, for a term with weights, values whose mean is its weighted mean.
 
-    Both means are over the global batch of a strategy. Without any weight, all is 0.
+    Both means are over the global batch of a strategy. If all weights are 0, so are the values.
     """
     if not isinstance(term, tuple):
         return term

@@ -1,4 +1,4 @@
-"""The running mean of a term, in few operations."""
+"""The running mean of a term, with few operations."""
 
 import keras
 import tensorflow as tf
@@ -7,16 +7,16 @@ import tensorflow as tf
 class RunningMean(keras.metrics.Mean):
     """`keras.metrics.Mean` of one number for each example, or of a scalar.
 
-    Keras prepares for values that are masked or have several axes. Without that, an update takes two thirds of the
-    operations, and outside of graphs half the time.
+    Keras allows for values that are masked or have several axes. Without that, an update takes two thirds of the
+    operations, and half the time outside of graphs.
     """
 
     def update_state(self, values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> None:
-        """Takes in the values of a batch.
+        """Adds the values of a batch.
 
         Args:
             values: tensor of shape `(batch,)`, or a scalar, which counts as one value.
-            sample_weight: tensor of shape `(batch,)`, the weight of each value; None where all weigh the same.
+            sample_weight: tensor of shape `(batch,)`, the weight of each value; None if all have the same weight.
         """
         values = tf.cast(values, self.dtype)
         if sample_weight is None:

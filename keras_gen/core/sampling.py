@@ -1,4 +1,4 @@
-"""Models that draw examples: by an algorithm of their own, or as a function of noise."""
+"""Models that draw examples: by their own algorithm, or as a function of noise."""
 
 import functools
 
@@ -47,7 +47,7 @@ class GenerativeModel(EventModel):
         raise NotImplementedError
 
     def sampling_options(self) -> dict[str, int | float]:
-        """Returns what a caller can choose about the draws, such as a truncation: name to default, a number or bool."""
+        """Returns the options of the draws, such as a truncation: name to default, a number or bool."""
         return {}
 
     def sample(self, num_samples: int, *, condition=None, seed=None, **options) -> tf.Tensor:
@@ -61,7 +61,7 @@ class GenerativeModel(EventModel):
             **options: numbers that the model declares in `sampling_options`.
 
         Returns:
-            Examples of shape `(num_samples, *event_shape)`; levels come as float32 whole numbers.
+            Examples of shape `(num_samples, *event_shape)`; levels are float32 whole numbers.
 
         Raises:
             TypeError: if an argument has the wrong type, or the model has no such option.
@@ -78,7 +78,7 @@ class GenerativeModel(EventModel):
         return self.compiled_sample(tf.constant(num_samples), condition, seed, **options)
 
     def validated_options(self, options: dict) -> dict[str, tf.Tensor]:
-        """Returns a scalar tensor for each sampling option, its default where none is given.
+        """Returns a scalar tensor for each sampling option, the default if none is given.
 
         Raises:
             TypeError: if the model has no such option, or a value is not a number of the kind of its default.
@@ -100,16 +100,16 @@ class GenerativeModel(EventModel):
         return {name: tf.constant(options.get(name, default), dtype_of(default)) for name, default in defaults.items()}
 
     def sample_on_examples(self, num_samples: int, *, seed, **options) -> tf.Tensor:
-        """As `sample`; a conditional model gets examples of its condition, such as all classes in turn."""
+        """Like `sample`; a conditional model gets examples of its condition, such as all classes in turn."""
         condition = None if self.condition_space is None else self.condition_space.examples(num_samples)
         return self.sample(num_samples, condition=condition, seed=seed, **options)
 
     def preview(self, batch, *, seed):
-        """As many samples; a conditional model gets examples of its condition, such as all classes in turn."""
+        """Draws as many samples; a conditional model gets examples of its condition, such as all classes in turn."""
         return {"samples": (self.event_space, self.sample_on_examples(len(batch["x"]), seed=seed))}
 
     def compiled_sample(self, num_samples: tf.Tensor, condition, seed: tf.Tensor, **options: tf.Tensor) -> tf.Tensor:
-        """As `draw`, in a graph of its own."""
+        """Like `draw`, in a graph of its own."""
         given = {} if condition is None else {"condition": condition}
         return self.compiled_draw({"num_samples": num_samples, "seed": seed, **given, **options})
 
@@ -164,7 +164,7 @@ class NoiseDriven(GenerativeModel):
     """
 
     def noise_distributions(self, **options) -> dict[str, tfd.Distribution]:
-        """Returns the distribution, of one example, of each named source of randomness.
+        """Returns the distribution of each named source of randomness, for one example.
 
         Args:
             **options: scalars of some or all of `sampling_options`.
@@ -188,7 +188,7 @@ class NoiseDriven(GenerativeModel):
         """Turns noise into examples, without any further randomness.
 
         Args:
-            noise: what `noise` returned, or values of the caller's own choice.
+            noise: what `noise` returned, or values chosen by the caller.
             condition: what the examples are conditioned on, for a conditional model.
 
         Returns:
@@ -201,7 +201,7 @@ class NoiseDriven(GenerativeModel):
 
     @functools.cached_property
     def compiled_generate(self):
-        """`generate` as a graph, which draws and the exports of any number of examples share."""
+        """`generate` as a graph, shared by draws and by exports for any number of examples."""
         return tf.function(self.generate, autograph=False, reduce_retracing=True)
 
     def signatures(self):
@@ -226,10 +226,10 @@ class NoiseDriven(GenerativeModel):
 
 
 class DrawsAroundMeans:
-    """Gives a model whose draws lie around a mean a choice of either.
+    """Lets a model whose draws scatter around a mean sample either the draws or the means.
 
-    Samples are draws, or with `mean=True` the means that they lie around, such as what a drawn code stands for. The
-    model is one of `NoiseDriven`, too, and provides `drawn_means`.
+    Samples are draws, or with `mean=True` the means that they scatter around, such as what a drawn code represents. The
+    model is also a `NoiseDriven` one, and provides `drawn_means`.
     """
 
     def drawn_means(self, noise: dict[str, tf.Tensor], condition) -> tf.Tensor:
@@ -245,7 +245,7 @@ class DrawsAroundMeans:
         raise NotImplementedError
 
     def sampling_options(self):
-        """Adds "mean": whether samples are the means, and no draws around these."""
+        """Adds "mean": whether samples are the means instead of draws around them."""
         return {**super().sampling_options(), "mean": False}
 
     def draw(self, num_samples, condition, seed, *, mean, **options):
@@ -255,7 +255,7 @@ class DrawsAroundMeans:
         )
 
     def preview(self, batch, *, seed):
-        """As many draws and, of images, the means of these."""
+        """As many draws as the batch has examples and, for images, their means."""
         num, space = len(batch["x"]), self.event_space
         draws = {"draws": (space, self.sample_on_examples(num, seed=seed))}
         if len(space.shape) < 3:

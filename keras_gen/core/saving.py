@@ -24,7 +24,7 @@ from keras_gen.core.base import Model
 def save_model(model: Model, path) -> None:
     """Writes a model, its optimizers included, to a `.keras` file.
 
-    The file appears when it is complete; one that was there before is replaced then, and kept if writing fails.
+    The file appears only once it is complete. An existing file is replaced then, and kept if writing fails.
 
     Args:
         model: the model.
@@ -41,7 +41,7 @@ def save_model(model: Model, path) -> None:
 
 
 def without_optimizers(model: Model) -> Model:
-    """Returns a copy of a model that is not compiled: a third of the size of one with the state of Adam."""
+    """Returns an uncompiled copy of a model: a third of the size of one with the state of Adam."""
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
     return copy
@@ -50,17 +50,17 @@ def without_optimizers(model: Model) -> Model:
 def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
     """Loads a model from a `.keras` file.
 
-    A file can ask for the classes of Keras and of this package, and for what is registered with Keras or given here;
-    for nothing else, and for no code of its own. Its model is built only as far as it holds the weights for.
+    A file can ask only for the classes of Keras and of this package, and for what is registered with Keras or given
+    here. It cannot run code of its own. Its model is built only to the extent that the file holds the weights for it.
 
     Args:
-        path: path of the file, or of a run's folder that holds `model.keras`; or the name of a model that comes with
-            the package, such as "made-digits" (`keras-gen list` names them); or the address of a model of Hugging Face
-            or Kaggle, as in `keras_gen.hub`.
-        custom_objects: classes of one's own, such as a subclass of a model, by name.
+        path: path of the file, or of a run's folder that holds `model.keras`; the name of a model that comes with the
+            package, such as "made-digits" (`keras-gen list` names them); or the address of a model on Hugging Face or
+            Kaggle, as in `keras_gen.hub`.
+        custom_objects: your own classes, such as a subclass of a model, by name.
 
     Returns:
-        The model, compiled if it was saved so. Parts that were frozen are frozen.
+        The model, compiled if it was saved compiled. Parts that were frozen are frozen.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -70,7 +70,7 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
     if not files.is_local(path):
         with files.local_file(path) as copy:
             return load_model(copy, custom_objects)
-    # The first bytes of a zip archive, which a file that was cut short still has.
+    # The first bytes of a zip archive, which a truncated file still has.
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
             raise ValueError(f"`{path}` is not a .keras file.")
@@ -96,26 +96,27 @@ def load_model(path, custom_objects: dict[str, type] | None = None) -> Model:
         raise ValueError(f"`{path}` does not fit {model_class.__name__} of this version: {reason(error)}.") from error
 
 
-#: What a file that was made to misbehave raises deep inside Keras or TensorFlow.
+#: The errors that a malicious file raises deep inside Keras or TensorFlow.
 FOREIGN_ERRORS = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, OSError, RuntimeError),
     *(TypeError, ValueError, tf.errors.OpError),
 )
 
-#: Members of a file may be compressed; ones that expand further than this only take memory.
+#: Members of a file may be compressed; members that expand further than this only waste memory.
 LARGEST_EXPANSION, FREE_BYTES = 100, 1 << 28
 
-#: Entries of the largest shape that a configuration may hold: a square picture in colour with sides of 4,700 pixels.
+#: Number of entries of the largest shape that a configuration may hold: a square colour picture with sides of 4,700
+#: pixels.
 LARGEST_SHAPE = 1 << 26
 
-#: Bytes of variables that a file need not hold. Otherwise a model may have four times as many as the file is large: its
-#: weights, and what an optimizer that starts anew keeps of them.
+#: Bytes of variables that a file need not hold. Beyond these, a model may have four times as many bytes as the file:
+#: its weights, and the state that a new optimizer keeps for them.
 SPARE_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turns what reading a damaged archive raises into a sentence about the file."""
+    """Turns the errors of reading a damaged archive into a clear message about the file."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError) as error:
@@ -135,12 +136,12 @@ def check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 def check_config(path: Path, config, custom_objects: dict) -> None:
-    """Raises an error if a configuration asks for code or unknown classes, or has a shape that no model can have.
+    """Raises an error if a configuration asks for code or unknown classes, or has an impossible shape.
 
     Args:
         path: the file, for the error.
         config: any part of a configuration.
-        custom_objects: classes that it may ask for, too, by name.
+        custom_objects: further classes that it may ask for, by name.
     """
     if isinstance(config, list):
         for value in config:
@@ -158,7 +159,7 @@ def check_config(path: Path, config, custom_objects: dict) -> None:
 
 
 def check_class(path: Path, config: dict, custom_objects: dict) -> None:
-    """Raises an error if what a part of a configuration names is neither known nor of Keras or this package."""
+    """Raises an error if a part of a configuration names a class neither known nor from Keras or this package."""
     module, name, registered = (config.get(key) for key in ("module", "class_name", "registered_name"))
     if name in ("__lambda__", "Lambda"):
         raise ValueError(
@@ -179,12 +180,12 @@ def check_class(path: Path, config: dict, custom_objects: dict) -> None:
 
 
 def within(num_bytes: int) -> Callable:
-    """Returns a creator of variables, for `tf.variable_creator_scope`, that refuses more than some bytes in all."""
+    """Returns a variable creator, for `tf.variable_creator_scope`, that refuses more than `num_bytes` in total."""
     total = 0
 
     def create(next_creator, *, initial_value=None, **arguments):
         nonlocal total
-        # Keras gives a function that closes over its variable, whose shape is known before there are any values.
+        # Keras passes a function that closes over its variable, whose shape is known before any values exist.
         owner = inspect.getclosurevars(initial_value).nonlocals.get("self") if callable(initial_value) else None
         if isinstance(owner, keras.Variable):
             total += math.prod(owner.shape) * tf.as_dtype(owner.dtype).size
@@ -196,14 +197,14 @@ def within(num_bytes: int) -> Callable:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the first sentence of an error that says something, on one line."""
+    """Returns the first meaningful sentence of an error, on one line."""
     paragraphs = [" ".join(paragraph.split()) for paragraph in str(error).split("\n\n")]
     said = [paragraph for paragraph in paragraphs if paragraph and not paragraph.endswith(":")]
     return textwrap.shorten(said[0] if said else type(error).__name__, 300, placeholder=" …").rstrip(".")
 
 
 def digest(model: Model) -> str:
-    """Returns a checksum of a model's weights, but not of the state of its random numbers."""
+    """Returns a checksum of a model's weights, without the state of its random numbers."""
     found = hashlib.sha256()
     for weight in model.weights:
         if weight is not model.seed_state:
@@ -212,9 +213,9 @@ def digest(model: Model) -> str:
 
 
 def described(model: Model) -> dict:
-    """Returns what class a model is of and its arguments, as plain values, from which `from_description` makes it."""
+    """Returns a model's class and arguments as plain values, from which `from_description` rebuilds the model."""
     kind = type(model)
-    # As a file would hold it: lists in place of tuples.
+    # As a file would hold it: lists instead of tuples.
     config = json.loads(json.dumps(model.get_config()))
     return {"module": kind.__module__, "class_name": kind.__name__, "config": config}
 
@@ -230,19 +231,19 @@ def from_description(description: dict) -> Model:
 
 
 def class_of(path: Path | str, config, custom_objects: dict | None = None) -> type[Model]:
-    """Returns the model class that a file's config names: one of keras_gen, a registered one, or one that is given."""
+    """Returns the model class that a file's config names: one from keras_gen, a registered one, or a given one."""
     config = config if isinstance(config, dict) and isinstance(config.get("config"), dict) else {}
     module, name, registered = (str(config.get(key)) for key in ("module", "class_name", "registered_name"))
     found = found_in_package(module, name)
     registrations = [keras.saving.get_registered_object(each, custom_objects) for each in (registered, name)]
     if registered.startswith("keras_gen>"):
-        # Keras looks at this name alone, which has to be that of the class.
+        # Keras looks only at this name, which must be that of the class.
         found = found if registrations[0] is found else None
     else:
         found = next((each for each in (*registrations, found) if each is not None), None)
     if isinstance(found, type) and issubclass(found, Model):
         return found
-    # Keras leaves the module out for a class of a script.
+    # Keras omits the module for a class defined in a script.
     full_name = name if module == "None" != name else f"{module}.{name}"
     holds = f"holds {full_name}, which is not a model of keras_gen."
     if found is None and name != "None" and module.split(".")[0] not in ("keras", "keras_gen"):
@@ -251,7 +252,7 @@ def class_of(path: Path | str, config, custom_objects: dict | None = None) -> ty
 
 
 def found_in_package(module, name):
-    """Returns what a module of keras_gen calls by a name, importing the module; None if there is no such thing."""
+    """Returns the object with a given name in a module of keras_gen, importing the module; None if there is none."""
     if module != "keras_gen" and not str(module).startswith("keras_gen."):
         return None
     try:

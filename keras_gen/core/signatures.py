@@ -12,10 +12,10 @@ class Signature:
 
     Attributes:
         function: takes one keyword argument per input and returns a dict of named tensors.
-        inputs: name to `tf.TensorSpec`, with a free first axis where there is a batch.
-        deterministic: whether the output is a function of the inputs alone, without random operations; these
-            are the signatures that LiteRT can run.
-        defaults: values of the inputs that a caller may leave out, scalars by name.
+        inputs: name to `tf.TensorSpec`, with a free first axis if there is a batch.
+        deterministic: whether the output depends only on the inputs, without random operations; LiteRT can run only
+            such signatures.
+        defaults: default values of the inputs that a caller may omit, scalars by name.
     """
 
     function: Callable[..., dict[str, tf.Tensor]]

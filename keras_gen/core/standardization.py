@@ -11,11 +11,11 @@ from keras_gen.spaces.base import as_array
 class Standardization(keras.layers.Layer):
     r"""Location m and scale s of each entry of real examples, $u = (x - m) / s$.
 
-    They are 0 and 1 until a model takes them from data, and no gradient moves them. A density of u is one of x once it
-    is divided by the volume of the unit: $\log p(x) = \log p(u) - \sum_i \log s_i$.
+    They are 0 and 1 until a model takes them from data, and no gradient changes them. Dividing a density of u by the
+    volume of the unit gives the density of x: $\log p(x) = \log p(u) - \sum_i \log s_i$.
 
     Args:
-        event_shape: shape of an example, or of what its entries share.
+        event_shape: shape of an example, or of the values that its entries share.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -24,7 +24,7 @@ class Standardization(keras.layers.Layer):
         fixed = {"trainable": False, "autocast": False}
         self.location = self.add_weight(shape=event_shape, initializer="zeros", name="location", **fixed)
         self.scale = self.add_weight(shape=event_shape, initializer="ones", name="scale", **fixed)
-        #: Whether location and scale are settled: no data change them any more.
+        #: Whether location and scale are fixed: no further data change them.
         self.adapted = self.add_weight(shape=(), initializer="zeros", dtype="uint8", name="adapted", **fixed)
         self.built = True
 
@@ -41,15 +41,15 @@ class Standardization(keras.layers.Layer):
         return tf.reduce_sum(tf.math.log(self.scale.value))
 
     def take(self, location: np.ndarray, scale: np.ndarray) -> None:
-        """Settles location and scale, of shapes that broadcast to that of an example."""
+        """Fixes location and scale, of shapes that broadcast to that of an example."""
         for weight, value in ((self.location, location), (self.scale, scale)):
-            # Of channels, height and width have one value in common.
+            # For channels, all of height and width share one value.
             value = np.reshape(value, np.shape(value)[-len(weight.shape) :])
             weight.assign(np.broadcast_to(value, weight.shape))
         self.adapted.assign(1)
 
     def absorb(self, mean: np.ndarray, deviation: np.ndarray) -> None:
-        """Makes a model of standardised rows, (x - mean) / deviation, one of the rows x themselves.
+        """Turns a model of standardised rows, (x - mean) / deviation, into a model of the rows x themselves.
 
         Args:
             mean: what was subtracted from each entry, of shape `event_shape`.
@@ -59,7 +59,7 @@ class Standardization(keras.layers.Layer):
         self.take(mean + deviation * self.location.numpy(), deviation * self.scale.numpy())
 
     def load_own_variables(self, store):
-        """As in Keras; a file of a model without a unit of its own leaves the unit as it is, and settles it."""
+        """As in Keras; the file of a model without its own unit leaves the unit unchanged, and fixes it."""
         if len(store.keys()):
             super().load_own_variables(store)
         else:
@@ -67,14 +67,14 @@ class Standardization(keras.layers.Layer):
 
 
 def check_resolution(x, name: str = "x") -> None:
-    """Raises an error if float64 values differ by less than float32 can tell apart, as times in seconds may.
+    """Raises an error if float64 values differ by less than float32 can resolve, as times in seconds may.
 
     Args:
-        x: examples, an array, a list or a data frame; of anything else nothing is asked.
+        x: examples, an array, a list or a data frame; anything else is not checked.
         name: what errors call them.
 
     Raises:
-        ValueError: if an entry's values do.
+        ValueError: if the values of an entry do.
     """
     if not isinstance(x, (np.ndarray, list)) and not hasattr(x, "to_numpy"):
         return

@@ -1,4 +1,4 @@
-"""One step: its randomness, the weights of its examples, and what it leaves behind."""
+"""One step: its randomness, the weights of its examples, and its updates of variables."""
 
 import contextlib
 import threading
@@ -18,16 +18,16 @@ class Step:
     `update`, and the model applies it once the optimizer has moved the weights.
 
     Under a strategy every replica holds some rows of the global batch. All replicas draw the noise of the global batch
-    and keep their own rows (`rows`); means and sums go over the global batch (`mean`, `total`). So any number of
-    replicas, which may hold different numbers of rows, or none, computes what one device would. A value given to
-    `update` must be that of the global batch, the same on every replica.
+    and keep their own rows (`rows`); means and sums are over the global batch (`mean`, `total`). So any number of
+    replicas, which may hold different numbers of rows, or none, computes the same result as one device. A value given
+    to `update` must be that of the global batch, the same on every replica.
 
     Attributes:
         seed: int32 tensor of shape (2,), from which all randomness of the step comes.
         training: whether this is a step of training.
-        sample_weight: float32 tensor of shape `(batch,)`, the weight of each example; None where all weigh the same.
-        iteration: number of steps of training before this one, an int64 scalar.
-        momentum: weight of the past in running means, in place of the layers' own; None for these.
+        sample_weight: float32 tensor of shape `(batch,)`, the weight of each example; None if all have the same weight.
+        iteration: number of training steps before this one, an int64 scalar.
+        momentum: weight of the past in running means, instead of the layers' own; None for the layers' own.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Step:
     # Randomness
 
     def split(self, num: int) -> list["Step"]:
-        """Returns steps that share everything with this one but the seed: each has one of its own."""
+        """Returns steps that share everything with this one except the seed: each has its own."""
         return [self._with_seed(seed) for seed in tf.unstack(tf.random.split(self.seed, num))]
 
     def fold(self, number) -> "Step":
-        """Returns a step that shares everything with this one but the seed, which depends on a number, too."""
+        """Returns a step that shares everything with this one except the seed, which also depends on a number."""
         return self._with_seed(tf.random.experimental.stateless_fold_in(self.seed, number))
 
     def rows(self, draw: Callable[[tf.Tensor], tf.Tensor], batch_size: tf.Tensor):
@@ -75,14 +75,14 @@ class Step:
         return over_replicas(values)
 
     def mean(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the mean over all examples of the global batch, by their weights; the first axis is the batch."""
+        """Returns the weighted mean over all examples of the global batch; the first axis is the batch."""
         shape = tf.concat([tf.shape(values)[:1], tf.ones(len(values.shape) - 1, tf.int32)], axis=0)
         weights = tf.cast(tf.reshape(self.example_weights(tf.shape(values)[0]), shape), values.dtype)
         total = tf.reduce_sum(values * weights, axis=0)
         return tf.math.divide_no_nan(self.total(total), tf.cast(self.total_weight(weights), values.dtype))
 
     def gather(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the rows of all replicas, in their order."""
+        """Returns the rows of all replicas, in order."""
         context = seeds.replica_context()
         return values if context is None else context.all_gather(values, axis=0)
 
@@ -94,25 +94,25 @@ class Step:
         """Returns the sum of weights over the global batch."""
         return self.total(tf.reduce_sum(weights))
 
-    # What the step leaves behind
+    # Updates
 
     def update(self, variable: keras.Variable, value: tf.Tensor | Callable[[], tf.Tensor]) -> None:
-        """Gives a variable a value when the step is done.
+        """Assigns a value to a variable when the step is done.
 
         Args:
-            variable: the variable. The last value it is given in a step counts.
+            variable: the variable. The last value assigned in a step counts.
             value: its value, the same on all replicas; or a function that computes it once the optimizer has moved
                 the weights.
         """
         self._updates[id(variable)] = (variable, value)
 
     def forget(self, variables: list[keras.Variable]) -> None:
-        """Leaves variables as they are, whatever value they were given."""
+        """Discards the updates of variables."""
         for variable in variables:
             self._updates.pop(id(variable), None)
 
     def silent(self) -> "Step":
-        """Returns a step of the same seed whose updates are forgotten, for passes that leave nothing behind."""
+        """Returns a step with the same seed whose updates are discarded, for passes without side effects."""
         return Step(self.seed, **self._settings())
 
     def record(
@@ -121,16 +121,16 @@ class Step:
         variables: list[keras.Variable],
         given: list[tuple[keras.Variable, tf.Tensor]] = (),
     ) -> dict:
-        """Returns what a function computes, and turns what it assigns to variables into updates.
+        """Returns what a function computes, and turns its assignments to variables into updates.
 
         Layers of Keras, such as batch normalization, assign their statistics in a forward pass. Here, the assignments
-        wait like all updates; those to other variables than the given ones are forgotten. The function sees the values
-        that earlier passes of the step have given to the variables.
+        wait like all updates; assignments to variables other than the given ones are discarded. The function sees the
+        values that earlier passes of the step have assigned to the variables.
 
         Args:
             compute: function without arguments.
             variables: the variables that may change.
-            given: values that the function sees of other variables, such as the state of a generator of seeds.
+            given: values of other variables that the function sees, such as the state of a generator of seeds.
         """
         updates = [self._updates[id(variable)] for variable in variables if id(variable) in self._updates]
         seen = [*((variable, value) for variable, value in updates if not callable(value)), *given]
@@ -145,7 +145,7 @@ class Step:
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """Makes this the step that `active_step` returns, for as long as the block lasts."""
+        """Makes `active_step` return this step for the duration of the block."""
         before, threads.step = active_step(), self
         try:
             yield
@@ -153,8 +153,8 @@ class Step:
             threads.step = before
 
     def apply(self) -> None:
-        """Gives all variables their new values."""
-        # All values first: none may depend on what another update has changed.
+        """Assigns all variables their new values."""
+        # Compute all values first: none may depend on what another update has changed.
         values = [(variable, value() if callable(value) else value) for variable, value in self._updates.values()]
         for variable, value in values:
             variable.assign(value)

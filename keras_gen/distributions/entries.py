@@ -1,6 +1,7 @@
 """Distributions of one entry, or of one pixel, given the output of a network.
 
-A network computes parameters, and a conditional defines what they mean: it evaluates and draws. Densities are TFP's.
+A network computes parameters, and a conditional defines what they mean: it evaluates and draws. Densities come from
+TFP.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ class Conditional:
 
     Attributes:
         num_parameters: number of parameters of one position.
-        position_shape: shape of one position: () for a single entry, (channels,) for a pixel that is drawn as a whole.
+        position_shape: shape of one position: () for a single entry, (channels,) for a pixel drawn as a whole.
     """
 
     num_parameters: int
@@ -49,7 +50,7 @@ class Conditional:
         return {name: tfd.Sample(source, shape) for name, source in self.noise_distributions().items()}
 
     def draw(self, parameters: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Turns noise into a value of shape `(..., *position_shape)`, without any further randomness."""
+        """Turns noise into a value of shape `(..., *position_shape)`, without further randomness."""
         raise NotImplementedError
 
     def mean(self, parameters: tf.Tensor) -> tf.Tensor:
@@ -104,11 +105,11 @@ class Categorical(Conditional):
 
 @dataclasses.dataclass(frozen=True)
 class Normal(Conditional):
-    """A real number; the parameters are the mean and, unless it is fixed, the scale before softplus."""
+    """A real number; the parameters are the mean and, unless the scale is fixed, the scale before softplus."""
 
-    #: The standard deviation; None for a parameter of its own.
+    #: The standard deviation; None if it is a parameter.
     scale: float | None = None
-    #: Without a least scale, the likelihood of continuous data has no upper limit.
+    #: Without a minimum scale, the likelihood of continuous data is unbounded.
     min_scale: float = 1e-3
 
     @property
@@ -138,11 +139,11 @@ class Normal(Conditional):
 
 @dataclasses.dataclass(frozen=True)
 class InUnit(Conditional):
-    """A distribution of standardised real numbers, as one of the numbers themselves; of all entries of an example."""
+    """A distribution of standardised real numbers as one of the unscaled numbers, over all entries of an example."""
 
     #: The distribution; a fixed scale is in the data's units.
     conditional: Conditional
-    #: The unit that a model has taken from its data.
+    #: The unit that a model took from its data.
     unit: Standardization
 
     @property
@@ -172,9 +173,9 @@ class InUnit(Conditional):
 
 @dataclasses.dataclass(frozen=True)
 class DiscretizedLogistic(Conditional):
-    """A level, drawn as a logistic number and rounded; the lowest and the highest level have all the mass beyond them.
+    """A level, drawn from a logistic and rounded; the lowest and the highest level take all the mass beyond them.
 
-    The parameters are the location and the scale before softplus, in the unit in which levels go from -1 to 1.
+    The parameters are the location and the scale before softplus, in the unit in which levels range from -1 to 1.
     """
 
     levels: int
@@ -189,7 +190,7 @@ class DiscretizedLogistic(Conditional):
 
     def log_prob(self, parameters, x):
         location, scale = self.split(parameters)
-        # The quantized distribution rounds up; half a level less rounds to the nearest.
+        # The quantized distribution rounds up; subtracting half a level rounds to the nearest.
         return tfd.QuantizedDistribution(tfd.Logistic(location - 0.5, scale), 0.0, self.levels - 1.0).log_prob(x)
 
     def noise_distributions(self):
@@ -201,7 +202,7 @@ class DiscretizedLogistic(Conditional):
         return tf.clip_by_value(tf.math.ceil(value), 0.0, self.levels - 1.0)
 
     def mean(self, parameters):
-        """Returns the mean of the logistic number, clipped to the range, before it is rounded."""
+        """Returns the mean of the logistic number, clipped to the range, before rounding."""
         location, scale = self.split(parameters)
         highest = self.levels - 1.0
 
@@ -215,14 +216,14 @@ class DiscretizedLogistic(Conditional):
 
 @dataclasses.dataclass(frozen=True)
 class Mixture(Conditional):
-    """A mixture of real distributions with location and scale.
+    """A mixture of location-scale distributions of real numbers.
 
-    The parameters are `num_components` logits, then as many locations, then as many scales before `scale_function`,
-    to which `min_scale` is added.
+    The parameters are `num_components` logits, then as many locations, then as many scales; scales are passed through
+    `scale_function`, and `min_scale` is added.
     """
 
     num_components: int
-    #: The distribution of location 0 and scale 1 that is shifted and stretched: `tfd.Normal` or `tfd.Laplace`.
+    #: The distribution with location 0 and scale 1 that is shifted and scaled: `tfd.Normal` or `tfd.Laplace`.
     family: type[tfd.Distribution] = tfd.Normal
     min_scale: float = 1e-3
     scale_function: Callable[[tf.Tensor], tf.Tensor] = tf.nn.softplus
@@ -234,7 +235,7 @@ class Mixture(Conditional):
     def spread(self) -> np.ndarray:
         """Returns initial parameters for standardised data, of shape `(num_parameters,)`.
 
-        Components that differ only in their locations can become different even without any input.
+        The components differ in their locations, so that they can develop differently even without any input.
         """
         locations = stats.norm.ppf((np.arange(self.num_components) + 0.5) / self.num_components)
         return np.concatenate([0.0 * locations, locations, 0.0 * locations])
@@ -268,17 +269,17 @@ class DiscretizedLogisticMixture(Conditional):
     """Pixels drawn as a whole, from a mixture of logistic distributions rounded to levels (Salimans et al., 2017).
 
     The parameters are, for each of `num_components` components: its logit; a location and the logarithm of a scale for
-    each channel; and for each pair of channels a coefficient before tanh, with which the value of the first channel
-    shifts the location of the second one. The unit is the one in which levels go from -1 to 1. The lowest and the
-    highest level have all the mass beyond them.
+    each channel; and, for each pair of channels, a coefficient before tanh, by which the value of the first channel
+    shifts the location of the second one. The unit is the one in which levels range from -1 to 1. The lowest and the
+    highest level take all the mass beyond them.
     """
 
     levels: int
     num_components: int = 10
     channels: int = 1
     min_log_scale: float = -7.0
-    #: Beyond it, the lowest and the highest level have nearly all mass, and the mass of any other level, a difference
-    #: of two probabilities, is lost to rounding.
+    #: Beyond it, the lowest and the highest level take nearly all the mass, and the mass of any other level, a
+    #: difference of two probabilities, is lost to rounding.
     max_log_scale: float = 2.0
 
     @property
@@ -303,7 +304,7 @@ class DiscretizedLogisticMixture(Conditional):
         return [logits, locations, self.space.unscaled(tf.exp(log_scales), 0.0, 2.0), tf.tanh(coefficients)]
 
     def location(self, locations, coefficients, channel: int, before: list[tf.Tensor]) -> tf.Tensor:
-        """Returns the location, in levels, of a channel given the scaled values of the channels before it."""
+        """Returns the location, in levels, of a channel given the scaled values of the preceding channels."""
         first = channel * (channel - 1) // 2
         location = locations[..., channel]
         for index, value in enumerate(before):

@@ -1,4 +1,4 @@
-"""The scale that makes numbers most likely."""
+"""The maximum-likelihood scale of numbers."""
 
 from collections.abc import Callable
 
@@ -8,25 +8,25 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-#: Logarithms of scales are looked for between minus and plus this number.
+#: Logarithms of scales are searched between minus and plus this number.
 LARGEST_LOG_SCALE = 20.0
 
-#: Halvings of that interval, which leave 1e-6 of it.
+#: Number of halvings of that interval, which leave 1e-6 of it.
 NUM_HALVINGS = 25
 
 
 def most_likely_log_scale(z: np.ndarray, density: Callable[[], tfd.Distribution], num_columns: int = 64) -> np.ndarray:
-    r"""Finds the factors that make numbers most likely under a distribution of single numbers.
+    r"""Finds the maximum-likelihood scale factors of numbers under a univariate distribution.
 
     $$s_i = \arg\max_s \sum_n \left[\log p(z_{ni} e^s) + s\right]$$
 
     The sum is concave in s for a distribution that is log-concave and symmetric about 0, such as a normal or logistic
-    one. Its derivative is halved in.
+    one. The root of its derivative is found by bisection.
 
     Args:
         z: float32 numbers of shape `(rows, columns)`.
         density: returns p.
-        num_columns: columns to compute with at a time, which bounds the memory.
+        num_columns: number of columns to process at a time, which bounds the memory.
 
     Returns:
         s, float32, of shape `(columns,)`, between -20 and 20.

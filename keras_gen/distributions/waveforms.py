@@ -1,4 +1,4 @@
-"""Amplitudes of sound: the codes that stand for them, and the distribution of an amplitude as that of its code."""
+"""Sound amplitudes: the codes that represent them, and the distribution of an amplitude as that of its code."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from keras_gen.distributions.entries import Conditional
 
 
 class AmplitudeCodes:
-    """Whole numbers that stand for amplitudes from -1 to 1.
+    """Whole numbers that represent amplitudes from -1 to 1.
 
     Attributes:
         num_codes: number of codes, which start at 0.
@@ -22,7 +22,7 @@ class AmplitudeCodes:
         raise NotImplementedError
 
     def decode(self, codes: tf.Tensor) -> tf.Tensor:
-        """Returns the amplitudes that codes stand for; `encode` inverts this exactly."""
+        """Returns the amplitudes that codes represent; `encode` inverts this exactly."""
         raise NotImplementedError
 
 
@@ -34,7 +34,7 @@ class MuLaw(AmplitudeCodes):
 
     $$y = \operatorname{sign}(x) \frac{\ln(1 + μ|x|)}{\ln(1 + μ)}, \qquad k = \lfloor μ (y + 1) / 2 + 1/2 \rfloor$$
 
-    and k stands for the amplitude of $y = 2k/μ - 1$, which is $\operatorname{sign}(y) ((1 + μ)^{|y|} - 1) / μ$.
+    and k represents the amplitude of $y = 2k/μ - 1$, which is $\operatorname{sign}(y) ((1 + μ)^{|y|} - 1) / μ$.
     """
 
     num_codes: int = 256
@@ -52,7 +52,7 @@ class MuLaw(AmplitudeCodes):
 
 @dataclasses.dataclass(frozen=True)
 class Linear(AmplitudeCodes):
-    """Equal steps, as in sound files: code k stands for the amplitude 2k / num_codes - 1, the middle one for silence.
+    """Equal steps, as in sound files: code k represents the amplitude 2k / num_codes - 1, the middle code silence.
 
     With 65,536 codes these are the amplitudes of 16-bit files. The amplitude 1 has the highest code.
     """
@@ -70,8 +70,8 @@ class Linear(AmplitudeCodes):
 class Waveform(Conditional):
     """An amplitude from -1 to 1, drawn as a code.
 
-    `log_prob` is the logarithm of a mass, that of the amplitude's code, in nats; it is not a density over amplitudes.
-    Samples are amplitudes that codes stand for.
+    `log_prob` is the log mass of the amplitude's code, in nats, not a density over amplitudes. Samples are amplitudes
+    that codes represent.
     """
 
     codes: AmplitudeCodes

@@ -1,4 +1,4 @@
-"""Energy-based models: a function says how well an example fits, and its exponential is a density up to a constant."""
+"""Energy-based models: a function scores an example, and its exponential is a density up to a constant."""
 
 from keras_gen.energy.dbm import DBM as DBM
 from keras_gen.energy.deep_ebm import DeepEBM as DeepEBM

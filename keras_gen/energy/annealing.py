@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_gen import checks, seeds
 from keras_gen.core import Estimates
 
-#: Chains that are annealed at once.
+#: Number of chains annealed at once.
 CHAINS_AT_ONCE = 500
 
 
@@ -23,12 +23,12 @@ class LogPartition(NamedTuple):
     """An estimate of log Z, in nats.
 
     Attributes:
-        estimate: the logarithm of the mean of the weights. The mean of the weights is Z, and so the mean of this is at
+        estimate: the logarithm of the mean of the weights. The expected weight is Z, so the expected estimate is at
             most log Z: log p(x) tends to come out too large.
-        standard_error: of the estimate, by the delta method: the standard deviation of the weights, divided by their
-            mean and the square root of their number. It is NaN for one weight.
-        low: the logarithm of the mean weight less three standard errors of it; minus infinity where that is negative.
-        high: the logarithm of the mean weight and three standard errors of it.
+        standard_error: standard error of the estimate, by the delta method: the standard deviation of the weights,
+            divided by their mean and by the square root of their number. It is NaN for one weight.
+        low: the logarithm of the mean weight minus three standard errors of it; minus infinity if that is negative.
+        high: the logarithm of the mean weight plus three standard errors of it.
     """
 
     estimate: tf.Tensor
@@ -51,7 +51,7 @@ class LogPartition(NamedTuple):
 
 
 def temperatures_near_one(num_temperatures: int) -> np.ndarray:
-    """Returns inverse temperatures from 0 to 1, most of which are near 1, `num_temperatures` steps.
+    """Returns inverse temperatures from 0 to 1, most of them near 1, in `num_temperatures` steps.
 
     As in the paper by Salakhutdinov and Murray, 1 of 29 lies below 0.5, and 20 of 29 lie above 0.9.
     """
@@ -69,8 +69,8 @@ def annealed_log_weights(
 ) -> tf.Tensor:
     r"""Draws weights whose mean is the partition function Z, and returns their logarithms.
 
-    For a path of densities $p^*_β$, up to a constant factor each, from $p^*_0$, whose Z is known and which can be
-    drawn from, to $p^*_1$,
+    For a path of densities $p^*_β$, each up to a constant factor, from $p^*_0$, whose Z is known and which can be
+    sampled, to $p^*_1$,
 
     $$w = Z_0 \prod_{t=1}^{T} \frac{p^*_{β_t}(x_t)}{p^*_{β_{t-1}}(x_t)}, \qquad x_1 \sim p_0, \quad
     x_{t+1} \sim \text{transition}_{β_t}(x_t)$$
@@ -79,7 +79,8 @@ def annealed_log_weights(
         log_density: function from states and an inverse temperature β, a float64 scalar, to $\log p^*_β$ of each state
             in nats, float64 of shape `(chains,)`.
         transition: function from states, β and a seed to the next states; it leaves $p_β$ invariant.
-        start: function from a number of chains and a seed to draws from $p_0$, one tensor whose first axis is theirs.
+        start: function from a number of chains and a seed to draws from $p_0$, one tensor whose first axis is the
+            chains.
         log_partition_of_start: $\log Z_0$, in nats.
         temperatures: β_0 = 0, ..., β_T = 1.
         num_samples: number of weights.
@@ -109,7 +110,7 @@ def annealed_log_weights(
             (0, start(chunk, start_seed), weightless),
             parallel_iterations=1,
         )
-        # Chunks are of one size: the last one may hold chains too many.
+        # All chunks have one size: the last one may hold surplus chains.
         return first + chunk, tf.concat([log_weights, log_weight[: num_samples - first]], axis=0)
 
     return tf.while_loop(
@@ -122,14 +123,14 @@ def annealed_log_weights(
 
 
 class AnnealedPartition(Estimates):
-    """Gives a model an estimate of its log Z, and of its likelihood by it.
+    """Gives a model an estimate of its log Z, and thereby of its likelihood.
 
-    The model provides `annealed_log_weights` and `free_energy_of`, and `num_temperatures`, the steps of annealing in
+    The model provides `annealed_log_weights`, `free_energy_of` and `num_temperatures`, the number of annealing steps in
     `log_prob_bound`.
     """
 
     def free_energy_of(self, x: tf.Tensor, dtype) -> tf.Tensor:
-        """Returns F(x), or an upper bound of it, of valid examples, computed in a dtype, of shape `(batch,)`."""
+        """Returns F(x), or an upper bound on it, for valid examples, computed in a dtype, of shape `(batch,)`."""
         raise NotImplementedError
 
     def annealed_log_weights(self, num_samples: tf.Tensor, num_temperatures: int, seed: tf.Tensor) -> tf.Tensor:
@@ -142,8 +143,8 @@ class AnnealedPartition(Estimates):
         """Estimates log Z by annealed importance sampling.
 
         Args:
-            num_samples: number of chains that are annealed, at least 1.
-            num_temperatures: steps from independent entries to the model.
+            num_samples: number of annealed chains, at least 1.
+            num_temperatures: number of steps from independent entries to the model.
             seed: int or pair of ints; None takes the next seed of the model's own stream.
 
         Returns:

@@ -18,10 +18,10 @@ class EnergyModel(GenerativeModel):
 
     $$p(x, h) = e^{-E(x, h)} / Z, \qquad Z = \sum_{x, h} e^{-E(x, h)}$$
 
-    The hidden h may be missing, or consist of several parts; of real numbers, the sum is an integral. A subclass
-    provides `energy_of` and, where there is an h, `hidden_spaces`.
+    The hidden variables h may be absent, or consist of several parts; for real numbers, the sum is an integral. A
+    subclass provides `energy_of` and, if there is an h, `hidden_spaces`.
 
-    The gradient of log p(x) is that of the energy in two phases, so that a loss is a difference of energies:
+    The gradient of log p(x) is the gradient of the energy in two phases, so a loss is a difference of energies:
 
     $$\nabla \log p(x) = -E_{p(h|x)}[\nabla E(x, h)] + E_{p(x, h)}[\nabla E(x, h)]$$
     """
@@ -33,7 +33,7 @@ class EnergyModel(GenerativeModel):
 
     @property
     def energy_spaces(self) -> dict[str, Space]:
-        """What `energy` takes, by name, in its order: the columns of a batch, and the parts of h."""
+        """What `energy` takes, by name, in order: the columns of a batch, and the parts of h."""
         return {**self.spaces, **self.hidden_spaces}
 
     def energy_of(self, *values: tf.Tensor) -> tf.Tensor:
@@ -48,11 +48,11 @@ class EnergyModel(GenerativeModel):
         raise NotImplementedError
 
     def energy(self, *values) -> tf.Tensor:
-        """Returns the energy of examples, and of what is hidden.
+        """Returns the energy of examples and hidden variables.
 
         Args:
-            *values: an array of shape `(batch, *space.shape)` for each of `energy_spaces`: x, then what the model is
-                conditioned on or the parts of h.
+            *values: an array of shape `(batch, *space.shape)` for each of `energy_spaces`: x, followed by what the
+                model is conditioned on or the parts of h.
 
         Returns:
             float32 tensor of shape `(batch,)`, in nats.
@@ -79,7 +79,7 @@ class EnergyModel(GenerativeModel):
         return {**super().signatures(), "energy": Signature(energy, specs)}
 
     def input_space(self, name):
-        """Adds those of the parts of h."""
+        """Adds the spaces of the parts of h."""
         return self.hidden_spaces[name] if name in self.hidden_spaces else super().input_space(name)
 
 
@@ -88,15 +88,15 @@ class EnergyModel(GenerativeModel):
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """The rows that this replica has of what all replicas share out among them: the global batch, or a set of chains.
+    """This replica's rows of what is divided among all replicas: the global batch, or a set of chains.
 
-    All replicas draw the noise of all rows and keep their own, so that any number of them computes what one device
-    would. It needs to be made outside of a loop, and then serves inside.
+    All replicas draw the noise of all rows and keep their own, so any number of replicas computes the same result as
+    one device. It must be created outside of a loop, and can then be used inside.
 
     Attributes:
-        start: index of the first row; None where this replica has all of them.
-        size: how many rows this replica has; it may be none.
-        total: how many rows there are.
+        start: index of the first row; None if this replica has all rows.
+        size: number of rows of this replica; it may be 0.
+        total: total number of rows.
     """
 
     start: int | tf.Tensor | None
@@ -105,15 +105,15 @@ class Rows:
 
     @classmethod
     def all(cls, num: int | tf.Tensor) -> "Rows":
-        """Returns rows that are shared out to nobody."""
+        """Returns rows that are not divided among replicas."""
         return cls(None, num, num)
 
     @classmethod
     def of_batch(cls, batch_size: tf.Tensor) -> "Rows":
-        """Returns the rows of the global batch that this replica has.
+        """Returns this replica's rows of the global batch.
 
         Args:
-            batch_size: how many they are.
+            batch_size: number of these rows.
         """
         context = seeds.replica_context()
         if context is None:
@@ -123,10 +123,10 @@ class Rows:
 
     @classmethod
     def of_chains(cls, num_chains: int) -> "Rows":
-        """Returns the chains that this replica moves: as equal shares of them as possible.
+        """Returns the chains that this replica moves, divided as equally as possible.
 
         Args:
-            num_chains: how many all replicas move.
+            num_chains: number of chains that all replicas move together.
         """
         context = seeds.replica_context()
         if context is None:
@@ -136,11 +136,11 @@ class Rows:
         return cls(start, stop - start, num_chains)
 
     def times(self, number: int) -> "Rows":
-        """Returns the rows where each of these consists of several."""
+        """Returns the rows when each row consists of several."""
         return Rows(None if self.start is None else self.start * number, self.size * number, self.total * number)
 
     def own(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the rows of this replica of a tensor that holds all."""
+        """Returns this replica's rows of a tensor that holds all rows."""
         return values if self.start is None else values[self.start : self.start + self.size]
 
     def uniform(self, shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor:
@@ -152,7 +152,7 @@ class Rows:
         return self.own(seeds.normal((self.total, *shape), seed))
 
     def mean(self, values: tf.Tensor, step: Step) -> tf.Tensor:
-        """Returns the mean of a value of each row, of shape `(size,)`, over the rows of all replicas."""
+        """Returns the mean over the rows of all replicas of a value for each row, of shape `(size,)`."""
         return step.total(tf.reduce_sum(values)) / tf.cast(self.total, values.dtype)
 
 

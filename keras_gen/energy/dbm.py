@@ -24,15 +24,15 @@ from keras_gen.energy.layered import LayeredBoltzmannMachine, LayeredMachine, bi
 from keras_gen.energy.rbm import MAX_ENUMERATED_UNITS, RBM
 from keras_gen.layers.initializers import initializer_seed
 
-#: Examples from which bits of a layer are drawn at once.
+#: Number of examples from which bits of a layer are drawn at once.
 ROWS_AT_ONCE = 5000
 
 
 @dataclasses.dataclass(frozen=True)
 class CopiedHarmonium(Harmonium):
-    r"""A harmonium in which visible units stand for several copies of themselves, and hidden units, too.
+    r"""A harmonium in which visible and hidden units represent several copies of themselves.
 
-    With m copies of the visible layer, which share their weights and are equal, and n copies of the hidden one,
+    With m copies of the visible layer, which share their weights and are equal, and n copies of the hidden layer,
 
     $$p(h_j = 1|x) = σ(c_j + m\, T(x)^\top W_j), \qquad η(h) = b + n\, W h$$
     $$F(x) = m \left( B(x) - b^\top T(x) \right) - n \sum_j \log(1 + e^{c_j + m T(x)^\top W_j})$$
@@ -63,18 +63,18 @@ class CopiedHarmonium(Harmonium):
 
 
 class PretrainingRBM(RBM):
-    """An `RBM` that learns the connections of two layers of a deep machine, for what these layers will receive in it.
+    """An `RBM` that learns the connections of two layers of a deep machine, for the input they will receive in it.
 
-    A layer in the middle will receive something from above and from below. While one of them is missing, the other one
+    A layer in the middle will receive input from above and from below. While one of them is missing, the other one
     counts twice, as if there were two copies of it: see `CopiedHarmonium`. The machine is a stage of training, not a
     model of the examples: it has no likelihood.
 
     Args:
-        event_shape: shape of what the lower layer holds.
-        hidden_units: units of the upper layer.
+        event_shape: shape of the values of the lower layer.
+        hidden_units: number of units of the upper layer.
         levels: number of levels of an entry of the lower layer; None for real numbers.
-        visible_copies: how often the upper layer counts what it receives from the lower one.
-        hidden_copies: how often the lower layer counts what it receives from the upper one.
+        visible_copies: how often the upper layer counts its input from the lower one.
+        hidden_copies: how often the lower layer counts its input from the upper one.
         **kwargs: as in `RBM`.
     """
 
@@ -104,32 +104,32 @@ class PretrainingRBM(RBM):
         raise TypeError(f"{type(self).__name__} has no partition function; it is a stage of pretraining.")
 
     def annealed_log_weights(self, num_samples, num_temperatures, seed):
-        """As `log_partition`."""
+        """Like `log_partition`."""
         self.log_partition()
 
 
 class MeanFieldLearning(LayeredBoltzmannMachine):
-    r"""A machine of layers that learns by mean field and persistent chains.
+    r"""A layered machine that learns by mean field and persistent chains.
 
     $$\log p(x) ≥ -E_q[E(x, h)] + H(q) - \log Z$$
 
-    with equality where q(h) = p(h|x). Each step of training finds the q by mean field, in which all hidden units are
-    independent, and follows the gradient of the bound with that q,
+    with equality if q(h) = p(h|x). Each training step finds q by mean field, in which all hidden units are independent,
+    and follows the gradient of the bound with that q,
 
     $$-E_q[\nabla E(x, h)] + E_{p(x, h)}[\nabla E(x, h)]$$
 
-    The second mean is over chains, which go on in each step from where they were (Tieleman, 2008). They hold the odd
-    layers; a sweep draws the even layers given these, and the odd ones given the even ones. Of the gradient, the even
-    layers are summed out.
+    The second mean is over chains, which continue in each step from their previous states (Tieleman, 2008). They hold
+    the odd layers; a sweep draws the even layers given these, and then the odd layers given the even ones. In the
+    gradient, the even layers are summed out.
 
-    The logs have the "free_energy" $E_q[E(x, h)] - H(q)$ of the data, and "reconstruction", log p(x|h) with the means
-    in place of h, both in nats. A subclass calls `build_layers` and `build_chains` in its constructor.
+    The logs contain the "free_energy" $E_q[E(x, h)] - H(q)$ of the data, and "reconstruction", log p(x|h) with the
+    means in place of h, both in nats. A subclass calls `build_layers` and `build_chains` in its constructor.
 
     Args:
         event_shape: shape of one example.
         levels: 2 for bits, None for real numbers.
         num_chains: number of persistent chains.
-        chain_sweeps: sweeps of each in a step of training.
+        chain_sweeps: number of sweeps of each chain in a training step.
         **kwargs: as in `LayeredBoltzmannMachine`.
     """
 
@@ -151,7 +151,7 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
         self.chain_sweeps = checks.positive_int("chain_sweeps", chain_sweeps)
 
     def build_chains(self) -> None:
-        """Makes the chains, which start at random."""
+        """Creates the chains, with random initial states."""
         start = self.machine().base_draws(Rows.all(self.num_chains), seeds.as_pair((self.seed, 1)))
         self.chains = self.add_weight(
             start.shape,
@@ -163,10 +163,10 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
         )
 
     def start_chains(self, x, condition=None, *, seed=None) -> None:
-        """Moves the chains to examples of the data, from which they go on.
+        """Moves the chains to examples of the data, from which they continue.
 
         Args:
-            x: examples of shape `(rows, *event_shape)`; the first ones are taken, several times if they are few.
+            x: examples of shape `(rows, *event_shape)`; the first ones are used, repeatedly if there are too few.
             condition: what they are conditioned on, for a conditional model.
             seed: int or pair of ints; None takes the next seed of the model's own stream.
 
@@ -182,10 +182,10 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
         self.chains.assign(machine.sweeps(Rows.all(self.num_chains))(machine.joined(means), seed))
 
     def start_of_draws(self, machine, evidence, rows, seed):
-        """Returns chains that are chosen at random; what is drawn given something starts from independent units.
+        """Returns randomly chosen chains; conditional draws start from independent units.
 
-        Sweeps from independent units find few of the modes that the model has after training: a machine of two layers
-        drew hardly anything but ones, the simplest digit, while its chains held all ten.
+        Sweeps from independent units find few of the modes that the model has after training: a two-layer machine drew
+        hardly anything but ones, the simplest digit, while its chains held all ten digits.
         """
         if evidence:
             return super().start_of_draws(machine, evidence, rows, seed)
@@ -214,14 +214,14 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
     # Pretraining
 
     def layers_below(self, name: str) -> list[str]:
-        """Returns the lower layers that a layer is connected with."""
+        """Returns the lower layers that a layer is connected to."""
         return [below for below, above in self.connections if above == name]
 
     def pretraining_rbm(self, name: str, **kwargs) -> PretrainingRBM:
-        """Returns the machine that learns the connections of a hidden layer with the layers below it.
+        """Returns the machine that learns the connections of a hidden layer to the layers below it.
 
-        With `n` neighbours, of which it sees `k`, a layer counts what it receives n / k times. In a stack, so, the
-        lowest machine doubles what goes up, the topmost one what goes down, and those between double both.
+        With `n` neighbours, of which it sees `k`, a layer counts its input n / k times. So in a stack, the lowest
+        machine doubles the bottom-up input, the topmost one the top-down input, and those in between double both.
 
         Args:
             name: name of the hidden layer, one of `hidden_layers`.
@@ -244,16 +244,16 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
     def pretraining_examples(
         self, name: str, machines: Mapping[str, PretrainingRBM], x, condition=None, *, seed: int = 0
     ) -> np.ndarray:
-        """Returns what the machine of a hidden layer learns from: what the layers below hold.
+        """Returns the training data of a hidden layer's machine: the values of the layers below.
 
-        Hidden bits are drawn, layer by layer, from what the machines below them make of the data.
+        Hidden bits are drawn, layer by layer, from the probabilities that the machines below compute from the data.
 
         Args:
             name: name of the hidden layer.
             machines: the machines of the layers below, by the names of their hidden layers.
             x: examples of shape `(num, *event_shape)`.
             condition: what they are conditioned on, for a conditional model.
-            seed: whole number; the same seed draws the same bits.
+            seed: integer; the same seed draws the same bits.
 
         Returns:
             Array of shape `(num, *event_shape of the machine)`.
@@ -269,7 +269,7 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
         return np.concatenate([self.hidden_bits(each, machines, x, condition, seed) for each in below], axis=-1)
 
     def hidden_bits(self, name: str, machines, x, condition, seed: int) -> np.ndarray:
-        """Returns bits of a hidden layer, drawn from what its machine makes of the data."""
+        """Returns bits of a hidden layer, drawn from the probabilities that its machine computes from the data."""
         rbm, random = machines[name], np.random.default_rng((seed, self.hidden_layers.index(name)))
         inputs = self.pretraining_examples(name, machines, x, condition, seed=seed)
         batches = (inputs[start : start + ROWS_AT_ONCE] for start in range(0, len(inputs), ROWS_AT_ONCE))
@@ -277,10 +277,10 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
         return (random.random(probabilities.shape, np.float32) < probabilities).astype(np.uint8)
 
     def take_pretraining(self, machines: Mapping[str, PretrainingRBM]) -> None:
-        """Puts the machine together from those of its hidden layers.
+        """Assembles the machine from those of its hidden layers.
 
-        Each layer takes the mean of its biases. So what it receives, given both neighbours, is the mean of what it
-        received in the two machines.
+        Each layer takes the mean of its biases. So its input, given both neighbours, is the mean of its inputs in the
+        two machines.
 
         Args:
             machines: one for each of `hidden_layers`, by name.
@@ -300,12 +300,12 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
     def pretrain(
         self, x, condition=None, *, learning_rate: float = 0.05, negative_phase="contrastive_divergence", **kwargs
     ) -> dict[str, keras.callbacks.History]:
-        """Fits the machines of all hidden layers, one after another, and starts from them.
+        """Fits the machines of all hidden layers, one after another, and initializes the model from them.
 
         Args:
             x: examples of shape `(num, *event_shape)`.
             condition: what they are conditioned on, for a conditional model.
-            learning_rate: of the machines' stochastic gradient descent, whose momentum is 0.9.
+            learning_rate: learning rate of the machines' stochastic gradient descent, whose momentum is 0.9.
             negative_phase: as in `RBM`.
             **kwargs: further arguments of `keras.Model.fit`, such as `batch_size` and `epochs`.
 
@@ -330,22 +330,22 @@ class MeanFieldLearning(LayeredBoltzmannMachine):
 
 
 class DBM(AnnealedPartition, MeanFieldLearning):
-    r"""A deep Boltzmann machine: visible bits x and layers of hidden bits, each connected with the next one.
+    r"""A deep Boltzmann machine: visible bits x and layers of hidden bits, each connected to the next one.
 
     $$p(x, h) = e^{-E(x, h)} / Z, \qquad E(x, h) = -\sum_{l=0}^{L} b_l^\top h_l - \sum_{l=1}^{L} h_{l-1}^\top W_l h_l,
     \qquad h_0 = x$$
     $$p(h_{l,j} = 1 | h_{l-1}, h_{l+1}) = σ(b_{l,j} + h_{l-1}^\top W_{l,\cdot j} + W_{l+1,j\cdot} h_{l+1})$$
 
     Given x, the layers depend on each other, and their posterior is approximated by mean field: see
-    `MeanFieldLearning`. `pretrain` finds weights to start from: it fits a `PretrainingRBM` for each layer, where what
-    goes up into a layer in the middle, or down, is doubled, since it will come from both sides.
+    `MeanFieldLearning`. `pretrain` finds initial weights: it fits a `PretrainingRBM` for each layer, in which the input
+    of a middle layer from above or below is doubled, since it will come from both sides.
 
-    The likelihood is an estimate, a lower bound but for the noise in log Z:
+    The likelihood is an estimate, a lower bound except for the noise in log Z:
 
     $$\log p(x) ≥ -E_q[E(x, h)] + H(q) - \log Z$$
 
     Annealed importance sampling gives an unbiased estimate of Z, with one side of the layers summed out, and so an
-    estimate of log Z that tends to be too small; the bound then comes out too large.
+    estimate of log Z that tends to be too small, which makes the bound too large.
 
     Example:
 
@@ -362,12 +362,12 @@ class DBM(AnnealedPartition, MeanFieldLearning):
 
     Args:
         event_shape: shape of one example of bits.
-        hidden_units: number of units of each hidden layer, from below; at least two layers.
+        hidden_units: number of units of each hidden layer, from bottom to top; at least two layers.
         num_chains: number of persistent chains.
-        chain_sweeps: sweeps of each in a step of training.
-        mean_field_steps: steps of mean field.
-        num_temperatures: steps of annealing in `log_prob_bound`.
-        num_sweeps: sweeps of Gibbs sampling from a chain to a sample, unless `sample` is told otherwise.
+        chain_sweeps: number of sweeps of each chain in a training step.
+        mean_field_steps: number of mean-field steps.
+        num_temperatures: number of annealing steps in `log_prob_bound`.
+        num_sweeps: number of Gibbs sweeps from a chain to a sample, unless `sample` is given another number.
         seed: as in `GenerativeModel`; also chooses the initial weights and chains.
         **kwargs: as in `GenerativeModel`.
     """
@@ -409,7 +409,7 @@ class DBM(AnnealedPartition, MeanFieldLearning):
     # Likelihood
 
     def variational_free_energy(self, x) -> tf.Tensor:
-        """Returns the mean energy less the entropy of the mean-field q(h): at least -log Z - log p(x).
+        """Returns the mean energy minus the entropy of the mean-field q(h): at least -log Z - log p(x).
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -428,9 +428,9 @@ class DBM(AnnealedPartition, MeanFieldLearning):
         return self.machine(dtype).variational_free_energy(means, self.hidden_layers)
 
     def log_partition(self) -> tf.Tensor:
-        """Returns log Z, by a sum over all configurations of the smaller side, which may have 20 units.
+        """Returns log Z, by a sum over all configurations of the smaller side, which may have up to 20 units.
 
-        The sides are the even layers, x among them, and the odd ones.
+        The sides are the even layers, including x, and the odd ones.
 
         Returns:
             float64 scalar, in nats.
@@ -447,7 +447,7 @@ class DBM(AnnealedPartition, MeanFieldLearning):
         return tf.function(lambda: self.machine(tf.float64).log_partition(), autograph=False)()
 
     def annealed_log_weights(self, num_samples, num_temperatures, seed):
-        """Anneals the odd layers, all even ones being summed out."""
+        """Anneals the odd layers, with all even ones summed out."""
         machine = self.machine(tf.float64)
         return annealed_log_weights(
             lambda odd, beta: machine.log_mass(machine.sides[1], machine.split(odd), beta),

@@ -1,4 +1,4 @@
-"""DeepEBM: a network as an energy, and JointEBM, a classifier as one.
+"""DeepEBM: a network as an energy; and JointEBM: a classifier as an energy.
 
 Yilun Du, Igor Mordatch (2019), Implicit Generation and Modeling with Energy-Based Models,
 https://arxiv.org/abs/1903.08689
@@ -23,7 +23,7 @@ from keras_gen.layers.loops import block_loop
 from keras_gen.networks import argument_value, component_value
 from keras_gen.spaces import ClassLabel, Reals
 
-#: The objective of Grathwohl et al. (2020). Squares of energies, which they leave out, keep these in place.
+#: The objective of Grathwohl et al. (2020), plus squares of energies, which they omit, to keep energies bounded.
 JOINT_OBJECTIVE = {
     "name": "maximum_likelihood",
     "num_steps": 20,
@@ -32,25 +32,25 @@ JOINT_OBJECTIVE = {
     "data_noise": 0.03,
 }
 
-#: Steps of the exported `langevin`, whose number a graph for LiteRT fixes.
+#: Number of steps of the exported `langevin`, which a graph for LiteRT fixes.
 EXPORTED_STEPS = 10
 
 
 class DeepEBM(EnergyModel):
-    r"""A network f whose output is minus the energy.
+    r"""A network f whose output is the negative energy.
 
     $$p(x) = e^{-E(x)} / Z, \qquad E(x) = -f(x), \qquad Z = ∫ e^{-E(x)} dx$$
 
-    Given a class y, it has an output for each: $p(x|y) = e^{-E(x, y)} / Z_y$ with $E(x, y) = -f_y(x)$. Z is not known,
-    and no likelihood is told; on the plane `evaluation.plane_likelihood` integrates it. Draws come from Langevin
-    dynamics, which start from noise:
+    For class-conditional models, the network has an output for each class y: $p(x|y) = e^{-E(x, y)} / Z_y$ with
+    $E(x, y) = -f_y(x)$. Z is unknown, so there is no likelihood; in the plane, `evaluation.plane_likelihood` computes Z
+    by integration. Draws come from Langevin dynamics, which start from noise:
 
     $$x ← x - η \, \mathrm{clip}(\nabla E(x)) + s ε, \qquad ε ∼ N(0, I)$$
 
-    With $s = \sqrt{2η}$ and small steps η, x comes to follow p. Steps as large as the default ones, with so little
-    noise and clipped gradients, are those of practice for images (Du and Mordatch, 2019): they sharpen what the energy
-    says, and the energy is no log-density then. Networks and dynamics see levels spread over [-1, 1], where x stays
-    inside, and standardised real numbers.
+    With $s = \sqrt{2η}$ and small steps η, the distribution of x converges to p. Steps as large as the default ones,
+    with so little noise and clipped gradients, are common practice for images (Du and Mordatch, 2019): they sharpen the
+    distribution, and the negative energy is then not a log-density. Networks and dynamics see levels scaled to [-1, 1],
+    which x does not leave, and standardised real numbers.
 
     Example:
 
@@ -70,12 +70,12 @@ class DeepEBM(EnergyModel):
         event_shape: shape of one example.
         levels: number of levels of an entry; None for real numbers.
         network: a network in `energy.networks`, "dense" or "convolutional", or a dict of its name and its arguments,
-            such as `{"name": "dense", "spectral_norm": True}`; or any layer or model of Keras that maps examples to
-            outputs of shape `(batch, 1)`, or `(batch, num_classes)`, without dropout and batch normalization. None
-            takes convolutions for images and dense layers for anything else.
+            such as `{"name": "dense", "spectral_norm": True}`; or any Keras layer or model that maps examples to
+            outputs of shape `(batch, 1)`, or `(batch, num_classes)`, without dropout and batch normalization. None uses
+            convolutions for images and dense layers for anything else.
         objective: how the energy learns: "maximum_likelihood", "denoising_score_matching" or "noise_contrastive", or a
             dict of the name and the arguments of the class in `energy.objectives`.
-        num_steps: Langevin steps of a draw.
+        num_steps: number of Langevin steps of a draw.
         step_size: η.
         noise_scale: s; None for √(2η).
         gradient_clip: largest absolute value of an entry of the gradient in a step; None for no bound.
@@ -84,7 +84,7 @@ class DeepEBM(EnergyModel):
         **kwargs: as in `Model`.
 
     Raises:
-        ValueError: if the network does not suit the examples.
+        ValueError: if the network does not fit the examples.
     """
 
     @property
@@ -107,7 +107,7 @@ class DeepEBM(EnergyModel):
         seed: int = 0,
         **kwargs,
     ):
-        # The base makes a running mean for each term, and these depend on the objective.
+        # The base class creates a running mean for each term, and the terms depend on the objective.
         objective_class, arguments = checks.component("objective", objective, OBJECTIVES)
         self.objective_terms = objective_class.terms
         super().__init__(event_shape, levels=levels, seed=seed, **kwargs)
@@ -133,7 +133,7 @@ class DeepEBM(EnergyModel):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Those of the objective."""
+        """The terms of the objective."""
         return self.objective_terms
 
     def classes(self) -> ClassLabel | None:
@@ -142,13 +142,13 @@ class DeepEBM(EnergyModel):
 
     @property
     def num_densities(self) -> int:
-        """Number of densities that are learned, each with a Z of its own."""
+        """Number of learned densities, each with its own Z."""
         return self.num_classes or 1
 
     # Energy
 
     def logits(self, x: tf.Tensor, step: Step | None = None) -> tf.Tensor:
-        """Returns f(x), float32 of shape `(batch, num_classes or 1)`, of examples on the networks' scale."""
+        """Returns f(x), float32 of shape `(batch, num_classes or 1)`, for examples on the networks' scale."""
         return tf.cast(self.logit_network(x, step=step), tf.float32)
 
     def energy_of_logits(self, logits: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
@@ -162,7 +162,7 @@ class DeepEBM(EnergyModel):
         return self.energy_of_logits(self.logits(x, step), condition)
 
     def gradients(self, x: tf.Tensor, condition: tf.Tensor | None, step: Step | None = None) -> tf.Tensor:
-        """Returns ∇E(x), of the shape of x, of examples on the networks' scale."""
+        """Returns ∇E(x), of the shape of x, for examples on the networks' scale."""
         with tf.GradientTape() as tape:
             tape.watch(x)
             energies = self.energies(x, condition, step)
@@ -196,22 +196,22 @@ class DeepEBM(EnergyModel):
     # Langevin dynamics, on the networks' scale
 
     def start(self, num: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draws what chains start from: levels uniformly from their range, and real numbers from N(0, I).
+        """Draws the initial states of chains: levels uniformly from their range, and real numbers from N(0, I).
 
         Args:
-            num: how many.
+            num: number of chains.
             seed: int32 tensor of shape (2,).
         """
         shape = (num, *self.event_shape)
         return seeds.normal(shape, seed) if self.levels is None else 2.0 * seeds.uniform(shape, seed) - 1.0
 
     def start_values(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Returns such a start for the chains of a buffer."""
+        """Returns such initial states for the chains of a buffer."""
         random = np.random.default_rng((self.seed, 1))
         return random.standard_normal(shape) if self.levels is None else random.uniform(-1.0, 1.0, shape)
 
     def move(self, x: tf.Tensor, condition, noise: tf.Tensor, step_size: tf.Tensor | float) -> tf.Tensor:
-        """Returns x after one Langevin step, ε being the `noise`."""
+        """Returns x after one Langevin step, with `noise` as ε."""
         gradient = self.gradients(x, condition)
         if self.gradient_clip is not None:
             gradient = tf.clip_by_value(gradient, -self.gradient_clip, self.gradient_clip)
@@ -223,7 +223,7 @@ class DeepEBM(EnergyModel):
         """Returns x after Langevin steps.
 
         Args:
-            x: where chains are, of shape `(rows.size, *event_shape)`.
+            x: states of the chains, of shape `(rows.size, *event_shape)`.
             condition: what each is conditioned on, or None.
             rows: which rows of all chains they are.
             num_steps: number of steps.
@@ -241,23 +241,23 @@ class DeepEBM(EnergyModel):
         return {"num_steps": self.num_steps, "step_size": self.step_size}
 
     def draw(self, num_samples, condition, seed, *, num_steps, step_size):
-        """Langevin dynamics from a fresh start."""
+        """Runs Langevin dynamics from new initial states."""
         start_seed, seed = tf.unstack(tf.random.split(seed, 2))
         rows = Rows(0, num_samples, num_samples)
         x = self.dynamics(self.start(num_samples, start_seed), condition, rows, num_steps, step_size, seed)
         return self.event_space.nearest(self.event_space.unscaled(x))
 
     def langevin(self, state, noise, condition=None) -> tf.Tensor:
-        """Moves chains by Langevin steps, without any further randomness.
+        """Moves chains by Langevin steps, without further randomness.
 
         Args:
-            state: where chains are, real numbers of shape `(batch, *event_shape)` in the unit of the examples.
-            noise: standard normal numbers of shape `(batch, num_steps, *event_shape)`. The exported function takes
-                10 steps; it is called again for more.
+            state: states of the chains, real numbers of shape `(batch, *event_shape)` in the unit of the examples.
+            noise: standard normal numbers of shape `(batch, num_steps, *event_shape)`. The exported function takes 10
+                steps; call it again for more.
             condition: what each chain is conditioned on, for a conditional model.
 
         Returns:
-            Where they are then, float32 of shape `(batch, *event_shape)`; between levels.
+            The new states, float32 of shape `(batch, *event_shape)`, not rounded to levels.
 
         Raises:
             ValueError: if a shape is not the expected one, or a number is not finite.
@@ -289,24 +289,24 @@ class DeepEBM(EnergyModel):
         return {**super().signatures(), "langevin": Signature(langevin, inputs)}
 
     def example_input(self, name, spec, num, seed):
-        """Adds starts of chains."""
+        """Adds initial states of chains."""
         if name == "state":
             return self.event_space.unscaled(self.start(num, seeds.as_pair(seed)))
         return super().example_input(name, spec, num, seed)
 
 
 class JointEBM(DeepEBM):
-    r"""A classifier whose logits are energies, too (Grathwohl et al., 2020).
+    r"""A classifier whose logits are also energies (Grathwohl et al., 2020).
 
     $$p(y|x) = \mathrm{softmax}(f(x))_y, \qquad E(x, y) = -f_y(x), \qquad E(x) = -\log \sum_y e^{f_y(x)}$$
     $$-\log p(x, y) = -\log p(x) - \log p(y|x)$$
 
-    To the loss of `DeepEBM` for E(x) comes the cross-entropy of the labels. Labels are given as the condition of a
-    conditional model is, and -1 where the class is not known: such examples have a part in p(x) only, and draws given
-    -1 are draws of p(x).
+    The loss is that of `DeepEBM` for E(x) plus the cross-entropy of the labels. Labels are given like the condition of
+    a conditional model, with -1 for an unknown class: such examples contribute only to p(x), and draws given -1 are
+    draws from p(x).
 
-    Logged are also the "classification_loss" in nats and the "error", the share of examples that are not taken for
-    their class, both means over labelled examples.
+    The logs also contain the "classification_loss" in nats and the "error", the fraction of misclassified examples,
+    both means over labelled examples.
 
     Example:
 
@@ -324,8 +324,8 @@ class JointEBM(DeepEBM):
         num_classes: number of classes.
         levels: number of levels of an entry; None for real numbers.
         classification_weight: weight of the cross-entropy in the loss.
-        objective: as in `DeepEBM`; by default the paper's. Energies that tell classes apart are larger than those of a
-            `DeepEBM`, which needs smaller steps without a bound.
+        objective: as in `DeepEBM`; by default the paper's. Energies that distinguish classes are larger than those of a
+            `DeepEBM`, which requires smaller steps without a bound.
         step_size: η.
         noise_scale: s; None for √(2η).
         gradient_clip: as in `DeepEBM`.
@@ -361,7 +361,7 @@ class JointEBM(DeepEBM):
 
     @property
     def terms(self):
-        """Those of the objective, and those of the classifier."""
+        """The terms of the objective, and those of the classifier."""
         return (*super().terms, "classification_loss", "error")
 
     def classes(self):
@@ -369,7 +369,7 @@ class JointEBM(DeepEBM):
 
     @property
     def num_densities(self):
-        """One, that of all classes together."""
+        """One: the density of all classes together."""
         return 1
 
     def energy_of_logits(self, logits, condition):
@@ -383,7 +383,7 @@ class JointEBM(DeepEBM):
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
-            condition: a class for each, -1 for E(x); None for E(x) of all.
+            condition: a class for each example, -1 for E(x); None for E(x) of all examples.
 
         Returns:
             float32 tensor of shape `(batch,)`, in nats.
@@ -411,7 +411,7 @@ class JointEBM(DeepEBM):
         return self.classify(x)
 
     def loss_terms(self, batch, step):
-        """Adds the cross-entropy of the labels that are known."""
+        """Adds the cross-entropy of the known labels."""
         x, label = self.event_space.scaled(batch["x"]), batch["condition"]
         terms = self.objective_layer.loss_terms(self, x, None, step)
         logits, labelled = self.logits(x, step), tf.cast(label >= 0, tf.float32)
@@ -434,13 +434,13 @@ class JointEBM(DeepEBM):
 
 @tf.custom_gradient
 def log_sum(logits: tf.Tensor, among: tf.Tensor) -> tf.Tensor:
-    """Returns log Σ_y exp f_y, of shape `(batch,)`, over the classes y that `among` is true of.
+    """Returns log Σ_y exp f_y, of shape `(batch,)`, over the classes y for which `among` is true.
 
-    LiteRT lacks an operator of the gradient that TensorFlow would take.
+    LiteRT lacks an operator of the gradient that TensorFlow would use.
 
     Args:
         logits: f, of shape `(batch, num_classes)`.
-        among: which classes count, of the same shape; at least one of each row.
+        among: which classes to include, of the same shape; at least one in each row.
     """
 
     def counting() -> tf.Tensor:

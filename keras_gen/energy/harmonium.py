@@ -1,4 +1,4 @@
-"""Harmoniums: visible units of any exponential family, joined to hidden bits, and what can be computed of them.
+"""Harmoniums: visible units of any exponential family connected to hidden bits, and computations with them.
 
 Max Welling, Michal Rosen-Zvi, Geoffrey Hinton (2005), Exponential Family Harmoniums with an Application to Information
 Retrieval, NIPS 17
@@ -14,10 +14,10 @@ import tensorflow as tf
 from keras_gen.distributions import entries
 from keras_gen.energy.base import Rows
 
-#: Configurations of bits that are summed over at once.
+#: Number of configurations of bits that are summed over at once.
 CONFIGURATIONS_AT_ONCE = 1 << 12
 
-#: Examples of each value that are added to the data before its mean is taken, so that no logit is infinite.
+#: Number of examples of each value added to the data before taking its mean, so that no logit is infinite.
 PSEUDO_COUNT = 0.5
 
 
@@ -31,7 +31,7 @@ class VisibleUnits:
     Attributes:
         num_entries: number of entries of an example.
         conditional: distribution of an entry.
-        num_values: numbers in T(x) for each entry.
+        num_values: number of values in T(x) for each entry.
     """
 
     num_entries: int
@@ -45,7 +45,7 @@ class VisibleUnits:
 
     @property
     def noise_name(self) -> str:
-        """Kind of the random number that an entry is drawn with: "uniform" or "normal"."""
+        """Kind of random number with which an entry is drawn: "uniform" or "normal"."""
         (name,) = self.conditional.noise_distributions()
         return name
 
@@ -62,7 +62,7 @@ class VisibleUnits:
         raise NotImplementedError
 
     def natural_of_mean(self, x: np.ndarray) -> np.ndarray:
-        """Returns the η, of shape `(size,)`, with which the mean of T is that of examples, nearly.
+        """Returns the η, of shape `(size,)`, with which the mean of T is nearly that of the examples.
 
         Args:
             x: flat examples of shape `(rows, num_entries)`.
@@ -70,7 +70,7 @@ class VisibleUnits:
         raise NotImplementedError
 
     def parameters(self, natural: tf.Tensor) -> tf.Tensor:
-        """Returns η as `conditional` takes it: of shape `(..., num_entries, num_values)`."""
+        """Returns η in the form that `conditional` takes: of shape `(..., num_entries, num_values)`."""
         shape = tf.concat([tf.shape(natural)[:-1], (self.num_entries, self.num_values)], axis=0)
         return tf.reshape(natural, shape)
 
@@ -88,13 +88,13 @@ class VisibleUnits:
         return self.mean(natural)
 
     def log_prob(self, natural: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-        """Returns log p(x|η) of flat examples, of shape `(...)`, in nats."""
+        """Returns log p(x|η) for flat examples, of shape `(...)`, in nats."""
         return tf.reduce_sum(self.conditional.log_prob(self.parameters(natural), x), axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
 class BernoulliUnits(VisibleUnits):
-    """Bits: T(x) = x, and η are their logits."""
+    """Bits: T(x) = x, and η is their logits."""
 
     num_entries: int
     conditional = entries.Bernoulli()
@@ -109,7 +109,7 @@ class BernoulliUnits(VisibleUnits):
 
 @dataclasses.dataclass(frozen=True)
 class GaussianUnits(VisibleUnits):
-    """Real numbers with variance 1, which are standardised: T(x) = x, and η are their means."""
+    """Standardised real numbers with variance 1: T(x) = x, and η is their means."""
 
     num_entries: int
     conditional = entries.Normal(scale=1.0)
@@ -126,7 +126,7 @@ class GaussianUnits(VisibleUnits):
 
 @dataclasses.dataclass(frozen=True)
 class CategoricalUnits(VisibleUnits):
-    """Levels: T(x) is 1 in the place of the level of each entry and 0 elsewhere, and η are their logits.
+    """Levels: T(x) is 1 at the level of each entry and 0 elsewhere, and η is their logits.
 
     Ruslan Salakhutdinov, Andriy Mnih, Geoffrey Hinton (2007), Restricted Boltzmann Machines for Collaborative
     Filtering, ICML
@@ -159,7 +159,7 @@ class CategoricalUnits(VisibleUnits):
 
 
 def units_for(num_entries: int, levels: int | None) -> VisibleUnits:
-    """Returns the visible units of entries with so many levels; None for real numbers."""
+    """Returns the visible units of entries with `levels` levels; None for real numbers."""
     if levels is None:
         return GaussianUnits(num_entries)
     return BernoulliUnits(num_entries) if levels == 2 else CategoricalUnits(num_entries, levels)
@@ -173,12 +173,12 @@ class Harmonium:
     $$p(h_j = 1|x) = σ(c_j + T(x)^\top W_j), \qquad η(h) = b + W h$$
     $$F(x) = -\log \sum_h e^{-E(x, h)} = B(x) - b^\top T(x) - \sum_j \log(1 + e^{c_j + T(x)^\top W_j})$$
 
-    At an inverse temperature β the hidden units are further from x, and b is nearer to that of independent entries:
+    At an inverse temperature β, the hidden units depend less on x, and b is closer to the bias of independent entries:
 
     $$\log p^*_β(x) = ((1 - β)\, a + β b)^\top T(x) - B(x) + \sum_j \log(1 + e^{β (c_j + T(x)^\top W_j)})$$
 
-    At β = 1 this is -F(x); at β = 0 the entries are independent. All tensors, and so all that is computed with them,
-    are of one dtype; examples are flat, of shape `(..., num_entries)`.
+    At β = 1 this is -F(x); at β = 0 the entries are independent. All tensors, and so everything computed with them,
+    have one dtype; examples are flat, of shape `(..., num_entries)`.
 
     Attributes:
         units: the visible units.
@@ -220,7 +220,7 @@ class Harmonium:
 
         Args:
             x: flat examples.
-            logits: what `hidden_logits` returned for them, where it is known already.
+            logits: what `hidden_logits` returned for them, if already known.
         """
         logits = self.hidden_logits(x) if logits is None else logits
         return self.visible_energy(x) - tf.reduce_sum(tf.nn.softplus(logits), axis=-1)
@@ -237,7 +237,7 @@ class Harmonium:
             beta: β, of a shape that broadcasts with `(batch,)`, such as `(temperatures, 1)`.
 
         Returns:
-            Tensor of the shape that both make.
+            Tensor of the broadcast shape of both.
         """
         statistics = self.units.statistics(x)
         start, end = (tf.linalg.matvec(statistics, bias) for bias in (self.base_bias, self.bias))
@@ -260,7 +260,7 @@ class Harmonium:
         return getattr(rows, self.units.noise_name)((self.units.num_entries,), seed)
 
     def sweep(self, x: tf.Tensor, hidden_noise: tf.Tensor, visible_noise: tf.Tensor) -> tf.Tensor:
-        """Draws the hidden units given x, and x given these.
+        """Draws the hidden units given x, and then x given the hidden units.
 
         Args:
             x: flat examples.
@@ -274,14 +274,14 @@ class Harmonium:
         return self.units.draw(self.visible_natural(hidden), visible_noise)
 
     def tempered_sweep(self, x, hidden_noise, visible_noise, beta: tf.Tensor) -> tf.Tensor:
-        """As `sweep`, which leaves p_β as it is; β has the shape (), or `(batch,)`."""
+        """Like `sweep`, but leaves p_β invariant; β has the shape () or `(batch,)`."""
         scale = tf.expand_dims(beta, -1)
         hidden = draw_bits(scale * self.hidden_logits(x), hidden_noise)
         natural = tf.matmul(hidden, self.weight, transpose_b=True) * scale + self.tempered_bias(beta)
         return self.units.draw(natural, visible_noise)
 
     def sweeps(self, rows: Rows, beta: tf.Tensor | None = None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """Returns the function from flat examples and a seed to the examples after a sweep, at β where one is given.
+        """Returns the function from flat examples and a seed to the examples after a sweep, at β if one is given.
 
         Args:
             rows: which rows of the global batch, or of all chains, the examples are.
@@ -298,7 +298,7 @@ class Harmonium:
     # Sum
 
     def log_partition(self) -> tf.Tensor:
-        """Returns log Z, a scalar in nats, by the sum over all configurations of the hidden units."""
+        """Returns log Z, a scalar in nats, by summing over all configurations of the hidden units."""
 
         def log_masses(hidden):
             return self.units.log_normalizer(self.visible_natural(hidden)) + tf.linalg.matvec(hidden, self.hidden_bias)
@@ -312,7 +312,7 @@ def log_sum_over_bits(num_bits: int, log_masses: Callable[[tf.Tensor], tf.Tensor
     Args:
         num_bits: number of bits of a configuration.
         log_masses: function from configurations, of shape `(number, num_bits)`, to the logarithm of each one's mass.
-        dtype: what the bits and the masses are computed in.
+        dtype: dtype of the bits and the masses.
     """
     number, places = 1 << num_bits, tf.range(num_bits)
     chunk = min(number, CONFIGURATIONS_AT_ONCE)
@@ -326,5 +326,5 @@ def log_sum_over_bits(num_bits: int, log_masses: Callable[[tf.Tensor], tf.Tensor
 
 
 def draw_bits(logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-    """Returns bits, 1 where a number from 0 to 1 is below the probability, in the dtype of the logits."""
+    """Returns bits, 1 if a number from 0 to 1 is below the probability, in the dtype of the logits."""
     return tf.cast(uniform < tf.cast(tf.sigmoid(logits), uniform.dtype), logits.dtype)

@@ -1,4 +1,4 @@
-"""Boltzmann machines whose units lie in layers, of which only neighbours are connected: what can be computed of them.
+"""Boltzmann machines of layers of units, where only neighbouring layers are connected, and computations with them.
 
 Ruslan Salakhutdinov, Geoffrey Hinton (2009), Deep Boltzmann Machines, AISTATS
 """
@@ -20,10 +20,10 @@ from keras_gen.spaces import ClassLabel, Levels
 
 tfd = tfp.distributions
 
-#: Two layers that are connected: the lower one and the upper one.
+#: Two connected layers: the lower one and the upper one.
 Connection = tuple[str, str]
 
-#: What is known of some layers: their T, and which numbers of it are known, bools of a shape that broadcasts to it;
+#: What is known about some layers: their T, and which numbers of it are known, bools of a shape that broadcasts to it;
 #: None for all.
 Evidence = dict[str, tuple[tf.Tensor, tf.Tensor | None]]
 
@@ -35,16 +35,16 @@ class LayeredMachine:
     $$E(s) = \sum_l \left( B(s_l) - b_l^\top T(s_l) \right) - \sum_{(k, l)} T(s_k)^\top W_{kl} T(s_l)$$
     $$η_l(s) = b_l + \sum_{k \text{ next to } l} W_{kl}^\top T(s_k)$$
 
-    The units of a layer are independent given its neighbours, with the natural parameters $η_l$. Connections make no
-    circle, so that the layers fall into two sides, and those of one side are independent given the other one. Either
-    side can be summed out; σ being a side and $\bar σ$ the other one,
+    The units of a layer are independent given its neighbours, with the natural parameters $η_l$. Connections have no
+    cycle, so the layers fall into two sides, and those of one side are independent given the other. Either side can be
+    summed out; with a side σ and the other side $\bar σ$,
 
     $$\log \sum_{s_{\bar σ}} e^{-E(s)} = \sum_{l \in σ} \left( b_l^\top T(s_l) - B(s_l) \right) +
     \sum_{l \in \bar σ} A(η_l(s))$$
 
     At an inverse temperature β, $η_l$ is $(1 - β) a_l + β η_l$. At β = 0 all units are independent.
 
-    All tensors, and so all that is computed with them, are of one dtype. A state has the statistics T of layers by
+    All tensors, and so everything computed with them, have one dtype. A state contains the statistics T of layers by
     name, each of shape `(batch, size)`.
 
     Attributes:
@@ -63,7 +63,7 @@ class LayeredMachine:
 
     @functools.cached_property
     def neighbours(self) -> dict[str, list[str]]:
-        """The layers that each is connected with."""
+        """The layers that each layer is connected to."""
         return {
             name: [below for below, above in self.weights if above == name]
             + [above for below, above in self.weights if below == name]
@@ -85,11 +85,11 @@ class LayeredMachine:
 
     @property
     def odd_size(self) -> int:
-        """Numbers in the statistics of all odd layers."""
+        """Total size of the statistics of all odd layers."""
         return sum(self.units[name].size for name in self.sides[1])
 
     def split(self, odd: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the odd layers by name, of one tensor of shape `(batch, odd_size)`."""
+        """Returns the odd layers by name, from one tensor of shape `(batch, odd_size)`."""
         names = self.sides[1]
         return dict(zip(names, tf.split(odd, [self.units[name].size for name in names], axis=-1), strict=True))
 
@@ -100,13 +100,13 @@ class LayeredMachine:
     # Energy
 
     def received(self, name: str, other: str, state: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns what a layer receives from a neighbour, of shape `(batch, size)`."""
+        """Returns a layer's input from a neighbour, of shape `(batch, size)`."""
         if (other, name) in self.weights:
             return tf.matmul(state[other], self.weights[other, name])
         return tf.matmul(state[other], self.weights[name, other], transpose_b=True)
 
     def natural(self, name: str, state: dict[str, tf.Tensor], beta: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns η of a layer given its neighbours, of shape `(batch, size)`, at β where one is given."""
+        """Returns η of a layer given its neighbours, of shape `(batch, size)`, at β if one is given."""
         natural = self.biases[name] + sum(self.received(name, other, state) for other in self.neighbours[name])
         return natural if beta is None else self.tempered(name, natural, beta)
 
@@ -115,7 +115,7 @@ class LayeredMachine:
         return self.base_biases[name] + beta * (natural - self.base_biases[name])
 
     def energy(self, state: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns E(s), of shape `(batch,)`, which is linear in the T of each layer but the visible ones' B."""
+        """Returns E(s), of shape `(batch,)`, which is linear in the T of each layer except for the visible ones' B."""
         energy = -sum(
             tf.reduce_sum(self.received(above, below, state) * state[above], axis=-1) for below, above in self.weights
         )
@@ -124,7 +124,7 @@ class LayeredMachine:
         return energy
 
     def log_mass(self, side: Sequence[str], state: dict[str, tf.Tensor], beta: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns the logarithm of the mass of a side, up to a constant, all other layers being summed out.
+        """Returns the log mass of a side, up to a constant, with all other layers summed out.
 
         Args:
             side: names of the layers of one side.
@@ -148,7 +148,7 @@ class LayeredMachine:
         return sum(units.log_normalizer(self.base_biases[name]) for name, units in self.units.items())
 
     def log_partition(self) -> tf.Tensor:
-        """Returns log Z, a scalar in nats, by the sum over all configurations of the smaller side, which holds bits."""
+        """Returns log Z, a scalar in nats, by summing over all configurations of the smaller side, which holds bits."""
         side = self.smaller_side
         sizes = [self.units[name].size for name in side]
 
@@ -167,7 +167,7 @@ class LayeredMachine:
     def mean_field(self, evidence: Evidence, num_steps: int) -> dict[str, tf.Tensor]:
         """Returns the means of all layers in the mean-field distribution, given what is known.
 
-        It starts from the bottom, and each step gives all odd layers the means that fit the others best, and then all
+        It starts from the bottom. Each step sets all odd layers to their optimal means given the others, and then all
         even ones.
 
         Args:
@@ -186,11 +186,11 @@ class LayeredMachine:
         return means
 
     def first_means(self, evidence: Evidence) -> dict[str, tf.Tensor]:
-        """Returns means by one pass from the bottom to the top.
+        """Returns the means of one pass from the bottom to the top.
 
-        A layer that has n neighbours, and receives something from k of them, takes it n / k times: from below, layers
-        in the middle take it twice (Salakhutdinov and Hinton, 2009). What is not known of the layers that hold data is
-        what their biases make likely.
+        A layer with n neighbours that receives input from k of them counts it n / k times: layers in the middle count
+        input from below twice (Salakhutdinov and Hinton, 2009). Unknown entries of the layers that hold data take the
+        means given by their biases.
         """
         batch = tf.shape(next(iter(evidence.values()))[0])[0]
         means = {}
@@ -208,7 +208,7 @@ class LayeredMachine:
         return means
 
     def variational_free_energy(self, means: dict[str, tf.Tensor], hidden: Sequence[str]) -> tf.Tensor:
-        """Returns the mean of E less the entropy of hidden bits: at least the free energy of what is visible.
+        """Returns the mean of E minus the entropy of hidden bits: at least the free energy of the visible layers.
 
         Args:
             means: means of the hidden bits, and the statistics of all other layers.
@@ -223,7 +223,7 @@ class LayeredMachine:
     # Gibbs sampling
 
     def noise(self, rows: Rows, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns what the units of each layer are drawn with, by name, for the rows of this replica."""
+        """Returns the noise that the units of each layer are drawn with, by name, for the rows of this replica."""
         parts = tf.unstack(tf.random.split(seed, len(self.units)))
         return {
             name: getattr(rows, units.noise_name)((units.num_entries,), part)
@@ -238,7 +238,7 @@ class LayeredMachine:
         evidence: Evidence | None = None,
         beta: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Returns a state whose layers of one side are drawn given the others, but for what is known of them."""
+        """Returns a state whose layers of one side are drawn given the others, except for known values."""
         found = dict(state)
         for name in side:
             units = self.units[name]
@@ -247,7 +247,7 @@ class LayeredMachine:
         return found
 
     def sweep(self, odd: tf.Tensor, noise: dict[str, tf.Tensor], evidence: Evidence | None = None, beta=None):
-        """Draws the even layers given the odd ones, and these given the even ones.
+        """Draws the even layers given the odd ones, and then the odd layers given the even ones.
 
         Args:
             odd: statistics of the odd layers, as from `joined`.
@@ -285,7 +285,7 @@ class LayeredMachine:
 
 
 def clamped(name: str, values: tf.Tensor, evidence: Evidence) -> tf.Tensor:
-    """Returns the statistics of a layer, but what is known of it where it is known."""
+    """Returns the statistics of a layer, with known values in place."""
     if name not in evidence:
         return values
     known, where = evidence[name]
@@ -293,15 +293,15 @@ def clamped(name: str, values: tf.Tensor, evidence: Evidence) -> tf.Tensor:
 
 
 class LayeredBoltzmannMachine(EnergyModel):
-    """A Boltzmann machine of layers, some of which hold the columns of a batch and all others hidden bits.
+    """A Boltzmann machine of layers, some of which hold the columns of a batch and all others hold hidden bits.
 
     A subclass calls `build_layers` in its constructor, and provides `loss_terms`.
 
     Args:
         event_shape: shape of one example.
         levels: 2 for bits, None for real numbers.
-        mean_field_steps: steps of mean field.
-        num_sweeps: sweeps of Gibbs sampling to a sample, unless `sample` is told otherwise.
+        mean_field_steps: number of mean-field steps.
+        num_sweeps: number of Gibbs sweeps for a sample, unless `sample` is given another number.
         **kwargs: as in `GenerativeModel`; `seed` also chooses the initial weights.
     """
 
@@ -311,12 +311,12 @@ class LayeredBoltzmannMachine(EnergyModel):
         self.num_sweeps = checks.positive_int("num_sweeps", num_sweeps)
 
     def build_layers(self, units: dict[str, VisibleUnits], connections: Sequence[Connection]) -> None:
-        """Makes the weights.
+        """Creates the weights.
 
         Args:
-            units: name to units; "x" comes first, and a layer after those below it. Layers that hold a column have its
-                name.
-            connections: which layers are connected, the lower one first. They make no circle.
+            units: name to units; "x" comes first, and each layer follows those below it. Layers that hold a column have
+                its name.
+            connections: which layers are connected, the lower one first. They must not form a cycle.
         """
         self.units = units
         self.connections = tuple(connections)
@@ -349,10 +349,10 @@ class LayeredBoltzmannMachine(EnergyModel):
         return {name: Levels((self.units[name].size,), 2) for name in self.hidden_layers}
 
     def machine(self, dtype=tf.float32) -> LayeredMachine:
-        """Returns the joint distribution of all layers, with the weights that there are now.
+        """Returns the joint distribution of all layers, with the current weights.
 
         Args:
-            dtype: what it is computed in.
+            dtype: dtype of the computation.
         """
 
         def cast(names, variables):
@@ -368,7 +368,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         )
 
     def adapt(self, x, condition=None) -> None:
-        """Takes the unit of real numbers, and the biases with which independent entries have the mean of the data.
+        """Takes the unit of real numbers, and sets biases with which independent entries have the mean of the data.
 
         Training starts from there, and so do samples and the annealing of a `DBM`.
 
@@ -397,11 +397,11 @@ class LayeredBoltzmannMachine(EnergyModel):
         return values
 
     def evidence(self, x: tf.Tensor | None = None, condition=None, missing: tf.Tensor | None = None) -> Evidence:
-        """Returns what valid columns tell.
+        """Returns the evidence in valid columns.
 
         Args:
-            x: examples; None for nothing.
-            condition: what they are conditioned on; None for nothing, as -1 for a class that is not known.
+            x: examples; None for no evidence.
+            condition: what they are conditioned on; None for no evidence, like -1 for an unknown class.
             missing: bools of the shape of x, where its entries are missing; None for nowhere.
         """
         evidence = {}
@@ -415,7 +415,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         return evidence
 
     def inferred(self, evidence: Evidence) -> dict[str, tf.Tensor]:
-        """Returns the mean-field means of all layers, those of columns that evidence says nothing of among them."""
+        """Returns the mean-field means of all layers, including those of columns without evidence."""
         batch = tf.shape(next(iter(evidence.values()))[0])[0]
         complete = dict(evidence)
         for name in self.visible_layers:
@@ -439,7 +439,7 @@ class LayeredBoltzmannMachine(EnergyModel):
             x: examples of shape `(batch, *event_shape)`.
 
         Returns:
-            float32 tensor of shape `(batch, units)`, the layers side by side.
+            float32 tensor of shape `(batch, units)`, with the layers concatenated.
 
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
@@ -464,7 +464,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         """Returns the statistics of all layers after sweeps of Gibbs sampling, from `start_of_draws`.
 
         Args:
-            evidence: what is known, which stays as it is.
+            evidence: what is known, which stays fixed.
             num_samples: number of draws.
             num_sweeps: number of sweeps.
             seed: int32 tensor of shape (2,).
@@ -476,7 +476,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         return machine.drawn(machine.sides[0], machine.split(odd), machine.noise(rows, last_seed), evidence)
 
     def start_of_draws(self, machine: LayeredMachine, evidence: Evidence, rows: Rows, seed: tf.Tensor) -> tf.Tensor:
-        """Returns odd layers that Gibbs sampling starts from, of shape `(rows, odd_size)`: independent units."""
+        """Returns the odd layers that Gibbs sampling starts from, of shape `(rows, odd_size)`: independent units."""
         return machine.base_draws(rows, seed)
 
     def event_of(self, state: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -484,7 +484,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         return self.outward(tf.reshape(state["x"], (-1, *self.event_shape)))
 
     def impute(self, x, mask, *, num_sweeps: int = 100, condition=None, seed=None) -> tf.Tensor:
-        """Draws missing entries given the others, by Gibbs sampling in which the others stay.
+        """Draws missing entries given the others, by Gibbs sampling with the others fixed.
 
         Args:
             x: examples of shape `(batch, *event_shape)`; missing entries may hold any valid value.
@@ -515,7 +515,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         return tf.where(missing, self.event_of(self.completed_state(evidence, num_sweeps, seed)), x)
 
     def completed_state(self, evidence: Evidence, num_sweeps, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """As `drawn_state`, from mean field; what is known says how many draws there are."""
+        """Like `drawn_state`, starting from mean field; the evidence determines the number of draws."""
         machine = self.machine()
         rows = Rows.all(tf.shape(next(iter(evidence.values()))[0])[0])
         sweep_seed, last_seed = tf.unstack(tf.random.split(seed, 2))
@@ -526,7 +526,7 @@ class LayeredBoltzmannMachine(EnergyModel):
     # Export
 
     def gibbs_specs(self) -> dict[str, tf.TensorSpec]:
-        """Returns what `gibbs` takes, by name, in its order."""
+        """Returns what `gibbs` takes, by name, in order."""
         state = tf.TensorSpec((None, self.machine().odd_size), tf.float32, "state")
         noise = {
             f"{name}_noise": tf.TensorSpec((None, None, units.num_entries), tf.float32, f"{name}_noise")
@@ -535,15 +535,15 @@ class LayeredBoltzmannMachine(EnergyModel):
         return {"state": state, **noise, **self.specs("condition")}
 
     def gibbs(self, state, *noise_and_condition) -> tuple[tf.Tensor, tf.Tensor]:
-        """Moves chains by Gibbs sampling, without any further randomness: even layers, then odd ones, in turn.
+        """Moves chains by Gibbs sampling, without further randomness: even layers and odd layers in turn.
 
         Args:
-            state: statistics of the odd layers side by side, of shape `(batch, size)`; of bits, their values.
+            state: concatenated statistics of the odd layers, of shape `(batch, size)`; for bits, their values.
             *noise_and_condition: for each layer, numbers of shape `(batch, sweeps, entries)`: from 0 to 1, or standard
                 normal ones for real numbers; and, for a conditional model, what each chain is conditioned on.
 
         Returns:
-            The examples of shape `(batch, *event_shape)` and the state after as many sweeps.
+            The examples, of shape `(batch, *event_shape)`, and the state after that many sweeps.
 
         Raises:
             TypeError: if the number of arrays is not the expected one.
@@ -592,7 +592,7 @@ class LayeredBoltzmannMachine(EnergyModel):
         }
 
     def output_space(self, name):
-        """Adds that of the state of chains: units of hidden layers, and of labels, are 0 or 1."""
+        """Adds the space of the state of chains: units of hidden layers and of labels are 0 or 1."""
         return Levels((self.machine().odd_size,), 2) if name == "state" else super().output_space(name)
 
     def example_input(self, name, spec, num, seed):
@@ -617,7 +617,7 @@ def bits(size: int) -> BernoulliUnits:
 
 
 def units_of_condition(space) -> VisibleUnits:
-    """Returns the layer that holds a class, or answers of yes or no."""
+    """Returns the layer that holds a class, or yes-or-no attributes."""
     return (
         CategoricalUnits(1, space.num_classes) if isinstance(space, ClassLabel) else BernoulliUnits(space.vector_size)
     )

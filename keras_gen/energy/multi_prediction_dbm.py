@@ -20,21 +20,21 @@ from keras_gen.spaces import ClassLabel
 
 
 class MultiPredictionDBM(LayeredBoltzmannMachine):
-    r"""A deep Boltzmann machine whose mean field is trained as a recurrent network is.
+    r"""A deep Boltzmann machine whose mean field is trained like a recurrent network.
 
-    The energy is that of a `DBM`. With `num_classes`, a label y is a layer of its own on top of the last hidden one, of
-    whose units exactly one is 1. Each step of training hides each entry of each example with probability `hide_rate`,
-    and the label, too. Mean field infers what is hidden, S, and the hidden units from the rest, and
+    The energy is that of a `DBM`. With `num_classes`, a label y is a separate layer on top of the last hidden one, with
+    exactly one unit equal to 1. Each training step hides each entry of each example, and also the label, with
+    probability `hide_rate`. Mean field infers the hidden entries, S, and the hidden units from the rest, and
 
     $$L = -\sum_{i \in S} \log q_i(v_i), \qquad v = (x, y)$$
 
-    Its gradient goes through all steps of mean field, which share their weights. No layer is pretrained, no chain is
-    needed, and what is trained is what is used: inference with any entries missing.
+    Its gradient flows through all mean-field steps, which share their weights. No layer is pretrained, no chain is
+    needed, and training matches the use: inference with any entries missing.
 
-    Labels are given as the condition of a conditional model is, and -1 where the class is not known: such labels have
-    no part in L, and draws given -1 are draws of any class. Logged is also the "error", the share of hidden labels
-    that are not inferred rightly, and without classes the loss alone. The machine has an energy and can be drawn from,
-    but nothing has trained its Z: it tells no likelihood.
+    Labels are given like the condition of a conditional model, with -1 for an unknown class: such labels do not
+    contribute to L, and draws given -1 are draws of any class. The logs also contain the "error", the fraction of
+    hidden labels that are inferred incorrectly; without classes, only the loss. The machine has an energy and can be
+    sampled, but its Z is not trained, so it offers no likelihood.
 
     Example:
 
@@ -51,11 +51,11 @@ class MultiPredictionDBM(LayeredBoltzmannMachine):
 
     Args:
         event_shape: shape of one example of bits.
-        hidden_units: number of units of each hidden layer, from below.
+        hidden_units: number of units of each hidden layer, from bottom to top.
         num_classes: number of classes; None for a model without labels.
-        mean_field_steps: steps of mean field.
+        mean_field_steps: number of mean-field steps.
         hide_rate: probability that an entry, or a label, is hidden in training.
-        num_sweeps: sweeps of Gibbs sampling from independent units to a sample, unless `sample` is told otherwise.
+        num_sweeps: number of Gibbs sweeps from independent units to a sample, unless `sample` is given another number.
         seed: as in `GenerativeModel`; also chooses the initial weights.
         **kwargs: as in `GenerativeModel`.
     """
@@ -94,7 +94,7 @@ class MultiPredictionDBM(LayeredBoltzmannMachine):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The loss, and with labels their error."""
+        """The loss and, with labels, their error."""
         return ("loss",) if self.num_classes is None else ("loss", "error")
 
     # Objective
@@ -128,7 +128,7 @@ class MultiPredictionDBM(LayeredBoltzmannMachine):
     # Inference
 
     def classify(self, x, mask=None) -> tf.Tensor:
-        """Infers the class of examples, of which entries may be missing.
+        """Infers the class of examples, whose entries may be missing.
 
         Args:
             x: examples of shape `(batch, *event_shape)`; missing entries may hold any valid value.
@@ -152,7 +152,7 @@ class MultiPredictionDBM(LayeredBoltzmannMachine):
         Args:
             x: examples of shape `(batch, *event_shape)`; missing entries may hold any valid value.
             mask: nonzero where an entry is missing, of a shape that broadcasts to `x`.
-            condition: their classes, -1 where one is not known; None for -1 everywhere.
+            condition: their classes, -1 for an unknown one; None for -1 everywhere.
 
         Returns:
             `x` with the probability of a 1 in place of each missing entry.
@@ -174,7 +174,7 @@ class MultiPredictionDBM(LayeredBoltzmannMachine):
         return super().impute(x, mask, num_sweeps=num_sweeps, condition=condition, seed=seed)
 
     def signatures(self):
-        """Adds `inpaint`, and `classify` where there are classes; both take a mask."""
+        """Adds `inpaint` and, if there are classes, `classify`; both take a mask."""
         inputs = {**self.specs("x"), "mask": tf.TensorSpec((None, *self.event_shape), tf.float32, "mask")}
 
         def inpaint(x, mask, condition=None):

@@ -1,4 +1,4 @@
-"""MultimodalDBM: two deep Boltzmann machines, one of images and one of labels or tags, joined on top.
+"""MultimodalDBM: two deep Boltzmann machines, one of images and one of labels or tags, joined at the top.
 
 Nitish Srivastava, Ruslan Salakhutdinov (2014), Multimodal Learning with Deep Boltzmann Machines, JMLR 15
 """
@@ -17,18 +17,19 @@ from keras_gen.spaces import Attributes, ClassLabel, Space
 
 
 class MultimodalDBM(MeanFieldLearning):
-    r"""One energy of examples x and of their labels or tags c, each given the other.
+    r"""One energy for examples x and their labels or tags c, each of which can be inferred from the other.
 
-    A stack of hidden layers leads up from x, and another one from c. On top, one layer is connected with both:
+    One stack of hidden layers leads up from x, and another from c. At the top, one layer is connected to both:
 
     $$p(x, c, h) = e^{-E(x, h_x, j) - E(c, h_c, j)} / Z$$
 
-    It learns, and can be pretrained, like a `DBM`: see `MeanFieldLearning`. Whatever is missing is drawn by Gibbs
+    It is trained, and can be pretrained, like a `DBM`: see `MeanFieldLearning`. Whatever is missing is drawn by Gibbs
     sampling with the rest clamped: `sample` draws x given c, `sample_condition` draws c given x, and `sample_pairs`
-    both. `infer_condition` tells the probabilities of c given x by mean field. A class is one of several units of which
-    exactly one is 1; tags are bits. The paper's replicated softmax, for counts of words, is not built.
+    draws both. `infer_condition` computes the probabilities of c given x by mean field. A class is represented by
+    several units, exactly one of which is 1; tags are bits. The paper's replicated softmax, for word counts, is not
+    implemented.
 
-    Real numbers, which are standardised, have variance 1 given the layer above: the learning rate should be small.
+    Real numbers, which are standardised, have variance 1 given the layer above; the learning rate should be small.
 
     Example:
 
@@ -46,15 +47,15 @@ class MultimodalDBM(MeanFieldLearning):
         event_shape: shape of one example.
         levels: 2 for bits, None for real numbers.
         num_classes: number of classes, of which an example has one; None for tags.
-        num_tags: number of tags, of which an example has any; None for classes. Exactly one of both is given, and
-            without either there are 10 classes.
-        hidden_units: number of units of each hidden layer above x, from below.
+        num_tags: number of tags, of which an example has any number; None for classes. At most one of the two is given;
+            without either, there are 10 classes.
+        hidden_units: number of units of each hidden layer above x, from bottom to top.
         condition_units: number of units of each hidden layer above c.
         joint_units: number of units of the layer on top of both.
         **kwargs: as in `MeanFieldLearning`.
 
     Raises:
-        ValueError: if classes and tags are given.
+        ValueError: if both classes and tags are given.
     """
 
     usage = (
@@ -92,7 +93,7 @@ class MultimodalDBM(MeanFieldLearning):
         self.build_layers({**below, **of_x, **of_condition, "joint": bits(self.joint_units)}, connections)
         self.build_chains()
 
-    # Either given the other one
+    # Each given the other
 
     def infer_condition(self, x) -> tf.Tensor:
         """Infers the probabilities of classes or tags given examples, by mean field.
@@ -101,7 +102,7 @@ class MultimodalDBM(MeanFieldLearning):
             x: examples of shape `(batch, *event_shape)`.
 
         Returns:
-            float32 tensor of shape `(batch, num_classes)`, whose rows add up to 1, or of shape `(batch, num_tags)`.
+            float32 tensor of shape `(batch, num_classes)`, whose rows sum to 1, or of shape `(batch, num_tags)`.
 
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
@@ -109,7 +110,7 @@ class MultimodalDBM(MeanFieldLearning):
         return self.inferred(self.evidence(self.validated(x)))["condition"]
 
     def sample_condition(self, x, *, num_sweeps: int = 100, seed=None) -> tf.Tensor:
-        """Draws classes or tags given examples, by Gibbs sampling in which the examples stay.
+        """Draws classes or tags given examples, by Gibbs sampling with the examples fixed.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -140,7 +141,7 @@ class MultimodalDBM(MeanFieldLearning):
 
         Args:
             num_samples: number of pairs, at least 1.
-            num_sweeps: number of sweeps; None for as many as `sample` takes.
+            num_sweeps: number of sweeps; None for the same number as `sample`.
             seed: int or pair of ints; None takes the next seed of the model's own stream.
 
         Returns:

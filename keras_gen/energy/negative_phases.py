@@ -1,6 +1,6 @@
-"""The negative phase of a restricted Boltzmann machine's training: where the draws come from.
+"""The negative phase of training a restricted Boltzmann machine: where the draws come from.
 
-The gradient of log p(x) pulls the free energy of the data down and pushes that of the model's own draws up. Each class
+The gradient of log p(x) pulls down the free energy of the data and pushes up that of the model's own draws. Each class
 here makes such draws.
 """
 
@@ -16,12 +16,12 @@ from keras_gen.spaces import Numbers
 
 
 class NegativePhase(keras.layers.Layer):
-    """Draws of a harmonium, to compare the data with.
+    """Draws from a harmonium, with which the data are compared.
 
     Args:
         event_space: the space of an example.
-        seed: seed of the initial chains, where there are any.
-        num_steps: sweeps of Gibbs sampling, of hidden and visible units, in each step of training.
+        seed: seed of the initial chains, if there are any.
+        num_steps: number of Gibbs sweeps, of hidden and visible units, in each training step.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -33,26 +33,26 @@ class NegativePhase(keras.layers.Layer):
         self.built = True
 
     def free_energy(self, harmonium: Harmonium, natural: tf.Tensor, step: Step) -> tf.Tensor:
-        """Returns the free energy of draws; hands the chains that they come from to `step.update`.
+        """Returns the free energy of draws; passes the chains that they come from to `step.update`.
 
         Args:
             harmonium: the model.
-            natural: the visible units' parameters η given hidden units that were drawn given the examples, of shape
+            natural: the visible units' parameters η given hidden units drawn given the examples, of shape
                 `(batch, size)`.
             step: the step.
 
         Returns:
-            float32 tensor of shape `(batch,)`, or a scalar, in nats; its gradient goes to the harmonium's weights.
+            float32 tensor of shape `(batch,)`, or a scalar, in nats; its gradient flows to the harmonium's weights.
         """
         raise NotImplementedError
 
 
 class ContrastiveDivergence(NegativePhase):
-    """Chains that start at the examples and move k = `num_steps` steps, CD-k.
+    """Chains that start at the examples and take k = `num_steps` steps, CD-k.
 
     Geoffrey E. Hinton (2002), Training Products of Experts by Minimizing Contrastive Divergence, Neural Computation 14
 
-    The gradient leans towards the data, less so the larger k is.
+    The gradient is biased towards the data, less so for larger k.
     """
 
     def free_energy(self, harmonium, natural, step):
@@ -65,16 +65,16 @@ class ContrastiveDivergence(NegativePhase):
 
 
 class PersistentChains(NegativePhase):
-    """Chains that go on in each step from where they were, persistent contrastive divergence.
+    """Chains that continue in each step from their previous states: persistent contrastive divergence.
 
     Tijmen Tieleman (2008), Training Restricted Boltzmann Machines using Approximations to the Likelihood Gradient, ICML
 
-    They follow the model as long as it changes slowly, and want a small learning rate that falls.
+    They follow the model as long as it changes slowly, which calls for a small, decaying learning rate.
 
     Args:
         event_space: the space of an example.
-        num_chains: how many there are, whatever the size of a batch.
-        num_steps: sweeps of each in a step of training.
+        num_chains: number of chains, whatever the batch size.
+        num_steps: number of sweeps of each in a training step.
         **kwargs: as in `NegativePhase`.
     """
 
@@ -105,20 +105,20 @@ class PersistentChains(NegativePhase):
 
 
 class ParallelTempering(PersistentChains):
-    r"""Persistent chains at several inverse temperatures β from 0 to 1, which change places.
+    r"""Persistent chains at several inverse temperatures β from 0 to 1, which are swapped.
 
     Guillaume Desjardins et al. (2010), Tempered Markov Chain Monte Carlo for Training of Restricted Boltzmann Machines,
     AISTATS
 
-    Chains at a low β move far, and hand on what they find. Neighbours change places with probability
+    Chains at a low β move far, and pass on what they find. Neighbours are swapped with probability
 
     $$\min\left(1, \frac{p^*_{β}(x')\, p^*_{β'}(x)}{p^*_{β}(x)\, p^*_{β'}(x')}\right)$$
 
     Args:
         event_space: the space of an example.
-        num_temperatures: number of β, at least 2.
-        num_chains: chains at each β.
-        num_steps: sweeps of each, and exchanges, in a step of training.
+        num_temperatures: number of values of β, at least 2.
+        num_chains: number of chains at each β.
+        num_steps: number of sweeps of each, and of swaps, in a training step.
         **kwargs: as in `NegativePhase`.
     """
 
@@ -145,7 +145,7 @@ class ParallelTempering(PersistentChains):
         return rows.mean(harmonium.free_energy(coldest), step)
 
     def moves(self, harmonium: Harmonium, rows: Rows):
-        """Returns the function from flat chains, all temperatures of each in turn, and a seed to the next ones."""
+        """Returns the function from flat chains, with all temperatures of each in turn, and a seed to the next ones."""
         number = self.num_temperatures
         betas = tf.tile(tf.linspace(0.0, 1.0, number), (rows.size,))
         sweep = harmonium.sweeps(rows.times(number), betas)
@@ -154,7 +154,7 @@ class ParallelTempering(PersistentChains):
         def move(x, seed):
             sweep_seed, parity_seed, swap_seed = tf.unstack(tf.random.split(seed, 3))
             x = sweep(x, sweep_seed)
-            # By chance, each β of an even place has the next one as its partner, or each of an odd place.
+            # At random, either each β at an even index or each at an odd index has the next one as its partner.
             parity = tf.random.stateless_uniform((), parity_seed, maxval=2, dtype=tf.int32, alg="philox")
             place = places % number
             lower = (place + parity) % 2 == 0
@@ -164,7 +164,7 @@ class ParallelTempering(PersistentChains):
             exchanged = tf.stack([betas, tf.gather(betas, partner)])
             here, there = tf.unstack(harmonium.tempered_log_density(x, exchanged))
             log_ratio = there - here
-            # Both of a pair use the number of the lower one.
+            # Both members of a pair use the random number of the lower one.
             uniform = rows.times(number).uniform((), swap_seed)
             uniform = tf.where(lower, uniform, tf.gather(uniform, partner))
             accepted = tf.math.log(uniform) < log_ratio + tf.gather(log_ratio, partner)

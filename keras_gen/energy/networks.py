@@ -1,4 +1,4 @@
-"""Networks whose outputs are minus energies: dense, convolutional, or any network of Keras."""
+"""Networks whose outputs are negative energies: dense, convolutional, or any Keras network."""
 
 import itertools
 import math
@@ -13,9 +13,9 @@ from keras_gen.networks import KerasNetwork, OwnNetwork
 
 
 class EnergyNetwork(keras.layers.Layer):
-    """From an example to its logits, which are minus energies: one, or one for each class.
+    """From an example to its logits, which are negative energies: one, or one for each class.
 
-    The last layer has no bias: a constant leaves the density as it is.
+    The last layer has no bias: a constant does not change the density.
     """
 
     def call(self, x, *, step=None):
@@ -76,7 +76,7 @@ class DenseNetwork(EnergyNetwork):
 
 
 class ConvolutionalNetwork(EnergyNetwork):
-    """Strided convolutions, the first of 5×5 and the others of 3×3, and a dense layer, for images of any size.
+    """Strided convolutions, the first 5×5 and the others 3×3, and a dense layer, for images of any size.
 
     Args:
         event_shape: height, width and channels of an image.
@@ -145,13 +145,13 @@ class ConvolutionalNetwork(EnergyNetwork):
 
 
 class OwnEnergyNetwork(KerasNetwork):
-    """Any layer or model of Keras that computes the same in training as later: an energy is a function of one example.
+    """Any Keras layer or model that computes the same in training as later: an energy depends on one example.
 
     Args:
         event_shape: shape of an example.
         num_logits: number of outputs.
         layer: the layer or model, or what `keras.saving.serialize_keras_object` returns for it.
-        seed: not needed; the initializers have seeds of their own.
+        seed: not needed; the initializers have their own seeds.
         **kwargs: as in `keras.layers.Layer`.
 
     Raises:
@@ -165,5 +165,5 @@ class OwnEnergyNetwork(KerasNetwork):
         self.check_is_stateless()
 
 
-#: The networks that a model can be asked for by name.
+#: The networks that can be chosen by name.
 NETWORKS = {"dense": DenseNetwork, "convolutional": ConvolutionalNetwork, "keras": OwnEnergyNetwork}

@@ -1,7 +1,7 @@
-"""How an energy learns: by maximum likelihood with sampling, or without sampling.
+"""How an energy is trained: by maximum likelihood with sampling, or without sampling.
 
-E(x) is the energy of the model that an objective belongs to, of examples on the networks' scale. Each objective holds
-what it keeps between steps: chains, a distribution of noise, the logarithm of the partition function.
+E(x) is the energy, under the model that an objective belongs to, of examples on the networks' scale. Each objective
+holds its state between steps: chains, a noise distribution, the logarithm of the partition function.
 """
 
 import keras
@@ -22,8 +22,8 @@ class Objective(keras.layers.Layer):
 
     Args:
         event_shape: shape of an example.
-        num_classes: number of classes whose densities are learned, each with an energy of its own; 1 for one density.
-        start: function from a shape to what chains start from, as a NumPy array.
+        num_classes: number of classes whose densities are learned, each with its own energy; 1 for one density.
+        start: function from a shape to the initial states of chains, as a NumPy array.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -47,32 +47,32 @@ class Objective(keras.layers.Layer):
         raise NotImplementedError
 
     def adapt(self, x: np.ndarray) -> None:
-        """Fits what the objective keeps of the data to scaled examples; most objectives keep nothing."""
+        """Fits what the objective stores about the data to scaled examples; most objectives store nothing."""
 
 
 class MaximumLikelihood(Objective):
-    r"""The likelihood, whose gradient needs draws of the model (Du and Mordatch, 2019).
+    r"""The likelihood, whose gradient needs draws from the model (Du and Mordatch, 2019).
 
     $$\nabla \log p(x) = -\nabla E(x) + E_{\tilde x ∼ p}[\nabla E(\tilde x)]$$
     $$L = E(x) - E(\tilde x) + α (E(x)^2 + E(\tilde x)^2)$$
 
-    Draws x̃ are chains that go on where they were left (Tieleman, 2008): a buffer keeps them. A step takes as many of
-    them at random as the batch has examples, of the same classes, starts a share of these afresh, moves all by
-    `num_steps` steps of the model's Langevin dynamics, and puts them back. A chain that is no longer finite starts
-    afresh, too. No gradient flows through the moves. An evaluation takes chains as they are.
+    Draws x̃ are persistent chains (Tieleman, 2008), kept in a buffer. A step picks as many of them at random as the
+    batch has examples, with the same classes, restarts a fraction of them, moves all by `num_steps` steps of the
+    model's Langevin dynamics, and puts them back. A chain that is no longer finite is also restarted. No gradient flows
+    through the moves. An evaluation uses the chains unchanged.
 
-    Logged are the mean energies of the data and of the chains. The loss is no figure of merit: it is near 0 while both
-    are alike.
+    The logs contain the mean energies of the data and of the chains. The loss is not a figure of merit: it is near 0 as
+    long as both are similar.
 
     Args:
         event_shape: as in `Objective`.
         num_classes: as in `Objective`; the buffer holds equally many chains of each.
         start: as in `Objective`.
-        num_steps: Langevin steps of a chain in each step of training.
-        buffer_size: number of chains that are kept.
-        fresh_share: share of chains that start afresh.
-        alpha: weight α of the squared energies, which keeps these near 0.
-        data_noise: standard deviation of normal noise that is added to the data, on the networks' scale.
+        num_steps: number of Langevin steps of a chain in each training step.
+        buffer_size: number of chains in the buffer.
+        fresh_share: fraction of chains that are restarted.
+        alpha: weight α of the squared energies, which keeps energies near 0.
+        data_noise: standard deviation of normal noise added to the data, on the networks' scale.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -101,7 +101,7 @@ class MaximumLikelihood(Objective):
         self.fresh_share = checks.share("fresh_share", fresh_share)
         self.alpha = checks.not_negative("alpha", alpha)
         self.data_noise = checks.not_negative("data_noise", data_noise)
-        # The chains of one class after those of another.
+        # The chains are grouped by class.
         self.chains = self.add_weight(
             shape=(num_classes * self.chains_per_class, *event_shape),
             initializer=lambda shape, dtype: tf.constant(start(shape), dtype),
@@ -126,15 +126,15 @@ class MaximumLikelihood(Objective):
         return {"loss": loss, "energy": energy, "chain_energy": chain_energy}
 
     def places(self, label: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws which chains examples are compared with.
+        """Draws the chains that examples are compared with.
 
         Args:
             label: classes of the global batch, int32 of shape `(total,)`.
             seed: int32 tensor of shape (2,).
 
         Returns:
-            The row of each example's chain, and whether the example is the first one with that chain: more examples of
-            a class than it has chains share these.
+            The row of each example's chain, and whether the example is the first one with that chain: if a class has
+            more examples than chains, examples share chains.
         """
         members = tf.one_hot(label, self.num_classes)
         rank = tf.cast(tf.reduce_sum(members * tf.cumsum(members, exclusive=True), axis=-1), tf.int32)
@@ -143,7 +143,7 @@ class MaximumLikelihood(Objective):
         return label * self.chains_per_class + place, rank < self.chains_per_class
 
     def moved(self, model, chains, label, rows: Rows, fresh_seed, move_seed) -> tf.Tensor:
-        """Returns the chains of this replica after their Langevin steps, some of them from a fresh start."""
+        """Returns the chains of this replica after their Langevin steps, some of them restarted."""
         choice_seed, start_seed = tf.unstack(tf.random.split(fresh_seed, 2))
         fresh = rows.own(model.start(rows.total, start_seed))
         is_fresh = rows.uniform((), choice_seed) < self.fresh_share
@@ -153,13 +153,13 @@ class MaximumLikelihood(Objective):
         return tf.stop_gradient(tf.where(self.per_row(finite), chains, fresh))
 
     def per_row(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns one value for each chain in a shape that goes with chains."""
+        """Returns one value for each chain in a shape that broadcasts with chains."""
         return tf.reshape(values, (-1, *[1] * len(self.event_shape)))
 
     def put_back(self, moved: tf.Tensor, places: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-        """Returns the buffer with the moved chains of the global batch in their places, as `places` returned these."""
+        """Returns the buffer with the moved chains of the global batch in the rows that `places` returned."""
         buffer = self.chains.value
-        # The others go to a row of its own, which is left out again.
+        # The others go to an extra row, which is removed again.
         places = tf.where(first, places, tf.shape(buffer)[0])[:, tf.newaxis]
         return tf.tensor_scatter_nd_update(tf.concat([buffer, buffer[:1]], axis=0), places, moved)[:-1]
 
@@ -169,7 +169,7 @@ class DenoisingScoreMatching(Objective):
 
     $$\tilde x = x + σ ε, \quad ε ∼ N(0, I), \qquad L = \tfrac{1}{2} ‖σ \nabla E(\tilde x) - ε‖^2$$
 
-    The minimum over all energies is where -∇E is the score of the noisy data's density, p(x) * N(0, σ² I).
+    At the minimum over all energies, -∇E is the score of the noisy data's density, p(x) * N(0, σ² I).
 
     Args:
         event_shape: as in `Objective`.
@@ -191,24 +191,24 @@ class DenoisingScoreMatching(Objective):
 
 
 class NoiseContrastive(Objective):
-    r"""A classifier that tells data from noise of a known density q (Gutmann and Hyvärinen, 2010).
+    r"""A classifier that distinguishes data from noise with a known density q (Gutmann and Hyvärinen, 2010).
 
     $$G(x) = -E(x) - c - \log q(x)$$
     $$L = -\log σ(G(x) - \log ν) - \sum_{i=1}^{ν} \log(1 - σ(G(\tilde x_i) - \log ν)), \qquad \tilde x_i ∼ q$$
 
-    c is learned with the energy. At the minimum over all of them, -E(x) - c is the log-density of the data, so that c
-    estimates log Z. q is a Gaussian that `adapt` fits to the data, N(0, I) before.
+    c is learned along with the energy. At the minimum over both, -E(x) - c is the log-density of the data, so c
+    estimates log Z. q is a Gaussian that `adapt` fits to the data, initially N(0, I).
 
-    Logged are also the share of data and noise that are told apart, "accuracy", and c as "log_normalizer", in nats, the
-    mean over the batch where each class has its own.
+    The logs also contain "accuracy", the fraction of data and noise that is classified correctly, and c as
+    "log_normalizer", in nats, averaged over the batch if each class has its own.
 
     Args:
         event_shape: as in `Objective`.
         num_classes: as in `Objective`.
         start: as in `Objective`.
         covariance: "full", or "diagonal" for independent entries.
-        noise_ratio: ν, noise draws for each example.
-        data_noise: standard deviation of normal noise that is added to the data, on the networks' scale.
+        noise_ratio: ν, the number of noise draws for each example.
+        data_noise: standard deviation of normal noise added to the data, on the networks' scale.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -242,7 +242,7 @@ class NoiseContrastive(Objective):
         )
 
     def noise_distribution(self) -> tfd.Distribution:
-        """Returns q, of flat examples."""
+        """Returns q, over flat examples."""
         location, scale = tf.convert_to_tensor(self.location.value), tf.convert_to_tensor(self.scale.value)
         if self.covariance == "full":
             return tfd.MultivariateNormalTriL(location, scale)
@@ -285,7 +285,7 @@ class NoiseContrastive(Objective):
         }
 
 
-#: The objectives that a model can be asked for by name.
+#: The objectives that can be chosen by name.
 OBJECTIVES = {
     "maximum_likelihood": MaximumLikelihood,
     "denoising_score_matching": DenoisingScoreMatching,

@@ -25,7 +25,7 @@ from keras_gen.energy.harmonium import Harmonium, draw_bits, units_for
 from keras_gen.energy.negative_phases import NEGATIVE_PHASES
 from keras_gen.spaces import Interval
 
-#: Hidden units of which all configurations can be summed over.
+#: Maximum number of hidden units whose configurations can all be summed over.
 MAX_ENUMERATED_UNITS = 20
 
 
@@ -36,19 +36,19 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
     $$p(h_j = 1|x) = σ(c_j + x^\top W_j), \qquad p(x_i = 1|h) = σ(b_i + W_i h)$$
     $$F(x) = -b^\top x - \sum_j \log(1 + e^{c_j + x^\top W_j}), \qquad p(x) = e^{-F(x)} / Z$$
 
-    Entries that are real numbers are standardised and have variance 1 given h, with $|x|^2/2$ as a further term of E.
-    An entry with more than two levels is a vector of bits in E, of which the one of its level is 1.
+    Entries that are real numbers are standardised and have variance 1 given h, with $|x|^2/2$ as an additional term of
+    E. An entry with more than two levels is a one-hot vector of bits in E.
 
-    Training follows the difference of the gradients of F between data and draws of the model:
+    Training follows the difference between the gradients of F on data and on draws from the model:
 
     $$\nabla \log p(x) = -\nabla F(x) + E_{v \sim p}[\nabla F(v)]$$
 
-    The gradient of F holds the probabilities of the hidden units, not draws of them; draws move the chains that v
-    comes from. The logs have F of the data: while it falls faster on training data than on validation data, the model
-    overfits. "reconstruction" is log p(x|h) for an h drawn given x; it rises even while the likelihood falls.
+    The gradient of F contains the probabilities of the hidden units, not draws of them; draws move the chains that v
+    comes from. The logs contain F of the data: while it falls faster on training data than on validation data, the
+    model overfits. "reconstruction" is log p(x|h) for an h drawn given x; it rises even while the likelihood falls.
 
-    Z is known for few hidden units. For many, it is estimated by annealed importance sampling, whose estimates of Z
-    are too small rather than too large; so `log_prob_bound` is an upper bound on average.
+    For few hidden units, Z is computed exactly. For many, it is estimated by annealed importance sampling, whose
+    estimates of log Z tend to be too small; so `log_prob_bound` is an upper bound on average.
 
     Example:
 
@@ -69,8 +69,9 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         negative_phase: where draws of the model come from in training: "contrastive_divergence", "persistent_chains"
             or "parallel_tempering", or a dict of the name and the arguments of the class in `energy.negative_phases`,
             such as `{"name": "contrastive_divergence", "num_steps": 25}`.
-        num_temperatures: steps of annealing in `log_prob_bound`.
-        num_sweeps: sweeps of Gibbs sampling from independent entries to a sample, unless `sample` is told otherwise.
+        num_temperatures: number of annealing steps in `log_prob_bound`.
+        num_sweeps: number of Gibbs sweeps from independent entries to a sample, unless `sample` is given another
+            number.
         seed: as in `GenerativeModel`; also chooses the initial weights and chains.
         **kwargs: as in `GenerativeModel`.
     """
@@ -106,7 +107,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         self.phase = phase_class(self.event_space, seed=(self.seed, 1), **arguments)
 
     def adapt(self, x) -> None:
-        """Takes the unit of real numbers, and the biases with which independent entries have the mean of the data.
+        """Takes the unit of real numbers, and sets biases with which independent entries have the mean of the data.
 
         Training starts from there, and so do samples and the annealing.
 
@@ -125,16 +126,16 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
     # Energy
 
     def harmonium(self, dtype=tf.float32) -> Harmonium:
-        """Returns the joint distribution of x and h, with the weights that there are now.
+        """Returns the joint distribution of x and h, with the current weights.
 
         Args:
-            dtype: what it is computed in.
+            dtype: dtype of the computation.
         """
         variables = (self.weight, self.bias, self.hidden_bias, self.base_bias)
         return Harmonium(self.units, *(tf.cast(tf.convert_to_tensor(variable), dtype) for variable in variables))
 
     def flat(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples as vectors, of standardised real numbers."""
+        """Returns examples as vectors, with real numbers standardised."""
         return tf.reshape(self.inward(x), (-1, self.event_size))
 
     def unflat(self, x: tf.Tensor) -> tf.Tensor:
@@ -149,7 +150,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         return self.harmonium().energy(self.flat(x), hidden) + self.log_volume()
 
     def free_energy(self, x) -> tf.Tensor:
-        """Returns F(x): the lower, the more likely.
+        """Returns F(x): the lower it is, the more likely the example.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -211,7 +212,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         return self.unflat(repeated(harmonium.sweeps(rows), start, num_sweeps, sweep_seed))
 
     def gibbs(self, x, hidden_noise, visible_noise) -> tf.Tensor:
-        """Moves examples by Gibbs sampling, without any further randomness: h given x and x given h, in turn.
+        """Moves examples by Gibbs sampling, without further randomness: h given x and x given h, in turn.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -220,7 +221,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
                 a model of real numbers.
 
         Returns:
-            Examples after as many sweeps.
+            Examples after that many sweeps.
 
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one, or the shapes of the noise
@@ -250,10 +251,10 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         return {name: tf.TensorSpec((None, None, *shape), tf.float32, name) for name, shape in shapes.items()}
 
     def impute(self, x, mask, *, num_sweeps: int = 100, seed=None) -> tf.Tensor:
-        """Draws missing entries given the others, by Gibbs sampling in which the others stay.
+        """Draws missing entries given the others, by Gibbs sampling with the others fixed.
 
         Args:
-            x: examples of shape `(batch, *event_shape)`; missing entries hold what to start from, valid like all.
+            x: examples of shape `(batch, *event_shape)`; missing entries hold valid initial values.
             mask: nonzero where an entry is missing, of a shape that broadcasts to `x`.
             num_sweeps: number of sweeps, at least 1.
             seed: int or pair of ints; None takes the next seed of the model's own stream.
@@ -288,7 +289,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
     # Partition function
 
     def log_partition(self) -> tf.Tensor:
-        """Returns log Z, by a sum over all configurations of the hidden units, of which there may be 20.
+        """Returns log Z, by a sum over all configurations of the hidden units, of which there may be up to 20.
 
         Returns:
             float64 scalar, in nats.
@@ -304,7 +305,7 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
         return tf.function(lambda: self.harmonium(tf.float64).log_partition(), autograph=False)()
 
     def annealed_log_weights(self, num_samples, num_temperatures, seed):
-        """Anneals examples, the hidden units being summed out."""
+        """Anneals examples, with the hidden units summed out."""
         harmonium = self.harmonium(tf.float64)
 
         def transition(x, beta, seed):

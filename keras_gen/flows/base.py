@@ -1,4 +1,4 @@
-"""The base of normalizing flows: exact densities of real numbers by change of variables, and bounds for levels."""
+"""Base class of normalizing flows: exact densities of real numbers by change of variables, and bounds for levels."""
 
 import functools
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from keras_gen.flows.normalization import BatchNormalization, average_moments
 from keras_gen.moments import EntryMoments
 from keras_gen.spaces import Reals, class_or_vector
 
-#: Rows that weights start from, at most.
+#: Maximum number of rows that weights are initialized from.
 START_ROWS = 512
 
 tfb = tfp.bijectors
@@ -25,26 +25,26 @@ tfd = tfp.distributions
 
 
 class FlowModel(Codes, ImportanceBound, DensityModel):
-    r"""An invertible function f from data to noise of a known density.
+    r"""An invertible function f from data to noise with a known density.
 
     $$\log p(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^\top}\right|$$
 
-    The first step of f is the standardisation of real numbers, which `fit` or `adapt` takes from the data. Levels,
-    such as those of pixels, become real numbers by added noise, $u ∼ q(u|x)$ in [0, 1), which bounds their mass from
-    below (Theis et al., 2015, https://arxiv.org/abs/1511.01844; Ho et al., 2019, https://arxiv.org/abs/1902.00275):
+    The first step of f is the standardisation of real numbers, which `fit` or `adapt` takes from the data. Levels, such
+    as those of pixels, become real numbers by adding noise, $u ∼ q(u|x)$ in [0, 1), which bounds their mass from below
+    (Theis et al., 2015, https://arxiv.org/abs/1511.01844; Ho et al., 2019, https://arxiv.org/abs/1902.00275):
 
     $$\log P(x) = \log ∫ p(x + u)\, du ≥ E_{q(u|x)}[\log p(x + u) - \log q(u|x)]$$
 
-    A model of levels therefore has `log_prob_bound` in place of `log_prob`. The code of an example is its noise f(x).
-    A subclass builds its networks in its constructor and provides `steps`; densities, codes, samples and exports
-    follow.
+    A model of levels therefore has `log_prob_bound` instead of `log_prob`. The code of an example is its noise f(x). A
+    subclass builds its networks in its constructor and provides `steps`; densities, codes, samples and exports follow.
 
     Args:
         event_shape: shape of one example.
         levels: number of levels of an entry; None for real numbers.
         dequantization: q(u|x), for levels: "uniform" or "variational", or a dict of the name and the arguments of the
             class in `flows.dequantization`.
-        logit_margin: α; levels, scaled to $y ∈ (0, 1)$, enter as the logit of $α + (1 - 2α) y$. None takes $y - 1/2$.
+        logit_margin: α; levels, scaled to $y ∈ (0, 1)$, are input as the logit of $α + (1 - 2α) y$. None uses
+            $y - 1/2$.
         num_classes: number of classes that examples are conditioned on; None for no classes.
         condition_size: length of the vector that examples are conditioned on; None for no vector.
         seed: as in `GenerativeModel`; also chooses the initial weights.
@@ -56,7 +56,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
     #: Axes of an example whose entries share one location and one scale.
     shared_axes: tuple[int, ...] = ()
 
-    #: Layers that give features a common location and scale, in the order in which examples pass them.
+    #: Layers that give features a common location and scale, in the order in which examples pass through them.
     normalizations: Sequence[keras.layers.Layer] = ()
 
     def __init__(
@@ -86,11 +86,11 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
                 self.event_space, self.vector_size, seed=(seed, 999), dtype=self.dtype_policy, **arguments
             )
         if self.standardization is None:
-            # Of what levels turn into.
+            # The unit of the numbers that levels turn into.
             self.standardization = Unit(self.event_shape)
 
     def check_two_entries(self):
-        """Raises an error if an example has too few entries for a coupling."""
+        """Raises an error if examples have too few entries for a coupling."""
         if self.event_size < 2:
             raise ValueError(
                 "`event_shape` must have at least two entries, since a coupling transforms some entries given the "
@@ -99,7 +99,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The loss, then the likelihood of real numbers or the evidence lower bound of levels."""
+        """The loss, followed by the likelihood of real numbers or the evidence lower bound of levels."""
         return ("loss", "nll" if self.levels is None else "elbo", "bits_per_dim")
 
     @property
@@ -114,11 +114,11 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
 
     @property
     def scale(self) -> keras.Variable:
-        """What it divides each entry by."""
+        """What the standardisation divides each entry by."""
         return self.standardization.scale
 
     def load_own_variables(self, store):
-        """As in Keras; in a file whose flow has no layer for its unit, location and scale follow the seed."""
+        """As in Keras; in a file whose flow has no layer for its unit, location and scale come after the seed."""
         if set(store.keys()) != {"0", "1", "2"}:
             return super().load_own_variables(store)
         for index, weight in enumerate((self.seed_state, self.location, self.scale)):
@@ -127,7 +127,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
     # Primitives
 
     def steps(self, condition: tf.Tensor | None, step: Step | None = None) -> list[tfb.Bijector]:
-        """Returns the bijectors that f applies to standardised data, in their order.
+        """Returns the bijectors that f applies to standardised data, in order.
 
         Args:
             condition: vectors of shape `(batch, vector_size)` in the networks' dtype, or None.
@@ -137,11 +137,11 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         raise NotImplementedError
 
     def base_distribution(self) -> tfd.Distribution:
-        """Returns the distribution of the noise, which is standard normal unless a subclass says otherwise."""
+        """Returns the distribution of the noise, which is standard normal unless a subclass overrides it."""
         return tfd.Sample(tfd.Normal(0.0, 1.0), self.event_shape)
 
     def flattening(self) -> list[tfb.Bijector]:
-        """Returns the reshaping of an example to a vector, as a list that is empty where it is one already."""
+        """Returns the reshaping of an example to a vector, as a list that is empty if the example already is one."""
         return [] if len(self.event_shape) == 1 else [tfb.Reshape((self.event_size,), self.event_shape)]
 
     def unflattening(self) -> list[tfb.Bijector]:
@@ -175,14 +175,14 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         return tfb.Chain(bijectors[::-1])
 
     def distribution(self, condition=None, step: Step | None = None) -> tfd.Distribution:
-        """Returns the distribution of real numbers, or of levels with noise; the arguments are those of `flow`."""
+        """Returns the distribution of real numbers, or of levels with noise; it takes the arguments of `flow`."""
         return tfd.TransformedDistribution(self.base_distribution(), tfb.Invert(self.flow(condition, step)))
 
     def log_prob(self, x, condition=None):
         """As in `DensityModel`.
 
         Raises:
-            ValueError: if the model is one of levels, or `x` is not of the expected shape and domain.
+            ValueError: if the model has levels, or `x` is not of the expected shape and domain.
         """
         if self.levels is not None:
             raise ValueError("`log_prob` needs real numbers; the mass of levels has a bound, `log_prob_bound`.")
@@ -197,7 +197,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         return self.elbo(x, condition, seeds.uniform(tf.shape(x), seeds.as_pair(self.seed)))
 
     def elbo(self, x: tf.Tensor, condition, uniform: tf.Tensor, step: Step | None = None) -> tf.Tensor:
-        """Computes log p(x + u) - log q(u|x) of one u for each example, in nats.
+        """Computes log p(x + u) - log q(u|x) for one u for each example, in nats.
 
         Args:
             x: float32 levels of shape `(batch, *event_shape)`.
@@ -222,30 +222,30 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         return tf.reshape(log_weights, (num_samples, tf.shape(x)[0]))
 
     def log_prob_bound(self, x, condition=None, num_samples: int = 100, *, seed=None):
-        """As in `ImportanceBound`, of the log mass of levels.
+        """As in `ImportanceBound`, for the log mass of levels.
 
         Raises:
-            ValueError: also, if the model is one of real numbers.
+            ValueError: also if the model is one of real numbers.
         """
         if self.levels is None:
             raise ValueError("`log_prob_bound` needs levels; the density of real numbers is exact: `log_prob`.")
         return super().log_prob_bound(x, condition, num_samples, seed=seed)
 
     def logit_log_prob(self, x, condition=None, *, seed=0) -> tf.Tensor:
-        """Computes the log density of the logits of levels with noise: the unit of the MAF paper's figures of images.
+        """Computes the log density of the logits of levels with noise: the unit in which the MAF paper reports images.
 
         Equation 29 of https://arxiv.org/abs/1705.07057 relates it to bits per dimension.
 
         Args:
             x: levels of shape `(batch, *event_shape)`.
             condition: what they are conditioned on, for a conditional model.
-            seed: int or pair of ints, of the noise.
+            seed: int or pair of ints, the seed of the noise.
 
         Returns:
             float32 tensor of shape `(batch,)`, in nats.
 
         Raises:
-            ValueError: if the model takes no logits, or `x` is not of the expected shape and domain.
+            ValueError: if the model does not use logits, or `x` is not of the expected shape and domain.
         """
         if self.levels is None or self.logit_margin is None:
             raise ValueError("`logit_log_prob` needs a model of levels with a `logit_margin`, which this one lacks.")
@@ -258,17 +258,17 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
     # Objective
 
     def adapt(self, x, condition=None, *, standardize: bool = True):
-        """Makes the standardisation of examples the first step of the flow, and sets all weights that start from data.
+        """Makes the standardisation of examples the flow's first step, and sets all weights initialized from data.
 
-        Where it is not called, `fit` takes the standardisation of real numbers alone.
+        If it is not called, `fit` only takes the standardisation of real numbers.
 
-        Each entry has a location and a scale of its own; the pixels of a model that convolves images share those of
-        their channel.
+        Each entry has its own location and scale; in a model that convolves images, pixels share those of their
+        channel.
 
         Args:
             x: examples of shape `(rows, *event_shape)` that represent the data.
             condition: what they are conditioned on, for a conditional model.
-            standardize: whether the first step becomes the standardisation of `x`, or stays as it is.
+            standardize: whether the first step becomes the standardisation of `x`, or stays unchanged.
 
         Raises:
             ValueError: if the shape or a value is not the expected one, or if an entry is the same in all rows.
@@ -289,16 +289,16 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         self.start(self.first_steps()[-1].forward(x), condition)
 
     def adapt_normalizations(self, x, condition=None, batch_size: int = 1000):
-        """Takes the running statistics of batch normalizations from all of the data, once a model is trained.
+        """Recomputes the running statistics of batch normalizations from all of the data, once a model is trained.
 
-        Running means follow the last steps of training. Papamakarios et al. (2017) evaluate with the means and
-        variances of the whole training set; here these are the averages over its batches. A model without batch
-        normalization stays as it is.
+        Running means follow the last training steps. Papamakarios et al. (2017) evaluate with the means and variances
+        of the whole training set; here, these are the averages over its batches. A model without batch normalization
+        stays unchanged.
 
         Args:
             x: examples of shape `(rows, *event_shape)`, such as the training data.
             condition: what they are conditioned on, for a conditional model.
-            batch_size: examples in a batch; rows beyond the last whole batch do not count.
+            batch_size: number of examples in a batch; rows beyond the last full batch are ignored.
 
         Raises:
             ValueError: if the shape or a value is not the expected one.
@@ -320,7 +320,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         average_moments(passes, seeds.as_pair(self.seed))
 
     def start(self, x: tf.Tensor, condition: tf.Tensor | None):
-        """Sets the weights that start from data, by default by `start_step` on evenly spaced rows.
+        """Sets the weights that are initialized from data, by default with `start_step` on evenly spaced rows.
 
         Args:
             x: standardised data of shape `(rows, *event_shape)`.
@@ -332,7 +332,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         step.apply()
 
     def start_step(self, x: tf.Tensor, condition: tf.Tensor | None, step: Step):
-        """Sends rows through layers that start from data, each of which hands its start to the step; most have none."""
+        """Passes rows through layers initialized from data, which hand their start to the step; most have none."""
 
     def loss_terms(self, batch, step):
         """The negative log-likelihood, or the evidence lower bound of levels, in nats, and in bits per dimension."""
@@ -352,7 +352,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         return Reals(self.event_shape)
 
     def code_of(self, x, condition):
-        """Returns f(x), or f(x + 1/2) of levels."""
+        """Returns f(x), or f(x + 1/2) for levels."""
         return self.flow(condition).forward(x if self.levels is None else x + 0.5)
 
     def mean_of(self, z, condition):
@@ -369,7 +369,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
     # Export
 
     def signatures(self):
-        """Leaves `log_prob` for real numbers, and `log_prob_bound` for levels."""
+        """Keeps `log_prob` for real numbers, and `log_prob_bound` for levels."""
         signatures = super().signatures()
         del signatures["log_prob_bound" if self.levels is None else "log_prob"]
         return signatures

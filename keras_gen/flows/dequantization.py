@@ -23,7 +23,7 @@ class Dequantizer(keras.layers.Layer):
 
     Args:
         space: the space of an example.
-        vector_size: entries of the vector that examples are conditioned on; 0 for none.
+        vector_size: length of the vector that examples are conditioned on; 0 for none.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -57,10 +57,10 @@ class Uniform(Dequantizer):
 
 
 class Variational(Dequantizer):
-    r"""Noise of a flow that sees the example (Ho et al., 2019, https://arxiv.org/abs/1902.00275, section 3.1).
+    r"""Noise from a flow that sees the example (Ho et al., 2019, https://arxiv.org/abs/1902.00275, section 3.1).
 
     The logits of uniform numbers v pass through affine couplings, whose networks see features of the example x, and a
-    sigmoid turns the result into u. The flow starts as the identity, so that q(u|x) starts as uniform.
+    sigmoid turns the result into u. The flow starts as the identity, so q(u|x) starts as uniform.
 
     $$u = σ(f_x(\operatorname{logit} v)), \qquad \log q(u|x) = -\log \left|\det \frac{∂u}{∂v}\right|$$
 
@@ -70,7 +70,7 @@ class Variational(Dequantizer):
         space: as in `Dequantizer`.
         vector_size: as in `Dequantizer`.
         num_layers: number of couplings.
-        filters: number of features within the networks.
+        filters: number of features inside the networks.
         seed: as in `Dequantizer`.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -89,7 +89,7 @@ class Variational(Dequantizer):
         num_layers = checks.positive_int("num_layers", num_layers)
         filters = checks.positive_int("filters", filters)
         policy = self.dtype_policy
-        # Anything but an image is one pixel, for whose channels a 1×1 convolution is a dense layer.
+        # Anything other than an image is one pixel, for whose channels a 1×1 convolution is a dense layer.
         is_image = len(space.shape) == 3
         self.image_shape = space.shape if is_image else (1, 1, math.prod(space.shape))
         size, channels = 3 if is_image else 1, self.image_shape[-1]

@@ -43,13 +43,13 @@ class Dynamics(keras.layers.Layer):
 
     $$\mathrm{layer}(h) = (W h + b) ⊙ \mathrm{sigmoid}(V (t, c) + d) + U (t, c)$$
 
-    It passes directions on along with z, which gives their products with the Jacobian of f.
+    It propagates directions along with z, which gives their products with the Jacobian of f.
 
     Args:
-        size: entries of z.
-        vector_size: entries of the condition c; 0 for none.
+        size: number of entries of z.
+        vector_size: number of entries of the condition c; 0 for none.
         hidden_units: width of each hidden layer.
-        activation: of the hidden layers, a name in `ACTIVATIONS`.
+        activation: activation of the hidden layers, a name in `ACTIVATIONS`.
         seed: seed of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -63,7 +63,7 @@ class Dynamics(keras.layers.Layer):
         policy = self.dtype_policy
         self.linear_layers, self.gates, self.shifts = [], [], []
         for index, (inputs, units) in enumerate(itertools.pairwise(widths)):
-            # Small weights at the end: the flow starts near the identity, and yet every weight has a gradient.
+            # Small final weights: the flow starts near the identity, yet every weight has a gradient.
             scale = 1.0 if index < len(hidden_units) else 0.1
             self.linear_layers.append(dense(inputs, units, glorot((seed, index, 0), scale), policy))
             self.gates.append(dense(1 + vector_size, units, glorot((seed, index, 1)), policy))
@@ -100,12 +100,12 @@ class Dynamics(keras.layers.Layer):
 
 
 class OwnDynamics(KerasNetwork):
-    """Any layer or model of Keras as f(z, t), from z and, as one more entry, t: a function of one example alone.
+    """Any Keras layer or model as f(z, t), from z and, as one more entry, t: a function of one example at a time.
 
     Args:
-        layer: the layer or model, or what stands for it in a configuration.
-        size: entries of z.
-        vector_size: entries of the condition, the second input; 0 for none.
+        layer: the layer or model, or its representation in a configuration.
+        size: number of entries of z.
+        vector_size: number of entries of the condition, the second input; 0 for none.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -115,16 +115,16 @@ class OwnDynamics(KerasNetwork):
         self.check_is_stateless()
 
     def call(self, z, time, condition=None, directions=None):
-        """As `Dynamics`, but directions are multiplied by the Jacobian from the left: the trace is the same.
+        """Like `Dynamics`, but directions are multiplied by the Jacobian from the left: the trace is the same.
 
-        Each direction goes through the layer by itself, with a copy of its point.
+        Each direction passes through the layer separately, with a copy of its point.
         """
         if directions is None:
             return self.velocity(z, time, condition), None
         num_directions, size = directions.shape[1:]
 
         def copies(rows):
-            # Unlike the gradient of `tf.repeat`, that of a sum is one that XLA compiles.
+            # XLA compiles the gradient of a sum, unlike that of `tf.repeat`.
             rows = rows[:, tf.newaxis] + tf.zeros((num_directions, 1))
             return tf.reshape(rows, (-1, rows.shape[-1]))
 
@@ -151,8 +151,8 @@ class ContinuousFlow(FlowModel):
       \operatorname{Tr} \frac{∂f}{∂z} = E_ε[ε^\top \frac{∂f}{∂z} ε]$$
 
     The fourth-order Runge-Kutta method with a fixed number of steps solves both differential equations together, with
-    an error of order num_steps⁻⁴ in densities and in the inverse. Hutchinson's estimate, the last equation, is for
-    training alone: every other density takes the exact trace.
+    an error of order num_steps⁻⁴ in densities and in the inverse. Hutchinson's estimate, the last equation, is only
+    used in training: every other density uses the exact trace.
 
     Example:
 
@@ -169,12 +169,12 @@ class ContinuousFlow(FlowModel):
         event_shape: shape of one example.
         hidden_units: width of each hidden layer of f, a network of z, t and, if there is one, the condition.
         num_steps: number of steps from noise to data.
-        trace: "exact", at the cost of as many passes of f as an example has entries, or "hutchinson", where a training
-            step draws an ε of entries -1 and 1 for each example.
+        trace: "exact", at the cost of as many passes of f as an example has entries, or "hutchinson", in which a
+            training step draws an ε with entries -1 and 1 for each example.
         activation: "softplus" or "tanh".
-        dynamics_network: a layer or a model of Keras in place of f, from z and, behind it, t, a vector of one entry
-            more than an example, to a vector as long as an example; the condition's vector, if there is one, is a
-            second input. It should be smooth, since the density is differentiated through its derivatives.
+        dynamics_network: a Keras layer or model in place of f, from z followed by t, a vector with one entry more than
+            an example, to a vector as long as an example; the condition's vector, if there is one, is a second input.
+            It should be smooth, since the density is differentiated through its derivatives.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -216,7 +216,7 @@ class ContinuousFlow(FlowModel):
 
             def augmented(time, state):
                 stacked = velocity(time, state[0], directions=directions)
-                # One summand of the trace for each entry, since TFP sums over them.
+                # One term of the trace for each entry, since TFP sums over them.
                 return stacked[:, 0], tf.reduce_sum(directions * stacked[:, 1:], axis=1)
 
             return augmented
@@ -237,7 +237,7 @@ class ContinuousFlow(FlowModel):
         """
         if step is None or self.trace == "exact":
             return tf.eye(self.event_size)[tf.newaxis]
-        # Not the stream of the noise of levels.
+        # A stream different from that of the noise of levels.
         uniform = step.fold(1).uniform((batch_size, 1, self.event_size))
         return tf.where(uniform < 0.5, -1.0, 1.0)
 

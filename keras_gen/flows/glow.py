@@ -22,7 +22,7 @@ tfd = tfp.distributions
 
 
 class InvertibleConvolution(LULayer):
-    """A 1×1 convolution in LU form, whose matrix starts as a random rotation (section 3.2).
+    """A 1×1 convolution in LU form, initialized as a random rotation (section 3.2).
 
     Args:
         channels: number of channels.
@@ -37,12 +37,12 @@ class InvertibleConvolution(LULayer):
 
 
 def lu_factors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    r"""Factors a matrix, up to the signs of its columns, into a permutation and two triangular matrices.
+    r"""Factorises a matrix, up to the signs of its columns, into a permutation and two triangular matrices.
 
     Returns:
-        The factors in one matrix, L below the diagonal, the logarithms of U's diagonal on it, and the rest of U above
-        it; and the order π of the rows for which $W_π = L U$. L has ones on its diagonal. The columns of W get the
-        signs that make the diagonal of U positive.
+        The factors in one matrix, with L below the diagonal, the logarithms of U's diagonal on it, and the rest of U
+        above it; and the order π of the rows for which $W_π = L U$. L has ones on its diagonal. The signs of W's
+        columns are chosen to make the diagonal of U positive.
     """
     work, order = matrix.astype(np.float64), np.arange(len(matrix))
     for column in range(len(work)):
@@ -64,7 +64,7 @@ class Glow(FlowModel):
     $$y_{ij} = s ⊙ x_{ij} + b, \qquad y_{ij} = W x_{ij}, \qquad y_a = s(x_b) ⊙ x_a + t(x_b), \quad y_b = x_b$$
 
     At each of L scales, the image is squeezed, which turns 2×2 pixels into one with four times the channels; K steps
-    follow; and at every scale but the last, half of the channels become noise. Couplings start as the identity.
+    follow; and at every scale except the last, half of the channels become noise. Couplings start as the identity.
 
     Example:
 
@@ -81,14 +81,14 @@ class Glow(FlowModel):
     Args:
         event_shape: (height, width, channels) of an image; height and width are divisible by 2 ** `num_scales`.
         levels: as in `FlowModel`.
-        num_scales: L, the number of scales; by default 2, or 1 where an image can be squeezed but once.
+        num_scales: L, the number of scales; by default 2, or 1 if an image can be squeezed only once.
         num_steps: K, the number of steps at each scale.
-        filters: channels within the networks of the couplings.
+        filters: number of channels inside the couplings' networks.
         temperature: standard deviation of the noise of samples, unless `sample` is given another one; the density is
             that of temperature 1 (section 4).
-        conditioner_network: a layer or a model of Keras in place of the networks of the couplings but their last
-            convolution, from half of the channels, and the condition's vector, to features of the same height and
-            width, whatever these are: they halve from scale to scale. Each coupling gets a new one like it.
+        conditioner_network: a Keras layer or model in place of the couplings' networks except their last convolution,
+            from half of the channels, and the condition's vector, to features of the same height and width. It must
+            accept any height and width, since they halve from scale to scale. Each coupling gets a new instance of it.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -128,7 +128,7 @@ class Glow(FlowModel):
                 self.coupling_networks.append(self.new_network(scale, channels // 2, (seed, scale, step, 1)))
 
     def new_network(self, scale: int, channels: int, seed: tuple[int, ...]) -> CouplingNetwork | OwnImageConditioner:
-        """Returns a new network of a coupling, which maps half of the channels at a scale to t and log s."""
+        """Returns a new network for a coupling, which maps half of the channels at a scale to t and log s."""
         arguments = {"vector_size": self.vector_size, "seed": seed, "dtype": self.dtype_policy}
         if self.conditioner_network is None:
             return CouplingNetwork(channels, self.filters, channels, **arguments)
@@ -144,7 +144,8 @@ class Glow(FlowModel):
         """Returns what `steps` does.
 
         Args:
-            start: takes the weights that activation normalizations start with, given the examples; None later.
+            start: step that takes the initial weights of activation normalizations, given the examples; None
+                afterwards.
             condition: as in `steps`.
         """
         normalizations = [
@@ -170,7 +171,7 @@ class Glow(FlowModel):
         return affine_coupling(num_channels, False, network, condition)
 
     def start_step(self, x, condition, step):
-        """Starts the activation normalizations."""
+        """Initializes the activation normalizations."""
         (flow,) = self.steps_from(step, condition)
         flow.forward(x)
 

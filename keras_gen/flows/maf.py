@@ -21,22 +21,22 @@ from keras_gen.networks import AutoregressiveNetwork
 
 tfb = tfp.bijectors
 
-#: Largest |α|. Data hardly come near it; without a bound, a draw far from the data would feed larger and larger numbers
-#: into the networks of the entries after it, and overflow, and a test row far from the training rows could have any
-#: density: at 5, single rows of small sets cost tens of thousands of nats.
+#: Largest |α|. Data hardly ever come close to it. Without a bound, a draw far from the data would feed larger and
+#: larger numbers into the networks of the following entries, and overflow; and a test row far from the training rows
+#: could have any density: at 5, single rows of small sets cost tens of thousands of nats.
 LARGEST_LOG_SCALE = 3.0
 
 
 class MAF(FlowModel):
-    r"""A stack of autoregressive models, each of the noise of the one before it.
+    r"""A stack of autoregressive models, each modelling the noise of the previous one.
 
-    In each layer, an entry depends on all entries before it in the order (equations 3 to 5 of the paper):
+    In each layer, an entry depends on all preceding entries in the order (equations 3 to 5 of the paper):
 
     $$x_i = u_i \exp α_i + μ_i, \qquad μ_i = f_{μ_i}(x_{1:i-1}), \quad α_i = f_{α_i}(x_{1:i-1})$$
     $$u_i = (x_i - μ_i) \exp(-α_i), \qquad \log \left|\det \frac{∂u}{∂x^\top}\right| = -\sum_i α_i$$
 
-    One pass of a MADE gives all $μ_i$ and $α_i$ of data. Sampling goes through the entries one after the other, with a
-    cache, and costs about one pass as well. Each layer reverses the order of the one before. The flow starts near the
+    One pass of a MADE gives all $μ_i$ and $α_i$ of data. Sampling processes the entries one after another, with a
+    cache, and also costs about one pass. Each layer reverses the order of the previous one. The flow starts near the
     identity. A tanh keeps α between -3 and 3, so that samples far from the data do not overflow.
 
     Example:
@@ -54,7 +54,7 @@ class MAF(FlowModel):
         event_shape: shape of one example.
         num_layers: number of layers.
         hidden_units: width of each hidden layer of a layer's network.
-        batch_normalization: whether each layer but the last is followed by a batch normalization (section 3.4).
+        batch_normalization: whether each layer except the last is followed by a batch normalization (section 3.4).
         activation: activation of the hidden layers.
         seed: as in `FlowModel`; also chooses the degrees of the hidden units.
         **kwargs: as in `FlowModel`.
@@ -63,7 +63,7 @@ class MAF(FlowModel):
     #: Number of parameters of the function of one entry.
     entry_parameters = 2
 
-    #: What those parameters are at the start, but for small weights.
+    #: Initial values of those parameters, up to small weights.
     initial_parameters: tuple[float, ...] = (0.0, 0.0)
 
     def __init__(
@@ -90,7 +90,7 @@ class MAF(FlowModel):
                 self.entry_parameters,
                 context_size=self.vector_size,
                 activation=activation,
-                # Small weights: the flow starts near the identity, and yet every weight has a gradient.
+                # Small weights: the flow starts near the identity, yet every weight has a gradient.
                 output_scale=0.01,
                 seed=(self.seed, index),
                 dtype=self.dtype_policy,
@@ -126,15 +126,15 @@ class MAF(FlowModel):
 
 
 class IAF(MAF):
-    r"""The same functions in the other direction: fast to sample from, and slow to evaluate on given data.
+    r"""The same functions in the opposite direction: fast to sample from, slow to evaluate on given data.
 
-    In each layer, an entry of the data depends on the noise before it (equations 9 and 10 of Kingma et al.):
+    In each layer, an entry of the data depends on the preceding noise (equations 9 and 10 of Kingma et al.):
 
     $$x_i = σ_i u_i + (1 - σ_i) m_i, \qquad m_i = f_{m_i}(u_{1:i-1}), \quad σ_i = \mathrm{sigmoid}(f_{s_i}(u_{1:i-1}))$$
 
-    Sampling takes one pass of a MADE for each layer; a density goes through the entries one after the other. To train
-    on data, take a bounded activation such as tanh: the noise of one entry is an input for the next, and divisions by σ
-    let it grow.
+    Sampling takes one pass of a MADE for each layer; a density processes the entries one after another. To train on
+    data, use a bounded activation such as tanh: the noise of one entry is an input for the next, and divisions by σ let
+    it grow.
 
     Example:
 
@@ -177,7 +177,7 @@ class MixtureMAF(MAF):
     Args:
         event_shape: as in `MAF`.
         num_layers: as in `MAF`.
-        hidden_units: as in `MAF`; also of the MADE.
+        hidden_units: as in `MAF`; also used for the MADE.
         num_components: number of Gaussians in the conditional of an entry.
         **kwargs: as in `MAF`.
     """

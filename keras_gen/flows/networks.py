@@ -18,7 +18,7 @@ tfb = tfp.bijectors
 
 
 class LULayer(keras.layers.Layer):
-    """An invertible linear map of the last axis, in LU form after a fixed reordering.
+    """An invertible linear map of the last axis, in LU form after a fixed permutation.
 
     Args:
         factors: initial factors of `LUProduct`, of shape `(size, size)`.
@@ -43,18 +43,18 @@ class LULayer(keras.layers.Layer):
 
 
 class CouplingNetwork(keras.layers.Layer):
-    r"""The functions t and log s of an affine coupling: convolutions of 3×3, 1×1 and 3×3, the last one zero at first.
+    r"""The functions t and log s of an affine coupling: 3×3, 1×1 and 3×3 convolutions, the last one initially zero.
 
     So a coupling starts as the identity (Kingma and Dhariwal, 2018, https://arxiv.org/abs/1807.03039, section 3.3). As
-    in the authors' code, an activation normalization follows each convolution but the last.
-    With the last convolution's output h, log s is $2 \tanh(h / 2)$, within ±2, so that no input makes it singular.
+    in the authors' code, an activation normalization follows each convolution except the last. With the last
+    convolution's output h, log s is $2 \tanh(h / 2)$, within ±2, so no input makes the coupling singular.
 
     Args:
         inputs: number of channels of the input.
         filters: number of channels between the convolutions.
         outputs: number of channels of t, and of log s.
         size: height and width of the first and the last convolution.
-        vector_size: entries of the vector that examples are conditioned on; 0 for none.
+        vector_size: length of the vector that examples are conditioned on; 0 for none.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -80,12 +80,13 @@ class CouplingNetwork(keras.layers.Layer):
         self.built = True
 
     def call(self, x, condition=None, start: Step | None = None):
-        """Returns t and log s, as float32, of features of shape `(batch, height, width, inputs)`.
+        """Returns t and log s, as float32, for features of shape `(batch, height, width, inputs)`.
 
         Args:
             x: the features.
             condition: vectors of shape `(batch, vector_size)`, or None.
-            start: takes the weights that the activation normalizations start with, given these features; None later.
+            start: step that takes the initial weights of the activation normalizations, given these features; None
+                afterwards.
         """
         first, second = (
             layer.bijector(3) if start is None else layer.start_bijector(3, start) for layer in self.normalizations
@@ -98,7 +99,7 @@ class CouplingNetwork(keras.layers.Layer):
 
 
 def shift_and_log_scale(h: tf.Tensor, factor: keras.Variable) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns t, and log s as a tanh times a factor for each channel, as float32, of features with both of them."""
+    """Returns t, and log s as a tanh times a factor for each channel, as float32, from features that hold both."""
     shift, h = tf.split(tf.cast(h, tf.float32), 2, axis=-1)
     return shift, tf.cast(factor, tf.float32) * tf.tanh(h)
 
@@ -109,7 +110,7 @@ def add_condition(h: tf.Tensor, projection: keras.layers.Dense | None, condition
 
 
 def default_scales(event_shape: tuple[int, ...], most: int) -> int:
-    """Returns how often an image can be squeezed, at most `most` times; as often for what is no image."""
+    """Returns how often an image can be squeezed, at most `most` times; `most` for anything that is not an image."""
     return checks.halvings(event_shape, most) if len(event_shape) == 3 else most
 
 
@@ -119,7 +120,7 @@ def check_image(event_shape: tuple[int, ...], num_squeezes: int, num_scales: int
     Args:
         event_shape: shape of an example.
         num_squeezes: how often height and width are divided by two.
-        num_scales: the argument that asks for so many squeezes.
+        num_scales: the argument that determines the number of squeezes.
     """
     factor = 2**num_squeezes
     if len(event_shape) != 3:
@@ -132,11 +133,11 @@ def check_image(event_shape: tuple[int, ...], num_squeezes: int, num_scales: int
 
 
 class OwnConditioner(keras.layers.Layer):
-    """A network of Keras, and behind it a small dense layer that gives the parameters of a coupling.
+    """A Keras network, followed by a small dense layer that gives the parameters of a coupling.
 
     Args:
-        layer: what stands for the network in a configuration; it maps vectors to vectors. A new one is made.
-        num_inputs: length of the vectors that it gets.
+        layer: representation of the network in a configuration; it maps vectors to vectors. A new network is created.
+        num_inputs: length of its input vectors.
         num_outputs: number of parameters.
         seed: seed of the initial weights of the dense layer.
         **kwargs: as in `keras.layers.Layer`.
@@ -145,26 +146,26 @@ class OwnConditioner(keras.layers.Layer):
     def __init__(self, layer: dict, num_inputs: int, num_outputs: int, seed: tuple[int, ...], **kwargs):
         super().__init__(**kwargs)
         self.network = KerasNetwork("conditioner_network", layer, [(num_inputs,)], [(None,)])
-        # The flow starts near the identity, and yet every weight has a gradient.
+        # The flow starts near the identity, yet every weight has a gradient.
         self.head = dense(self.network.event_shape[0], num_outputs, glorot(seed, 0.01), self.dtype_policy)
         self.built = True
 
     def call(self, x):
-        """Returns parameters of shape `(batch, num_outputs)` of vectors of shape `(batch, num_inputs)`."""
+        """Returns parameters of shape `(batch, num_outputs)` for vectors of shape `(batch, num_inputs)`."""
         return self.head(tf.cast(self.network(x), self.compute_dtype))
 
 
 class OwnImageConditioner(keras.layers.Layer):
-    """The functions t and log s of an affine coupling of images: a network of Keras, and a small convolution behind it.
+    """The functions t and log s of an affine coupling of images: a Keras network followed by a small convolution.
 
     log s ends in a tanh times a learned factor for each channel, which bounds how far one coupling stretches.
 
     Args:
-        layer: what stands for the network in a configuration; it maps images to features of the same height and width.
-            A new one is made.
+        layer: representation of the network in a configuration; it maps images to features of the same height and
+            width. A new network is created.
         shape: (height, width, channels) of its input.
         outputs: number of channels of t, and of log s.
-        vector_size: entries of the vector that examples are conditioned on, the second input; 0 for none.
+        vector_size: length of the vector that examples are conditioned on, the second input; 0 for none.
         seed: seeds of the initial weights of the convolution.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -183,17 +184,17 @@ class OwnImageConditioner(keras.layers.Layer):
         inputs = [shape, (vector_size,)] if vector_size else [shape]
         self.network = KerasNetwork("conditioner_network", layer, inputs, [(*shape[:2], None)])
         channels = self.network.event_shape[-1]
-        # The flow starts near the identity, and yet every weight has a gradient.
+        # The flow starts near the identity, yet every weight has a gradient.
         self.head = convolution(channels, 2 * outputs, 3, 1, glorot(seed, 0.01), self.dtype_policy)
         self.factor = self.add_weight(shape=(outputs,), initializer="ones", name="factor")
         self.built = True
 
     def call(self, x, condition=None, start: Step | None = None):
-        """Returns t and log s, as float32, of images of shape `(batch, *shape)`.
+        """Returns t and log s, as float32, for images of shape `(batch, *shape)`.
 
         Args:
             x: the images.
             condition: vectors of shape `(batch, vector_size)`, or None.
-            start: without effect: nothing starts from the data.
+            start: has no effect: nothing is initialized from the data.
         """
         return shift_and_log_scale(self.head(tf.cast(self.network(x, condition), self.compute_dtype)), self.factor)

@@ -24,20 +24,20 @@ tfd = tfp.distributions
 
 
 class NICE(FlowModel):
-    r"""A flow of additive couplings, which keep volume, and one scaling of each entry.
+    r"""A flow of additive, volume-preserving couplings and one scaling of each entry.
 
     A coupling adds to one half of the entries a function m of the other half (equations 9 and 10 of the paper); the
-    entries at odd places and those at even places take turns:
+    entries at odd positions and those at even positions take turns:
 
     $$y_{I_1} = x_{I_1}, \qquad y_{I_2} = x_{I_2} + m(x_{I_1})$$
 
-    After the last coupling, each entry is multiplied by a factor of its own (section 3.3). The entries of the noise are
+    After the last coupling, each entry is multiplied by its own factor (section 3.3). The entries of the noise are
     independent, with a logistic or a Gaussian distribution (section 3.4):
 
     $$\log p_X(x) = \sum_{i=1}^D \left[\log p_{H_i}(f_i(x)) + \log |S_{ii}|\right], \qquad S_{ii} = \exp(s_i)$$
 
-    f starts near the identity. `adapt` starts the factors where they make the data most likely: from there, the flow is
-    at least as good as independent entries of the prior's family.
+    f starts near the identity. `adapt` initializes the factors to the values that make the data most likely: the flow
+    then starts at least as good as independent entries of the prior's family.
 
     Example:
 
@@ -56,10 +56,10 @@ class NICE(FlowModel):
         hidden_units: width of each hidden layer of the networks m.
         prior: distribution of an entry of the noise: "logistic" or "gaussian".
         activation: activation of the hidden layers.
-        conditioner_network: a layer or a model of Keras in place of the hidden layers of m, from the kept
-            entries, with the condition's vector behind them, to a vector; a dense layer follows. Each coupling gets
-            a new one like it. Their inputs differ by one entry at most: it should take vectors of any length.
-        **kwargs: as in `FlowModel`. In the paper, levels enter without a logit: `logit_margin=None`.
+        conditioner_network: a Keras layer or model in place of the hidden layers of m, from the kept entries, followed
+            by the condition's vector, to a vector; a dense layer follows. Each coupling gets a new instance of it.
+            Their inputs differ by at most one entry, so it should accept vectors of any length.
+        **kwargs: as in `FlowModel`. In the paper, levels are input without a logit: `logit_margin=None`.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class NICE(FlowModel):
         self.conditioner_network = argument_value("conditioner_network", conditioner_network)
 
         places = np.arange(self.event_size)
-        #: The entries at odd places, counted from 1, and then those at even places.
+        #: The entries at odd positions, counted from 1, and then those at even positions.
         self.order = np.concatenate([places[::2], places[1::2]])
         self.num_odd = (self.event_size + 1) // 2
         self.networks = [self.make_network(index) for index in range(self.num_layers)]
@@ -91,14 +91,14 @@ class NICE(FlowModel):
         )
 
     def make_network(self, index: int) -> keras.layers.Layer:
-        """Returns m of a coupling, a function of the entries at odd places where the index is even."""
+        """Returns m of a coupling, a function of the entries at odd positions if the index is even."""
         sizes = (self.num_odd, self.event_size - self.num_odd)
         num_inputs, num_outputs = sizes if index % 2 == 0 else sizes[::-1]
         num_inputs += self.vector_size
         if self.conditioner_network is not None:
             seed = (self.seed, index)
             return OwnConditioner(self.conditioner_network, num_inputs, num_outputs, seed, dtype=self.dtype_policy)
-        # A small last layer: the flow starts near the identity, and yet every weight has a gradient.
+        # A small last layer: the flow starts near the identity, yet every weight has a gradient.
         scales = [1.0] * len(self.hidden_units) + [0.01]
         initializers = [glorot((self.seed, index, place), scale) for place, scale in enumerate(scales)]
         units = (*self.hidden_units, num_outputs)
@@ -115,7 +115,7 @@ class NICE(FlowModel):
         return tfd.Sample(self.entry_distribution(), self.event_shape)
 
     def coupling(self, index: int, condition: tf.Tensor | None) -> tfb.Bijector:
-        """Returns an additive coupling of vectors in which the entries at odd places come first."""
+        """Returns an additive coupling of vectors in which the entries at odd positions come first."""
 
         def shift(kept):
             features = append_condition(tf.cast(kept, self.compute_dtype), condition)
@@ -133,7 +133,7 @@ class NICE(FlowModel):
         return [*self.translations(condition), scaling, *self.unflattening()]
 
     def start(self, x, condition):
-        """Starts the scaling with the factors that make the data most likely."""
+        """Initializes the scaling with the factors that make the data most likely."""
         for bijector in self.translations(condition):
             x = bijector.forward(x)
         self.log_scale.assign(most_likely_log_scale(x.numpy(), self.entry_distribution))

@@ -17,14 +17,14 @@ class BatchNormalization(keras.layers.Layer):
 
     $$y = \exp(γ) \frac{x - \tilde μ}{\sqrt{\tilde σ^2 + ε}} + β$$
 
-    A training step takes the mean and variance of its batch, over all replicas and by the weights of the examples. Any
-    other pass takes running means of these, so that it is one fixed, invertible function (Dinh et al., 2016, section
-    3.7; Papamakarios et al., 2017, section 3.4, which has γ and β).
+    A training step uses the mean and variance of its batch, over all replicas and weighted by the examples' weights.
+    Any other pass uses running means of these, so it is one fixed, invertible function (Dinh et al., 2016, section 3.7;
+    Papamakarios et al., 2017, section 3.4, which has γ and β).
 
     Args:
         features: number of features, the last axis.
         momentum: weight of the past in the running means.
-        epsilon: variance that is added.
+        epsilon: added variance.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -44,7 +44,7 @@ class BatchNormalization(keras.layers.Layer):
 
         Args:
             event_ndims: number of axes of an event, of which the last one holds the features.
-            step: the training step, which gives the statistics of the batch and takes the running means; None
+            step: the training step, which provides the statistics of the batch and receives the running means; None
                 outside of training.
         """
 
@@ -65,11 +65,11 @@ class BatchNormalization(keras.layers.Layer):
 
 
 def average_moments(passes: Iterable[Callable[[Step], object]], seed: tf.Tensor):
-    """Makes the running means and variances of batch normalizations those of given batches, all of equal weight.
+    """Sets running means and variances of batch normalizations to those of the given batches, weighted equally.
 
     Args:
-        passes: for each batch, a function that sends it through the layers in a step of training.
-        seed: of these steps.
+        passes: for each batch, a function that passes it through the layers in a training step.
+        seed: seed of these steps.
     """
     for index, forward in enumerate(passes):
         step = Step(seed, training=True, momentum=index / (index + 1))
@@ -82,11 +82,11 @@ class ActNorm(keras.layers.Layer):
 
     $$y = \exp(log\_scale) ⊙ x + shift$$
 
-    Both are ordinary weights. Only their start comes from data, whose features it gives mean 0 and variance 1.
+    Both are ordinary weights. Only their initial values come from data, whose features they give mean 0 and variance 1.
 
     Args:
         features: number of features, the last axis.
-        epsilon: variance that is added at the start, so that a constant feature is not magnified without limit.
+        epsilon: variance added at initialization, so that a constant feature is not magnified without limit.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -107,11 +107,11 @@ class ActNorm(keras.layers.Layer):
         return Normalization(lambda _: (0.0, 1.0), self.log_scale.value, self.shift.value, 0.0, event_ndims)
 
     def start_bijector(self, event_ndims: int, step: Step) -> tfb.Bijector:
-        """Returns the function that the layer starts with, given the examples that it is first applied to.
+        """Returns the initial function of the layer, given the first examples that it is applied to.
 
         Args:
             event_ndims: as in `bijector`.
-            step: takes the weights of that function.
+            step: receives the weights of that function.
         """
 
         def moments(x):

@@ -23,14 +23,14 @@ SOFTPLUS_ONE = math.log(math.e - 1.0)
 
 
 class PlanarFlow(FlowModel):
-    r"""Planar functions from noise to data, one after the other (equations 10 to 13 of the paper).
+    r"""A sequence of planar functions from noise to data (equations 10 to 13 of the paper).
 
     $$x = f_K ∘ … ∘ f_1(z_0), \qquad f_k(z) = z + u_k \tanh(w_k^\top z + b_k)$$
     $$\log p(x) = \log p_Z(z_0) - \sum_k \log |1 + u_k^\top w_k \tanh'(w_k^\top z_{k-1} + b_k)|$$
 
-    Each expands or contracts space across a plane. The paper goes from noise to data; the density of data takes the
-    inverse, which Newton's method finds along the one direction in which a function moves points. If there is a
-    condition, all parameters of all functions are affine functions of it. The flow starts near the identity.
+    Each expands or contracts space across a plane. The paper maps noise to data; the density of data needs the inverse,
+    which Newton's method finds along the one direction in which a function moves points. If there is a condition, all
+    parameters of all functions are affine functions of it. The flow starts near the identity.
 
     Example:
 

@@ -27,11 +27,11 @@ class CouplingNetworks(keras.layers.Layer):
     s ends in a tanh times a learned factor for each entry, which bounds how far one coupling stretches.
 
     Args:
-        num_inputs: number of kept entries, plus those of a condition.
+        num_inputs: number of kept entries, plus the length of a condition.
         num_outputs: number of entries that are scaled and translated.
         hidden_units: width of each hidden layer, tanh for s and ReLU for t.
         seed: seeds of the initial weights.
-        conditioner: network of one's own in place of the hidden layers, as a configuration holds it.
+        conditioner: custom network in place of the hidden layers, as a configuration holds it.
         **kwargs: `dtype`, as in `keras.layers.Layer`.
     """
 
@@ -49,7 +49,7 @@ class CouplingNetworks(keras.layers.Layer):
 
         def network(activation, name):
             initializers = [keras.initializers.GlorotUniform(seed=seeds.pop()) for _ in hidden_units]
-            # A small last layer: the flow starts near the identity, and yet every weight has a gradient.
+            # A small last layer: the flow starts near the identity, yet every weight has a gradient.
             initializers.append(keras.initializers.VarianceScaling(0.01, seed=seeds.pop()))
             return dense_network(
                 num_inputs, (*hidden_units, num_outputs), activation, initializers, self.dtype_policy, name
@@ -67,7 +67,7 @@ class CouplingNetworks(keras.layers.Layer):
         self.built = True
 
     def call(self, x, condition=None):
-        """Returns t and s, as float32, of kept entries of shape `(batch, d)` and their condition vectors, or None."""
+        """Returns t and s, as float32, for kept entries of shape `(batch, d)` and their condition vectors, or None."""
         x = append_condition(tf.cast(x, self.compute_dtype), condition)
         translation = tf.cast(self.translation_network(x), tf.float32)
         return translation, tf.cast(self.factor, tf.float32) * tf.tanh(tf.cast(self.scale_network(x), tf.float32))
@@ -76,8 +76,8 @@ class CouplingNetworks(keras.layers.Layer):
 class RealNVP(FlowModel):
     r"""A flow of affine couplings from data to standard normal noise.
 
-    A coupling keeps the first d of the D entries, and scales and translates the others by functions of these (equations
-    4 to 8 of the paper); the order of the entries changes from one coupling to the next.
+    A coupling keeps the first d of the D entries, and scales and translates the others by functions of the kept ones
+    (equations 4 to 8 of the paper); the order of the entries changes from one coupling to the next.
 
     $$y_{1:d} = x_{1:d}, \qquad y_{d+1:D} = x_{d+1:D} ⊙ \exp(s(x_{1:d})) + t(x_{1:d})$$
     $$\log p_X(x) = \log p_Z(f(x)) + \log \left|\det \frac{∂f(x)}{∂x^T}\right|,
@@ -103,11 +103,11 @@ class RealNVP(FlowModel):
         num_layers: number of couplings.
         hidden_units: width of each hidden layer of the networks s and t.
         ordering: "alternate", where the two halves of the entries take turns, or "random", where every two couplings
-            split the entries into other halves.
-        batch_normalization: whether each coupling but the last is followed by a batch normalization (section 3.7).
-        conditioner_network: a layer or a model of Keras in place of the hidden layers of s and t, from the kept
-            entries, with the condition's vector behind them, to a vector; a dense layer follows. Each of
-            them gets a new one like it.
+            split the entries into different halves.
+        batch_normalization: whether each coupling except the last is followed by a batch normalization (section 3.7).
+        conditioner_network: a Keras layer or model in place of the hidden layers of s and t, from the kept entries,
+            followed by the condition's vector, to a vector; a dense layer follows. Each of s and t gets a new instance
+            of it.
         seed: as in `FlowModel`; also draws the random orderings.
         **kwargs: as in `FlowModel`.
     """

@@ -1,4 +1,4 @@
-"""Real NVP for images: couplings by checkerboards and by channels, at several scales.
+"""Real NVP for images: checkerboard and channel-wise couplings, at several scales.
 
 Density estimation using Real NVP. Laurent Dinh, Jascha Sohl-Dickstein, Samy Bengio (2016),
 https://arxiv.org/abs/1605.08803
@@ -44,9 +44,9 @@ class ResidualNetwork(keras.layers.Layer):
     Args:
         inputs: number of channels of the input.
         outputs: number of channels of s, and of t.
-        filters: number of channels within.
+        filters: number of channels inside the network.
         num_blocks: number of residual blocks.
-        vector_size: entries of the vector that examples are conditioned on; 0 for none.
+        vector_size: length of the vector that examples are conditioned on; 0 for none.
         seed: seeds of the initial weights.
         **kwargs: `dtype`, as in `keras.layers.Layer`.
     """
@@ -70,19 +70,20 @@ class ResidualNetwork(keras.layers.Layer):
             ResidualBlock(filters, filters, seed=(*seed, 2, index), weight_normalization=True, dtype=policy)
             for index in range(num_blocks)
         ]
-        # Small weights: the flow starts near the identity, and yet every weight has a gradient.
+        # Small weights: the flow starts near the identity, yet every weight has a gradient.
         shape = (3, 3, filters, 2 * outputs)
         self.last = WeightNormalization(shape, initializer=glorot((*seed, 3), 0.1), dtype=policy)
         self.factor = self.add_weight(shape=(outputs,), initializer="ones", name="factor")
         self.built = True
 
     def call(self, x, condition=None, start: Step | None = None):
-        """Returns t and s, as float32, of images of shape `(batch, height, width, inputs)`.
+        """Returns t and s, as float32, for images of shape `(batch, height, width, inputs)`.
 
         Args:
             x: the images.
             condition: vectors of shape `(batch, vector_size)`, or None.
-            start: takes the weights that all convolutions but the last start with, given these images; None later.
+            start: step that takes the initial weights of all convolutions except the last, given these images; None
+                afterwards.
         """
         h = add_condition(self.first(x, start=start), self.projection, condition)
         for block in self.blocks:
@@ -91,16 +92,16 @@ class ResidualNetwork(keras.layers.Layer):
 
 
 class MultiScaleRealNVP(FlowModel):
-    r"""A flow of affine couplings of pixels and of channels from images to standard normal noise.
+    r"""A flow of affine couplings of pixels and channels from images to standard normal noise.
 
     A coupling keeps the entries that a mask b marks, and scales and shifts the others by functions of the kept ones
     (equation 9 of the paper):
 
     $$y = b ⊙ x + (1 - b) ⊙ (x ⊙ \exp(s(b ⊙ x)) + t(b ⊙ x))$$
 
-    Each scale begins with three couplings whose mask is a checkerboard. A squeeze then turns 2×2 pixels into one with
-    four times the channels, three couplings whose mask is half of the channels follow, and half of the channels become
-    noise. The last scale has four couplings with checkerboards (section 3.6). The flow starts near the identity.
+    Each scale begins with three couplings with checkerboard masks. A squeeze then turns 2×2 pixels into one with four
+    times the channels, three couplings whose mask is half of the channels follow, and half of the channels become
+    noise. The last scale has four checkerboard couplings (section 3.6). The flow starts near the identity.
 
     Example:
 
@@ -116,13 +117,14 @@ class MultiScaleRealNVP(FlowModel):
     Args:
         event_shape: (height, width, channels) of an image; height and width are divisible by 2 ** (`num_scales` - 1).
         levels: as in `FlowModel`.
-        num_scales: number of scales; by default 2, or 1 where an image cannot be squeezed.
-        filters: channels within the networks s and t of the first scale; they double from scale to scale.
+        num_scales: number of scales; by default 2, or 1 if an image cannot be squeezed.
+        filters: number of channels inside the networks s and t of the first scale; it doubles from scale to scale.
         num_blocks: number of residual blocks in each of these networks.
-        batch_normalization: whether each coupling but the last is followed by a batch normalization (section 3.7).
-        conditioner_network: a layer or a model of Keras in place of the residual networks, from the kept entries or
-            channels, and the condition's vector, to features of the same height and width, whatever these are: they
-            halve from scale to scale. A convolution follows. Each coupling gets a new one like it.
+        batch_normalization: whether each coupling except the last is followed by a batch normalization (section 3.7).
+        conditioner_network: a Keras layer or model in place of the residual networks, from the kept entries or
+            channels, and the condition's vector, to features of the same height and width. It must accept any height
+            and width, since they halve from scale to scale. A convolution follows. Each coupling gets a new instance of
+            it.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.
     """
@@ -167,7 +169,7 @@ class MultiScaleRealNVP(FlowModel):
     def new_network(
         self, scale: int, by_pixels: bool, channels: int, seed: tuple[int, ...]
     ) -> ResidualNetwork | OwnImageConditioner:
-        """Returns a new network of a coupling of pixels, or of channels after a squeeze, at a scale."""
+        """Returns a new network for a coupling of pixels, or of channels after a squeeze, at a scale."""
         arguments = {"vector_size": self.vector_size, "seed": seed, "dtype": self.dtype_policy}
         if self.conditioner_network is None:
             return ResidualNetwork(channels, channels, self.filters * 2**scale, self.num_blocks, **arguments)
@@ -184,7 +186,7 @@ class MultiScaleRealNVP(FlowModel):
         return self.scale_steps(0, iter(networks), iter(self.normalizations), condition, step)
 
     def start_step(self, x, condition, step):
-        """Starts the networks' convolutions."""
+        """Initializes the networks' convolutions."""
         networks = [functools.partial(network, start=step) for network in self.coupling_networks]
         tfb.Chain(self.steps_with(networks, condition, step)[::-1]).forward(x)
 
@@ -196,7 +198,7 @@ class MultiScaleRealNVP(FlowModel):
         condition: tf.Tensor | None,
         step: Step | None,
     ) -> list[tfb.Bijector]:
-        """Returns the bijectors of a scale and of all scales after it; each takes the next of the networks."""
+        """Returns the bijectors of a scale and of all later scales; each takes the next of the networks."""
         height, width, channels = self.event_shape
         shape = (height // 2**scale, width // 2**scale, channels * 2**scale)
 

@@ -23,7 +23,7 @@ tfb = tfp.bijectors
 
 
 class LULinear(LULayer):
-    """An invertible linear map of the entries that starts as a random reordering (section 3.2).
+    """An invertible linear map of the entries, initialized as a random permutation (section 3.2).
 
     Args:
         size: number of entries.
@@ -65,7 +65,7 @@ class ResidualNetwork(keras.layers.Layer):
             [dense(units, units, glorot((*seed, block, place)), self.dtype_policy) for place in (1, 2)]
             for block in range(num_blocks)
         ]
-        # Small weights: the flow starts near the identity, and yet every weight has a gradient.
+        # Small weights: the flow starts near the identity, yet every weight has a gradient.
         self.last = dense(units, num_outputs, glorot((*seed, num_blocks), scale=0.01), self.dtype_policy)
         self.built = True
 
@@ -79,14 +79,14 @@ class ResidualNetwork(keras.layers.Layer):
 class NeuralSplineFlow(FlowModel):
     r"""A flow of rational-quadratic splines, as couplings, from data to standard normal noise: RQ-NSF (C).
 
-    A coupling keeps one half of the entries and moves each entry of the other half by a monotonic spline. The widths
-    and heights of its K bins and the slopes at its knots are functions of the first half (section 3.1):
+    A coupling keeps one half of the entries and maps each entry of the other half by a monotonic spline. The widths and
+    heights of its K bins and the slopes at its knots are functions of the first half (section 3.1):
 
     $$θ = NN(x_{1:d-1}), \qquad y_i = g_{θ_i}(x_i) \ \text{for}\ i ≥ d, \qquad y_{1:d-1} = x_{1:d-1}$$
     $$\log \left|\det \frac{∂y}{∂x^\top}\right| = \sum_{i ≥ d} \log g_{θ_i}'(x_i)$$
 
-    `RationalQuadratic` defines g: a spline on [-B, B], and the identity outside. Before each coupling there is a linear
-    map in LU form, which starts as a random reordering. Apart from the reorderings, f starts near the identity.
+    `RationalQuadratic` defines g: a spline on [-B, B], and the identity outside. Each coupling is preceded by a linear
+    map in LU form, initialized as a random permutation. Apart from the permutations, f starts near the identity.
 
     Example:
 
@@ -107,9 +107,8 @@ class NeuralSplineFlow(FlowModel):
         num_bins: K.
         bound: B, in standard deviations of the data if the model was adapted.
         activation: activation of the networks.
-        conditioner_network: a layer or a model of Keras in place of the residual blocks, from the kept entries, with
-            the condition's vector behind them, to a vector; a dense layer follows. Each coupling gets a new one like
-            it.
+        conditioner_network: a Keras layer or model in place of the residual blocks, from the kept entries, followed by
+            the condition's vector, to a vector; a dense layer follows. Each coupling gets a new instance of it.
         **kwargs: as in `FlowModel`.
     """
 
@@ -141,7 +140,7 @@ class NeuralSplineFlow(FlowModel):
         self.networks = [self.make_network((self.seed, index)) for index in range(self.num_layers)]
 
     def make_network(self, seed: tuple[int, ...]) -> keras.layers.Layer:
-        """Returns a new network of a coupling."""
+        """Returns a new network for a coupling."""
         sizes = self.num_kept + self.vector_size, (self.event_size - self.num_kept) * (3 * self.num_bins - 1)
         if self.conditioner_network is not None:
             return OwnConditioner(self.conditioner_network, *sizes, seed, dtype=self.dtype_policy)
@@ -167,13 +166,13 @@ class NeuralSplineFlow(FlowModel):
 
 
 class MaskedSplineFlow(MAF):
-    r"""The same splines in autoregressive form, where each depends on all entries before it: RQ-NSF (AR).
+    r"""The same splines in autoregressive form, where each depends on all preceding entries: RQ-NSF (AR).
 
     $$u_i = g_{θ_i}(x_i), \qquad θ_i = NN_i(x_{1:i-1}), \qquad
       \log \left|\det \frac{∂u}{∂x^\top}\right| = \sum_i \log g_{θ_i}'(x_i)$$
 
-    One pass of a MADE gives all parameters for data; sampling goes through the entries one after the other. As in the
-    coupling form, there is a linear map in LU form before each layer.
+    One pass of a MADE gives all parameters for data; sampling processes the entries one after another. As in the
+    coupling form, each layer is preceded by a linear map in LU form.
 
     Example:
 
@@ -213,7 +212,7 @@ class MaskedSplineFlow(MAF):
 
     @property
     def initial_parameters(self) -> tuple[float, ...]:
-        """Those of the identity."""
+        """The parameters of the identity."""
         return (0.0,) * self.entry_parameters
 
     # Densities

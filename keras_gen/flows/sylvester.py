@@ -21,10 +21,10 @@ class SylvesterFlow(PlanarFlow):
     $$\log p(x) = \log p_Z(z_0) - \sum_k \log |\det(I + \mathrm{diag}(\tanh'(\tilde R_k Q_k^\top z_{k-1} + b_k))
       \tilde R_k R_k)|$$
 
-    $R_k$ and $\tilde R_k$ are upper triangular, so that the determinant is a product, and $Q_k$ is a product of
-    Householder reflections. A planar function has one hidden unit, a Sylvester function one for each entry. The density
-    of data takes the inverse, which is found entry by entry. If there is a condition, all parameters are affine
-    functions of it. The flow starts near the identity.
+    $R_k$ and $\tilde R_k$ are upper triangular, so the determinant is a product, and $Q_k$ is a product of Householder
+    reflections. A planar function has one hidden unit, a Sylvester function one for each entry. The density of data
+    needs the inverse, which is found entry by entry. If there is a condition, all parameters are affine functions of
+    it. The flow starts near the identity.
 
     Example:
 
@@ -39,7 +39,7 @@ class SylvesterFlow(PlanarFlow):
     Args:
         event_shape: shape of one example.
         num_layers: K, the number of functions.
-        num_reflections: number of reflections in each $Q_k$; None takes as many as an example has entries, enough for
+        num_reflections: number of reflections in each $Q_k$; None uses as many as an example has entries, enough for
             any rotation.
         seed: as in `FlowModel`.
         **kwargs: as in `FlowModel`.

@@ -1,4 +1,4 @@
-"""Explicit models with latent variables, trained through a bound on their likelihood."""
+"""Explicit models with latent variables, trained by a bound on their likelihood."""
 
 from keras_gen.latent.adversarial_autoencoder import AdversarialAutoencoder as AdversarialAutoencoder
 from keras_gen.latent.autoencoder import Autoencoder as Autoencoder

@@ -19,13 +19,13 @@ from keras_gen.spaces import ClassLabel, Reals
 
 
 class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
-    """An autoencoder whose codes are trained to look, to discriminators, like draws from a fixed prior.
+    """An autoencoder trained so that discriminators cannot tell its codes from draws from a fixed prior.
 
     A subclass provides `code_size`, `codes`, `prior_codes`, `noise_distributions` and `logits`, and calls
     `build_networks` at the end of its constructor.
 
     Each training step consists of a step of the autoencoder on its reconstruction, one of the discriminators, and one
-    of the encoder, which plays the generator. The loss of each of these phases is logged, and as "loss" their sum: it
+    of the encoder, which acts as the generator. The loss of each phase is logged, and their sum as "loss": the sum
     shows when one of them is not finite, but not how good the model is.
 
     Args:
@@ -35,16 +35,16 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         prior: distribution of z: "normal", "uniform", "ring", "swiss_roll" or "model", or a dict of the name and the
             arguments of the class in `latent.priors.samplers`, such as `{"name": "normal", "scale": 5.0}`.
         hidden_units: width of each dense hidden layer of the encoder; the decoder has them in reverse.
-        filters: channels of each convolution of the encoder, in front of its dense layers; each halves height and
-            width, and the decoder mirrors them. They need `event_shape` (height, width, channels).
+        filters: channels of each convolution of the encoder, before its dense layers; each halves height and width, and
+            the decoder mirrors them. They need `event_shape` (height, width, channels).
         discriminator_units: width of each hidden layer of a discriminator.
         activation: activation of all hidden layers.
-        reconstruction: what the autoencoder minimises, summed over the entries of an example: "squared_error", half
-            the squared difference, where levels are scaled to [0, 1]; or "cross_entropy", for levels alone.
-        input_noise: standard deviation of normal noise that is added to the encoder's input in training.
-        encoder_network: a layer or a model of Keras in place of the encoder, from examples, their levels scaled to
-            [0, 1], to codes.
-        decoder_network: the same in place of the decoder, from codes to examples; of levels, to their logits.
+        reconstruction: what the autoencoder minimises, summed over the entries of an example: "squared_error", half the
+            squared difference, with levels scaled to [0, 1]; or "cross_entropy", for levels only.
+        input_noise: standard deviation of normal noise added to the encoder's input in training.
+        encoder_network: a Keras layer or model in place of the encoder, from examples, with levels scaled to [0, 1], to
+            codes.
+        decoder_network: the same in place of the decoder, from codes to examples; for levels, to their logits.
         discriminator_network: the same in place of the discriminator, from codes to one logit, for a model with one
             discriminator. Given labels, it gets a list of the codes and the one-hot labels.
         **kwargs: as in `GenerativeModel`; `seed` also chooses the initial weights.
@@ -97,9 +97,9 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         """Builds all networks.
 
         Args:
-            outputs: numbers that the encoder puts out.
-            discriminators: for each discriminator, the number of entries of a code that it sees, and the length of
-                the vector that it sees beside them.
+            outputs: number of outputs of the encoder.
+            discriminators: for each discriminator, the number of entries of a code that it sees, and the length of the
+                additional vector that it sees.
         """
         options = {"activation": self.activation, "dtype": self.dtype_policy}
         mirrored = {"hidden_units": self.hidden_units, "filters": self.filters, **options}
@@ -137,7 +137,7 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         ]
 
     def own_discriminator(self, own: OwnNetwork, discriminators: list[tuple[int, int]]) -> KerasNetwork:
-        """Returns the discriminator of one's own.
+        """Returns the custom discriminator.
 
         Raises:
             ValueError: if the model has several discriminators.
@@ -175,7 +175,7 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         raise NotImplementedError
 
     def logits(self, codes: tf.Tensor, condition) -> tf.Tensor:
-        """Computes each discriminator's logit that a code is drawn from the prior.
+        """Computes each discriminator's logit that a code was drawn from the prior.
 
         Args:
             codes: float32 tensor of shape `(batch, code_size)`.
@@ -199,11 +199,11 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         return self.event_space.unscaled(self.scaled_outputs(self.decoder_outputs(z)), 0.0, 1.0)
 
     def decoder_outputs(self, codes: tf.Tensor) -> tf.Tensor:
-        """Returns what the decoder puts out, of shape `(batch, *event_shape)`; logits if there are levels."""
+        """Returns the decoder's outputs, of shape `(batch, *event_shape)`; logits if there are levels."""
         return tf.cast(self.decoder(codes)[..., 0], tf.float32)
 
     def scaled_outputs(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Returns scaled examples from what the decoder puts out."""
+        """Returns scaled examples from the decoder's outputs."""
         return outputs if self.levels is None else tf.sigmoid(outputs)
 
     def call(self, x):
@@ -238,11 +238,11 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         scaled = self.event_space.scaled(x, 0.0, 1.0)
         if not step.training or self.input_noise == 0.0:
             return scaled
-        # The noise of the prior has the step's own seed.
+        # The noise of the prior uses the step's own seed.
         return scaled + self.input_noise * step.fold(1).normal((tf.shape(x)[0], *self.event_shape))
 
     def reconstruction_terms(self, inputs: tf.Tensor, clean: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the error of the reconstruction, of shape `(batch,)`, from scaled examples with noise and without."""
+        """Returns the reconstruction error, of shape `(batch,)`, from scaled examples with and without noise."""
         outputs = self.decoder_outputs(self.codes(inputs))
         if self.reconstruction == "cross_entropy":
             error = tf.nn.sigmoid_cross_entropy_with_logits(clean, outputs)
@@ -256,7 +256,7 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         return {"discriminator_loss": tf.reduce_sum(loss, axis=-1)}
 
     def generator_terms(self, codes: tf.Tensor, condition) -> dict[str, tf.Tensor]:
-        """Returns what the encoder minimises so that its codes pass for draws from the prior, of shape `(batch,)`."""
+        """Returns what the encoder minimises to make its codes pass for draws from the prior, of shape `(batch,)`."""
         return {"generator_loss": tf.reduce_sum(losses.non_saturating(self.logits(codes, condition)), axis=-1)}
 
     def loss_terms(self, batch, step):
@@ -267,7 +267,7 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         return self.with_sum(terms, step)
 
     def with_sum(self, terms: dict[str, tf.Tensor], step: Step) -> dict[str, tf.Tensor]:
-        """Returns the terms, and as "loss" the sum of the phases' losses."""
+        """Returns the terms, with the sum of the phases' losses as "loss"."""
         phase_losses = [weighted_values(terms[f"{phase}_loss"], step) for phase in self.phase_layers()]
         return {"loss": tf.add_n(phase_losses), **terms}
 
@@ -282,22 +282,22 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         jit_compile: bool = False,
         **kwargs,
     ):
-        """As `keras.Model.compile`, with an optimizer for each phase.
+        """Like `keras.Model.compile`, with an optimizer for each phase.
 
-        Callbacks that change the learning rate see the optimizer of the reconstruction, as `model.optimizer`.
+        Learning-rate callbacks see the optimizer of the reconstruction, as `model.optimizer`.
 
         Args:
-            reconstruction_optimizer: optimizer of encoder and decoder, or its name. None stands for Adam with learning
-                rate 3e-4: codes keep to the prior where the reconstruction learns more slowly than the players.
-            discriminator_optimizer: optimizer of the discriminators, or its name. None stands for Adam with learning
-                rate 1e-3 and beta_1 0.5.
-            generator_optimizer: the same, of the encoder against the discriminators.
-            jit_compile: whether to compile the training step with XLA. On a CPU, dense networks gain by it and
-                convolutional ones lose.
+            reconstruction_optimizer: optimizer of encoder and decoder, or its name. None means Adam with learning rate
+                3e-4: codes stay close to the prior if the reconstruction learns more slowly than the players.
+            discriminator_optimizer: optimizer of the discriminators, or its name. None means Adam with learning rate
+                1e-3 and beta_1 0.5.
+            generator_optimizer: the same for the encoder, playing against the discriminators.
+            jit_compile: whether to compile the training step with XLA. On a CPU, this makes dense networks faster and
+                convolutional ones slower.
             **kwargs: further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: if two phases are given one optimizer.
+            ValueError: if two phases are given the same optimizer.
         """
         given = {
             "reconstruction": reconstruction_optimizer,
@@ -307,7 +307,7 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         self.compile_phases(self.with_defaults(given), jit_compile=jit_compile, **kwargs)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """Returns a new optimizer for each phase, which `compile` takes where it is given none."""
+        """Returns a new optimizer for each phase, which `compile` uses if it is given none."""
         return {
             "reconstruction": keras.optimizers.Adam(3e-4),
             "discriminator": keras.optimizers.Adam(1e-3, beta_1=0.5),
@@ -315,7 +315,7 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         }
 
     def with_defaults(self, given: dict) -> dict:
-        """Returns the given optimizer of each phase, or its default where that is None."""
+        """Returns the given optimizer of each phase, or the default if it is None."""
         return {phase: given[phase] or default for phase, default in self.default_optimizers().items()}
 
     def phase_layers(self):
@@ -326,7 +326,7 @@ class MatchedAutoencoder(Phases, DrawsFromCodes, NoiseDriven):
         }
 
     def take_step(self, batch, step):
-        """A step of each phase."""
+        """Takes a step of each phase."""
         terms = {}
         for phase, compute_terms in self.objectives(batch, step).items():
             terms.update(self.take_phase(phase, compute_terms, step))
@@ -338,17 +338,18 @@ class AdversarialAutoencoder(MatchedAutoencoder):
 
     $$q(z) = E_{p_d(x)}[q(z|x)], \qquad z = E(x), \qquad \hat x = D(z)$$
 
-    A training step minimises in turn the reconstruction error of E and D, the cross-entropy of the discriminator A
-    that tells draws from the prior from codes, and the loss of the encoder, whose codes A is to take for such draws:
+    A training step minimises in turn the reconstruction error of E and D, the cross-entropy of the discriminator A,
+    which distinguishes draws from the prior from codes, and the loss of the encoder, whose codes A should mistake for
+    such draws:
 
     $$\tfrac{1}{2} \|x - D(E(x))\|^2, \qquad -\log A(z_p) - \log(1 - A(E(x))), \qquad -\log A(E(x))$$
 
-    With A at its optimum, the second one is $\log 4 - 2 JSD(p(z) \| q(z))$. The game takes the place of the divergence
-    in the loss of a VAE, and the prior need only be drawn from.
+    With A at its optimum, the second one is $\log 4 - 2 JSD(p(z) \| q(z))$. The game replaces the divergence in the
+    loss of a VAE; the prior only has to be sampled.
 
-    With `num_classes`, examples come with labels from 0 on, or -1 for those whose label is unknown (section 2.3 of the
-    paper). A sees the label beside the code, one-hot with one more class for unknown. The prior is drawn from the mode
-    of the label or, if it is unknown, from all modes: each class gets its region of the prior.
+    With `num_classes`, examples come with labels starting at 0, or -1 for an unknown label (section 2.3 of the paper).
+    A sees the label along with the code, one-hot with one more class for unknown. The prior is drawn from the mode of
+    the label or, if it is unknown, from all modes: each class gets its own region of the prior.
 
     Example:
 
@@ -369,7 +370,7 @@ class AdversarialAutoencoder(MatchedAutoencoder):
         event_shape: shape of one example.
         latent_size: entries of z.
         levels: number of levels of an entry, which networks see scaled to [0, 1]; None for real numbers.
-        num_classes: number of classes, each of which takes one mode of the prior; None for no labels.
+        num_classes: number of classes, each of which is assigned one mode of the prior; None for no labels.
         **kwargs: as in `MatchedAutoencoder`: `prior`, `hidden_units`, `filters`, `discriminator_units`, `activation`,
             `reconstruction`, `input_noise`, `seed`, `name` and `dtype`.
     """
@@ -399,7 +400,7 @@ class AdversarialAutoencoder(MatchedAutoencoder):
         return self.latent_size
 
     def noise_distributions(self):
-        """The noise that a code of the prior is made from."""
+        """The noise from which a code of the prior is made."""
         return self.prior_sampler.noise_distributions()
 
     def codes(self, inputs):

@@ -24,16 +24,16 @@ from keras_gen.spaces import Numbers, Reals
 
 
 class Autoencoder(Codes, EventModel):
-    r"""A code z of an example, and a network that makes the example from it again.
+    r"""A code z of an example, and a network that reconstructs the example from it.
 
     $$z = f(x), \qquad L = -\sum_i \log p(x_i | g(z)_i)$$
 
-    The encoder f and the decoder g learn together to lose as little as the code allows. For bits, the loss is the
-    cross-entropy. For real numbers, standardised, and for more levels, scaled to [0, 1], it is the negative logarithm
-    of a normal density of scale 1: half the squared error and a constant. With affine networks, its minimum is the
-    subspace of the principal components.
+    The encoder f and the decoder g are trained jointly to lose as little as the code allows. For bits, the loss is the
+    cross-entropy. For standardised real numbers, and for more levels, scaled to [0, 1], it is the negative log density
+    of a normal distribution of scale 1: half the squared error plus a constant. With affine networks, the minimum is
+    the subspace of the principal components.
 
-    There is no distribution of codes: nothing can be drawn, and an example has no likelihood.
+    There is no distribution of codes, so nothing can be drawn, and examples have no likelihood.
 
     Example:
 
@@ -54,14 +54,14 @@ class Autoencoder(Codes, EventModel):
         levels: number of levels of an entry; None for real numbers.
         hidden_units: width of each dense hidden layer of the encoder; the decoder has them in reverse. Without
             any, and without filters, both networks are affine.
-        filters: channels of each convolution of the encoder, in front of its dense layers; each halves height
-            and width, and the decoder mirrors them. They need `event_shape` (height, width, channels).
+        filters: channels of each convolution of the encoder, before its dense layers; each halves height and width, and
+            the decoder mirrors them. They need `event_shape` (height, width, channels).
         activation: activation of the hidden layers.
         likelihood: distribution of an entry given the code, as in `VAE`; None for the losses above.
-        encoder_network: a layer or a model of Keras in place of the encoder, from examples, their levels scaled to
-            [0, 1], to codes.
+        encoder_network: a Keras layer or model in place of the encoder, from examples, with levels scaled to [0, 1], to
+            codes.
         decoder_network: the same in place of the decoder, from codes to the parameters of the likelihood, as in `VAE`:
-            for two levels the logits, otherwise the scaled examples.
+            the logits for two levels, otherwise the scaled examples.
         **kwargs: as in `EventModel`; `seed` also chooses the initial weights.
     """
 
@@ -111,7 +111,7 @@ class Autoencoder(Codes, EventModel):
 
     @property
     def networks(self) -> dict:
-        """The arguments that both networks have in common."""
+        """The arguments shared by both networks."""
         return {
             "hidden_units": self.hidden_units,
             "filters": self.filters,
@@ -120,7 +120,7 @@ class Autoencoder(Codes, EventModel):
         }
 
     def new_encoder(self, own: OwnNetwork | None) -> keras.layers.Layer:
-        """Returns the encoder of one's own, if there is one, or one with its initial weights."""
+        """Returns the custom encoder, if there is one, or an encoder with its initial weights."""
         return make_encoder(own, self.event_shape, self.latent_size, seed=(self.seed, 0), **self.networks)
 
     # Codes
@@ -162,7 +162,7 @@ class Autoencoder(Codes, EventModel):
         return x
 
     def loss_terms(self, batch, step):
-        """The loss in nats, and the mean squared error of an entry, where levels are scaled to [0, 1]."""
+        """The loss in nats, and the mean squared error of an entry, with levels scaled to [0, 1]."""
         x = batch["x"]
         parameters = self.parameters(self.code_of(self.corrupted(x, step.seed), None))
         axes = tuple(range(1, 1 + len(self.event_shape)))
@@ -177,11 +177,11 @@ class Autoencoder(Codes, EventModel):
     # Classification
 
     def classifier(self, num_classes: int, *, frozen: bool = False) -> keras.Model:
-        """Returns a network that starts from the encoder: a copy of it, and a dense layer with a softmax.
+        """Returns a network that starts from the encoder: a copy of it, followed by a dense layer with a softmax.
 
         Args:
             num_classes: number of classes.
-            frozen: whether the copy of the encoder stays as it is, so that only the dense layer learns.
+            frozen: whether the copy of the encoder is kept fixed, so that only the dense layer learns.
 
         Returns:
             A model from examples to probabilities, of shape `(batch, num_classes)`, to be compiled with a loss.
@@ -217,14 +217,14 @@ class Autoencoder(Codes, EventModel):
 
 
 class Corruption:
-    """What is done to an example before a denoising autoencoder sees it; the result stays in the example's space."""
+    """How an example is corrupted before a denoising autoencoder sees it; the result stays in the example's space."""
 
     def noise(self, shape: tuple, seed: tf.Tensor) -> tf.Tensor:
         """Draws the random numbers for examples of a shape whose first entry is their number."""
         return seeds.uniform(shape, seed)
 
     def apply(self, x: tf.Tensor, noise: tf.Tensor, space: Numbers) -> tf.Tensor:
-        """Corrupts float32 examples of a space, without any further randomness."""
+        """Corrupts float32 examples of a space, without further randomness."""
         raise NotImplementedError
 
 
@@ -232,7 +232,7 @@ class Corruption:
 class GaussianNoise(Corruption):
     """Adds normal noise, and rounds levels to the nearest one."""
 
-    #: Standard deviation, where levels are scaled to [0, 1] and real numbers standardised.
+    #: Standard deviation, with levels scaled to [0, 1] and real numbers standardised.
     scale: float = 0.3
 
     def __post_init__(self):
@@ -247,9 +247,9 @@ class GaussianNoise(Corruption):
 
 @dataclasses.dataclass(frozen=True)
 class Masking(Corruption):
-    """Sets some entries to zero, real numbers to their mean."""
+    """Sets some entries to zero, or to their mean for real numbers."""
 
-    #: Probability that an entry is.
+    #: Probability that an entry is set.
     rate: float = 0.3
 
     def __post_init__(self):
@@ -261,7 +261,7 @@ class Masking(Corruption):
 
 @dataclasses.dataclass(frozen=True)
 class SaltAndPepper(Corruption):
-    """Sets some entries to the lowest level or, as often, to the highest one."""
+    """Sets some entries to the lowest or, equally often, the highest level."""
 
     #: Probability that an entry is set to either.
     rate: float = 0.2
@@ -276,7 +276,7 @@ class SaltAndPepper(Corruption):
 
 @dataclasses.dataclass(frozen=True)
 class Coarsening(Corruption):
-    """Gives all pixels of a square their mean, rounded to the nearest level; undoing it is super-resolution."""
+    """Replaces all pixels of a square by their mean, rounded to the nearest level; undoing it is super-resolution."""
 
     #: Side of the square, which divides height and width of the images.
     factor: int = 2
@@ -303,7 +303,7 @@ CORRUPTIONS = {
 
 
 class DenoisingAutoencoder(Autoencoder):
-    r"""An autoencoder that learns to make an example from a corrupted one.
+    r"""An autoencoder that learns to reconstruct an example from a corrupted one.
 
     $$\tilde x \sim q(\tilde x | x), \qquad L = -\sum_i \log p(x_i | g(f(\tilde x))_i)$$
 
@@ -325,9 +325,9 @@ class DenoisingAutoencoder(Autoencoder):
         latent_size: as in `Autoencoder`.
         levels: as in `Autoencoder`.
         corruption: "gaussian", "masking", "salt_and_pepper" or "coarsening", or a dict such as `{"name": "gaussian",
-            "scale": 0.3}`, `{"name": "masking", "rate": 0.5}` or `{"name": "coarsening", "factor": 2}`. Its argument
-            is the standard deviation of the noise, where levels are scaled to [0, 1] and real numbers standardised;
-            the share of entries that are lost; or the side of the squares that become one colour.
+            "scale": 0.3}`, `{"name": "masking", "rate": 0.5}` or `{"name": "coarsening", "factor": 2}`. Its argument is
+            the standard deviation of the noise, with levels scaled to [0, 1] and real numbers standardised; the
+            fraction of entries that are lost; or the side of the squares that become one colour.
         **kwargs: as in `Autoencoder`.
     """
 
@@ -353,7 +353,7 @@ class DenoisingAutoencoder(Autoencoder):
             x: corrupted examples of shape `(batch, *event_shape)`.
 
         Returns:
-            float32 tensor of the shape of `x`, in levels but not whole ones.
+            float32 tensor of the shape of `x`, on the scale of the levels but not rounded.
 
         Raises:
             ValueError: if the shape of `x` or one of its values is not the expected one.
@@ -361,11 +361,11 @@ class DenoisingAutoencoder(Autoencoder):
         return self.reconstruct(x)
 
     def preview(self, batch, *, seed):
-        """Corrupted examples, what the model makes of them, and the examples themselves."""
+        """Corrupted examples, their reconstructions, and the examples themselves."""
         x = self.validated(batch["x"])
         rows = super().preview({"x": self.corrupted(x, seeds.as_pair(seed))}, seed=seed)
         return {**rows, "target": (self.event_space, x)}
 
     def signatures(self):
-        """Puts `denoise` in front of what an autoencoder exports."""
+        """Puts `denoise` before what an autoencoder exports."""
         return {"denoise": Signature(lambda x: {"x": self.denoise(x)}, self.specs("x")), **super().signatures()}

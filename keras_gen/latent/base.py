@@ -1,4 +1,4 @@
-"""The base of models with a latent code: the evidence lower bound, and what follows from encoder and decoder."""
+"""The base class of models with a latent code: the evidence lower bound, and what follows from the networks."""
 
 import functools
 import math
@@ -24,7 +24,7 @@ LIKELIHOODS = {
 
 
 def likelihood_of_entries(value, levels: int | None, unit: Standardization | None = None) -> entries.Conditional:
-    """Returns the distribution of an entry that the argument `likelihood` names.
+    """Returns the distribution of an entry specified by the argument `likelihood`.
 
     Args:
         value: a name, a dict of "name" and arguments, or None: Bernoulli for two levels, a discretized logistic for
@@ -34,7 +34,7 @@ def likelihood_of_entries(value, levels: int | None, unit: Standardization | Non
 
     Raises:
         TypeError: if `value` is neither a name nor a dict nor None.
-        ValueError: if there is no such distribution, or it does not suit the levels.
+        ValueError: if there is no such distribution, or it does not fit the levels.
     """
     default = {None: "normal", 2: "bernoulli"}.get(levels, "discretized_logistic")
     component_class, arguments = checks.component("likelihood", default if value is None else value, LIKELIHOODS)
@@ -53,7 +53,7 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
     $$\log p(x) ≥ E_{q(z|x)}[\log p(x|z) + \log p(z) - \log q(z|x)]$$
 
     A subclass provides `evidence`, `posterior_codes`, `prior_codes` and `likelihood_parameters`; the loss, tighter
-    bounds of the likelihood, reconstruction, sampling, imputation and exports follow.
+    bounds on the likelihood, reconstruction, sampling, imputation and exports follow.
 
     Args:
         event_shape: shape of one example.
@@ -62,18 +62,18 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
             or a dict such as `{"name": "normal", "scale": 0.1}`. None chooses by the levels: Bernoulli for two, a
             logistic rounded to the nearest level for more, and normal for real numbers. A fixed scale is in the data's
             units.
-        estimator: "analytic" takes the divergence from the prior in closed form, where there is one; "sampled"
+        estimator: "analytic" computes the divergence from the prior in closed form, if there is one; "sampled"
             estimates it with the same z as the reconstruction.
         beta: weight of the divergence in the loss.
         warm_up_steps: training steps over which this weight grows from 0.
-        free_nats: divergence, in nats on average over a batch, that costs nothing (free bits).
+        free_nats: divergence, in nats averaged over a batch, that is not penalised (free bits).
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
 
     terms = ("loss", "elbo", "reconstruction", "kl", "bits_per_dim")
 
-    #: Entries of a code, and of the noise that encodes one example.
+    #: Number of entries of a code, and of the noise that encodes one example.
     latent_size: int
 
     def __init__(
@@ -127,7 +127,7 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
 
         Args:
             z: float32 tensor of shape `(..., latent_size)`.
-            condition: what the examples are conditioned on, or None; its batch is the last axis of z but one.
+            condition: what the examples are conditioned on, or None; its batch is the second-to-last axis of z.
 
         Returns:
             float32 tensor of shape `(..., *event_shape, parameters of an entry)`.
@@ -139,7 +139,7 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
         return self.log_likelihood_of(x, self.likelihood_parameters(z, condition))
 
     def log_likelihood_of(self, x: tf.Tensor, parameters: tf.Tensor) -> tf.Tensor:
-        """Returns log p(x|z) in nats, of shape `(..., batch)`, given what `likelihood_parameters` returned."""
+        """Returns log p(x|z) in nats, of shape `(..., batch)`, given the output of `likelihood_parameters`."""
         log_probs = self.conditional.log_prob(parameters, x)
         return tf.reduce_sum(log_probs, axis=tuple(range(-len(self.event_shape), 0)))
 
@@ -161,13 +161,13 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
         return {"loss": loss, "elbo": elbo, "reconstruction": reconstruction, "kl": kl, "bits_per_dim": bits_per_dim}
 
     def divergence_weight(self, step: Step) -> tf.Tensor | float:
-        """Returns the weight of the divergence in the loss, which grows while training warms up."""
+        """Returns the weight of the divergence in the loss, which grows during warm-up."""
         if not step.training or self.warm_up_steps == 0:
             return self.beta
         return self.beta * tf.minimum(1.0, (tf.cast(step.iteration, tf.float32) + 1.0) / self.warm_up_steps)
 
     def with_free_bits(self, kl: tf.Tensor, step: Step) -> tf.Tensor:
-        """Returns what a divergence costs: itself if its mean over the batch exceeds the free nats, else these."""
+        """Returns a divergence's cost: itself if its mean over the batch exceeds the free nats, else the free nats."""
         if self.free_nats == 0.0:
             return kl
         return tf.where(step.mean(kl) > self.free_nats, kl, self.free_nats)
@@ -187,7 +187,7 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
         return Reals((self.latent_size,))
 
     def code_of(self, x, condition):
-        """The centre of the posterior: the code that noise 0 gives."""
+        """The centre of the posterior: the code given by noise 0."""
         return self.posterior_codes(x, condition, tf.zeros((tf.shape(x)[0], self.latent_size)))
 
     def mean_of(self, z, condition):
@@ -199,14 +199,14 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
         return self.reconstruct(x, condition)
 
     def impute(self, x, mask, *, num_steps: int = 100, condition=None, seed=None) -> tf.Tensor:
-        """Draws missing entries by drawing, in turn, a code given all entries and the missing ones given the code.
+        """Draws missing entries by alternately drawing a code given all entries and the missing ones given the code.
 
-        Where the posterior is exact, this is Gibbs sampling: after many steps, the draws follow the distribution of the
+        If the posterior is exact, this is Gibbs sampling: after many steps, the draws follow the distribution of the
         missing entries given the others (Rezende, Mohamed, Wierstra, 2014, https://arxiv.org/abs/1401.4082, section
         6.4).
 
         Args:
-            x: examples of shape `(batch, *event_shape)`; missing entries hold what to start from, valid like all.
+            x: examples of shape `(batch, *event_shape)`; missing entries hold valid initial values.
             mask: nonzero where an entry is missing, of a shape that broadcasts to `x`.
             num_steps: number of steps, at least 1.
             condition: what the examples are conditioned on, for a conditional model.

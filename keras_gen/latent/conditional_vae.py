@@ -15,7 +15,7 @@ class ConditionalVAE(VAE):
 
     $$\log p_θ(x|y) ≥ E_{q_φ(z|x,y)}[\log p_θ(x|z, y)] - KL(q_φ(z|x, y) \| p(z))$$
 
-    The code z holds what y leaves open, such as the style of a digit of class y.
+    The code z captures what y leaves open, such as the style of a digit of class y.
 
     Example:
 
@@ -32,7 +32,7 @@ class ConditionalVAE(VAE):
         latent_size: number of entries of z.
         levels: number of levels of an entry; None for real numbers.
         num_classes: number of classes of a condition that is a class.
-        condition_size: entries of a condition that is a vector.
+        condition_size: number of entries of a condition that is a vector.
         **kwargs: as in `VAE`.
 
     Raises:
@@ -51,7 +51,7 @@ class ConditionalVAE(VAE):
     ):
         if num_classes is None and condition_size is None:
             raise ValueError("`num_classes` or `condition_size` must be given, received neither.")
-        # The networks, which the constructor above builds, depend on it.
+        # The networks, which the parent constructor builds, depend on it.
         self.condition_space = class_or_vector(num_classes, condition_size)
         super().__init__(event_shape, latent_size, levels, **kwargs)
         self.num_classes = num_classes

@@ -2,8 +2,8 @@
 
 Casper Kaae Sønderby, Tapani Raiko, Lars Maaløe, Søren Kaae Sønderby, Ole Winther (2016), Ladder Variational
 Autoencoders, https://arxiv.org/abs/1602.02282
-The posterior that shares the way down with the prior: Diederik P. Kingma et al. (2016), section 5 and appendix C of
-https://arxiv.org/abs/1606.04934
+The posterior that shares the top-down path with the prior: Diederik P. Kingma et al. (2016), section 5 and appendix C
+of https://arxiv.org/abs/1606.04934
 """
 
 import keras
@@ -20,12 +20,12 @@ tfd = tfp.distributions
 
 
 class CodeLayer(keras.layers.Layer):
-    """One layer of codes: its prior given the features from above, its posterior, and the features it hands down.
+    """One layer of codes: its prior given the features from above, its posterior, and the features it passes down.
 
     Args:
-        latent_size: entries of its code.
-        units: features on the way up, and on the way down.
-        features_above: features from above; 0 at the top.
+        latent_size: number of entries of its code.
+        units: number of features on the way up, and on the way down.
+        features_above: number of features from above; 0 at the top.
         activation: activation of the hidden layers.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
@@ -65,13 +65,13 @@ class CodeLayer(keras.layers.Layer):
 
 
 class HierarchicalVAE(LatentVariableModel):
-    r"""A VAE with a code z_1, …, z_L in layers, each drawn given those above it.
+    r"""A VAE with a code z_1, …, z_L in layers, each drawn given the layers above it.
 
     $$p(x, z) = p(x | z) \prod_l p(z_l | z_{>l}), \qquad q(z|x) = \prod_l q(z_l | x, z_{>l})$$
     $$\log p(x) ≥ E_q[\log p(x|z) - \sum_l KL(q(z_l|x, z_{>l}) \| p(z_l|z_{>l}))]$$
 
     Features of x go up, d_l = f(d_{l-1}), and features of the codes go down, t_l = g(t_{l+1}, z_{l+1}). Prior and
-    posterior of a layer, both diagonal normal distributions, share t_l; the posterior sees d_l, too.
+    posterior of a layer, both diagonal normal distributions, share t_l; the posterior also sees d_l.
 
     Example:
 
@@ -87,14 +87,14 @@ class HierarchicalVAE(LatentVariableModel):
         levels: number of levels of an entry; None for real numbers.
         units: features of each layer, on the way up and on the way down.
         hidden_units: width of each dense hidden layer between x and the features of the lowest layer.
-        filters: channels of each convolution in front of them: see `VAE`.
+        filters: channels of each convolution before them: see `VAE`.
         activation: activation of the hidden layers.
         encoder_network: as in `VAE`, from examples to the features of the lowest layer before the activation.
-        decoder_network: as in `VAE`, from the features that the lowest layer hands down.
-        **kwargs: as in `VAE`; `free_nats` count for each layer.
+        decoder_network: as in `VAE`, from the features that the lowest layer passes down.
+        **kwargs: as in `VAE`; `free_nats` apply to each layer.
 
     Raises:
-        ValueError: if there are not as many `units` as `latent_sizes`.
+        ValueError: if `units` and `latent_sizes` differ in length.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class HierarchicalVAE(LatentVariableModel):
     # Densities
 
     def split(self, codes: tf.Tensor) -> list[tf.Tensor]:
-        """Splits a tensor of shape `(..., latent_size)` into what belongs to each layer, the lowest first."""
+        """Splits a tensor of shape `(..., latent_size)` into the parts of each layer, the lowest first."""
         return tf.split(codes, self.latent_sizes, axis=-1)
 
     def upward(self, x: tf.Tensor) -> list[tf.Tensor]:
@@ -174,7 +174,7 @@ class HierarchicalVAE(LatentVariableModel):
         """Draws the codes from the posterior, from the top down.
 
         Returns:
-            The codes, of shape `(..., batch, latent_size)`, the features that the lowest layer hands down, and the
+            The codes, of shape `(..., batch, latent_size)`, the features that the lowest layer passes down, and the
             divergence of each layer, the top first.
         """
         above, codes, divergences = None, [], []
@@ -198,7 +198,7 @@ class HierarchicalVAE(LatentVariableModel):
     # Sampling
 
     def noise_distributions(self):
-        """Standard normal numbers for the codes of all layers, and for each entry what draws it from the likelihood."""
+        """Standard normal numbers for the codes of all layers, and noise that draws each entry from the likelihood."""
         return {"code": standard_normal(self.latent_size), **self.conditional.noise_of(self.event_shape)}
 
     def prior_codes(self, noise):

@@ -21,7 +21,7 @@ class IWAE(VAE):
     \qquad z_k = f_φ(ε_k, x)$$
 
     The gradient is $\sum_k \tilde w_k ∇ \log w_k$, with $\tilde w_k = w_k / \sum_j w_j$. As K grows, the signal for φ
-    drowns in its noise. The doubly reparameterized gradient has the same mean and avoids that:
+    is lost in its noise. The doubly reparameterized gradient has the same mean and avoids this:
 
     $$∇_φ L_K = E[\sum_k \tilde w_k^2 \frac{∂ \log w_k}{∂ z_k} \frac{∂ z_k}{∂ φ}]$$
 
@@ -40,7 +40,7 @@ class IWAE(VAE):
         levels: number of levels of an entry; None for real numbers.
         num_samples: K.
         gradient: "reparameterized", or "doubly_reparameterized".
-        **kwargs: as in `VAE`. The divergence is always estimated, and has the weight 1.
+        **kwargs: as in `VAE`. The divergence is always estimated, with weight 1.
     """
 
     terms = ("loss", "bound", "elbo", "reconstruction", "kl", "bits_per_dim")
@@ -84,24 +84,24 @@ class IWAE(VAE):
         return {**terms, "bound": bound, "bits_per_dim": -bound / (self.event_size * math.log(2.0))}
 
     def evidence_with_weighted_codes(self, x, condition, noise, weights: list[tf.Tensor]):
-        """As `evidence`, with the gradient for φ of Tucker et al.
+        """Like `evidence`, with the gradient for φ of Tucker et al.
 
         Args:
             x: float32 examples of shape `(batch, *event_shape)`.
             condition: what they are conditioned on, or None.
             noise: standard normal numbers of shape `(num_samples, batch, latent_size)`.
-            weights: a list that holds, by the time the gradient is taken, the normalized weights, of shape
+            weights: a list that contains the normalized weights by the time the gradient is taken, of shape
                 `(num_samples, batch, 1)`.
         """
 
         @tf.custom_gradient
         def weighted(z):
-            # The gradient of log w brings the first of the two factors, this the second.
+            # The gradient of log w contributes the first of the two factors, this the second.
             return tf.identity(z), lambda upstream: weights[0] * upstream
 
         parameters = self.posterior_parameters(x, condition)
         z, _ = draw_with_log_prob(self.posterior_of(parameters), noise)
         z = weighted(z)
-        # φ acts through z alone.
+        # φ acts only through z.
         log_posterior = self.posterior_of(tf.stop_gradient(parameters)).log_prob(z)
         return self.log_likelihood(x, z, condition), log_posterior - self.prior_distribution().log_prob(z)

@@ -14,15 +14,15 @@ from keras_gen.networks import KerasNetwork, OwnNetwork
 
 
 class Encoder(keras.layers.Layer):
-    """Convolutions, then dense layers, from scaled examples to a vector; without convolutions, from codes too.
+    """Convolutions, then dense layers, from scaled examples to a vector; without convolutions, also from codes.
 
     Args:
         event_shape: shape of an example.
-        outputs: entries of the vector.
+        outputs: number of entries of the vector.
         hidden_units: width of each dense hidden layer; without any, and without filters, the network is affine.
-        filters: channels of each convolution in front of them; each halves height and width.
+        filters: channels of each convolution before them; each halves height and width.
         activation: activation of the hidden layers.
-        condition_size: entries of a vector that is appended to the features in front of the dense layers; 0 for none.
+        condition_size: length of a vector that is appended to the features before the dense layers; 0 for none.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
 
@@ -79,11 +79,11 @@ class Decoder(keras.layers.Layer):
     Args:
         latent_size: entries of a code.
         event_shape: shape of an example.
-        entry_parameters: numbers for each entry.
+        entry_parameters: number of parameters of each entry.
         hidden_units: as in `Encoder`; the decoder has them in reverse.
         filters: as in `Encoder`.
         activation: activation of the hidden layers.
-        condition_size: entries of a vector that is appended to the code; 0 for none.
+        condition_size: length of a vector that is appended to the code; 0 for none.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -134,7 +134,7 @@ class Decoder(keras.layers.Layer):
 def make_encoder(
     own: OwnNetwork | None, event_shape: tuple[int, ...], outputs: int, *, condition_size: int = 0, **options
 ) -> keras.layers.Layer:
-    """Returns the encoder of one's own, if there is one, or an `Encoder` with the options."""
+    """Returns the custom encoder, if there is one, or an `Encoder` with the options."""
     if own is None:
         return Encoder(event_shape, outputs, condition_size=condition_size, **options)
     inputs = [event_shape, *([(condition_size,)] if condition_size else [])]
@@ -151,7 +151,7 @@ def make_decoder(
     linear: bool = False,
     **options,
 ) -> keras.layers.Layer:
-    """Returns the decoder of one's own, if there is one, or a `Decoder` with the options."""
+    """Returns the custom decoder, if there is one, or a `Decoder` with the options."""
     if own is None:
         return Decoder(latent_size, event_shape, entry_parameters, condition_size=condition_size, **options)
     inputs = [(latent_size,), *([(condition_size,)] if condition_size else [])]
@@ -161,16 +161,16 @@ def make_decoder(
 def own_decoder(
     own: OwnNetwork, inputs: list[tuple[int, ...]], event_shape: tuple[int, ...], entry_parameters: int, *, linear: bool
 ) -> KerasNetwork:
-    """Returns a decoder of one's own.
+    """Returns a custom decoder.
 
-    Its output may have the parameters of the entries as its channels, or along an axis of their own.
+    Its output may have the parameters of the entries as its channels, or along a separate axis.
 
     Args:
         own: the layer.
         inputs: shapes of its inputs.
         event_shape: shape of an example.
-        entry_parameters: numbers for each entry.
-        linear: whether the likelihood bounds the numbers itself.
+        entry_parameters: number of parameters of each entry.
+        linear: whether the likelihood itself bounds the numbers.
     """
     outputs = [(*event_shape, entry_parameters), (*event_shape[:-1], event_shape[-1] * entry_parameters)]
     return KerasNetwork("decoder_network", own, inputs, outputs, linear=linear)
@@ -185,7 +185,7 @@ def dense_layers(widths: tuple[int, ...], seed: tuple[int, ...], dtype) -> list[
 
 
 def halved_sizes(event_shape: tuple[int, ...], times: int) -> list[tuple[int, int]]:
-    """Returns height and width of an image, and what remains after each convolution of stride 2."""
+    """Returns height and width of an image, and those after each convolution of stride 2."""
     if len(event_shape) != 3:
         raise ValueError(f"`event_shape` must be (height, width, channels) with `filters`, received {event_shape}.")
     height, width, _ = event_shape

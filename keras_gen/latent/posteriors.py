@@ -1,7 +1,7 @@
 """Approximate posteriors q(z|x): from the output of an encoder to a distribution of codes.
 
-Each turns standard normal noise ε into z, by a function whose parameters depend on x. So z can be drawn with noise from
-outside, and log q(z|x) is known at the codes that are drawn.
+Each turns standard normal noise ε into z, by a function whose parameters depend on x. So z can be drawn with external
+noise, and log q(z|x) is known at the drawn codes.
 """
 
 import keras
@@ -18,7 +18,7 @@ from keras_gen.networks import AutoregressiveNetwork
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-#: Least standard deviation of an entry.
+#: Minimum standard deviation of an entry.
 MIN_SCALE = 1e-3
 
 
@@ -31,7 +31,7 @@ class Posterior(keras.layers.Layer):
         **kwargs: as in `keras.layers.Layer`.
 
     Attributes:
-        num_parameters: how many numbers an encoder must put out.
+        num_parameters: number of outputs that an encoder must have.
     """
 
     num_parameters: int
@@ -52,7 +52,7 @@ class Posterior(keras.layers.Layer):
         raise NotImplementedError
 
     def transformed(self, bijectors: list[tfb.Bijector]) -> tfd.TransformedDistribution:
-        """Returns the distribution of a standard normal vector after the bijectors, the first one first."""
+        """Returns the distribution of a standard normal vector after the bijectors, applied in order."""
         return tfd.TransformedDistribution(standard_normal(self.latent_size), tfb.Chain(bijectors[::-1]))
 
 
@@ -79,14 +79,14 @@ class FullCovariance(Posterior):
 
 
 class ResidualFlow(Posterior):
-    """Diagonal, then functions that add something to z; all their parameters depend on x.
+    """Diagonal, followed by functions that add something to z; all their parameters depend on x.
 
     A subclass provides `flow`.
 
     Args:
         latent_size: entries of a code.
         num_flows: number of functions.
-        flow_parameters: how many numbers one of them takes.
+        flow_parameters: number of parameters of each function.
         **kwargs: as in `Posterior`.
     """
 
@@ -105,7 +105,7 @@ class ResidualFlow(Posterior):
 
 
 class PlanarFlow(ResidualFlow):
-    r"""Diagonal, then planar flows (Rezende and Mohamed, 2015, https://arxiv.org/abs/1505.05770).
+    r"""Diagonal, followed by planar flows (Rezende and Mohamed, 2015, https://arxiv.org/abs/1505.05770).
 
     $$z = f_K(… f_1(μ(x) + σ(x) ⊙ ε)), \qquad f_k(z) = z + u_k(x) \tanh(w_k(x)^\top z + b_k(x))$$
 
@@ -123,7 +123,7 @@ class PlanarFlow(ResidualFlow):
 
 
 class RadialFlow(ResidualFlow):
-    r"""Diagonal, then radial flows (equation 14 of the same paper).
+    r"""Diagonal, followed by radial flows (equation 14 of the same paper).
 
     $$f_k(z) = z + \frac{β_k(x)}{α_k(x) + \|z - c_k(x)\|} (z - c_k(x))$$
 
@@ -141,11 +141,11 @@ class RadialFlow(ResidualFlow):
 
 
 class SylvesterFlow(ResidualFlow):
-    r"""Diagonal, then Sylvester flows (van den Berg et al., 2018, https://arxiv.org/abs/1803.05649).
+    r"""Diagonal, followed by Sylvester flows (van den Berg et al., 2018, https://arxiv.org/abs/1803.05649).
 
     $$f_k(z) = z + Q_k(x) R_k(x) \tanh(\tilde R_k(x) Q_k(x)^\top z + b_k(x))$$
 
-    with $Q_k$ a product of Householder reflections, and triangular $R_k$ and $\tilde R_k$.
+    where $Q_k$ is a product of Householder reflections, and $R_k$ and $\tilde R_k$ are triangular.
 
     Args:
         latent_size: entries of a code.
@@ -165,7 +165,7 @@ class SylvesterFlow(ResidualFlow):
 
 
 class InverseAutoregressiveFlow(Posterior):
-    r"""Diagonal, then inverse autoregressive flows (Kingma et al., 2016, https://arxiv.org/abs/1606.04934).
+    r"""Diagonal, followed by inverse autoregressive flows (Kingma et al., 2016, https://arxiv.org/abs/1606.04934).
 
     $$z_0 = μ(x) + σ(x) ⊙ ε, \qquad z_t = σ_t ⊙ z_{t-1} + (1 - σ_t) ⊙ m_t, \qquad (m_t, s_t) = MADE_t(z_{t-1}, h(x))$$
 
@@ -195,7 +195,7 @@ class InverseAutoregressiveFlow(Posterior):
                 2,
                 context_size=self.context_size,
                 activation="elu",
-                # Small, so that the flow starts near z: σ at sigmoid(2) and m at 0.
+                # Small, so that the flow is initially close to z: σ at sigmoid(2) and m at 0.
                 output_scale=0.1,
                 seed=(*self.seed, index),
                 dtype=self.dtype_policy,
@@ -209,7 +209,7 @@ class InverseAutoregressiveFlow(Posterior):
         context = parameters[..., 2 * self.latent_size :]
         bijectors = [affine(parameters[..., : 2 * self.latent_size])]
         for network in self.networks:
-            # The inverse is the direction that goes through the entries one after the other.
+            # The inverse is the direction that processes the entries one after the other.
             steps = MaskedAutoregressive(network, lambda parameters: tfb.Invert(gated_entries(parameters)), context)
             bijectors.append(tfb.Invert(steps))
         return self.transformed(bijectors)

@@ -1,4 +1,4 @@
-"""ProbabilisticPCA: the latent-variable model whose likelihood and whose fit have a closed form.
+"""ProbabilisticPCA: the latent-variable model whose likelihood and fit have a closed form.
 
 Michael E. Tipping, Christopher M. Bishop (1999), Probabilistic Principal Component Analysis,
 https://doi.org/10.1111/1467-9868.00196
@@ -16,16 +16,16 @@ tfd = tfp.distributions
 
 
 class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
-    r"""A linear decoder with one noise level for all entries: the yardstick of bounds.
+    r"""A linear decoder with one noise level for all entries: the reference for bounds.
 
     $$p(z) = N(0, I), \qquad p(x|z) = N(W z + μ, σ^2 I), \qquad p(x) = N(μ, W W^\top + σ^2 I)$$
     $$p(z|x) = N(M^{-1} W^\top (x - μ), σ^2 M^{-1}), \qquad M = W^\top W + σ^2 I$$
 
-    With the eigenvalues λ and eigenvectors U of the covariance of the data, the likelihood is greatest at
+    With the eigenvalues λ and eigenvectors U of the covariance of the data, the likelihood is maximal at
 
     $$W = U_q (Λ_q - σ^2 I)^{1/2}, \qquad σ^2 = \frac{1}{d - q} \sum_{j > q} λ_j$$
 
-    `fit` adds up the moments of the data and solves at the end of each epoch. One epoch is enough, and an optimizer has
+    `fit` sums the moments of the data and solves at the end of each epoch. One epoch is enough, and the optimizer has
     nothing to do. A VAE without hidden layers has the same optimum.
 
     Example:
@@ -41,8 +41,8 @@ class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
     Args:
         event_shape: shape of one example.
         latent_size: q, the number of entries of z, less than the number d of entries of an example; by default 2, or 1
-            of two entries.
-        min_scale: least σ.
+            for examples of two entries.
+        min_scale: minimum σ.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
 
@@ -94,7 +94,7 @@ class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
 
     def log_prob(self, x, condition=None):
         self.validated_condition(condition)
-        # A rotation leaves densities as they are.
+        # A rotation leaves densities unchanged.
         rotated = tf.matmul(self.centred(self.validated(x)), self.basis)
         distribution = tfd.MultivariateNormalDiag(scale_diag=tf.convert_to_tensor(self.deviations))
         return distribution.log_prob(rotated) - self.log_volume()
@@ -123,7 +123,7 @@ class ProbabilisticPCA(EpochSolver, DrawsFromCodes, DensityModel):
         )
 
     def solve(self):
-        """Sets the parameters to those of the greatest likelihood, given the moments; without any, they stay."""
+        """Sets the parameters to the maximum of the likelihood given the moments; without any, they stay unchanged."""
         count, total = float(self.count), np.asarray(self.sum)
         if count == 0.0:
             return

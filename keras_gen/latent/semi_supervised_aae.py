@@ -22,8 +22,8 @@ class ClusteringAAE(MatchedAutoencoder):
     $$(y, z) = E(x), \quad y = \mathrm{softmax}(h(x)), \qquad \hat x = D(y, z)$$
     $$p(y) = \mathrm{Cat}(1/K), \qquad p(z) \text{ as chosen}$$
 
-    One discriminator tells one-hot draws of p(y) from the encoder's y, so that y becomes one-hot and all clusters
-    equally large, and another one draws of p(z) from its z. The encoder plays against both.
+    One discriminator distinguishes one-hot draws from p(y) from the encoder's y, so that y becomes one-hot and all
+    clusters equally large; another distinguishes draws from p(z) from the encoder's z. The encoder plays against both.
 
     Example:
 
@@ -54,11 +54,11 @@ class ClusteringAAE(MatchedAutoencoder):
         return self.num_clusters + self.latent_size
 
     def noise_distributions(self):
-        """The number that draws the cluster, and what z is made from."""
+        """The random number that draws the cluster, and the noise that z is made from."""
         return {"cluster": tfd.Uniform(), **self.prior_sampler.noise_distributions()}
 
     def cluster_logits(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns the logits of y, float32 of shape `(batch, num_clusters)`, of scaled examples."""
+        """Returns the logits of y, float32 of shape `(batch, num_clusters)`, for scaled examples."""
         return tf.cast(self.encoder(inputs)[:, : self.num_clusters], tf.float32)
 
     def codes(self, inputs):
@@ -94,18 +94,19 @@ class ClusteringAAE(MatchedAutoencoder):
 
 
 class SemiSupervisedAAE(ClusteringAAE):
-    r"""An adversarial autoencoder whose clusters are classes, of which a few examples have labels.
+    r"""An adversarial autoencoder whose clusters are classes, with labels for a few examples.
 
-    To the phases of `ClusteringAAE` comes a step of the encoder on the cross-entropy of the labelled examples:
+    In addition to the phases of `ClusteringAAE`, the encoder takes a step on the cross-entropy of the labelled
+    examples:
 
     $$-\frac{1}{|L|} \sum_{i ∈ L} \log q(y_i|x_i)$$
 
-    `fit` takes labels from 0 on, and -1 for examples whose label is unknown. The labelled examples have a part in this
-    phase alone, and the others in all other phases: else the same few images would be a large share of the codes that
-    the discriminators see. A batch should hold both kinds (`keras_gen.data.few_labels` sees to it); of one without
-    unlabelled examples, all take part in all phases. Drawing takes labels, too, and
-    -1 for examples of any class. Logged are also "classification_loss" and "error", the share of labelled examples
-    that are not taken for their class, both means over labelled examples.
+    `fit` takes labels starting at 0, and -1 for examples whose label is unknown. The labelled examples take part only
+    in this phase, and the others in all other phases: otherwise the same few images would make up a large share of the
+    codes that the discriminators see. A batch should contain both kinds (`keras_gen.data.few_labels` ensures this); if
+    it contains no unlabelled examples, all take part in all phases. Sampling also takes labels, with -1 for examples of
+    any class. The logs also contain "classification_loss" and "error", the fraction of labelled examples that are
+    misclassified, both means over labelled examples.
 
     Example:
 
@@ -133,7 +134,7 @@ class SemiSupervisedAAE(ClusteringAAE):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, which the clusters are."""
+        """Number of classes, which is the number of clusters."""
         return self.num_clusters
 
     def objectives(self, batch, step):
@@ -154,7 +155,7 @@ class SemiSupervisedAAE(ClusteringAAE):
         return tf.where(step.total(tf.reduce_sum(unlabelled)) > 0.0, unlabelled, tf.ones_like(unlabelled))
 
     def classification_terms(self, inputs: tf.Tensor, labels: tf.Tensor) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
-        """Returns the cross-entropy, and whether an example is not taken for its class.
+        """Returns the cross-entropy, and whether an example is misclassified.
 
         Args:
             inputs: scaled examples.
@@ -181,14 +182,15 @@ class SemiSupervisedAAE(ClusteringAAE):
         jit_compile: bool = False,
         **kwargs,
     ):
-        """As `MatchedAutoencoder.compile`, with an optimizer for one more phase.
+        """Like `MatchedAutoencoder.compile`, with an optimizer for one more phase.
 
         Args:
             reconstruction_optimizer: optimizer of encoder and decoder.
             discriminator_optimizer: optimizer of both discriminators.
-            generator_optimizer: optimizer of the encoder against them.
-            classification_optimizer: optimizer, or its name, of the encoder on the labelled examples. None stands for
-                Adam with learning rate 2e-3: it has to win over the players, who do not care which class is which.
+            generator_optimizer: optimizer of the encoder playing against them.
+            classification_optimizer: optimizer, or its name, of the encoder on the labelled examples. None means Adam
+                with learning rate 2e-3: it must prevail over the players, to which it does not matter which class is
+                which.
             jit_compile: whether to compile the training step with XLA.
             **kwargs: further arguments of `keras.Model.compile`.
         """

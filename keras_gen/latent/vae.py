@@ -26,13 +26,13 @@ class VAE(LatentVariableModel):
     $$p(z) = N(0, I), \qquad q_φ(z|x) = N(μ(x), \mathrm{diag}\, σ^2(x))$$
     $$\log p_θ(x) ≥ L(θ, φ; x) = E_{q_φ(z|x)}[\log p_θ(x|z)] - KL(q_φ(z|x) \| p(z))$$
 
-    One z = μ + σ ⊙ ε, with ε ~ N(0, I), estimates the expectation. The KL is taken in closed form, or estimated with
+    One z = μ + σ ⊙ ε, with ε ~ N(0, I), estimates the expectation. The KL is computed in closed form, or estimated with
     the same z (the paper's estimators B and A):
 
     $$L^A = \log p_θ(x, z) - \log q_φ(z|x), \qquad L^B = \log p_θ(x|z) - KL(q_φ(z|x) \| p(z))$$
 
-    Other priors and posteriors can take the place of these two; a KL without a closed form is estimated. Given z, the
-    entries of x are independent; the decoder computes the parameters of their distributions.
+    Other priors and posteriors can replace these two; a KL without a closed form is estimated. Given z, the entries of
+    x are independent; the decoder computes the parameters of their distributions.
 
     Example:
 
@@ -51,20 +51,20 @@ class VAE(LatentVariableModel):
         levels: number of levels of an entry; None for real numbers.
         hidden_units: width of each dense hidden layer of the encoder; the decoder has them in reverse. Without
             any, and without filters, both networks are affine.
-        filters: channels of each convolution of the encoder, in front of its dense layers; each halves height
-            and width, and the decoder mirrors them. They need `event_shape` (height, width, channels).
+        filters: channels of each convolution of the encoder, before its dense layers; each halves height and width, and
+            the decoder mirrors them. They need `event_shape` (height, width, channels).
         prior: p(z): "standard_normal", "laplace", "student_t", "uniform_cube", "gaussian_mixture", "vamp_prior" or
             "model", or a dict of the name and the arguments of the class in `latent.priors.densities`, such as
             `{"name": "model", "model": "flows.RealNVP"}`.
         posterior: q(z|x): "diagonal", "full_covariance", "planar_flow", "radial_flow", "sylvester_flow" or
             "inverse_autoregressive_flow", or a dict of the name and the arguments of the class in `latent.posteriors`.
         activation: activation of the hidden layers.
-        encoder_network: a layer or a model of Keras in place of the encoder. It maps examples, their levels scaled to
-            [0, 1], to the parameters of the posterior: for "diagonal", the means and then the scales before a
-            softplus, of shape `(batch, 2 * latent_size)`.
+        encoder_network: a Keras layer or model in place of the encoder. It maps examples, with levels scaled to [0, 1],
+            to the parameters of the posterior: for "diagonal", the means and then the scales before a softplus, of
+            shape `(batch, 2 * latent_size)`.
         decoder_network: the same in place of the decoder. It maps codes to the parameters of the likelihood, of shape
             `(batch, *event_shape, parameters of an entry)`, or with these along the last axis of the examples: for
-            "bernoulli", the logits. Where there is a condition, both get a list of two tensors, the second one the
+            "bernoulli", the logits. If there is a condition, both get a list of two tensors, the second being the
             condition's vectors.
         **kwargs: as in `LatentVariableModel`: `likelihood`, `estimator`, `beta`, `warm_up_steps`, `free_nats`, `seed`,
             which also chooses the initial weights, `name` and `dtype`.
@@ -132,12 +132,12 @@ class VAE(LatentVariableModel):
         return self.posterior_of(self.posterior_parameters(x, condition))
 
     def posterior_parameters(self, x: tf.Tensor, condition=None) -> tf.Tensor:
-        """Returns what the encoder computes, float32 of shape `(batch, posterior_family.num_parameters)`."""
+        """Returns the encoder's output, float32 of shape `(batch, posterior_family.num_parameters)`."""
         scaled = self.event_space.scaled(x, 0.0, 1.0)
         return tf.cast(self.encoder(scaled, self.condition_vectors(condition)), tf.float32)
 
     def features(self, x, condition=None) -> tf.Tensor:
-        """Returns the last hidden layer of the encoder, from which a classifier can read more than from a code.
+        """Returns the last hidden layer of the encoder, which tells a classifier more than a code.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -180,7 +180,7 @@ class VAE(LatentVariableModel):
     # Sampling
 
     def noise_distributions(self):
-        """The code z, and for each entry the random numbers that draw it from the likelihood."""
+        """The code z, and the random numbers that draw each entry from the likelihood."""
         return {"z": self.prior_distribution(), **self.conditional.noise_of(self.event_shape)}
 
     def prior_codes(self, noise):

@@ -22,21 +22,21 @@ from keras_gen.layers.initializers import glorot, initializer_seed
 from keras_gen.networks import KerasNetwork, OwnNetwork, argument_value
 from keras_gen.spaces import Levels
 
-#: Examples that are encoded at once to fit the prior.
+#: Number of examples encoded at once to fit the prior.
 ROWS_AT_ONCE = 1000
 
 
 class Encoder(keras.layers.Layer):
     """From scaled images to a vector at each position of the code.
 
-    Convolutions of 4×4 with stride 2, one of 3×3, residual blocks, and one of 1×1.
+    4×4 convolutions with stride 2, a 3×3 convolution, residual blocks, and a 1×1 convolution.
 
     Args:
         event_shape: (height, width, channels) of an image.
         code_size: entries of a vector.
         filters: channels of each convolution with stride 2.
         residual_blocks: number of residual blocks.
-        residual_filters: number of features inside of them.
+        residual_filters: number of features inside them.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -84,7 +84,7 @@ class Decoder(keras.layers.Layer):
     Args:
         code_size: entries of a vector.
         event_shape: (height, width, channels) of an image.
-        entry_parameters: numbers for each entry.
+        entry_parameters: number of parameters of each entry.
         filters: as in `Encoder`; the decoder has them in reverse.
         residual_blocks: as in `Encoder`.
         residual_filters: as in `Encoder`.
@@ -130,7 +130,7 @@ class Decoder(keras.layers.Layer):
         self.built = True
 
     def call(self, z):
-        """Takes vectors of shape `(batch, rows, columns, code_size)`; returns those parameters along the last axis."""
+        """Takes vectors of shape `(batch, rows, columns, code_size)`; returns the parameters along the last axis."""
         h = self.input_layer(tf.cast(z, self.compute_dtype))
         for block in self.blocks:
             h = block(h)
@@ -140,7 +140,7 @@ class Decoder(keras.layers.Layer):
 
 
 class CodeIndices(Levels):
-    """Arrays of the numbers of codes, which signatures take as int32."""
+    """Arrays of code indices, which signatures take as int32."""
 
     def spec(self, name):
         return tf.TensorSpec((None, *self.shape), tf.int32, name)
@@ -149,18 +149,18 @@ class CodeIndices(Levels):
 class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
     r"""A latent-variable model p(x|k) p(k) whose code k is a small image of whole numbers from 0 to K - 1.
 
-    The encoder puts out a vector $z_e(x)$ at each position of the code, which is rounded to the nearest one of the
-    codebook, $z_q(x) = e_k$ with $k = \operatorname{argmin}_j \|z_e(x) - e_j\|$. The decoder sees $z_q(x)$ alone:
+    The encoder outputs a vector $z_e(x)$ at each position of the code, which is rounded to the nearest vector of the
+    codebook, $z_q(x) = e_k$ with $k = \operatorname{argmin}_j \|z_e(x) - e_j\|$. The decoder sees only $z_q(x)$:
 
     $$L = -\log p(x|z_q(x)) + \|\operatorname{sg}[z_e(x)] - e\|^2 + β \|z_e(x) - \operatorname{sg}[e]\|^2$$
 
-    where sg stops the gradient, and squared distances are summed over all positions. The encoder's gradient is that at
-    $z_q$, copied straight through. A "gradient" codebook learns by the second term. An "ema" codebook has no second
+    where sg stops the gradient, and squared distances are summed over all positions. The encoder's gradient is the one
+    at $z_q$, copied straight through. A "gradient" codebook learns by the second term. An "ema" codebook has no second
     term, and follows the moving average of the vectors that are rounded to it (appendix A.1).
 
-    `fit` trains encoder, decoder and codebook, and leaves the prior p(k), a Gated PixelCNN, as it is. `fit_prior` is
-    the second stage: it fits the prior to the codes of the data. Samples are then draws from p(k), and from p(x|k). As
-    q(k|x) is one point,
+    `fit` trains encoder, decoder and codebook, and leaves the prior p(k), a Gated PixelCNN, unchanged. `fit_prior` is
+    the second stage: it fits the prior to the codes of the data. Samples are then draws from p(k), and from p(x|k).
+    Since q(k|x) is a single point,
 
     $$\log p(x) = \log \sum_k p(k)\, p(x|k) ≥ \log p(x|z_q(x)) + \log p(k(x))$$
 
@@ -180,19 +180,19 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
         num_codes: number K of vectors in the codebook.
         levels: number of levels of an entry; None for real numbers.
         code_size: entries of a vector.
-        filters: channels of each convolution of the encoder with stride 2, at least one; height and width of the
-            code are those of the image, halved as many times.
+        filters: channels of each convolution of the encoder with stride 2, at least one; height and width of the code
+            are those of the image, halved that many times.
         residual_blocks: number of residual blocks of the encoder, and of the decoder.
-        residual_filters: number of features inside of them.
+        residual_filters: number of features inside them.
         beta: weight β of the commitment of the encoder to its codes.
         codebook: "ema" or "gradient".
         decay: momentum γ of the moving averages of an "ema" codebook.
-        restart_after: training steps for which a code is unused before it is moved to a vector of the batch; None
-            for never.
+        restart_after: number of training steps after which an unused code is moved to a vector of the batch; None for
+            never.
         likelihood: distribution of an entry given the code: see `VAE`.
         prior: arguments of the `GatedPixelCNN` over codes, such as `{"filters": 32, "num_layers": 8}`.
-        encoder_network: a layer or a model of Keras in place of the encoder, from images, their levels scaled to
-            [0, 1], to vectors of shape `(batch, rows, columns, code_size)`; rows and columns are those of the code.
+        encoder_network: a Keras layer or model in place of the encoder, from images, with levels scaled to [0, 1], to
+            vectors of shape `(batch, rows, columns, code_size)`; rows and columns are those of the code.
         decoder_network: the same in place of the decoder, from such vectors to the parameters of the likelihood, as in
             `VAE`.
         seed: as in `GenerativeModel`; also chooses the initial weights.
@@ -254,7 +254,7 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
         if encoder_network is None:
             self.encoder = Encoder(self.event_shape, self.code_size, seed=(seed, 0), **networks)
         else:
-            # A decoder of one's own may start from any size.
+            # A custom decoder may start from any size.
             sides = self.code_shape if decoder_network is None else (None, None)
             vectors = (*sides, self.code_size)
             self.encoder = KerasNetwork("encoder_network", encoder_network, [self.event_shape], [vectors])
@@ -284,7 +284,7 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
             dtype=self.dtype_policy,
             **arguments,
         )
-        # It learns in the second stage alone.
+        # It is trained only in the second stage.
         self.code_prior.trainable = False
 
     # Codes
@@ -356,13 +356,13 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
     def fit_prior(
         self, x, *, optimizer="adam", jit_compile: bool = False, validation_data=None, **kwargs
     ) -> keras.callbacks.History:
-        """Fits p(k) to the codes of examples; encoder, decoder and codebook stay as they are.
+        """Fits p(k) to the codes of examples; encoder, decoder and codebook stay unchanged.
 
         Args:
             x: examples of shape `(num, *event_shape)`, or a data set of batches of them.
-            optimizer: of the prior alone.
+            optimizer: optimizer of the prior.
             jit_compile: as in `compile`.
-            validation_data: examples, as `x`.
+            validation_data: examples, like `x`.
             **kwargs: further arguments of `keras.Model.fit`, such as `batch_size` and `epochs`.
 
         Returns:
@@ -380,14 +380,14 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
         return history
 
     def new_prior(self) -> GatedPixelCNN:
-        """Returns a copy of the prior, a model of its own that can be compiled and fitted to `code_images`."""
+        """Returns a copy of the prior, a separate model that can be compiled and fitted to `code_images`."""
         prior = GatedPixelCNN.from_config(self.code_prior.get_config())
         prior.trainable = True
         prior.set_weights(self.code_prior.get_weights())
         return prior
 
     def take_prior(self, prior: GatedPixelCNN) -> None:
-        """Gives the prior the weights of a copy that was fitted."""
+        """Gives the prior the weights of a fitted copy."""
         self.code_prior.set_weights(prior.get_weights())
 
     def code_images(self, x, name: str = "x"):
@@ -428,7 +428,7 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
     # Sampling
 
     def noise_distributions(self):
-        """What draws the code from the prior, and each entry from the likelihood."""
+        """The noise that draws the code from the prior, and each entry from the likelihood."""
         return {
             "code": self.code_prior.noise_distributions()["uniform"],
             **self.conditional.noise_of(self.event_shape),

@@ -1,4 +1,4 @@
-"""Building blocks that two models or more share."""
+"""Building blocks that two or more models share."""
 
 from keras_gen.layers.batch_normalization import BatchNormalization as BatchNormalization
 from keras_gen.layers.equalized import Equalized as Equalized

@@ -1,4 +1,4 @@
-"""Affine layers that take a step, with spectral normalization or without."""
+"""Affine layers that take a step, with or without spectral normalization."""
 
 import keras
 
@@ -7,14 +7,14 @@ from keras_gen.layers.spectral_normalization import SpectralNormalization
 
 
 class Dense(dense.Dense):
-    """As in Keras; takes a step, as normalized layers do, and leaves nothing behind."""
+    """As in Keras; takes a step, as normalized layers do, but makes no updates."""
 
     def call(self, x, step=None):
         return super().call(x)
 
 
 class Conv2D(convolution.Conv2D):
-    """As in Keras; takes a step, as normalized layers do, and leaves nothing behind."""
+    """As in Keras; takes a step, as normalized layers do, but makes no updates."""
 
     def call(self, x, step=None):
         return super().call(x)

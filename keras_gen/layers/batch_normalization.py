@@ -4,10 +4,10 @@ import keras
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Statistics of the global batch, whatever the number of devices; the moving ones go over some ten batches.
+    """Uses statistics of the global batch on any number of devices; the moving ones average about ten batches.
 
     Args:
-        shape: shape of the input; only the number of features, its last entry, has to be known.
+        shape: shape of the input; only the last entry, the number of features, must be known.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -16,7 +16,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self.build(shape)
 
     def call(self, x, step=None):
-        """Takes the statistics of the batch in a step of training, otherwise the moving ones."""
+        """Uses the statistics of the batch in a training step, and the moving ones otherwise."""
         if step is None or not step.training:
             return super().call(x, training=False)
         return step.record(lambda: super(BatchNormalization, self).call(x, training=True), self.non_trainable_variables)

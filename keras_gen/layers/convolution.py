@@ -1,4 +1,4 @@
-"""Convolutions of batches of any size, empty ones included, in any precision."""
+"""Convolutions of batches of any size, including empty ones, in any precision."""
 
 import functools
 from collections.abc import Callable
@@ -9,13 +9,13 @@ import tensorflow as tf
 from keras_gen import seeds
 from keras_gen.layers.bias import OF_16_BITS, completed
 
-#: Layers of Keras whose output is the larger side.
+#: Keras layers whose output is the larger side.
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
 
-#: These, and those with one kernel whose output is the smaller side.
+#: These, and the layers with one kernel whose output is the smaller side.
 WITH_ONE_KERNEL = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, *TRANSPOSED)
 
-#: All layers of Keras that convolve each example alone.
+#: All Keras layers that convolve each example on its own.
 CONVOLUTIONS = (
     *WITH_ONE_KERNEL,
     keras.layers.DepthwiseConv1D,
@@ -26,13 +26,13 @@ CONVOLUTIONS = (
 
 
 def with_rows(operation: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
-    """Applies a convolution, also to a batch without rows, as one of several replicas may have it.
+    """Applies a convolution, also to a batch without rows, which one of several replicas may have.
 
     On CPUs, where TensorFlow uses oneDNN, the output of an empty batch has the shape of its input, and gradients fail.
-    So such a batch gets a row of zeros, which is taken off again.
+    So an empty batch gets a row of zeros, which is removed afterwards.
 
     Args:
-        operation: function of a batch, which treats each example alone.
+        operation: function of a batch that treats each example on its own.
         x: tensor of shape `(batch, ...)`.
     """
     context = seeds.replica_context()
@@ -46,7 +46,7 @@ def with_rows(operation: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.T
 def computed(
     operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], x: tf.Tensor, kernel: tf.Tensor, stride: int
 ) -> tf.Tensor:
-    """Computes a convolution, or a transposed one; in float32 where bfloat16 is wrong.
+    """Computes a convolution or a transposed one, in float32 where bfloat16 gives wrong results.
 
     On CPUs, where TensorFlow uses oneDNN, results and gradients in bfloat16 are arbitrary memory if there is a stride
     and the smaller side has a single column.
@@ -55,7 +55,7 @@ def computed(
         operation: function of maps and a kernel, of any precision.
         x: maps of shape `(batch, ..., width, channels)`.
         kernel: the kernel.
-        stride: its step from column to column.
+        stride: its step between columns.
     """
     y = operation(x, kernel)
     if x.dtype != tf.bfloat16 or stride == 1 or 1 not in (x.shape[-2], y.shape[-2]):
@@ -64,7 +64,7 @@ def computed(
 
 
 def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int | tuple[int, int], padding: str) -> tf.Tensor:
-    """Returns what `tf.nn.conv2d` does, of a batch of any size and maps of any width."""
+    """Returns what `tf.nn.conv2d` returns, for a batch of any size and maps of any width."""
 
     def operation(x, kernel):
         return tf.nn.conv2d(x, kernel, stride, padding)
@@ -74,7 +74,7 @@ def conv2d(x: tf.Tensor, kernel: tf.Tensor, stride: int | tuple[int, int], paddi
 
 
 def doubled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns the transposed convolution of stride 2 that doubles height and width, of a batch of any size."""
+    """Returns the transposed convolution with stride 2, which doubles height and width, of a batch of any size."""
     _, height, width, _ = x.shape
 
     def operation(x, kernel):
@@ -85,7 +85,7 @@ def doubled(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def convolve(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
-    """Returns what a convolution of Keras computes, in bfloat16 too; its bias learns as in `add_bias`."""
+    """Returns what a Keras convolution computes, also in bfloat16; its bias learns as in `add_bias`."""
     if isinstance(layer, TRANSPOSED):
         options = {name: getattr(layer, name) for name in ("padding", "output_padding", "dilation_rate", "data_format")}
         operation = functools.partial(keras.ops.conv_transpose, strides=list(layer.strides), **options)
@@ -95,7 +95,7 @@ def convolve(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
 
 
 def call_convolution(layer: keras.layers.Layer, call: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
-    """Calls a convolution of Keras with a batch of any size, in any precision.
+    """Calls a Keras convolution with a batch of any size, in any precision.
 
     Args:
         layer: the convolution.
@@ -108,26 +108,26 @@ def call_convolution(layer: keras.layers.Layer, call: Callable[[tf.Tensor], tf.T
 
 
 class OfAnyBatch:
-    """What makes a convolution of Keras one of a batch of any size, in any precision."""
+    """Makes a Keras convolution accept batches of any size, in any precision."""
 
     def call(self, x):
         return call_convolution(self, super().call, x)
 
 
 class Conv1D(OfAnyBatch, keras.layers.Conv1D):
-    """As in Keras, of a batch of any size."""
+    """As in Keras, for a batch of any size."""
 
 
 class Conv2D(OfAnyBatch, keras.layers.Conv2D):
-    """As in Keras, of a batch of any size."""
+    """As in Keras, for a batch of any size."""
 
 
 class Conv1DTranspose(OfAnyBatch, keras.layers.Conv1DTranspose):
-    """As in Keras, of a batch of any size."""
+    """As in Keras, for a batch of any size."""
 
 
 class Conv2DTranspose(OfAnyBatch, keras.layers.Conv2DTranspose):
-    """As in Keras, of a batch of any size."""
+    """As in Keras, for a batch of any size."""
 
 
 def convolution(
@@ -142,7 +142,7 @@ def convolution(
     use_bias: bool = True,
     padding: str = "same",
 ) -> keras.layers.Layer:
-    """Returns a built convolution; its output has the size of the input divided by the stride, if padding is "same"."""
+    """Returns a built convolution; with padding "same", its output size is the input size divided by the stride."""
     layer = kind(filters, size, stride, padding, use_bias=use_bias, kernel_initializer=initializer, dtype=dtype)
     layer.build((*(None for _ in range(layer.rank + 1)), inputs))
     return layer

@@ -1,4 +1,4 @@
-"""Dense layers that are built, and products along the last axis."""
+"""Built dense layers, and products along the last axis."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,13 @@ from keras_gen.layers.bias import OF_16_BITS, completed
 
 
 def call_dense(layer: keras.layers.Dense, call: Callable[[tf.Tensor], tf.Tensor], x, training=None) -> tf.Tensor:
-    """Calls a dense layer of Keras, in 16 bits with `add_bias`.
+    """Calls a Keras dense layer, in 16 bits with `add_bias`.
 
     Args:
         layer: the layer.
         call: its method.
         x: features of shape `(..., inputs)`.
-        training: as Keras gives it; a dense layer computes the same.
+        training: as Keras passes it; it makes no difference to a dense layer.
     """
     if layer.compute_dtype not in OF_16_BITS:
         return call(x)
@@ -49,12 +49,12 @@ def dense(
 def dense_network(
     inputs: int, units: tuple[int, ...], activation, initializers: list, dtype, name: str | None = None
 ) -> keras.Sequential:
-    """Returns dense layers one after the other, the last one linear.
+    """Returns a sequence of dense layers, the last one linear.
 
     Args:
         inputs: length of the input.
         units: width of each layer.
-        activation: activation of all layers but the last.
+        activation: activation of all layers except the last.
         initializers: initializer of the kernel of each layer.
         dtype: as in `keras.layers.Layer`.
         name: as in `keras.layers.Layer`.

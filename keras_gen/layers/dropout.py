@@ -6,11 +6,11 @@ from keras_gen import seeds
 
 
 def apply_dropout(h: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Sets features to zero at random and scales the others up; all replicas draw for the global batch.
+    """Sets random features to zero and scales up the others; all replicas draw for the global batch.
 
     Args:
         h: features, of shape `(batch, ...)`.
-        rate: share of the features that is set to zero.
+        rate: fraction of the features set to zero.
         seed: int32 tensor of shape (2,).
     """
     uniform = seeds.replica_rows(lambda rows: seeds.uniform((rows, *h.shape[1:]), seed), tf.shape(h)[0])

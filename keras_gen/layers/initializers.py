@@ -1,4 +1,4 @@
-"""Initial weights, from a separate random stream for each layer."""
+"""Initial weights, with a separate random stream for each layer."""
 
 import keras
 import numpy as np
@@ -15,10 +15,10 @@ def uniform(scale: float, seed: tuple[int, ...]) -> keras.initializers.Initializ
 
 
 def normal(deviation: float, seed: tuple[int, ...]) -> keras.initializers.Initializer:
-    """Returns the normal distribution of mean 0 with a standard deviation."""
+    """Returns the normal distribution with mean 0 and the given standard deviation."""
     return keras.initializers.RandomNormal(stddev=deviation, seed=initializer_seed(seed))
 
 
 def initializer_seed(seed: tuple[int, ...]) -> int:
-    """Returns one seed for several numbers, such as the model's seed and the index of a layer."""
+    """Returns one seed derived from several numbers, such as the model's seed and the index of a layer."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0])

@@ -8,7 +8,7 @@ from keras_gen import seeds
 
 
 def block_loop(num_blocks: int, body: Callable, values: tuple, *, backwards: bool = False) -> tuple:
-    """Goes over blocks of steps or positions, in a loop that XLA and LiteRT accept.
+    """Iterates over blocks of steps or positions, in a loop that XLA and LiteRT accept.
 
     Args:
         num_blocks: number of blocks.
@@ -43,7 +43,7 @@ def set_slice(tensor: tf.Tensor, index: tf.Tensor, value: tf.Tensor) -> tf.Tenso
 
 
 def set_slices(tensor: tf.Tensor, indices: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """As `tf.tensor_scatter_nd_update`, also for a tensor without entries."""
+    """Like `tf.tensor_scatter_nd_update`, but also for a tensor without entries."""
     if seeds.replica_context() is not None:
         # A replica may hold no row of a batch, and TensorFlow refuses to write to a tensor without entries.
         num_slices = tf.minimum(tf.size(values), tf.shape(indices)[0])

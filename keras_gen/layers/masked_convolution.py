@@ -1,9 +1,9 @@
-"""A convolution over the pixels that come before, for whole images and for single channels of single pixels.
+"""A convolution over the preceding pixels, for whole images and for single channels of single pixels.
 
 The features of a map are divided into one group per channel of the image, in the order of the channels. Features of a
-group see all pixels before, and the earlier channels of their own pixel, so that red, green and blue follow each other.
-A row is sampled entry by entry, an entry being one channel of one pixel; caches of a row have the shape `(entries,
-batch, features of a group)`.
+group see all preceding pixels and the earlier channels of their own pixel, so red, green and blue follow each other. A
+row is sampled entry by entry, where an entry is one channel of one pixel; caches of a row have the shape
+`(entries, batch, features of a group)`.
 """
 
 import keras
@@ -20,17 +20,17 @@ from keras_gen.layers.row_convolution import by_entry, by_pixel, flat, groups_of
 
 
 class MaskedConvolution(keras.layers.Layer):
-    r"""Convolution with mask A or B, which has weights only for the taps that the mask leaves.
+    r"""Convolution with mask A or B, which has weights only for the taps that the mask keeps.
 
     With r rows and c columns, the pixel in row i and column j sees the pixels of rows i - r to i - 1 in columns j - c
-    to j + c, the pixels of its own row in columns j - c to j - 1, and of itself
+    to j + c, the pixels of its own row in columns j - c to j - 1, and of the pixel itself
 
     - with mask A, the groups before each group; with only one group, nothing;
     - with mask B, also each group itself.
 
-    Whole maps come turned by 180°, so that earlier pixels are below and on the right: then TensorFlow pads a kernel of
-    2×3 as needed, without a padded copy. One convolution over r + 1 rows was measured faster than one for the rows
-    above and another one for the pixels on the left, and faster than a matrix product with gathered pixels; a
+    Whole maps are rotated by 180°, so that earlier pixels are below and on the right: TensorFlow then pads a kernel of
+    2×3 as needed, without a padded copy. One convolution over r + 1 rows was measured to be faster than one for the
+    rows above plus another for the pixels on the left, and faster than a matrix product with gathered pixels; a
     convolution over single pixels is a matrix product.
 
     Args:
@@ -39,7 +39,7 @@ class MaskedConvolution(keras.layers.Layer):
         rows: number r of rows above.
         columns: number c of columns on each side; a kernel of 3×3 has `rows=1, columns=1`.
         mask: "A" or "B".
-        groups: number of groups of features, of the input as of the output.
+        groups: number of groups of features, both of the input and of the output.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -63,7 +63,7 @@ class MaskedConvolution(keras.layers.Layer):
         self.columns = columns
         self.groups = groups
         self.mask = checks.choice("mask", mask, ("A", "B"))
-        # With mask A, the pixel itself has a tap only if one group can see another one.
+        # With mask A, the pixel itself has a tap only if one group can see another.
         self.row_taps = columns + (mask == "B" or groups > 1)
         above_taps = rows * (2 * columns + 1)
         # Glorot's variance for the existing taps.
@@ -90,7 +90,7 @@ class MaskedConvolution(keras.layers.Layer):
         return tf.cast(row, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
 
     def call(self, maps):
-        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns turned maps."""
+        """Takes maps of shape `(batch, rows, columns, inputs)`, rotated by 180°, and returns rotated maps."""
         kernel, bias = self.weights_in_use()
         rows, columns = self.rows, self.columns
         if columns == 0:
@@ -107,8 +107,8 @@ class MaskedConvolution(keras.layers.Layer):
     def start(self, columns: int, batch_size: tf.Tensor):
         """Returns the state before the first row.
 
-        It holds the last rows and the inputs of the current row so far, both with padding on each side, and what the
-        last rows add to each entry of the current row.
+        It holds the last rows and the inputs of the current row so far, both with padding on each side, and the
+        contribution of the last rows to each entry of the current row.
         """
         padded = columns + 2 * self.columns
         zeros = {
@@ -142,7 +142,8 @@ class MaskedConvolution(keras.layers.Layer):
     def output(self, state, entry: tf.Tensor) -> tf.Tensor:
         """Returns the output of an entry, of shape `(batch, filters / groups)`.
 
-        With mask B the input of the entry was observed. Inputs of later groups may have any value; they are masked.
+        With mask B the input of the entry has been observed. Inputs of later groups may have any value; they are
+        masked.
         """
         group = entry % self.groups
         window = state["row"]
@@ -162,7 +163,7 @@ class MaskedConvolution(keras.layers.Layer):
 
 def convolved(maps: tf.Tensor, kernel: tf.Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> tf.Tensor:
     """Returns the convolution of maps padded by `rows` above and below, and by `columns` on the left and the right."""
-    # "SAME" pads like this, without a copy, if the second number of each pair is the first one or one more.
+    # "SAME" pads like this, without a copy, if the second number of each pair equals the first one or is one more.
     if all(second - first in (0, 1) for first, second in (rows, columns)):
         return conv2d(maps, kernel, 1, "SAME")
     return conv2d(tf.pad(maps, ((0, 0), rows, columns, (0, 0))), kernel, 1, "VALID")

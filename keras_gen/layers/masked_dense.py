@@ -1,4 +1,4 @@
-"""A dense layer that keeps only some of its connections."""
+"""A dense layer with only some of its connections."""
 
 import keras
 import numpy as np
@@ -12,8 +12,8 @@ class MaskedDense(keras.layers.Layer):
 
     $$y_j = b_j + \sum_i W_{ij}\, 1[m(i) ≤ m(j)]\, x_i$$
 
-    Degrees that are ascending and known when a graph is made save work: the units are computed in blocks, each from the
-    inputs up to the last one that it is connected to. That nearly halves the operations of a MADE.
+    Degrees that are ascending and known when a graph is built save work: the units are computed in blocks, each from
+    the inputs up to the last one connected to it. That nearly halves the operations of a MADE.
 
     Args:
         units: number of outputs.
@@ -22,7 +22,7 @@ class MaskedDense(keras.layers.Layer):
         **kwargs: as in `keras.layers.Layer`.
     """
 
-    #: Narrower blocks would save operations, but smaller matrix products lose more time than that.
+    #: Narrower blocks would save operations, but smaller matrix products would cost more time than that saves.
     block_units = 128
     max_blocks = 8
 
@@ -49,21 +49,22 @@ class MaskedDense(keras.layers.Layer):
         Returns:
             Tensor of shape `(batch, units)`.
         """
-        # Keras turns arrays into tensors on the way here; constant ones still have a value.
+        # Keras has turned arrays into tensors by now; constant tensors still have a known value.
         known_inputs, known_units = tf.get_static_value(input_degrees), tf.get_static_value(unit_degrees)
         known = known_inputs is not None and known_units is not None
         num_blocks = min(self.max_blocks, max(1, self.units // self.block_units)) if known else 1
         bounds = np.linspace(0, self.units, num_blocks + 1).astype(int)
-        # Split first: then the gradients of the blocks are concatenated, not padded and added.
+        # Split first, so that the gradients of the blocks are concatenated, not padded and added.
         kernels = tf.split(tf.convert_to_tensor(self.kernel), np.diff(bounds), axis=1)
         outputs = []
         for kernel, start, end in zip(kernels, bounds[:-1], bounds[1:], strict=True):
             degrees = unit_degrees[start:end]
             count = self.kernel.shape[0]
             if known:
-                # One input at least, even if nothing is connected: oneDNN aborts the process in a product without any.
+                # At least one input, even if nothing is connected: oneDNN aborts the process in a product without
+                # inputs.
                 count = int(np.flatnonzero(known_inputs <= known_units[start:end].max()).max(initial=0)) + 1
-            # Compared in the graph, where the two vectors are small and the matrix is not.
+            # Compared in the graph: the two vectors are small and the matrix is not.
             connected = tf.convert_to_tensor(input_degrees)[:count, tf.newaxis] <= tf.convert_to_tensor(degrees)
             outputs.append(tf.matmul(x[:, :count], kernel[:count] * tf.cast(connected, kernel.dtype)))
         y = tf.concat(outputs, axis=1)

@@ -1,4 +1,4 @@
-"""The largest of several affine functions for each unit."""
+"""Maxout: the maximum of several affine functions for each unit."""
 
 import keras
 import tensorflow as tf
@@ -14,7 +14,7 @@ class Maxout(keras.layers.Layer):
     Args:
         inputs: number of features of the input.
         units: number of units.
-        pieces: affine functions of each.
+        pieces: number of affine functions of each unit.
         initializer: initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """

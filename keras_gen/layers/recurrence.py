@@ -8,15 +8,15 @@ from keras_gen.layers.loops import block_loop, same_shapes, set_slice
 
 Tensors = tuple[tf.Tensor, ...]
 
-#: Number of steps that are taken together. Without XLA, TensorFlow copies all outputs whenever it adds some.
+#: Number of steps taken together. Without XLA, TensorFlow copies all outputs whenever it appends some.
 BLOCK = 8
 
 
 def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tensor, state: Tensors, weights: Tensors):
     """Runs a recurrence.
 
-    The loop goes over blocks of steps and keeps the state before each block; its gradient goes back over the blocks and
-    computes each again. So there is no list of tensors, whose length LiteRT and XLA would have to know.
+    The loop iterates over blocks of steps and keeps the state before each block; its gradient goes back over the blocks
+    and recomputes each one. This avoids a list of tensors, whose length LiteRT and XLA would have to know.
 
     Args:
         step: function from an input, the state before it and the weights to the state after it. It must not use
@@ -31,7 +31,7 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
     steps, num_states = inputs.shape[0], len(state)
     size = min(BLOCK, steps)
     num_blocks = -(-steps // size)
-    # Unused steps make the last block as long as the others.
+    # Unused steps pad the last block to the length of the others.
     inputs = tf.pad(inputs, ((0, num_blocks * size - steps), *((0, 0) for _ in inputs.shape[1:])))
     inputs = tf.reshape(inputs, tf.concat([(num_blocks, size), tf.shape(inputs)[1:]], axis=0))
 
@@ -44,7 +44,7 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
         return tf.stack(outputs), *state
 
     def room(tensor: tf.Tensor, *shape: int) -> tf.Tensor:
-        """Returns zeros for an array, of some shape, of tensors like the given one."""
+        """Returns zeros for an array, of the given shape, of tensors like the given one."""
         return tf.zeros(tf.concat([shape, tf.shape(tensor)], axis=0), tensor.dtype)
 
     @tf.custom_gradient
@@ -76,7 +76,7 @@ def scan(step: Callable[[tf.Tensor, Tensors, Tensors], Tensors], inputs: tf.Tens
                 )
                 return set_slice(gradient_inputs, index, into_inputs), *into_state, *sums
 
-            # Sums over all blocks are in 32 bits, also those of 16-bit numbers.
+            # Sums over all blocks are in 32 bits, including those of 16-bit numbers.
             sums = (tf.zeros_like(weight, tf.float32) for weight in weights)
             zeros = (tf.zeros_like(inputs), *(tf.zeros_like(tensor) for tensor in state), *sums)
             gradients = block_loop(num_blocks, backward, zeros, backwards=True)

@@ -9,13 +9,13 @@ from keras_gen.layers.weight_normalization import WeightNormalization
 
 
 class ResidualBlock(keras.layers.Layer):
-    """x plus what a 3×3 and a 1×1 convolution, each after a ReLU, make of it.
+    """Adds to x the output of a 3×3 and a 1×1 convolution, each after a ReLU.
 
     Args:
         inputs: number of features of input and output.
         filters: number of features between the convolutions.
         seed: seeds of the initial weights.
-        weight_normalization: whether the kernels are normalized, as `WeightNormalization` says.
+        weight_normalization: whether the kernels are normalized, as in `WeightNormalization`.
         **kwargs: as in `keras.layers.Layer`.
     """
 

@@ -1,12 +1,12 @@
 """Convolution along the rows of an image, for whole images and for single channels of single pixels.
 
 Maps have the shape `(rows, columns, batch, features)`, which a recurrence over rows or columns can slice without moving
-anything. The features of a map are divided into one group per channel of the image, in the order of the channels.
-Features of a group see all pixels before, and the earlier channels of their own pixel, so that red, green and blue
-follow each other.
+data. The features of a map are divided into one group per channel of the image, in the order of the channels. Features
+of a group see all preceding pixels and the earlier channels of their own pixel, so red, green and blue follow each
+other.
 
-A row is sampled entry by entry, an entry being one channel of one pixel, for which each layer computes one group of one
-pixel. The caches of a layer have the shape `(entries, batch, features of a group)`.
+A row is sampled entry by entry, where an entry is one channel of one pixel, for which each layer computes one group of
+one pixel. The caches of a layer have the shape `(entries, batch, features of a group)`.
 """
 
 import keras
@@ -25,8 +25,8 @@ class RowConvolution(keras.layers.Layer):
     Args:
         inputs: number of features of the input.
         filters: number of features of the output.
-        groups: number of groups of features, of the input as of the output.
-        width: number of pixels, including the pixel itself; 1 stands for a 1×1 convolution.
+        groups: number of groups of features, both of the input and of the output.
+        width: number of pixels, including the pixel itself; 1 means a 1×1 convolution.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -54,7 +54,7 @@ class RowConvolution(keras.layers.Layer):
         return add_bias(matmul(tf.concat(taps, axis=-1), kernel), bias)
 
     def start(self, columns: int, batch_size: tf.Tensor):
-        """Returns the inputs of a row so far, after padding; none if an output needs only its own input."""
+        """Returns the inputs of a row so far, preceded by padding; none if an output needs only its own input."""
         if self.width * self.groups == 1:
             return ()
         entries = (columns + self.width - 1) * self.groups

@@ -1,8 +1,8 @@
 """Convolutions that reach up and left, and their transposes, for whole images and row by row or pixel by pixel.
 
-If a pixel is drawn as a whole, a convolution over the pixels before needs no mask: its kernel covers a pixel and those
-above it and on its left. Whole maps come turned by 180°, since TensorFlow then pads such kernels as needed, without a
-padded copy. Rows have the shape `(columns, batch, features)`, pixels `(batch, features)`.
+If a pixel is drawn as a whole, a convolution over the preceding pixels needs no mask: its kernel covers a pixel and
+those above it and on its left. Whole maps are rotated by 180°, since TensorFlow then pads such kernels as needed,
+without a padded copy. Rows have the shape `(columns, batch, features)`, pixels `(batch, features)`.
 """
 
 import keras
@@ -18,14 +18,14 @@ from keras_gen.layers.masked_convolution import convolved
 
 
 class ShiftedConvolution(keras.layers.Layer):
-    """A convolution over a pixel, its left and maybe its right neighbour, and the row above these.
+    """A convolution over a pixel, its left and possibly its right neighbour, and the row above them.
 
     Args:
         inputs: number of features of the input.
         filters: number of features of the output.
         right: number of columns on the right, 0 or 1.
         stride: 2 keeps every other row and column of the output, starting with the first; 1 keeps all.
-        gain: standard deviation of the output at the start, for inputs of variance 1.
+        gain: initial standard deviation of the output, for inputs of variance 1.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -60,11 +60,11 @@ class ShiftedConvolution(keras.layers.Layer):
         return add_bias(y, self.bias)
 
     def call(self, maps):
-        """Takes maps of shape `(batch, rows, columns, inputs)`, turned by 180°, and returns turned maps."""
+        """Takes maps of shape `(batch, rows, columns, inputs)`, rotated by 180°, and returns rotated maps."""
         kernel = tf.reverse(tf.reshape(self.kernel_in_use(), self.shape), (0, 1))
         if self.stride == 1:
             return self.with_bias(convolved(maps, kernel, (0, 1), (self.right, 1)))
-        # In turned maps, the first of two rows and columns is the last one.
+        # In rotated maps, the first of two rows or columns is the last one.
         maps = tf.pad(maps[:, 1:, 1 - self.right :], ((0, 0), (0, 1), (0, 1), (0, 0)))
         return self.with_bias(conv2d(maps, kernel, self.stride, "VALID"))
 
@@ -96,7 +96,7 @@ class AcrossConvolution(ShiftedConvolution):
         super().__init__(inputs, filters, 0, **kwargs)
 
     def start(self, columns: int, batch_size: tf.Tensor):
-        """Returns the row so far, after padding, and what the row above adds to each output."""
+        """Returns the row so far, preceded by padding, and the contribution of the row above to each output."""
         return {
             "row": tf.zeros((columns + 1, batch_size, self.shape[2]), self.compute_dtype),
             "above": tf.zeros((columns // self.stride, batch_size, self.shape[3]), self.compute_dtype),
@@ -110,7 +110,7 @@ class AcrossConvolution(ShiftedConvolution):
         return {"row": row, "above": self.with_bias(matmul(tf.concat(taps, axis=-1), kernel)) + given}
 
     def advance(self, state, column: tf.Tensor, x: tf.Tensor):
-        """Takes a pixel and returns the state and the output, which is meaningless where the stride skips it."""
+        """Takes a pixel and returns the state and the output, which is meaningless if the stride skips it."""
         _, kernel = tf.split(self.kernel_in_use(), 2)
         y = tf.matmul(tf.concat([tf.gather(state["row"], column), x], axis=-1), kernel)
         y += tf.gather(state["above"], column // self.stride if self.stride > 1 else column)
@@ -144,7 +144,7 @@ class TransposedConvolution(keras.layers.Layer):
         return tf.cast(self.kernel, self.compute_dtype), tf.cast(self.bias, self.compute_dtype)
 
     def call(self, maps):
-        """Takes and returns turned maps, of shape `(batch, rows, columns, filters)`."""
+        """Takes and returns rotated maps, of shape `(batch, rows, columns, filters)`."""
         kernel, bias = self.weights_in_use()
         kernel = tf.transpose(tf.reverse(kernel, (0, 1)), (0, 1, 3, 2))
         return add_bias(doubled(maps, kernel), bias)
@@ -157,7 +157,7 @@ class DownTransposed(TransposedConvolution):
         super().__init__(filters, 1, **kwargs)
 
     def output(self, coarse: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-        """Returns a row, given the coarse row that it belongs to."""
+        """Returns a row, given the coarse row it belongs to."""
         kernel, bias = self.weights_in_use()
         before, own, after = tf.unstack(kernel[row % 2])
         following = tf.pad(coarse[1:], ((0, 1), (0, 0), (0, 0)))
@@ -174,6 +174,6 @@ class AcrossTransposed(TransposedConvolution):
         super().__init__(filters, 0, **kwargs)
 
     def output(self, coarse: tf.Tensor, row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-        """Returns a pixel, given the coarse row that it belongs to."""
+        """Returns a pixel, given the coarse row it belongs to."""
         kernel, bias = self.weights_in_use()
         return tf.matmul(tf.gather(coarse, column // 2), kernel[row % 2, column % 2]) + bias

@@ -15,16 +15,16 @@ class SpectralNormalization(keras.layers.Layer):
 
     $$\bar W = W / σ(W), \qquad σ(W) ≈ v^\top W u, \qquad v = W u / ‖W u‖, \qquad u = W^\top v / ‖W^\top v‖$$
 
-    where W has a row for each number that the layer sees: a convolution's kernel is one matrix. A pass takes one step
-    of the power iteration from the stored vector u, and is a function of the weights. A step of training stores the
-    next u once the optimizer has moved the kernel. No gradient flows through u and v.
+    where W has a row for each number that the layer sees: a convolution's kernel is treated as one matrix. A pass takes
+    one step of the power iteration from the stored vector u, and is a function of the weights. A training step stores
+    the next u once the optimizer has moved the kernel. No gradient flows through u and v.
 
     Args:
         kernel_shape: `(inputs, units)` for a dense layer, `(height, width, inputs, filters)` for a convolution.
-        stride: stride of a convolution, which pads so that only this makes its output smaller.
+        stride: stride of a convolution; it pads so that only the stride makes its output smaller.
         use_bias: whether a bias is added.
         initializer: initial kernel.
-        seed: seeds of the first u.
+        seed: seeds of the initial u.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -40,7 +40,7 @@ class SpectralNormalization(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.stride = stride
-        # The norm is computed in float32, whatever the layer computes in.
+        # The norm is computed in float32, whatever the layer's precision.
         self.kernel = self.add_weight(shape=kernel_shape, initializer=initializer, name="kernel", autocast=False)
         self.bias = None
         if use_bias:
@@ -72,10 +72,10 @@ class SpectralNormalization(keras.layers.Layer):
         return tf.reduce_sum(left * tf.linalg.matvec(self.matrix(), right))
 
     def call(self, x, step=None):
-        """Takes shape `(batch, inputs)`, or `(batch, height, width, inputs)`, and moves u in a step of training."""
+        """Takes shape `(batch, inputs)`, or `(batch, height, width, inputs)`, and moves u in a training step."""
         if step is not None and step.training:
             step.update(self.vector, lambda: self.singular_vectors()[1])
-        # A kernel of zeros stays one.
+        # A kernel of zeros stays zero.
         kernel = tf.math.divide_no_nan(self.kernel.value, self.spectral_norm())
         kernel = tf.cast(kernel, self.compute_dtype)
         y = tf.matmul(x, kernel) if len(kernel.shape) == 2 else conv2d(x, kernel, self.stride, "SAME")

@@ -1,4 +1,4 @@
-"""Triangular matrices without the operators for solving and filling, which LiteRT lacks."""
+"""Triangular matrices, without the operators for solving and filling, which LiteRT lacks."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,7 @@ import tensorflow as tf
 def unit_triangular_inverse(strict: tf.Tensor) -> tf.Tensor:
     r"""Returns the inverse of I + N for a strictly lower, or strictly upper, triangular matrix N.
 
-    N is nilpotent, so the series of the inverse is finite; each factor doubles the number of its terms:
+    N is nilpotent, so the series of the inverse is finite; each factor doubles the number of terms:
 
     $$(I + N)^{-1} = \sum_{k=0}^{D-1} (-N)^k = \prod_{k=0}^{\lceil \log_2 D \rceil - 1} (I + (-N)^{2^k})$$
 

@@ -1,4 +1,4 @@
-"""The codebook of a VQ-VAE: vectors that others are rounded to, and how they learn."""
+"""The codebook of a VQ-VAE: the vectors that other vectors are rounded to, and how they learn."""
 
 import keras
 import tensorflow as tf
@@ -8,12 +8,12 @@ from keras_gen.layers.initializers import uniform
 
 
 class VectorQuantizer(keras.layers.Layer):
-    r"""A codebook $e_1, …, e_K$; a vector z is rounded to the nearest of them (van den Oord et al., 2017).
+    r"""A codebook $e_1, …, e_K$; a vector z is rounded to the nearest entry (van den Oord et al., 2017).
 
     $$k = \operatorname{argmin}_j \|z - e_j\|^2$$
 
-    The codebook learns by gradient descent, or as an online k-means: with $n_i$ the number of vectors of a batch that
-    are rounded to $e_i$ and $s_i$ their sum, `learn` computes
+    The codebook learns by gradient descent or by online k-means: with $n_i$ the number of vectors of a batch that are
+    rounded to $e_i$ and $s_i$ their sum, `learn` computes
 
     $$N_i ← γ N_i + (1 - γ) n_i, \qquad m_i ← γ m_i + (1 - γ) s_i, \qquad e_i = m_i / N_i$$
 
@@ -24,7 +24,7 @@ class VectorQuantizer(keras.layers.Layer):
         code_size: entries of a code.
         decay: γ; None for a codebook that learns by gradient descent.
         restart_after: steps after which an unused code is moved; None for never.
-        seed: seeds of the first codebook.
+        seed: seeds of the initial codebook.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -38,7 +38,7 @@ class VectorQuantizer(keras.layers.Layer):
         seed: tuple[int, ...],
         **kwargs,
     ):
-        # Rounding compares small differences: it is never done in 16 bits.
+        # Rounding compares small differences, so it is never done in 16 bits.
         super().__init__(dtype="float32", **kwargs)
         self.num_codes = num_codes
         self.decay = decay
@@ -87,7 +87,7 @@ class VectorQuantizer(keras.layers.Layer):
     # Learning
 
     def uses(self, codes: tf.Tensor, step: Step) -> tf.Tensor:
-        """Returns how often each code of the global batch occurs, by the weights of the examples.
+        """Returns how often each code occurs in the global batch, weighted by the examples' weights.
 
         Args:
             codes: int32 tensor whose first axis is the batch.
@@ -100,13 +100,13 @@ class VectorQuantizer(keras.layers.Layer):
         return step.total(tf.math.unsorted_segment_sum(weights, tf.reshape(codes, (-1,)), self.num_codes))
 
     def perplexity(self, codes: tf.Tensor, step: Step) -> tf.Tensor:
-        """Returns the exponential of the entropy of the codes of a batch: how many of them are in use, from 1 to K."""
+        """Returns the exponential of the entropy of a batch's codes: how many codes are in use, from 1 to K."""
         uses = self.uses(codes, step)
         shares = tf.math.divide_no_nan(uses, tf.reduce_sum(uses))
         return tf.exp(-tf.reduce_sum(tf.math.xlogy(shares, shares)))
 
     def learn(self, z: tf.Tensor, codes: tf.Tensor, step: Step) -> None:
-        """Moves the codebook when the step is done, after the vectors of the global batch.
+        """Moves the codebook towards the vectors of the global batch, when the step is done.
 
         Args:
             z: float32 vectors of shape `(batch, ..., code_size)`.
@@ -121,7 +121,7 @@ class VectorQuantizer(keras.layers.Layer):
             new = step.total(tf.math.unsorted_segment_sum(weighted, codes, self.num_codes))
             counts = self.decay * self.counts + (1.0 - self.decay) * uses
             sums = self.decay * self.sums + (1.0 - self.decay) * new
-            # Without a vector, both shrink by the same factor, at last to zero, and their ratio stays.
+            # Without a vector, both shrink by the same factor, eventually to zero, and their ratio stays.
             codebook = tf.where(used[:, tf.newaxis], tf.math.divide_no_nan(sums, counts[:, tf.newaxis]), self.codebook)
         if self.restart_after is not None:
             ages = tf.where(used, 0.0, self.ages + 1.0)
@@ -129,7 +129,7 @@ class VectorQuantizer(keras.layers.Layer):
             chosen = self.chosen(z, weights, step)
             step.update(self.ages, tf.where(dead, 0.0, ages))
             if self.decay is None:
-                # The codes that live go where the optimizer moves them.
+                # The codes in use go where the optimizer moves them.
                 step.update(self.codebook, lambda: tf.where(dead[:, tf.newaxis], chosen, self.codebook))
             else:
                 counts = tf.where(dead, 1.0, counts)

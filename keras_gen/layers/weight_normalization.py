@@ -9,14 +9,14 @@ from keras_gen.layers.convolution import conv2d
 
 
 class WeightNormalization(keras.layers.Layer):
-    r"""A convolution that learns the length of each filter apart from its direction.
+    r"""A convolution that learns the length of each filter separately from its direction.
 
     Salimans and Kingma (2016), Weight Normalization, https://arxiv.org/abs/1602.07868, equation 2:
 
     $$w = \frac{g}{‖v‖} v$$
 
-    for the kernel w of each filter. At first g = ‖v‖, so that the layer is the plain convolution of its initial
-    kernel. With `start`, g and the bias give the features of some examples mean 0 and variance 1 (section 3).
+    for the kernel w of each filter. Initially g = ‖v‖, so the layer is the plain convolution with its initial kernel.
+    `start` sets g and the bias such that the features of some examples have mean 0 and variance 1 (section 3).
 
     Args:
         kernel_shape: `(height, width, inputs, filters)`.
@@ -26,7 +26,7 @@ class WeightNormalization(keras.layers.Layer):
 
     def __init__(self, kernel_shape: tuple[int, int, int, int], *, initializer, **kwargs):
         super().__init__(**kwargs)
-        # Lengths are computed in float32, whatever the layer computes in.
+        # Lengths are computed in float32, whatever the layer's precision.
         self.kernel = self.add_weight(shape=kernel_shape, initializer=initializer, name="kernel", autocast=False)
         self.length = self.add_weight(shape=kernel_shape[-1:], initializer="ones", name="length", autocast=False)
         self.length.assign(tf.sqrt(tf.reduce_sum(tf.square(self.kernel.value), axis=(0, 1, 2))))
@@ -38,7 +38,8 @@ class WeightNormalization(keras.layers.Layer):
 
         Args:
             x: the features.
-            start: takes the length and bias that standardise the result, which is returned; None later.
+            start: step that takes on the length and bias that standardise the result, which is returned; None
+                afterwards.
         """
         direction = tf.math.l2_normalize(self.kernel.value, axis=(0, 1, 2), epsilon=1e-24)
         length, bias = self.length.value, tf.cast(self.bias.value, tf.float32)

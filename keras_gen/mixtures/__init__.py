@@ -1,4 +1,4 @@
-"""Classical mixtures: each example comes from one of several components, or from near one of many points."""
+"""Classical mixtures: each example comes from one of several components, or from the vicinity of many points."""
 
 from keras_gen.mixtures.bernoulli_mixture import BernoulliMixture as BernoulliMixture
 from keras_gen.mixtures.categorical_mixture import CategoricalMixture as CategoricalMixture

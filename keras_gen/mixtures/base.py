@@ -1,4 +1,4 @@
-"""What mixtures share: a start that depends on the data, expectation maximisation, and the verbs of components."""
+"""What mixtures share: initialization from data, expectation maximisation, and the verbs of components."""
 
 import functools
 import math
@@ -13,27 +13,27 @@ from keras_gen.core import DensityModel, DrawsAroundMeans, EpochSolver, Signatur
 from keras_gen.core.inputs import first_epoch
 from keras_gen.spaces import missing_entries
 
-#: Rows that a start looks at, at most.
+#: Maximum number of rows used for initialization.
 START_ROWS = 10_000
 
-#: Rows of a start that are computed at once.
+#: Number of these rows that are processed at once.
 START_BATCH = 1000
 
-#: EM iterations on these rows after which starts are compared.
+#: Number of EM iterations on these rows after which starts are compared.
 START_ITERATIONS = 10
 
 
 class StartsFromData:
-    """Gives a model a start that depends on the data: before it trains, `fit` looks at a sample of them.
+    """Initializes a model from data: before training, `fit` inspects a sample of the data.
 
-    The sample is drawn in one pass over an epoch, with the seed of the model, and takes constant memory; of a
-    generator, which can be read once, it is the first rows. A model that has started, such as one from a file, goes on
-    from where it is.
+    The sample is drawn in one pass over an epoch, with the seed of the model, and takes constant memory; for a
+    generator, which can be read only once, it consists of the first rows. A model that is already initialized, such as
+    one from a file, continues from its current state.
 
     The model provides `start_from`.
     """
 
-    #: Rows of the sample, at most.
+    #: Maximum number of rows of the sample.
     num_start_rows = START_ROWS
 
     def __init__(self, *args, **kwargs):
@@ -41,7 +41,7 @@ class StartsFromData:
         self.started = self.add_weight(name="started", shape=(), initializer="zeros", dtype="float32", trainable=False)
 
     def start_from(self, x: np.ndarray, weights: np.ndarray) -> None:
-        """Gives the parameters the values that training starts with.
+        """Sets the parameters to their initial values for training.
 
         Args:
             x: valid examples of shape `(num, *event_shape)`.
@@ -50,7 +50,7 @@ class StartsFromData:
         raise NotImplementedError
 
     def first_look(self, x, first_epoch_of_set, steps, validation_split):
-        """As in `Model`; a model that has not started looks at a sample of the data."""
+        """As in `Model`; a model that is not yet initialized inspects a sample of the data."""
         x = super().first_look(x, first_epoch_of_set, steps, validation_split)
         if not self.started.numpy():
             batches, x = first_epoch(x, first_epoch_of_set, steps, self.num_start_rows)
@@ -59,7 +59,7 @@ class StartsFromData:
         return x
 
     def sampled_rows(self, batches: Iterable) -> tuple[np.ndarray, np.ndarray]:
-        """Returns a random sample of all rows of batches, in their order, and the weights of these."""
+        """Returns a random sample of all rows of batches, in order, and their weights."""
         random = self.numpy_generator(0)
         rows, weights, keys = [], [], np.zeros(0)
         for element in batches:
@@ -86,28 +86,28 @@ class StartsFromData:
 class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
     r"""A mixture, $p(x) = \sum_k π_k \, p_k(x)$, fitted by expectation maximisation (EM).
 
-    An entry that is NaN is missing: a likelihood is that of the entries that are there. In an epoch, `fit` adds up for
-    each component what is expected of the examples that came from it, by the probabilities of the parameters so far;
-    at the end of the epoch new parameters follow. So an epoch is an iteration of EM, which never lowers the likelihood
-    of the training data; the "loss" of an epoch is that of the parameters before it. Stepwise EM (Cappé and Moulines,
-    2009, https://doi.org/10.1111/j.1467-9868.2009.00698.x) solves after each batch: what is expected of an example, s,
-    is moved towards the mean of the batch,
+    An entry that is NaN is missing: a likelihood is that of the present entries. During an epoch, `fit` sums for each
+    component the expected statistics of the examples that came from it, under the current parameters; at the end of the
+    epoch, new parameters follow. So an epoch is one iteration of EM, which never lowers the likelihood of the training
+    data; the "loss" of an epoch is that of the parameters before it. Stepwise EM (Cappé and Moulines, 2009,
+    https://doi.org/10.1111/j.1467-9868.2009.00698.x) solves after each batch: the expected statistics of an example, s,
+    are moved towards the mean of the batch,
 
     $$s ← (1 - γ) s + γ \bar{s}(\text{batch}), \qquad γ = (2 + n / b)^{-decay}$$
 
-    where the batch has b examples, and n came before it, those of the start among them. A fixed point of EM is one of
-    its mean.
+    where the batch has b examples, and n examples preceded it, including those of the start. A fixed point of EM is a
+    fixed point of its mean.
 
-    The start is by k-means++ (Arthur and Vassilvitskii, 2007) on a sample of the data; the best of several starts is
-    the one with the greatest likelihood after a few iterations on the sample.
+    Initialization is by k-means++ (Arthur and Vassilvitskii, 2007) on a sample of the data; the best of several starts
+    is the one with the greatest likelihood after a few iterations on the sample.
 
     A subclass provides
 
     - `expectation(x, weights)`: log densities and expected statistics, and `solution(statistics)`: parameters,
-    - `implied_statistics()`: the statistics of one example that the parameters stand for,
-    - `component_log_probs(x)`: what responsibilities follow from,
+    - `implied_statistics()`: the statistics of one example that the parameters imply,
+    - `component_log_probs(x)`: log densities, from which responsibilities follow,
     - `generate_given(component, noise)`, `impute_given(...)`: examples of given components,
-    - `component_means`: the mean of each component, which `sample` gives with `mean=True`,
+    - `component_means`: the mean of each component, which `sample` returns with `mean=True`,
     - `start_vectors(x)`, `prepare_start(x, weights)`: what k-means sees, and parameters before the first M-step;
 
     densities, responsibilities, sampling and export follow.
@@ -117,7 +117,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         num_components: number K of components.
         num_starts: number of starts that are compared.
         online_decay: None solves at the end of each epoch; a number greater than 0.5 and at most 1 solves after each
-            batch, with a step of that decay.
+            batch, with a step size of that decay.
         **kwargs: as in `GenerativeModel`.
     """
 
@@ -135,12 +135,12 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
             (self.num_components,),
             keras.initializers.Constant(-math.log(self.num_components)),
         )
-        # Of stepwise EM: examples so far, by their weights.
+        # For stepwise EM: total weight of the examples so far.
         self.num_examples = self.sum_variable("num_examples", ())
         self.counts = self.sum_variable("counts", (self.num_components,))
 
     def parameter(self, name: str, shape, initializer) -> keras.Variable:
-        """Returns a new parameter, which no gradient moves."""
+        """Returns a new parameter, which is not trained by gradient."""
         # All replicas of a strategy compute the same values.
         return self.add_weight(
             name=name,
@@ -152,7 +152,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         )
 
     def sum_variable(self, name: str, shape) -> keras.Variable:
-        """Returns a new variable to add up statistics in."""
+        """Returns a new variable for summing statistics."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -167,16 +167,16 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
     def expectation(
         self, x: tf.Tensor, weights: tf.Tensor, responsibilities: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Computes the log densities of examples and the statistics that are expected of them.
+        """Computes the log densities of examples and their expected statistics.
 
         Args:
             x: valid examples of shape `(batch, *event_shape)`.
             weights: float32 tensor of shape `(batch,)`, the weight of each.
-            responsibilities: float32 tensor of shape `(batch, num_components)`; None takes those of the parameters.
+            responsibilities: float32 tensor of shape `(batch, num_components)`; None uses those of the parameters.
 
         Returns:
-            Log densities of shape `(batch,)`, and sums over the batch, in the order of `statistics`, the weight of the
-            examples of each component first.
+            Log densities of shape `(batch,)`, and sums over the batch, in the order of `statistics`, starting with the
+            weight of the examples of each component.
         """
         raise NotImplementedError
 
@@ -185,15 +185,15 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         raise NotImplementedError
 
     def implied_statistics(self) -> list[tf.Tensor]:
-        """Returns the float64 statistics of one example that the parameters stand for."""
+        """Returns the float64 statistics of one example that the parameters imply."""
         raise NotImplementedError
 
     def prior_statistics(self) -> list[float]:
-        """Returns what is added to each of the statistics of all examples."""
+        """Returns the numbers that are added to each of the statistics of all examples."""
         return [0.0 for _ in self.statistics()]
 
     def component_log_probs(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns the log density of the entries that are there in each component.
+        """Returns the log density of the present entries under each component.
 
         Args:
             x: valid examples of shape `(batch, *event_shape)`.
@@ -213,7 +213,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         raise NotImplementedError
 
     def impute_given(self, x: tf.Tensor, component: tf.Tensor, noise: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns examples of given components that follow the conditional given the entries of `x` that are there."""
+        """Returns examples of given components from the conditional distribution given the present entries of `x`."""
         raise NotImplementedError
 
     def start_vectors(self, x: np.ndarray) -> np.ndarray:
@@ -221,10 +221,10 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         raise NotImplementedError
 
     def prepare_start(self, x: np.ndarray, weights: np.ndarray) -> None:
-        """Gives the parameters values from which the statistics of given components can be computed."""
+        """Sets the parameters to values from which the statistics of given components can be computed."""
 
     def start_statistics(self, statistics: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Returns the statistics that a start solves, from those of the clusters of k-means."""
+        """Returns the statistics that initialization solves, from those of the k-means clusters."""
         return statistics
 
     @property
@@ -244,7 +244,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return self.component_log_probs(x) + self.log_proportions
 
     def log_prob(self, x, condition=None) -> tf.Tensor:
-        """Computes the exact log density of examples; where entries are missing, that of the others.
+        """Computes the exact log density of examples; if entries are missing, that of the others.
 
         Args:
             x: examples of shape `(batch, *event_shape)`; an entry that is NaN is missing.
@@ -260,7 +260,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return tf.reduce_logsumexp(self.joint_log_probs(self.validated(x)), axis=-1)
 
     def responsibilities(self, x) -> tf.Tensor:
-        """Computes the probability that each component has of having made an example.
+        """Computes the probability that each component generated an example.
 
         Args:
             x: examples of shape `(batch, *event_shape)`; an entry that is NaN is missing.
@@ -271,11 +271,11 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return tf.nn.softmax(self.joint_log_probs(self.validated(x)))
 
     def aic(self, x) -> float:
-        """Returns Akaike's information criterion in nats, twice the parameters less twice the log-likelihood of `x`."""
+        """Returns Akaike's information criterion in nats: 2 per parameter minus twice the log-likelihood of `x`."""
         return 2.0 * self.num_free_parameters - 2.0 * self.total_log_prob(x)
 
     def bic(self, x) -> float:
-        """Returns the Bayesian information criterion in nats: as `aic`, a parameter counts log(number of rows)."""
+        """Returns the Bayesian information criterion in nats: as `aic`, but a parameter counts log(number of rows)."""
         return math.log(len(x)) * self.num_free_parameters - 2.0 * self.total_log_prob(x)
 
     def total_log_prob(self, x) -> float:
@@ -288,7 +288,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return [self.counts]
 
     def accumulate(self, batch, step) -> tf.Tensor:
-        """Adds what is expected of a batch, or moves the parameters towards it, and returns its log densities."""
+        """Adds a batch's expected statistics, or moves the parameters towards them, and returns its log densities."""
         weights = step.example_weights(tf.shape(batch["x"])[0])
         log_prob, found = self.expectation(batch["x"], weights)
         totals = [step.total(tf.cast(each, tf.float64)) for each in found]
@@ -297,7 +297,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
                 step.update(variable, variable + total)
             return log_prob
         weight = tf.cast(step.total_weight(weights), tf.float64)
-        # A batch of no weight moves nothing.
+        # A batch of zero weight moves nothing.
         share = tf.math.divide_no_nan(weight, self.num_examples + 2.0 * weight)
         size = tf.pow(share, tf.constant(self.online_decay, tf.float64))
         num_examples = self.num_examples + weight
@@ -313,29 +313,29 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return log_prob
 
     def take_step(self, batch, step):
-        """One expectation: densities and statistics come from the same pass."""
+        """Takes one E-step: densities and statistics come from the same pass."""
         nll = -self.accumulate(batch, step)
         step.apply()
         return {"loss": nll, **self.likelihood_terms(nll)}
 
     def solve(self):
-        """Maximises the likelihood that is expected; without statistics, parameters stay as they are."""
+        """Maximises the expected likelihood; without statistics, parameters stay unchanged."""
         if self.counts.numpy().sum():
             self.compiled_solve()
 
     @functools.cached_property
     def compiled_solve(self):
-        """What `solve` does where there are statistics, as a graph."""
+        """What `solve` does if there are statistics, as a graph."""
         return tf.function(self._solve, autograph=False)
 
     def _solve(self):
         self.assign_solution([tf.convert_to_tensor(variable) for variable in self.statistics()])
-        # Statistics are about the parameters that they were computed with.
+        # Statistics are relative to the parameters that they were computed with.
         for variable in self.statistics():
             variable.assign(tf.zeros(variable.shape, variable.dtype))
 
     def assign_solution(self, statistics: list[tf.Tensor]) -> None:
-        """Gives the parameters the values that follow from the statistics of all examples."""
+        """Sets the parameters to the values that follow from the statistics of all examples."""
         pairs = zip(statistics, self.prior_statistics(), strict=True)
         for variable, value in self.solution([each + prior for each, prior in pairs]):
             variable.assign(value)
@@ -348,7 +348,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
     # Start
 
     def start_from(self, x, weights):
-        """Takes the best of several starts by k-means++."""
+        """Takes the best of several k-means++ starts."""
         self.num_examples.assign(weights.sum())
         vectors = self.start_vectors(x)
         best, best_values = -math.inf, None
@@ -370,7 +370,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
             variable.assign(value)
 
     def expected(self, x: np.ndarray, weights: np.ndarray, responsibilities: np.ndarray | None = None):
-        """Returns the log-likelihood and the statistics of many rows, a part of them at a time."""
+        """Returns the log-likelihood and the statistics of many rows, processed in parts."""
         likelihood, totals = 0.0, None
         for first in range(0, len(x), START_BATCH):
             rows = slice(first, first + START_BATCH)
@@ -384,7 +384,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
     # Sampling
 
     def chosen(self, uniform: tf.Tensor, log_probs: tf.Tensor) -> tf.Tensor:
-        """Returns the component that each uniform number stands for.
+        """Returns the component that each uniform number selects.
 
         Args:
             uniform: numbers from 0 to 1, of shape `(batch,)`.
@@ -397,7 +397,7 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return tf.minimum(tf.reduce_sum(below, axis=-1), self.num_components - 1)
 
     def drawn_components(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the component of each example that noise stands for, int32 of shape `(batch,)`."""
+        """Returns the component that noise selects for each example, int32 of shape `(batch,)`."""
         return self.chosen(noise["component"], tf.convert_to_tensor(self.log_proportions)[tf.newaxis])
 
     def generate(self, noise, condition=None):
@@ -466,14 +466,14 @@ class MixtureModel(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
 def k_means(
     x: np.ndarray, num_clusters: int, weights: np.ndarray, random: np.random.Generator, num_iterations: int = 10
 ) -> np.ndarray:
-    """Finds clusters by k-means, from centres that k-means++ draws.
+    """Finds clusters by k-means, starting from centres drawn by k-means++.
 
     Args:
         x: float32 vectors of shape `(num, size)`.
         num_clusters: number of clusters.
         weights: weight of each vector.
         random: source of the draws.
-        num_iterations: iterations of Lloyd's algorithm, at most.
+        num_iterations: maximum number of iterations of Lloyd's algorithm.
 
     Returns:
         Labels of shape `(num,)`.

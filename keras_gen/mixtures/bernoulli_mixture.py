@@ -13,7 +13,7 @@ from keras_gen.mixtures.categorical_mixture import CategoricalMixture
 class BernoulliMixture(CategoricalMixture):
     r"""A mixture of independent bits, $p(x) = \sum_k π_k \prod_d μ_{kd}^{x_d} (1 - μ_{kd})^{1 - x_d}$.
 
-    It is `CategoricalMixture` of two levels.
+    It is a `CategoricalMixture` with two levels.
 
     Example:
 

@@ -1,7 +1,7 @@
 """CategoricalMixture: a mixture of products of categorical distributions, fitted by EM.
 
-Paul F. Lazarsfeld, Neil W. Henry (1968), Latent Structure Analysis; EM as in any textbook, such as
-Christopher M. Bishop (2006), Pattern Recognition and Machine Learning, section 9.3.3.
+Paul F. Lazarsfeld, Neil W. Henry (1968), Latent Structure Analysis; for EM see any textbook, such as Christopher M.
+Bishop (2006), Pattern Recognition and Machine Learning, section 9.3.3.
 """
 
 import numpy as np
@@ -23,8 +23,8 @@ class CategoricalMixture(MixtureModel):
     $$p_{kd}(v) = \frac{\sum_i r_{ik} [x_{id} = v] + α}{\sum_i r_{ik} [x_{id} \text{ is there}] + α L}, \qquad
     π_k = \frac{\sum_i r_{ik} + α}{N + α K}$$
 
-    where L is the number of levels. With α = 0 the likelihood of the training data never falls; with α > 0 this is true
-    of its sum with the log density of symmetric Dirichlet priors, and no value has mass 0.
+    where L is the number of levels. With α = 0 the likelihood of the training data never falls; with α > 0 the same
+    holds for its sum with the log density of symmetric Dirichlet priors, and no value has mass 0.
 
     Example:
 
@@ -43,7 +43,7 @@ class CategoricalMixture(MixtureModel):
         smoothing: α, the pseudo-count added to every count.
         num_starts: number of starts that are compared.
         online_decay: None solves at the end of each epoch; a number greater than 0.5 and at most 1 solves after each
-            batch, with α shared out among the examples so far: see `MixtureModel`.
+            batch, with α divided among the examples so far: see `MixtureModel`.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
@@ -71,7 +71,7 @@ class CategoricalMixture(MixtureModel):
         )
         self.smoothing = checks.not_negative("smoothing", smoothing)
         shape = (self.num_components, self.event_size, self.levels)
-        # Components that are equal would stay so.
+        # Equal components would stay equal.
         self.log_probs = self.parameter("log_probs", shape, lambda shape, dtype: initial_log_probs(shape, dtype, seed))
         self.value_counts = self.sum_variable("value_counts", shape)
 
@@ -82,7 +82,7 @@ class CategoricalMixture(MixtureModel):
     # Densities
 
     def one_hot(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns entries one-hot, and zeros for one that is missing, of shape `(batch, entries * levels)`."""
+        """Returns entries one-hot, with zeros for a missing one, of shape `(batch, entries * levels)`."""
         missing = missing_entries(x)
         levels = tf.where(missing, -1, tf.cast(tf.where(missing, 0.0, x), tf.int32))
         return tf.reshape(tf.one_hot(levels, self.levels), (-1, self.event_size * self.levels))
@@ -131,7 +131,7 @@ class CategoricalMixture(MixtureModel):
         return [self.smoothing, self.smoothing]
 
     def start_vectors(self, x):
-        """Entries one-hot, as many zeros as levels for one that is missing."""
+        """Entries one-hot, with zeros for a missing one."""
         return np.concatenate([self.one_hot(tf.constant(rows)) for rows in np.array_split(x, 1 + len(x) // 1000)])
 
     # Sampling

@@ -1,4 +1,4 @@
-"""GaussianMixture: a mixture of Gaussians, fitted by EM, also to rows with missing entries.
+"""GaussianMixture: a mixture of Gaussians, fitted by EM, even to rows with missing entries.
 
 Arthur P. Dempster, Nan M. Laird, Donald B. Rubin (1977), Maximum Likelihood from Incomplete Data via the EM Algorithm,
 https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
@@ -29,9 +29,10 @@ class GaussianMixture(MixtureModel):
     $$π_k = N_k / N, \qquad μ_k = \frac{1}{N_k} \sum_i r_{ik} \hat{x}_{ik}, \qquad
     Σ_k = \frac{1}{N_k} \sum_i r_{ik} [(\hat{x}_{ik} - μ_k)(\hat{x}_{ik} - μ_k)^\top + C_{ik}]$$
 
-    where $\hat{x}_{ik}$ is the row with the mean of its missing entries given the others, and $C_{ik}$ their covariance
-    given the others. Sums are of deviations from the means so far, in float64. No eigenvalue of a covariance may be
-    less than `min_scale` squared: those that would be are set to it, which is the maximum under that constraint.
+    where $\hat{x}_{ik}$ is the row with missing entries replaced by their mean given the others, and $C_{ik}$ is their
+    covariance given the others. Sums are of deviations from the current means, in float64. No eigenvalue of a
+    covariance may be less than `min_scale` squared: smaller ones are set to it, which is the maximum under that
+    constraint.
 
     Example:
 
@@ -47,9 +48,9 @@ class GaussianMixture(MixtureModel):
     Args:
         event_shape: shape of one example.
         num_components: number K of components.
-        covariance: "full"; "tied", a full one that all components share; "diagonal"; or "spherical", a multiple of the
+        covariance: "full"; "tied", a full one shared by all components; "diagonal"; or "spherical", a multiple of the
             identity.
-        min_scale: least standard deviation in any direction.
+        min_scale: minimum standard deviation in any direction.
         num_starts: number of starts that are compared.
         online_decay: None solves at the end of each epoch; a number greater than 0.5 and at most 1 solves after each
             batch: see `MixtureModel`.
@@ -77,7 +78,7 @@ class GaussianMixture(MixtureModel):
         self.covariance = checks.choice("covariance", covariance, COVARIANCES)
         self.min_scale = checks.positive("min_scale", min_scale)
         shape = (self.num_components, self.event_size)
-        # In the unit of the model, as the parameters of the shapes are.
+        # In the unit of the model, like the covariance parameters.
         self.unit_means = self.parameter("means", shape, keras.initializers.RandomNormal(stddev=1.0, seed=seed))
         self.sums = self.sum_variable("sums", shape)
         self.shapes = COVARIANCES[self.covariance](self)
@@ -114,7 +115,7 @@ class GaussianMixture(MixtureModel):
         return rows, missing_entries(rows)
 
     def log_volumes(self, missing: tf.Tensor) -> tf.Tensor:
-        """Returns what the log density of the entries that are there has in excess, of shape `(batch,)`."""
+        """Returns by how much the unit raises the log density of the present entries, of shape `(batch,)`."""
         return tf.reduce_sum(tf.where(missing, 0.0, tf.math.log(self.scales)), axis=-1)
 
     def deviations(self, rows: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
@@ -122,13 +123,13 @@ class GaussianMixture(MixtureModel):
         return tf.where(missing, 0.0, rows - self.unit_means[:, tf.newaxis])
 
     def centred(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns rows and means less the mean of the mixture: rounding is that of smaller numbers."""
+        """Returns rows and means minus the mean of the mixture: smaller numbers have smaller rounding errors."""
         centre = tf.linalg.matvec(self.unit_means, self.proportions, transpose_a=True)
         return rows - centre, self.unit_means - centre
 
     def component_log_probs(self, x):
         rows, missing = self.rows(x)
-        # A batch without a missing entry takes less.
+        # A batch without missing entries needs less work.
         log_probs = tf.cond(
             tf.reduce_any(missing),
             lambda: tf.transpose(self.shapes.given(self.deviations(rows, missing), missing)[0]),
@@ -174,7 +175,7 @@ class GaussianMixture(MixtureModel):
 
     def solution(self, statistics):
         counts, sums, moments = statistics
-        # A component that no example came from stays where it is.
+        # A component from which no example came stays unchanged.
         alive = (counts > 1e-10 * tf.reduce_sum(counts))[:, tf.newaxis]
         weights = tf.where(alive, counts[:, tf.newaxis], 1.0)
         shifts = tf.where(alive, sums / weights, 0.0)
@@ -192,20 +193,20 @@ class GaussianMixture(MixtureModel):
     # Start
 
     def start_vectors(self, x):
-        """Standardised rows, the mean where an entry is missing."""
+        """Standardised rows, with the mean in place of a missing entry."""
         rows = x.reshape(len(x), -1)
         mean, deviation = column_moments(rows, np.ones(len(rows)))
         return np.nan_to_num((rows - mean) / np.where(deviation > 0.0, deviation, 1.0)).astype(np.float32)
 
     def prepare_start(self, x, weights):
-        """All components: the means and the variances of the columns."""
+        """Sets all components to the means and the variances of the columns."""
         mean, deviation = column_moments(self.rows(tf.constant(x))[0].numpy(), weights)
         self.unit_means.assign(np.broadcast_to(mean, self.unit_means.shape))
         variances = np.maximum(deviation, self.min_scale) ** 2
         self.shapes.assign_variances(np.broadcast_to(variances, self.unit_means.shape).astype(np.float64))
 
     def start_statistics(self, statistics):
-        """All components start with the covariance within clusters: a small cluster has none of its own."""
+        """All components start with the covariance within clusters, since a small cluster has none of its own."""
         counts, sums, moments = statistics
         weights = tf.maximum(counts, 1e-10)[:, tf.newaxis]
         between = self.shapes.outer(sums / weights, weights)
@@ -213,13 +214,13 @@ class GaussianMixture(MixtureModel):
         return [counts, sums, between + self.shapes.expand(weights) * within]
 
     def set_parameters(self, proportions, means, covariances) -> None:
-        """Gives the mixture parameters, such as those of another library, from which `fit` goes on.
+        """Sets the parameters of the mixture, such as those from another library, from which `fit` continues.
 
         Args:
             proportions: π, of shape `(num_components,)`.
             means: μ, of shape `(num_components, entries)`.
-            covariances: Σ, of shape `(num_components, entries, entries)`; of a covariance that is not full, what
-                follows from them by EM.
+            covariances: Σ, of shape `(num_components, entries, entries)`; for a covariance type other than "full", the
+                model keeps what EM would derive from them.
         """
         self.log_proportions.assign(np.log(proportions))
         scales = self.scales.numpy().astype(np.float64)
@@ -240,7 +241,7 @@ class GaussianMixture(MixtureModel):
         return {"component": tfd.Uniform(), "normal": tfd.Sample(tfd.Normal(0.0, 1.0), self.event_shape)}
 
     def coloured(self, component, noise):
-        """Returns draws of given components less their means, of shape `(batch, entries)`."""
+        """Returns draws from given components minus their means, of shape `(batch, entries)`."""
         return self.shapes.coloured(tf.reshape(noise["normal"], (-1, self.event_size)), component)
 
     def generate_given(self, component, noise):
@@ -248,7 +249,7 @@ class GaussianMixture(MixtureModel):
         return self.outward(tf.reshape(x, (-1, *self.event_shape)))
 
     def impute_given(self, x, component, noise):
-        """A draw of all entries, moved by what is expected of it given how far the known entries are from theirs."""
+        """A draw of all entries, moved by the conditional mean of the error given the error of its known entries."""
         rows, missing = self.rows(x)
         drawn = self.coloured(component, noise)
         _, filled, _ = self.shapes.given(self.deviations(rows - drawn, missing), missing)
@@ -259,8 +260,8 @@ class GaussianMixture(MixtureModel):
 class FullCovariance:
     """A covariance matrix for each component.
 
-    Its Cholesky factors L draw samples, and their inverses, computed when the parameters change, whiten deviations:
-    LiteRT can neither factor a matrix nor solve a system of equations.
+    Its Cholesky factors L are used to draw samples, and their inverses, computed when the parameters change, to whiten
+    deviations: LiteRT can neither factor a matrix nor solve a system of equations.
 
     Args:
         model: the mixture, which holds the variables.
@@ -291,7 +292,7 @@ class FullCovariance:
         return tf.broadcast_to(covariances, (self.num_components, self.size, self.size))
 
     def whitened(self, rows: tf.Tensor, means: tf.Tensor) -> tf.Tensor:
-        """Returns deviations from the means in standard deviations, of shape `(batch, num_components, entries)`.
+        """Returns whitened deviations from the means, of shape `(batch, num_components, entries)`.
 
         Args:
             rows: complete rows of shape `(batch, entries)`.
@@ -305,30 +306,30 @@ class FullCovariance:
         return tf.reshape(whitened, (-1, self.num_components, self.size))
 
     def log_determinants(self) -> tf.Tensor:
-        """Returns the log determinants of what whitens deviations, of shape `(num_components or 1,)`."""
+        """Returns the log determinants of the whitening matrices, of shape `(num_components or 1,)`."""
         return tf.reduce_sum(tf.math.log(tf.linalg.diag_part(self.whitening)), axis=-1)
 
     def log_probs(self, whitened: tf.Tensor) -> tf.Tensor:
         """Returns the log densities of complete rows, of shape `(batch, num_components)`."""
-        # As `tfd.MultivariateNormalTriL`, which would solve a system of equations.
+        # Like `tfd.MultivariateNormalTriL`, which would solve a system of equations.
         highest = self.log_determinants() + self.size * tfd.Normal(0.0, 1.0).log_prob(0.0)
         return highest - 0.5 * tf.reduce_sum(tf.square(whitened), axis=-1)
 
     def given(self, deviations: tf.Tensor, missing: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        r"""Conditions on the entries of each row that are there, one after the other.
+        r"""Conditions on the present entries of each row, one after another.
 
-        With the mean m and the covariance C given the entries before it, an entry i of value x has the log density of
+        With the mean m and the covariance C given the preceding entries, an entry i with value x has the log density of
         $N(x; m_i, C_{ii})$, and then
 
         $$m ← m + C_{·i} (x - m_i) / C_{ii}, \qquad C ← C - C_{·i} C_{i·} / C_{ii}$$
 
         Args:
             deviations: x - μ_k of shape `(num_components, batch, entries)`, 0 where an entry is missing.
-            missing: where it is, of shape `(batch, entries)`.
+            missing: where entries are missing, of shape `(batch, entries)`.
 
         Returns:
-            The log densities of the entries that are there, of shape `(num_components, batch)`; the deviations, those
-            that are missing replaced by their means given the others; and the covariances given the others, of shape
+            The log densities of the present entries, of shape `(num_components, batch)`; the deviations, with missing
+            ones replaced by their means given the others; and the covariances given the others, of shape
             `(num_components, batch, entries, entries)`.
         """
         present = tf.cast(~missing, tf.float32)
@@ -336,7 +337,7 @@ class FullCovariance:
         def condition(entry, log_probs, means, covariances):
             there = tf.gather(present, entry, axis=-1)
             column = tf.gather(covariances, entry, axis=-1)
-            # No conditional variance is less than the least eigenvalue.
+            # No conditional variance is less than the smallest eigenvalue.
             variance = tf.maximum(tf.gather(column, entry, axis=-1), self.least_variance)
             residual = tf.gather(deviations, entry, axis=-1) - tf.gather(means, entry, axis=-1)
             log_probs += there * tfd.Normal(0.0, tf.sqrt(variance)).log_prob(residual)
@@ -358,7 +359,7 @@ class FullCovariance:
             maximum_iterations=self.size,
         )
         holes = 1.0 - present
-        # What is known is exactly so, whatever rounding says.
+        # Known entries have exactly zero variance, despite rounding.
         return (
             log_probs,
             deviations + holes * means,
@@ -376,7 +377,7 @@ class FullCovariance:
         return weights[..., tf.newaxis]
 
     def of_matrices(self, matrices: tf.Tensor) -> tf.Tensor:
-        """Returns the part of covariance matrices that second moments are about."""
+        """Returns the part of covariance matrices that second moments contain."""
         return matrices
 
     def moments_of_whitened(self, weighted, whitened, rows, means) -> tuple[tf.Tensor, tf.Tensor]:
@@ -386,16 +387,16 @@ class FullCovariance:
 
         $$\sum r d d^\top = L \sum r w x^\top - (\sum r d) μ^\top, \qquad \sum r d = L \sum r w$$
 
-        where the last term vanishes as EM converges: unlike E[x²] - μ², no large numbers are subtracted.
+        where the last term vanishes as EM converges: unlike in E[x²] - μ², no large numbers are subtracted.
 
         Args:
             weighted: whitened deviations times responsibilities, of shape `(batch, num_components, entries)`.
-            whitened: without them.
-            rows: what `whitened` was given.
-            means: what `whitened` was given.
+            whitened: the same without responsibilities.
+            rows: as passed to `whitened`.
+            means: as passed to `whitened`.
 
         Returns:
-            float64 tensors, of shape `(num_components, entries)` and that of the second moments.
+            float64 tensors, of shape `(num_components, entries)` and of the shape of the second moments.
         """
         weighted = tf.reshape(weighted, (-1, self.num_components * self.size))
         products = tf.reshape(tf.matmul(rows, weighted, transpose_a=True), (self.size, self.num_components, self.size))
@@ -407,7 +408,7 @@ class FullCovariance:
         return sums, tf.matmul(factors, products) - moved
 
     def moments_of_filled(self, shares, filled, covariances) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the sums that are expected where entries are missing: see `moments_of_whitened`.
+        """Returns the expected sums if entries are missing: see `moments_of_whitened`.
 
         Args:
             shares: responsibilities of shape `(num_components, batch, 1)`.
@@ -419,7 +420,7 @@ class FullCovariance:
         return tf.cast(tf.reduce_sum(weighted, axis=1), tf.float64), tf.cast(products, tf.float64)
 
     def implied(self, proportions: tf.Tensor) -> tf.Tensor:
-        """Returns the second moments of one example that the parameters stand for, float64."""
+        """Returns the second moments of one example that the parameters imply, float64."""
         factors = tf.cast(self.factors, tf.float64)
         return proportions[:, tf.newaxis, tf.newaxis] * tf.matmul(factors, factors, transpose_b=True)
 
@@ -430,9 +431,9 @@ class FullCovariance:
             counts: weight of the examples of each component.
             weights: the same, of shape `(num_components, 1)`, 1 where there are none.
             shifts: how far the means move.
-            moments: sums of outer products of deviations from the means so far.
+            moments: sums of outer products of deviations from the current means.
             alive: whether a component has examples, of shape `(num_components, 1)`.
-            min_scale: square root of the least eigenvalue.
+            min_scale: square root of the smallest allowed eigenvalue.
         """
         covariances = moments / weights[..., tf.newaxis] - self.outer(shifts, tf.ones_like(weights))
         if self.tied:
@@ -449,7 +450,7 @@ class FullCovariance:
         ]
 
     def assign_variances(self, variances: np.ndarray) -> None:
-        """Gives all components a diagonal matrix; where they share one, that of the first."""
+        """Gives all components a diagonal matrix; if they share one, that of the first component."""
         scales = np.sqrt(variances[: self.num_matrices])
         identity = np.eye(self.size)
         self.factors.assign(identity * scales[..., np.newaxis])
@@ -458,18 +459,18 @@ class FullCovariance:
     # Sampling
 
     def coloured(self, normal: tf.Tensor, component: tf.Tensor) -> tf.Tensor:
-        """Returns standard normal vectors as draws of components of mean 0, of shape `(batch, entries)`."""
+        """Turns standard normal vectors into draws from components with mean 0, of shape `(batch, entries)`."""
         return gathered(tf.matmul(normal[tf.newaxis], self.factors, transpose_b=True), component)
 
 
 class TiedCovariance(FullCovariance):
-    """A covariance matrix that all components share."""
+    """A covariance matrix shared by all components."""
 
     tied = True
 
 
 class DiagonalCovariance:
-    """A variance of each entry for each component.
+    """A variance for each entry of each component.
 
     Args:
         model: the mixture, which holds the variables.
@@ -509,7 +510,7 @@ class DiagonalCovariance:
         return tf.reduce_sum(log_probs, axis=-1), deviations, tf.square(scales) * tf.cast(missing, tf.float32)
 
     def outer(self, vectors, weights):
-        """As in `FullCovariance`: squares are all that counts."""
+        """As in `FullCovariance`, with squares only."""
         return weights * tf.square(vectors)
 
     def expand(self, weights):
@@ -546,7 +547,7 @@ class DiagonalCovariance:
         return [(self.scales, tf.where(alive, scales, self.scales))]
 
     def assign_variances(self, variances):
-        """As in `FullCovariance`; where entries share a variance, the mean of all."""
+        """As in `FullCovariance`; if entries share a variance, the mean of all."""
         variances = variances.mean(axis=1, keepdims=True) if self.spherical else variances
         self.scales.assign(np.sqrt(variances))
 
@@ -556,7 +557,7 @@ class DiagonalCovariance:
 
 
 class SphericalCovariance(DiagonalCovariance):
-    """One variance of all entries for each component."""
+    """One variance for all entries of each component."""
 
     spherical = True
 
@@ -591,7 +592,7 @@ def gathered(values: tf.Tensor, component: tf.Tensor) -> tf.Tensor:
 
 
 def column_moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of each column, of entries that are there; 0 and 1 where there are none."""
+    """Returns mean and standard deviation of each column's present entries; 0 and 1 if there are none."""
     there = ~np.isnan(rows)
     weights = there * np.reshape(weights, (-1, 1)).astype(np.float64)
     total = weights.sum(axis=0)

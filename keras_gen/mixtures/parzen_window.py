@@ -1,7 +1,7 @@
 """ParzenWindow: a Gaussian window around each of many points.
 
 Emanuel Parzen (1962), On Estimation of a Probability Density Function and Mode,
-https://doi.org/10.1214/aoms/1177704472; the width by leaving one out: Robert P. W. Duin (1976), On the Choice of
+https://doi.org/10.1214/aoms/1177704472; for the width by leaving one out: Robert P. W. Duin (1976), On the Choice of
 Smoothing Parameters for Parzen Estimators of Probability Density Functions.
 """
 
@@ -17,22 +17,21 @@ from keras_gen.mixtures.base import StartsFromData
 
 tfd = tfp.distributions
 
-#: Points that are compared with a batch at once.
+#: Number of points compared with a batch at once.
 POINTS_AT_ONCE = 1000
 
 
 class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
     r"""A kernel density, $p(x) = \frac{1}{n} \sum_j N(x; y_j, σ^2 I)$ with points y_j of the data.
 
-    The first `fit` keeps the points. The width σ is the one for which examples are most likely, found by EM: an epoch
-    sets
+    The first `fit` stores the points. The width σ maximises the likelihood of examples, by EM: an epoch sets
 
     $$σ^2 = \frac{1}{N D} \sum_i \sum_j r_{ij} \|x_i - y_j\|^2$$
 
-    with the probability $r_{ij}$ that the window of y_j made x_i, which never lowers the likelihood. An example that is
-    one of the points is left out of its own density while σ is learned: on the training data that is the choice by
-    leaving one out. A further `fit` on validation data moves σ alone, and so chooses it on these. Entries are taken as
-    they are: of pixels, σ is in levels.
+    with the probability $r_{ij}$ that the window of y_j generated x_i; this never lowers the likelihood. An example
+    that is one of the points is left out of its own density while σ is learned: on the training data, this is
+    leave-one-out selection. A further `fit` on validation data changes only σ, and so selects it on those data. Entries
+    are not rescaled: for pixels, σ is in levels.
 
     Example:
 
@@ -46,8 +45,8 @@ class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
 
     Args:
         event_shape: shape of one example.
-        num_points: points that are kept, at most: all rows, or as many of them, chosen at random.
-        min_width: least σ.
+        num_points: maximum number of points to keep: all rows, or this many chosen at random.
+        min_width: minimum σ.
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
@@ -59,13 +58,13 @@ class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         super().__init__(event_shape, seed=seed, **kwargs)
         self.num_points = self.num_start_rows = checks.positive_int("num_points", num_points)
         self.min_width = checks.positive("min_width", min_width)
-        # Whole chunks: the last one may hold places without a point.
+        # Whole chunks: the last one may have slots without a point.
         self.chunk = min(self.num_points, POINTS_AT_ONCE)
         self.num_chunks = -(-self.num_points // self.chunk)
         fixed = {"dtype": "float32", "trainable": False, "aggregation": "only_first_replica"}
         sums = {**fixed, "dtype": "float64", "initializer": "zeros", "shape": ()}
         shape = (self.num_chunks, self.chunk, self.event_size)
-        # Distances are those of deviations from the mean: rounding is that of smaller numbers.
+        # Distances are computed from deviations from the mean: smaller numbers have smaller rounding errors.
         self.centre = self.add_weight(name="centre", shape=shape[2:], initializer="zeros", **fixed)
         self.points = self.add_weight(name="points", shape=shape, initializer="zeros", **fixed)
         self.width = self.add_weight(name="width", shape=(), initializer="ones", **fixed)
@@ -82,11 +81,11 @@ class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return log_density - self.log_volume()
 
     def centred(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples less the mean of the points, of shape `(batch, entries)`."""
+        """Returns examples minus the mean of the points, of shape `(batch, entries)`."""
         return tf.reshape(self.inward(x), (-1, self.event_size)) - self.centre
 
     def squared_distances(self, rows: tf.Tensor, chunk: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the squared distances of rows from one chunk of points, and the indices of these.
+        """Returns the squared distances of rows from one chunk of points, and the indices of the points.
 
         Args:
             rows: centred examples of shape `(batch, entries)`.
@@ -101,17 +100,17 @@ class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return distances, chunk * self.chunk + tf.range(self.chunk)
 
     def log_density(self, rows: tf.Tensor, left_out: tf.Tensor, num_points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Computes log densities, and the mean squared distance from the points that made the rows.
+        """Computes log densities, and the mean squared distance from the points that generated the rows.
 
         Args:
             rows: centred examples of shape `(batch, entries)`.
-            left_out: int32 tensor of shape `(batch,)`, the index of a point that does not count; -1 for none.
-            num_points: number of points that count, a scalar or of shape `(batch,)`.
+            left_out: int32 tensor of shape `(batch,)`, the index of a point to leave out; -1 for none.
+            num_points: number of points used, a scalar or of shape `(batch,)`.
 
         Returns:
             Two float32 tensors of shape `(batch,)`.
         """
-        # The density of a vector at a distance is that of any vector of that length.
+        # The density at a distance is that of any vector of that length.
         scale = -0.5 / tf.square(self.width)
 
         def add(chunk, greatest, total, total_square):
@@ -157,7 +156,7 @@ class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
     # Fitting
 
     def start_from(self, x, weights):
-        """Keeps the points; σ starts at the mean distance between neighbours."""
+        """Stores the points; σ starts at the mean distance between neighbours."""
         rows = self.inward(tf.constant(x)).numpy().reshape(len(x), -1)
         self.centre.assign(rows.mean(axis=0, dtype=np.float64))
         points = np.zeros((self.num_chunks * self.chunk, self.event_size), np.float32)
@@ -174,7 +173,7 @@ class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return [self.count, self.sum_of_squares]
 
     def accumulate(self, batch, step) -> tf.Tensor:
-        """Adds the expected squared distances of a batch, and returns log densities, each row left out of its own."""
+        """Adds the expected squared distances of a batch; returns log densities that leave each row out of its own."""
         rows = self.centred(batch["x"])
         index, _ = self.nearest(rows)
         nearest = tf.gather(tf.reshape(self.points, (-1, self.event_size)), index)
@@ -188,13 +187,13 @@ class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return log_prob - self.log_volume()
 
     def take_step(self, batch, step):
-        """The densities are those that leave an example out, with σ so far."""
+        """Uses densities that leave the example itself out, with the current σ."""
         nll = -self.accumulate(batch, step)
         step.apply()
         return {"loss": nll, **self.likelihood_terms(nll)}
 
     def solve(self):
-        """Sets σ to the expected distance in one entry; without statistics, it stays as it is."""
+        """Sets σ to the expected distance in one entry; without statistics, it stays unchanged."""
         if self.count.numpy():
             variance = self.sum_of_squares.numpy() / self.count.numpy() / self.event_size
             self.width.assign(max(math.sqrt(variance), self.min_width))
@@ -208,7 +207,7 @@ class ParzenWindow(StartsFromData, EpochSolver, DrawsAroundMeans, DensityModel):
         return {"point": tfd.Uniform(), "normal": tfd.Sample(tfd.Normal(0.0, 1.0), self.event_shape)}
 
     def drawn_points(self, noise: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the points that noise stands for, of shape `(batch, *event_shape)` and in the unit of the model."""
+        """Returns the points that noise selects, of shape `(batch, *event_shape)` and in the unit of the model."""
         index = tf.cast(tf.floor(noise["point"] * self.num_kept), tf.int32)
         index = tf.minimum(index, tf.cast(self.num_kept, tf.int32) - 1)
         points = tf.gather(tf.reshape(self.points, (-1, self.event_size)), index) + self.centre

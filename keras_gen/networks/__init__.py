@@ -1,4 +1,4 @@
-"""Networks that several families share."""
+"""Networks that several model families share."""
 
 from keras_gen.networks.autoregressive import AutoregressiveNetwork as AutoregressiveNetwork
 from keras_gen.networks.joint_embedding import JointEmbedding as JointEmbedding

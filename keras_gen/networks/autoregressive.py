@@ -1,4 +1,4 @@
-"""The network of MADE: an autoencoder whose masked weights let each output see only the entries before it.
+"""The network of MADE: an autoencoder whose masked weights let each output see only the preceding entries.
 
 Mathieu Germain, Karol Gregor, Iain Murray, Hugo Larochelle (2015), https://arxiv.org/abs/1502.03509
 """
@@ -17,24 +17,24 @@ from keras_gen.layers.masked_dense import MaskedDense
 
 
 class AutoregressiveNetwork(keras.layers.Layer):
-    """Masked dense layers from the entries of an example to the parameters of each entry given those before it.
+    """Masked dense layers from the entries of an example to the parameters of each entry given the preceding ones.
 
-    Each input, hidden and output unit has a degree. A hidden unit sees the units of its own degree and of lower ones,
-    and an output sees units whose degree is lower than the place of its entry in the order. There may be several masks,
+    Each input, hidden and output unit has a degree. A hidden unit sees units of its own and of lower degrees, and an
+    output sees units whose degree is lower than the position of its entry in the order. There may be several masks,
     each with its own degrees and order. There may also be a context, which all units see: some hidden units then have
     degree 0.
 
     `start`, `parameters_at` and `observe` give the same parameters entry by entry. A hidden unit is final once all
-    entries up to its degree are known. Units are sorted by degree, so that those of one degree are adjacent; each step
+    entries up to its degree are known. Units are sorted by degree, so those of one degree are adjacent; each step
     computes only these, and all steps together cost one pass.
 
     Args:
-        orders: the entries in the order of each mask, an int array of shape `(num_masks, entries)`.
+        orders: the entries in each mask's order, an int array of shape `(num_masks, entries)`.
         hidden_units: width of each hidden layer.
         outputs_per_entry: number of parameters of one entry.
         inputs_per_entry: number of inputs of one entry.
         context_size: number of entries of the context; 0 for none.
-        direct_connections: whether inputs also reach the outputs directly.
+        direct_connections: whether inputs are also connected directly to the outputs.
         activation: activation of the hidden layers.
         output_scale: factor of the initial weights of the outputs.
         seed: seeds of the initial weights and of the degrees.
@@ -102,11 +102,11 @@ class AutoregressiveNetwork(keras.layers.Layer):
             degrees[0].append(np.argsort(order).astype(np.int32) + 1)
             lowest = 1
             for layer, units in enumerate(self.hidden_units, start=1):
-                # A unit of a degree below those of its inputs would be cut off from all of them.
+                # A unit whose degree is below those of its inputs would be disconnected from all of them.
                 of_units = random.integers(lowest, max(lowest, self.entries - 1), size=units, endpoint=True)
                 lowest = int(of_units.min())
                 if self.context_size:
-                    # The first entry sees the context only through units of degree 0: each layer has its share.
+                    # The first entry sees the context only through units of degree 0, so each layer has some.
                     of_units[: -(-units // self.entries)] = 0
                 # Hidden units are exchangeable; sorted, units with the same inputs are adjacent.
                 degrees[layer].append(np.sort(of_units).astype(np.int32))
@@ -117,15 +117,15 @@ class AutoregressiveNetwork(keras.layers.Layer):
 
         Args:
             x: inputs of shape `(rows, entries * inputs_per_entry)`.
-            context: tensor of shape `(batch, context_size)`, or None. The number of rows may be a multiple of `batch`:
-                one row for each context, then again.
+            context: tensor of shape `(batch, context_size)`, or None. The number of rows may be a multiple of `batch`;
+                the contexts then repeat in the same order.
             which: index of the mask: an int or a scalar tensor.
-            drop: dropout, which is applied to the features of each hidden layer.
+            drop: dropout applied to the features of each hidden layer.
 
         Returns:
             float32 tensor of shape `(rows, entries, outputs_per_entry)`.
         """
-        # If the mask is known when the graph is made, its degrees stay arrays: `MaskedDense` then saves work.
+        # If the mask is known when the graph is built, its degrees stay arrays, and `MaskedDense` saves work.
         known = isinstance(which, int)
         entries, *hidden = (degrees[which] if known else tf.gather(degrees, which) for degrees in self.degrees)
         repeat, width = (np if known else tf).repeat, self.outputs_per_entry
@@ -136,7 +136,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
             h = layer(h, below, degrees)
             if index == 0 and self.context_layer is not None:
                 from_context = self.context_layer(context)
-                # Not by broadcasting over another axis: oneDNN would fuse that sum with the product, and then fail.
+                # Not by broadcasting over another axis: oneDNN would fuse that sum with the product and then fail.
                 h += tf.tile(from_context, [tf.shape(h)[0] // tf.maximum(tf.shape(from_context)[0], 1), 1])
             h, below = drop(self.activation_function(h)), degrees
         # An output sees only lower degrees.
@@ -162,17 +162,17 @@ class AutoregressiveNetwork(keras.layers.Layer):
         if self.context_layer is not None:
             kernel = tf.convert_to_tensor(self.context_layer.kernel)
             context = tf.cast(context, self.compute_dtype)
-            # Not the transpose of the layer's output, with which LiteRT's converter fails in a loop.
+            # Not the transpose of the layer's output, on which LiteRT's converter fails in a loop.
             state["context"] = tf.matmul(tf.cast(kernel, context.dtype), context, transpose_a=True, transpose_b=True)
             state = self.finished(state, tf.constant(0))
         return state
 
     def parameters_at(self, state: dict, step: tf.Tensor) -> tf.Tensor:
-        """Computes the parameters of the entry at one place in the order.
+        """Computes the parameters of the entry at one position in the order.
 
         Args:
-            state: state after all entries before it.
-            step: its place, a scalar int32 tensor.
+            state: state after all preceding entries.
+            step: its position, a scalar int32 tensor.
 
         Returns:
             float32 tensor of shape `(batch, outputs_per_entry)`.
@@ -188,8 +188,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
         """Returns the state after an entry.
 
         Args:
-            state: the state that `parameters_at` was given.
-            step: place of the entry in the order.
+            state: the state that was passed to `parameters_at`.
+            step: position of the entry in the order.
             inputs: its inputs, of shape `(batch, inputs_per_entry)`.
         """
         firsts = self.at_step(self.orders * self.inputs_per_entry, state, step)
@@ -213,7 +213,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
         return {**state, "units": units}
 
     def in_turn(self, value: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], z: tf.Tensor, context=None) -> tf.Tensor:
-        """Computes real entries one after the other, each from its parameters given the entries before it.
+        """Computes real entries one after the other, each from its parameters given the preceding entries.
 
         Args:
             value: function from the parameters of an entry, of shape `(batch, outputs_per_entry)`, and the same entry
@@ -245,10 +245,10 @@ class AutoregressiveNetwork(keras.layers.Layer):
 
     @functools.cached_property
     def blocks(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Blocks of equal size that hold the units of each degree, for each hidden layer.
+        """Blocks of equal size that contain the units of each degree, for each hidden layer.
 
-        For each layer, the first unit of the block, of shape `(num_masks, entries + 1)`, and whether each of its units
-        has the degree, of shape `(num_masks, entries + 1, size)`.
+        For each layer: the first unit of the block, of shape `(num_masks, entries + 1)`, and whether each unit in the
+        block has the degree, of shape `(num_masks, entries + 1, size)`.
         """
         blocks, steps = [], np.arange(self.entries + 1)
         for degrees in self.degrees[1:]:
@@ -264,12 +264,12 @@ class AutoregressiveNetwork(keras.layers.Layer):
         return blocks
 
     def at_step(self, table: np.ndarray, state: dict, step: tf.Tensor) -> tf.Tensor:
-        """Returns the column of a step of a table of shape `(num_masks, steps, ...)`, for the only mask or for all."""
+        """Returns a step's column of a table of shape `(num_masks, steps, ...)`, for the only mask or for all."""
         return tf.gather(table, step, axis=1) if "masks" in state else tf.gather(table[0], step)
 
 
 def transposed(matrix: tf.Tensor) -> tf.Tensor:
-    """Returns the transpose of a matrix, in a form that LiteRT's converter takes in a loop: it fails on few rows."""
+    """Returns a matrix's transpose in a form that LiteRT's converter, which fails on few rows, accepts in a loop."""
     rows, columns = matrix.shape
     if 1 in (rows, columns):
         return tf.reshape(matrix, (columns or -1, rows or -1))
@@ -281,14 +281,14 @@ def transposed(matrix: tf.Tensor) -> tf.Tensor:
 def preactivations(
     layer: MaskedDense, firsts: tf.Tensor, size: int, h: tf.Tensor, masks: tf.Tensor | None
 ) -> tf.Tensor:
-    """Computes a block of a layer's units, before their activation; inputs that are not final are zero.
+    """Computes a block of a layer's units before their activation; inputs that are not final are zero.
 
     Args:
         layer: the layer.
         firsts: the first unit of the block: a scalar, or of shape `(num_masks,)`.
         size: number of units in the block.
         h: inputs of shape `(inputs, batch)`.
-        masks: the mask of each example, of shape `(batch,)`; None where there is only one.
+        masks: the mask of each example, of shape `(batch,)`; None if there is only one.
 
     Returns:
         Tensor of shape `(size, batch)`.
@@ -299,7 +299,7 @@ def preactivations(
         if layer.bias is not None:
             y += tf.cast(tf.slice(tf.convert_to_tensor(layer.bias), (firsts,), (size,)), h.dtype)[:, tf.newaxis]
         return y
-    # The units of all masks for all examples: more operations than necessary, in one matrix product.
+    # The units of all masks for all examples: more operations than necessary, but in one matrix product.
     units = tf.reshape(firsts[:, tf.newaxis] + tf.range(size), (-1,))
     y = tf.matmul(tf.cast(tf.gather(kernel, units, axis=1), h.dtype), h, transpose_a=True)
     if layer.bias is not None:
@@ -308,7 +308,7 @@ def preactivations(
 
 
 def of_mask(values: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
-    """Selects those of each example's mask from values of shape `(num_masks, size, batch or 1)`."""
+    """Selects the values of each example's mask from values of shape `(num_masks, size, batch or 1)`."""
     if masks is None:
         return values
     values = tf.broadcast_to(values, tf.stack((*values.shape[:2], tf.shape(masks)[0])))

@@ -1,9 +1,10 @@
-"""Codes of images and of captions that are near to each other where a caption is true of an image.
+"""Codes of images and of captions that are close to each other if the caption describes the image.
 
 Scott Reed, Zeynep Akata, Bernt Schiele, Honglak Lee (2016), Learning deep representations of fine-grained visual
-descriptions, https://arxiv.org/abs/1605.05395, have text-to-image networks start from such codes. In place of their
-hinge loss, the other images and captions of a batch are the mismatches of a symmetric cross-entropy, as in Alec Radford
-et al. (2021), Learning transferable visual models from natural language supervision, https://arxiv.org/abs/2103.00020.
+descriptions, https://arxiv.org/abs/1605.05395, learned such codes, on which text-to-image networks build. Instead of
+their hinge loss, the other images and captions of a batch serve as mismatches in a symmetric cross-entropy, as in Alec
+Radford et al. (2021), Learning transferable visual models from natural language supervision,
+https://arxiv.org/abs/2103.00020.
 """
 
 import math
@@ -19,19 +20,19 @@ from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot, initializer_seed
 from keras_gen.networks.text import ReadsText, TextEncoder
 
-#: The greatest factor that cosines are multiplied by.
+#: The largest factor that cosines are multiplied by.
 MOST_SCALE = 100.0
 
 
 class JointEmbedding(ReadsText, EventModel):
-    r"""An encoder of images v and one of captions t, whose cosine s tells how well both go together.
+    r"""An encoder of images v and one of captions t, whose cosine s measures how well the two match.
 
     $$s(v, t) = \frac{f(v) ⋅ φ(t)}{‖f(v)‖ \, ‖φ(t)‖}, \qquad
     L_i = -\frac{1}{2} \log \frac{e^{a s(v_i, t_i)}}{\sum_j e^{a s(v_i, t_j)}}
     - \frac{1}{2} \log \frac{e^{a s(v_i, t_i)}}{\sum_j e^{a s(v_j, t_i)}}$$
 
-    The sums go over the global batch, but for other images with the very same caption. The factor a is learned. f is
-    made of 5×5 convolutions with stride 2, φ is a `TextEncoder`.
+    The sums are over the global batch, except other images with the same caption. The factor a is learned. f consists
+    of 5×5 convolutions with stride 2, φ is a `TextEncoder`.
 
     Example:
 
@@ -47,9 +48,9 @@ class JointEmbedding(ReadsText, EventModel):
         event_shape: height, width and channels of an image.
         words: known words, in lower case.
         levels: number of levels of a channel, which the network sees as numbers from 0 to 1; None for real numbers.
-        num_tokens: words of a caption that count, the first ones.
+        num_tokens: number of words of a caption, from its start, that are used.
         code_size: length of both codes.
-        text_features: length of the vectors of words.
+        text_features: length of the word vectors.
         filters: channels of each convolution.
         seed: as in `EventModel`; also chooses the initial weights.
         **kwargs: as in `EventModel`.
@@ -110,11 +111,11 @@ class JointEmbedding(ReadsText, EventModel):
         return self.text_encoder(self.tokens(condition)) / self.code_size**0.5
 
     def similarity(self, x, condition) -> tf.Tensor:
-        """Returns how well captions go with images, one to one.
+        """Returns how well captions match images, one to one.
 
         Args:
             x: images of shape `(batch, *event_shape)`.
-            condition: as many captions, or their token ids.
+            condition: the same number of captions, or their token ids.
 
         Returns:
             The cosine s, float32 of shape `(batch,)`.
@@ -138,7 +139,7 @@ class JointEmbedding(ReadsText, EventModel):
         every_token = step.gather(tokens)
         own = step.rows(tf.range, tf.shape(tokens)[0])
         is_own = tf.one_hot(own, tf.shape(every_token)[0], on_value=True, off_value=False)
-        # The same caption, of another image, is no mismatch.
+        # The same caption of another image is not a mismatch.
         same = tf.reduce_all(tf.equal(tokens[:, tf.newaxis], every_token[tf.newaxis]), axis=-1)
         left_out = same & ~is_own
 
@@ -153,7 +154,7 @@ class JointEmbedding(ReadsText, EventModel):
         return {"loss": (of_images + of_texts) / 2.0, "accuracy": correct}
 
     def preview(self, batch, *, seed):
-        """Images, and below each the one that goes best with its caption."""
+        """Images, and below each the image that best matches its caption."""
         images, texts = self.image_codes(batch["x"]), self.text_codes(batch["condition"])
         nearest = tf.argmax(tf.matmul(texts, images, transpose_b=True), axis=-1)
         return {

@@ -1,4 +1,4 @@
-"""One's own networks: any layer or model of Keras in the place of a network of this package."""
+"""Custom networks: any Keras layer or model in place of a network of this package."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ from keras_gen.core.step import Step, active_step
 from keras_gen.layers.convolution import CONVOLUTIONS, call_convolution
 from keras_gen.layers.dense import call_dense
 
-#: A layer or a model of Keras; or what stands for it in a configuration: `{"name": "keras", "layer": ...}`.
+#: A Keras layer or model; or its representation in a configuration: `{"name": "keras", "layer": ...}`.
 OwnNetwork = keras.layers.Layer | dict
 
 #: Activations that bound an output.
@@ -24,32 +24,32 @@ BOUNDED = ("sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softmax")
 
 
 class KerasNetwork(keras.layers.Layer):
-    """A layer or a model of Keras that takes part in the steps of a model.
+    """A Keras layer or model that takes part in the steps of a model.
 
-    Its weights start as they are, or as its initializers say; it computes in its own precision. It gets one tensor, or
-    a list of them if there are several inputs.
+    It keeps the weights it has, or initializes them if it is not built; it computes in its own precision. It gets one
+    tensor, or a list of tensors if there are several inputs.
 
-    In a step of training it is in the mode in which networks are trained. Batch normalization sees the global batch,
-    and what it leaves behind is handed to the step. Dropout, and all that draws from seed generators, follows the
-    step's seed; several replicas draw numbers of their own.
+    In a training step it is in training mode. Batch normalization sees the global batch, and its updates are handed to
+    the step. Dropout, and everything that draws from seed generators, follows the step's seed; each of several replicas
+    draws its own numbers.
 
     Args:
-        argument: the argument of the model that it is given as, for errors.
-        layer: the layer or model, or what stands for it in a configuration.
+        argument: name of the model's argument that it was passed as, for errors.
+        layer: the layer or model, or its representation in a configuration.
         inputs: shapes of the inputs, without the batch.
-        outputs: shapes that the output may have, without the batch; it is brought to the first one. None stands for
-            any size.
+        outputs: shapes that the output may have, without the batch; it is reshaped to the first one. None means any
+            size.
         linear: whether its last layer must not bound the output, since the model does so itself.
         **kwargs: as in `keras.layers.Layer`.
 
     Raises:
-        TypeError: if it is no layer.
-        ValueError: if it does not take such inputs or gives other outputs, or if it has a layer that is not supported.
+        TypeError: if it is not a layer.
+        ValueError: if it does not accept such inputs or returns other outputs, or if it contains an unsupported layer.
     """
 
     #: The last bias: unknown.
     output_bias = None
-    #: What is frozen inside is not told by the model's arguments alone.
+    #: The model's arguments alone do not record what is frozen inside.
     frozen_by_others = True
 
     def __init__(
@@ -62,7 +62,7 @@ class KerasNetwork(keras.layers.Layer):
         linear: bool = False,
         **kwargs,
     ):
-        # The layer casts its inputs to its own precision; this one would round them to another before.
+        # The layer casts its inputs to its own precision; this one would first round them to another.
         super().__init__(autocast=False, **kwargs)
         self.argument = argument
         config = layer.get("layer", layer) if isinstance(layer, dict) else {}
@@ -75,12 +75,12 @@ class KerasNetwork(keras.layers.Layer):
         #: Shape of the output, without the batch.
         self.event_shape = found if None in outputs[0] else outputs[0]
         self.check_layers(linear)
-        # Networks of one model draw noise of their own each.
+        # Each network of a model draws its own noise.
         self.place = zlib.crc32(argument.encode()) % 2**31
         self.built = True
 
     def checked_output_shape(self, inputs, outputs) -> tuple[int, ...]:
-        """Builds the layer and returns the shape that it gives, if it takes and gives what is expected."""
+        """Builds the layer and returns its output shape, if its inputs and outputs are as expected."""
         takes, gives = (dict.fromkeys(map(shown, shapes)) for shapes in (inputs, outputs))
         expected = f"`{self.argument}` must map shape {' and '.join(takes)} to {' or '.join(gives)}"
         given = [keras.KerasTensor((None, *shape)) for shape in inputs]
@@ -95,9 +95,10 @@ class KerasNetwork(keras.layers.Layer):
         return tuple(found.shape[1:])
 
     def check_layers(self, linear: bool) -> None:
-        """Raises an error if a layer inside is not supported, and makes the others fit replicas and precisions.
+        """Raises an error if a layer inside is not supported, and adapts the others to replicas and precisions.
 
-        Batch normalization gets the global batch, convolutions take a batch without rows, and biases learn in 16 bits.
+        Batch normalization gets the global batch, convolutions accept a batch without rows, and biases learn in 16
+        bits.
         """
         for part in self.layer._flatten_layers():
             if getattr(part, "activity_regularizer", None) is not None:
@@ -120,7 +121,7 @@ class KerasNetwork(keras.layers.Layer):
             self.refuse(f"no {activation.__name__} at its end, since the model bounds its outputs itself")
 
     def check_is_stateless(self) -> None:
-        """Raises an error if the layer may compute something else in training than later."""
+        """Raises an error if the layer may compute something different in training than afterwards."""
         for part in self.layer._flatten_layers():
             if part._seed_generators or part._non_trainable_variables:
                 self.refuse(f"no layer that is another in training, as dropout and {part.name!r} are")
@@ -138,9 +139,9 @@ class KerasNetwork(keras.layers.Layer):
         """Returns the output, of shape `(batch, *event_shape)`.
 
         Args:
-            *inputs: a tensor for each of the inputs; None where there is none.
+            *inputs: a tensor for each of the inputs; None for an absent one.
             step: the step; None for the one whose terms are being computed, if any.
-            dropout_seed: int32 tensor of shape (2,) that noise is drawn from outside of training, too; None for no
+            dropout_seed: int32 tensor of shape (2,) from which noise is drawn outside of training, too; None for no
                 noise there.
         """
         inputs = [each for each in inputs if each is not None]
@@ -156,15 +157,15 @@ class KerasNetwork(keras.layers.Layer):
         return tf.reshape(outputs, (-1, *self.event_shape))
 
     def features(self, *inputs):
-        """Raises an error: nothing is known of what is inside."""
+        """Raises an error, since nothing is known about what is inside."""
         raise ValueError(f"`{self.argument}` must be None for features; received {self.kind}, which tells none.")
 
     def trained(self, inputs) -> tf.Tensor:
         """Returns the layer's output in training.
 
         Raises:
-            ValueError: if it changes a weight that a gradient moves, too, or changes one on several replicas without
-                regard to the others.
+            ValueError: if it changes a weight that is also trained by gradient, or changes one on several replicas
+                independently.
         """
         outputs, scope = self.layer(inputs, training=True), get_stateless_scope()
         for part in self.layer._flatten_layers():
@@ -176,7 +177,7 @@ class KerasNetwork(keras.layers.Layer):
         return outputs
 
     def seeded(self, step: Step) -> Iterator[tuple[keras.Variable, tf.Tensor]]:
-        """Yields the states of all seed generators, and what they are in a step."""
+        """Yields the states of all seed generators, and their values in a step."""
         seed, context = step.fold(self.place).seed, seeds.replica_context()
         if context is not None:
             seed = tf.random.experimental.stateless_fold_in(seed, context.replica_id_in_sync_group)
@@ -186,30 +187,30 @@ class KerasNetwork(keras.layers.Layer):
 
 
 class GivenLayers:
-    """Arguments of a model that may be layers, each until a network is made of it.
+    """Arguments of a model that may be layers, each kept until a network is made of it.
 
-    Keras, which tracks what an attribute holds, does not look into it.
+    Keras, which tracks the contents of attributes, does not look inside.
     """
 
     def __init__(self, **arguments):
         self.arguments = arguments
 
     def take(self, name: str, value):
-        """Returns an argument as it was given, once; then the value that the configuration holds."""
+        """Returns an argument as it was given, the first time; then the value that the configuration holds."""
         return self.arguments.pop(name, value)
 
     def check_all_taken(self, model: str) -> None:
-        """Raises an error if a layer is left that no network was made of."""
+        """Raises an error if a layer is left over from which no network was made."""
         for name, value in self.arguments.items():
             if isinstance(value, keras.layers.Layer):
                 raise ValueError(f"`{name}` must not be given: {model} has networks of its own; received {value!r}.")
 
 
 def argument_value(name: str, value):
-    """Returns the value of an argument that may be a layer as a configuration holds it.
+    """Returns the value of an argument that may be a layer, as a configuration holds it.
 
     Raises:
-        ValueError: if it is a layer that cannot be saved.
+        ValueError: if the value is a layer that cannot be saved.
     """
     if not isinstance(value, keras.layers.Layer):
         return value
@@ -220,23 +221,23 @@ def argument_value(name: str, value):
             f"`{name}` must have a method `get_config` that returns the arguments of its constructor, to be saved with "
             f"the model; received {type(value).__name__} {value.name!r}."
         ) from error
-    # It learns by the loss of the model.
+    # It is trained by the loss of the model.
     config.pop("compile_config", None)
     return {"name": "keras", "layer": as_in_a_file(config)}
 
 
 def as_in_a_file(config: dict) -> dict:
-    """Returns a copy of a configuration as a file would hold it; Keras changes the one that it reads."""
+    """Returns a copy of a configuration as a file would hold it; Keras modifies the one it reads."""
     return json.loads(json.dumps(config))
 
 
 def component_value(value):
-    """Returns an argument that may be a layer as `checks.component` takes it."""
+    """Returns an argument that may be a layer in the form that `checks.component` takes."""
     return {"name": "keras", "layer": value} if isinstance(value, keras.layers.Layer) else value
 
 
 def last_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Returns the layer that makes the output of a model, whatever models are inside of each other."""
+    """Returns the layer that computes the output of a model, however models are nested."""
     while isinstance(layer, keras.Sequential) and layer.layers:
         layer = layer.layers[-1]
     if hasattr(layer, "operations") and len(layer.outputs) == 1:
@@ -245,7 +246,7 @@ def last_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 def reason(error: Exception) -> str:
-    """Returns what an error of Keras says, on one line; what it has in bold, if anything."""
+    """Returns the message of a Keras error, on one line; only its bold part, if there is one."""
     bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL)
     return textwrap.shorten(bold[1] if bold else str(error), 300, placeholder=" …").rstrip(".")
 

@@ -1,6 +1,6 @@
-"""From strings to token ids, and from these to codes, with operations that every export but LiteRT has.
+"""From strings to token ids, and from these to codes, with operations that every export except LiteRT has.
 
-LiteRT knows no strings: there, models take token ids, and `Tokenizer` says what these are.
+LiteRT has no strings: there, models take token ids, and `Tokenizer` defines them.
 """
 
 import collections
@@ -20,15 +20,15 @@ from keras_gen.layers.initializers import glorot, normal
 from keras_gen.spaces import Text, Tokens
 from keras_gen.spaces.base import as_array
 
-#: The ids that are no word of a vocabulary.
+#: The ids that do not stand for a word of a vocabulary.
 PADDING, UNKNOWN = 0, 1
 
-#: Most characters of a caption.
+#: Maximum number of characters of a caption.
 MOST_CHARACTERS = 1000
 
 
 def split_words(captions: tf.Tensor) -> tf.RaggedTensor:
-    """Returns the words of each of a vector of strings, in lower case; what is neither letter nor digit divides."""
+    """Returns the words of each string of a vector, in lower case; all but letters and digits separates words."""
     plain = tf.strings.regex_replace(tf.strings.lower(captions, encoding="utf-8"), r"[^\pL\pM\pN]+", " ")
     return tf.strings.split(plain)
 
@@ -38,10 +38,10 @@ def vocabulary(captions: Iterable[str], most: int | None = None) -> tuple[str, .
 
     Args:
         captions: strings, such as `splits.array("train", "condition")`, in an array of any shape.
-        most: number of words, at most; None for all.
+        most: maximum number of words; None for all.
 
     Raises:
-        ValueError: if there is no word.
+        ValueError: if there are no words.
     """
     words = split_words(tf.constant(np.asarray(captions, object).ravel())).flat_values.numpy()
     counts = collections.Counter(word.decode() for word in words.tolist())
@@ -52,9 +52,9 @@ def vocabulary(captions: Iterable[str], most: int | None = None) -> tuple[str, .
 
 
 class Tokenizer:
-    """From strings to token ids: 0 for padding, 1 for a word that is not known, and 2, 3, ... for the words.
+    """From strings to token ids: 0 for padding, 1 for an unknown word, and 2, 3, ... for the words.
 
-    It keeps no table, which a SavedModel would have to track: words are looked up by their 64-bit fingerprints.
+    It keeps no table, which a SavedModel would have to track; it looks up words by their 64-bit fingerprints.
 
     Example:
 
@@ -68,8 +68,8 @@ class Tokenizer:
         length: number of tokens; further words are cut off, and padding follows shorter texts.
 
     Raises:
-        TypeError: if a word is no string.
-        ValueError: if a word is not one as `split_words` returns it, or there twice.
+        TypeError: if a word is not a string.
+        ValueError: if a word is not in the form that `split_words` returns, or occurs twice.
     """
 
     def __init__(self, words: Sequence[str], length: int):
@@ -106,29 +106,29 @@ class Tokenizer:
         return words.with_flat_values(ids).to_tensor(PADDING, shape=(None, self.length))
 
     def texts(self, tokens) -> list[str]:
-        """Returns the words of token ids, of shape `(batch, length)`, with spaces between; "?" for unknown ones."""
+        """Returns the words of token ids of shape `(batch, length)`, separated by spaces; "?" for unknown ones."""
         names = ("", "?", *self.words)
         return [" ".join(names[token] for token in row if token != PADDING) for row in np.asarray(tokens)]
 
 
 def fingerprints(words: tf.Tensor) -> tf.Tensor:
-    """Returns an int64 number for each string, the same one for equal strings alone, in all likelihood."""
+    """Returns an int64 number for each string; different strings almost certainly have different numbers."""
     return tf.strings.to_hash_bucket_fast(words, np.iinfo(np.int64).max)
 
 
 class ReadsText:
-    """Gives an `EventModel` captions as its condition: strings, or the token ids that stand for them.
+    """Gives an `EventModel` captions as its condition: strings, or the token ids that represent them.
 
-    The constructor calls `read_text` before it builds networks. `words` and `num_tokens` are then plain attributes, and
+    The constructor calls `read_text` before it builds networks. `words` and `num_tokens` are then plain attributes and
     so part of the configuration.
     """
 
     def read_text(self, words: Sequence[str], num_tokens: int) -> None:
-        """Keeps the vocabulary.
+        """Stores the vocabulary.
 
         Args:
             words: known words, as `vocabulary` returns them.
-            num_tokens: words of a caption that count, the first ones.
+            num_tokens: number of words of a caption, from its start, that are used.
         """
         self.num_tokens = checks.positive_int("num_tokens", num_tokens)
         self.tokenizer = Tokenizer(words, self.num_tokens)
@@ -147,7 +147,7 @@ class ReadsText:
         super().compile(*optimizers, jit_compile=jit_compile, **kwargs)
 
     def validated_condition(self, condition, **beside):
-        """Returns strings, or token ids, as a tensor; errors are those of `EventModel`."""
+        """Returns strings or token ids as a tensor; errors are those of `EventModel`."""
         if condition is None or not holds_integers(condition):
             return super().validated_condition(condition, **beside)
         condition = self.token_space.validate(condition, "condition")
@@ -155,7 +155,7 @@ class ReadsText:
         return condition
 
     def unpack(self, data, *, needed=None):
-        """As in `Model`; strings become token ids here, once for all that a step does with them."""
+        """As in `Model`; strings become token ids here, once for the whole step."""
         columns, sample_weight = super().unpack(data, needed=needed)
         if "condition" in columns:
             columns["condition"] = self.tokens(columns["condition"])
@@ -166,7 +166,7 @@ class ReadsText:
         return self.tokenizer(condition) if condition.dtype == tf.string else condition
 
     def signatures(self):
-        """Deterministic ones take "tokens" in place of a "condition", since LiteRT, which runs them, has no strings."""
+        """Deterministic ones take "tokens" instead of a "condition", since LiteRT, which runs them, has no strings."""
         return {
             name: self.taking_tokens(signature)
             if signature.deterministic and "condition" in signature.inputs
@@ -186,17 +186,17 @@ class ReadsText:
         )
 
     def input_space(self, name):
-        """Adds that of token ids."""
+        """Adds the space of token ids."""
         return self.token_space if name == "tokens" else super().input_space(name)
 
     def example_input(self, name, spec, num, seed):
-        """The token ids are those of examples of captions."""
+        """Adds token ids, which are those of example captions."""
         if name == "tokens":
             return self.tokenizer(self.condition_space.examples(num, (seed, 1)))
         return super().example_input(name, spec, num, seed)
 
     def litert_files(self):
-        """Adds the vocabulary, as JSON: what turns strings into token ids where there is no TensorFlow."""
+        """Adds the vocabulary, as JSON, for turning strings into token ids without TensorFlow."""
         vocabulary = {"words": self.words, "num_tokens": self.num_tokens, "padding": PADDING, "unknown": UNKNOWN}
         return {**super().litert_files(), "words.json": json.dumps(vocabulary, ensure_ascii=False, indent=1) + "\n"}
 
@@ -208,19 +208,19 @@ def holds_integers(values) -> bool:
 
 
 class TextEncoder(keras.layers.Layer):
-    r"""From token ids to a code, by convolutions over the words and the maximum over the places.
+    r"""From token ids to a code, by convolutions over the words and the maximum over positions.
 
     $$h_0 = E_{w}, \qquad h_{l+1} = \mathrm{relu}(h_l * K_l + b_l), \qquad u = W \max_{place} h_L + b, \qquad
     φ(t) = \sqrt{n} \, \frac{u}{‖u‖}$$
 
-    Kernels are three words wide, so that a place sees L neighbours on each side, and the order of words counts. Padding
-    is 0 in every layer, as it is beyond the ends of a text: more of it changes nothing. n is the length of the code,
-    whose entries have a mean square of 1.
+    Kernels are three words wide, so a position sees L neighbours on each side, and word order matters. Padding is 0 in
+    every layer, as it is beyond the ends of a text, so more padding changes nothing. n is the length of the code, whose
+    entries have a mean square of 1.
 
     Args:
         vocabulary_size: number of different ids.
         units: n.
-        features: length of the vectors of words, and channels of the convolutions.
+        features: length of the word vectors, and channels of the convolutions.
         num_layers: L.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.

@@ -1,4 +1,4 @@
-"""Causal transformers: attention that sees what comes before, and residual blocks.
+"""Causal transformers: attention to preceding positions, and residual blocks.
 
 Ashish Vaswani, Noam Shazeer, Niki Parmar, Jakob Uszkoreit, Llion Jones, Aidan N. Gomez, Łukasz Kaiser, Illia Polosukhin
 (2017), Attention Is All You Need, https://arxiv.org/abs/1706.03762
@@ -15,7 +15,8 @@ from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 from keras_gen.layers.loops import set_slice
 
-#: Number of positions whose queries are compared with keys at a time, so that products stay small and few are masked.
+#: Number of positions whose queries are compared with keys at a time, so that products stay small and few of them
+#: masked.
 BLOCK = 128
 
 
@@ -47,7 +48,7 @@ class CausalAttention(keras.layers.Layer):
         return [queries * tf.cast(self.head_width**-0.5, queries.dtype), keys, values]
 
     def by_head(self, x: tf.Tensor) -> list[tf.Tensor]:
-        """As `heads`, each of shape `(batch, num_heads, positions, head_width)`."""
+        """Like `heads`, each of shape `(batch, num_heads, positions, head_width)`."""
         return [tf.transpose(vectors, (0, 2, 1, 3)) for vectors in self.heads(x)]
 
     def attend(self, queries, keys, values, seen: tf.Tensor | None = None) -> tf.Tensor:
@@ -70,19 +71,19 @@ class CausalAttention(keras.layers.Layer):
         Args:
             x: the features.
             seen: bools of shape `(batch, positions, positions)`, whether a position (second axis) may see another one
-                (third axis) before it; None for always. Every position has to see one.
+                (third axis) before it; None for always. Every position must see one.
         """
         return self.attend(*self.by_head(x), seen)
 
     # Sampling
 
     def start(self, positions: int, batch_size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns room for the keys and values of all positions."""
+        """Returns storage for the keys and values of all positions."""
         shape = tf.stack([positions, batch_size, self.num_heads, self.head_width])
         return tf.zeros(shape, self.compute_dtype), tf.zeros(shape, self.compute_dtype)
 
     def begin(self, positions: int, x: tf.Tensor, seen: tf.Tensor | None = None):
-        """Takes the first positions at once, as in `call`; returns the state, with room for all, and their outputs."""
+        """Takes the first positions at once, as in `call`; returns a state with storage for all, and their outputs."""
         queries, keys, values = self.by_head(x)
         room = [[0, positions - x.shape[1]], [0, 0], [0, 0], [0, 0]]
         state = tuple(tf.pad(tf.transpose(vectors, (2, 0, 1, 3)), room) for vectors in (keys, values))
@@ -114,7 +115,7 @@ class TransformerBlock(keras.layers.Layer):
         width: number of features.
         num_heads: number of heads.
         feedforward_units: number of units between the two dense layers.
-        output_scale: factor of the initial weights of the two layers whose output is added.
+        output_scale: factor of the initial weights of the two layers whose outputs are added.
         seed: seed of the initial weights, a tuple of ints.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -142,7 +143,7 @@ class TransformerBlock(keras.layers.Layer):
         return self.contraction(keras.activations.gelu(self.expansion(self.norms[1](x)), approximate=True))
 
     def call(self, x, seen=None, *, drop: Callable[[tf.Tensor], tf.Tensor]):
-        """As in `CausalAttention`; `drop` is the dropout of what is added."""
+        """As in `CausalAttention`; `drop` is the dropout applied to what is added."""
         x = x + drop(self.attention(self.norms[0](x), seen))
         return x + drop(self.feedforward(x))
 
@@ -162,7 +163,7 @@ class TransformerBlock(keras.layers.Layer):
 def transformer_blocks(
     num_layers: int, width: int, num_heads: int, feedforward_units: int | None, *, seed: tuple[int, ...], dtype
 ) -> list[TransformerBlock]:
-    """Returns residual blocks that follow each other.
+    """Returns a sequence of residual blocks.
 
     Args:
         num_layers: number of blocks.
@@ -173,12 +174,12 @@ def transformer_blocks(
         dtype: dtype policy of the blocks.
 
     Raises:
-        ValueError: if `width` is no multiple of the heads, or `feedforward_units` is below 1.
+        ValueError: if `width` is not a multiple of `num_heads`, or `feedforward_units` is below 1.
     """
     if width % num_heads:
         raise ValueError(f"`width` must be a multiple of the {num_heads} heads, received {width}.")
     units = 4 * width if feedforward_units is None else checks.positive_int("feedforward_units", feedforward_units)
-    # Blocks add up: at the start, these smaller weights give the sum of all blocks the variance of one.
+    # Blocks add up: initially, these smaller weights give the sum of all blocks the variance of one.
     scale = (2.0 * num_layers) ** -0.5
     return [
         TransformerBlock(width, num_heads, units, output_scale=scale, seed=(*seed, index), dtype=dtype)

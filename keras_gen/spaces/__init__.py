@@ -1,4 +1,4 @@
-"""What may enter a model: one class for each kind of example and of condition."""
+"""Spaces of valid inputs of a model: one class for each kind of example and condition."""
 
 from keras_gen.spaces.base import Space as Space
 from keras_gen.spaces.labels import Attributes as Attributes

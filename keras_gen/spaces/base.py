@@ -1,4 +1,4 @@
-"""What one column of a batch may hold: its shape, its dtype, and the values that belong to it."""
+"""Spaces, which define what a column of a batch may hold: its shape, its dtype, and its valid values."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,7 @@ from keras_gen import seeds
 
 
 class Space:
-    """A set of values, checked in the same way in arrays and inside graphs.
+    """A set of values, checked the same way in arrays and inside graphs.
 
     A subclass is a frozen dataclass. It provides `shape`, `dtype`, `expected`, `contains` and `examples`.
 
@@ -19,15 +19,15 @@ class Space:
     shape: tuple[int, ...]
     dtype: tf.DType = tf.float32
 
-    #: Whether an entry may be NaN, which stands for one that is missing.
+    #: Whether an entry may be NaN, which marks it as missing.
     missing = False
 
-    #: Length of the vectors that `vectors` returns; None where a value has no natural vector.
+    #: Length of the vectors that `vectors` returns; None if a value has no natural vector.
     vector_size: int | None = None
 
     @property
     def expected(self) -> str:
-        """What the values are, as an error says it."""
+        """Description of the values, as used in errors."""
         raise NotImplementedError
 
     def contains(self, values: tf.Tensor) -> tf.Tensor:
@@ -35,10 +35,10 @@ class Space:
         raise NotImplementedError
 
     def examples(self, num: int, seed=(0, 0)) -> tf.Tensor:
-        """Returns `num` valid values, to compare exports on and to draw pictures of.
+        """Returns `num` valid values, for comparing exports and drawing pictures.
 
         Args:
-            num: how many.
+            num: number of values.
             seed: pair of ints, for spaces whose examples are random.
         """
         raise NotImplementedError
@@ -47,7 +47,7 @@ class Space:
         """Returns valid values as float32 vectors of shape `(batch, vector_size)`."""
         raise ValueError(f"{type(self).__name__} has no vectors; a network of its own must embed it.")
 
-    # What is the same for every space
+    # The same for every space
 
     def spec(self, name: str) -> tf.TensorSpec:
         """Returns shape and dtype of a batch, with a free first axis."""
@@ -57,7 +57,7 @@ class Space:
         """Returns whether values of this dtype can be converted to the space's own."""
         return dtype.is_floating or dtype.is_integer or dtype.is_bool
 
-    #: What a dtype has to hold, as an error says it.
+    #: What a dtype must hold, as used in errors.
     kind: str = "numbers"
 
     def check_spec(self, dtype, shape, name: str) -> None:
@@ -78,22 +78,22 @@ class Space:
             raise ValueError(f"`{name}` must have shape ({axes}), received {tuple(shape)}.")
 
     def tensor(self, values, name: str) -> tf.Tensor:
-        """Returns values as a tensor of their own dtype, their shape and dtype checked as in `validate`."""
+        """Returns values as a tensor of their own dtype, after checking shape and dtype as in `validate`."""
         if not tf.is_tensor(values):
             values = as_array(values)
         self.check_spec(values.dtype, values.shape, name)
         return tf.convert_to_tensor(values)
 
     def converted(self, values, name: str) -> tf.Tensor:
-        """Returns values as a tensor of the space's dtype, their shape and dtype checked as in `validate`."""
+        """Returns values as a tensor of the space's dtype, after checking shape and dtype as in `validate`."""
         return self.cast(self.tensor(values, name))
 
     def validate(self, values, name: str) -> tf.Tensor:
         """Returns values as a tensor of the space's dtype.
 
         Args:
-            values: array, list, data frame or tensor of shape `(batch, *shape)`. The values of a symbolic tensor
-                cannot be seen: only its shape and dtype are checked.
+            values: array, list, data frame or tensor of shape `(batch, *shape)`. Of a symbolic tensor, whose values are
+                unknown, only shape and dtype are checked.
             name: what errors call the values.
 
         Raises:
@@ -114,8 +114,8 @@ class Space:
 
     @staticmethod
     def place_of_nan(values: tf.Tensor, wrong: tf.Tensor, name: str) -> str:
-        """Returns what an error of Python adds about NaN: which of several rows is the first that holds it."""
-        # Of these, a row is no entry of what was given.
+        """Returns what a Python error adds about NaN: the first of several rows that contains it."""
+        # A row of these is not an entry of what was given.
         is_other = name in ("validation_data", "class_weight")
         if is_other or values.shape[0] < 2 or not wrong.dtype.is_floating or not tf.math.is_nan(wrong[0]):
             return ""
@@ -123,17 +123,17 @@ class Space:
         return f"; `{name}[{int(tf.argmax(rows))}]` is the first with one"
 
     def advice(self, wrong: tf.Tensor, name: str) -> str:
-        """Returns what an error of Python adds: what may be done about values that are wrong; nothing by default."""
+        """Returns what a Python error adds: how to mend invalid values; nothing by default."""
         return ""
 
     def guard(self, values: tf.Tensor, name: str) -> tf.Tensor:
-        """Returns a tensor unchanged, in a graph that fails with the sentence of `validate` at a wrong value."""
+        """Returns a tensor unchanged, in a graph that fails with the message of `validate` at an invalid value."""
         valid = tf.reshape(self.valid(values), [-1])
-        # The place of the first one that is wrong, where there is one.
+        # The position of the first invalid value, if there is one.
         places = tf.where(~valid)[:1, 0]
         value = tf.strings.reduce_join(self.as_string(tf.gather(tf.reshape(self.judged(values), [-1]), places)))
         sentence = tf.strings.join([f"`{name}` holds the value ", value, f"; expected {self.expected}."])
-        # Not `tf.debugging.Assert`, which is a conditional with two functions of its own.
+        # Not `tf.debugging.Assert`, which adds a conditional with two functions.
         with tf.control_dependencies([tf.raw_ops.Assert(condition=tf.reduce_all(valid), data=[sentence])]):
             return tf.identity(values)
 
@@ -141,7 +141,7 @@ class Space:
         """Returns whether each entry of a tensor, of any dtype that the space accepts, is valid."""
         cast = self.cast(values)
         inside = self.contains(cast)
-        # Whole numbers that are too large wrap around when they are converted.
+        # Whole numbers that are too large wrap around in the conversion.
         return inside & (tf.cast(cast, values.dtype) == values) if self.dtype.is_integer else inside
 
     def judged(self, values: tf.Tensor) -> tf.Tensor:

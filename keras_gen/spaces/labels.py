@@ -1,4 +1,4 @@
-"""Labels: one class of several, or several answers of yes or no."""
+"""Labels: one of several classes, or several yes-or-no attributes."""
 
 import dataclasses
 
@@ -13,11 +13,11 @@ from keras_gen.spaces.numbers import Reals
 class ClassLabel(Space):
     """One of several classes, a whole number; its vector is one-hot.
 
-    Labels may also come as columns of shape `(batch, 1)`, as one-hot rows, and as floats that are whole numbers.
+    Labels may also be given as columns of shape `(batch, 1)`, as one-hot rows, or as floats that are whole numbers.
     """
 
     num_classes: int
-    #: Whether -1 is a label, too, for examples whose class is not known; its vector holds zeros.
+    #: Whether -1 is also a label, for examples of unknown class; its vector is all zeros.
     unknown: bool = False
 
     shape = ()
@@ -47,10 +47,10 @@ class ClassLabel(Space):
         super().check_spec(dtype, shape, name)
 
     def tensor(self, values, name):
-        """As in `Space`; a column, or one-hot rows, become plain labels.
+        """As in `Space`; a column or one-hot rows become plain labels.
 
         Raises:
-            ValueError: also, if a row of several entries is not one-hot.
+            ValueError: also if a row of several entries is not one-hot.
         """
         values = super().tensor(values, name)
         if values.shape.rank != 2:
@@ -81,7 +81,7 @@ class ClassLabel(Space):
 
 @dataclasses.dataclass(frozen=True)
 class Attributes(Space):
-    """Several answers of yes (1) or no (0), which do not exclude each other."""
+    """Several attributes, each yes (1) or no (0), which do not exclude each other."""
 
     num_attributes: int
 
@@ -111,7 +111,7 @@ class Attributes(Space):
 
 
 def class_or_vector(num_classes: int | None, condition_size: int | None) -> Space | None:
-    """Returns the space of a condition that the arguments of a model name: a class, a vector, or none.
+    """Returns the space of the condition that a model's arguments specify: a class, a vector, or none.
 
     Raises:
         ValueError: if both are given, or one is smaller than 1.
@@ -130,11 +130,11 @@ def class_or_vector(num_classes: int | None, condition_size: int | None) -> Spac
 
 @dataclasses.dataclass(frozen=True)
 class ClassOrAttributes(Space):
-    """Labels of two sets: some examples are of a class, and others have attributes.
+    """Labels of two sets: some examples have a class, and others have attributes.
 
-    A label is a row of whole numbers: the class, and zeros; or -1, and an answer of yes (1) or no (0) for each
-    attribute. Its vector is the one-hot class, the attributes, and which of both are known: the mask vector of Choi et
-    al. (2018), https://arxiv.org/abs/1711.09020.
+    A label is a row of whole numbers: either the class, followed by zeros; or -1, followed by yes (1) or no (0) for
+    each attribute. Its vector is the one-hot class, the attributes, and which of the two are known: the mask vector of
+    Choi et al. (2018), https://arxiv.org/abs/1711.09020.
     """
 
     num_classes: int
@@ -164,7 +164,7 @@ class ClassOrAttributes(Space):
         return tf.concat([known, (attributes == 0) | ((attributes == 1) & (label == -1))], axis=-1)
 
     def examples(self, num, seed=(0, 0)):
-        """Returns classes in turn and random attributes, one after the other."""
+        """Returns classes in turn and random attributes, alternating."""
         rows = tf.range(num)
         has_class = rows % 2 == 0
         label = tf.where(has_class, rows // 2 % self.num_classes, -1)

@@ -1,4 +1,4 @@
-"""Numbers: whole levels, real numbers, an interval of them, and sound."""
+"""Numbers: levels, real numbers, intervals of real numbers, and sound."""
 
 import dataclasses
 from typing import Any
@@ -8,12 +8,12 @@ import tensorflow as tf
 from keras_gen import seeds
 from keras_gen.spaces.base import Space
 
-#: What an error adds to the values that are expected where entries may be missing.
+#: What an error adds to the description of the expected values if entries may be missing.
 OR_MISSING = ", or NaN where one is missing"
 
 
 class Numbers(Space):
-    """Arrays of numbers, which can be brought to another scale and back."""
+    """Arrays of numbers, which can be rescaled and scaled back."""
 
     @property
     def vector_size(self) -> int | None:
@@ -21,23 +21,23 @@ class Numbers(Space):
         return self.shape[0] if len(self.shape) == 1 else None
 
     def vectors(self, values):
-        """Returns the values themselves, which have to be vectors."""
+        """Returns the values themselves, which must be vectors."""
         return values if len(self.shape) == 1 else super().vectors(values)
 
     def scaled(self, values: tf.Tensor, low: float = -1.0, high: float = 1.0) -> tf.Tensor:
-        """Returns float32 values, the least possible one as `low` and the greatest as `high`.
+        """Returns float32 values, scaled so that the smallest possible value is `low` and the largest is `high`.
 
-        Real numbers, which have no least and no greatest one, are standardised by the unit of a model, or stay as they
-        are.
+        Real numbers, which have no smallest or largest value, are standardised by the unit of a model, or left
+        unchanged.
         """
         raise NotImplementedError
 
     def unscaled(self, scaled: tf.Tensor, low: float = -1.0, high: float = 1.0) -> tf.Tensor:
-        """Returns the inverse of `scaled`; between levels where `scaled` is."""
+        """Returns the inverse of `scaled`; it lies between levels if the scaled value does."""
         raise NotImplementedError
 
     def nearest(self, values: tf.Tensor) -> tf.Tensor:
-        """Returns the values of the space that are nearest to given numbers."""
+        """Returns the values of the space nearest to given numbers."""
         raise NotImplementedError
 
 
@@ -47,7 +47,7 @@ class Levels(Numbers):
 
     shape: tuple[int, ...]
     num_levels: int
-    #: Whether an entry may be NaN, which stands for one that is missing.
+    #: Whether an entry may be NaN, which marks it as missing.
     missing: bool = False
 
     @property
@@ -59,7 +59,7 @@ class Levels(Numbers):
         return inside | tf.math.is_nan(values) if self.missing else inside
 
     def advice(self, wrong, name):
-        # Of examples: codes and labels have as many levels as the model makes of them.
+        # This limit concerns examples: codes and labels have as many levels as the model gives them.
         largest = float(tf.reduce_max(tf.cast(wrong, tf.float32))) if name in ("x", "validation_data") else -1.0
         if largest > self.num_levels - 1 and largest.is_integer():
             return f"; larger ones take a model with `levels={256 if largest < 256 else int(largest) + 1}`"
@@ -83,12 +83,12 @@ class Levels(Numbers):
 
 @dataclasses.dataclass(frozen=True)
 class Reals(Numbers):
-    """Finite real numbers, in any unit."""
+    """Finite real numbers in any unit."""
 
     shape: tuple[int, ...]
-    #: Whether an entry may be NaN, which stands for one that is missing.
+    #: Whether an entry may be NaN, which marks it as missing.
     missing: bool = False
-    #: The unit that a model has taken from its data, a `core.standardization.Standardization`; None for none.
+    #: The unit that a model took from its data, a `core.standardization.Standardization`; None for none.
     standardization: Any = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
@@ -142,11 +142,11 @@ class Interval(Numbers):
 
 @dataclasses.dataclass(frozen=True)
 class Sound(Interval):
-    """Amplitudes of sound, from -1 to 1.
+    """Sound amplitudes, from -1 to 1.
 
     Attributes:
-        sample_rate: samples in a second, in hertz; None where it is not known.
-        missing: whether a recording may end earlier: samples behind its end are missing, NaN.
+        sample_rate: sampling rate in hertz; None if it is unknown.
+        missing: whether a recording may end early: samples after its end are missing, NaN.
     """
 
     low: float = -1.0
@@ -165,17 +165,17 @@ class Sound(Interval):
         absent = tf.math.is_nan(values)
         if absent.shape.rank == 0:
             return inside | absent
-        # The first sample is there, and one behind a missing one is not.
+        # The first sample is present, and every sample after a missing one is missing.
         follows = tf.concat([~absent[..., :1], absent[..., 1:] | ~absent[..., :-1]], axis=-1)
         return (inside | absent) & follows
 
 
 def missing_entries(x: tf.Tensor) -> tf.Tensor:
     """Returns whether each entry is NaN."""
-    # LiteRT has no operation for it.
+    # LiteRT has no operation for this.
     return tf.not_equal(x, x)
 
 
 def levels_or_reals(shape: tuple[int, ...], num_levels: int | None, standardization=None) -> Numbers:
-    """Returns the space of levels; where there is no number of levels, of real numbers, in a model's unit if given."""
+    """Returns the space of levels or, without a number of levels, of real numbers, in a model's unit if given."""
     return Reals(shape, standardization=standardization) if num_levels is None else Levels(shape, num_levels)

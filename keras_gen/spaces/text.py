@@ -40,7 +40,7 @@ class Text(Space):
     """Strings of at most `length` characters, in UTF-8."""
 
     length: int
-    #: Words that examples are made of; without any, they are letters.
+    #: Words that make up examples; without any, examples are made of letters.
     words: tuple[str, ...] = ()
 
     shape = ()
@@ -71,7 +71,7 @@ class Text(Space):
 
     def examples(self, num, seed=(0, 0)):
         if self.words:
-            # As many words as fit, four at most.
+            # As many words as fit, at most four.
             most = max(1, min(4, (self.length + 1) // (1 + max(map(len, self.words)))))
             rows = tf.random.stateless_uniform((num, most), seed, maxval=len(self.words), dtype=tf.int32)
             return tf.strings.reduce_join(tf.gather(tf.constant(self.words), rows), axis=1, separator=" ")

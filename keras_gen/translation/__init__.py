@@ -1,4 +1,4 @@
-"""Translation: from an image to one of another kind."""
+"""Image-to-image translation: from an image of one kind to an image of another kind."""
 
 from keras_gen.translation.base import TranslationModel as TranslationModel
 from keras_gen.translation.cycle_gan import CycleGAN as CycleGAN

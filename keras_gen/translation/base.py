@@ -1,4 +1,4 @@
-"""What models of translation share: from an image to one of another kind."""
+"""What image-to-image translation models share."""
 
 import tensorflow as tf
 
@@ -9,19 +9,19 @@ from keras_gen.spaces import Levels, Numbers, Space
 
 
 class TranslationModel(TwoPlayer, Model):
-    """Two players of which the generator turns images of one kind into images of another.
+    """Two players, whose generator turns images of one kind into images of another.
 
     A subclass builds its networks in its constructor and provides
 
-    - `spaces`: its columns, and which of them are `source_column` and `target_column`,
+    - `spaces`: its columns, with the names of two of them in `source_column` and `target_column`,
     - `translated(scaled, domain)`: the translation, as a graph,
-    - what `TwoPlayer` asks for: `fakes`, `discriminator_terms` and `generator_terms`;
+    - what `TwoPlayer` requires: `fakes`, `discriminator_terms` and `generator_terms`;
 
     `translate`, its checks, its signature and pictures follow.
 
-    Both players learn from the same translations in a step, in the order of `players`: the second one sees a first one
-    that has moved. So the generator translates a batch once. Further steps of the discriminator, where there are some,
-    come before, on translations of their own.
+    Both players learn from the same translations in a step, in the order of `players`: the second one sees the first
+    one already updated. So the generator translates a batch only once. Further steps of the discriminator, if any, come
+    first, each on its own translations.
     """
 
     usage = "x = model.source_space.examples(4)    # or your own\nmodel.translate(x)"
@@ -33,12 +33,12 @@ class TranslationModel(TwoPlayer, Model):
     #: The order in which the players learn from the same translations.
     players: tuple[str, str] = ("discriminator", "generator")
 
-    #: What a caller chooses to translate into, such as a class; None where there is one target only.
+    #: What a caller can choose to translate into, such as a class; None if there is only one target.
     domain_space: Space | None = None
 
     @property
     def source_space(self) -> Numbers:
-        """The space of what is translated."""
+        """The space of source images."""
         return self.spaces[self.source_column]
 
     @property
@@ -50,7 +50,7 @@ class TranslationModel(TwoPlayer, Model):
         """Translates valid images, inside a graph.
 
         Args:
-            scaled: images of shape `(batch, *source_space.shape)`, levels brought to [-1, 1].
+            scaled: images of shape `(batch, *source_space.shape)`, with levels scaled to [-1, 1].
             domain: valid values of `domain_space`, of shape `(batch, ...)`, or None.
 
         Returns:
@@ -66,12 +66,12 @@ class TranslationModel(TwoPlayer, Model):
             domain: what to translate into, one value for each image, for a model with a `domain_space`.
 
         Returns:
-            Images of shape `(batch, *target_space.shape)`; levels come as float32 whole numbers.
+            Images of shape `(batch, *target_space.shape)`; levels are float32 whole numbers.
 
         Raises:
             TypeError: if a dtype is not the expected one.
-            ValueError: if a shape or a value is not the expected one, or a domain is given where there is none or
-                lacks where there is one.
+            ValueError: if a shape or a value is not the expected one, or a domain is given to a model without domains
+                or is missing for a model with domains.
         """
         x, domain = self.source_space.validate(x, self.source_column), self.validated_domain(domain)
         if domain is not None and not domain.shape[:1].is_compatible_with(x.shape[:1]):
@@ -83,26 +83,26 @@ class TranslationModel(TwoPlayer, Model):
         return tuple(self.spaces[name].scaled(batch[name]) for name in (self.source_column, self.target_column))
 
     def own_generator(self, own: OwnNetwork, entering: tuple[int, ...], leaving: tuple[int, ...]) -> KerasNetwork:
-        """Returns a generator of one's own, which may bound its outputs where they are real numbers."""
+        """Returns a custom generator, which may bound its outputs if they are real numbers."""
         linear = isinstance(self.target_space, Levels)
         return KerasNetwork("generator_network", own, [entering], [leaving], linear=linear)
 
     def on_scale(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Returns a generator's outputs as float32 images on the networks' scale: of levels, their tanh."""
+        """Returns a generator's outputs as float32 images on the networks' scale: for levels, their tanh."""
         outputs = tf.cast(outputs, tf.float32)
         return tf.tanh(outputs) if isinstance(self.target_space, Levels) else outputs
 
     def rounded(self, scaled: tf.Tensor, space: Numbers) -> tf.Tensor:
-        """Returns the values of a space that are nearest to images on the networks' scale."""
+        """Returns the values of a space nearest to images on the networks' scale."""
         return space.nearest(space.unscaled(scaled))
 
     def validated_domain(self, domain) -> tf.Tensor | None:
-        """Returns the domain as a tensor, or None for a model with one target only.
+        """Returns the domain as a tensor, or None for a model with only one target.
 
         Raises:
             TypeError: if its dtype is not the expected one.
-            ValueError: if there is one and the model has none, or none and it has some, or if its shape or a value is
-                not the expected one.
+            ValueError: if a domain is given to a model without domains, or none to a model with domains, or if its
+                shape or a value is not the expected one.
         """
         name = type(self).__name__
         if self.domain_space is None:
@@ -124,7 +124,7 @@ class TranslationModel(TwoPlayer, Model):
     # Training
 
     def take_step(self, batch, step):
-        """Takes the discriminator's earlier steps, then one of each player in their order, on the same translations."""
+        """Takes the discriminator's earlier steps, then one of each player in order, on the same translations."""
         *earlier, batch = dealt(batch, self.discriminator_steps)
         for index, rows in enumerate(earlier, 1):
             self.take_discriminator_step(rows, step.fold(2 + index))
@@ -169,10 +169,10 @@ class TranslationModel(TwoPlayer, Model):
         return {"translate": Signature(translate, {**self.specs(self.source_column), **domain})}
 
     def input_space(self, name):
-        """Adds that of the domain."""
+        """Adds the space of the domain."""
         return self.domain_space if name == "domain" else super().input_space(name)
 
 
 def mean_of_each(values: tf.Tensor) -> tf.Tensor:
-    """Returns the mean over all axes but the first."""
+    """Returns the mean over all axes except the first."""
     return tf.reduce_mean(values, axis=range(1, values.shape.rank))

@@ -16,29 +16,29 @@ from keras_gen.translation.image_pool import ImagePool
 from keras_gen.translation.networks import PatchDiscriminator, ResNet, own_patch_discriminator
 from keras_gen.translation.networks.resnet import check_sides
 
-#: With a half in front of each square.
+#: With a factor of one half for each square.
 PLAYER_LOSSES = LeastSquares(fake=0.0, real=1.0, wanted=1.0)
 
 
 class CycleGAN(TranslationModel):
-    r"""Learns to translate both ways between images of two kinds, a and b, of which no pairs are known.
+    r"""Learns to translate in both directions between images of two kinds, a and b, without known pairs.
 
-    G turns a into b, and F turns b into a. What one makes, the other turns back.
+    G turns a into b, and F turns b into a. Each turns back what the other makes.
 
     $$L_G = (D_b(G(a)) - 1)^2 + (D_a(F(b)) - 1)^2 + λ (‖F(G(a)) - a‖_1 + ‖G(F(b)) - b‖_1) + κ λ (‖F(a) - a‖_1 +
     ‖G(b) - b‖_1), \qquad λ = 10, \quad κ = \tfrac{1}{2}$$
     $$L_D = \tfrac{1}{2} [(D_b(b) - 1)^2 + D_b(\tilde b)^2] + \tfrac{1}{2} [(D_a(a) - 1)^2 + D_a(\tilde a)^2]$$
 
-    G and F are residual networks with instance normalization, D_a and D_b PatchGANs. All losses are means over
-    patches or entries, on a scale where levels go from -1 to 1. First G and F take a step of one optimizer, then both
-    discriminators one of another. These see ã and b̃, half of which come from a pool of earlier translations.
+    G and F are residual networks with instance normalization, D_a and D_b PatchGANs. All losses are means over patches
+    or entries, on a scale where levels range from -1 to 1. First G and F take a step with one optimizer, then both
+    discriminators take one with another. These see ã and b̃, half of which come from a pool of earlier translations.
 
-    The last two terms, of weight κ, leave images as they are that are of the wanted kind already. The paper has them
-    for paintings only; in the authors' code they are on unless they are turned off.
+    The last two terms, with weight κ, leave images that are already of the target kind unchanged. The paper uses them
+    only for paintings; in the authors' code they are on unless turned off.
 
-    Columns are "a" and "b", whose examples have nothing to do with each other: `data.load_unpaired` shuffles them
-    apart. Logged are the losses of the players, and without their weights "cycle", the distance that λ is the weight
-    of, and "identity", that of κ λ.
+    Columns are "a" and "b", whose examples are unrelated: `data.load_unpaired` shuffles them independently. The logs
+    contain the losses of the players and, without their weights, "cycle", the distance with weight λ, and "identity",
+    the one with weight κ λ.
 
     Example:
 
@@ -55,15 +55,16 @@ class CycleGAN(TranslationModel):
         shape_b: the same of images b, of the same height and width.
         levels: number of levels of an entry of both; None for real numbers.
         filters: channels of the first layer of each network.
-        num_blocks: residual blocks of G and F. None takes the paper's: 9 from 256 pixels on, 6 in smaller images.
-        receptive_field: height and width of the patches that are judged; see `networks.receptive_fields`. None takes
-            the paper's 70, or in smaller images the largest patch that fits into them.
+        num_blocks: number of residual blocks of G and F. None uses the paper's: 9 from 256 pixels on, 6 for smaller
+            images.
+        receptive_field: height and width of the patches that are judged; see `networks.receptive_fields`. None uses the
+            paper's 70, or for smaller images the largest patch that fits into them.
         cycle_weight: λ.
-        identity_weight: κ; must be 0 where a and b differ in their channels.
-        pool_size: translations of each kind in the pool; 0 for no pool.
-        generator_network: a layer or a model of Keras in place of G, from images to images before a tanh; F is a new
-            one like it. So a and b have one shape.
-        discriminator_network: the same in place of D_b, from images to one logit for each patch; D_a is a new one.
+        identity_weight: κ; must be 0 if a and b differ in their channels.
+        pool_size: number of translations of each kind in the pool; 0 for no pool.
+        generator_network: a Keras layer or model in place of G, from images to images before a tanh; F is a new
+            instance of it. So a and b must have the same shape.
+        discriminator_network: the same in place of D_b, from images to one logit for each patch; D_a is a new instance.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
 
@@ -146,7 +147,7 @@ class CycleGAN(TranslationModel):
 
     @property
     def terms(self):
-        """The losses, the distance after a cycle, and that of images of the wanted kind where it is learned."""
+        """The losses, the distance after a cycle, and, if it is learned, that of images of the target kind."""
         return (*TranslationModel.terms, "cycle", *(["identity"] if self.identity_weight else []))
 
     @property
@@ -165,7 +166,7 @@ class CycleGAN(TranslationModel):
     # Networks
 
     def generate(self, generator: keras.layers.Layer, scaled: tf.Tensor) -> tf.Tensor:
-        """Returns what G or F makes of images, float32, both on the networks' scale."""
+        """Applies G or F to images; inputs and float32 outputs are on the networks' scale."""
         return self.on_scale(generator(scaled))
 
     def translated(self, scaled, domain):
@@ -198,7 +199,7 @@ class CycleGAN(TranslationModel):
     def generator_terms(self, batch, fakes, step):
         a, b = self.scaled(batch)
         logits = [patch_logits(self.discriminator_a, fakes["a"]), patch_logits(self.discriminator_b, fakes["b"])]
-        # The square alone, beside which the paper's λ stands.
+        # Only the square, to which the paper's λ is relative.
         loss = tf.add_n([2.0 * mean_of_each(PLAYER_LOSSES.generator(each)) for each in logits])
         cycle = distance(self.generate(self.generator_ba, fakes["b"]), a)
         cycle += distance(self.generate(self.generator_ab, fakes["a"]), b)
@@ -212,7 +213,7 @@ class CycleGAN(TranslationModel):
 
     def discriminator_terms(self, batch, fakes, step):
         def loss(discriminator, pool, real, fake, step):
-            # An evaluation leaves the pool alone.
+            # An evaluation does not change the pool.
             shown = pool.exchange(fake, step) if pool is not None and step.training else fake
             return mean_of_each(
                 PLAYER_LOSSES.discriminator(patch_logits(discriminator, real), patch_logits(discriminator, shown))
@@ -226,7 +227,7 @@ class CycleGAN(TranslationModel):
     # Pictures and export
 
     def preview(self, batch, *, seed):
-        """Rows of images a, their translations, and these translated back; then the same of images b."""
+        """Rows of images a, their translations, and these translated back; then the same for images b."""
         a, b = batch["a"], batch["b"]
         to_b, to_a = self.translate(a), self.translate_back(b)
         return {
@@ -253,5 +254,5 @@ def patch_logits(discriminator: keras.layers.Layer, images: tf.Tensor) -> tf.Ten
 
 
 def distance(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Returns the mean absolute difference of each two images, of shape `(batch,)`."""
+    """Returns the mean absolute difference of each pair of images, of shape `(batch,)`."""
     return mean_of_each(tf.abs(first - second))

@@ -17,18 +17,18 @@ from keras_gen.files import atomic_file, check_folder, is_local, local_copy, pat
 from keras_gen.spaces import Levels
 from keras_gen.translation.base import TranslationModel
 
-#: Quality of JPEG files, of 100.
+#: Quality of JPEG files, out of 100.
 JPEG_QUALITY = 95
 
 
 @dataclasses.dataclass
 class FolderReport:
-    """What became of the files of a folder.
+    """The outcome for the files of a folder.
 
     Attributes:
         translated: number of images that were translated.
-        resized: number of those that had another size than the model's images.
-        unreadable: path of each file that was skipped, to the reason.
+        resized: number of translated images whose size differed from that of the model's images.
+        unreadable: path of each skipped file to the reason.
     """
 
     translated: int = 0
@@ -47,10 +47,10 @@ def translate_folder(
     overwrite: bool = False,
     progress: Callable[[list], Iterable] = iter,
 ) -> FolderReport:
-    """Translates all images of a folder, a few at a time, into files of the same names in another folder.
+    """Translates all images of a folder, a few at a time, into files with the same names in another folder.
 
-    Images of another size are resized, and then their translations have the model's size. A file that cannot be read
-    is skipped. A file is written beside its place and appears whole.
+    Images of another size are resized, and their translations have the model's size. A file that cannot be read is
+    skipped. A file is first written beside its destination, so that it appears only once it is complete.
 
     Args:
         model: trained model of grey or colour images in levels.
@@ -58,14 +58,14 @@ def translate_folder(
         output: folder of the translations, which need not exist.
         domain: what to translate into, one value for all images, for a model with a `domain_space`.
         back: whether to translate the other way, by the model's `translate_back`.
-        batch_size: images translated at once.
-        overwrite: whether to replace files that are there.
-        progress: function that passes on the batches of a list and may show how far they are.
+        batch_size: number of images translated at once.
+        overwrite: whether to replace existing files.
+        progress: function that passes on the batches of a list and may show the progress.
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        FileExistsError: if a file is there already and is not to be replaced.
-        ValueError: if the folder holds no image that can be read, `output` lies in `source`, or the model is of another
+        FileExistsError: if a file already exists and is not to be replaced.
+        ValueError: if the folder contains no readable image, `output` lies in `source`, or the model is of another
             kind.
         OSError: if a translation cannot be written.
     """
@@ -95,7 +95,7 @@ def translate_folder(
                     places.append(target)
                     report.resized += resized
             if images:
-                # All are written, and an error is raised, before the next batch is translated.
+                # All files are written, and any error is raised, before the next batch is translated.
                 list(pool.map(write_image, places, verb(np.stack(images))))
                 report.translated += len(images)
     if not report.translated:
@@ -106,11 +106,11 @@ def translate_folder(
 
 @dataclasses.dataclass(frozen=True)
 class Verb:
-    """A translation of a model, from bytes to bytes.
+    """A translation by a model, from bytes to bytes.
 
     Attributes:
         function: function from images of `source`, in its levels, to images of `target`.
-        source: space of what is translated.
+        source: space of source images.
         target: space of translations.
     """
 
@@ -120,11 +120,11 @@ class Verb:
 
     @classmethod
     def of(cls, model: TranslationModel, back: bool, domain) -> "Verb":
-        """Returns a model's translation, the other way if `back`.
+        """Returns a model's translation, in the other direction if `back` is true.
 
         Raises:
-            ValueError: if the model does not have it, or not for grey or colour images in levels, or the domain is not
-                one of the model's.
+            ValueError: if the model does not have it, or does not have it for grey or colour images in levels, or if
+                the domain is not one of the model's.
         """
         name = "translate_back" if back else "translate"
         signatures = model.signatures()
@@ -146,11 +146,11 @@ class Verb:
 
     @functools.cached_property
     def files(self) -> ImageFiles:
-        """How files are read: as those that models are trained on."""
+        """How files are read: like those that models are trained on."""
         return ImageFiles(np.array([], str), self.source.shape, resized=True)
 
     def read(self, path: pathlib.Path) -> tuple[np.ndarray, bool] | str:
-        """Returns an image, and whether it had another size; or why it cannot be read."""
+        """Returns an image and whether it had another size, or the reason why it cannot be read."""
         header = header_of(path)
         if isinstance(header, str):
             return header
@@ -158,23 +158,24 @@ class Verb:
         return image if isinstance(image, str) else (image, header.size != self.source.shape[:2])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Translates images of bytes into images of bytes, which are spread over the levels of the spaces."""
+        """Translates images of bytes into images of bytes, which are scaled to the levels of the spaces."""
         levels = np.round(images * ((self.source.num_levels - 1) / 255.0)).astype(np.float32)
         translations = self.function(levels).numpy() * (255.0 / (self.target.num_levels - 1))
         return np.round(translations).astype(np.uint8)
 
 
 def first_images(folder: pathlib.Path, space: Levels, num: int) -> np.ndarray:
-    """Returns the first images of a folder and its subfolders, in the order of their names, resized where they have to.
+    """Returns the first images of a folder and its subfolders, ordered by name and resized if necessary.
 
     Args:
         folder: the folder.
-        space: space of the images, whose levels the bytes of the files are spread over.
-        num: how many, at most.
+        space: space of the images, to whose levels the bytes of the files are scaled.
+        num: maximum number of images.
 
     Raises:
         FileNotFoundError: if there is no such folder.
-        ValueError: if it holds no image, one cannot be read, or the space is none of grey or colour images in levels.
+        ValueError: if it contains no image, one cannot be read, or the space is not one of grey or colour images in
+            levels.
     """
     if not isinstance(space, Levels) or space.shape[-1] not in (1, 3):
         raise ValueError(f"`model` must take grey or colour images in levels; it takes {space}.")
@@ -201,6 +202,6 @@ def image_paths(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def write_image(path: pathlib.Path, image: np.ndarray) -> None:
-    """Writes an image of bytes, in the format that the name's ending stands for."""
+    """Writes an image of bytes, in the format given by the file name's extension."""
     with atomic_file(path) as beside:
         PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(beside, quality=JPEG_QUALITY)

@@ -22,21 +22,21 @@ from keras_gen.spaces import levels_or_reals
 
 tfd = tfp.distributions
 
-#: Pieces of an image, at most: the best order of 16 is the best of 65,536 sets of positions.
+#: Maximum number of pieces of an image: finding the best order of 16 takes 65,536 sets of positions.
 MOST_PIECES = 16
 
 
 def sinkhorn(logits: tf.Tensor, num_steps: int) -> tf.Tensor:
-    r"""The Sinkhorn operator: makes the rows of a matrix, then its columns, sum to 1, again and again.
+    r"""The Sinkhorn operator: alternately normalizes the rows and the columns of a matrix to sum to 1.
 
     $$S^0(X) = \exp(X), \qquad S^l(X) = T_c(T_r(S^{l-1}(X)))$$
 
-    In the limit the result is doubly stochastic; and S(X/τ) goes to the permutation matrix P with the greatest
-    $\sum_{ij} P_{ij} X_{ij}$ as τ goes to 0. It is computed in logarithms, which large entries do not make overflow.
+    In the limit the result is doubly stochastic; and S(X/τ) converges to the permutation matrix P with the greatest
+    $\sum_{ij} P_{ij} X_{ij}$ as τ goes to 0. It is computed in logarithms, so that large entries do not overflow.
 
     Args:
         logits: X, tensor of shape `(batch, n, n)`.
-        num_steps: l, how often rows and columns are normalized. Columns are the last ones: they sum to 1 exactly.
+        num_steps: l, how often rows and columns are normalized. Columns are normalized last, so they sum to 1 exactly.
 
     Returns:
         The logarithm of S(X), of the same shape.
@@ -48,9 +48,9 @@ def sinkhorn(logits: tf.Tensor, num_steps: int) -> tf.Tensor:
 
 
 def best_permutation(scores: tf.Tensor) -> tf.Tensor:
-    r"""Finds the permutation with the greatest sum of scores, exactly: what the Hungarian algorithm finds, in a graph.
+    r"""Finds the permutation with the greatest sum of scores exactly, like the Hungarian algorithm, in a graph.
 
-    The best total of the first k pieces in a set S of k positions is that of the best last step:
+    The best total of the first k pieces in a set S of k positions is the maximum over the last step:
 
     $$f_k(S) = \max_{j \in S} f_{k-1}(S \setminus \{j\}) + X_{kj}$$
 
@@ -58,7 +58,7 @@ def best_permutation(scores: tf.Tensor) -> tf.Tensor:
         scores: X, tensor of shape `(batch, n, n)`, with n at most `MOST_PIECES`.
 
     Returns:
-        int32 tensor of shape `(batch, n)`: the column that each row is given.
+        int32 tensor of shape `(batch, n)`: the column assigned to each row.
     """
     num = scores.shape[1]
     total, choices = tf.zeros_like(scores[:, 0, :1]), []
@@ -68,7 +68,7 @@ def best_permutation(scores: tf.Tensor) -> tf.Tensor:
         candidates = tf.gather(total, rest, axis=1) + tf.gather(scores[:, row], members, axis=1)
         choices.append(tf.argmax(candidates, axis=2, output_type=tf.int32))
         total = tf.reduce_max(candidates, axis=2)
-    # Back from the set of all positions.
+    # Backtrack from the set of all positions.
     subset, columns = tf.zeros_like(choices[-1][:, 0]), []
     for (members, rest), choice in zip(reversed(tables), reversed(choices), strict=True):
         taken = tf.gather(choice, subset, axis=1, batch_dims=1)
@@ -80,10 +80,10 @@ def best_permutation(scores: tf.Tensor) -> tf.Tensor:
 
 @functools.cache
 def subset_tables(num: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns, for sets of 1, 2, … numbers below `num`: the members of each, and the sets that are left without each.
+    """Returns, for sets of 1, 2, … numbers below `num`: the members of each, and the sets left without each member.
 
-    Both arrays are int32 of shape `(number of sets, size of a set)`; a set that is left is its place among the smaller
-    ones.
+    Both arrays are int32 of shape `(number of sets, size of a set)`; a remaining set is given by its index among the
+    smaller sets.
     """
     tables, places = [], {(): 0}
     for size in range(1, num + 1):
@@ -95,15 +95,15 @@ def subset_tables(num: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 class PieceNetwork(keras.layers.Layer):
-    """From pieces to the logits of their positions: convolutions of each piece, and its features beside their mean.
+    """From pieces to the logits of their positions: convolutions of each piece, and its features along with their mean.
 
     Row i of the logits belongs to piece i: pieces in another order give the same rows in that order.
 
     Args:
         pieces_shape: number, height, width and channels of the pieces.
-        filters: channels of each convolution of 3×3; all but the first halve the piece.
-        hidden_units: features of a piece, and width of the layer that sees the mean, too.
-        encoder: network of one's own in place of the convolutions, from a piece to features; None for these.
+        filters: channels of each 3×3 convolution; all except the first halve the piece.
+        hidden_units: number of features of a piece, and width of the layer that also sees the mean.
+        encoder: custom network in place of the convolutions, from a piece to features; None for the convolutions.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -151,7 +151,7 @@ class PieceNetwork(keras.layers.Layer):
         return self.output_layer(tf.nn.relu(self.hidden(tf.concat([h, tf.zeros_like(h) + mean], axis=-1))))
 
     def encoded(self, pieces: tf.Tensor) -> tf.Tensor:
-        """Returns features of shape `(num, num_features)` of pieces of shape `(num, height, width, channels)`."""
+        """Returns features of shape `(num, num_features)` for pieces of shape `(num, height, width, channels)`."""
         if self.encoder is not None:
             return tf.cast(self.encoder(pieces), self.compute_dtype)
         h = tf.cast(pieces, self.compute_dtype)
@@ -161,23 +161,23 @@ class PieceNetwork(keras.layers.Layer):
 
 
 class Jigsaw(EventModel):
-    r"""Learns to put the pieces of an image back to their positions.
+    r"""Learns to put the pieces of an image back in their positions.
 
-    An image X is cut into a grid of equal pieces, and their order is drawn at random: $\tilde X$. A network g gives
-    each piece a row of logits of its position, and the Sinkhorn operator turns these, with Gumbel noise and at a
-    temperature, into a doubly stochastic matrix, a mixture of permutations. The loss is how far the mixture of pieces
-    at each position is from the image, a mean over entries, on a scale where levels go from -1 to 1.
+    An image X is cut into a grid of equal pieces, in random order: $\tilde X$. A network g gives each piece a row of
+    logits for its position, and the Sinkhorn operator turns these, with Gumbel noise and at a temperature, into a
+    doubly stochastic matrix, a mixture of permutations. The loss is the squared distance of the mixture of pieces at
+    each position from the image, a mean over entries, on a scale where levels range from -1 to 1.
 
     $$P = S((g(\tilde X) + ε) / τ), \qquad L = ‖X - P^\top \tilde X‖^2$$
 
     Pieces are placed by the permutation with the greatest sum of logits, found exactly: see `best_permutation`.
 
-    In the paper the network sees each piece alone. Here it sees the mean of all pieces' features, too, which does not
-    depend on their order either.
+    In the paper, the network sees only each single piece. Here, it also sees the mean of all pieces' features, which
+    does not depend on their order either.
 
-    Pieces that are equal, such as the black corners of a digit, cannot be told apart. The loss does not ask for that,
-    and each of them counts as right at the position of another one. Logged are "position_accuracy", the share of right
-    positions, and "image_accuracy", the share of images all right.
+    Equal pieces, such as the black corners of a digit, cannot be distinguished. The loss does not require this, and
+    each of them counts as correct at the position of another. The logs contain "position_accuracy", the fraction of
+    correct positions, and "image_accuracy", the fraction of fully correct images.
 
     Example:
 
@@ -192,10 +192,10 @@ class Jigsaw(EventModel):
     Args:
         event_shape: height, width and channels of an image.
         levels: number of levels of an entry; None for real numbers.
-        grid: rows and columns of pieces; the sides of an image are multiples of them.
+        grid: number of rows and columns of pieces; the sides of an image are multiples of them.
         filters: channels of each convolution of the network.
-        hidden_units: features of a piece, and width of the layer that sees the mean of all pieces, too.
-        encoder_network: a layer or a model of Keras in place of the convolutions, from a scaled piece to a vector of
+        hidden_units: number of features of a piece, and width of the layer that also sees the mean of all pieces.
+        encoder_network: a Keras layer or model in place of the convolutions, from a scaled piece to a vector of
             features.
         temperature: τ.
         noise_scale: factor of the Gumbel noise ε in training; 0 for none.
@@ -256,13 +256,13 @@ class Jigsaw(EventModel):
 
     @property
     def unit_shape(self):
-        """That of a pixel: pieces have no place."""
+        """The shape of a pixel's unit, since pieces have no fixed position."""
         return self.event_shape[-1:]
 
     # Pieces
 
     def puzzles(self, x) -> dict[str, tf.Tensor]:
-        """Returns valid images as a batch, the column "x": the model shuffles their pieces by itself."""
+        """Returns valid images as a batch, in the column "x": the model itself shuffles their pieces."""
         return {"x": self.validated(x)}
 
     def cut(self, x: tf.Tensor) -> tf.Tensor:
@@ -272,7 +272,7 @@ class Jigsaw(EventModel):
         return tf.reshape(tf.transpose(x, (0, 1, 3, 2, 4)), (-1, *self.pieces_shape))
 
     def joined(self, pieces: tf.Tensor) -> tf.Tensor:
-        """Returns the images whose pieces, row by row, are given: the inverse of `cut`."""
+        """Returns the images with the given pieces, row by row: the inverse of `cut`."""
         (rows, columns), (_, height, width, channels) = self.grid, self.pieces_shape
         pieces = tf.reshape(pieces, (-1, rows, columns, height, width * channels))
         return tf.reshape(tf.transpose(pieces, (0, 1, 3, 2, 4)), (-1, *self.event_shape))
@@ -290,7 +290,7 @@ class Jigsaw(EventModel):
     # Solving
 
     def logits(self, pieces: tf.Tensor) -> tf.Tensor:
-        """Returns g, float32 of shape `(batch, num_pieces, num_pieces)`: pieces by positions, of valid pieces."""
+        """Returns g, float32 of shape `(batch, num_pieces, num_pieces)`: pieces by positions, for valid pieces."""
         return tf.cast(self.network(self.pieces_space.scaled(pieces)), tf.float32)
 
     def arrange(self, parts) -> tf.Tensor:
@@ -309,13 +309,13 @@ class Jigsaw(EventModel):
         return best_permutation(self.logits(self.pieces_space.validate(parts, "parts")))
 
     def complete(self, parts) -> tf.Tensor:
-        """Puts pieces together to whole images.
+        """Assembles pieces into whole images.
 
         Args:
             parts: as in `arrange`.
 
         Returns:
-            Images of shape `(batch, *event_shape)`, which hold the pieces as they are.
+            Images of shape `(batch, *event_shape)`, which contain the pieces unchanged.
 
         Raises:
             TypeError: if the dtype is not the expected one.
@@ -325,13 +325,13 @@ class Jigsaw(EventModel):
         return self.joined(placed(parts, best_permutation(self.logits(parts))))
 
     def call(self, x):
-        """The images put right, given such with pieces in any order, so that `model.predict(x)` returns them."""
+        """The corrected images, given images with pieces in any order, so that `model.predict(x)` returns them."""
         return self.complete(self.cut(self.validated(x)))
 
     # Objective
 
     def loss_terms(self, batch, step):
-        """The distance of the mixtures of pieces from the image, and the shares of right positions and images."""
+        """The distance of the mixtures of pieces from the image, and the fractions of correct positions and images."""
         shuffle, noise = step.split(2)
         pieces = self.cut(batch["x"])
         num = tf.shape(pieces)[0]
@@ -348,7 +348,7 @@ class Jigsaw(EventModel):
             for each in (parts, pieces)
         )
         loss = tf.reduce_mean(tf.square(expected - tf.matmul(matrix, flat, transpose_a=True)), axis=(1, 2))
-        # A position is right where the image is.
+        # A position is correct if the image there is.
         found = placed(parts, best_permutation(logits))
         right = tf.reduce_all(tf.equal(found, pieces), axis=(2, 3, 4))
         return {
@@ -360,7 +360,7 @@ class Jigsaw(EventModel):
     # Pictures and export
 
     def preview(self, batch, *, seed):
-        """Rows of images with their pieces in a random order, of what becomes of them, and of the images."""
+        """Rows of images with their pieces in random order, of the completed images, and of the original images."""
         x = batch["x"]
         uniform = seeds.uniform((tf.shape(x)[0], self.num_pieces), seeds.as_pair(seed))
         parts, _ = self.shuffled(self.cut(x), uniform)
@@ -380,7 +380,7 @@ class Jigsaw(EventModel):
         return {"complete": Signature(complete, parts), "arrange": Signature(arrange, parts)}
 
     def input_space(self, name):
-        """Adds that of pieces."""
+        """Adds the space of pieces."""
         return self.pieces_space if name == "parts" else super().input_space(name)
 
 
@@ -388,7 +388,7 @@ def pieces_shape(event_shape: tuple[int, int, int], grid: tuple[int, ...]) -> tu
     """Returns number, height, width and channels of the pieces of an image.
 
     Raises:
-        ValueError: if the grid does not have two sides, or too many or too few pieces, or does not divide the image.
+        ValueError: if the grid does not have two sides, has too many or too few pieces, or does not divide the image.
     """
     if len(grid) != 2 or not 2 <= math.prod(grid) <= MOST_PIECES:
         raise ValueError(f"`grid` must be (rows, columns) of 2 to {MOST_PIECES} pieces, received {grid}.")
@@ -399,5 +399,5 @@ def pieces_shape(event_shape: tuple[int, int, int], grid: tuple[int, ...]) -> tu
 
 
 def placed(pieces: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-    """Returns pieces in the order of their positions, of which each is given once."""
+    """Returns pieces in the order of their positions, each of which is given once."""
     return tf.gather(pieces, tf.argsort(positions), axis=1, batch_dims=1)

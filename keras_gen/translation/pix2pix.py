@@ -15,25 +15,25 @@ from keras_gen.translation.networks import PatchDiscriminator, UNet, own_patch_d
 
 
 class Pix2Pix(TranslationModel):
-    r"""Learns from pairs of an image x and its translation y, by two players and the distance of translations from y.
+    r"""Learns from pairs of an image x and its translation y, with two players and the distance of translations from y.
 
     $$L_D = \tfrac{1}{2} [-\log D(x, y) - \log(1 - D(x, G(x, z)))]$$
     $$L_G = -\log D(x, G(x, z)) + λ ‖y - G(x, z)‖_1, \qquad λ = 100$$
 
-    G is a U-Net with skips and D a PatchGAN, which sees x and a translation, one behind the other, and has a logit for
-    each patch. All losses are means over patches or entries, on a scale where levels go from -1 to 1. L_D is halved,
-    which slows D down. The noise z is the dropout in G, and nothing else.
+    G is a U-Net with skips and D a PatchGAN, which sees x and a translation, concatenated, and has a logit for each
+    patch. All losses are means over patches or entries, on a scale where levels range from -1 to 1. L_D is halved,
+    which slows D down. The noise z is only the dropout in G.
 
-    The paper trains with batches of one image, keeps the dropout when it tests, and normalizes there with the
-    statistics of the test batch, again of one image. Instance normalization computes the same for any batch size, and
-    is the default; with "batch", D and G learn as in the paper's larger batches, and translations are made with the
-    moving statistics of training. In both cases an image's translation does not depend on the images beside it.
-    `translate` leaves the dropout out and gives one translation; `sample_translations` draws z as the paper does.
+    The paper trains with batches of one image, keeps dropout at test time, and then normalizes with the statistics of
+    the test batch, again of one image. Instance normalization computes the same for any batch size, and is the default;
+    with "batch", D and G learn as with the paper's larger batches, and translations use the moving statistics of
+    training. In both cases an image's translation does not depend on the other images in its batch. `translate` omits
+    dropout and returns one translation; `sample_translations` draws z as in the paper.
 
-    Columns are "source" and "target". A target may be larger than its source by a whole factor, as in
+    Columns are "source" and "target". A target may be larger than its source by an integer factor, as in
     super-resolution: the networks then see each pixel of the source as a square.
 
-    Logged are the losses of both players and "l1", the distance without its weight.
+    The logs contain the losses of both players and "l1", the distance without its weight.
 
     Example:
 
@@ -49,16 +49,16 @@ class Pix2Pix(TranslationModel):
         target_shape: height, width and channels of y; its sides are whole multiples of those of x.
         levels: number of levels of an entry of both; None for real numbers.
         filters: channels of the first layer of each network.
-        receptive_field: height and width of the patches that D judges; see `networks.receptive_fields`. None takes the
-            paper's 70, or in smaller images the largest patch that fits into them.
+        receptive_field: height and width of the patches that D judges; see `networks.receptive_fields`. None uses the
+            paper's 70, or for smaller images the largest patch that fits into them.
         l1_weight: λ.
         objective: losses of both players: a name in `adversarial.losses.OBJECTIVES`, or a dict of "name" and arguments.
         normalization: "instance", or "batch".
-        dropout: share of the features that the first three blocks of G's decoder lose.
-        generator_network: a layer or a model of Keras in place of G, from the source, as large as the target, to the
-            target before a tanh. Where z is drawn, it is in the mode in which it is trained.
-        discriminator_network: the same in place of D, from the source and a target, one behind the other in the
-            channels, to one logit for each patch.
+        dropout: fraction of the features that the first three blocks of G's decoder drop.
+        generator_network: a Keras layer or model in place of G, from the source, enlarged to the target's size, to the
+            target before a tanh. When z is drawn, it runs in training mode.
+        discriminator_network: the same in place of D, from the source and a target, concatenated along the channels, to
+            one logit for each patch.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
 
@@ -125,7 +125,7 @@ class Pix2Pix(TranslationModel):
     # Networks
 
     def enlarged(self, source: tf.Tensor) -> tf.Tensor:
-        """Returns images of the target's height and width, each pixel of the source a rectangle."""
+        """Returns images of the target's height and width, with each pixel of the source as a rectangle."""
         for axis, factor in enumerate(self.scale, 1):
             source = tf.repeat(source, factor, axis=axis) if factor > 1 else source
         return source
@@ -136,12 +136,12 @@ class Pix2Pix(TranslationModel):
         Args:
             source: scaled images of shape `(batch, *source_shape)`.
             step: the step; None outside of training and evaluation.
-            seed: int32 tensor of shape (2,) that z is drawn from; None for no dropout.
+            seed: int32 tensor of shape (2,) from which z is drawn; None for no dropout.
         """
         return self.on_scale(self.generator(self.enlarged(source), step=step, dropout_seed=seed))
 
     def patch_logits(self, source: tf.Tensor, target: tf.Tensor, step=None) -> tf.Tensor:
-        """Returns D's logit of each patch, float32 of shape `(batch, rows, columns)`, of scaled pairs."""
+        """Returns D's logit for each patch, float32 of shape `(batch, rows, columns)`, for scaled pairs."""
         pairs = tf.concat([self.enlarged(source), target], axis=-1)
         return tf.cast(self.discriminator(pairs, step=step), tf.float32)
 
@@ -153,7 +153,7 @@ class Pix2Pix(TranslationModel):
 
         Args:
             source: images of shape `(batch, *source_shape)`.
-            num_samples: how many translations of each.
+            num_samples: number of translations of each image.
             seed: int or pair of ints; the same seed gives the same translations. None takes the next seed of the
                 model's own stream.
 
@@ -210,7 +210,7 @@ def factor_between(source_shape: tuple[int, ...], target_shape: tuple[int, ...])
     """Returns how many times higher and wider a target is than its source.
 
     Raises:
-        ValueError: if these are no whole numbers.
+        ValueError: if these are not whole numbers.
     """
     factors = tuple(target // source for source, target in zip(source_shape[:2], target_shape[:2], strict=True))
     if any(factor * side != whole for factor, side, whole in zip(factors, source_shape, target_shape, strict=False)):

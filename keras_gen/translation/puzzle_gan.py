@@ -28,10 +28,10 @@ tfd = tfp.distributions
 
 
 class PartEncoder(keras.layers.Layer):
-    """Convolutions of 5×5 that halve a part, and the code: what all parts of an image give is summed.
+    """5×5 convolutions that halve a part, and the code; the results are summed over all parts of an image.
 
-    A part is enlarged to the size of an image, a canvas of its own, so that nothing tells where it was. LeakyReLU of
-    slope 0.2 follows all layers, batch normalization all but the first and the code.
+    A part is enlarged to the size of an image, on its own canvas, so that nothing reveals where it was. LeakyReLU of
+    slope 0.2 follows all layers, batch normalization follows all except the first and the code.
 
     Args:
         image_shape: height, width and channels of an image.
@@ -84,16 +84,16 @@ class PartEncoder(keras.layers.Layer):
 
 
 class Decoder(keras.layers.Layer):
-    """From a code to an image: transposed convolutions of 5×5 that double it, each seeing features of its size, too.
+    """From a code to an image: transposed 5×5 convolutions that double it, each also seeing features of its size.
 
-    Batch normalization and ReLU follow all layers but the last one.
+    Batch normalization and ReLU follow all layers except the last.
 
     Args:
         sizes: height and width of the image, and of each half of it.
         code_size: length of the code.
         channels: channels of the output.
         filters: channels of the features of each half.
-        skips: channels of what each half sees beside these.
+        skips: channels of the additional input of each half.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -113,7 +113,7 @@ class Decoder(keras.layers.Layer):
         self.sizes = sizes
         initializers, policy = normals(seed), self.dtype_policy
         self.smallest = (*sizes[-1], filters[-1])
-        # Where batch normalization follows, its bias takes the place of the layer's own.
+        # If batch normalization follows, its bias replaces the layer's own.
         self.first = dense(code_size, math.prod(self.smallest), next(initializers), policy, use_bias=False)
         widths = (channels, *filters)
         self.doubling = [
@@ -133,11 +133,11 @@ class Decoder(keras.layers.Layer):
         self.built = True
 
     def call(self, code, skips, *, step=None):
-        """Returns images before their last function, and the features of each half with what it saw beside them.
+        """Returns images before their last activation, and the features of each half with its additional input.
 
         Args:
             code: vectors of shape `(batch, code_size)`.
-            skips: what each half sees, the largest one first.
+            skips: additional input of each half, the largest one first.
             step: the step, for the updates of normalization; None outside of training and evaluation.
         """
         h = tf.reshape(self.first(tf.cast(code, self.compute_dtype)), (-1, *self.smallest))
@@ -146,13 +146,13 @@ class Decoder(keras.layers.Layer):
         for layer, norm, skip, size in zip(self.doubling, self.norms, reversed(skips), sizes, strict=True):
             h = tf.concat([tf.nn.relu(norm(h, step=step)), skip], axis=-1)
             features.append(h)
-            # Two lengths round up to the same half, of which doubling returns the greater one.
+            # Two lengths round up to the same half; doubling restores the larger one.
             h = layer(h)[:, : size[0], : size[1]]
         return h, features[::-1]
 
 
 class PuzzleGenerator(keras.layers.Layer):
-    """The encoder of parts E, and two decoders: M, of the mask, which sees E's features, and G, which sees M's.
+    """The encoder of parts E, and two decoders: M, for the mask, which sees E's features, and G, which sees M's.
 
     Args:
         image_shape: height, width and channels of an image.
@@ -185,7 +185,7 @@ class PuzzleGenerator(keras.layers.Layer):
         self.built = True
 
     def call(self, parts, z=None, *, step=None):
-        """Returns the logits of the mask, and the image on the scale before a tanh; without noise the mask alone.
+        """Returns the logits of the mask, and the image on the scale before a tanh; without noise, only the mask.
 
         Args:
             parts: scaled parts of shape `(batch, num_parts, height, width, channels)`.
@@ -201,27 +201,26 @@ class PuzzleGenerator(keras.layers.Layer):
 
 
 class PuzzleGAN(TwoPlayer, Model):
-    r"""Learns the whole image from a few parts of it, of which nobody says where they were.
+    r"""Learns the whole image from a few parts of it, without knowing where they were.
 
-    Parts $x_1, …, x_n$ are encoded by one network E, and their codes are summed: their order does not matter. From the
-    sum, M makes the mask $\hat m$, between 0 and 1, of where the parts lie, and G, with noise z, the image $\hat x$. D
-    tells images x from generated ones, and from images whose parts, or all around them, are those of another image x'.
-    m is the true mask.
+    Parts $x_1, …, x_n$ are encoded by one network E, and their codes are summed, so their order does not matter. From
+    the sum, M makes the mask $\hat m$, between 0 and 1, of where the parts lie, and G, with noise z, makes the image
+    $\hat x$. D distinguishes images x from generated ones, and from images whose parts, or surroundings of the parts,
+    come from another image x'. m is the true mask.
 
     $$L_D = -\log D(x) - \log(1 - D(\hat x)) - \log(1 - D(m x + (1 - m) x')) - \log(1 - D(m x' + (1 - m) x))$$
     $$L_G = -\log D(\hat x) + λ (‖\hat m - m‖_1 + ‖\hat m \hat x - m x‖_1)$$
 
-    The distances are sums over the entries of an image, on a scale where levels go from -1 to 1. λ falls during
-    training, as a geometric sequence. The authors' code weighs sums over a batch of 64 images by 0.01 at first and
-    0.0001 at last: as much as 0.64 and 0.0064 for each image, the defaults here. D takes two steps for one of G.
+    The distances are sums over the entries of an image, on a scale where levels range from -1 to 1. λ decreases during
+    training, as a geometric sequence. The authors' code weights sums over a batch of 64 images by 0.01 at first and
+    0.0001 at the end: this equals 0.64 and 0.0064 for each image, the defaults here. D takes two steps for one of G.
 
-    All networks have batch normalization; completions are made with the moving statistics of training, so that each
-    depends on its own parts alone. In a step of training all parts of a batch are normalized together, which the order
-    of parts does not change either. x' is the next image of the batch; an image without another one beside it has no
-    composites.
+    All networks have batch normalization; completions use the moving statistics of training, so each depends only on
+    its own parts. In a training step all parts of a batch are normalized together, which is also independent of the
+    order of parts. x' is the next image of the batch; an image that is alone in its batch has no composites.
 
     Columns are "parts", the image "x" and the "mask", 1 where a part was and 0 elsewhere: `data.with_parts` cuts parts
-    out of images. Logged are the losses of both players, and without their weight the distances "mask_l1" and
+    out of images. The logs contain the losses of both players and, without their weight, the distances "mask_l1" and
     "appearance_l1".
 
     Example:
@@ -238,16 +237,16 @@ class PuzzleGAN(TwoPlayer, Model):
     Args:
         event_shape: height, width and channels of an image.
         levels: number of levels of an entry; None for real numbers.
-        num_parts: parts of an image.
-        part_size: height and width of a part; None takes a third of the image's smaller side.
+        num_parts: number of parts of an image.
+        part_size: height and width of a part; None uses a third of the image's smaller side.
         code_size: length of a part's code.
         latent_size: length of the noise z, whose entries are uniform from -1 to 1.
-        filters: channels of each strided layer of each network, from the image inwards. None takes 64, 128, 256, …, as
+        filters: channels of each strided layer of each network, from the image inwards. None uses 64, 128, 256, …, as
             many as bring both sides down to 4.
-        discriminator_network: a layer or a model of Keras in place of D, from scaled images to a logit.
-        l1_weights: λ at first and at last.
-        decay_steps: steps of G until λ has its last value.
-        discriminator_steps: steps of D, each with a batch of its own, for each step of G.
+        discriminator_network: a Keras layer or model in place of D, from scaled images to a logit.
+        l1_weights: initial and final λ.
+        decay_steps: number of steps of G until λ has its final value.
+        discriminator_steps: number of steps of D, each with its own batch, for each step of G.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
 
@@ -316,7 +315,7 @@ class PuzzleGAN(TwoPlayer, Model):
             x: images of shape `(batch, *event_shape)`, whole levels.
 
         Returns:
-            A batch: valid columns "parts", "x" and "mask".
+            A batch: the valid columns "parts", "x" and "mask".
 
         Raises:
             TypeError: if the dtype is not the expected one.
@@ -332,7 +331,7 @@ class PuzzleGAN(TwoPlayer, Model):
         return {"z": tfd.Sample(tfd.Uniform(-1.0, 1.0), self.latent_size)}
 
     def noise(self, num_samples, seed) -> dict[str, tf.Tensor]:
-        """Draws the random numbers that `generate` makes completions with.
+        """Draws the random numbers with which `generate` makes completions.
 
         Args:
             num_samples: number of completions.
@@ -344,14 +343,14 @@ class PuzzleGAN(TwoPlayer, Model):
         return seeds.draws(self.noise_distributions(), num_samples, seeds.as_pair(seed))
 
     def generate(self, noise: dict[str, tf.Tensor], parts) -> tf.Tensor:
-        """Completes parts, without any further randomness.
+        """Completes parts, without further randomness.
 
         Args:
-            noise: what `noise` returned, or values of the caller's own choice.
+            noise: what `noise` returned, or values chosen by the caller.
             parts: parts of shape `(batch, num_parts, part_size, part_size, channels)`, in any order, whole levels.
 
         Returns:
-            Images of shape `(batch, *event_shape)`; levels come as float32 whole numbers.
+            Images of shape `(batch, *event_shape)`; levels are float32 whole numbers.
 
         Raises:
             TypeError: if a dtype is not the expected one.
@@ -370,7 +369,7 @@ class PuzzleGAN(TwoPlayer, Model):
                 stream.
 
         Returns:
-            Images of shape `(batch, *event_shape)`; levels come as float32 whole numbers.
+            Images of shape `(batch, *event_shape)`; levels are float32 whole numbers.
 
         Raises:
             TypeError: if a dtype is not the expected one.
@@ -381,13 +380,13 @@ class PuzzleGAN(TwoPlayer, Model):
         return self.generate(self.noise(tf.shape(parts)[0], seed), parts)
 
     def locate(self, parts) -> tf.Tensor:
-        """Says where parts lie in the image that they complete to.
+        """Locates parts in the image that they are completed to.
 
         Args:
             parts: as in `complete`.
 
         Returns:
-            Masks of shape `(batch, height, width, 1)`: how much each pixel is one of a part, from 0 to 1.
+            Masks of shape `(batch, height, width, 1)`: to what degree each pixel belongs to a part, from 0 to 1.
 
         Raises:
             TypeError: if the dtype is not the expected one.
@@ -396,7 +395,7 @@ class PuzzleGAN(TwoPlayer, Model):
         return self.completed(self.spaces["parts"].validate(parts, "parts"))[0]
 
     def completed(self, parts: tf.Tensor, z: tf.Tensor | None = None, step=None) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Returns the mask and the image, float32 and on the networks' scale, of valid parts; see `PuzzleGenerator`."""
+        """Returns the mask and the image, float32 on the networks' scale, for valid parts; see `PuzzleGenerator`."""
         mask, image = self.generator(self.spaces["parts"].scaled(parts), z, step=step)
         mask = tf.sigmoid(tf.cast(mask, tf.float32))
         if image is None:
@@ -411,11 +410,11 @@ class PuzzleGAN(TwoPlayer, Model):
     # Objective
 
     def logits(self, scaled: tf.Tensor, step=None) -> tf.Tensor:
-        """Returns D's logit, float32 of shape `(batch,)`, of scaled images."""
+        """Returns D's logit, float32 of shape `(batch,)`, for scaled images."""
         return tf.cast(self.discriminator(scaled, step=step), tf.float32)[:, 0]
 
     def composites(self, x: tf.Tensor, mask: tf.Tensor, step) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns the parts of each image amid the next one of the global batch, and those of the next one amid it.
+        """Returns each image's parts within the next image of the global batch, and the next image's parts within it.
 
         Args:
             x: scaled images.
@@ -423,14 +422,14 @@ class PuzzleGAN(TwoPlayer, Model):
             step: the step.
 
         Returns:
-            Both kinds of images, and 1 for each example, or 0 where the next image is the image itself.
+            Both kinds of images, and 1 for each example, or 0 if the next image is the image itself.
         """
         others = step.rows(lambda _: tf.roll(step.gather(x), -1, axis=0), tf.shape(x)[0])
         has_other = tf.cast(step.total(tf.shape(x)[0]) > 1, tf.float32) * tf.ones_like(x[:, 0, 0, 0])
         return mask * x + (1.0 - mask) * others, mask * others + (1.0 - mask) * x, has_other
 
     def l1_weight(self, step) -> tf.Tensor | float:
-        """Returns λ at a step; in an evaluation its last value."""
+        """Returns λ at a step; in an evaluation, its final value."""
         first, last = self.l1_weights
         if not step.training:
             return last
@@ -438,7 +437,7 @@ class PuzzleGAN(TwoPlayer, Model):
         return first * tf.pow(last / first, share)
 
     def fakes(self, batch, step):
-        """Returns completions on the networks' scale as "x", and their masks."""
+        """Returns completions on the networks' scale, as "x", and their masks."""
         z = step.rows(lambda rows: self.noise(rows, step.seed)["z"], tf.shape(batch["parts"])[0])
         mask, image = self.completed(batch["parts"], z, step)
         return {"x": image, "mask": mask}
@@ -461,7 +460,7 @@ class PuzzleGAN(TwoPlayer, Model):
     # Pictures and export
 
     def preview(self, batch, *, seed):
-        """Rows of the parts, of the completions and their masks, and of the images and theirs."""
+        """Rows of the parts, of the completions and their masks, and of the images and their masks."""
         part_space = levels_or_reals(self.parts_shape[1:], self.levels)
         rows = {f"part {index + 1}": (part_space, batch["parts"][:, index]) for index in range(self.num_parts)}
         x = self.spaces["x"]
@@ -510,5 +509,5 @@ def summed(h: tf.Tensor, num_parts: int) -> tf.Tensor:
 
 
 def total_of_each(values: tf.Tensor) -> tf.Tensor:
-    """Returns the sum over all axes but the first."""
+    """Returns the sum over all axes except the first."""
     return tf.reduce_sum(values, axis=range(1, values.shape.rank))

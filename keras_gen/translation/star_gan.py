@@ -19,15 +19,15 @@ from keras_gen.spaces import Attributes, ClassLabel, ClassOrAttributes, Space, l
 from keras_gen.translation.base import TranslationModel, mean_of_each
 from keras_gen.translation.networks import ResNet
 
-#: Outputs shown of a model, at most.
+#: Maximum number of outputs of a model that are shown.
 MOST_OUTPUTS = 8
 
 
 class DomainCritic(keras.layers.Layer):
-    """Convolutions of 4×4 with stride 2, then a score for each patch, and the logits of the domain.
+    """4×4 convolutions with stride 2, then a score for each patch, and the logits of the domain.
 
-    Each layer has twice as many channels as the one before it, LeakyReLU of slope 0.01 follows, and nothing is
-    normalized. With six layers from 64 to 2,048 channels, it is the paper's for 128×128 pixels.
+    Each layer has twice as many channels as the previous one and is followed by LeakyReLU of slope 0.01; nothing is
+    normalized. With six layers from 64 to 2,048 channels, it is the paper's network for 128×128 pixels.
 
     Args:
         image_shape: height, width and channels of an image.
@@ -56,7 +56,7 @@ class DomainCritic(keras.layers.Layer):
             for index, pair in enumerate(itertools.pairwise(widths))
         ]
         self.score = convolution(widths[-1], 1, 3, 1, glorot((*seed, num_layers)), self.dtype_policy, use_bias=False)
-        # As large as what is left of the image, which becomes one pixel.
+        # As large as the remaining image, which becomes one pixel.
         left = tuple(math.ceil(side / 2**num_layers) for side in sides)
         initializer = glorot((*seed, num_layers + 1))
         self.domain = convolution(
@@ -79,25 +79,26 @@ class DomainCritic(keras.layers.Layer):
 class StarGAN(TranslationModel):
     r"""Learns to translate images between several domains, with one generator for all of them.
 
-    G turns an image x, of domain c', into one of domain c. D tells real images from translations, and the domain of an
-    image. The translation is translated back.
+    G turns an image x of domain c' into one of domain c. D distinguishes real images from translations, and predicts
+    the domain of an image. The translation is translated back.
 
     $$L_D = D(G(x, c)) - D(x) + λ_{gp} (‖∇_{\hat x} D(\hat x)‖_2 - 1)^2 - λ_{cls} \log D_{cls}(c'|x)$$
     $$L_G = -D(G(x, c)) - λ_{cls} \log D_{cls}(c|G(x, c)) + λ_{rec} ‖x - G(G(x, c), c')‖_1$$
     $$λ_{gp} = 10, \qquad λ_{cls} = 1, \qquad λ_{rec} = 10$$
 
     A domain is one of several classes; or several attributes, which do not exclude each other: then -log D_cls is the
-    sum over them. With both, some examples are of a class and others have attributes, as in two data sets with labels
-    of their own. G then sees zeros for what is not known and a mask vector that says what is, and D_cls is trained on
+    sum over them. With both, some examples have a class and others have attributes, as in two data sets with separate
+    labels. G then sees zeros for what is unknown and a mask vector that says what is known, and D_cls is trained on
     what is known.
 
-    c is drawn by giving the labels of a batch to its images in another order, those of either set among themselves.
-    G sees c as planes behind the channels of x. Its residual network pads with zeros: instance normalization takes
-    planes away that reflection continues. D's score is the mean over patches; the penalty is on the gradient of their
-    sum, as in the authors' code. D has five steps for one of G, the last one on the translations that G learns from.
+    c is drawn by permuting the labels of a batch among its images, within each of the two sets. G sees c as planes
+    appended to the channels of x. Its residual network pads with zeros: with reflection, planes would stay constant,
+    and instance normalization would remove them. D's score is the mean over patches; the penalty is on the gradient of
+    their sum, as in the authors' code. D takes five steps for one of G, the last one on the translations that G learns
+    from.
 
-    Columns are "x" and "condition", the domain that an image is of. Logged are the losses of both players; without
-    their weights "real_class_loss", "fake_class_loss", in nats, and "reconstruction"; and "penalty" with its weight.
+    Columns are "x" and "condition", the domain of an image. The logs contain the losses of both players; without their
+    weights, "real_class_loss" and "fake_class_loss", in nats, and "reconstruction"; and "penalty" with its weight.
 
     Example:
 
@@ -110,17 +111,17 @@ class StarGAN(TranslationModel):
 
     Args:
         event_shape: height, width and channels of an image; the sides are multiples of 4.
-        num_domains: number of domains that exclude each other; None for attributes alone.
-        num_attributes: number of attributes; None for domains that exclude each other alone.
+        num_domains: number of mutually exclusive domains; None for only attributes.
+        num_attributes: number of attributes; None for only mutually exclusive domains.
         levels: number of levels of an entry; None for real numbers.
         filters: channels of the first layer of each network.
-        num_blocks: residual blocks of G.
-        num_layers: layers of D that halve an image. None takes the paper's 6, or as many as leave two pixels.
+        num_blocks: number of residual blocks of G.
+        num_layers: number of layers of D that halve an image. None uses the paper's 6, or as many as leave two pixels.
         class_weight: λ_cls.
         reconstruction_weight: λ_rec.
         penalty_weight: λ_gp.
-        discriminator_steps: steps of D, each with a batch of its own, for each step of G.
-        generator_network: a layer or a model of Keras in place of G, from images with the planes of c behind their
+        discriminator_steps: number of steps of D, each with its own batch, for each step of G.
+        generator_network: a Keras layer or model in place of G, from images with the planes of c appended to their
             channels to images before a tanh.
         seed: as in `Model`; also chooses the initial weights.
         **kwargs: as in `Model`.
@@ -207,24 +208,24 @@ class StarGAN(TranslationModel):
         }
 
     def default_optimizers(self):
-        """Returns the paper's Adam of each player."""
+        """Returns the paper's Adam for each player."""
         return {player: keras.optimizers.Adam(1e-4, beta_1=0.5) for player in ("generator", "discriminator")}
 
     # Networks
 
     def generate(self, scaled: tf.Tensor, domain: tf.Tensor) -> tf.Tensor:
-        """Returns G(x, c), float32 on the networks' scale, of scaled images and valid domains."""
+        """Returns G(x, c), float32 on the networks' scale, for scaled images and valid domains."""
         vectors = self.domain_space.vectors(domain)[:, tf.newaxis, tf.newaxis]
         planes = tf.ones_like(scaled[..., :1]) * vectors
         return self.on_scale(self.generator(tf.concat([scaled, planes], axis=-1)))
 
     def judged(self, scaled: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns D's score, of shape `(batch,)`, and the logits of the domain, float32, of scaled images."""
+        """Returns D's score, of shape `(batch,)`, and the logits of the domain, float32, for scaled images."""
         scores, logits = self.discriminator(scaled)
         return mean_of_each(tf.cast(scores, tf.float32)), tf.cast(logits, tf.float32)
 
     def total_score(self, scaled: tf.Tensor) -> tf.Tensor:
-        """Returns the sum of D's scores over patches, of shape `(batch,)`, of scaled images."""
+        """Returns the sum of D's scores over patches, of shape `(batch,)`, for scaled images."""
         return tf.reduce_sum(tf.cast(self.discriminator(scaled)[0], tf.float32), axis=(1, 2))
 
     def translated(self, scaled, domain):
@@ -241,7 +242,7 @@ class StarGAN(TranslationModel):
     # Objective
 
     def classes_and_attributes(self, domain: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the classes of domains, -1 where they have none, and their attributes."""
+        """Returns the classes of domains, -1 for those without one, and their attributes."""
         num = tf.shape(domain)[0]
         if self.num_attributes is None:
             return domain, tf.zeros((num, 0), domain.dtype)
@@ -250,7 +251,7 @@ class StarGAN(TranslationModel):
         return domain[:, 0], domain[:, 1:]
 
     def class_loss(self, logits: tf.Tensor, domain: tf.Tensor) -> tf.Tensor:
-        """Returns -log D_cls(c|x) in nats, of shape `(batch,)`, of the part of the domain that is known."""
+        """Returns -log D_cls(c|x) in nats, of shape `(batch,)`, for the known part of the domain."""
         label, attributes = self.classes_and_attributes(domain)
         split = self.num_domains or 0
         answers = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(attributes, tf.float32), logits[:, split:])
@@ -261,18 +262,18 @@ class StarGAN(TranslationModel):
         return tf.where(label >= 0, of_class, loss)
 
     def other_domains(self, domain: tf.Tensor, step) -> tf.Tensor:
-        """Returns the domains of the global batch in a random order, those of either label set among themselves."""
+        """Returns the domains of the global batch in a random order within each label set."""
         everyones = step.gather(domain)
         label, _ = self.classes_and_attributes(everyones)
         has_attributes = tf.cast(label < 0, tf.float32)
-        # Both list the rows of one set before those of the other one, the second one in a random order.
+        # Both list the rows of one set before those of the other; the second lists them in a random order.
         order = tf.argsort(has_attributes, stable=True)
         shuffled = tf.argsort(has_attributes + seeds.uniform(tf.shape(label), step.seed))
         others = tf.gather(everyones, tf.gather(shuffled, tf.argsort(order)))
         return step.rows(lambda _: others, tf.shape(domain)[0])
 
     def fakes(self, batch, step):
-        """Returns translations on the networks' scale, as "x", and the "domain" that each is into."""
+        """Returns translations on the networks' scale, as "x", and the "domain" of each."""
         domain = self.other_domains(batch["condition"], step)
         return {"x": self.generate(self.source_space.scaled(batch["x"]), domain), "domain": domain}
 
@@ -296,7 +297,7 @@ class StarGAN(TranslationModel):
     # Pictures
 
     def shown_domains(self, domain: tf.Tensor) -> list[tf.Tensor]:
-        """Returns the domains that images are shown in: each class for all of them, and each attribute changed."""
+        """Returns the domains in which images are shown: each class for all images, and each attribute flipped."""
         label, attributes = self.classes_and_attributes(domain)
         shown = []
         for index in range(self.num_domains or 0):
@@ -324,7 +325,7 @@ class StarGAN(TranslationModel):
 
 
 def space_of_domains(num_domains: int | None, num_attributes: int | None) -> Space:
-    """Returns the space of domains that exclude each other, of attributes, or of both.
+    """Returns the space of mutually exclusive domains, of attributes, or of both.
 
     Raises:
         ValueError: if neither is given, or one is smaller than 1.

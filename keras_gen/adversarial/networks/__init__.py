@@ -1,8 +1,8 @@
-"""Networks of the two players, by kind: dense, maxout, convolutional, residual, convolutional over sound, and own ones.
+"""Networks of both players, by kind: dense, maxout, convolutional, residual, convolutional over sound, and custom.
 
 A generator maps noise, and condition vectors if there are any, to examples before a tanh or a sigmoid. A discriminator
-maps examples, whose levels are spread over the range of that, and condition vectors to one number. Any generator plays
-against any discriminator.
+maps examples, whose levels are scaled to the range of that function, and condition vectors to one number. Any generator
+can play against any discriminator.
 """
 
 from keras_gen.adversarial.networks.convolutional import ConvolutionalDiscriminator as ConvolutionalDiscriminator
@@ -17,7 +17,7 @@ from keras_gen.adversarial.networks.residual import ResidualGenerator as Residua
 from keras_gen.adversarial.networks.waveform import WaveformDiscriminator as WaveformDiscriminator
 from keras_gen.adversarial.networks.waveform import WaveformGenerator as WaveformGenerator
 
-#: The networks that a model can be asked for by name; "keras" is one's own.
+#: The networks that can be chosen by name; "keras" is a custom one.
 GENERATORS = {
     "dense": DenseGenerator,
     "convolutional": ConvolutionalGenerator,

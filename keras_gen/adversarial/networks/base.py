@@ -1,4 +1,4 @@
-"""What a generator and a discriminator are."""
+"""Base classes of generators and discriminators."""
 
 import keras
 import tensorflow as tf
@@ -9,7 +9,7 @@ from keras_gen.layers.affine import affine
 class Generator(keras.layers.Layer):
     """From noise to an example, on the scale before a tanh or a sigmoid."""
 
-    #: The last bias, one number for each entry of an example; None where entries share one.
+    #: The last bias, one number for each entry of an example; None if entries share one.
     output_bias: keras.Variable | None = None
 
     def call(self, z, condition=None, *, step=None):
@@ -26,13 +26,13 @@ class Generator(keras.layers.Layer):
 class Discriminator(keras.layers.Layer):
     r"""From an example to one number, its logit or score: an affine function, `head`, of features φ(x).
 
-    A condition enters the network where its class says, or at the end by a projection (Miyato and Koyama, 2018,
-    https://arxiv.org/abs/1802.05637): $f(x, y) = y^\top V φ(x) + ψ(φ(x))$.
+    A condition enters the network at a point defined by its class, or at the end by a projection (Miyato and Koyama,
+    2018, https://arxiv.org/abs/1802.05637): $f(x, y) = y^\top V φ(x) + ψ(φ(x))$.
 
     A subclass provides `head`, `num_features` and `extract`.
     """
 
-    #: The layer V of a projection, from condition vectors to as many entries as there are features.
+    #: The layer V of a projection, from condition vectors to one entry for each feature.
     projection: keras.layers.Layer | None = None
     head: keras.layers.Layer
     #: Number of features.
@@ -42,8 +42,8 @@ class Discriminator(keras.layers.Layer):
         """Returns φ(x), of shape `(batch, num_features)`.
 
         Args:
-            x: scaled examples of shape `(batch, *event_shape)`, in the dtype that the network computes in.
-            condition: vectors of shape `(batch, condition_size)`; None also where they enter by a projection.
+            x: scaled examples of shape `(batch, *event_shape)`, in the network's compute dtype.
+            condition: vectors of shape `(batch, condition_size)`; None also if they enter by a projection.
             step: the step, for its dropout and its updates; None outside of training and evaluation.
         """
         raise NotImplementedError
@@ -53,7 +53,7 @@ class Discriminator(keras.layers.Layer):
         return self.logits(self.features(x, condition, step=step), condition, step=step)
 
     def features(self, x, condition=None, *, step=None) -> tf.Tensor:
-        """Returns φ(x), of shape `(batch, num_features)`, of examples with their condition."""
+        """Returns φ(x), of shape `(batch, num_features)`, for examples with their condition."""
         return self.extract(tf.cast(x, self.compute_dtype), None if self.projection else condition, step=step)
 
     def logits(self, features: tf.Tensor, condition=None, *, step=None) -> tf.Tensor:
@@ -65,7 +65,7 @@ class Discriminator(keras.layers.Layer):
         return logits
 
     def project(self, condition_size: int, initializer, spectral_norm: bool, seed: tuple[int, ...]) -> None:
-        """Adds the projection, if there is a condition to project."""
+        """Adds the projection if there is a condition to project."""
         if condition_size:
             shape = (condition_size, self.num_features)
             self.projection = affine(shape, initializer, self.dtype_policy, spectral_norm, seed, use_bias=False)

@@ -1,4 +1,4 @@
-"""What the networks of both players are built from: initial weights, dropout, sizes between strided layers."""
+"""Building blocks of both players' networks: initial weights, dropout, sizes between strided layers."""
 
 import math
 
@@ -9,7 +9,7 @@ from keras_gen import checks
 from keras_gen.layers.dropout import apply_dropout
 from keras_gen.layers.initializers import glorot, uniform
 
-#: A strided layer halves the sides that are longer than this; the generator of DCGAN starts from 4×4.
+#: A strided layer halves sides that are longer than this; the generator of DCGAN starts from 4×4.
 SMALLEST_SIDE = 4
 
 
@@ -19,7 +19,7 @@ def initial_weights(scale: float | None, seed: tuple[int, ...], factor: float = 
     Args:
         scale: they are uniform from -scale to scale; None for the distribution of Glorot and Bengio.
         seed: seeds of the layer.
-        factor: what they are multiplied by.
+        factor: factor by which they are multiplied.
     """
     if scale is None:
         return glorot(seed, factor)
@@ -27,13 +27,13 @@ def initial_weights(scale: float | None, seed: tuple[int, ...], factor: float = 
 
 
 def training_dropout(h: tf.Tensor, rate: float, step, index: int) -> tf.Tensor:
-    """Returns features of which a step of training sets a share to zero, drawn for each example.
+    """Returns features of which a training step sets a fraction to zero, drawn for each example.
 
     Args:
         h: features of shape `(batch, ...)`.
-        rate: the share.
+        rate: the fraction.
         step: the step, or None.
-        index: number of the layer, so that each draws its own.
+        index: number of the layer, so that each layer draws its own mask.
     """
     if step is None or not step.training or rate == 0.0:
         return h
@@ -45,7 +45,7 @@ def strided_sizes(event_shape: tuple[int, ...], filters) -> tuple[tuple[int, ...
 
     Args:
         event_shape: height, width and channels of an image.
-        filters: channels of each layer; None takes 64, 128, 256, …, as many as bring both sides down to 4.
+        filters: channels of each layer; None uses 64, 128, 256, …, as many as bring both sides down to 4.
 
     Raises:
         ValueError: if the examples are not images, or `filters` is empty.

@@ -1,4 +1,4 @@
-"""The players of DCGAN: strided convolutions against transposed ones, for images of any size."""
+"""The players of DCGAN: transposed convolutions against strided ones, for images of any size."""
 
 import itertools
 import math
@@ -24,10 +24,11 @@ class ConvolutionalGenerator(Generator):
         latent_size: length of the noise.
         event_shape: height, width and channels of an image.
         condition_size: length of the condition's vector, which is appended to the noise; 0 for none.
-        filters: channels of each strided layer of the mirrored discriminator, from the image inwards. None takes 64,
+        filters: channels of each strided layer of the mirrored discriminator, from the image inwards. None uses 64,
             128, 256, …, as many as bring both sides down to 4.
         kernel_size: height and width of the kernels.
-        dense_units: widths of dense layers that the noise goes through first, each before batch normalization and ReLU.
+        dense_units: widths of dense layers that the noise passes through first, each followed by batch normalization
+            and ReLU.
         batch_norm: whether there is batch normalization.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
@@ -55,7 +56,7 @@ class ConvolutionalGenerator(Generator):
         self.dense_units = checks.positive_ints("dense_units", dense_units)
         inputs, self.layers = latent_size + condition_size, []
         for units in (*self.dense_units, math.prod(self.smallest)):
-            # Where batch normalization follows, its bias takes the place of the layer's own.
+            # If batch normalization follows, its bias replaces the layer's own.
             self.layers.append(dense(inputs, units, next(initializers), policy, use_bias=not batch_norm))
             if batch_norm and len(self.layers) < 2 * len(self.dense_units) + 1:
                 self.layers.append(BatchNormalization((None, units), dtype=policy))
@@ -106,7 +107,7 @@ class ConvolutionalDiscriminator(Discriminator):
         condition_size: length of the condition's vector; 0 for none.
         filters: channels of each strided layer, as in `ConvolutionalGenerator`.
         kernel_size: height and width of the kernels.
-        dense_units: widths of dense layers behind the convolutions, each with batch normalization and LeakyReLU, too.
+        dense_units: widths of dense layers after the convolutions, also with batch normalization and LeakyReLU.
         slope: slope of LeakyReLU below 0.
         batch_norm: whether all layers except the first and the last have batch normalization.
         spectral_norm: whether all layers have spectral normalization.
@@ -186,9 +187,9 @@ class ConvolutionalDiscriminator(Discriminator):
 
 
 def output_padding(size: tuple[int, int], half: tuple[int, int], strides: tuple[int, int], kernel_size: int):
-    """Returns what tells a transposed convolution which of the two sizes to return to that have the same half.
+    """Returns the number that tells a transposed convolution which of two sizes with the same half to restore.
 
-    An even kernel, for which Keras has no such number, returns to the larger one.
+    An even kernel, for which Keras has no such number, restores the larger one.
     """
     if kernel_size % 2 == 0:
         return None
@@ -196,6 +197,6 @@ def output_padding(size: tuple[int, int], half: tuple[int, int], strides: tuple[
 
 
 def normals(seed: tuple[int, ...]):
-    """Yields N(0, 0.02) for one layer after another, each from a stream of its own."""
+    """Yields N(0, 0.02) for one layer after another, each from its own stream."""
     for layer in itertools.count():
         yield keras.initializers.RandomNormal(stddev=0.02, seed=initializer_seed((*seed, layer)))

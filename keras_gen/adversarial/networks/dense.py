@@ -24,11 +24,13 @@ class DenseGenerator(Generator):
         condition_size: length of the condition's vector; 0 for none.
         hidden_units: width of each hidden layer.
         activation: activation of the hidden layers.
-        noise_units: width of a hidden layer that the noise goes through before it meets the condition; 0 for none.
+        noise_units: width of a hidden layer that the noise passes through before it is joined with the condition; 0 for
+            none.
         condition_units: the same for the condition.
         batch_norm: whether hidden layers have batch normalization.
-        dropout: share of the hidden units that a step of training leaves out.
-        initial_scale: weights are uniform from -initial_scale to it at the start; None for those of Glorot and Bengio.
+        dropout: fraction of the hidden units that a training step drops.
+        initial_scale: initial weights are uniform from -initial_scale to initial_scale; None for those of Glorot and
+            Bengio.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -98,7 +100,7 @@ class DenseDiscriminator(Discriminator):
         condition_size: length of the condition's vector; 0 for none.
         hidden_units: width of each hidden layer.
         activation: activation of the hidden layers.
-        dropout: share of the hidden units that a step of training leaves out.
+        dropout: fraction of the hidden units that a training step drops.
         initial_scale: as in `DenseGenerator`.
         spectral_norm: whether all layers have spectral normalization.
         projection: whether the condition enters by a projection.

@@ -18,15 +18,16 @@ class MaxoutDiscriminator(Discriminator):
     Args:
         event_shape: shape of an example.
         condition_size: length of the condition's vector; 0 for none.
-        units: units of each hidden layer; the condition is appended after the first one.
-        pieces: affine functions of each unit, for each hidden layer.
-        condition_units: units of the maxout layer that the condition goes through.
-        condition_pieces: affine functions of each of these.
-        condition_scale: factor of their initial weights. A class enters as one number among zeros; with 10, it weighs
-            about as much as an image does from the start.
-        dropout: share of the hidden units that a step of training leaves out.
-        input_dropout: share of the entries of an example that a step of training leaves out.
-        initial_scale: weights are uniform from -initial_scale to it at the start; None for those of Glorot and Bengio.
+        units: number of units of each hidden layer; the condition is appended after the first one.
+        pieces: number of affine functions of each unit, for each hidden layer.
+        condition_units: number of units of the maxout layer that the condition passes through.
+        condition_pieces: number of affine functions of each of these.
+        condition_scale: factor of their initial weights. A class is input as one number among zeros; with 10, it has
+            about as much weight as an image from the start.
+        dropout: fraction of the hidden units that a training step drops.
+        input_dropout: fraction of the entries of an example that a training step drops.
+        initial_scale: initial weights are uniform from -initial_scale to initial_scale; None for those of Glorot and
+            Bengio.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """

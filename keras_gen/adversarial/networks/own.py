@@ -1,17 +1,18 @@
-"""Players of one's own: any layer or model of Keras."""
+"""Custom players: any Keras layer or model."""
 
 from keras_gen.networks import KerasNetwork, OwnNetwork
 
 
 class OwnGenerator(KerasNetwork):
-    """A layer or a model of Keras, from noise to examples on the scale before a tanh or a sigmoid.
+    """A Keras layer or model, from noise to examples on the scale before a tanh or a sigmoid.
 
     Args:
         latent_size: length of the noise.
         event_shape: shape of an example.
-        condition_size: length of the condition's vector; 0 for none. With one, the network gets a list of two tensors.
+        condition_size: length of the condition's vector; 0 for none. With a condition, the network gets a list of two
+            tensors.
         layer: the layer or model, or what `keras.saving.serialize_keras_object` returns for it.
-        seed: not needed: its initializers have seeds of their own.
+        seed: not needed, since its initializers have their own seeds.
         **kwargs: as in `keras.layers.Layer`.
     """
 
@@ -30,13 +31,14 @@ class OwnGenerator(KerasNetwork):
 
 
 class OwnDiscriminator(KerasNetwork):
-    """A layer or a model of Keras, from an example to its logit or score.
+    """A Keras layer or model, from an example to its logit or score.
 
     Args:
         event_shape: shape of an example.
-        condition_size: length of the condition's vector; 0 for none. With one, the network gets a list of two tensors.
+        condition_size: length of the condition's vector; 0 for none. With a condition, the network gets a list of two
+            tensors.
         layer: as in `OwnGenerator`.
-        seed: not needed, either.
+        seed: not needed either.
         **kwargs: as in `keras.layers.Layer`.
     """
 

@@ -17,7 +17,7 @@ from keras_gen.layers.initializers import glorot
 
 
 class EnlargingBlock(keras.layers.Layer):
-    """Two 3×3 convolutions, each after batch normalization and ReLU, beside a shortcut; doubles an image.
+    """Two 3×3 convolutions, each after batch normalization and ReLU, with a shortcut; doubles an image.
 
     Args:
         inputs: channels of the input.
@@ -42,12 +42,12 @@ class EnlargingBlock(keras.layers.Layer):
         y = tf.nn.relu(self.first_norm(x, step=step))
         y = self.first(doubled(y, self.size))
         y = self.second(tf.nn.relu(self.second_norm(y, step=step)))
-        # A 1×1 convolution before the enlargement is the same as after it, at a quarter of the cost.
+        # A 1×1 convolution before the enlargement is equivalent to one after it, at a quarter of the cost.
         return doubled(self.shortcut(x), self.size) + y
 
 
 class ShrinkingBlock(keras.layers.Layer):
-    """Two 3×3 convolutions, each after a ReLU, and an average over neighbours, beside a shortcut.
+    """Two 3×3 convolutions, each after a ReLU, and an average over neighbours, with a shortcut.
 
     Args:
         inputs: channels of the input.
@@ -86,7 +86,7 @@ class ShrinkingBlock(keras.layers.Layer):
     def call(self, x, *, step=None):
         y = self.first(x if self.is_first else tf.nn.relu(x), step=step)
         y = averaged(self.second(tf.nn.relu(y), step=step), self.strides)
-        # Averaging before a 1×1 convolution is the same as after it, at a quarter of the cost.
+        # Averaging before a 1×1 convolution is equivalent to averaging after it, at a quarter of the cost.
         x = averaged(x, self.strides)
         return (x if self.shortcut is None else self.shortcut(x, step=step)) + y
 
@@ -180,7 +180,7 @@ class ResidualDiscriminator(Discriminator):
 
 
 def doubled(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Returns images with each pixel repeated along the sides that have to grow, cut to a size."""
+    """Returns images with each pixel repeated along the sides that must grow, cropped to a size."""
     for axis, side in ((1, size[0]), (2, size[1])):
         if images.shape[axis] != side:
             images = tf.repeat(images, 2, axis=axis)
@@ -188,5 +188,5 @@ def doubled(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
 
 
 def averaged(images: tf.Tensor, strides: tuple[int, int]) -> tf.Tensor:
-    """Returns images made smaller by averages over neighbours."""
+    """Returns images downsampled by averaging over neighbours."""
     return images if strides == (1, 1) else tf.nn.avg_pool2d(images, strides, strides, "SAME")

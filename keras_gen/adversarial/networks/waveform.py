@@ -13,21 +13,21 @@ from keras_gen.layers.convolution import Conv1D, Conv1DTranspose, convolution
 from keras_gen.layers.dense import dense
 from keras_gen.layers.initializers import glorot
 
-#: Samples that a kernel sees.
+#: Length of a kernel in samples.
 KERNEL_SIZE = 25
 
-#: Strided layers shorten what is longer than this; the generator of WaveGAN starts from 16 samples.
+#: Strided layers shorten anything longer than this; the generator of WaveGAN starts from 16 samples.
 SMALLEST_LENGTH = 16
 
 
 class WaveformGenerator(Generator):
-    """The generator of WaveGAN: transposed convolutions of 25 samples, each after a ReLU.
+    """The generator of WaveGAN: transposed convolutions over 25 samples, each after a ReLU.
 
     Args:
         latent_size: length of the noise.
         event_shape: (samples,) of a sound.
         condition_size: length of the condition's vector, which is appended to the noise; 0 for none.
-        base_filters: channels of the last layer but one; each layer before has twice as many as the next.
+        base_filters: channels of the second-to-last layer; each preceding layer has twice as many as the next.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -56,7 +56,7 @@ class WaveformGenerator(Generator):
                 KERNEL_SIZE,
                 strides=strides[layer],
                 padding="same",
-                # Several lengths round up to the same quarter; this tells which of them to return to.
+                # Several lengths round up to the same quarter; this says which of them to restore.
                 output_padding=lengths[layer] - ((lengths[layer + 1] - 1) * strides[layer] + 1),
                 kernel_initializer=glorot((*seed, 1, layer)),
                 dtype=policy,
@@ -74,16 +74,16 @@ class WaveformGenerator(Generator):
 
 
 class WaveformDiscriminator(Discriminator):
-    """The discriminator of WaveGAN: strided convolutions of 25 samples with LeakyReLU of slope 0.2, and phase shuffle.
+    """The discriminator of WaveGAN: strided convolutions over 25 samples, LeakyReLU of slope 0.2, and phase shuffle.
 
     A condition is appended to the sound as one channel for each entry of its vector.
 
     Args:
         event_shape: (samples,) of a sound.
         condition_size: length of the condition's vector; 0 for none.
-        base_filters: channels of the first layer; each further layer has twice as many as the one before.
-        phase_shuffle: samples that a step of training moves features by, at most, after each layer but the last; 0
-            for no shuffle.
+        base_filters: channels of the first layer; each further layer has twice as many as the previous one.
+        phase_shuffle: maximum number of samples by which a training step shifts features after each layer except the
+            last; 0 for no shuffle.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -103,7 +103,7 @@ class WaveformDiscriminator(Discriminator):
         channels = doubling_channels(1 + condition_size, base_filters, len(strides))
         policy = self.dtype_policy
         self.phase_shuffle = checks.not_negative("phase_shuffle", phase_shuffle, whole=True)
-        # What comes into view is reflected, and no sample is reflected twice.
+        # Samples shifted in are reflections, and no sample is reflected twice.
         shortest = lengths[-2]
         if self.phase_shuffle >= shortest:
             raise ValueError(
@@ -131,18 +131,18 @@ class WaveformDiscriminator(Discriminator):
 
 
 def phase_shuffled(h: tf.Tensor, largest: int, step) -> tf.Tensor:
-    """Returns features moved to later samples by a draw from -largest..largest, the same for the whole batch.
+    """Returns features shifted to later samples by a draw from -largest..largest, the same for the whole batch.
 
-    What comes into view is the reflection of what is there.
+    Samples shifted in are reflections of the existing ones.
 
     Args:
-        h: features of shape `(batch, samples, channels)`, more samples than `largest`.
+        h: features of shape `(batch, samples, channels)`, with more samples than `largest`.
         largest: the largest number of samples.
         step: the step, whose seed all replicas share.
     """
     samples = h.shape[1]
     shift = tf.random.stateless_uniform((), step.seed, -largest, largest + 1, tf.int32, alg="philox")
-    # `tf.pad` reflects no batch without rows, which a replica may hold.
+    # `tf.pad` cannot reflect a batch without rows, which a replica may have.
     before, after = h[:, 1 : largest + 1], h[:, -largest - 1 : -1]
     padded = tf.concat([tf.reverse(before, [1]), h, tf.reverse(after, [1])], axis=1)
     start = largest - shift
@@ -150,10 +150,10 @@ def phase_shuffled(h: tf.Tensor, largest: int, step) -> tf.Tensor:
 
 
 def strided_lengths(event_shape: tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """Returns the samples before each strided layer and after the last, and the strides: 4, and at the end 4 or 2.
+    """Returns the lengths before each strided layer and after the last, and the strides: 4, and at the end 4 or 2.
 
     Raises:
-        ValueError: if the examples are no sounds.
+        ValueError: if the examples are not sounds.
     """
     if len(event_shape) != 1:
         raise ValueError(f"`event_shape` must be (samples,), received {event_shape}.")

@@ -1,13 +1,13 @@
 """Bijectors that TensorFlow Probability lacks, or has only in a form that is slow here or that LiteRT cannot run.
 
-A bijector has no weights. A model makes it anew for each pass, from the values of weights or from networks that compute
-its parameters. Bijectors with networks remember what these computed last (`memo`), because TFP asks for a value and for
-its log-determinant one after the other. Tests compare all bijectors with automatic differentiation.
+A bijector has no weights. A model creates it anew for each pass, from the values of weights or from networks that
+compute its parameters. Bijectors with networks remember what the networks last computed (`memo`), because TFP asks for
+a value and then for its log-determinant. Tests compare all bijectors with automatic differentiation.
 
-- `affine`: shifts and scales, with parameters that are fixed, of each entry, or statistics of the input.
-- `autoregressive`: functions of one entry after the other, with a cache.
+- `affine`: shifts and scales, with parameters that are fixed, given for each entry, or statistics of the input.
+- `autoregressive`: functions of one entry after another, with a cache.
 - `coupling`: functions of some entries whose parameters depend on the others.
-- `images`: squeezes, couplings by a mask, and bijectors of some of the channels.
+- `images`: squeezes, masked couplings, and bijectors of some of the channels.
 - `linear`: invertible matrices in LU form.
 - `residual`: an input plus a function of few numbers: planar, radial and Sylvester flows.
 - `splines`: monotonic rational-quadratic splines of single entries.

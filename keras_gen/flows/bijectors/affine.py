@@ -44,18 +44,18 @@ class Standardization(tfb.Bijector):
 
 
 class Normalization(tfb.Bijector):
-    r"""Subtracts a mean and divides by a standard deviation, which may be those of the input; then an affine map.
+    r"""Subtracts a mean and divides by a standard deviation, possibly of the input; then applies an affine map.
 
     $$f(x) = \exp(log\_scale) \frac{x - μ}{\sqrt{σ^2 + ε}} + shift$$
 
-    Means and variances that depend on the input count as constants in the log-determinant. Only where they do not
-    depend on it is the inverse one.
+    Means and variances that depend on the input are treated as constants in the log-determinant. The inverse is a true
+    inverse only if they do not depend on it.
 
     Args:
         moments: function from an input to means and variances, each of shape `(features,)`; called once for each.
         log_scale: tensor of shape `(features,)`.
         shift: tensor of shape `(features,)`.
-        epsilon: variance that is added.
+        epsilon: added variance.
         event_ndims: number of axes of an event, of which the last one holds the features.
     """
 
@@ -90,7 +90,7 @@ class Normalization(tfb.Bijector):
         return positions * tf.reduce_sum(log_factor)
 
     def mean_and_log_factor(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the mean that is subtracted, and the logarithm of the factor after that."""
+        """Returns the mean that is subtracted, and the logarithm of the factor applied afterwards."""
 
         def compute(values):
             mean, variance = self.moments(values)

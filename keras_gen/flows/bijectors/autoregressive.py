@@ -1,4 +1,4 @@
-"""Functions of one entry after the other."""
+"""Functions of one entry after another."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ tfb = tfp.bijectors
 
 
 class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
-    """Functions of single entries, each of which depends on the outputs for the entries before it.
+    """Functions of single entries, each depending on the outputs for the preceding entries.
 
-    As TFP's, except that the forward direction takes the entries one after the other with a cache. All of them together
-    then cost about one pass of the network, rather than one pass each.
+    Like TFP's, except that the forward direction processes the entries one after another with a cache. All of them
+    together then cost about one pass of the network, rather than one pass each.
 
     Args:
         network: `AutoregressiveNetwork` with one mask.
@@ -37,7 +37,7 @@ class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
         self.memo = Memo()
 
     def bijector_at(self, y: tf.Tensor) -> tfb.Bijector:
-        """Returns the functions of all entries, given the outputs."""
+        """Returns the functions of all entries given the outputs."""
 
         def bijector(y):
             y = self.for_each_context(y)
@@ -48,7 +48,7 @@ class MaskedAutoregressive(tfb.MaskedAutoregressiveFlow):
         return self.memo.of(y, bijector)
 
     def for_each_context(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns examples of shape `(..., 1, entries)`, as mixtures have them, once for each context."""
+        """Repeats examples of shape `(..., 1, entries)`, as used by mixtures, for each context."""
         if self.context is None or len(x.shape) < 2 or x.shape[-2] != 1:
             return x
         shape = tf.concat([tf.shape(x)[:-2], tf.shape(self.context)[:1], tf.shape(x)[-1:]], axis=0)

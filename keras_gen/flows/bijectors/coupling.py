@@ -14,11 +14,11 @@ tfb = tfp.bijectors
 class Coupling(tfb.Bijector):
     """Keeps some entries of a vector and transforms the others by a function that depends on the kept ones.
 
-    As TFP's `RealNVP`, except that the networks run once for an output and its log-determinant together.
+    Like TFP's `RealNVP`, except that the networks run only once for an output and its log-determinant.
 
     Args:
         num_first: number of entries before the split.
-        keeps_first: whether the entries before the split are kept, rather than those after it.
+        keeps_first: whether the entries before the split are kept rather than those after it.
         bijector_fn: function from the kept entries, of shape `(batch, ...)`, to a bijector of the others.
         event_ndims: number of axes of an event, of which the last one holds the entries.
     """
@@ -55,7 +55,7 @@ class Coupling(tfb.Bijector):
         return bijector.inverse_log_det_jacobian(others, self.forward_min_event_ndims)
 
     def split(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tfb.Bijector]:
-        """Returns the kept entries, the others, and their function; the same objects again for the same tensor."""
+        """Returns the kept entries, the others, and their function; returns the same objects for the same tensor."""
 
         def compute(values):
             first, second = values[..., : self.num_first], values[..., self.num_first :]
@@ -65,7 +65,7 @@ class Coupling(tfb.Bijector):
         return self.memo.of(values, compute)
 
     def concatenated(self, kept: tf.Tensor, others: tf.Tensor, bijector: tfb.Bijector) -> tf.Tensor:
-        """Returns the tensor of which `split` returns these."""
+        """Returns the tensor that `split` separates into these."""
         values = tf.concat([kept, others] if self.keeps_first else [others, kept], axis=-1)
         self.memo.add(values, (kept, others, bijector))
         return values

@@ -1,4 +1,4 @@
-"""Bijectors of images: squeezes, couplings by a mask, and bijectors of some of the channels."""
+"""Bijectors of images: squeezes, masked couplings, and bijectors of some of the channels."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ tfb = tfp.bijectors
 
 
 class Squeeze(tfb.Bijector):
-    """Turns each square of 2×2 pixels into one pixel of four times the channels (Dinh et al., 2016, section 3.6).
+    """Turns each square of 2×2 pixels into one pixel with four times the channels (Dinh et al., 2016, section 3.6).
 
     Images have the shape `(batch, height, width, channels)`, with an even height and width.
     """
@@ -29,7 +29,7 @@ class Squeeze(tfb.Bijector):
         return tf.nn.depth_to_space(y, 2)
 
     def _forward_log_det_jacobian(self, x):
-        # Entries only move.
+        # Entries are only moved.
         return tf.zeros(())
 
     def _forward_event_shape(self, shape):
@@ -56,11 +56,11 @@ class MaskedCoupling(tfb.Bijector):
 
     $$f(x) = b ⊙ x + (1 - b) ⊙ (x ⊙ \exp(s(b ⊙ x)) + t(b ⊙ x)), \qquad \log |\det f'| = \sum_i (1 - b_i)\, s_i$$
 
-    Source: Dinh et al. (2016), https://arxiv.org/abs/1605.08803, equation 9. The networks run once for an output and
-    its log-determinant.
+    Source: Dinh et al. (2016), https://arxiv.org/abs/1605.08803, equation 9. The networks run only once for an output
+    and its log-determinant.
 
     Args:
-        mask: b, of the shape of an event: 1 for entries that are kept, and 0 for the others.
+        mask: b, of the shape of an event: 1 for kept entries, and 0 for the others.
         networks: function from b ⊙ x to t and s, float32 of the shape of x.
     """
 
@@ -99,7 +99,7 @@ class MaskedCoupling(tfb.Bijector):
         return tf.reduce_sum(log_scale, axis=tuple(range(-self.mask.ndim, 0)))
 
     def shift_and_log_scale(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns t and s, with 0 for kept entries; an input and its output, which share these, give the same."""
+        """Returns t and s, with 0 for kept entries; they are the same for an input and its output."""
 
         def masked(values):
             shift, log_scale = self.networks(values * self.mask)
@@ -116,7 +116,7 @@ def checkerboard(event_shape: tuple[int, ...], start: int) -> np.ndarray:
     """Returns a mask of alternating ones and zeros.
 
     Args:
-        event_shape: shape of an image, where all channels have the same mask, or of anything else, where entries
+        event_shape: shape of an image, whose channels all have the same mask, or of anything else, whose entries
             alternate along the first two axes.
         start: the first entry, 0 or 1.
     """
@@ -137,6 +137,6 @@ def on_second_half(inner: tfb.Bijector, channels: int) -> tfb.Bijector:
 
 
 def on_squeezed(steps: list[tfb.Bijector]) -> tfb.Bijector:
-    """Returns the bijector that applies steps, in their order, to the squeezed image."""
+    """Returns the bijector that applies steps, in order, to the squeezed image."""
     squeeze = Squeeze()
     return tfb.Chain([tfb.Invert(squeeze), *steps[::-1], squeeze])

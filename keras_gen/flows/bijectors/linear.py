@@ -13,9 +13,9 @@ tfb = tfp.bijectors
 
 
 class LUProduct(tfb.Bijector):
-    r"""Reorders the last axis and multiplies it by a matrix in LU form: $f(x) = x_π L U$.
+    r"""Permutes the last axis and multiplies it by a matrix in LU form: $f(x) = x_π L U$.
 
-    L has ones on its diagonal, and U the positive numbers $\exp(λ)$, so that $\log |\det f'| = \sum_i λ_i$.
+    L has ones on its diagonal, and U has the positive numbers $\exp(λ)$, so that $\log |\det f'| = \sum_i λ_i$.
 
     Args:
         factors: float32 tensor of shape `(size, size)`: L below the diagonal, λ on it, and U above it.

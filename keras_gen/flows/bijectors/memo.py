@@ -1,4 +1,4 @@
-"""What a bijector computed last."""
+"""The last results of a bijector."""
 
 import collections
 from collections.abc import Callable
@@ -9,14 +9,14 @@ import tensorflow as tf
 class Memo:
     """Results for the last two tensors, such as an input and its output, each recognised by its identity.
 
-    TFP asks for a value and for its log-determinant one after the other, and both need the same pass of a network.
+    TFP asks for a value and then for its log-determinant, and both need the same pass of a network.
     """
 
     def __init__(self):
         self.pairs = collections.deque(maxlen=2)
 
     def of(self, tensor: tf.Tensor, compute: Callable[[tf.Tensor], object]):
-        """Returns the result for a tensor, which is computed unless it is known."""
+        """Returns the result for a tensor, computing it if it is not known."""
         for known, result in self.pairs:
             if known is tensor:
                 return result

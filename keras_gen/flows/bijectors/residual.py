@@ -8,15 +8,15 @@ from keras_gen.layers.triangular import filled_triangle
 
 tfb = tfp.bijectors
 
-#: Steps of Newton's method after which the root gets no better in float32, for slopes from 1e-7 to 1e5.
+#: Number of steps of Newton's method after which the root no longer improves in float32, for slopes from 1e-7 to 1e5.
 NEWTON_STEPS = 16
 
-#: Bound of the diagonals of R and R̃: a tanh may be rounded to 1, and f would then not be invertible.
+#: Bound on the diagonals of R and R̃: a tanh may be rounded to 1, and f would then not be invertible.
 MAX_DIAGONAL = 0.999
 
 
 class Planar(tfb.Bijector):
-    r"""Pushes points towards a plane, or away from it (Rezende and Mohamed, 2015, https://arxiv.org/abs/1505.05770).
+    r"""Pushes points towards or away from a plane (Rezende and Mohamed, 2015, https://arxiv.org/abs/1505.05770).
 
     $$f(z) = z + \hat u \tanh(w^\top z + b)$$
     $$\log |\det f'(z)| = \log |1 + \hat u^\top w\, (1 - \tanh^2(w^\top z + b))|$$
@@ -38,9 +38,9 @@ class Planar(tfb.Bijector):
         parameters = dict(locals())
         inner = tf.reduce_sum(w * u, axis=-1, keepdims=True)
         square = tf.reduce_sum(tf.square(w), axis=-1, keepdims=True)
-        # Without a plane, w = 0, there is nothing to correct.
+        # Without a plane (w = 0), there is nothing to correct.
         self.u = u + (tf.nn.softplus(inner) - 1.0 - inner) * tf.math.divide_no_nan(w, square)
-        #: 1 + w·û, which keeps more digits than w·û where that is close to -1.
+        #: 1 + w·û, which keeps more digits than w·û if the latter is close to -1.
         self.slope = tf.where(square > 0.0, tf.nn.softplus(inner), 1.0)[..., 0]
         self.w = w
         self.b = b
@@ -53,7 +53,7 @@ class Planar(tfb.Bijector):
 
     @classmethod
     def from_parameters(cls, parameters: tf.Tensor) -> "Planar":
-        """Returns the bijector of any real numbers, of shape `(..., num_parameters)`: u, w and b."""
+        """Returns the bijector for any real numbers, of shape `(..., num_parameters)`: u, w and b."""
         u, w = tf.split(parameters[..., :-1], 2, axis=-1)
         return cls(u, w, parameters[..., -1])
 
@@ -76,7 +76,7 @@ class Planar(tfb.Bijector):
 
 
 class Radial(tfb.Bijector):
-    r"""Pulls points towards a centre, or pushes them away (Rezende and Mohamed, 2015, equation 14).
+    r"""Pulls points towards a centre or pushes them away (Rezende and Mohamed, 2015, equation 14).
 
     $$f(z) = z + \hat β h(α, r) (z - z_0), \qquad h(α, r) = \frac{1}{α + r}, \quad r = \|z - z_0\|$$
     $$\log |\det f'(z)| = (D - 1) \log(1 + \hat β h(α, r)) + \log(1 + \hat β h(α, r) + \hat β h'(α, r) r)$$
@@ -106,7 +106,7 @@ class Radial(tfb.Bijector):
 
     @classmethod
     def from_parameters(cls, parameters: tf.Tensor) -> "Radial":
-        """Returns the bijector of any real numbers, of shape `(..., num_parameters)`: z_0, softplus⁻¹(α) and β."""
+        """Returns the bijector for any real numbers, of shape `(..., num_parameters)`: z_0, softplus⁻¹(α) and β."""
         return cls(parameters[..., :-2], tf.nn.softplus(parameters[..., -2]), parameters[..., -1])
 
     def _forward(self, z):
@@ -116,13 +116,13 @@ class Radial(tfb.Bijector):
     def _forward_log_det_jacobian(self, z):
         r = self.distance(z)
         log_sum = tf.math.log(self.alpha + r)
-        # 1 + β̂ h + β̂ h' r over its denominator; no term is negative.
+        # 1 + β̂ h + β̂ h' r over a common denominator; no term is negative.
         along = tf.math.log(tf.square(r) + self.alpha * (2.0 * r + self.reach)) - 2.0 * log_sum
         return (z.shape[-1] - 1) * (tf.math.log(self.reach + r) - log_sum) + along
 
     def _inverse(self, x):
         distance = self.distance(x)
-        # r² + p r - α·distance = 0, in the form whose terms all have the same sign.
+        # The root of r² + p r - α·distance = 0, in the form whose terms all have the same sign.
         p, product = self.reach - distance, self.alpha * distance
         half = 0.5 * (tf.abs(p) + tf.sqrt(tf.square(p) + 4.0 * product))
         r = tf.where(p > 0.0, product / half, half)
@@ -146,7 +146,7 @@ class Sylvester(tfb.Bijector):
     $$\log |\det f'(z)| = \sum_i \log |1 + R_{ii} \tilde R_{ii} (1 - \tanh^2(\tilde R Q^\top z + b)_i)|$$
 
     R and $\tilde R$ are upper triangular and Q is a product of Householder reflections (section 4.2 of the paper).
-    With $R_{ii} \tilde R_{ii} > -1$ f is invertible: from the last entry to the first, each entry of $Q^\top z$ is the
+    If $R_{ii} \tilde R_{ii} > -1$, f is invertible: from the last entry to the first, each entry of $Q^\top z$ is the
     root of an increasing function of one number, as in `Planar`.
 
     Args:
@@ -175,7 +175,7 @@ class Sylvester(tfb.Bijector):
 
     @classmethod
     def from_parameters(cls, parameters: tf.Tensor, size: int, num_reflections: int) -> "Sylvester":
-        """Returns the bijector of any real numbers.
+        """Returns the bijector for any real numbers.
 
         Args:
             parameters: tensor of shape `(..., num_parameters)`: b, the diagonals of R and R̃ before a tanh, the entries
@@ -205,7 +205,7 @@ class Sylvester(tfb.Bijector):
         x = self.rotated_back(x)
 
         def solve(index, z, tanh):
-            """Finds one entry of Qᵀz and of the tanh; those after it are known, and those before it still 0."""
+            """Finds one entry of Qᵀz and of the tanh; those after it are known, and those before it are still 0."""
             outer, inner = (tf.gather(matrix, index, axis=-2) for matrix in (self.outer, self.inner))
             outer_diagonal, inner_diagonal, slope, known, offset = (
                 tf.gather(vector, index, axis=-1)
@@ -243,7 +243,7 @@ class Sylvester(tfb.Bijector):
 
 
 def reflected(z: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
-    """Returns z reflected at the plane through the origin with normal v; z itself for v = 0."""
+    """Returns z reflected in the plane through the origin with normal v; z itself for v = 0."""
     along = tf.reduce_sum(z * v, axis=-1, keepdims=True)
     return z - 2.0 * v * tf.math.divide_no_nan(along, tf.reduce_sum(tf.square(v), axis=-1, keepdims=True))
 
@@ -257,14 +257,14 @@ def tanh_root(target: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
     """Solves y + (slope - 1) tanh y = target for y, with exact first-order gradients.
 
     The left side is odd and, for positive y, concave if its slope at 0 is above 1 and convex if it is below. Newton's
-    method therefore approaches the root from one side and never overshoots, if it starts on that side.
+    method therefore approaches the root from one side, and never overshoots if it starts on that side.
 
     Args:
         target: numbers of any shape.
         slope: positive numbers of a shape that broadcasts with the target: the derivative of the left side at 0.
     """
     distance, fixed = tf.abs(tf.stop_gradient(target)), tf.stop_gradient(slope)
-    # Bounds of the root: one from tanh y ≤ 1, the other from tanh y ≤ y.
+    # Bounds on the root: one from tanh y ≤ 1, the other from tanh y ≤ y.
     bounds = distance - (fixed - 1.0), distance / tf.maximum(fixed, 1e-30)
     start = tf.where(fixed > 1.0, tf.maximum(*bounds), tf.minimum(*bounds))
 
@@ -275,7 +275,7 @@ def tanh_root(target: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
 
     (y,) = block_loop(NEWTON_STEPS, step, (start,))
     y = tf.stop_gradient(tf.sign(target) * y)
-    # The gradients go through one last step.
+    # The gradients flow through one final step.
     tanh = tf.tanh(y)
     derivative = tf.maximum(tanh_slope(tanh, fixed), 1e-7)
     return y - (y + (slope - 1.0) * tanh - target) / derivative

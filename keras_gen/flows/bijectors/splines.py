@@ -20,14 +20,14 @@ class RationalQuadratic(tfb.Bijector):
       {s^{(k)} + (δ^{(k+1)} + δ^{(k)} - 2 s^{(k)}) ξ (1 - ξ)}$$
 
     The slopes at -B and B are 1. The inverse is the root of a quadratic equation (equation 29), in the form without
-    cancellation. Bins are found by comparisons alone, which XLA fuses and LiteRT has.
+    cancellation. Bins are found only by comparisons, which XLA fuses and LiteRT supports.
 
     Args:
-        parameters: float32 tensor of shape `(..., 3 K - 1)`, for each entry K logits of widths, K logits of heights,
-            and K - 1 inner slopes before a softplus; they are shifted so that zeros make the identity.
+        parameters: float32 tensor of shape `(..., 3 K - 1)`: for each entry, K logits of widths, K logits of heights,
+            and K - 1 inner slopes before a softplus; they are shifted so that zeros give the identity.
         bound: B, positive.
-        min_bin: smallest width and height of a bin, as a share of [-B, B].
-        min_slope: smallest slope at a knot.
+        min_bin: minimum width and height of a bin, as a fraction of [-B, B].
+        min_slope: minimum slope at a knot.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class RationalQuadratic(tfb.Bijector):
         return tf.where(within, y, x), tf.where(within, log_slope, 0.0)
 
     def inside(self, values: tf.Tensor) -> tf.Tensor:
-        """Clips values to [-B, B]: those outside do not affect the result, but their gradients must be finite."""
+        """Clips values to [-B, B]: values outside do not affect the result, but their gradients must be finite."""
         return tf.clip_by_value(values, -self.bound, self.bound)
 
     def bin_of(self, values: tf.Tensor, sizes: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns the left and lower end of each value's bin, its width and height, and the slopes at both ends.
+        """Returns the left and lower ends of each value's bin, its width and height, and the slopes at both ends.
 
         Args:
             values: x or y.

@@ -1,4 +1,4 @@
-"""Priors whose density is evaluated and learned: fixed ones, mixtures, and any density model of the library."""
+"""Priors with a density that can be evaluated: fixed ones, learned mixtures, and any density model of the library."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ class Prior(keras.layers.Layer):
         **kwargs: as in `keras.layers.Layer`.
     """
 
-    #: Whether the density of the posterior is a part of the prior's own.
+    #: Whether the density of the posterior is part of the prior's.
     needs_posterior = False
 
     def __init__(self, latent_size: int, event_space: Numbers, *, seed: tuple[int, ...], **kwargs):
@@ -38,7 +38,7 @@ class Prior(keras.layers.Layer):
         self.built = True
 
     def support(self) -> tfb.Bijector | None:
-        """Returns a bijector from real vectors to the codes that are possible; None if all vectors are."""
+        """Returns a bijector from real vectors to the possible codes; None if all vectors are possible."""
         return None
 
     def distribution(self, posterior: Callable[[tf.Tensor], tfd.Distribution]) -> tfd.Distribution:
@@ -58,10 +58,10 @@ class StandardNormal(Prior):
 
 
 class Laplace(Prior):
-    """Independent entries of location 0, with the heavier tails of Laplace's distribution.
+    """Independent entries with location 0 and the heavier tails of the Laplace distribution.
 
     Args:
-        scale: mean distance from 0.
+        scale: mean absolute value of an entry.
         **kwargs: as in `Prior`.
     """
 
@@ -129,7 +129,7 @@ class VampPrior(Prior):
 
     Args:
         num_components: K.
-        initial_mean: mean of the initial pseudo-inputs, where levels are scaled to [0, 1].
+        initial_mean: mean of the initial pseudo-inputs, with levels scaled to [0, 1].
         initial_deviation: their standard deviation.
         **kwargs: as in `Prior`.
     """
@@ -202,7 +202,7 @@ def density_of_codes(name: str, latent_size: int, **arguments) -> DensityModel:
     return model_class((latent_size,), **arguments)
 
 
-#: The priors that a model can be asked for by name.
+#: The priors that can be chosen by name.
 DENSITIES = {
     "standard_normal": StandardNormal,
     "laplace": Laplace,

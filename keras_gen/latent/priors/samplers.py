@@ -1,4 +1,4 @@
-"""Priors that are only drawn from, and stay as they are: what an adversarial autoencoder fits its codes to."""
+"""Fixed priors that are only drawn from, to which an adversarial autoencoder fits its codes."""
 
 import math
 
@@ -13,9 +13,9 @@ tfd = tfp.distributions
 
 
 class Sampler(keras.layers.Layer):
-    """A distribution of codes that can be drawn from, as a whole or, where it has modes, from one of them.
+    """A distribution of codes that can be drawn from, as a whole or, if it has modes, from one of them.
 
-    A code is a function of noise alone, and of the label of its mode where there is one.
+    A code is a function only of noise and, if there is one, of the label of its mode.
 
     Args:
         latent_size: entries of a code.
@@ -38,8 +38,8 @@ class Sampler(keras.layers.Layer):
 
         Args:
             noise: draws of the `noise_distributions`, `num` of each.
-            labels: int32 tensor of shape `(num,)`: the mode that each code is drawn from, -1 for any of them. None
-                draws all codes from any mode.
+            labels: int32 tensor of shape `(num,)`: the mode that each code is drawn from, -1 for any mode. None draws
+                all codes from any mode.
 
         Returns:
             float32 tensor of shape `(num, latent_size)`.
@@ -86,7 +86,7 @@ class Uniform(Sampler):
 
 
 class PlaneSampler(Sampler):
-    """A distribution over the plane, of equally probable modes.
+    """A distribution over the plane, with equally probable modes.
 
     Args:
         latent_size: entries of a code: 2.
@@ -103,7 +103,7 @@ class PlaneSampler(Sampler):
         self.num_modes = checks.positive_int("num_modes", num_modes)
 
     def modes(self, uniform: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
-        """Returns the mode of each code, as float32: its label, or where that is -1 the one that `uniform` chooses."""
+        """Returns the mode of each code, as float32: its label or, if that is -1, the one chosen by `uniform`."""
         chosen = tf.minimum(tf.floor(uniform * self.num_modes), self.num_modes - 1.0)
         return chosen if labels is None else tf.where(labels < 0, chosen, tf.cast(labels, tf.float32))
 
@@ -111,8 +111,8 @@ class PlaneSampler(Sampler):
 class Ring(PlaneSampler):
     r"""A mixture of Gaussians around a ring, each longer along the radius than across it.
 
-    With the angle $α_k = 2πk / K$, component k is the image, turned by $α_k$, of a normal distribution of mean
-    $(radius, 0)$ and standard deviations `length` and `width`.
+    With the angle $α_k = 2πk / K$, component k is a normal distribution with mean $(radius, 0)$ and standard deviations
+    `length` and `width`, rotated by $α_k$.
 
     Args:
         latent_size: entries of a code: 2.
@@ -188,9 +188,9 @@ class SwissRoll(PlaneSampler):
 
 
 class ModelSampler(Sampler):
-    """A density model of the library over codes, such as a normalizing flow that was trained before.
+    """A density model of the library over codes, such as a previously trained normalizing flow.
 
-    Its weights, which stay as they are, are saved with the autoencoder. They are taken from a trained model of the same
+    Its weights, which are kept fixed, are saved with the autoencoder. They are taken from a trained model with the same
     arguments by `aae.prior_sampler.model.set_weights(flow.get_weights())`.
 
     Args:
@@ -211,5 +211,5 @@ class ModelSampler(Sampler):
         return self.model.generate(noise)
 
 
-#: The priors that a model can be asked for by name.
+#: The priors that can be chosen by name.
 SAMPLERS = {"normal": Normal, "uniform": Uniform, "ring": Ring, "swiss_roll": SwissRoll, "model": ModelSampler}

@@ -1,4 +1,4 @@
-"""Networks of translation: discriminators of patches, and generators that turn an image into an image."""
+"""Networks for translation: patch discriminators, and generators that turn an image into an image."""
 
 from keras_gen.translation.networks.patch import PatchDiscriminator as PatchDiscriminator
 from keras_gen.translation.networks.patch import own_patch_discriminator as own_patch_discriminator

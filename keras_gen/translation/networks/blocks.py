@@ -1,4 +1,4 @@
-"""What networks of translation are built from."""
+"""Building blocks of translation networks."""
 
 import keras
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator of Isola et al. (2017), which judges every patch of an image by itself."""
+"""The PatchGAN discriminator of Isola et al. (2017), which judges every patch of an image separately."""
 
 import itertools
 
@@ -12,23 +12,23 @@ from keras_gen.networks import KerasNetwork, OwnNetwork
 from keras_gen.translation.networks.blocks import normalization as normalization_layer
 from keras_gen.translation.networks.blocks import zeros_around
 
-#: Strided layers of the network with the largest receptive field.
+#: Number of strided layers of the network with the largest receptive field.
 MOST_STRIDED_LAYERS = 7
 
 
 class PatchDiscriminator(keras.layers.Layer):
     """Convolutions from an image to one logit for each of its patches.
 
-    Convolutions of 4×4, first with stride 2 and then two with stride 1, see patches of `receptive_field` pixels
-    squared. With 70, they are C64-C128-C256-C512 of the paper and its layer of logits. With 1, they are the paper's
-    PixelGAN, three convolutions of 1×1. LeakyReLU of slope 0.2 follows all but the last, normalization all but the
+    4×4 convolutions, first with stride 2 and then two with stride 1, see patches of `receptive_field` pixels squared.
+    With 70, they are C64-C128-C256-C512 of the paper and its layer of logits. With 1, they are the paper's PixelGAN,
+    three 1×1 convolutions. LeakyReLU of slope 0.2 follows all except the last, and normalization follows all except the
     first and the last.
 
     Args:
-        image_shape: height, width and channels of what is judged, such as two images one behind the other.
-        receptive_field: height and width of a patch, one of `receptive_fields()`. None takes the paper's 70, or in
+        image_shape: height, width and channels of the input, such as two images concatenated along the channels.
+        receptive_field: height and width of a patch, one of `receptive_fields()`. None uses the paper's 70, or for
             smaller images the largest patch that fits into them.
-        filters: channels of the first layer. Each following one has twice as many, up to eight times as many.
+        filters: channels of the first layer. Each following layer has twice as many, up to eight times as many.
         normalization: "batch" or "instance".
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
@@ -90,20 +90,20 @@ class PatchDiscriminator(keras.layers.Layer):
 
 
 def own_patch_discriminator(own: OwnNetwork, image_shape: tuple[int, int, int]) -> KerasNetwork:
-    """Returns a discriminator of one's own, with a logit for each patch, or one for the whole image."""
+    """Returns a custom discriminator, with a logit for each patch, or one for the whole image."""
     return KerasNetwork("discriminator_network", own, [image_shape], [(None, None, 1), (1,)], linear=True)
 
 
 def receptive_fields() -> tuple[int, ...]:
-    """Returns the sizes of patches that there are networks for: 1, 7, 16, 34, 70, 142, 286, 574 and 1150."""
+    """Returns the patch sizes for which there are networks: 1, 7, 16, 34, 70, 142, 286, 574 and 1150."""
     return (1, *(seen_by([2] * strided + [1, 1], 4) for strided in range(MOST_STRIDED_LAYERS + 1)))
 
 
 def layer_strides(receptive_field: int) -> list[int]:
-    """Returns the stride of each convolution that together have a receptive field.
+    """Returns the strides of convolutions that together have a receptive field.
 
     Raises:
-        ValueError: if there is no network with it.
+        ValueError: if no network has it.
     """
     known = receptive_fields()
     if checks.positive_int("receptive_field", receptive_field) not in known:
@@ -113,7 +113,7 @@ def layer_strides(receptive_field: int) -> list[int]:
 
 
 def seen_by(strides: list[int], kernel_size: int) -> int:
-    """Returns how many pixels, along a side, one output of convolutions with these strides depends on."""
+    """Returns how many pixels along a side one output of convolutions with these strides depends on."""
     size = 1
     for stride in reversed(strides):
         size = stride * (size - 1) + kernel_size
@@ -121,7 +121,7 @@ def seen_by(strides: list[int], kernel_size: int) -> int:
 
 
 def num_patches(side: int, receptive_field: int) -> int:
-    """Returns how many patches are judged along a side; 0 or less where the side is too short."""
+    """Returns how many patches are judged along a side; 0 or less if the side is too short."""
     if receptive_field == 1:
         return side
     for stride in layer_strides(receptive_field):
@@ -130,5 +130,5 @@ def num_patches(side: int, receptive_field: int) -> int:
 
 
 def usual_receptive_field(sides: tuple[int, int]) -> int:
-    """Returns the 70 of the paper, or in smaller images the largest patch that fits into them."""
+    """Returns the paper's 70, or for smaller images the largest patch that fits into them."""
     return max(field for field in receptive_fields() if field <= min(70, *sides))

@@ -15,17 +15,17 @@ from keras_gen.translation.networks.blocks import zeros_around
 class ResNet(keras.layers.Layer):
     """Two convolutions that halve an image, residual blocks, and two transposed convolutions that double it again.
 
-    It is c7s1-64, d128, d256, R256 as often as there are blocks, u128, u64 and c7s1-3 of the paper. Instance
-    normalization and ReLU follow all convolutions but the last one. Only the 7×7 convolutions and those of the residual
-    blocks are padded as `padding` says; those that change the size are padded with zeros.
+    It is c7s1-64, d128, d256, R256 for each block, u128, u64 and c7s1-3 of the paper. Instance normalization and ReLU
+    follow all convolutions except the last. Only the 7×7 convolutions and those of the residual blocks use `padding`;
+    those that change the size are padded with zeros.
 
     Args:
         image_shape: height, width and channels of the input; see `check_sides`.
-        channels: channels of the output.
-        filters: channels of the first layer; the two following ones have twice and four times as many.
+        channels: number of channels of the output.
+        filters: number of channels of the first layer; the two following layers have twice and four times as many.
         num_blocks: number of residual blocks.
         padding: "reflect" or "zeros".
-        resampling_size: height and width of the kernels that halve and double.
+        resampling_size: height and width of the kernels that halve and double the image.
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
     """
@@ -49,7 +49,7 @@ class ResNet(keras.layers.Layer):
         policy = self.dtype_policy
 
         def layer(inputs, outputs, size, stride=1, kind=Conv2D, use_bias=False):
-            # Those of stride 1 are padded by `padded`.
+            # Convolutions with stride 1 are padded by `padded`.
             options = {"use_bias": use_bias, "padding": "valid" if stride == 1 else "same"}
             return convolution(inputs, outputs, size, stride, normal(0.02, next(seeds)), policy, kind, **options)
 
@@ -86,8 +86,8 @@ class ResNet(keras.layers.Layer):
 
 
 def reflected(images: tf.Tensor, width: int) -> tf.Tensor:
-    """Returns images with a border in which they are mirrored, without a repetition of their last pixels."""
-    # Not `tf.pad`, which refuses the empty batch that a replica may have.
+    """Returns images with a mirrored border, without repeating their last pixels."""
+    # Not `tf.pad`, which rejects the empty batch that a replica may have.
     for axis in (1, 2):
         size = images.shape[axis]
         before, after = (
@@ -103,6 +103,6 @@ PADDINGS = {"reflect": reflected, "zeros": zeros_around}
 
 
 def check_sides(name: str, image_shape: tuple[int, int, int]) -> None:
-    """Raises ValueError if an image cannot be halved twice, or is too small to be reflected at its borders then."""
+    """Raises ValueError if an image cannot be halved twice, or is then too small to be reflected at its borders."""
     if any(side % 4 or side < 8 for side in image_shape[:2]):
         raise ValueError(f"`{name}` must have sides that are multiples of 4, at least 8; received {image_shape}.")

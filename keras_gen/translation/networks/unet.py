@@ -1,4 +1,4 @@
-"""The U-Net of Isola et al. (2017): an encoder and a decoder with skips between layers of one size."""
+"""The U-Net of Isola et al. (2017): an encoder and a decoder with skips between layers of the same size."""
 
 import itertools
 
@@ -11,24 +11,25 @@ from keras_gen.layers.dropout import apply_dropout
 from keras_gen.layers.initializers import normal
 from keras_gen.translation.networks.blocks import normalization as normalization_layer
 
-#: Blocks of the decoder that dropout follows, from the innermost one on.
+#: Number of decoder blocks followed by dropout, from the innermost one outwards.
 NUM_DROPOUTS = 3
 
 
 class UNet(keras.layers.Layer):
-    """Convolutions of 4×4 that halve an image down to 1×1, and transposed ones that double it again.
+    """4×4 convolutions that halve an image down to 1×1, and transposed ones that double it again.
 
-    Each block of the decoder sees the output of the block before it and that of the encoder's block of the same size.
+    Each block of the decoder sees the output of the previous block and that of the encoder's block of the same size.
     For 256×256 pixels the encoder is C64-C128-C256-C512-C512-C512-C512-C512 of the paper, with LeakyReLU of slope 0.2,
     and the decoder CD512-CD512-CD512-C512-C256-C128-C64 with ReLU, where D stands for dropout of one half, and a last
-    layer. Other sizes have fewer or more blocks of 512 channels. All blocks are normalized but the first one, the
-    innermost one, of a single pixel, and the last one.
+    layer. Other sizes have fewer or more blocks of 512 channels. All blocks are normalized except the first one, the
+    innermost one, which has a single pixel, and the last one.
 
     Args:
         image_shape: height, width and channels of the input.
-        channels: channels of the output.
-        filters: channels of the first block; each following one has twice as many, up to eight times as many.
-        dropout: share of the features that the first three blocks of the decoder lose.
+        channels: number of channels of the output.
+        filters: number of channels of the first block; each following block has twice as many, up to eight times as
+            many.
+        dropout: fraction of the features that the first three blocks of the decoder drop.
         normalization: "batch" or "instance".
         seed: seeds of the initial weights.
         **kwargs: as in `keras.layers.Layer`.
@@ -66,7 +67,7 @@ class UNet(keras.layers.Layer):
         encoder = [layer(Conv2D, index, pair, strides[index], 0 < index < num - 1) for index, pair in enumerate(pairs)]
         decoder = []
         for index in reversed(range(num)):
-            # The skip doubles the channels of all but the innermost block's output.
+            # The skip doubles the channels of every output except the innermost block's.
             entering = widths[index + 1] * (1 if index == num - 1 else 2)
             leaving = widths[index] if index > 0 else channels
             kind = Conv2DTranspose
@@ -81,7 +82,7 @@ class UNet(keras.layers.Layer):
         Args:
             images: scaled images of shape `(batch, *image_shape)`.
             step: the step, for the updates of normalization; None outside of training and evaluation.
-            dropout_seed: int32 tensor of shape (2,) that dropout is drawn from; None for no dropout.
+            dropout_seed: int32 tensor of shape (2,) from which dropout is drawn; None for no dropout.
         """
         h = tf.cast(images, self.compute_dtype)
         skips = []
@@ -92,7 +93,7 @@ class UNet(keras.layers.Layer):
         sizes = self.sizes[-2::-1]
         for index, (layer, norm, size) in enumerate(zip(self.decoder, self.decoder_norms, sizes, strict=True)):
             h = h if index == 0 else tf.concat([h, skips[-1 - index]], axis=-1)
-            # Two lengths round up to the same half, of which doubling returns the greater one.
+            # Two lengths round up to the same half; doubling restores the larger one.
             h = layer(tf.nn.relu(h))[:, : size[0], : size[1]]
             h = h if norm is None else norm(h, step=step)
             if dropout_seed is not None and self.dropout and index < min(NUM_DROPOUTS, len(self.decoder) - 1):
