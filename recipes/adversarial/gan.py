@@ -14,7 +14,7 @@ In the paper's preset, the epoch with the best Parzen windows of validation data
 
 Measured on two cores. Digits: Parzen-window log-likelihood 9.3 ± 0.8 (two seeds). 25 Gaussians, 2.5 minutes alongside
 other trainings: all 25 are found, and 92.8 % of the samples are within three standard deviations of one. MNIST:
-`--preset two_cores`, 37 minutes beside other trainings: 143.3 ± 1.5 (paper 225 ± 2), and still rising;
+`--preset two_cores`, 37 minutes alongside other trainings: 143.3 ± 1.5 (paper 225 ± 2), and still rising;
 docs/adversarial_networks.md has a table of all the losses.
 """
 

@@ -9,7 +9,7 @@ how often two words tag the same image. In place of an ImageNet network, the cla
 package computes the features of images; digits are enlarged to its 28×28 pixels. There is no preset of the paper,
 because its photographs and their tags cannot be distributed.
 
-Measured on two cores, drawing as many tags as an image has: MNIST, `--preset two_cores`, 6 minutes beside other
+Measured on two cores, drawing as many tags as an image has: MNIST, `--preset two_cores`, 6 minutes alongside other
 trainings, 90.1 % are right; digits, 81.9 ± 2.7 % (three seeds). Of the most frequent tags, regardless of the image,
 53.5 % and 53.9 % are right.
 """

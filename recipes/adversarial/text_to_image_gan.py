@@ -11,10 +11,10 @@ in five epochs.
 Captions state what is measured of a digit: "a thin seven leaning left at the top". No training image shows a thick
 three, a small seven or a zero that leans to the left; these are requested at the end.
 
-Measured on two cores, the first command, one seed, 22 minutes beside other trainings: the digit is recognised in 86.4 %
-of the images (real ones 98.7 %); thickness is on the requested side in 95.9 %, slant in 81.1 %, size in 93.1 %, place
-in all. For combinations that no training image has: digit 82.0 %, thickness 70.7 %, slant 82.9 %, size 74.2 %, place
-all.
+Measured on two cores, the first command, one seed, 22 minutes alongside other trainings: the digit is recognised in
+86.4 % of the images (real ones 98.7 %); thickness is on the requested side in 95.9 %, slant in 81.1 %, size in 93.1 %,
+place in all. For combinations that no training image has: digit 82.0 %, thickness 70.7 %, slant 82.9 %, size 74.2 %,
+place all.
 """
 
 from typing import Literal

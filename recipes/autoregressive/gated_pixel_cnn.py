@@ -10,9 +10,9 @@ The preset's layers, features, batch size and 200,000 steps are the paper's for 
 give those for CIFAR-10. Its kernels of 5×5 are not an argument.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.81 ± 0.34 (a mixture of Bernoullis
-18.50). `--preset two_cores`, 14 layers of 16 features, 45 minutes beside other work: 82.62 ± 0.20, with 74,000 weights
-(the PixelCNN of an earlier paper 81.30). MNIST with 256 levels, the last command, 49,000 weights, 19 minutes beside
-other work: 1.112 bits per dimension (independent pixels 1.690).
+18.50). `--preset two_cores`, 14 layers of 16 features, 45 minutes alongside other work: 82.62 ± 0.20, with 74,000
+weights (the PixelCNN of an earlier paper 81.30). MNIST with 256 levels, the last command, 49,000 weights, 19 minutes
+alongside other work: 1.112 bits per dimension (independent pixels 1.690).
 """
 
 from keras_gen import training

@@ -6,7 +6,7 @@ python -m recipes.autoregressive.made --preset paper        the same, two such l
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits, 87 s including the installation into a fresh
 environment: 17.38 ± 0.34 (a mixture of Bernoullis 18.50, independent pixels 25.18). `--preset two_cores`, 38 minutes
-beside other trainings: 88.33 ± 0.24 (the paper, one layer and one mask: 88.40). With `--hidden-units 500 --dropout 0
+alongside other trainings: 88.33 ± 0.24 (the paper, one layer and one mask: 88.40). With `--hidden-units 500 --dropout 0
 --weight-decay 0.1 --learning-rate 0.003 --epochs 25`, 12 minutes: 90.82 ± 0.23. On that net of one layer, the paper's
 optimizer, Adagrad with learning rate 0.01 and no dropout, was stopped after 41 epochs at 90.30 on validation data,
 where the curve had flattened; Adam with dropout reaches 89.11 in 22 epochs.

@@ -8,7 +8,7 @@ The paper chooses its learning rate from 0.05, 0.005 and 0.0005 on validation da
 c·step); here it is 0.005 and falls along a cosine.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.50 ± 0.33 (a mixture of Bernoullis
-18.50). `--preset two_cores`, 20 minutes beside other work: 88.36 ± 0.23 (the paper 88.33).
+18.50). `--preset two_cores`, 20 minutes alongside other work: 88.36 ± 0.23 (the paper 88.33).
 """
 
 from keras_gen import training

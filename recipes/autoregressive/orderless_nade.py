@@ -6,9 +6,9 @@ python -m recipes.autoregressive.orderless_nade --preset two_cores --num-orderin
 
 Measured on two cores; exact test negative log-likelihoods in nats, of the ensemble. Digits, 4 orderings, 49 s: 16.95 ±
 0.26 over three seeds (a mixture of Bernoullis 18.50). Binarized MNIST, 24 minutes of training and 22 of evaluation
-beside other trainings: 91.36 ± 0.24, which is above the paper's 85.10 with 128 orderings, and above NADE's 88.36. That
-was before shares were spread over a batch and output biases started from the data. Neither the present version nor 128
-orderings have been measured yet.
+alongside other trainings: 91.36 ± 0.24, which is above the paper's 85.10 with 128 orderings, and above NADE's 88.36.
+That was before shares were spread over a batch and output biases started from the data. Neither the present version nor
+128 orderings have been measured yet.
 """
 
 from keras_gen import training

@@ -8,8 +8,8 @@ The preset's 15 blocks of 128 features are the paper's for CIFAR-10, because the
 a learning rate or epochs. Its RMSProp is not an argument: Adam takes its place.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits, three seeds: 17.98 ± 0.21 (a mixture of
-Bernoullis 18.50). `--preset two_cores`, ten blocks of 32 features, 98,000 weights, 53 minutes beside other work: 86.69
-± 0.20 (the paper's larger net 81.30).
+Bernoullis 18.50). `--preset two_cores`, ten blocks of 32 features, 98,000 weights, 53 minutes alongside other work:
+86.69 ± 0.20 (the paper's larger net 81.30).
 """
 
 from keras_gen import training

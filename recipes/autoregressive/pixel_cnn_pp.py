@@ -9,8 +9,8 @@ The paper's batch is 16 images on each of eight devices. Its learning rate is mu
 it falls along a cosine.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 76.54 ± 0.74, or 1.725 bits per dimension
-(independent pixels 106.9). MNIST, `--preset two_cores --epochs 3`, 243,000 weights, 55 minutes beside other trainings:
-560.6 ± 1.4, or 1.032 bits per dimension (independent pixels 918.7); samples read as digits.
+(independent pixels 106.9). MNIST, `--preset two_cores --epochs 3`, 243,000 weights, 55 minutes alongside other
+trainings: 560.6 ± 1.4, or 1.032 bits per dimension (independent pixels 918.7); samples read as digits.
 """
 
 from keras_gen import training

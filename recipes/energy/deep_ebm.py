@@ -9,14 +9,14 @@ python -m recipes.energy.deep_ebm --preset two_cores --model joint_ebm --alpha 0
 The paper's residual network is not an argument: convolutions of the same widths take its place. Nor is a constant
 learning rate.
 
-Measured on two cores beside other trainings; samples start from noise. Digits, 55 s: almost all samples read as digits,
-and the energy separates test digits from all built-in outliers without an error. MNIST, `--preset two_cores`, 22
-minutes: three in four samples read as digits, Fréchet distance 34.9 (1,000 samples); area under the curve against noise
-and inverted digits 1.000, shuffled pixels 0.9995, turned digits 0.843 ± 0.003. Joint form, MNIST, the last command, 13
-minutes: test accuracy 0.936, calibration error 0.126 (a plain classifier 0.985 and 0.004); almost all samples of a
-class read as that digit, Fréchet distance 23.4 (500 samples, `--num-samples 500`); area under the curve against turned
-digits 0.860 ± 0.003, against the others at least 0.9999. Digits: test accuracy 0.933, calibration error 0.183 (a plain
-classifier 0.961 and 0.094); no error on outliers.
+Measured on two cores alongside other trainings; samples start from noise. Digits, 55 s: almost all samples read as
+digits, and the energy separates test digits from all built-in outliers without an error. MNIST, `--preset two_cores`,
+22 minutes: three in four samples read as digits, Fréchet distance 34.9 (1,000 samples); area under the curve against
+noise and inverted digits 1.000, shuffled pixels 0.9995, turned digits 0.843 ± 0.003. Joint form, MNIST, the last
+command, 13 minutes: test accuracy 0.936, calibration error 0.126 (a plain classifier 0.985 and 0.004); almost all
+samples of a class read as that digit, Fréchet distance 23.4 (500 samples, `--num-samples 500`); area under the curve
+against turned digits 0.860 ± 0.003, against the others at least 0.9999. Digits: test accuracy 0.933, calibration error
+0.183 (a plain classifier 0.961 and 0.094); no error on outliers.
 """
 
 from typing import Literal

@@ -4,7 +4,7 @@ python -m recipes.energy.deep_ebm_plane
 python -m recipes.energy.deep_ebm_plane --objective denoising_score_matching
 python -m recipes.energy.deep_ebm_plane --objective maximum_likelihood --dataset eight_gaussians
 
-Measured on two cores beside other trainings, divergence from the truth in nats by quadrature. Two moons:
+Measured on two cores alongside other trainings, divergence from the truth in nats by quadrature. Two moons:
 noise-contrastive estimation 0.013 ± 0.002 over three seeds (55 to 82 s), maximum likelihood 0.016, denoising score
 matching 0.063. Eight Gaussians: 0.015, 0.041 and 0.380, because scores do not determine the weights of separated modes.
 """

@@ -8,7 +8,7 @@ The paper's conjugate gradients are not an argument: Adam takes their place, for
 
 Measured on two cores. Digits, 9 min alongside much other work: test error 5.0 %, and 13.3 % with half of the pixels
 missing; each missing pixel costs 0.228 nats (0.392 if pixels were independent). `--preset two_cores --batch-size 100
---epochs 15`, 27 min beside other work, still falling: test error 7.24 %, and 7.46 % with half of the pixels missing;
+--epochs 15`, 27 min alongside other work, still falling: test error 7.24 %, and 7.46 % with half of the pixels missing;
 each missing pixel costs 0.093 nats (0.263). The paper has 0.91 %. Inpainted digits look like those of the data. Draws
 do not, because the objective does not train for them.
 """

@@ -3,10 +3,10 @@
 python -m recipes.energy.multimodal_dbm                       digits and their classes
 python -m recipes.energy.multimodal_dbm --dataset mnist --hidden-units 500 500 --condition-units 100 --joint-units 500
 
-Measured on two cores. Digits, 8 minutes beside other work: classes drawn given a test image are wrong in 12.2 %, those
-inferred by mean field in 21.7 %; for 9.4 % of the images drawn given a class, the nearest training image has another
-class. In an earlier version, a training half as long at half the learning rate left 47.8, 15.6 and 33.3 %. The paper's
-photographs and words are not available: images and classes take their place.
+Measured on two cores. Digits, 8 minutes alongside other work: classes drawn given a test image are wrong in 12.2 %,
+those inferred by mean field in 21.7 %; for 9.4 % of the images drawn given a class, the nearest training image has
+another class. In an earlier version, a training half as long at half the learning rate left 47.8, 15.6 and 33.3 %. The
+paper's photographs and words are not available: images and classes take their place.
 """
 
 from keras_gen import training

@@ -7,7 +7,7 @@ python -m recipes.energy.rbm --preset paper        binarized MNIST, 500 hidden u
 The paper's steps of contrastive divergence rise from 1 to 25; this schedule is not an argument. The paper gives no
 learning rate: the preset's learning rate, momentum and weight decay are those of its author's code.
 
-Measured on two cores beside other trainings; negative log-likelihoods in nats by annealed importance sampling, which
+Measured on two cores alongside other trainings; negative log-likelihoods in nats by annealed importance sampling, which
 tends to flatter, with three standard errors of Z on either side. `--preset two_cores`, 27 minutes of training and 5 of
 annealing: test 88.16 (87.71 to 88.46), a free-energy gap of 4.4 between validation and training data (the paper, CD-25:
 86.34). Three minutes more, `--preset two_cores --start-from FOLDER --learning-rate 0.05 --weight-decay 0.002 --epochs

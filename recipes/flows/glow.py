@@ -4,7 +4,7 @@ python -m recipes.flows.glow                       digits
 python -m recipes.flows.glow --preset paper        CIFAR-10, 3 scales of 32 steps, 512 filters; not run here
 python -m recipes.flows.glow --preset two_cores    MNIST, 2 scales of 8 steps, 64 filters
 
-Measured on two cores. Digits, 121 s beside other trainings: test negative log-likelihood at most 85.53 ± 0.71 nats,
+Measured on two cores. Digits, 121 s alongside other trainings: test negative log-likelihood at most 85.53 ± 0.71 nats,
 1.928 bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 19 minutes of
 training alongside others, before its networks had activation normalizations and pixels shared their scale: at most
 1.528 bits per dimension (published: 1.05, after many more epochs); samples have the strokes of digits, but few are

@@ -6,8 +6,8 @@ python -m recipes.flows.nice --preset two_cores    the same, standardised, 15 ep
 
 Measured on two cores. Digits, 36 s: test negative log-likelihood at most 114.6 ± 0.2 nats, 2.583 bits per dimension
 (three seeds, 100 samples); independent pixels have 147.9 as logistic distributions, by the same bound, and 106.9 as
-tables. MNIST, `--preset two_cores`, 15 epochs of 19 million weights, 37 minutes beside other work: at most 4.236 bits
-per dimension (20 samples; published 4.34 to 4.36; independent logistic pixels 5.261).
+tables. MNIST, `--preset two_cores`, 15 epochs of 19 million weights, 37 minutes alongside other work: at most 4.236
+bits per dimension (20 samples; published 4.34 to 4.36; independent logistic pixels 5.261).
 """
 
 from keras_gen import training

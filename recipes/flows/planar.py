@@ -5,7 +5,7 @@ python -m recipes.flows.planar --model radial
 python -m recipes.flows.planar --compared-layers 2 8 32      and densities.png: one flow of each length, side by side
 python -m recipes.flows.planar --preset two_cores            the same, twice as long
 
-Measured on two cores. Two moons: 0.020 nats from the true log-density; `--preset two_cores`, 13 minutes beside other
+Measured on two cores. Two moons: 0.020 nats from the true log-density; `--preset two_cores`, 13 minutes alongside other
 trainings: 0.673, 0.148 and 0.011 nats with 2, 8 and 32 functions.
 
 The paper's figure 3 shows flows of 2, 8 and 32 functions that approximate densities known up to a constant; here the

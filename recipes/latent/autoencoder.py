@@ -6,9 +6,9 @@ python -m recipes.latent.autoencoder --preset paper        MNIST, 1000-500-250-3
 
 The paper's pretraining, a stack of RBMs, and its conjugate gradients are not arguments: Adam trains from the start.
 
-Measured on two cores, beside other work. Digits: test mean squared error 0.0033 of a range of 1. Error of classifiers
-on 180 test digits with 100 labels: 13.3 % on the frozen encoder, 13.9 % fine-tuned, 13.3 % from scratch; with all
-labels 3.9, 2.8 and 1.1 %: on such a small set the codes are no better a start than none.
+Measured on two cores, alongside other work. Digits: test mean squared error 0.0033 of a range of 1. Error of
+classifiers on 180 test digits with 100 labels: 13.3 % on the frozen encoder, 13.9 % fine-tuned, 13.3 % from scratch;
+with all labels 3.9, 2.8 and 1.1 %: on such a small set the codes are no better a start than none.
 """
 
 from keras_gen import training

@@ -6,7 +6,7 @@ python -m recipes.latent.denoising_autoencoder --preset two_cores               
 
 There is no preset of the paper because the paper pretrains classifiers and does not restore images.
 
-Measured on two cores. Digits with noise of 0.3 of the range, three seeds, 77 s each beside other work: the peak
+Measured on two cores. Digits with noise of 0.3 of the range, three seeds, 77 s each alongside other work: the peak
 signal-to-noise ratio of test images rises from 12.95 ± 0.08 dB, corrupted, to 18.31 ± 0.19 dB, restored, and their
 structural similarity from 0.805 ± 0.006 to 0.906 ± 0.004.
 """

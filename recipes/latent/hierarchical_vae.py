@@ -7,8 +7,8 @@ python -m recipes.latent.hierarchical_vae --preset paper        MNIST, bits draw
 The paper's batch normalization and its stepwise learning rate are not arguments.
 
 Measured on two cores. Digits, three seeds: test ELBO -17.88 ± 0.11 nats, negative log-likelihood at most 17.15 ± 0.11
-(1,000 importance samples). `--preset two_cores --epochs 12 --num-samples 200`, 7 minutes beside other trainings: test
-ELBO -91.50 ± 0.23 nats, negative log-likelihood at most 87.49 ± 0.22; a VAE with one layer of codes, with the same
+(1,000 importance samples). `--preset two_cores --epochs 12 --num-samples 200`, 7 minutes alongside other trainings:
+test ELBO -91.50 ± 0.23 nats, negative log-likelihood at most 87.49 ± 0.22; a VAE with one layer of codes, with the same
 convolutions and trained for as long, 89.19 ± 0.23.
 """
 

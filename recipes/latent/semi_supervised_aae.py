@@ -9,7 +9,7 @@ The paper uses gradient descent with momentum and learning rates that fall after
 learning rate is constant in the first half of the training.
 
 Measured on two cores. Digits, 100 labels, one seed: test error 5.0 %. MNIST, 100 labels, `--preset two_cores`, 66
-minutes beside other work, one seed: test error 4.9 % (paper 1.90 %); 1,000 labels: not measured yet (paper 1.60 %).
+minutes alongside other work, one seed: test error 4.9 % (paper 1.90 %); 1,000 labels: not measured yet (paper 1.60 %).
 """
 
 from keras_gen import training

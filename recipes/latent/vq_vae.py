@@ -10,8 +10,8 @@ authors' code, and the prior of two_cores.
 Measured on two cores. Digits with 17 levels, 16 codes of 8 numbers, images of 4×4 codes, three seeds, 82 s each
 alongside other work: test perplexity 13.6 ± 0.6 of 16, squared error 6.1 ± 0.4 % of the variance, 30.8 ± 0.6 nats for a
 code by the prior, and a negative log-likelihood of at most 97.4 ± 1.7 nats. MNIST with `--preset two_cores --epochs 2
---prior-epochs 3`, 8 minutes beside another training: perplexity 26.1 of 64, squared error 6.5 % of the variance, 79.8
-nats for an image's code, at most 1.528 bits per dimension.
+--prior-epochs 3`, 8 minutes alongside another training: perplexity 26.1 of 64, squared error 6.5 % of the variance,
+79.8 nats for an image's code, at most 1.528 bits per dimension.
 """
 
 from typing import Literal
