@@ -10,8 +10,7 @@ Measured on two cores. Digits: test ELBO -18.17 ± 0.36 nats, negative log-likel
 importance samples). `--preset two_cores`, 12 minutes of training from initial weights other than the present ones: test
 ELBO -91.54 ± 0.24 nats, negative log-likelihood at most 86.70 ± 0.22 (5,000 importance samples; 52 minutes alongside
 other trainings). With `--num-samples 100`, 41 s, it is at most 87.50 ± 0.23. The same nets, with bounds by 200 samples
-and
-IAF with an older network:
+and IAF with an older network:
 
 --preset two_cores --prior '{"name": "vamp_prior", "num_components": 200}'                 84.71 ± 0.23
 --preset two_cores --epochs 12                                                             89.19 ± 0.23
