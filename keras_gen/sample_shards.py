@@ -34,7 +34,7 @@ class Shard:
     size: int
 
     def batches(self, batch_size: int) -> Iterator[tuple[int, int, int, int]]:
-        """Yields the number of this shard, of a batch of it and of its first sample, and the samples of the batch."""
+        """Yields, for each batch, the numbers of the shard, of the batch and of its first sample, and its size."""
         for batch, start in enumerate(range(0, self.size, batch_size)):
             yield self.number, batch, self.start + start, min(batch_size, self.size - start)
 
