@@ -202,7 +202,7 @@ def results_table(family: str) -> str:
 
 
 def models_table(family: str) -> str:
-    """Returns the classes of a family, with one figure of each, the last unless a row says so, and the paper's."""
+    """Returns the classes of a family with one figure of each, by default the last, and the paper's figure."""
     lines = []
     for model in results("models")[family]:
         names = ", ".join(f"[`{name}`](../{model['file']})" for name in model["classes"])
