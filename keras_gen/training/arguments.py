@@ -63,12 +63,12 @@ class Images(Records):
     image_size: int | tuple[int, int] | None = None
     """Height and width, or one number for both, that the images of a folder are resized to."""
     channels: Literal[1, 3, 4] | None = None
-    """Channels of the images of a folder: grey, colour, or colour and opacity; by default 1 where all are grey."""
+    """Channels of the images of a folder: grey, colour, or colour and opacity; by default 1 if all are grey."""
     bad_files: Literal["refuse", "skip"] = "refuse"
     """What to do with files of a folder that cannot be read: name all of them in one error, or leave them out."""
     levels: int | None = None
-    """Number of levels of an entry; by default 2 of bits, 256 of bytes, else as many as the largest one tells. Floats,
-    and all numbers of a table, are real numbers by default, whole or not; whole ones are levels if this is given."""
+    """Number of levels of an entry; by default 2 for bits, 256 for bytes, else the largest value plus one. Floats, and
+    all numbers of a table, are real numbers by default, whole or not; if this is given, whole ones are levels."""
 
     def load(self, **arguments):
         if self.binarization != "by_set":

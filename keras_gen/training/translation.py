@@ -18,7 +18,7 @@ class Translators:
     filters: int = 64
     """Channels of the first layer of each network."""
     receptive_field: int | None = None
-    """Height and width of the patches that are judged; by default the largest of at most 70 that fits."""
+    """Height and width of the patches that are judged; by default the largest that fits, at most 70."""
     l1_weight: float = 100.0
     """Weight of the distance from the target."""
     objective: Literal["non_saturating", "least_squares", "hinge", "wasserstein"] = "non_saturating"

@@ -7,7 +7,7 @@ The paper's second experiment, on data that is available: the images are real, a
 that each shows, such as "odd", "prime" or "has a loop". In place of the paper's skip-grams, word vectors are made from
 how often two words tag the same image. In place of an ImageNet network, the classifier of digits that comes with the
 package computes the features of images; digits are enlarged to its 28×28 pixels. There is no preset of the paper,
-because its photographs and their tags cannot be distributed.
+because its photographs and their tags cannot be provided.
 
 Measured on two cores, drawing as many tags as an image has: MNIST, `--preset two_cores`, 6 minutes alongside other
 trainings, 90.1 % are right; digits, 81.9 ± 2.7 % (three seeds). Of the most frequent tags, regardless of the image,

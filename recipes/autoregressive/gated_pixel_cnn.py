@@ -55,7 +55,7 @@ def main(
     Args:
         filters: features of each stack.
         num_layers: number of gated layers.
-        head_filters: features between the two last convolutions.
+        head_filters: features between the last two convolutions.
         num_classes: number of classes to condition on; none by default.
     """
     import keras

@@ -10,7 +10,7 @@ The paper gives neither a learning rate nor epochs; its RMSProp is not an argume
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: over three seeds, Row LSTM 17.07 ± 0.02,
 Diagonal BiLSTM 16.89 ± 0.10 (± 0.33 over examples; a mixture of Bernoullis 18.50). `--preset two_cores`, one layer of
-16 units, 28 minutes alongside other trainings, with other initial weights than the present ones: Row LSTM 85.68 ± 0.21
+16 units, 28 minutes alongside other trainings, from initial weights other than the present ones: Row LSTM 85.68 ± 0.21
 (the paper's larger net 80.54); Diagonal BiLSTM, with `--epochs 3`, 40 minutes alongside other trainings: 86.54 ± 0.21
 (the paper 80.75).
 """

@@ -10,8 +10,8 @@ that rises to 0.9, and weight decay.
 Measured on two cores. Digits, 118 s alongside other work: test negative log-likelihood 17.60 ± 0.34 nats by the bound
 from mean field and annealing, 17.01 to 17.96 within three standard errors of Z (an RBM 18.23, a mixture of Bernoullis
 18.50, independent pixels 25.18). `--preset two_cores --batch-size 100 --epochs 40`, 26 min: 92.28 nats (the paper's
-bound is 84.62). Few of the 100 annealing chains dominate this estimate: its standard error is 0.78, and three standard
-errors leave no lower end. Draws that start at the persistent chains show all ten digits; draws that start from
+bound is 84.62). A few of the 100 annealing chains dominate this estimate: its standard error is 0.78, and three
+standard errors leave no lower end. Draws that start at the persistent chains show all ten digits; draws that start from
 independent pixels, as annealing does, lead to ones.
 """
 

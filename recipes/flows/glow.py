@@ -45,12 +45,12 @@ def main(
     logit_margin: float | None = 1e-6,
     num_samples: int = 100,
 ) -> dict:
-    """Trains Glow on the levels of images and evaluates two lower bounds of its likelihood.
+    """Trains Glow on the levels of images and evaluates two lower bounds on its likelihood.
 
     Args:
         dequantization: name of the distribution of the noise that turns levels into real numbers, or JSON.
-        num_scales: scales.
-        num_steps: steps at each scale.
+        num_scales: number of scales.
+        num_steps: number of steps at each scale.
         filters: channels in the couplings' networks.
         temperature: standard deviation of the noise that samples are generated from.
         logit_margin: distance of the lowest and highest levels from 0 and 1 before the logit; none for no logit, as in

@@ -6,8 +6,9 @@ python -m recipes.flows.iaf --preset two_cores    red wine, ten folds
 Measured on two cores. breast_cancer: test log-likelihood 21.92 ± 6.57 nats (a Gaussian 29.61): this flow is made for
 sampling.
 
-The paper uses the flow as the posterior of VAEs: `python -m recipes.latent.vae --posterior
-inverse_autoregressive_flow`. It gives no figures for the flow as a density of data.
+The paper uses the flow as the posterior of VAEs, as
+`python -m recipes.latent.vae --posterior inverse_autoregressive_flow` does. It gives no figures for the flow as a
+density of data.
 """
 
 from keras_gen import training

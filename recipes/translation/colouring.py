@@ -9,7 +9,7 @@ images are mirrored but not cropped; here they are red, green and blue, and crop
 
 Measured on two cores, the first command, 6 minutes alongside other trainings, test images compared with grey ones:
 Fréchet distance of evaluation.random_convolutions 1,967 (grey 14,840; training images 6,842), peak signal-to-noise
-ratio 21.42 ± 0.63 dB (grey 22.69). Skies are blue, the flower is orange, leaves are more often red than green, and
+ratio 21.42 ± 0.63 dB (grey 22.69). Skies are blue, the flower is orange, leaves are red more often than not, and
 details are blurred.
 """
 

@@ -51,8 +51,8 @@ def main(
         receptive_field: height and width of the patches that the discriminators judge; by default the largest that
             fits, at most 70.
         cycle_weight: weight of the distance between an image and its translation there and back.
-        identity_weight: weight, relative to it, of how much a generator changes images that are already of its target
-            kind.
+        identity_weight: weight, relative to cycle_weight, of how much a generator changes images that are already of
+            its target kind.
         pool_size: number of earlier translations of each kind that the discriminators may see again.
         judge_epochs: epochs of the classifier of each kind; 0 for sets without labels, whose classes are not evaluated.
     """

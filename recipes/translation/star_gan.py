@@ -5,7 +5,7 @@ python -m recipes.translation.star_gan --preset paper    the paper's networks on
 
 Grey images are drawn with blue or red ink, on a dark or light background, with unchanged or thick strokes: three
 attributes, or eight domains. They take the place of the paper's faces, CelebA at 128×128 pixels, whose attributes
-cannot be distributed. The preset has the paper's learning rates, epochs and networks, except for layers of the
+cannot be provided. The preset has the paper's learning rates, epochs and networks, except for layers of the
 discriminator that small images do not need.
 
 Measured on two cores, with a discriminator that took its five steps on the same batch and as many generator steps as in
