@@ -36,7 +36,7 @@ class Players:
     objective: str | None = None
     """Losses, by default the paper's: a name, or JSON such as {"name": "least_squares", "fake": 0.0}."""
     regularizers: tuple[str, ...] | None = None
-    """What the discriminator is regularized by, by default as in the paper: names, or JSON."""
+    """Regularizers of the discriminator, by default the paper's: names, or JSON."""
     discriminator_steps: int = 1
     """Discriminator steps for each step of the generator, each with its own batch."""
     generator_average: float = 0.999

@@ -92,7 +92,7 @@ class Vectors(Records):
 
 @dataclasses.dataclass(frozen=True)
 class Examples(Vectors, Images):
-    """A set of images or of vectors."""
+    """A set of images or vectors."""
 
     standardize: bool = False
     """Scale each column of real vectors to mean 0 and variance 1. Figures are then those of scaled rows; likelihoods
@@ -114,7 +114,7 @@ class CaptionedImages(Dataset):
     """Images with captions: digits with generated captions, or a folder."""
 
     captions: str | None = None
-    """File of the captions of a folder of images, as `keras_gen.data.load_captioned` describes it; by default, images
+    """File of the captions of a folder of images, as described in `keras_gen.data.load_captioned`; by default, images
     of digits get captions that state what is measured of them."""
     image_size: int | tuple[int, int] | None = None
     """Height and width, or one number for both, that the images of a folder are resized to."""
@@ -313,7 +313,7 @@ class Options:
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Data type policy of the networks; densities are always float32."""
     xla: bool | None = None
-    """Compile the training step; by default as measured faster for the model, on one device."""
+    """Compile the training step with XLA; by default if this was measured to be faster for the model, on one device."""
     ema: float = 0.0
     """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
     checkpoint_every: str | None = None

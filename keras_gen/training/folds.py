@@ -16,7 +16,7 @@ from keras_gen.training.arguments import GridSchedule
 from keras_gen.training.protocols import vector_likelihoods
 from keras_gen.training.run import Run, set_steps_at_once
 
-#: The protocol of `fit_chosen`.
+#: Sentence for `fit_chosen`: its protocol.
 CHOSEN = (
     "Exact likelihood of rows standardised with the training rows; settings and weights were chosen on validation "
     "data. In the cross-validation, where there is one, the rows that are not left out standardise, and each fold "

@@ -1,4 +1,4 @@
-"""How kinds of models are trained and evaluated: flows of vectors, flows of levels, and models that only draw.
+"""How models are trained and evaluated, by kind: flows of vectors, flows of levels, and models that only draw.
 
 A protocol is what several recipes do in the same way, from the first epoch to the figures. Each has a sentence for
 reports that says how the figures were obtained.
@@ -23,19 +23,19 @@ from keras_gen.training.callbacks import Figure
 from keras_gen.training.run import Run
 from keras_gen.translation import TranslationModel
 
-#: For exact `evaluation.likelihoods`.
+#: Sentence for exact `evaluation.likelihoods`.
 EXACT = "Exact likelihood; the epoch was chosen on validation data."
 
-#: For `evaluation.likelihoods` that are lower bounds.
+#: Sentence for `evaluation.likelihoods` that are lower bounds.
 BOUNDS = "ELBO and importance-weighted bound; the epoch was chosen on validation data."
 
-#: For `fit_vectors`.
+#: Sentence for `fit_vectors`.
 VECTORS = (
     "Exact likelihood; the epoch was chosen on validation data. In the cross-validation, where "
     "there is one, columns are standardised with the rows that are not left out."
 )
 
-#: For `judged_samples`.
+#: Sentence for `judged_samples`.
 JUDGED = (
     "Losses of the players on held-out data; of levels, Parzen windows whose width was chosen on validation data, "
     "levels in [0, 1]; of a mixture of Gaussians, the modes that samples lie at. Where epochs were compared, the best "
@@ -45,7 +45,7 @@ JUDGED = (
 #: Number of validation examples for comparing epochs by Parzen windows, as in the code of GAN's authors.
 NUM_COMPARED = 1000
 
-#: For `fit_translation`.
+#: Sentence for `fit_translation`.
 TRANSLATED = (
     "Translations of the first held-out images without noise, after the last epoch, against their targets: the mean "
     "absolute difference where levels go from -1 to 1, peak signal-to-noise ratio in decibels, structural similarity, "

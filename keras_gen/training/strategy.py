@@ -1,4 +1,4 @@
-"""Returns a `tf.distribute` strategy for a name."""
+"""`tf.distribute` strategies by name."""
 
 import json
 import os
@@ -14,7 +14,7 @@ def choose_strategy(name: str = "auto") -> tf.distribute.Strategy:
     Args:
         name: "one" (the default device), "mirrored" (all GPUs of this machine, or all logical CPUs if there are none),
             "multi_worker" (the machines that TF_CONFIG names), "slurm" (the tasks that srun has started), "tpu", or
-            "auto": the first of multi_worker, tpu, mirrored with two GPUs or more, and one that applies.
+            "auto": the first that applies among multi_worker, tpu, mirrored (with two GPUs or more) and one.
 
     Raises:
         ValueError: if the name is unknown, or "multi_worker" is requested without TF_CONFIG, or "slurm" without srun.
