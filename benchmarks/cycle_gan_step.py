@@ -6,8 +6,8 @@ prints, all measured in this run, for images of 64×64 and the paper's widths (s
 pixels, a pool of 50 images, cycle and identity losses),
 
 - the time of a training step of all four networks with batches of 1 and of 4 images (Adam), and that of the same nets
-  and losses in PyTorch, plain and through `torch.compile`, in alternation; `--peer` names an interpreter with `pip
-  install torch`;
+  and losses in PyTorch, plain and through `torch.compile`, in alternation; `--peer` names an interpreter with
+  `pip install torch`;
 - the memory of the process after 100 training steps and after 1,000 more, of narrow networks.
 
 The best of many repetitions is taken, because other work on the machine can only slow a repetition down.

@@ -9,8 +9,8 @@ one that has read a small set; and the load of the machine.
 
 The kinds: `array`, 12 GB of bytes in an `.npy` file, sparse on disks that support holes (MADE); `table`, a Parquet file
 of 50 million rows (RealNVP), which is converted first; `images`, 200,000 files, hard links to a few (DCGAN); `shards`,
-1,200,000 JPEG images in 100 TFRecord files (DCGAN), whose records are counted first; `tfds`, a TFDS set of more than 1
-GiB (WaveNet on sounds).
+1,200,000 JPEG images in 100 TFRecord files (DCGAN), whose records are counted first; `tfds`, a TFDS set of more than
+1 GiB (WaveNet on sounds).
 """
 
 import os

@@ -4,8 +4,8 @@
 
 prints, all measured in this run, the rate of a large matrix product, and for each training step its time, its rate, and
 the ratio of the two rates. A step of batch B, D entries and H units counts as 3 · 4BDH operations: the forward pass and
-the gradients of inputs and weights, whether masked or not. A step that skips masked operations can therefore exceed 100
-%. The best of many repetitions counts, because other work on the machine can only slow a call down.
+the gradients of inputs and weights, whether masked or not. A step that skips masked operations can therefore exceed
+100 %. The best of many repetitions counts, because other work on the machine can only slow a call down.
 """
 
 import tensorflow as tf

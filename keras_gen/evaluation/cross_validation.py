@@ -49,8 +49,8 @@ def cross_validate(
     are not left out is set aside for validation.
 
     Args:
-        fit: function that takes the training rows and the validation rows, float32 arrays of shape `(rows,
-            dimensions)`, and returns a fitted model with `log_prob`.
+        fit: function that takes the training rows and the validation rows, float32 arrays of shape
+            `(rows, dimensions)`, and returns a fitted model with `log_prob`.
         x: real vectors of shape `(rows, dimensions)`; NaN where an entry is missing, for models that accept it.
         num_folds: number of folds, from 2 to the number of rows.
         validation_fraction: share of the rows that are not left out to use for validation, more than 0 and less than 1.

@@ -7,9 +7,9 @@ python -m recipes.adversarial.conditional_gan --preset two_cores    the same for
 In the paper's preset, the epoch with the best Parzen windows of validation data is kept.
 
 Measured on two cores. Digits, 94 s alongside other work, three seeds: Parzen-window log-likelihood 10.2 ± 0.9. A
-classifier trained on samples is right about 63 ± 5 % of the test digits, one trained on training digits about 98.0 ±
-0.6 %. A classifier of digits puts 56 ± 5 % of the samples into the class that was requested, and 98.3 ± 0.6 % of the
-test digits into their own. The presets have not been measured yet (paper 132).
+classifier trained on samples is right about 63 ± 5 % of the test digits, one trained on training digits about
+98.0 ± 0.6 %. A classifier of digits puts 56 ± 5 % of the samples into the class that was requested, and 98.3 ± 0.6 % of
+the test digits into their own. The presets have not been measured yet (paper 132).
 
 The paper's second experiment, tags of images, is recipes.adversarial.image_tags.
 """

@@ -9,13 +9,13 @@ python -m recipes.autoregressive.rnade --preset two_cores --dataset housing.data
 The paper leaves out discrete columns and one of two columns with a correlation above 0.98; the last two commands choose
 columns accordingly.
 
-Measured on two cores alongside other work; exact test log-likelihoods in nats of standardised data. Breast cancer, 34
-s: -7.13 ± 2.04 (a Gaussian -10.61). Means of ten folds, 9 to 15 minutes each: red wine -9.69 ± 0.12 (the paper -9.36),
-ionosphere -14.16 ± 1.56 (-2.50; with larger decays than the paper's, `--weight-decays 2 5 10`, -13.65 ± 1.51), Boston
-housing -2.10 ± 0.31 (-0.64). Such figures also measure repeated values: independent columns with spikes of standard
-deviation 0.001 have 17.65 ± 0.19, 2.00 ± 3.23 and 0.08 ± 0.35. With `--dequantize --num-steps 1000 --weight-decays 1
-0.1`, which removes the gain from spikes: red wine -9.69 ± 0.11 (a Gaussian -13.20, columns with spikes -13.11), Boston
-housing -2.97 ± 0.34 (-11.38, -11.02).
+Measured on two cores alongside other work; exact test log-likelihoods in nats of standardised data. Breast cancer,
+34 s: -7.13 ± 2.04 (a Gaussian -10.61). Means of ten folds, 9 to 15 minutes each: red wine -9.69 ± 0.12 (the paper
+-9.36), ionosphere -14.16 ± 1.56 (-2.50; with larger decays than the paper's, `--weight-decays 2 5 10`, -13.65 ± 1.51),
+Boston housing -2.10 ± 0.31 (-0.64). Such figures also measure repeated values: independent columns with spikes of
+standard deviation 0.001 have 17.65 ± 0.19, 2.00 ± 3.23 and 0.08 ± 0.35. With
+`--dequantize --num-steps 1000 --weight-decays 1 0.1`, which removes the gain from spikes: red wine -9.69 ± 0.11 (a
+Gaussian -13.20, columns with spikes -13.11), Boston housing -2.97 ± 0.34 (-11.38, -11.02).
 """
 
 from typing import Literal

@@ -3,9 +3,9 @@
 python -m recipes.autoregressive.tabular                       the central 4×4 bits of digits
 python -m recipes.autoregressive.tabular --preset two_cores    the central 4×4 bits of binarized MNIST
 
-Exact test negative log-likelihoods in nats of these 16 bits; the table has 65,535 free parameters. Digits, 27 s: 8.50 ±
-0.20 (independent pixels 10.91; a mixture of Bernoullis, with fewer parameters, 8.27). Binarized MNIST: 6.65 ± 0.03
-(independent pixels 10.71, a mixture of Bernoullis 6.70).
+Exact test negative log-likelihoods in nats of these 16 bits; the table has 65,535 free parameters. Digits, 27 s:
+8.50 ± 0.20 (independent pixels 10.91; a mixture of Bernoullis, with fewer parameters, 8.27). Binarized MNIST:
+6.65 ± 0.03 (independent pixels 10.71, a mixture of Bernoullis 6.70).
 """
 
 from keras_gen import training

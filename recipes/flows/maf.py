@@ -10,8 +10,8 @@ python -m recipes.flows.maf --dataset winequality-red.csv --columns 0:11 --folds
 
 The paper's learning rate is constant; here it falls along a cosine.
 
-Measured on two cores. breast_cancer, MAF, 23 s: test log-likelihood 36.95 ± 3.24 nats (a Gaussian 29.61); MAF MoG, 44
-s: 38.75 ± 2.79. MNIST, `--preset two_cores`, 7 minutes alongside another training (before scales were bounded): log
+Measured on two cores. breast_cancer, MAF, 23 s: test log-likelihood 36.95 ± 3.24 nats (a Gaussian 29.61); MAF MoG,
+44 s: 38.75 ± 2.79. MNIST, `--preset two_cores`, 7 minutes alongside another training (before scales were bounded): log
 density of logits -1256.9 ± 0.7 nats (the paper's wider network -1300.5), at most 1.811 bits per dimension; most samples
 are digits; one in ten is noise.
 """

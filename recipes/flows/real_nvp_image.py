@@ -4,10 +4,11 @@ python -m recipes.flows.real_nvp_image                       digits
 python -m recipes.flows.real_nvp_image --preset paper        CIFAR-10, 64 filters, 8 residual blocks; not run here
 python -m recipes.flows.real_nvp_image --preset two_cores    MNIST, 3 scales, 24 filters, 1 residual block
 
-Measured on two cores. Digits, three seeds, 160 s each alongside other work: test negative log-likelihood at most 83.4 ±
-0.1 nats, 1.879 bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 15
-minutes of training alongside others, before kernels were normalized and pixels shared their scale: at most 1.544 bits
-per dimension (published: 1.06, after many more epochs); samples have the strokes of digits, but few are digits.
+Measured on two cores. Digits, three seeds, 160 s each alongside other work: test negative log-likelihood at most
+83.4 ± 0.1 nats, 1.879 bits per dimension (100 samples); independent pixels 106.9. MNIST with
+`--epochs 2 --num-samples 4`, 15 minutes of training alongside others, before kernels were normalized and pixels shared
+their scale: at most 1.544 bits per dimension (published: 1.06, after many more epochs); samples have the strokes of
+digits, but few are digits.
 """
 
 from keras_gen import training

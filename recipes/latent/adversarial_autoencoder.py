@@ -10,8 +10,8 @@ python -m recipes.latent.adversarial_autoencoder --prior ring --num-classes 10 -
 The paper's initial weights of scale 0.01 and its stepwise learning rates are not arguments.
 
 Measured on two cores. Digits, two codes, 84 s, three seeds: Parzen-window log-likelihood 11.1 ± 1.1 nats (10,000
-samples; not a likelihood of the model). `--preset two_cores --epochs 12`, 12 minutes alongside another training: 211.9
-± 2.0 (10,000 samples; paper 340).
+samples; not a likelihood of the model). `--preset two_cores --epochs 12`, 12 minutes alongside another training:
+211.9 ± 2.0 (10,000 samples; paper 340).
 """
 
 from typing import Literal

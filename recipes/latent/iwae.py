@@ -11,9 +11,9 @@ python -m recipes.latent.iwae --preset two_cores --filters 16 32 --hidden-units 
 The paper's learning rate falls in seven steps; here it falls along a cosine.
 
 Measured on two cores. Digits, 32 s of processor time: test negative log-likelihood at most 16.71 ± 0.28 nats (1,000
-importance samples; the ELBO is -20.14). The last command, starting from the VAE that `recipes.latent.vae --preset
-two_cores` trained for 30 epochs (at most 86.70), 7 minutes alongside another training: at most 86.08 ± 0.22 (500
-samples; the ELBO is -94.56).
+importance samples; the ELBO is -20.14). The last command, starting from the VAE that
+`recipes.latent.vae --preset two_cores` trained for 30 epochs (at most 86.70), 7 minutes alongside another training: at
+most 86.08 ± 0.22 (500 samples; the ELBO is -94.56).
 """
 
 from typing import Literal

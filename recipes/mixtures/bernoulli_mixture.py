@@ -6,8 +6,8 @@ python -m recipes.mixtures.bernoulli_mixture --preset two_cores    binarized MNI
 
 Measured on two cores alongside other work; exact test negative log-likelihoods in nats. Digits, 14 s: 18.47 ± 0.33
 (independent pixels 25.18). Binarized MNIST, 9 minutes including the evaluation and the exports: 130.11 ± 0.40
-(published 137.64). With 32 components: dna 97.88 ± 0.25 (published 98.19), nltcs 6.01 ± 0.05 (6.00), accidents 37.03 ±
-0.14 (35.57), where EM has converged.
+(published 137.64). With 32 components: dna 97.88 ± 0.25 (published 98.19), nltcs 6.01 ± 0.05 (6.00), accidents
+37.03 ± 0.14 (35.57), where EM has converged.
 """
 
 from keras_gen import training

@@ -6,8 +6,8 @@ python -m recipes.tasks.restoration --task denoise            digits with noise 
 python -m recipes.tasks.restoration --preset two_cores        MNIST; not measured yet
 
 Measured on two cores, peak signal-to-noise ratio and structural similarity of digits. A hole of half the height and
-width: 20.32 ± 0.31 dB and 0.897 (the mean of the training images 16.26 and 0.759). Enlarged by a factor of two: 19.50 ±
-0.16 dB and 0.917 (bicubic 13.50 and 0.595).
+width: 20.32 ± 0.31 dB and 0.897 (the mean of the training images 16.26 and 0.759). Enlarged by a factor of two:
+19.50 ± 0.16 dB and 0.917 (bicubic 13.50 and 0.595).
 """
 
 from typing import Literal

@@ -5,8 +5,8 @@ python -m recipes.tasks.sample_quality --models runs/latent/vae/digits runs/adve
 python -m recipes.tasks.sample_quality --preset two_cores --models runs/latent/vae/mnist runs/adversarial/dcgan/mnist
 
 Measured on two cores. MNIST, 10,000 samples, 49 s of processor time. Training data: Fréchet distance 0.93, kernel
-distance 0.6 ± 0.6, precision 0.856, recall 0.869, density 0.937, coverage 0.953, score 9.84 ± 0.01. A DCGAN: 19.9, 64.9
-± 3.1 (a mean over ten subsets, from an earlier version), 0.608, 0.756, 0.455, 0.570, 8.05 ± 0.04.
+distance 0.6 ± 0.6, precision 0.856, recall 0.869, density 0.937, coverage 0.953, score 9.84 ± 0.01. A DCGAN: 19.9,
+64.9 ± 3.1 (a mean over ten subsets, from an earlier version), 0.608, 0.756, 0.455, 0.570, 8.05 ± 0.04.
 """
 
 from keras_gen import training

@@ -7,8 +7,8 @@ python -m recipes.translation.jigsaw --dataset my_faces --image-size 60       an
 Images are cropped to a size that the grid divides.
 
 Measured on two cores alongside other trainings, on test digits, where equal pieces may change places. Nine pieces, 11
-minutes: 98.2 % of pieces at the right positions, 93.1 % of images completely right (by the mean image 75.5 % and 31.8
-%). Four pieces, with `--epochs 4`, 6 minutes: 99.9 % and 99.8 % (97.8 % and 95.6 %).
+minutes: 98.2 % of pieces at the right positions, 93.1 % of images completely right (by the mean image 75.5 % and
+31.8 %). Four pieces, with `--epochs 4`, 6 minutes: 99.9 % and 99.8 % (97.8 % and 95.6 %).
 """
 
 from keras_gen import training
