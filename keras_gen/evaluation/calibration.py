@@ -6,7 +6,7 @@ from keras_gen import checks
 
 
 def expected_calibration_error(probabilities, labels, *, num_bins: int = 15) -> float:
-    r"""Computes the average difference between confidence and accuracy.
+    r"""Computes the average gap between confidence and accuracy.
 
     Chuan Guo, Geoff Pleiss, Yu Sun, Kilian Q. Weinberger (2017), On Calibration of Modern Neural Networks,
     https://arxiv.org/abs/1706.04599: examples are put into bins B of equal width by their confidence, the largest

@@ -52,7 +52,7 @@ def matched_classes(probabilities, labels) -> np.ndarray:
 
 
 def cluster_table(probabilities, labels, num_classes: int) -> np.ndarray:
-    """Counts the examples of each class in each cluster, the most probable one of an example.
+    """Counts the examples of each class in each cluster; an example belongs to its most probable cluster.
 
     Args:
         probabilities: probabilities of each cluster, of shape `(num, num_clusters)`.
