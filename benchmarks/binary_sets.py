@@ -1,11 +1,11 @@
-"""FVSBN, NADE and MADE on sets of bits, by one rule for all of them.
+"""FVSBN, NADE and MADE on sets of bits, with the same rule for all.
 
     python benchmarks/binary_sets.py --sets dna.npz nips.npz --output results/binary_sets.json
 
-The rule: batches of 100, a learning rate that falls along a cosine, and for each model and set the optimizer, one of
-the four in `OPTIMIZERS`, and the step with the best validation likelihood; nothing else changes from set to set. The
-test likelihood is evaluated once, for the chosen model. The sets are `.npz` files with arrays `train`, `valid` and
-`test`. Each result is written at once; those that the output already holds are not computed again.
+The rule: batches of 100, a learning rate that falls along a cosine, and, for each model and set, the optimizer (one of
+the four in `OPTIMIZERS`) and the step with the best validation likelihood; nothing else changes between sets. The test
+likelihood is evaluated once, for the chosen model. The sets are `.npz` files with arrays `train`, `valid` and `test`.
+Each result is written at once; results that the output already holds are not computed again.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ MODELS = {
     "MADE": lambda shape, seed: autoregressive.MADE(shape, (500,), direct_connections=True, dropout=0.5, seed=seed),
 }
 
-#: Optimizer, initial learning rate, and the share of the weights that a step of AdamW takes away at the start.
+#: Optimizer, initial learning rate, and the share of the weights that a step of AdamW removes at the start.
 OPTIMIZERS = {
     "SGD, 0.003": ("sgd", 0.003, 0.0),
     "AdamW, 0.003": ("adamw", 0.003, 0.0),
@@ -36,7 +36,7 @@ OPTIMIZERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What is the same for all sets."""
+    """The settings that are the same for all sets."""
 
     batch_size: int = 100
     """Number of examples in a training step."""
@@ -53,7 +53,7 @@ class Rule:
 
 
 def train(name: str, splits: data.Splits, rule: Rule, training: str) -> tuple[float, keras.Model]:
-    """Trains one model; returns its best validation negative log-likelihood, and the model at that step."""
+    """Trains one model; returns its best validation negative log-likelihood and the model at that step."""
     keras.utils.set_random_seed(rule.seed)
     model = MODELS[name](splits.event_shape, rule.seed)
     optimizer, learning_rate, weight_decay = OPTIMIZERS[training]
@@ -92,7 +92,7 @@ def main(
         sets: files to train on.
         models: names of the models to train.
         output: JSON file for the results.
-        rule: what is the same for all sets.
+        rule: settings that are the same for all sets.
     """
     rows = json.loads(output.read_text(encoding="utf-8"))["results"] if output is not None and output.exists() else []
     done = {(row["set"], row["model"]) for row in rows}

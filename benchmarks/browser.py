@@ -1,14 +1,14 @@
-"""Opens the gallery of the built site in headless Chromium, and compares what LiteRT.js computes with Python.
+"""Opens the gallery of the built site in headless Chromium, and compares LiteRT.js with Python.
 
 npm ci --prefix docs/gallery && mkdocs build && python -m benchmarks.browser [--chromium /usr/bin/chromium]
 
-Each signature of each model that ships runs in the page on inputs that are drawn here, and in the LiteRT interpreter of
-Python. Prints the largest difference of each. Then the page is used as by keyboard and screen reader: every control has
-a role and a name in the tree of accessibility, the tab key visits all of them in the order of the page, keys draw
-samples and move the flow, and what they did is said. At a phone's width nothing is wider than the screen;
-build/gallery-phone.png shows it. At last the page says why it runs nothing: opened as a file, or without its runtime.
-Ends with status 1 if a difference is above 1e-3 of its largest magnitude, or one of the rest is not so. Chromium and
-Node.js are those of the machine.
+Each signature of each shipped model runs, on inputs drawn here, in the page and in Python's LiteRT interpreter. Prints
+the largest difference of each. The page is then used as with a keyboard and a screen reader: every control has a role
+and a name in the accessibility tree, the tab key visits all of them in the order of the page, keys draw samples and
+move the flow, and their effect is announced. At a phone's width nothing is wider than the screen;
+build/gallery-phone.png shows it. Finally, the page says why it cannot run models: if opened as a file, or without its
+runtime. Ends with status 1 if a difference is above 1e-3 of its largest magnitude, or any other check fails. Chromium
+and Node.js are those of the machine.
 """
 
 import argparse
@@ -32,26 +32,26 @@ ROOT = pathlib.Path(__file__).parents[1]
 SITE = ROOT / "build" / "site"
 TOLERANCE = 1e-3
 
-#: Width and height of a phone's screen, in pixels of CSS.
+#: Width and height of a phone's screen, in CSS pixels.
 PHONE = (360, 740)
 
-#: Roles of what one can use, in the tree of accessibility.
+#: Roles of controls in the accessibility tree.
 CONTROLS = {"button", "checkbox", "combobox", "slider", "spinbutton"}
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
+    """Serves files without logging each request."""
 
     def log_message(self, *args):
         pass
 
 
 class Page:
-    """A page in headless Chromium, spoken to through two pipes by the DevTools protocol.
+    """A page in headless Chromium, controlled through two pipes by the DevTools protocol.
 
     Args:
-        reader: file that Chromium's answers come from.
-        writer: file for what it is told.
+        reader: file to read Chromium's answers from.
+        writer: file to write commands to.
     """
 
     def __init__(self, reader, writer):
@@ -82,17 +82,17 @@ class Page:
                 return answer["result"]
 
     def evaluate(self, expression: str):
-        """Returns the value of an expression of JavaScript."""
+        """Returns the value of a JavaScript expression."""
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in found:
             raise RuntimeError(f"{expression}: {found['exceptionDetails']['text']}")
         return found["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 120.0):
-        """Returns the value of an expression of JavaScript when it is true.
+        """Waits until a JavaScript expression is true, and returns its value.
 
         Raises:
-            TimeoutError: if it does not become so.
+            TimeoutError: if it does not become true.
         """
         end = time.monotonic() + seconds
         while not (found := self.evaluate(expression)):
@@ -103,7 +103,7 @@ class Page:
         return found
 
     def accessible(self, selector: str) -> list[tuple[str, str]]:
-        """Returns role and name, in the tree of accessibility, of each element that a selector finds."""
+        """Returns the role and the name, in the accessibility tree, of each element that a selector finds."""
         document = self.call("DOM.getDocument")["root"]["nodeId"]
         found = []
         for node in self.call("DOM.querySelectorAll", nodeId=document, selector=selector)["nodeIds"]:
@@ -120,7 +120,7 @@ class Page:
 
 @contextlib.contextmanager
 def opened(chromium: str, address: str) -> Iterator[Page]:
-    """Yields a page of the built site, at an address of its server or any other."""
+    """Yields a page of the built site, at an address of its server or any other address."""
     handler = functools.partial(Quiet, directory=str(SITE))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -129,7 +129,7 @@ def opened(chromium: str, address: str) -> Iterator[Page]:
     (their_input, writer), (reader, their_output) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         flags += [f"--user-data-dir={profile}", "--remote-debugging-pipe"]
-        # Chromium listens at descriptor 3 and speaks at 4.
+        # Chromium reads from descriptor 3 and writes to descriptor 4.
         shell = ["sh", "-c", f'exec "$0" "$@" 3<&{their_input} 4>&{their_output}', chromium]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         process = subprocess.Popen([*shell, *flags], pass_fds=(their_input, their_output), **quiet)
@@ -148,7 +148,7 @@ def opened(chromium: str, address: str) -> Iterator[Page]:
 
 
 def asked(random: np.random.Generator) -> list[dict]:
-    """Returns what the page is to run: the model's name, a signature and its inputs, with the outputs of Python."""
+    """Returns the calls for the page: the model's name, a signature and its inputs, with the outputs of Python."""
     from ai_edge_litert.interpreter import Interpreter
 
     from keras_gen import shipped
@@ -161,8 +161,8 @@ def asked(random: np.random.Generator) -> list[dict]:
             inputs = {}
             for key, details in runner.get_input_details().items():
                 shape, dtype = tuple(map(int, details["shape"])), np.dtype(details["dtype"])
-                # Levels 0 and 1 are valid in all of them, classes and codes at least up to 9; noise lies between 0
-                # and 1, and so may codes that are real numbers.
+                # Levels 0 and 1 are valid in all models, classes and codes at least up to 9; noise lies between 0 and
+                # 1, and so may codes that are real numbers.
                 if dtype.kind == "i":
                     inputs[key] = random.integers(0, 10, shape).astype(dtype)
                 elif key in ("x", "hidden", "source"):
@@ -176,7 +176,7 @@ def asked(random: np.random.Generator) -> list[dict]:
 
 
 def differences(chromium: str) -> Iterator[tuple[str, bool]]:
-    """Yields a line for each output of each signature, and whether it is what Python computes."""
+    """Yields a line for each output of each signature, and whether it agrees with Python."""
     questions = asked(np.random.default_rng(0))
     (SITE / "gallery" / "check.json").write_text(json.dumps(questions), encoding="utf-8")
     try:
@@ -193,7 +193,7 @@ def differences(chromium: str) -> Iterator[tuple[str, bool]]:
 
 
 def manners(chromium: str) -> Iterator[tuple[str, bool]]:
-    """Yields what the page is to be without eyes, without a mouse and on a small screen, and whether it is so."""
+    """Yields requirements on the page without sight, without a mouse or on a small screen, and whether they hold."""
     with opened(chromium, "gallery.html?seed=5&model=nade-digits&way=0") as page:
         page.wait("document.getElementById('gallery-complete')?.disabled === false")
         said = "document.getElementById('gallery-status').textContent"
@@ -247,7 +247,7 @@ def manners(chromium: str) -> Iterator[tuple[str, bool]]:
 
 
 def failures(chromium: str) -> Iterator[tuple[str, bool]]:
-    """Yields what the page says where it cannot run models, and whether it is so."""
+    """Yields what the page should say if it cannot run models, and whether it does."""
     status = "document.getElementById('gallery-status')?.textContent"
     with opened(chromium, (SITE / "gallery.html").as_uri()) as page:
         page.wait(f"{status}?.startsWith('A browser runs models only on a page that a server sent')")

@@ -1,8 +1,8 @@
-"""The other side of `cycle_gan_step.py`: the same nets and step in PyTorch, in an interpreter that has it.
+"""The peer of `cycle_gan_step.py`: the same nets and step in PyTorch, in an interpreter that has it.
 
 It reads lines "batch_size repetitions" and answers each with the shortest time of a training step in seconds, plain and
-through `torch.compile`. As in the paper's code, each image passes through a network by itself, and the discriminators
-see images of a pool, which Python keeps.
+through `torch.compile`. As in the paper's code, each image passes through a network separately, and the discriminators
+see images from a pool, which Python keeps.
 """
 
 import itertools
@@ -54,7 +54,7 @@ def patch_discriminator() -> nn.Module:
 
 
 class Pool:
-    """Earlier translations, which change places with half of the new ones."""
+    """A pool of earlier translations, which are exchanged with half of the new ones."""
 
     def __init__(self):
         self.images = []
@@ -110,7 +110,7 @@ class Players:
 
 
 def main():
-    """Answers lines until there are no more."""
+    """Answers lines until the input ends."""
     players = [Players(compiled) for compiled in (False, True)]
     answer_lines(players, lambda size: tuple(2.0 * torch.rand(size, 3, SIZE, SIZE) - 1.0 for _ in range(2)))
 

@@ -6,11 +6,11 @@ prints, all measured in this run, for images of 64×64 and the paper's widths (s
 pixels, a pool of 50 images, cycle and identity losses),
 
 - the time of a training step of all four networks with batches of 1 and of 4 images (Adam), and that of the same nets
-  and losses in PyTorch, plain and through `torch.compile`, in turn; `--peer` names an interpreter with
+  and losses in PyTorch, plain and through `torch.compile`, in alternation; `--peer` names an interpreter with
   `pip install torch`;
 - the memory of the process after 100 training steps and after 1,000 more, of narrow networks.
 
-The best of many repetitions is taken, since other work on the machine only ever slows one down.
+The best of many repetitions is taken, because other work on the machine can only slow a repetition down.
 """
 
 import pathlib
@@ -25,7 +25,7 @@ SHAPE, BATCH_SIZES = (64, 64, 3), (1, 4)
 
 
 def train_step(model: CycleGAN, batch_size: int):
-    """Returns what `fit` runs for each batch of a data set in memory."""
+    """Returns the function that `fit` runs for each batch of a data set in memory."""
     model.compile()
     random = np.random.default_rng(0)
     images = {name: random.integers(0, 256, (batch_size, *SHAPE)).astype(np.float32) for name in ("a", "b")}
@@ -36,10 +36,10 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
     """Prints the figures.
 
     Args:
-        peer: Python interpreter that has PyTorch; without one, our steps alone are timed.
-        rounds: turns of ours and theirs.
-        repetitions: steps in a turn, of which the best counts.
-        steps: training steps over which memory is measured.
+        peer: Python interpreter with PyTorch; without it, only our steps are timed.
+        rounds: number of turns of ours and theirs.
+        repetitions: number of steps in a turn; the best counts.
+        steps: number of training steps over which memory is measured.
     """
     other = Peer(peer, "cycle_gan_peer.py")
     for batch_size in BATCH_SIZES:

@@ -1,14 +1,14 @@
-"""DALL-E's transformer: drawing codes with a cache against a pass per code, and what reading captions costs.
+"""DALL-E's transformer: drawing codes with a cache against one pass per code, and the cost of reading captions.
 
     python benchmarks/dalle_sampling.py
 
 prints, all measured in this run, for three blocks of width 96 and captions of 12 words,
 
-- the time to draw codes of several sizes with cached keys and values, and with one whole pass for every code, of which
-  one is timed, as a graph;
+- the time to draw codes of several sizes with cached keys and values, and with one whole pass for every code (one pass
+  is timed, as a graph);
 - the share of turning strings into token ids in the time of a training step, with a batch of 100 and 7×7 codes.
 
-All are called in turn and the best of many repetitions counts, since other work can only slow a call down.
+All are called in turn and the best of many repetitions counts, because other work can only slow a call down.
 """
 
 import numpy as np
@@ -34,9 +34,9 @@ def main(num_samples: int = 16, sides: tuple[int, ...] = (7, 16, 32), repetition
     """Prints the times.
 
     Args:
-        num_samples: captions that codes are drawn for at once.
-        sides: rows and columns of the codes.
-        repetitions: calls of each that count.
+        num_samples: number of captions to draw codes for at once.
+        sides: numbers of rows and columns of the codes.
+        repetitions: number of calls of each that count.
     """
     for side in sides:
         model, condition = make(side), captions(num_samples)

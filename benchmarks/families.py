@@ -1,12 +1,12 @@
-"""All families on the same data: the models of digits that come with the package, in results/families.json.
+"""All families on the same data: the models of digits that come with the package; writes results/families.json.
 
 python -m benchmarks.families [made-digits ...]    all of them, or those named; benchmarks.tables writes the table
 
-All images count as 8×8 bits, as half of the models have them: grey ones of 17 levels are cut in the middle, those of
-models as those of the data. They are compared by the last hidden layer of a small classifier, which is trained here on
-the training digits. Of each model there are as many images as there are digits, against the held-out ones. Times are
-those of `model.sample`, and of the LiteRT file where one call of it draws an image, when all have run before: the
-shortest of many calls, which other work on the machine hardly changes.
+All images are compared as 8×8 bits, which half of the models draw: grey ones with 17 levels, of models and of the data,
+are thresholded in the middle. They are compared by the last hidden layer of a small classifier, which is trained here
+on the training digits. Each model draws as many images as there are digits, which are compared with the held-out
+digits. Times are those of `model.sample`, and of the LiteRT file if one call of it draws an image, after all have run
+before: the shortest of many calls, which other work on the machine hardly changes.
 """
 
 import dataclasses
@@ -30,23 +30,23 @@ from keras_gen.translation import Pix2Pix
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results" / "families.json"
 
-#: Images in the batch whose time is divided by their number.
+#: Number of images in the batch whose time is divided by this number.
 BATCH_SIZE = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Digits:
-    """Digits as bits, and what judges images of a model by them."""
+    """Digits as bits, with the classifier that compares a model's images with them."""
 
     splits: data.Splits
     #: Held-out digits.
     reference: Features
-    #: Share of the test digits that the classifier knows.
+    #: Share of the test digits that the classifier recognises.
     accuracy: float
 
     @classmethod
     def prepared(cls) -> "Digits":
-        """Returns the digits with a classifier that was trained on them."""
+        """Returns the digits with a classifier trained on them."""
         splits = data.load("digits", binarization="threshold", labels=True)
         judge = evaluation.Classifier((8, 8, 1), 10, 2, num_features=32, seed=0)
         judge.compile(keras.optimizers.Adam(0.003))
@@ -68,7 +68,7 @@ class Digits:
 
 
 def bits(images: np.ndarray, levels: int) -> np.ndarray:
-    """Returns whole levels as bits, as `Splits.binarized` does by a threshold."""
+    """Returns integer levels as bits, as `Splits.binarized` does by a threshold."""
     return (np.asarray(images) / (levels - 1) >= 0.5).astype(np.float32)
 
 
@@ -80,14 +80,14 @@ def drawn(model: Model, num: int, **options) -> np.ndarray:
 
 
 def enlarged(model: Pix2Pix) -> np.ndarray:
-    """Returns all digits as a model makes them of their quarters of the size, as bits."""
+    """Returns all digits, as bits, enlarged by a model from a quarter of their size."""
     grey = data.load("digits")
     small = restoration.downsampled(np.concatenate([grey.array(name) for name in ("train", "validation", "test")]), 2)
     return bits(model.translate(small), 17)
 
 
 def milliseconds(model: Model, file: pathlib.Path) -> dict[str, float]:
-    """Returns the time of an image: alone, in a batch, and by a LiteRT file that draws one in a call."""
+    """Returns the time for an image: alone, in a batch, and by a LiteRT file that draws one per call."""
     if isinstance(model, Pix2Pix):
         x = {num: model.source_space.examples(num) for num in (1, BATCH_SIZE)}
         one, many = timing.best_seconds([lambda: model.translate(x[1]), lambda: model.translate(x[BATCH_SIZE])], 20)
@@ -106,7 +106,7 @@ def milliseconds(model: Model, file: pathlib.Path) -> dict[str, float]:
 
 
 def row(digits: Digits, name: str) -> dict:
-    """Returns what the table says of a model."""
+    """Returns the table's entries for a model."""
     folder, model = shipped.models()[name], keras_gen.load_model(name)
     images = enlarged(model) if isinstance(model, Pix2Pix) else drawn(model, digits.num)
     file = folder / "model.tflite"
@@ -114,14 +114,14 @@ def row(digits: Digits, name: str) -> dict:
 
 
 def draws_digits(name: str) -> bool:
-    """Returns whether a model makes digits of 8×8 pixels, out of noise or of smaller ones."""
+    """Returns whether a model makes digits of 8×8 pixels, from noise or from smaller ones."""
     model = keras_gen.load_model(name)
     space = model.target_space if isinstance(model, Pix2Pix) else model.spaces["x"]
     return "digits" in name and space.shape == (8, 8, 1) and bool({"sample", "translate"} & set(model.signatures()))
 
 
 def machine() -> str:
-    """Returns the processor's name and how many cores there are."""
+    """Returns the processor's name and the number of cores."""
     found = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     return f"{os.cpu_count()} cores of {found[1] if found else 'an unknown processor'}"
 

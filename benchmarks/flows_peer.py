@@ -1,8 +1,8 @@
 """The peer process of `flows_step.py`: zuko and nflows, in an interpreter that has them and PyTorch.
 
 It reads lines "library task model size units count repetitions" and answers each with the shortest time in seconds: for
-the task "train", of a training step on `count` rows with PyTorch's fused Adam; for "sample", of sampling that many
-points.
+the task "train", that of a training step on `count` rows with PyTorch's fused Adam; for "sample", that of sampling as
+many points.
 """
 
 import sys
@@ -24,7 +24,7 @@ LAYERS = {"MAF": 5, "RealNVP": 8, "NSF": 5, "MaskedNSF": 5}
 
 
 class TwoNetworks(torch.nn.Module):
-    """The networks s and t of a coupling of Real NVP, with tanh and ReLU, side by side."""
+    """The networks s and t of a Real NVP coupling, with tanh and ReLU, side by side."""
 
     def __init__(self, num_inputs, num_outputs, units):
         super().__init__()
@@ -47,12 +47,12 @@ class TwoNetworks(torch.nn.Module):
 
 
 def residual_network(num_inputs, num_outputs, units):
-    """One residual block of two layers between two layers, as in `NeuralSplineFlow`."""
+    """Returns one residual block of two layers between two layers, as in `NeuralSplineFlow`."""
     return nflows.nn.nets.ResidualNet(num_inputs, num_outputs, hidden_features=units, num_blocks=1)
 
 
 def zuko_flow(name, size, units):
-    """Returns a flow of zuko, whose splines have no linear maps between them."""
+    """Returns a zuko flow, whose splines have no linear maps between them."""
     layers = LAYERS[name]
     if name in ("MAF", "MaskedNSF"):
         family = zuko.flows.MAF if name == "MAF" else zuko.flows.NSF
@@ -70,7 +70,7 @@ def zuko_flow(name, size, units):
 
 
 def nflows_flow(name, size, units):
-    """Returns a flow of nflows."""
+    """Returns an nflows flow."""
     t, transforms = nflows.transforms, []
     mask = torch.arange(size) % 2
     splines = {"num_bins": BINS, "tails": "linear", "tail_bound": BOUND}
@@ -123,7 +123,7 @@ def sampler_of(library, name, size, units, count):
 
 
 def main():
-    """Answers lines until there are no more."""
+    """Answers lines until the input ends."""
     functions = {}
     for line in sys.stdin:
         library, task, name, *numbers = line.split()

@@ -1,18 +1,18 @@
-"""Training steps and samples of flows against zuko and nflows, memory for many points, and how samples of MAF scale.
+"""Training steps and sampling of flows against zuko and nflows, memory for many points, and how sampling of MAF scales.
 
     python benchmarks/flows_step.py --peer ~/peers/bin/python
 
 prints, all measured in this run,
 
 - the time of a training step with Adam on 256 rows, of MAF, RealNVP and neural spline flows on 8 dimensions with
-  networks of 64 and 64 units, and on 43 dimensions with 512 and 512; in turns with the same networks in zuko and
+  networks of 64 and 64 units, and on 43 dimensions with 512 and 512; in alternation with the same networks in zuko and
   nflows, trained by PyTorch's fused Adam. `--peer` names an interpreter with `pip install torch zuko nflows`;
 - the time of sampling from MAF on 43 dimensions, likewise;
-- the peak memory of a process that evaluates, and of one that samples, more and more points;
-- the time for each sample of MAF in more and more dimensions.
+- the peak memory of a process that evaluates, and of one that samples, increasing numbers of points;
+- the time for each sample of MAF in increasing numbers of dimensions.
 
-The best of many repetitions counts, since other work on the machine only ever slows one down. Splines of zuko have no
-linear maps between them; ours and those of nflows have.
+The best of many repetitions counts, because other work on the machine can only slow a repetition down. Splines of zuko
+have no linear maps between them; ours and those of nflows do.
 """
 
 import multiprocessing
@@ -30,10 +30,10 @@ from keras_gen.flows.base import FlowModel
 
 LIBRARIES = ("zuko", "nflows")
 
-#: Steps that run at once.
+#: Number of steps that run at once.
 TOGETHER = 10
 
-#: Points that are evaluated or sampled at once.
+#: Number of points that are evaluated or sampled at once.
 CHUNK = 10_000
 
 
@@ -70,16 +70,16 @@ def peak_megabytes(task: tuple[str, int]) -> float:
 
 
 def seconds_of_peers(peer: Peer, *words) -> list[float]:
-    """Returns the shortest times of both libraries, if there is an interpreter for them."""
+    """Returns the shortest times of both libraries, if an interpreter for them is given."""
     return [seconds for library in LIBRARIES for seconds in peer.seconds(library, *words)]
 
 
 def compare(label: str, ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Prints the best time of each, and the ratio of the faster of the two others to each of ours.
+    """Prints the best time of each, and the ratio of the faster of the two libraries to each of ours.
 
     Args:
         label: what was timed.
-        ours: seconds with XLA, without XLA, and of one step of several at once, of shape `(rounds, 2 or 3)`.
+        ours: seconds with XLA, without XLA, and for one of several steps at once, of shape `(rounds, 2 or 3)`.
         theirs: seconds of the libraries, of shape `(rounds, 2 or 0)`.
     """
     names = ("with XLA", "without", f"as one of {TOGETHER} with XLA")
@@ -118,11 +118,11 @@ def main(
 
     Args:
         peer: Python interpreter with PyTorch, zuko and nflows; without it, only our flows are timed.
-        rounds: turns of ours and theirs.
-        repetitions: steps in a turn, of which the best counts.
+        rounds: number of turns of ours and theirs.
+        repetitions: number of steps in a turn; the best counts.
         small: flows on 8 dimensions.
         large: flows on 43 dimensions.
-        num_samples: points that are sampled at once from MAF on 43 dimensions; 0 for none.
+        num_samples: number of points to sample at once from MAF on 43 dimensions; 0 for none.
         num_points: numbers of points in the processes whose memory is measured.
         sizes: numbers of dimensions in which sampling from MAF is timed.
     """
@@ -146,7 +146,7 @@ def main(
         compare(f"MAF-43, {num_samples} samples", np.array(ours), np.array(theirs))
     other.close()
 
-    # A process for each figure, since a process does not give back memory.
+    # A process for each figure, because a process does not return memory.
     tasks = [(verb, count) for verb in ("evaluate", "sample") for count in num_points]
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for (verb, count), peak in zip(tasks, pool.imap(peak_megabytes, tasks, chunksize=1), strict=True):

@@ -30,7 +30,7 @@ HEIGHT, GAP, TITLE = 200, 8, 20
 
 
 def families() -> PIL.Image.Image:
-    """Returns the panels in two rows, each under its title."""
+    """Returns the panels in two rows, each below its title."""
     font = PIL.ImageFont.load_default(13)
     panels = []
     for title, file, box in PANELS:

@@ -1,7 +1,7 @@
-"""The other side of `gan_step.py`: the same nets and steps in plain PyTorch, in an interpreter that has it.
+"""The peer of `gan_step.py`: the same nets and steps in plain PyTorch, in an interpreter that has it.
 
 It reads lines "dcgan repetitions" or "wgan_gp repetitions" and answers each with the shortest time of a step, in
-seconds: of DCGAN, a step of both players; of WGAN-GP, one of the critic.
+seconds: for DCGAN, a step of both players; for WGAN-GP, one of the critic.
 """
 
 import sys
@@ -80,7 +80,7 @@ class Players:
 
 
 def main():
-    """Answers lines until there are no more."""
+    """Answers lines until the input ends."""
     steps = {"dcgan": Players(True).dcgan_step, "wgan_gp": Players(False).critic_step}
     for line in sys.stdin:
         name, repetitions = line.split()

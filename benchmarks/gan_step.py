@@ -6,11 +6,11 @@ prints, all measured in this run, for images of 28×28 and batch 64,
 
 - the time of a training step of DCGAN (both players, filters 64 and 128, batch normalization, Adam), and of one step of
   the critic of WGAN-GP (the same nets without batch normalization in the critic), and that of the same nets in PyTorch,
-  in turn; `--peer` names an interpreter with `pip install torch`;
-- images that DCGAN generates in a second;
+  in alternation; `--peer` names an interpreter with `pip install torch`;
+- images that DCGAN generates per second;
 - the memory of the process after 100 training steps and after 1,000 more.
 
-The best of many repetitions is taken, since other work on the machine only ever slows one down.
+The best of many repetitions is taken, because other work on the machine can only slow a repetition down.
 """
 
 import pathlib
@@ -32,7 +32,7 @@ def images() -> np.ndarray:
 
 
 def train_step(model, jit_compile: bool):
-    """Returns what `fit` runs for each batch of a data set in memory."""
+    """Returns the function that `fit` runs for each batch of a data set in memory."""
     model.compile(keras.optimizers.Adam(2e-4), keras.optimizers.Adam(2e-4), jit_compile=jit_compile)
     model.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors(images()).repeat())
@@ -40,7 +40,7 @@ def train_step(model, jit_compile: bool):
 
 
 def critic_step(model, jit_compile: bool):
-    """Returns one step of the critic, with new fakes."""
+    """Returns one step of the critic, with newly generated images."""
     model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.Adam(1e-4))
     x = tf.constant(images())
 
@@ -65,10 +65,10 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
     """Prints the figures.
 
     Args:
-        peer: Python interpreter that has PyTorch; without one, our steps alone are timed.
-        rounds: turns of ours and theirs.
-        repetitions: steps in a turn, of which the best counts.
-        steps: training steps over which memory is measured.
+        peer: Python interpreter with PyTorch; without it, only our steps are timed.
+        rounds: number of turns of ours and theirs.
+        repetitions: number of steps in a turn; the best counts.
+        steps: number of training steps over which memory is measured.
     """
     other = Peer(peer, "gan_peer.py")
     for name, make, step_of in (("DCGAN step", dcgan, train_step), ("WGAN-GP critic step", wgan_gp, critic_step)):

@@ -1,10 +1,10 @@
-"""Training steps against the peak of the device that they run on, a GPU where there is one.
+"""Training steps against the peak of the device that they run on, a GPU if there is one.
 
     python benchmarks/gpu.py
 
-prints the rate of a large matrix product in float32 and in bfloat16, which is taken for the device's peak; and for a
-step of each model its time, the examples in a second, the operations that TensorFlow counts in its graph (products and
-convolutions, forward and backward), and their share of the peak of their precision.
+prints the rate of a large matrix product in float32 and in bfloat16, which is taken as the device's peak; and for a
+step of each model its time, the examples per second, the operations that TensorFlow counts in its graph (products and
+convolutions, forward and backward), and their share of the peak for their precision.
 """
 
 import keras
@@ -16,7 +16,7 @@ from timing import best_seconds, compiled_step
 from keras_gen import adversarial, autoregressive, flows, latent
 from keras_gen.core import Model
 
-#: Name to function of the precision that returns a model, and the examples in its batch.
+#: Maps each name to a function from the precision to a model, and the number of examples in its batch.
 MODELS = {
     "MADE, 2 x 8000 units": (lambda dtype: autoregressive.MADE((28, 28, 1), (8000, 8000), dtype=dtype), 1000),
     "VAE, dense": (lambda dtype: latent.VAE((28, 28, 1), 50, hidden_units=(4000, 4000), dtype=dtype), 1000),
@@ -28,14 +28,14 @@ PRECISIONS = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16}
 
 
 def product_rate(dtype: tf.DType, size: int, repetitions: int) -> float:
-    """Returns the operations in a second of a product of two square matrices."""
+    """Returns the operations per second of a product of two square matrices."""
     a = tf.cast(tf.random.stateless_normal((size, size), (0, 1)), dtype)
     product = tf.function(lambda: tf.cast(tf.reduce_sum(tf.matmul(a, a)[0]), tf.float32), autograph=False)
     return 2 * size**3 / best_seconds([product], repetitions)[0]
 
 
 def operations(model: Model, batch: dict[str, np.ndarray]) -> int:
-    """Returns the operations of a training step that TensorFlow knows the number of; those of loops count once."""
+    """Returns the number of operations of a training step that TensorFlow can count; those in loops count once."""
     tensors = {name: tf.constant(column) for name, column in batch.items()}
     graph = tf.function(lambda: model.train_step(tensors), autograph=False).get_concrete_function().graph
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
@@ -50,9 +50,9 @@ def main(
 
     Args:
         names: models to measure.
-        size: rows of the matrices whose product is the peak.
-        repetitions: calls of each step, of which the best counts.
-        share: share of the batch of each model, to fit smaller cards.
+        size: number of rows of the matrices whose product gives the peak.
+        repetitions: number of calls of each step; the best counts.
+        share: share of the batch of each model to use, for smaller cards.
     """
     (device, *_) = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices(device.device_type)[0])

@@ -1,14 +1,14 @@
-"""Examples that data pipelines deliver in a second, the time to the first batch, and the memory that a set takes.
+"""Examples that data pipelines deliver per second, the time to the first batch, and the memory that a set takes.
 
     python benchmarks/input.py
 
-prints, for each kind of set, made by the script and read without holding it in memory (and, to compare, held there),
+prints, for each kind of set, made by the script and read without holding it in memory (and held there, for comparison),
 
 - the seconds from `data.load` to the first batch;
-- the examples in a second of batches in random order;
-- how much the peak memory of a process of its own grows beyond that of one that has loaded TensorFlow.
+- the examples per second in batches in random order;
+- how much the peak memory of a separate process grows beyond that of one that has loaded TensorFlow.
 
-Beside them stand the examples that a training step of MADE (500 hidden units) consumes in a second.
+For comparison, it also prints the examples per second that a training step of MADE (500 hidden units) consumes.
 """
 
 import multiprocessing
@@ -54,7 +54,7 @@ def write_sounds(folder: pathlib.Path, num: int) -> pathlib.Path:
     return folder
 
 
-#: Name of a kind of set to what writes one, the examples that it has for each thousand, and arguments of `data.load`.
+#: Maps each kind of set to the function that writes one, its examples per thousand, and arguments of `data.load`.
 SETS = {
     "array, 28×28 bytes": (write_array, 100, {"levels": 256}),
     "table, 10 columns (Parquet)": (write_table, 100, {}),
@@ -64,16 +64,16 @@ SETS = {
 
 
 def peak_megabytes() -> float:
-    """Returns the largest memory that this process has had, as Linux tells it.
+    """Returns the peak memory of this process, as reported by Linux.
 
-    `resource.getrusage` counts that of the process which has started this one, too.
+    `resource.getrusage` also counts that of the process that started this one.
     """
     lines = pathlib.Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def measure(path: pathlib.Path, arguments: dict, in_memory: bool, steps: int, results) -> None:
-    """Puts the seconds to the first batch, the examples in a second, and the growth of the peak into a queue."""
+    """Puts the seconds to the first batch, the examples per second, and the growth of the peak into a queue."""
     from keras_gen import data
     from keras_gen.data import columns
 
@@ -91,7 +91,7 @@ def measure(path: pathlib.Path, arguments: dict, in_memory: bool, steps: int, re
 
 
 def consumed(steps: int, results) -> None:
-    """Puts the examples that a training step of MADE consumes in a second into a queue."""
+    """Puts the examples per second that a training step of MADE consumes into a queue."""
     from timing import best_seconds, train_step
 
     from keras_gen.autoregressive import MADE
@@ -101,12 +101,12 @@ def consumed(steps: int, results) -> None:
 
 
 def in_process(function, *arguments):
-    """Returns what a function puts into a queue, in a process of its own."""
+    """Runs a function in a separate process and returns what it puts into a queue."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     process = context.Process(target=function, args=(*arguments, results))
     process.start()
-    # What is put is small, so the process need not wait until it is taken.
+    # The items are small, so the process need not wait until they are taken.
     process.join()
     if process.exitcode:
         raise RuntimeError(f"{function.__name__} failed; what it said stands above.")
@@ -117,8 +117,8 @@ def main(*, thousands: int = 1, steps: int = 200) -> None:
     """Prints the figures.
 
     Args:
-        thousands: how large sets are: thousands of images and of sounds, hundreds of thousands of rows.
-        steps: batches that are timed.
+        thousands: size of sets: thousands of images and of sounds, hundreds of thousands of rows.
+        steps: number of batches to time.
     """
     for name, (write, factor, arguments) in SETS.items():
         with tempfile.TemporaryDirectory() as root:

@@ -1,14 +1,14 @@
-"""Trains on sets that are larger than what is held in memory, one at a time, each made here and removed afterwards.
+"""Trains on sets that are too large to be held in memory, one at a time, each made here and removed afterwards.
 
     python benchmarks/larger_than_memory.py
 
 prints, for each kind of set, its size; the seconds from `data.load` to the first batch, and those in a second process,
-which finds what the first one has converted or counted, and in brackets the seconds that processors worked for it,
-which other programs do not change; the training steps of a model in a second; how much the peak memory of the process
-grew beyond that of one that has read a small set; and the load of the machine.
+which finds what the first one has converted or counted, with the processor seconds in brackets, which are not affected
+by other programs; the training steps of a model per second; how much the peak memory of the process grew beyond that of
+one that has read a small set; and the load of the machine.
 
-The kinds: `array`, 12 GB of bytes in an `.npy` file, sparse on disks that know holes (MADE); `table`, a Parquet file of
-50 million rows (RealNVP), which is converted first; `images`, 200,000 files, hard links to a few (DCGAN); `shards`,
+The kinds: `array`, 12 GB of bytes in an `.npy` file, sparse on disks that support holes (MADE); `table`, a Parquet file
+of 50 million rows (RealNVP), which is converted first; `images`, 200,000 files, hard links to a few (DCGAN); `shards`,
 1,200,000 JPEG images in 100 TFRecord files (DCGAN), whose records are counted first; `tfds`, a TFDS set of more than
 1 GiB (WaveNet on sounds).
 """
@@ -33,7 +33,7 @@ def write_array(folder: pathlib.Path, scale: float) -> pathlib.Path:
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
-        # The first rows are bytes of all levels, the others a hole, which reads as zeros.
+        # The first rows are bytes of all levels; the others are a hole, which reads as zeros.
         file.write(np.random.default_rng(0).integers(0, 256, 784 * 10_000, np.uint8).tobytes())
         file.truncate(start + 784 * num)
     return path
@@ -95,7 +95,7 @@ def write_tfds(folder: pathlib.Path, scale: float) -> str:
     num = max(10, int(scale * 70_000))
 
     class Noise(tfds.core.GeneratorBasedBuilder):
-        """Sounds of 8,000 samples, of 16 bits."""
+        """Sounds of 8,000 samples with 16 bits."""
 
         VERSION = tfds.core.Version("1.0.0")
 
@@ -139,7 +139,8 @@ def wavenet(splits):
     return WaveNet(splits.event_shape, filters=4, skip_filters=8, dilations=(1, 2, 4, 8))
 
 
-#: Kind to what writes a set, arguments of `data.load`, what makes a model of it, and the examples in a batch.
+#: Maps each kind to the function that writes a set, arguments of `data.load`, the function that makes a model of it,
+#: and the number of examples in a batch.
 KINDS = {
     "array": (write_array, {"levels": 256, "binarization": "dynamic"}, made, BATCH_SIZE),
     "table": (write_table, {}, real_nvp, BATCH_SIZE),
@@ -150,11 +151,11 @@ KINDS = {
 
 
 def first_batch(kind: str, path):
-    """Returns the set, its training batches, the seconds to the first one, those of processors, and the peak before."""
+    """Returns the set, its training batches, elapsed and processor seconds to the first one, and the previous peak."""
     from keras_gen import data
 
     _, arguments, make, batch_size = KINDS[kind]
-    # What the libraries take by themselves does not count.
+    # The memory of the libraries themselves does not count.
     small = written(np.zeros((100, 6), np.float32)) if kind == "table" else "photos" if make is dcgan else "digits"
     next(iter(data.load(small, batch_size=batch_size).train_from(0)))
     before, start, worked = peak_megabytes(), time.perf_counter(), time.process_time()
@@ -166,7 +167,7 @@ def first_batch(kind: str, path):
 
 
 def train(kind: str, path, steps: int, results) -> None:
-    """Puts the examples, the seconds to the first batch, steps in a second, and the growth of the peak into a queue."""
+    """Puts the examples, the seconds to the first batch, steps per second, and the growth of the peak into a queue."""
     splits, batches, first, before = first_batch(kind, path)
     make = KINDS[kind][2]
     model = make(splits)
@@ -184,12 +185,12 @@ def begin_again(kind: str, path, results) -> None:
 
 
 def shown(seconds: tuple[float, float]) -> str:
-    """Returns seconds of the clock and of processors."""
+    """Returns elapsed seconds and processor seconds as text."""
     return f"{seconds[0]:.1f} s ({seconds[1]:.1f})"
 
 
 def written(rows: np.ndarray) -> pathlib.Path:
-    """Writes rows into a file."""
+    """Writes rows to a file."""
     path = pathlib.Path(tempfile.mkdtemp(), "small.npy")
     np.save(path, rows + np.random.default_rng(0).normal(size=rows.shape))
     return path
@@ -202,9 +203,9 @@ def main(
 
     Args:
         kinds: kinds of sets.
-        scale: share of the sizes above.
+        scale: share of the sizes above to use.
         steps: training steps.
-        folder: where sets are made; by default the system's folder for such.
+        folder: folder where sets are made; by default the system's temporary folder.
     """
     for kind in kinds:
         root = pathlib.Path(tempfile.mkdtemp(dir=folder))

@@ -1,13 +1,13 @@
-"""Sizes of LiteRT files, and how far they are from Keras: one model of each family.
+"""Sizes of LiteRT files and their differences from Keras, for one model of each family.
 
     python benchmarks/litert_sizes.py [--models made vae ...]
 
-prints a table: the size of the weights in float32, and those of the files in float32, float16 and int8; then how far
-the files in float16 and int8 are from Keras: the largest difference of a real number, relative to the largest magnitude
-of its output, or where whole codes of examples come between, the mean difference; and the smallest share of entries, of
-outputs in levels, that are equal. The models have their default
-sizes and first weights, moved away from where they start, since some start as constants. They take one example
-at a time, and are compared on 8 examples, in both of LiteRT's runtimes.
+prints a table: the size of the weights in float32, and those of the files in float32, float16 and int8; then how much
+the files in float16 and int8 differ from Keras: the largest difference of a real number, relative to the largest
+magnitude of its output, or the mean difference if the output follows from discrete codes of examples; and the smallest
+share of equal entries, for outputs in levels. The models have their default sizes and initial weights, moved away from
+where they start, because some start as constants. They take one example at a time, and are compared on 8 examples, in
+both of LiteRT's runtimes.
 """
 
 import os
@@ -55,7 +55,7 @@ def moved(model, seed: int):
 
 
 def figures(model, folder: pathlib.Path) -> dict[str, float]:
-    """Returns the row of a model."""
+    """Returns the table's row for a model."""
     graphs, row = export.Graphs(model), {}
     used = {id(v): v for name in graphs.deterministic for v in graphs.functions[name].variables}
     row["weights, kB"] = round(sum(int(np.prod(v.shape)) * 4 for v in used.values()) / 1000)
@@ -77,7 +77,7 @@ def main(*, models: tuple[str, ...] = tuple(MODELS), seed: int = 0) -> None:
 
     Args:
         models: names of the models.
-        seed: seed of what the weights are moved by.
+        seed: seed of the changes of the weights.
     """
     rows = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,11 @@
-"""A training step of MADE against the machine's own limit, the matrix product.
+"""A training step of MADE against the machine's limit, the matrix product.
 
     python benchmarks/made_step.py
 
-prints, all measured in this run, the rate of a large matrix product, and for each training step its time, its rate,
-and the ratio of the two rates. A step of batch B, D entries and H units counts as 3 · 4BDH operations: the forward pass
-and the gradients of inputs and weights, whether masked or not. So a step that skips masked operations can exceed 100 %.
-The best of many repetitions counts, since other work on the machine can only slow a call down.
+prints, all measured in this run, the rate of a large matrix product, and for each training step its time, its rate, and
+the ratio of the two rates. A step of batch B, D entries and H units counts as 3 · 4BDH operations: the forward pass and
+the gradients of inputs and weights, whether masked or not. A step that skips masked operations can therefore exceed
+100 %. The best of many repetitions counts, because other work on the machine can only slow a call down.
 """
 
 import tensorflow as tf
@@ -28,7 +28,7 @@ def main(*, hidden_units: tuple[int, ...] = (500, 2000), batch_size: int = 100, 
     Args:
         hidden_units: widths of the single hidden layer to measure.
         batch_size: number of examples in a step.
-        repetitions: number of calls, of which the best counts.
+        repetitions: number of calls; the best counts.
     """
     peak = gemm_rate(2048, repetitions)
     print(f"matrix product 2048 x 2048 x 2048: {peak / 1e9:.0f} GFLOP/s")

@@ -1,15 +1,15 @@
-"""An iteration of EM and a Parzen window, beside scikit-learn's.
+"""An iteration of EM and a Parzen window, compared with scikit-learn's.
 
     python benchmarks/mixtures.py
     python benchmarks/mixtures.py --num-rows 1000000
 
 The first prints, all measured in this run, the time of an iteration of EM on 20,000 rows of 32 entries, with 10
 components of full covariance, and of the log-likelihood of 2,000 rows under 10,000 points in 784 dimensions. Both
-libraries start from the same parameters, and the log densities that they end with are compared, too; scikit-learn has
-the number of threads that is best for it. The second runs EM alone on so many rows, which a generator makes batch by
-batch, and prints the growth of the process' memory.
+libraries start from the same parameters, and their final log densities are compared as well; scikit-learn gets the
+number of threads that is best for it. The second command runs only EM on the given number of rows, which a generator
+makes batch by batch, and prints the growth of the process's memory.
 
-Measured on two cores beside other work: see `docs/mixtures.md`.
+Measured on two cores alongside other work: see `docs/mixtures.md`.
 """
 
 import os
@@ -32,7 +32,7 @@ NUM_COMPONENTS, SIZE = 10, 32
 
 
 def clusters(num_rows: int, seed: int = 0) -> np.ndarray:
-    """Returns rows from ten Gaussians that overlap."""
+    """Returns rows from ten overlapping Gaussians."""
     random = np.random.default_rng(seed)
     mixing = np.random.default_rng(1).normal(size=(NUM_COMPONENTS, SIZE, SIZE)).astype(np.float32)
     centres = np.random.default_rng(2).normal(size=(NUM_COMPONENTS, SIZE)).astype(np.float32)
@@ -42,7 +42,7 @@ def clusters(num_rows: int, seed: int = 0) -> np.ndarray:
 
 
 def expectation_maximisation(num_iterations: int, repetitions: int, batch_size: int) -> None:
-    """Prints the time of an iteration of EM of both libraries."""
+    """Prints the time of an iteration of EM in both libraries."""
     x = clusters(20_000)
     identity = np.tile(np.eye(SIZE), (NUM_COMPONENTS, 1, 1))
     proportions, means = np.full(NUM_COMPONENTS, 1.0 / NUM_COMPONENTS), x[:NUM_COMPONENTS].astype(np.float64)
@@ -83,7 +83,7 @@ def expectation_maximisation(num_iterations: int, repetitions: int, batch_size: 
 
 
 def parzen(repetitions: int) -> None:
-    """Prints the time of the log-likelihood of both libraries."""
+    """Prints the time of the log-likelihood in both libraries."""
     random = np.random.default_rng(0)
     points, x = random.random((10_000, 784), np.float32), random.random((2000, 784), np.float32)
     model = ParzenWindow((784,))
@@ -105,7 +105,7 @@ def parzen(repetitions: int) -> None:
 
 
 def memory(num_rows: int, batch_size: int) -> None:
-    """Prints the time of EM on rows that never are in memory together, and how much memory it takes."""
+    """Prints the time of EM on rows that are never in memory together, and how much memory it takes."""
 
     def batches():
         for index in range(num_rows // batch_size):
@@ -130,13 +130,13 @@ def memory(num_rows: int, batch_size: int) -> None:
 
 
 def main(*, num_iterations: int = 20, repetitions: int = 5, batch_size: int = 5000, num_rows: int = 0) -> None:
-    """Prints times and ratios, or for a number of rows the memory that EM takes.
+    """Prints times and ratios or, if a number of rows is given, the memory that EM takes.
 
     Args:
         num_iterations: iterations of EM in a measurement.
-        repetitions: measurements, of which the shortest counts.
+        repetitions: number of measurements; the shortest counts.
         batch_size: rows in a batch.
-        num_rows: rows for the measurement of memory; 0 for that of time.
+        num_rows: number of rows for the measurement of memory; 0 to measure time.
     """
     warnings.simplefilter("ignore")
     if num_rows:

@@ -5,11 +5,11 @@
 prints, all measured in this run on binary examples of 784 entries and models with 500 hidden units:
 
 - the time of a training step (loss, gradients, Adam) of `NADE`, and of the same step if the hidden units of all
-  positions are one tensor of batch × 784 × 500 numbers, a cumulative sum; both with XLA and without;
-- the largest memory of a process that trains, for three batch sizes;
+  positions are one tensor of batch × 784 × 500 numbers, a cumulative sum; both with and without XLA;
+- the peak memory of a process that trains, for three batch sizes;
 - the time to draw 100 examples with NADE and MADE, and 784 times the time of one pass over 100 examples.
 
-The best of many repetitions counts, since other work on the machine can only slow a call down.
+The best of many repetitions counts, because other work on the machine can only slow a call down.
 """
 
 import multiprocessing
@@ -27,7 +27,7 @@ SIZE, HIDDEN_UNITS = 784, 500
 
 
 class WholeTensorNADE(NADE):
-    """NADE as its equations read: a is one tensor of shape (batch, positions, hidden units)."""
+    """NADE exactly as in its equations: a is one tensor of shape (batch, positions, hidden units)."""
 
     def logits(self, x, block_positions):
         weights = (self.kernel, self.hidden_bias, self.output_kernel, self.output_bias)
@@ -44,7 +44,7 @@ def step_seconds(model: DensityModel, batch_size: int, jit_compile: bool, repeti
 
 
 def peak_bytes(whole_tensor: bool, batch_size: int) -> int:
-    """Returns the largest memory of this process after some steps of training."""
+    """Returns the peak memory of this process after some training steps."""
     step_seconds((WholeTensorNADE if whole_tensor else NADE)((SIZE,), HIDDEN_UNITS), batch_size, True, 3)
     status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
@@ -69,7 +69,7 @@ def main(
     Args:
         batch_size: number of examples in a training step.
         num_samples: number of examples to draw.
-        repetitions: number of calls, of which the best counts.
+        repetitions: number of calls; the best counts.
         batch_sizes: numbers of examples in the steps whose memory is measured.
     """
     print(f"{'training step, batch ' + str(batch_size):44}{'ms':>8}{'ratio':>8}")
@@ -84,7 +84,7 @@ def main(
     print(f"{'best of each':44}{'':8}{best['whole tensor'] / best['NADE']:8.1f}")
 
     print(f"\n{'memory of a process that trains, MB, batch':44}" + "".join(f"{size:8}" for size in batch_sizes))
-    # One process for each figure, since a process does not return memory.
+    # One process for each figure, because a process does not return memory.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for whole_tensor in (True, False):
             peaks = pool.starmap(peak_bytes, [(whole_tensor, size) for size in batch_sizes], chunksize=1)

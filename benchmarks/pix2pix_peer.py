@@ -1,4 +1,4 @@
-"""The other side of `pix2pix_step.py`: the same nets and step in PyTorch, in an interpreter that has it.
+"""The peer of `pix2pix_step.py`: the same nets and step in PyTorch, in an interpreter that has it.
 
 It reads lines "batch_size repetitions" and answers each with the shortest time of a training step in seconds, plain and
 through `torch.compile`. The generator translates a batch once for both players, as in the paper's code.
@@ -93,7 +93,7 @@ class Players:
 
 
 def main():
-    """Answers lines until there are no more."""
+    """Answers lines until the input ends."""
     players = [Players(compiled) for compiled in (False, True)]
     answer_lines(players, lambda size: tuple(2.0 * torch.rand(size, 3, 64, 64) - 1.0 for _ in range(2)))
 

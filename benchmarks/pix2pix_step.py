@@ -5,12 +5,12 @@
 prints, all measured in this run, for images of 64×64 and the paper's widths (U-Net C64 … C512, patches of 34 pixels),
 
 - the time of a training step of both players with batches of 1 and of 16 images (instance normalization, dropout,
-  Adam), and that of the same nets and losses in PyTorch, plain and through `torch.compile`, in turn; `--peer` names an
-  interpreter with `pip install torch`;
-- images that the generator translates in a second;
+  Adam), and that of the same nets and losses in PyTorch, plain and through `torch.compile`, in alternation; `--peer`
+  names an interpreter with `pip install torch`;
+- images that the generator translates per second;
 - the memory of the process after 100 training steps and after 1,000 more, of narrow networks.
 
-The best of many repetitions is taken, since other work on the machine only ever slows one down.
+The best of many repetitions is taken, because other work on the machine can only slow a repetition down.
 """
 
 import pathlib
@@ -31,7 +31,7 @@ def pairs(batch_size: int) -> dict[str, np.ndarray]:
 
 
 def train_step(model: Pix2Pix, batch_size: int, jit_compile: bool):
-    """Returns what `fit` runs for each batch of a data set in memory."""
+    """Returns the function that `fit` runs for each batch of a data set in memory."""
     model.compile(jit_compile=jit_compile)
     return compiled_step(model, pairs(batch_size))
 
@@ -40,10 +40,10 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
     """Prints the figures.
 
     Args:
-        peer: Python interpreter that has PyTorch; without one, our steps alone are timed.
-        rounds: turns of ours and theirs.
-        repetitions: steps in a turn, of which the best counts.
-        steps: training steps over which memory is measured.
+        peer: Python interpreter with PyTorch; without it, only our steps are timed.
+        rounds: number of turns of ours and theirs.
+        repetitions: number of steps in a turn; the best counts.
+        steps: number of training steps over which memory is measured.
     """
     other = Peer(peer, "pix2pix_peer.py")
     for batch_size in BATCH_SIZES:

@@ -1,16 +1,16 @@
-"""PixelCNN: a training step against ordinary masked kernels, and sampling with a cache against a pass per pixel.
+"""PixelCNN: a training step against ordinary masked kernels, and sampling with a cache against one pass per pixel.
 
     python benchmarks/pixel_cnn.py
 
 prints, all measured in this run, on a PixelCNN of a 7×7 convolution and five residual blocks of width 32,
 
-- the time of a training step on 32 images of 28×28, and of the same network with ordinary convolutions whose kernels
-  are multiplied by the mask in each step, as masked convolutions are usually written;
-- the time to draw images with the cache, and with one whole pass for every pixel, of which one is timed, compiled by
-  XLA or not, whichever is faster;
+- the time of a training step on 32 images of 28×28, and that of the same network with ordinary convolutions whose
+  kernels are multiplied by the mask in each step, as masked convolutions are usually written;
+- the time to draw images with the cache, and with one whole pass for every pixel (one pass is timed, compiled by XLA or
+  not, whichever is faster);
 - the time per image and pixel, with the cache, for images of 14×14, 28×28 and 56×56.
 
-All are called in turn and the best of many repetitions counts, since other work can only slow a call down.
+All are called in turn and the best of many repetitions counts, because other work can only slow a call down.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from keras_gen.distributions.entries import Bernoulli
 
 
 class OrdinaryConvolution(keras.layers.Layer):
-    """A convolution with the kernel of an ordinary one, multiplied by the mask."""
+    """A convolution with an ordinary kernel, multiplied by the mask."""
 
     def __init__(self, filters: int, size: int, mask: str):
         super().__init__()
@@ -63,7 +63,7 @@ class OrdinaryPixelCNN(AutoregressiveModel):
             h = maps
             for layer in block:
                 h = layer(tf.nn.relu(h))
-            # A plain sum would keep TensorFlow from fusing the convolutions with what follows them.
+            # A plain sum would prevent TensorFlow from fusing the convolutions with what follows them.
             maps = tf.add_n([maps, h])
         for layer in self.head:
             maps = layer(tf.nn.relu(maps))
@@ -89,7 +89,7 @@ def main(*, repetitions: int = 40, num_samples: tuple[int, ...] = (1, 16, 100)) 
     """Prints the tables.
 
     Args:
-        repetitions: number of training steps, of which the best counts; a tenth as many calls of sampling.
+        repetitions: number of training steps; the best counts. Sampling is called a tenth as often.
         num_samples: numbers of images to draw.
     """
     steps = [train_step(make(model_class, 28), 32) for model_class in (PixelCNN, OrdinaryPixelCNN)]

@@ -1,13 +1,14 @@
-"""A training step of PixelRNN against the number of rows, of diagonals and of pixels of its images.
+"""A training step of PixelRNN against the numbers of rows, diagonals and pixels of its images.
 
     python benchmarks/pixel_rnn.py
 
-prints, all measured in this run, the time of a training step and the size of the images for several sizes, each also
-as a multiple of the first. The steps of a Row LSTM are the rows, those of a Diagonal BiLSTM the diagonals. With the
-default narrow network and one image in a batch, the steps take the time, as on a device whose arithmetic units are not
-all busy; with `--batch-size 16 --units 16` the arithmetic of two cores does, which grows with the number of pixels.
-Last comes the time to draw 100 images with the cache, against one whole pass for every pixel, of which one is timed.
-All are called in turn and the best of many repetitions counts, since other work can only slow a call down.
+prints, all measured in this run, the time of a training step and the size of the images for several sizes, each also as
+a multiple of the first. The steps of a Row LSTM are the rows, those of a Diagonal BiLSTM the diagonals. With the
+default narrow network and one image in a batch, the number of steps determines the time, as on a device whose
+arithmetic units are not all busy; with `--batch-size 16 --units 16` the arithmetic of two cores does, which grows with
+the number of pixels. Finally, it prints the time to draw 100 images with the cache, against one whole pass for every
+pixel (one pass is timed). All are called in turn and the best of many repetitions counts, because other work can only
+slow a call down.
 """
 
 import tensorflow as tf
@@ -20,7 +21,7 @@ SIZES = ((8, 8), (16, 16), (32, 32), (16, 32), (32, 16))
 
 
 def sampling(model_class, num_samples: int, repetitions: int) -> tuple[float, float]:
-    """Returns the seconds that drawing images of 28×28 pixels takes, with the cache and with a pass per pixel."""
+    """Returns the seconds to draw images of 28×28 pixels, with the cache and with one pass per pixel."""
     model = model_class((28, 28, 1), units=16, num_layers=1)
     x = model.sample(num_samples, seed=0)
     whole_pass = tf.function(lambda: model.parameters(x), autograph=False, jit_compile=True)
@@ -34,7 +35,7 @@ def main(*, units: int = 4, batch_size: int = 1, repetitions: int = 50) -> None:
     Args:
         units: number of units of the LSTM, which has one layer.
         batch_size: number of images in a step.
-        repetitions: number of calls, of which the best counts.
+        repetitions: number of calls; the best counts.
     """
     for model_class, name in ((RowLSTM, "rows"), (DiagonalBiLSTM, "diagonals")):
         for jit_compile in (False, True):

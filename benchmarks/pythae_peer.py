@@ -1,4 +1,4 @@
-"""The other side of `vae_step.py`: training steps of pythae, in an interpreter that has PyTorch and pythae.
+"""The peer of `vae_step.py`: training steps of pythae, in an interpreter that has PyTorch and pythae.
 
 It reads lines "num_samples batch_size repetitions" and answers each with the shortest time of a step, in seconds.
 """
@@ -30,7 +30,7 @@ class Encoder(BaseEncoder):
 
 
 class Decoder(BaseDecoder):
-    """The mirror of the encoder; pythae wants probabilities."""
+    """The mirror of the encoder; pythae expects probabilities."""
 
     def __init__(self):
         super().__init__()
@@ -44,7 +44,7 @@ class Decoder(BaseDecoder):
 
 
 def make(num_samples: int) -> torch.nn.Module:
-    """Returns a VAE for one sample, else an IWAE."""
+    """Returns a VAE for one sample, otherwise an IWAE."""
     arguments = {"input_dim": (SIZE,), "latent_dim": LATENT_SIZE, "reconstruction_loss": "bce"}
     if num_samples == 1:
         return VAE(VAEConfig(**arguments), encoder=Encoder(), decoder=Decoder())
@@ -52,7 +52,7 @@ def make(num_samples: int) -> torch.nn.Module:
 
 
 def main():
-    """Answers lines until there are no more."""
+    """Answers lines until the input ends."""
     models = {}
     for line in sys.stdin:
         num_samples, batch_size, repetitions = map(int, line.split())

@@ -1,4 +1,4 @@
-"""The other side of `rbm_step.py`: the same update in plain PyTorch, in an interpreter that has it.
+"""The peer of `rbm_step.py`: the same update in plain PyTorch, in an interpreter that has it.
 
 It reads lines "plain repetitions" or "compiled repetitions" and answers each with the shortest time of an update, in
 seconds.
@@ -13,7 +13,7 @@ BATCH, VISIBLE_UNITS, HIDDEN_UNITS, LEARNING_RATE = 100, 784, 500, 0.05
 
 
 def update(x, weight, bias, hidden_bias):
-    """Returns the parameters after a step of contrastive divergence, its gradient written by hand."""
+    """Returns the parameters after a step of contrastive divergence, with a hand-written gradient."""
     hidden = torch.sigmoid(torch.addmm(hidden_bias, x, weight))
     drawn = (torch.rand_like(hidden) < hidden).float()
     visible = torch.sigmoid(torch.addmm(bias, drawn, weight.t()))
@@ -26,7 +26,7 @@ def update(x, weight, bias, hidden_bias):
 
 
 def main():
-    """Answers lines until there are no more."""
+    """Answers lines until the input ends."""
     x = (torch.rand(BATCH, VISIBLE_UNITS) < 0.13).float()
     parameters = [
         0.01 * torch.randn(VISIBLE_UNITS, HIDDEN_UNITS),

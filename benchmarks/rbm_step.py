@@ -4,10 +4,10 @@
 
 prints, measured in this run, the time of an update of an RBM with 784 visible and 500 hidden bits on a batch of 100, by
 contrastive divergence with one step: ours by `fit`'s training function with plain SGD, `BernoulliRBM.partial_fit` of
-scikit-learn, which computes in the dtype of the data, and PyTorch as it is and compiled (`torch.compile`); `--peer`
-names an interpreter with `pip install torch`.
+scikit-learn, which computes in the dtype of the data, and PyTorch, plain and compiled (`torch.compile`); `--peer` names
+an interpreter with `pip install torch`.
 
-Each figure is the best of many repetitions, since other work on the machine only ever slows one down.
+Each figure is the best of many repetitions, because other work on the machine can only slow a repetition down.
 """
 
 import pathlib
@@ -25,7 +25,7 @@ BATCH, HIDDEN_UNITS, LEARNING_RATE = 100, 500, 0.05
 
 
 def our_step(jit_compile: bool, steps: int):
-    """Returns what `fit` runs for each batch of a data set in memory, or for several of them at once."""
+    """Returns the function that `fit` runs for each batch of a data set in memory, or for several batches at once."""
     model = RBM((784,), HIDDEN_UNITS)
     model.compile(keras.optimizers.SGD(LEARNING_RATE), jit_compile=jit_compile, steps_per_execution=steps)
     model.make_train_function()
@@ -49,9 +49,9 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
     """Prints the figures.
 
     Args:
-        peer: Python interpreter that has PyTorch; without one, it is left out.
-        rounds: turns of each side.
-        repetitions: calls in a turn, of which the best counts.
+        peer: Python interpreter with PyTorch; without it, PyTorch is left out.
+        rounds: number of turns of each side.
+        repetitions: number of calls in a turn; the best counts.
     """
     ours = {
         "ours": (our_step(False, 1), 1),

@@ -1,14 +1,14 @@
-"""Flows, RNADE and mixtures of Gaussians on small sets of real vectors, by ten folds and the same rule for all.
+"""Flows, RNADE and mixtures of Gaussians on small sets of real vectors, with ten folds and the same rule for all.
 
     python benchmarks/real_sets.py --sets winequality-red.csv:0:11 ionosphere.csv:2:34 housing.data:0,2,4:8,10:14
         --output results/real_sets.json
 
-A set is a file and, after a colon, the columns to keep. The rule is AdamW with a learning rate that falls to 0 as on a
-line; in each fold, the weight decay out of `WEIGHT_DECAYS`, and the weights of the step, with the best likelihood of
-the fold's own validation rows. A mixture gets the number of components and the regularisation of its covariances that
-are best on these. Beside the models stand a Gaussian and independent columns with spikes at repeated values
-(`evaluation.SpikedColumns`). Likelihoods are those of standardised rows, in nats. Results are written as they come; a
-row that the output already holds is not computed again.
+A set is a file and, after a colon, the columns to keep. The rule is AdamW with a learning rate that falls linearly to
+0; in each fold, the weight decay from `WEIGHT_DECAYS` and the step are those with the best likelihood of the fold's own
+validation rows. A mixture gets the number of components and the regularisation of its covariances that are best on
+these. The baselines are a Gaussian and independent columns with spikes at repeated values (`evaluation.SpikedColumns`).
+Likelihoods are those of standardised rows, in nats. Results are written as they are obtained; a row that the output
+already holds is not computed again.
 """
 
 import dataclasses
@@ -38,18 +38,18 @@ WEIGHT_DECAYS = (0.03, 0.3)
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What is the same for all sets."""
+    """The settings that are the same for all sets."""
 
     num_folds: int = 10
-    """Folds."""
+    """Number of folds."""
     batch_size: int = 100
     """Examples in a training step."""
     learning_rate: float = 0.003
     """Learning rate at the start."""
     num_steps: int = 1000
-    """Training steps."""
+    """Number of training steps."""
     steps_per_check: int = 20
-    """Training steps between two looks at the validation likelihood."""
+    """Number of training steps between two evaluations of the validation likelihood."""
     seed: int = 0
     """Seed of everything random."""
 
@@ -77,7 +77,7 @@ class MixtureFolds:
 
 
 class BaselineFolds:
-    """Fits a density, which has nothing to choose, to the training and validation rows of each fold."""
+    """Fits a density without settings to choose to the training and validation rows of each fold."""
 
     def __init__(self, name: str):
         self.density = BASELINES[name]
@@ -90,7 +90,7 @@ class BaselineFolds:
 
 
 def folds_of(name: str, shape: tuple[int, ...], rule: Rule):
-    """Returns what fits a model to one fold after another, and keeps what each of them chose."""
+    """Returns an object that fits a model to one fold after another and keeps the choices of each."""
     if name == "GMM":
         return MixtureFolds(rule)
     if name in BASELINES:
@@ -112,7 +112,7 @@ def folds_of(name: str, shape: tuple[int, ...], rule: Rule):
 
 
 def rows_of(name: str, seed: int) -> tuple[str, np.ndarray]:
-    """Returns the stem of a set's file, and all its rows."""
+    """Returns the stem of a set's file name, and all its rows."""
     path, _, columns = name.partition(":")
     splits = data.load(path, batch_size=100, seed=seed, columns=columns or None)
     rows = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
@@ -132,7 +132,7 @@ def main(
         sets: files, each with the columns to keep.
         models: models to train; GMM is a mixture of Gaussians.
         output: JSON file for the results.
-        rule: what is the same for all sets.
+        rule: settings that are the same for all sets.
     """
     results = (
         json.loads(output.read_text(encoding="utf-8"))["results"] if output is not None and output.exists() else []

@@ -1,10 +1,10 @@
-"""What replicas cost: a training step of one global batch on 1, 2 and 4 logical devices of the same processor.
+"""The cost of replicas: a training step of one global batch on 1, 2 and 4 logical devices of the same processor.
 
     python benchmarks/replicas.py
 
-The devices share the processor's cores, so the work stays the same and the best possible time of a step, too. What it
-takes longer is the price of replicas: cutting the batch, a graph for each, and the all-reduce of the gradients. Seconds
-of real devices are another matter: `docs/scale.md` says what is exchanged.
+The devices share the processor's cores, so the work and the best possible time of a step stay the same. Any additional
+time is the cost of replicas: dividing the batch, a graph for each, and the all-reduce of the gradients. Times on real
+devices are another matter: `docs/scale.md` says what is exchanged.
 """
 
 import keras
@@ -37,9 +37,9 @@ def main(*, batch_size: int = 400, units: int = 1000, repetitions: int = 50) -> 
     """Prints the table.
 
     Args:
-        batch_size: examples of a step, of all devices together.
+        batch_size: examples in a step, over all devices together.
         units: hidden units of MADE.
-        repetitions: steps, of which the best counts.
+        repetitions: number of steps; the best counts.
     """
     one = None
     for num in NUM_DEVICES:

@@ -1,9 +1,9 @@
-"""Training steps of this tree against those of another checkout, in one run.
+"""Training steps of this checkout against those of another one, in one run.
 
     python benchmarks/revisions.py ../other
 
-Both checkouts train the same models on the same batches in processes that take turns, so that whatever else the machine
-does meets both alike. Printed is the shortest time of a step in each, and their ratio: above 1, this tree is faster.
+Both checkouts train the same models on the same batches in processes that take turns, so that other work on the machine
+affects both equally. It prints the shortest time of a step in each, and their ratio: above 1, this checkout is faster.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Annotated
 
 import tyro
 
-#: Measures the models of the checkout that it runs in; it uses only what no revision may change.
+#: Measures the models of the checkout in which it runs; it uses only what no revision may change.
 MEASURE = """
 import json, sys, time
 import keras, numpy as np, tensorflow as tf
@@ -73,8 +73,8 @@ def main(
     Args:
         other: folder of the other checkout.
         models: models to measure.
-        repetitions: steps in each process.
-        rounds: processes of each checkout, in turn.
+        repetitions: number of steps in each process.
+        rounds: number of processes of each checkout, in turn.
     """
     checkouts = {"here": pathlib.Path(__file__).resolve().parent.parent, "other": other}
     seconds = {where: {} for where in checkouts}

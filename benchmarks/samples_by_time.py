@@ -1,10 +1,10 @@
-"""Samples against the time of training, of models of three families on digits.
+"""Samples against training time, for models of three families on digits.
 
 python -m benchmarks.samples_by_time    results/samples_by_time.json and docs/images/samples_by_time.png
 
-Each is trained as its recipe does it by default, but for the number of epochs and a rate that stays as it is. After
-some of the epochs, it draws the same eight noises again, and as many images as there are digits, which are judged as
-those of benchmarks.families. Seconds are those of training alone.
+Each is trained as its recipe does by default, except for the number of epochs and a constant learning rate. After some
+of the epochs, it draws images from the same eight noises again, and as many images as there are digits, which are
+evaluated like those of benchmarks.families. Seconds are those of training only.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ EPOCHS = (1, 3, 10, 30, 100)
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Keeps samples and their quality after some epochs, and the seconds of training up to there."""
+    """Keeps samples and their quality after some epochs, and the seconds of training until then."""
 
     def __init__(self, digits: families.Digits):
         super().__init__()
@@ -49,7 +49,7 @@ class Snapshots(keras.callbacks.Callback):
 
 
 def models() -> dict[str, tuple[GenerativeModel, data.Splits]]:
-    """Returns compiled models and what they are trained on, by name."""
+    """Returns compiled models and their training data, by name."""
     bits = data.load("digits", binarization="threshold", batch_size=100)
     grey = data.load("digits", batch_size=64)
     made = autoregressive.MADE((8, 8, 1), (500,), seed=0)
@@ -62,7 +62,7 @@ def models() -> dict[str, tuple[GenerativeModel, data.Splits]]:
 
 
 def plot(found: dict, pictures: dict, path: pathlib.Path) -> None:
-    """Draws the samples of each model in a row, with seconds and Fréchet distance above them."""
+    """Draws the samples of each model in a row, with the seconds and the Fréchet distance above them."""
     figure, axes = plt.subplots(len(found), len(EPOCHS), figsize=(9.5, 1.25 * len(found) + 0.4), layout="constrained")
     for row, (name, rounds) in zip(axes, found.items(), strict=True):
         row[0].set_ylabel(name)

@@ -1,9 +1,9 @@
-"""Quality of samples against the steps that draw them, of models that come with the package.
+"""Quality of samples against the number of sampling steps, for models that come with the package.
 
 python -m benchmarks.sampling_steps    results/sampling_steps.json and docs/images/quality_by_steps.png
 
 A deep energy-based model takes steps of Langevin dynamics, a Boltzmann machine sweeps of Gibbs sampling. Images are
-judged as those of benchmarks.families.
+evaluated like those of benchmarks.families.
 """
 
 import pathlib
@@ -20,13 +20,13 @@ from keras_gen import files
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-#: Models, and the option of `sample` that says how many steps there are.
+#: Models, and the option of `sample` for the number of steps.
 STEPS = {"rbm-digits": "num_sweeps", "deep_ebm-digits": "num_steps"}
 COUNTS = (1, 3, 10, 30, 100, 300, 1000)
 
 
 def plot(found: dict, path: pathlib.Path) -> None:
-    """Draws the distances of each model against its steps."""
+    """Plots the distances of each model against its number of steps."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for name, distances in found["models"].items():
         steps = {"num_sweeps": "sweeps of Gibbs sampling", "num_steps": "steps of Langevin dynamics"}[STEPS[name]]

@@ -1,9 +1,9 @@
-"""A recipe with several seeds: each figure's mean and standard deviation over them.
+"""Runs a recipe with several seeds: the mean and the standard deviation of each figure over them.
 
     python benchmarks/seeds.py adversarial.gan --seeds 0 1 2 --output results/adversarial/gan_digits.json
     python benchmarks/seeds.py adversarial.infogan --flags="--preset two_cores" --output infogan.json
 
-A run of each seed lives in a folder of its own. What is finished is not run again, and what was killed goes on.
+The run of each seed has its own folder. Finished runs are not repeated, and killed ones are resumed.
 """
 
 import json
@@ -21,7 +21,7 @@ from keras_gen.files import write_json
 #: Entries of a run's report that hold figures.
 SPLITS = ("validation", "test", "cross_validation")
 
-#: What is told of all runs together, or of no interest over several.
+#: Entries that are reported for all runs together, or are of no interest over several.
 LEFT_OUT = ("arguments", "seed", *SPLITS, "training_seconds", "duration_seconds")
 
 
@@ -29,7 +29,7 @@ def over_seeds(runs: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
     """Returns the mean and the standard deviation of every figure that all runs have.
 
     Args:
-        runs: what `metrics.json` of each run holds.
+        runs: contents of `metrics.json` of each run.
 
     Returns:
         Split to figure to "mean", "standard_deviation" and, over the runs, "values".
@@ -49,13 +49,13 @@ def over_seeds(runs: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def report(runs: list[dict]) -> dict:
-    """Returns one report of several runs that differ in their seeds alone: what is the same in all, and the figures.
+    """Returns one report of several runs that differ only in their seeds: what is the same in all, and the figures.
 
     Args:
-        runs: what `metrics.json` of each run holds.
+        runs: contents of `metrics.json` of each run.
 
     Returns:
-        "seeds", "training_seconds" as their mean, what else all runs have in common, and `over_seeds`.
+        "seeds", the mean "training_seconds", everything else that all runs have in common, and `over_seeds`.
     """
     same = {name: value for name, value in runs[0].items() if all(run.get(name) == value for run in runs)}
     return {

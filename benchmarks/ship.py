@@ -1,10 +1,10 @@
-"""Makes a folder of saved_models/ of a finished run, under the name that the model has: what users get.
+"""Makes a folder of saved_models/ from a finished run, under the name of the model: what users get.
 
 python -m benchmarks.ship runs/autoregressive/made/digits saved_models/autoregressive/made-digits [RUN PLACE ...]
 
-A run trains with the recipe's own command, which its card repeats. The folder has its card, figures and picture,
-the model without the optimizer's state, which only the same training would need, the LiteRT file, the SavedModel if all
-of the folder stays below 1 MB with it, and SHA256SUMS, which `sha256sum --check SHA256SUMS` reads.
+A run trains with the recipe's own command, which its card repeats. The folder has the card, figures and picture; the
+model without the optimizer's state, which only the same training would need; the LiteRT file; the SavedModel if the
+whole folder stays below 1 MB with it; and SHA256SUMS, which `sha256sum --check SHA256SUMS` reads.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from keras_gen import export, files, hub
 from keras_gen.core import saving
 from keras_gen.training import card
 
-#: Bytes that a folder may have, and of them those that SHA256SUMS may have.
+#: Largest size of a folder in bytes, and the part of it allowed for SHA256SUMS.
 MOST_BYTES, SPARE_BYTES = 1_000_000, 2_000
 
 
 def num_bytes(folder: pathlib.Path) -> int:
-    """Returns the size of all files of a folder."""
+    """Returns the total size of all files of a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def checksums(folder: pathlib.Path) -> str:
-    """Returns the checksum of each file of a folder but SHA256SUMS, in the form of `sha256sum`."""
+    """Returns the checksum of each file of a folder except SHA256SUMS, in the format of `sha256sum`."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
     return "".join(
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n" for path in paths
@@ -36,14 +36,14 @@ def checksums(folder: pathlib.Path) -> str:
 
 
 def ship(run: pathlib.Path, place: pathlib.Path) -> int:
-    """Makes the folder, and returns its size in bytes.
+    """Makes the folder and returns its size in bytes.
 
     Args:
         run: folder of a finished run.
-        place: the folder, which is not there yet.
+        place: the folder, which must not exist yet.
 
     Raises:
-        FileExistsError: if it is there.
+        FileExistsError: if it exists.
         FileNotFoundError: if the run is not finished.
         ValueError: if it would be too large.
     """

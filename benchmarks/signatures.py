@@ -1,4 +1,4 @@
-"""Writes results/signatures.json: the signatures that an export of each class has, with their inputs.
+"""Writes results/signatures.json: the signatures of an export of each class, with their inputs.
 
 PYTHONPATH=.:tests python -m benchmarks.signatures    about a minute; docs/serving.md has the table
 """
@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def small(name: str):
-    """Returns a small model of a class, for the first shape that it takes."""
+    """Returns a small model of a class, for the first shape that it accepts."""
     for shape in ((8, 8, 1), (4,), (64, 1), (16,)):
         try:
             return matrix.make(name, shape, "float32")

@@ -1,17 +1,17 @@
-"""Writes every table of figures in the README and in docs from files of results.
+"""Writes every table of figures in the README and in docs from the files of results.
 
 python -m benchmarks.tables            writes them
 python -m benchmarks.tables --check    says which differ, and ends with status 1 if any does
 
-A table stands between the lines `<!-- table: NAME -->` and `<!-- end -->`. What is in results/ made it:
+A table is between the lines `<!-- table: NAME -->` and `<!-- end -->`. It is made from these files:
 
-- results/FAMILY/*.json and saved_models/*/*/metrics.json, which runs wrote, or benchmarks/seeds.py of several runs;
+- results/FAMILY/*.json and saved_models/*/*/metrics.json, written by runs, or by benchmarks/seeds.py for several runs;
 - results/models.json, the classes of each family, their papers and recipes, and which figures of which run count;
-- results/papers.json, what papers have, of which network;
-- results/families.json, what models that ship reach on the same data (python -m benchmarks.families);
-- results/signatures.json, what exports of each class have (python -m benchmarks.signatures);
-- results/printed_tables.json, tables of figures of which no file was kept, and where they were printed;
-- results/tables/NAME.md, a table with its figures left out: `{FILE: PATH: FORMAT}` is a figure in results/FILE.json.
+- results/papers.json, the figures of papers, and of which network they are;
+- results/families.json, the figures of shipped models on the same data (python -m benchmarks.families);
+- results/signatures.json, the signatures of exports of each class (python -m benchmarks.signatures);
+- results/printed_tables.json, tables of figures for which no file was kept, and where they were printed;
+- results/tables/NAME.md, a table without its figures: `{FILE: PATH: FORMAT}` is a figure in results/FILE.json.
 """
 
 import functools
@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-#: What a figure of a run is called, what kind of figure it is, how it is written, and the entry of its standard error.
+#: Name of a figure of a run, its kind, its format, and the entry of its standard error.
 FIGURES = {
     "nll": ("NLL, nats", "exact", ".2f", "nll_standard_error"),
     "bits_per_dim": ("bits/dim", "exact", ".3f", None),
@@ -60,22 +60,22 @@ FIGURES = {
     "positions": ("right positions", "test images", ".1%", None),
 }
 
-#: Sets that have a table of all families, and the figure that it compares.
+#: Sets with a table of all families, and the figure that it compares.
 SETS = {"binarized_mnist": ("binarized MNIST", "NLL, nats"), "mnist_samples": ("MNIST", "Fréchet distance")}
 
-#: Times of results/families.json, in the order of its table.
+#: Times in results/families.json, in the order of its table.
 TIMES = ("alone", "in a batch", "LiteRT")
 
 
 @functools.cache
 def results(name: str) -> dict:
-    """Returns what results/NAME.json holds, or the card of a model that ships."""
+    """Returns the contents of results/NAME.json, or of the metrics of a shipped model."""
     path = ROOT / name / "metrics.json" if name.startswith("saved_models/") else RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def figure(name: str, path: str):
-    """Returns a figure: `path` names keys, numbers of entries, or, as `set=dna&model=NADE`, what an entry has."""
+    """Returns a figure: `path` names keys, indices of entries or, as in `set=dna&model=NADE`, values of an entry."""
     found = results(name)
     for key in path.split("/"):
         if isinstance(found, list) and "=" in key:
@@ -87,11 +87,11 @@ def figure(name: str, path: str):
 
 
 def written(value, form: str) -> str:
-    """Returns a number as tables have it.
+    """Returns a number as it appears in tables.
 
     Args:
         value: the number.
-        form: format of Python, with what stands before the number in front, and a minus sign for its negative.
+        form: Python format, preceded by the text before the number, and by a minus sign for its negative.
     """
     before, sign, form = re.fullmatch(r"((?:[≤≥≈] )?)(-?)([,.\d]*[a-z%]?)", form).groups()
     value = -value if sign else value
@@ -99,12 +99,12 @@ def written(value, form: str) -> str:
 
 
 def over_seeds(value) -> tuple[float, float | None]:
-    """Returns the mean of a figure and its standard deviation over seeds, None where a single seed was run."""
+    """Returns the mean of a figure and its standard deviation over seeds, None if a single seed was run."""
     return (value["mean"], value["standard_deviation"]) if isinstance(value, dict) else (value, None)
 
 
 def filled(template: str) -> str:
-    """Returns a table whose figures were left out, with them; of several seeds, with their means."""
+    """Returns a table template filled with its figures; for several seeds, with their means."""
 
     def found(match: re.Match) -> str:
         name, path, form = match.group(1).split(": ")
@@ -134,7 +134,7 @@ def data_of(report: dict) -> str:
 
 
 def entry(row: dict) -> dict:
-    """Returns what a table says of a run: data, settings, protocol, seeds, minutes, weights and figure."""
+    """Returns a table's entries for a run: data, settings, protocol, seeds, minutes, weights and figure."""
     report, path = results(row["run"]), row["value"]
     name, protocol, form, error = FIGURES[path.split("/")[-1]]
     value, spread = over_seeds(figure(row["run"], path))
@@ -164,9 +164,9 @@ def entry(row: dict) -> dict:
 
 
 def paper_of(row: dict) -> str:
-    """Returns the paper's figure with its network, which a run is compared with."""
+    """Returns the paper's figure that a run is compared with, and its network."""
     found = results("papers").get(row.get("run"), {})
-    # A run may tell several figures, of which the paper has the first.
+    # A run may have several figures, of which the paper has the first.
     if not found or row["value"].endswith("classification_accuracy_score"):
         return ""
     return found["figure"].replace("-", "−") + (f" ({found['net']})" if found["net"] else "")
@@ -177,7 +177,7 @@ def minutes(value: float | None) -> str:
 
 
 def weights_of(report: dict, figures: dict) -> int | None:
-    """Returns the number of weights of a run's model; of one without gradients, that of its free parameters."""
+    """Returns the number of weights of a run's model; for one without gradients, that of its free parameters."""
     return report.get("num_weights") or figures.get("num_free_parameters")
 
 
@@ -186,7 +186,7 @@ def counted(number: int | None) -> str:
 
 
 def results_table(family: str) -> str:
-    """Returns all figures of a family."""
+    """Returns the table of all figures of a family."""
     head = ["Model", "Data", "Settings", "Protocol", "Seeds", "Minutes", "Weights", "Figure", "Ours", "Paper"]
     lines = []
     for model in results("models")[family]:
@@ -202,7 +202,7 @@ def results_table(family: str) -> str:
 
 
 def models_table(family: str) -> str:
-    """Returns the classes of a family, with one figure of each, the last unless a row says so, and the paper's."""
+    """Returns the classes of a family with one figure of each, by default the last, and the paper's figure."""
     lines = []
     for model in results("models")[family]:
         names = ", ".join(f"[`{name}`](../{model['file']})" for name in model["classes"])
@@ -235,7 +235,7 @@ def one_set(data: str, name: str) -> str:
 
 
 def families_table() -> str:
-    """Returns what benchmarks.families has measured of the models of digits that come with the package."""
+    """Returns the measurements of benchmarks.families for the models of digits that come with the package."""
     found = results("families")
     head = ["Model", "Family", "Data", "NLL, nats", "Fréchet distance", "Kernel distance", "Minutes", "Weights"]
     head += ["ms, alone", "ms, in a batch", "ms, LiteRT", "LiteRT, kB"]
@@ -280,7 +280,7 @@ def shipped_table() -> str:
 
 
 def signatures_table() -> str:
-    """Returns the signatures that exports of each class have, classes with the same ones together."""
+    """Returns the signatures of exports of each class; classes with the same signatures share a row."""
     together = {}
     for name, verbs in results("signatures").items():
         told = (
@@ -291,7 +291,7 @@ def signatures_table() -> str:
 
 
 def made(name: str) -> str:
-    """Returns a table by its name."""
+    """Returns a table by name."""
     whole = {"signatures": signatures_table, "shipped": shipped_table, "families_on_digits": families_table}
     if name in whole:
         return whole[name]()
@@ -311,17 +311,17 @@ def pages() -> list[pathlib.Path]:
 
 
 def tables_of(text: str) -> dict[str, str]:
-    """Returns the tables of a page by name, as they stand there."""
+    """Returns the present tables of a page by name."""
     return {match.group(2): match.group(0) for match in TABLE.finditer(text)}
 
 
 def written_anew(text: str) -> str:
-    """Returns a page with its tables made anew."""
+    """Returns a page with its tables regenerated."""
     return TABLE.sub(lambda match: f"{match.group(1)}\n{made(match.group(2))}\n{match.group(3)}", text)
 
 
 def differing() -> list[str]:
-    """Returns page and name of each table that is not what the results say."""
+    """Returns the page and the name of each table that differs from the results."""
     found = []
     for page in pages():
         text = page.read_text(encoding="utf-8")

@@ -1,10 +1,10 @@
-"""What reading captions takes of a training step of the text-to-image GAN.
+"""The share of reading captions in a training step of the text-to-image GAN.
 
     python benchmarks/text_step.py
 
-prints, measured in turn in this run, the time of a training step on 28×28 images with batches of 64, the widths of the
-recipe and DCGAN's own, and that of turning the captions of a batch into token ids, which each step does once. The best
-of many repetitions is taken, since other work on the machine only ever slows one down.
+prints, measured in turn in this run, the time of a training step on 28×28 images with batches of 64, for the widths of
+the recipe and DCGAN's own, and that of turning the captions of a batch into token ids, which each step does once. The
+best of many repetitions is taken, because other work on the machine can only slow a repetition down.
 """
 
 import random
@@ -22,7 +22,7 @@ BATCH_SIZE = 64
 
 
 def captions() -> np.ndarray:
-    """Returns captions of a batch that name every property, the longest ones that there are."""
+    """Returns the captions of a batch; they mention every property and are the longest possible."""
     choose = random.Random(0)
     facts = [[(name, choose.choice(list(PHRASES[name]))) for name in PHRASES] for _ in range(BATCH_SIZE)]
     return np.array([sentence(choose, choose.choice(choose.choice(DIGITS)), each) for each in facts], object)
@@ -32,7 +32,7 @@ def main(*, repetitions: int = 20) -> None:
     """Prints the figures.
 
     Args:
-        repetitions: steps of which the best counts.
+        repetitions: number of steps; the best counts.
     """
     texts = captions()
     images = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, 28, 28, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the best of many calls, one training step, and memory over many."""
+"""Functions that benchmarks share: the best of many calls, one training step, and memory over many steps."""
 
 import pathlib
 import re
@@ -14,12 +14,12 @@ from keras_gen.core import GenerativeModel, Model
 
 
 def best_seconds(functions: list[Callable], repetitions: int, warm_up: int = 2) -> np.ndarray:
-    """Returns the shortest time of a call of each function, since other work on the machine only ever slows one down.
+    """Returns the shortest time of a call of each function; other work on the machine can only slow a call down.
 
     Args:
-        functions: functions without arguments, whose result is waited for; all are called in turn.
-        repetitions: calls of each that count.
-        warm_up: calls of each before them.
+        functions: functions without arguments, called in turn; each result is awaited.
+        repetitions: number of calls of each that count.
+        warm_up: number of calls of each before them.
     """
     times = np.zeros((warm_up + repetitions, len(functions)))
     for repetition in range(len(times)):
@@ -31,12 +31,12 @@ def best_seconds(functions: list[Callable], repetitions: int, warm_up: int = 2) 
 
 
 def megabytes() -> float:
-    """Returns the memory that this process has now."""
+    """Returns the present memory of this process."""
     return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 1024
 
 
 def print_memory(step: Callable, steps: int) -> None:
-    """Prints the memory of the process after 100 training steps, and after a number of further ones."""
+    """Prints the memory of the process after 100 training steps and after a number of further ones."""
     for _ in range(100):
         step()
     before = megabytes()
@@ -46,7 +46,7 @@ def print_memory(step: Callable, steps: int) -> None:
 
 
 def bits(batch_size: int, event_shape: tuple[int, ...]) -> np.ndarray:
-    """Returns examples of which 13 in 100 entries are 1, as in binarized MNIST."""
+    """Returns examples in which 13 of 100 entries are 1, as in binarized MNIST."""
     return (np.random.default_rng(0).random((batch_size, *event_shape)) < 0.13).astype(np.float32)
 
 
@@ -57,24 +57,24 @@ def train_step(
     steps: int = 1,
     examples: np.ndarray | None = None,
 ) -> Callable:
-    """Returns what `fit` runs for each batch of a data set in memory: a step with Adam, or several of them.
+    """Returns the function that `fit` runs for each batch of a data set in memory: one or several steps with Adam.
 
     Args:
-        model: model that is trained.
+        model: model to train.
         batch_size: examples in a batch.
         jit_compile: whether the step is compiled with XLA.
-        steps: steps that one call runs.
-        examples: the batch; None takes bits.
+        steps: number of steps in one call.
+        examples: the batch; None uses bits.
     """
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile, steps_per_execution=steps)
     return compiled_step(model, bits(batch_size, model.event_shape) if examples is None else examples)
 
 
 def compiled_step(model: Model, examples) -> Callable:
-    """Returns what `fit` runs for each batch of a data set in memory.
+    """Returns the function that `fit` runs for each batch of a data set in memory.
 
     Args:
-        model: compiled model that is trained.
+        model: compiled model to train.
         examples: the batch: an array, or columns by name.
     """
     model.make_train_function()
@@ -83,11 +83,11 @@ def compiled_step(model: Model, examples) -> Callable:
 
 
 class Peer:
-    """A process that times other libraries, in turn with ours, where there is an interpreter for it.
+    """A process that times other libraries, in turn with ours, if there is an interpreter for it.
 
     Args:
-        interpreter: Python that has them, or None.
-        script: name of the script beside this one that times them.
+        interpreter: Python interpreter with these libraries, or None.
+        script: name of the script, beside this one, that times them.
     """
 
     def __init__(self, interpreter: pathlib.Path | None, script: str):
@@ -96,7 +96,7 @@ class Peer:
         self.process = None if interpreter is None else subprocess.Popen([interpreter.expanduser(), command], **pipes)
 
     def seconds(self, *words) -> list[float]:
-        """Returns the shortest times that the script prints for a line of words; without an interpreter, none."""
+        """Returns the shortest times that the script prints for a line of words; none without an interpreter."""
         if self.process is None:
             return []
         print(*words, file=self.process.stdin, flush=True)
@@ -109,15 +109,15 @@ class Peer:
 
 
 def print_beside_torch(label: str, step: Callable, peer: Peer, words, *, rounds: int, repetitions: int) -> None:
-    """Prints the time of a training step, and of the same one in PyTorch, plain and compiled, in turn.
+    """Prints the time of a training step and of the same step in PyTorch, plain and compiled, in turn.
 
     Args:
         label: what is timed.
         step: our step.
         peer: PyTorch's process.
-        words: what tells it the step.
-        rounds: turns of ours and theirs.
-        repetitions: steps in a turn, of which the best counts.
+        words: words that specify the step for it.
+        rounds: number of turns of ours and theirs.
+        repetitions: number of steps in a turn; the best counts.
     """
     ours, theirs = [], []
     for _ in range(rounds):

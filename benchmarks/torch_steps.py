@@ -1,4 +1,4 @@
-"""What the peers in PyTorch share: they time training steps, plain and compiled, as `timing.Peer` asks for them.
+"""Functions that the PyTorch peers share: they time plain and compiled training steps, as requested by `timing.Peer`.
 
 This file is imported in the peers' interpreter, which has PyTorch and not keras_gen.
 """
@@ -14,8 +14,8 @@ def best_seconds(step: Callable, repetitions: int, warm_up: int = 2) -> float:
 
     Args:
         step: function without arguments.
-        repetitions: calls that count.
-        warm_up: calls before them.
+        repetitions: number of calls that count.
+        warm_up: number of calls before them.
     """
     times = []
     for _ in range(warm_up + repetitions):
@@ -26,7 +26,7 @@ def best_seconds(step: Callable, repetitions: int, warm_up: int = 2) -> float:
 
 
 def answer_lines(players: Sequence, examples: Callable[[int], tuple]) -> None:
-    """Answers lines "batch_size repetitions" with the shortest time of a step of each in seconds, until there are none.
+    """Answers lines "batch_size repetitions" with the shortest time of a step of each in seconds until the input ends.
 
     Args:
         players: objects with a method `step`.

@@ -1,11 +1,11 @@
-"""Images of a folder that a trained model translates in a second, and the memory that the length of the folder costs.
+"""Images of a folder that a trained model translates per second, and the memory that a longer folder costs.
 
     python benchmarks/translate_folder.py
 
 prints, for JPEG photographs of 256×256 pixels made by the script and a Pix2Pix of 64×64 (the files are read, resized,
 translated, and written under their names), all measured in this run,
 
-- files in a second, and images in a second of the generator alone on batches of the same size that are in memory;
+- files per second, and images per second of the generator alone on batches of the same size in memory;
 - the memory of the process after a folder of a few hundred files, and after one of several times as many.
 """
 
@@ -25,7 +25,7 @@ SHAPE, SIDE, BATCH_SIZE = (64, 64, 3), 256, 16
 
 
 def write_photographs(folder: pathlib.Path, num: int) -> None:
-    """Writes smooth random images, whose files are about as large as those of photographs."""
+    """Writes smooth random images with files about as large as those of photographs."""
     random = np.random.default_rng(0)
     for index in range(num):
         small = PIL.Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8))
@@ -37,8 +37,8 @@ def main(*, filters: int = 16, files: int = 320, times: int = 4) -> None:
 
     Args:
         filters: channels of the generator's first layer; the paper has 64.
-        files: files of the first folder.
-        times: how many times as many the second folder has.
+        files: number of files of the first folder.
+        times: factor by which the second folder has more files.
     """
     model = Pix2Pix(SHAPE, SHAPE, filters=filters)
     with tempfile.TemporaryDirectory() as temporary:

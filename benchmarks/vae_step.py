@@ -4,12 +4,12 @@
 
 prints, all measured in this run, for nets 784-200-200-50 and back on examples of 784 bits,
 
-- the time of a training step with Adam of VAE (batch 100) and of IWAE with 50 samples (batch 20), by itself and as one
+- the time of a training step with Adam of VAE (batch 100) and of IWAE with 50 samples (batch 20), separately and as one
   of ten that `compile(steps_per_execution=10)` runs at once, and that of the same nets in pythae with PyTorch's fused
-  Adam, in turn; `--peer` names an interpreter with `pip install torch pythae`;
-- the peak memory of a process that bounds the likelihood of one example with more and more samples.
+  Adam, in alternation; `--peer` names an interpreter with `pip install torch pythae`;
+- the peak memory of a process that bounds the likelihood of one example with increasing numbers of samples.
 
-The best of many repetitions counts, since other work on the machine can only slow one down.
+The best of many repetitions counts, because other work on the machine can only slow a repetition down.
 """
 
 import multiprocessing
@@ -24,7 +24,7 @@ from keras_gen.latent import IWAE, VAE
 
 SIZE = 784
 
-#: Steps that run at once.
+#: Number of steps that run at once.
 TOGETHER = 10
 
 
@@ -35,7 +35,7 @@ def make(num_samples: int) -> VAE:
 
 
 def peak_megabytes(num_samples: int) -> float:
-    """Returns the peak memory of this process after a bound."""
+    """Returns the peak memory of this process after computing a bound."""
     make(1).log_prob_bound(bits(1, (SIZE,)), num_samples=num_samples, seed=0)
     status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
@@ -51,10 +51,10 @@ def main(
     """Prints the tables.
 
     Args:
-        peer: Python interpreter that has PyTorch and pythae; without one, our steps alone are timed.
-        rounds: turns of ours and theirs.
-        repetitions: steps in a turn, of which the best counts.
-        num_samples: importance samples of the bounds whose memory is measured.
+        peer: Python interpreter with PyTorch and pythae; without it, only our steps are timed.
+        rounds: number of turns of ours and theirs.
+        repetitions: number of steps in a turn; the best counts.
+        num_samples: numbers of importance samples of the bounds whose memory is measured.
     """
     other = Peer(peer, "pythae_peer.py")
     for name, samples, batch_size in (("VAE", 1, 100), ("IWAE-50", 50, 20)):
@@ -74,7 +74,7 @@ def main(
         print(flush=True)
     other.close()
 
-    # A process for each figure, since memory once used is not given back.
+    # A process for each figure, because memory once used is not returned.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for count, peak in zip(num_samples, pool.imap(peak_megabytes, num_samples, chunksize=1), strict=True):
             print(f"bound with {count:,} samples: {peak:.0f} MB", flush=True)

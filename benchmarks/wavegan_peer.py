@@ -1,7 +1,7 @@
-"""The other side of `wavegan_step.py`: the same nets and step in PyTorch, in an interpreter that has it.
+"""The peer of `wavegan_step.py`: the same nets and step in PyTorch, in an interpreter that has it.
 
 It reads lines "batch_size repetitions" and answers each with the shortest time of a training step in seconds, plain and
-through `torch.compile`. What is compiled has no second derivative, so that the gradient penalty is plain in both.
+through `torch.compile`. Compiled code has no second derivative, so the gradient penalty is not compiled in either.
 """
 
 import itertools
@@ -85,7 +85,7 @@ class Players:
 
 
 def main():
-    """Answers lines until there are no more."""
+    """Answers lines until the input ends."""
     players = [Players(compiled) for compiled in (False, True)]
     answer_lines(players, lambda size: (2.0 * torch.rand(size, 1, SAMPLES) - 1.0,))
 

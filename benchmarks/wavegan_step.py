@@ -1,4 +1,4 @@
-"""A training step of WaveGAN against plain and compiled PyTorch, sounds in a second, and memory over many steps.
+"""A training step of WaveGAN against plain and compiled PyTorch, sounds per second, and memory over many steps.
 
     python benchmarks/wavegan_step.py --peer ~/peers/bin/python
 
@@ -6,11 +6,11 @@ prints, all measured in this run, for sounds of 4,096 samples, d = 16 and phase 
 
 - the time of a training step with batches of 16 and of 64 sounds, five steps of the critic with its gradient penalty
   and one of the generator, with Adam; and that of the same nets and losses in PyTorch, plain and through
-  `torch.compile`, in turn; `--peer` names an interpreter with `pip install torch`;
-- sounds that the generator makes in a second;
+  `torch.compile`, in alternation; `--peer` names an interpreter with `pip install torch`;
+- sounds that the generator makes per second;
 - the memory of the process after 100 training steps and after 1,000 more, of narrow networks.
 
-The best of many repetitions is taken, since other work on the machine only ever slows one down.
+The best of many repetitions is taken, because other work on the machine can only slow a repetition down.
 """
 
 import pathlib
@@ -25,7 +25,7 @@ SAMPLES, FILTERS, BATCH_SIZES = 4096, 16, (16, 64)
 
 
 def train_step(model: WaveGAN, batch_size: int):
-    """Returns what `fit` runs for each batch of a data set in memory, in which each step of the critic has its own."""
+    """Returns the function that `fit` runs for each batch in memory, in which each critic step has its own batch."""
     model.compile()
     shape = (model.discriminator_steps * batch_size, *model.event_shape)
     sounds = np.random.default_rng(0).uniform(-1.0, 1.0, shape).astype(np.float32)
@@ -36,10 +36,10 @@ def main(*, peer: pathlib.Path | None = None, rounds: int = 3, repetitions: int 
     """Prints the figures.
 
     Args:
-        peer: Python interpreter that has PyTorch; without one, our steps alone are timed.
-        rounds: turns of ours and theirs.
-        repetitions: steps in a turn, of which the best counts.
-        steps: training steps over which memory is measured.
+        peer: Python interpreter with PyTorch; without it, only our steps are timed.
+        rounds: number of turns of ours and theirs.
+        repetitions: number of steps in a turn; the best counts.
+        steps: number of training steps over which memory is measured.
     """
     other = Peer(peer, "wavegan_peer.py")
     for batch_size in BATCH_SIZES:

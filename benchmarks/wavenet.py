@@ -9,7 +9,7 @@ prints, all measured in this run, for two cycles of dilations 1, 2, …, 512 wit
   only the parameters of the last sample; the first 2,048 samples, which have fewer before them, count as half a pass;
 - the time per sample, with the queues, for sounds of growing length.
 
-All are called in turn and the best of several repetitions counts, since other work can only slow a call down.
+All are called in turn and the best of several repetitions counts, because other work can only slow a call down.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def sampling(length: int, num_samples: int) -> Callable:
 def whole_pass(num_samples: int, jit_compile: bool) -> Callable:
     """Returns a pass over the receptive field that computes the parameters of the next sample."""
     model = make(2 + sum(DILATIONS))
-    # A position sees the samples before it: one more sample, of any value, stands for the next one.
+    # A position sees the samples before it; one more sample, of any value, takes the place of the next one.
     x = tf.random.stateless_uniform((num_samples, model.event_size + 1), (0, 0), -1.0, 1.0)
 
     def parameters():
@@ -55,8 +55,8 @@ def main(
     """Prints the tables.
 
     Args:
-        repetitions: number of calls, of which the best counts.
-        length: number of samples of the sounds that are drawn in both ways.
+        repetitions: number of calls; the best counts.
+        length: number of samples of the sounds that are drawn both ways.
         num_samples: numbers of sounds to draw.
         lengths: numbers of samples of the sounds that are only drawn with queues.
     """

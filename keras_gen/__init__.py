@@ -1,6 +1,6 @@
 """Generative models for Keras 3 on TensorFlow.
 
-Importing this package is instant: TensorFlow is loaded with the first family or function that needs it.
+Importing this package is instant: TensorFlow is loaded by the first family or function that needs it.
 """
 
 import importlib

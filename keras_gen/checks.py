@@ -1,4 +1,4 @@
-"""Checks of arguments, so that a mistake gets one clear sentence before anything is traced."""
+"""Checks of arguments, which report a mistake in one clear sentence before anything is traced."""
 
 import difflib
 import inspect
@@ -12,7 +12,7 @@ def positive_int(name: str, value) -> int:
     """Returns `value` as an int.
 
     Raises:
-        TypeError: if `value` is not a whole number.
+        TypeError: if `value` is not an integer.
         ValueError: if it is smaller than 1.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
@@ -30,10 +30,10 @@ def positive_ints(name: str, values) -> tuple[int, ...]:
 
 
 def number(name: str, value, *, whole: bool = False) -> int | float:
-    """Returns `value`, a whole or a real number, as one of Python.
+    """Returns `value`, an integer or a real number, as a Python number.
 
     Raises:
-        TypeError: if `value` is no number of that kind.
+        TypeError: if `value` is not a number of that kind.
         ValueError: if it is NaN.
     """
     kind = numbers.Integral if whole else numbers.Real
@@ -45,10 +45,10 @@ def number(name: str, value, *, whole: bool = False) -> int | float:
 
 
 def boolean(name: str, value) -> bool:
-    """Returns `value` as a bool of Python.
+    """Returns `value` as a Python bool.
 
     Raises:
-        TypeError: if it is no bool.
+        TypeError: if it is not a bool.
     """
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"`{name}` must be True or False, received {value!r}.")
@@ -56,7 +56,7 @@ def boolean(name: str, value) -> bool:
 
 
 def rate(name: str, value) -> float:
-    """Returns `value`, the share of units to drop, which is at least 0 and less than 1."""
+    """Returns `value`, the share of units to drop, if it is at least 0 and less than 1."""
     if not 0.0 <= (found := number(name, value)) < 1.0:
         raise ValueError(f"`{name}` must be at least 0 and less than 1, received {value}.")
     return found
@@ -70,14 +70,14 @@ def positive(name: str, value) -> float:
 
 
 def not_negative(name: str, value, *, whole: bool = False) -> int | float:
-    """Returns `value`, a whole or a real number, if it is at least 0."""
+    """Returns `value`, an integer or a real number, if it is at least 0."""
     if not (found := number(name, value, whole=whole)) >= 0.0:
         raise ValueError(f"`{name}` must be at least 0, received {value}.")
     return found
 
 
 def share(name: str, value) -> float:
-    """Returns `value` if it is from 0 to 1."""
+    """Returns `value` if it is between 0 and 1, inclusive."""
     if not 0.0 <= (found := number(name, value)) <= 1.0:
         raise ValueError(f"`{name}` must be from 0 to 1, received {value}.")
     return found
@@ -100,7 +100,7 @@ def image_shape(name: str, value) -> tuple[int, int, int]:
 
 
 def levels(value, *, allow_none: bool = False, name: str = "levels") -> int | None:
-    """Returns the number of levels, an int of at least 2, or None where that is allowed."""
+    """Returns the number of levels, an int of at least 2, or None if that is allowed."""
     if value is None and allow_none:
         return None
     if positive_int(name, value) < 2:
@@ -112,7 +112,7 @@ def choice(name: str, value, options: Iterable[str]) -> str:
     """Returns `value` if it is one of `options`.
 
     Raises:
-        ValueError: naming the options nearest to `value`, or all of them when none is near.
+        ValueError: naming the options nearest to `value`, or all of them if none is near.
     """
     options = list(options)
     if value in options:
@@ -127,12 +127,12 @@ def component(name: str, value, options: dict[str, type]) -> tuple[type, dict]:
 
     Args:
         name: the argument of the model.
-        value: name of the component, or a dict of its "name" and its arguments.
+        value: name of the component, or a dict with its "name" and its arguments.
         options: name to class.
 
     Raises:
         TypeError: if `value` is neither a string nor a dict.
-        ValueError: if there is no component of that name, or it does not have one of the arguments.
+        ValueError: if there is no component with that name, or it does not take one of the arguments.
     """
     if isinstance(value, str):
         value = {"name": value}
@@ -140,7 +140,7 @@ def component(name: str, value, options: dict[str, type]) -> tuple[type, dict]:
         raise TypeError(f'`{name}` must be a name or a dict with the key "name", received {value!r}.')
     arguments = {key: argument for key, argument in value.items() if key != "name"}
     component_class = options[choice(name, value["name"], options)]
-    # Of the class itself, early releases of Python 3.11 tell the signature of an inherited `__new__`.
+    # For the class itself, early releases of Python 3.11 return the signature of an inherited `__new__`.
     known = [
         parameter.name
         for parameter in inspect.signature(component_class.__init__).parameters.values()
@@ -152,13 +152,13 @@ def component(name: str, value, options: dict[str, type]) -> tuple[type, dict]:
 
 
 def equally_long(**columns) -> None:
-    """Raises an error unless columns, of which some may be None, have as many rows; in a graph, as far as it knows."""
+    """Raises an error unless columns, some of which may be None, are equally long; in a graph, as far as is known."""
     sizes = {name: column.shape[0] for name, column in columns.items() if column is not None}
     if len({size for size in sizes.values() if size is not None}) > 1:
         raise ValueError(f"columns must be equally long, received {sizes}.")
 
 
 def halvings(event_shape: tuple[int, ...], most: int) -> int:
-    """Returns how often height and width of an image can be divided by two, at most `most` times."""
+    """Returns how often the height and width of an image can be divided by two, up to `most` times."""
     height, width = event_shape[:2]
     return next(number for number in range(most, -1, -1) if not height % 2**number and not width % 2**number)

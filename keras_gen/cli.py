@@ -1,6 +1,6 @@
-"""The command `keras-gen`: over recipes and trained models.
+"""The command `keras-gen`, for recipes and trained models.
 
-TensorFlow is imported inside the functions that need it, so that help and lists come at once.
+TensorFlow is imported inside the functions that need it, so that help and lists appear at once.
 """
 
 import ast
@@ -21,12 +21,12 @@ from keras_gen.console import flowing, load_tensorflow, markdown_table, plain_ex
 from keras_gen.files import atomic_file, check_exists, check_folder, json_text, path_of
 from keras_gen.finished_run import arguments_of_run, data_of_run, lacking, model_of_run, read_json
 
-#: Examples that are drawn into one file, at most.
+#: Largest number of examples drawn into one file.
 MOST_IN_A_FILE = 10_000
 
 
 def path_argument(metavar: str, located: Callable[[str], pathlib.Path]) -> tyro.constructors.PrimitiveConstructorSpec:
-    """Returns how a path is read from a word of the command."""
+    """Returns the rule for reading a path from a word of the command line."""
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar=metavar,
@@ -36,9 +36,9 @@ def path_argument(metavar: str, located: Callable[[str], pathlib.Path]) -> tyro.
     )
 
 
-#: A path of this machine or of a store.
+#: A path on this machine or in a store.
 Path = Annotated[pathlib.Path, path_argument("PATH", path_of)]
-#: A folder of a run or a .keras file, the name of a model that comes with the package, or an address of `hub`.
+#: A run's folder, a .keras file, the name of a model that comes with the package, or an address of `hub`.
 Folder = Annotated[pathlib.Path, tyro.conf.Positional, path_argument("FOLDER", lambda word: path_of(hub.located(word)))]
 
 
@@ -66,7 +66,7 @@ def list_recipes() -> None:
 
 
 def print_models(folders: dict[str, pathlib.Path]) -> None:
-    """Prints models by name, each with the figures of its card."""
+    """Prints models by name, each with the figures from its card."""
     width = max(map(len, folders), default=0)
     for name, folder in folders.items():
         figures = read_json(folder / "metrics.json").get("test", {})
@@ -84,7 +84,7 @@ def train(recipe: Annotated[str, tyro.conf.Positional]) -> None:
 
 
 def run_recipe(name: str, flags: list[str]) -> None:
-    """Imports a recipe and hands it its flags."""
+    """Imports a recipe and passes it its flags."""
     names = list(recipe_files())
     short = {full.split(".")[1]: full for full in names}
     wanted = name.removeprefix("keras_gen.").removeprefix("recipes.").removesuffix(".py").replace("/", ".")
@@ -108,23 +108,23 @@ def sample(
     shard_size: int = 10_000,
     overwrite: bool = False,
 ) -> None:
-    """Draw examples from a trained model, as a picture (.png), as sound (.wav), as an array (.npy) or a table (.csv).
+    """Draw examples from a trained model, as a picture (.png), sound (.wav), array (.npy) or table (.csv).
 
-    A folder gets any number of them, in .npy files that are written one after the other, on all GPUs; the same command
-    goes on with it after a kill.
+    A folder can hold any number of examples, in .npy files written one after the other, drawn on all GPUs; after a
+    kill, the same command resumes.
 
     Args:
         folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
         num_samples: number of examples.
         seed: the same seed draws the same examples.
-        label: class to draw, for a class-conditional model; by default all in turn.
-        caption: sentence to draw, for a model of captions; several ones, each after a --caption, are drawn in turn.
-        option: NAME=NUMBER, something that the model lets one choose about its draws, such as truncation=0.7; may be
-            given several times.
-        mean: the means that draws lie around, in place of draws: what the drawn codes of a VAE or the like stand for,
-            the means of the drawn components of a mixture.
-        output: file to write, whose ending chooses the format, or folder, a name without an ending; by default
-            samples.png, and the folder samples for more than 10,000 examples.
+        label: class to draw, for a class-conditional model; by default all classes in turn.
+        caption: sentence to draw, for a model of captions; several sentences, each after a --caption, are drawn in
+            turn.
+        option: NAME=NUMBER, an option of the model's sampling, such as truncation=0.7; may be given several times.
+        mean: return the means around which draws lie, in place of draws: the decoded codes of a VAE or the like, or the
+            means of the drawn components of a mixture.
+        output: file to write, whose extension selects the format, or folder, whose name has no extension; by default
+            samples.png, or the folder samples for more than 10,000 examples.
         batch_size: examples drawn at once for a folder.
         shard_size: examples in each file of a folder.
         overwrite: replace what exists.
@@ -217,14 +217,14 @@ def translate(
     batch_size: int = 16,
     overwrite: bool = False,
 ) -> None:
-    """Translate all images of a folder by a trained model, into files of the same names.
+    """Translate all images of a folder with a trained model, into files of the same names.
 
     Args:
         folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
-        input: folder of images, which may lie in subfolders; those of other sizes than the model's are resized.
+        input: folder of images, which may be in subfolders; images of a size other than the model's are resized.
         output: folder of the translations.
-        domain: what to translate into, for a model with several targets: a class, or 0 or 1 for each attribute.
-        back: translate the other way, by a model that can.
+        domain: target of the translation, for a model with several targets: a class, or 0 or 1 for each attribute.
+        back: translate in the other direction, if the model can.
         batch_size: images translated at once.
         overwrite: replace files that exist.
     """
@@ -268,13 +268,13 @@ def complete(
     output: Path = pathlib.Path("completed.png"),
     overwrite: bool = False,
 ) -> None:
-    """Take images apart, have a trained model make whole images of the parts, and draw the parts and both images.
+    """Take images apart, complete the parts with a trained model, and draw the parts and both images.
 
     Args:
         folder: folder of a finished run of Puzzle-GAN or of the jigsaw puzzle, or a .keras file.
-        input: folder of images, which may lie in subfolders; those of other sizes than the model's are resized.
-        num_images: images to take, the first ones by name.
-        seed: the same seed draws the same completions, or shuffles pieces in the same way.
+        input: folder of images, which may be in subfolders; images of a size other than the model's are resized.
+        num_images: number of images to use, the first ones by name.
+        seed: the same seed draws the same completions or shuffles pieces in the same way.
         output: picture to write.
         overwrite: replace the file if it exists.
     """
@@ -299,7 +299,7 @@ def complete(
 
 
 def numbered(text: str, defaults: dict[str, int | float]) -> tuple[str, int | float]:
-    """Returns the name and the number of NAME=NUMBER, which is whole where the default is."""
+    """Returns the name and the number of NAME=NUMBER; the number is an integer if the default is."""
     name, _, value = text.partition("=")
     whole = isinstance(defaults.get(name), int)
     try:
@@ -319,17 +319,17 @@ def evaluate(
     num_samples: int | None = None,
     seed: int = 0,
 ) -> None:
-    """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of them it is.
+    """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of the two it is.
 
-    What the run did to its data (columns, size, bits, means and deviations) is done to these, too: of its own data it
-    is the figure that the run printed. All GPUs take part. One that takes longer than a minute keeps its figures in the
-    run's folder: after a kill, the same command goes on with them.
+    The data are prepared as in the run (columns, size, bits, means and deviations), so for the run's own data this is
+    the figure that the run printed. All GPUs take part. An evaluation that takes longer than a minute keeps its figures
+    in the run's folder: after a kill, the same command resumes.
 
     Args:
         folder: folder of a finished run, or the name of a model that comes with the package.
         dataset: name or path of a data set; by default the one the model was trained on.
         split: part of the data set.
-        image_size: height and width that the images of a folder are brought to; by default as in the run.
+        image_size: height and width that the images of a folder are resized to; by default as in the run.
         batch_size: examples evaluated at once; by default as in the run.
         num_samples: samples for each example, for a model whose likelihood is a bound or an estimate; by default as in
             the run.
@@ -361,7 +361,7 @@ def evaluate(
     if arguments.get("size"):
         splits = splits.cropped(arguments["size"], arguments["size"])
     num_samples = num_samples or arguments.get("num_samples") or 100
-    # A file of this evaluation alone, which a shorter one than a minute does not write.
+    # A file for this evaluation only; an evaluation shorter than a minute does not write it.
     request = [saving.digest(model), dataset, split, image_size, splits.batch_size, num_samples, seed]
     name = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]
     kept = evaluation.Kept(folder / f".evaluation-{name}.json")
@@ -389,24 +389,26 @@ def score(
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Score new examples by a trained model: likelihood, energy and reconstruction error, whichever the model has.
+    """Score new examples with a trained model: by likelihood, energy and reconstruction error, whichever it has.
 
-    What the run did to its data (columns, size, bits, means and deviations) is done to the new ones. Each figure has a
-    percentile, the share of training examples whose figure is at most as large: a likelihood of a low one is unusual,
-    as is an energy or an error of a high one. A row that lacks entries is ranked among the same entries of training
+    New examples are prepared as in the run (columns, size, bits, means and deviations). Each figure has a percentile,
+    the share of training examples whose figure is at most as large: a likelihood with a low percentile is unusual, as
+    is an energy or an error with a high one. A row that lacks entries is ranked among the same entries of training
     examples. Figures are in nats, likelihoods in the data's units.
 
     Args:
         folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
         input: table, .npy or .npz file, or folder of images or of WAV files; it is read a few examples at a time.
-        output: table to write (.csv): a row for each example, which its number or the name of its file tells.
-        reference: examples that percentiles are against, of the same kinds; by default 10,000 training examples of the
-            run or all of them, if there are fewer; none for no percentiles.
-        label: class of all examples, for a model conditioned on one; by default the labels that they come with.
-        captions: for a model of captions, the file of those of a folder of images, a path inside of it or any other; by
-            default the one that the run has read, or captions.jsonl. Each caption of an image has a row.
-        bad_files: name files that cannot be read in an error, or leave them out.
-        bad_rows: name the first row of a table that the model does not take in an error, or leave such rows out.
+        output: table to write (.csv): a row for each example, identified by its number or the name of its file.
+        reference: examples to compute percentiles against, in the same formats; by default 10,000 training examples of
+            the run, or all of them if there are fewer; none for no percentiles.
+        label: class of all examples, for a class-conditional model; by default the labels that they come with.
+        captions: for a model of captions, the file with the captions of a folder of images, given by a path inside the
+            folder or any other path; by default the one that the run has read, or captions.jsonl. Each caption of an
+            image has a row.
+        bad_files: what to do with files that cannot be read: name them in an error, or leave them out.
+        bad_rows: what to do with rows of a table that the model does not accept: name the first one in an error, or
+            leave them out.
         batch_size: examples scored at once.
         num_samples: samples for each example, for a model whose likelihood is a bound or an estimate.
         seed: seed of these samples.
@@ -442,10 +444,10 @@ def export(
 
     Args:
         folder: folder of a finished run, a .keras file, or the name of a model that comes with the package.
-        output: folder that gets the next numbered version, or the .tflite file to write.
-        format: saved_model or litert; by default as the ending of the output tells.
-        quantize: numbers of a .tflite file.
-        batch_size: number of examples that a .tflite file takes in a call; None for any number, which some runtimes
+        output: folder to add the next numbered version to, or .tflite file to write.
+        format: saved_model or litert; by default determined by the extension of the output.
+        quantize: number format of the weights of a .tflite file.
+        batch_size: number of examples that a .tflite file takes per call; None for any number, which some runtimes
             refuse.
         max_num_samples: the largest number of samples that one request to a SavedModel may ask for.
         overwrite: replace the .tflite file if it exists.
@@ -483,9 +485,9 @@ def export(
 
 
 def push(folder: Folder, address: Annotated[str, tyro.conf.Positional]) -> None:
-    """Upload a trained model to a repository of one's own, at Hugging Face or Kaggle.
+    """Upload a trained model to your repository at Hugging Face or Kaggle.
 
-    Log in with the library of the site first. A repository that is not there yet is made, and is private.
+    Log in with the site's library first. A repository that does not exist yet is created as a private one.
 
     Args:
         folder: folder of a finished run, or the name of a model that comes with the package.
@@ -496,7 +498,7 @@ def push(folder: Folder, address: Annotated[str, tyro.conf.Positional]) -> None:
 
 
 def info(folder: Folder) -> None:
-    """Show how a trained model was made and what it reaches.
+    """Show how a trained model was made and the figures it reaches.
 
     Args:
         folder: folder of a finished run, or the name of a model that comes with the package.
@@ -534,7 +536,7 @@ def main() -> None:
     parameters = inspect.signature(VERBS[verb]).parameters.values() if verb in VERBS else ()
     with plain_exit(each.name for each in parameters if each.kind is each.KEYWORD_ONLY):
         if verb == "train" and rest and not rest[0].startswith("-"):
-            # A recipe has flags of its own, which only its module knows.
+            # A recipe has its own flags, which only its module knows.
             run_recipe(rest[0], rest[1:])
             return
         tyro.extras.subcommand_cli_from_dict(

@@ -1,4 +1,4 @@
-"""How commands end, with a sentence and an exit status in place of a traceback; the tables and bars that they show."""
+"""How commands end, with one sentence and an exit status in place of a traceback; their tables and progress bars."""
 
 import contextlib
 import inspect
@@ -22,10 +22,10 @@ def plain_exit(arguments: Iterable[str] = ()) -> Iterator[None]:
     The flag --debug, or KERAS_GEN_TRACEBACK=1 in the environment, shows where the error came from.
 
     Args:
-        arguments: names of arguments that the command has as flags, which the sentence calls so.
+        arguments: names of arguments that are flags of the command; the sentence refers to them as flags.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A console whose encoding lacks a letter shows another one in its place.
+        # A console whose encoding lacks a character shows a replacement.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
@@ -41,23 +41,23 @@ def plain_exit(arguments: Iterable[str] = ()) -> Iterator[None]:
 
 
 def without_debug(flags: list[str]) -> list[str]:
-    """Returns flags without --debug, which has errors show where they came from."""
+    """Returns flags without --debug, which makes errors show where they came from."""
     if "--debug" in flags:
         os.environ["KERAS_GEN_TRACEBACK"] = "1"
     return [flag for flag in flags if flag != "--debug"]
 
 
 def with_flags(sentence: str, arguments: Iterable[str]) -> str:
-    """Returns a sentence that calls an argument by its flag: --batch-size where it says `batch_size`.
+    """Returns a sentence that refers to arguments by their flags: --batch-size in place of `batch_size`.
 
     Args:
-        sentence: what an error says.
-        arguments: names of arguments that the command has as flags.
+        sentence: message of an error.
+        arguments: names of arguments that are flags of the command.
     """
     arguments = set(arguments)
 
     def named(match):
-        # A recipe's --dataset is the `name` of `data.load`.
+        # A recipe's --dataset is the argument `name` of `data.load`.
         argument = "dataset" if match[1] == "name" else match[1]
         return f"--{argument.replace('_', '-')}" if argument in arguments else match[0]
 
@@ -65,7 +65,7 @@ def with_flags(sentence: str, arguments: Iterable[str]) -> str:
 
 
 def flowing(docstring: str) -> str:
-    """Returns a docstring with each argument in one line, which help fills up to its own width."""
+    """Returns a docstring with each argument on one line, which help wraps to its own width."""
     return re.sub(r"\n {8,}(?=\S)", " ", inspect.cleandoc(docstring))
 
 
@@ -76,10 +76,10 @@ def tensorflow_errors() -> tuple[type[Exception], ...]:
 
 
 def sentence_of(error: Exception) -> str:
-    """Returns what an error says in one sentence.
+    """Returns the message of an error in one sentence.
 
-    An error of a graph is wrapped in the names of operations and in a trace; within them may be a sentence of ours, of
-    a check that the graph holds. Else what TensorFlow says stands last, before the names of operations.
+    An error in a graph is wrapped in the names of operations and in a trace; these may contain a sentence of ours, from
+    a check in the graph. Otherwise TensorFlow's message comes last, before the names of operations.
     """
     if not isinstance(error, tensorflow_errors()):
         return str(error)
@@ -94,11 +94,11 @@ def sentence_of(error: Exception) -> str:
 
 
 def markdown_table(rows: dict[str, dict[str, float]]) -> str:
-    """Returns figures as a table in Markdown, which is also plain to read on a console.
+    """Returns figures as a table in Markdown, which is also readable on a console.
 
     Args:
         rows: name of each row to its figures by name. The standard error of a figure, such as
-            "precision_standard_error", stands behind it. What a row does not have stays empty.
+            "precision_standard_error", follows it. Figures that a row lacks stay empty.
     """
     import rich.box
     import rich.console
@@ -121,26 +121,26 @@ def markdown_table(rows: dict[str, dict[str, float]]) -> str:
 
 
 def formatted(value: float | None) -> str:
-    """Returns a figure with four digits, a whole number with all of them, and nothing for None."""
+    """Returns a figure with four digits, an integer with all of its digits, and an empty string for None."""
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow without the lines that its libraries print while they are loaded."""
+    """Imports TensorFlow without the lines that its libraries print while loading."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with hushed():
         import keras  # noqa: F401
         import tensorflow_probability
 
-        # TFP waits for the first use of its modules to load them.
+        # TFP loads its modules only at their first use.
         _ = tensorflow_probability.distributions
 
 
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
-    """Hides what libraries write to the standard error stream, and shows it after all if an import fails."""
+    """Hides what libraries write to the standard error stream, but shows it if an import fails."""
     sys.stderr.flush()
     visible = os.dup(2)
     with tempfile.TemporaryFile() as log:
@@ -158,15 +158,15 @@ def hushed() -> Iterator[None]:
 
 
 def tracked(items: Iterable[T], title: str, total: int | None = None, *, transient: bool = False) -> Iterator[T]:
-    """Yields items, and shows how many have been.
+    """Yields items, and shows how many have been yielded.
 
     Args:
         items: the items.
         title: what is done with them.
         total: their number; None takes their length, if they have one.
-        transient: whether what is shown disappears in the end.
+        transient: whether the display disappears at the end.
 
-    Nothing is shown where no terminal is: in a pipe or a file.
+    Nothing is shown without a terminal: in a pipe or a file.
     """
     import rich.console
     import rich.progress

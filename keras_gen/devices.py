@@ -1,4 +1,4 @@
-"""Several devices of one machine that share the calls of a function."""
+"""Shares the calls of a function among several devices of one machine."""
 
 import collections
 import concurrent.futures
@@ -15,14 +15,14 @@ T = TypeVar("T")
 def on_all_devices(
     function: Callable[..., T], calls: Iterable[tuple], devices: Sequence[str] | None = None
 ) -> Iterator[T]:
-    """Yields what a function returns for each of many calls, in their order; each device takes the next one in turn.
+    """Yields the results of many calls of a function, in order; devices take the next call in turn.
 
-    As many calls as there are devices are under way or wait to be yielded, so memory does not grow with their number.
+    At most as many calls as there are devices run or wait to be yielded, so memory does not grow with their number.
 
     Args:
         function: function without side effects; its result must not depend on the device.
         calls: positional arguments of each call.
-        devices: names of devices; None for all GPUs, or the default device where there are fewer than two.
+        devices: names of devices; None for all GPUs, or for the default device if there are fewer than two.
     """
     if devices is None:
         devices = [device.name for device in tf.config.list_logical_devices("GPU")]
@@ -36,7 +36,7 @@ def on_all_devices(
 
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(len(devices)))
-        # Whoever stops to ask for results waits for the calls that are under way, and for no others.
+        # A caller that stops asking for results waits only for the calls that are already running.
         stack.callback(pool.shutdown, cancel_futures=True)
         waiting = collections.deque()
         for device, arguments in zip(itertools.cycle(devices), calls, strict=False):

@@ -1,7 +1,7 @@
-"""Files and folders, here or in a store: they appear whole or not at all; and what is written to them.
+"""Files and folders, local or in a store, which appear whole or not at all.
 
-A path that begins with a protocol, such as `s3://bucket/run`, is of a store. Libraries that write files know nothing of
-stores: what they write or read is a local file, which is copied from or to the store.
+A path that begins with a protocol, such as `s3://bucket/run`, is in a store. Libraries that write files know nothing of
+stores: they write or read a local file, which is copied to or from the store.
 """
 
 import concurrent.futures
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 
 
 def json_text(value) -> str:
-    """Returns figures as JSON that every reader accepts: a number that is not finite, which JSON lacks, is null."""
+    """Returns figures as JSON that every reader accepts: numbers that are not finite, which JSON lacks, become null."""
     return json.dumps(_finite(value), indent=2, allow_nan=False)
 
 
@@ -34,7 +34,7 @@ def _finite(value):
 
 
 def path_of(path: str | os.PathLike) -> pathlib.Path:
-    """Returns a path of this machine, or of a store, which has the same methods, where it begins with a protocol.
+    """Returns a local path or, if it begins with a protocol, a path in a store, which has the same methods.
 
     Raises:
         ValueError: if there is no such protocol, or its library is not installed.
@@ -45,7 +45,7 @@ def path_of(path: str | os.PathLike) -> pathlib.Path:
         import upath
 
         found = upath.UPath(path)
-        # The store's library is loaded by now, or missing.
+        # By now the store's library is loaded, or missing.
         _ = found.fs
     except (ImportError, ValueError) as error:
         raise ValueError(
@@ -56,14 +56,14 @@ def path_of(path: str | os.PathLike) -> pathlib.Path:
 
 
 def check_exists(name: str | os.PathLike, argument: str = "name") -> None:
-    """Raises an error if nothing is there under a name that can only be a path, not that of a set or of a pattern.
+    """Raises an error if a name that can only be a path, not a data set or a pattern, leads to nothing.
 
     Args:
-        name: what stands for data.
-        argument: what the error calls it.
+        name: name of the data.
+        argument: name of the argument in the error.
 
     Raises:
-        FileNotFoundError: if it can be nothing but a path of this machine, and there is none.
+        FileNotFoundError: if it can only be a local path, and that path does not exist.
     """
     text = str(name)
     could_be_other = "://" in text or "*" in text or re.fullmatch(r"\w+(/[\w.-]+)?(:[\w.*]+)?", text)
@@ -72,19 +72,19 @@ def check_exists(name: str | os.PathLike, argument: str = "name") -> None:
 
 
 def check_folder(path, argument: str) -> None:
-    """Raises FileNotFoundError, which names an argument, if a path of `path_of` leads to no folder."""
+    """Raises FileNotFoundError, which names an argument, if a path from `path_of` is not a folder."""
     if not (path.expanduser() if is_local(path) else path).is_dir():
         raise FileNotFoundError(f"`{argument}`: there is no folder {path}.")
 
 
 def is_local(path) -> bool:
-    """Returns whether what `path_of` has returned is a path of this machine."""
+    """Returns whether a path from `path_of` is on this machine."""
     return isinstance(path, pathlib.PurePath)
 
 
 @contextlib.contextmanager
 def local_file(path) -> Iterator[pathlib.Path]:
-    """Yields a file of this machine to read: the file itself, or a copy of one in a store.
+    """Yields a local file to read: the file itself, or a copy of one in a store.
 
     Raises:
         FileNotFoundError: if the store has no such file.
@@ -99,7 +99,7 @@ def local_file(path) -> Iterator[pathlib.Path]:
 
 
 def local_copy(path: str | os.PathLike) -> pathlib.Path:
-    """Returns a file or folder of data on this machine; one in a store is copied, once for each state that it has.
+    """Returns a local file or folder of data; one in a store is copied, once for each state of it.
 
     Raises:
         FileNotFoundError: if the store has nothing under that name.
@@ -117,20 +117,20 @@ def local_copy(path: str | os.PathLike) -> pathlib.Path:
         targets = [str(folder / path.name / pathlib.PurePosixPath(name).relative_to(path.path)) for name in found]
         for target in targets:
             pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
-        # All at once: stores answer many requests at the same time.
+        # All in parallel: stores answer many requests at the same time.
         path.fs.get(list(found), targets)
 
     return cached(str(path), found, copy_into) / path.name
 
 
 def cached(name: str, state, write: Callable[[pathlib.Path], None]) -> pathlib.Path:
-    """Returns a folder that holds what was made of some data, and makes it where there is none for their state.
+    """Returns a folder with what was made from some data, and makes it if there is none for their present state.
 
-    It is in `$KERAS_GEN_CACHE`, by default `~/.cache/keras_gen`. What was made of another state is removed.
+    It is in `$KERAS_GEN_CACHE`, by default `~/.cache/keras_gen`. Folders made from another state are removed.
 
     Args:
-        name: what was made, and of which data.
-        state: what changes when the data do, as JSON can hold it.
+        name: what was made, and from which data.
+        state: a value, representable as JSON, that changes when the data do.
         write: function that fills an empty folder.
 
     Raises:
@@ -142,16 +142,16 @@ def cached(name: str, state, write: Callable[[pathlib.Path], None]) -> pathlib.P
     if not folder.exists():
         make_once(folder, write)
         for old in place.iterdir():
-            # What begins with a dot is being written.
+            # Names that begin with a dot are still being written.
             if old != folder and not old.name.startswith("."):
                 shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
 def make_once(folder: pathlib.Path, write: Callable[[pathlib.Path], None]) -> None:
-    """Makes a folder that is not there; of several processes that make it at the same time, the first one's stays.
+    """Makes a folder that does not exist; if several processes make it at the same time, the first one's stays.
 
-    What processes of this machine that were killed meanwhile had written beside it is removed.
+    Removes what killed processes of this machine have left beside it.
 
     Args:
         folder: the folder.
@@ -167,18 +167,18 @@ def make_once(folder: pathlib.Path, write: Callable[[pathlib.Path], None]) -> No
         with atomic_folder(folder) as beside:
             write(beside)
     except OSError:
-        # Another process has made it meanwhile.
+        # Another process has made it in the meantime.
         if not folder.exists():
             raise
 
 
 def _machine() -> str:
-    """Returns what stands for this machine in the names of folders."""
+    """Returns the identifier of this machine in the names of folders."""
     return short_hash(platform.node())
 
 
 def _is_running(process: int) -> bool:
-    """Returns whether a process of this machine may still be running; where that cannot be asked, it may."""
+    """Returns whether a process of this machine may still be running; true if that cannot be determined."""
     if os.name != "posix":
         return True
     try:
@@ -186,18 +186,18 @@ def _is_running(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        # It is another user's.
+        # It belongs to another user.
         pass
     return True
 
 
 def short_hash(text: str) -> str:
-    """Returns 16 hexadecimal digits that stand for a text."""
+    """Returns 16 hexadecimal digits that identify a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_ahead(parts: Iterator) -> Iterator:
-    """Yields what an iterator does; a thread reads the next part while the last one is worked on."""
+    """Yields the parts of an iterator; a thread reads the next part while the previous one is processed."""
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, parts, None)
         while (part := coming.result()) is not None:
@@ -206,7 +206,7 @@ def read_ahead(parts: Iterator) -> Iterator:
 
 
 def upload(folder: pathlib.Path, path) -> None:
-    """Copies all files of a folder into one of a store; those right in the folder come last."""
+    """Copies all files of a folder to a folder in a store; files directly in the folder come last."""
     files = [file for file in folder.rglob("*") if file.is_file()]
     files.sort(key=lambda file: (file.parent == folder, file))
     for file in files:
@@ -214,7 +214,7 @@ def upload(folder: pathlib.Path, path) -> None:
 
 
 def remove_folder(path) -> None:
-    """Removes a folder and all that is in it."""
+    """Removes a folder and everything in it."""
     if is_local(path):
         shutil.rmtree(path)
     else:
@@ -225,8 +225,8 @@ def remove_folder(path) -> None:
 def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a path to write to, which becomes `path` when the block ends without an error.
 
-    The file is written beside `path`, with the same suffix; an error leaves nothing behind, and `path` as it was. A
-    file of a store is written here, then copied there: a store of objects shows it when it is whole.
+    The file is written beside `path`, with the same suffix; after an error nothing is left of it, and `path` is
+    unchanged. A file in a store is written locally, then copied: an object store shows it only when it is whole.
 
     Raises:
         OSError: with one sentence, if the folder cannot be written to.
@@ -243,16 +243,16 @@ def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def write_json(path: str | os.PathLike, value) -> None:
-    """Writes figures as a file of JSON, which appears whole, as `json_text` has them."""
+    """Writes figures, formatted by `json_text`, to a JSON file, which appears whole."""
     with atomic_file(path) as beside:
         beside.write_text(json_text(value) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yields an empty folder to fill, which becomes `path`, not there before, when the block ends without an error.
+    """Yields an empty folder to fill, which becomes the new folder `path` when the block ends without an error.
 
-    In a store, its files appear one after the other, those of subfolders first.
+    In a store, its files appear one after the other, subfolders first.
     """
     path = path_of(path)
     with _written_beside(path) as folder:
@@ -269,7 +269,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 def _written_beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a hidden folder on the same disk as `path`, or any folder for a store, and removes it at the end.
 
-    Its name tells the machine and the process, by which `make_once` knows what a process that was killed has left.
+    Its name contains the machine and the process, by which `make_once` recognises what a killed process has left.
     """
     # Random characters may hold an underscore, but no hyphen. The start of a long name is enough.
     prefix = f".{path.name[:40]}-{_machine()}-{os.getpid()}-"

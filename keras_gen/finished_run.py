@@ -1,9 +1,9 @@
-"""What the folder of a finished run tells: its arguments, its data, its model."""
+"""Reads the folder of a finished run: its arguments, its data, its model."""
 
 import json
 import pathlib
 
-#: Arguments of a run that say how data are read.
+#: Arguments of a run that determine how data are read.
 READING = (
     "binarization",
     "levels",
@@ -26,9 +26,9 @@ READING = (
 
 
 def arguments_of_run(folder: pathlib.Path) -> tuple[dict, dict]:
-    """Returns the arguments of a finished run, and those of `data.load` by which other data are read as its own were.
+    """Returns the arguments of a finished run, and those of `data.load` that read other data in the same way.
 
-    Means and deviations are the run's, where it tells them.
+    Means and deviations are those of the run, if it has recorded them.
     """
     arguments = read_json(folder / "config.json")["arguments"]
     reading = {name: arguments[name] for name in READING if arguments.get(name) is not None}
@@ -45,7 +45,7 @@ def model_of_run(folder: pathlib.Path, *, standardized: bool = False):
 
     Args:
         folder: folder of the run, or the file.
-        standardized: whether it is to be one of standardised rows instead, where the run standardised them.
+        standardized: whether to return a model of standardised rows instead, if the run standardised them.
     """
     import numpy as np
 
@@ -55,7 +55,7 @@ def model_of_run(folder: pathlib.Path, *, standardized: bool = False):
     if scale is None:
         return model
     mean, deviation = (np.array(scale[part]) for part in ("mean", "deviation"))
-    # Only a run that names the unit of its figures has handed its means and deviations to the model.
+    # Only a run that records the unit of its figures has passed its means and deviations to the model.
     absorbed = "unit" in read_json(folder / "metrics.json")
     if absorbed and standardized:
         model.standardization.absorb(-mean / deviation, 1.0 / deviation)
@@ -65,7 +65,7 @@ def model_of_run(folder: pathlib.Path, *, standardized: bool = False):
 
 
 def data_of_run(folder: pathlib.Path) -> dict:
-    """Returns what a finished run says of its data; nothing of a `.keras` file."""
+    """Returns what a finished run has recorded about its data; nothing for a `.keras` file."""
     file = folder / "metrics.json"
     return read_json(file).get("dataset", {}) if file.is_file() else {}
 
@@ -81,6 +81,6 @@ def read_json(path: pathlib.Path) -> dict:
 
 
 def lacking(folder: pathlib.Path, model, what: str) -> ValueError:
-    """Returns the error that says what a model does not do, and which verbs it has."""
+    """Returns the error that says what a model cannot do, and which verbs it has."""
     verbs = ", ".join(model.signatures())
     return ValueError(f"`folder` {folder} holds a {type(model).__name__}, which {what}. It has {verbs}.")

@@ -1,9 +1,9 @@
-"""Models of Hugging Face and of Kaggle, through the libraries of these sites.
+"""Models at Hugging Face and Kaggle, through the libraries of these sites.
 
-`hf://user/name`, also with a branch, tag or commit as in `hf://user/name@v1`, and
-`kaggle://user/model/keras/variation`, also with the number of a version behind it, may stand wherever the folder of a
-trained model does. What comes from there is a card, figures and weights: `load_model` reads it as any other file, and
-none of it is run.
+`hf://user/name`, optionally with a branch, tag or commit as in `hf://user/name@v1`, and
+`kaggle://user/model/keras/variation`, optionally followed by a version number, can be used in place of the folder of a
+trained model. The download consists of a card, figures and weights: `load_model` reads it like any other file, and no
+code is run.
 """
 
 import fnmatch
@@ -17,7 +17,7 @@ import types
 from keras_gen import files, shipped
 from keras_gen.finished_run import read_json
 
-#: Files of a model, as patterns of their names. The rest of a run is about the training.
+#: Name patterns of the files of a model. The other files of a run belong to the training.
 PARTS = ("README.md", "SHA256SUMS", "*.json", "samples.png", "samples.wav", "model.keras", "model.tflite")
 
 
@@ -29,18 +29,18 @@ class HuggingFace:
 
     @staticmethod
     def failures(library: types.ModuleType) -> tuple[type[Exception], ...]:
-        """Returns what the library raises where the site does not answer, or refuses."""
+        """Returns the exceptions that the library raises if the site does not answer or refuses."""
         return (OSError, ValueError, library.errors.HTTPError)
 
     @staticmethod
     def download(library: types.ModuleType, handle: str) -> str:
-        """Copies a model into the library's cache, unless it is there, and returns its folder."""
+        """Copies a model into the library's cache, unless it is already there, and returns its folder."""
         name, _, revision = handle.partition("@")
         return library.snapshot_download(name, revision=revision or None, allow_patterns=list(PARTS))
 
     @staticmethod
     def upload(library: types.ModuleType, folder: str, handle: str):
-        """Adds a commit with all files of a folder; a repository that is not there is made, and is private."""
+        """Adds a commit with all files of a folder; a repository that does not exist is created as a private one."""
         name, _, revision = handle.partition("@")
         library.create_repo(name, exist_ok=True, private=True)
         library.upload_folder(repo_id=name, folder_path=folder, revision=revision or None)
@@ -54,18 +54,18 @@ class Kaggle:
 
     @staticmethod
     def failures(library: types.ModuleType) -> tuple[type[Exception], ...]:
-        """Returns what the library raises where the site does not answer, or refuses."""
+        """Returns the exceptions that the library raises if the site does not answer or refuses."""
         names = ("BackendError", "CredentialError", "DataCorruptionError", "NotFoundError", "UnauthenticatedError")
         return (OSError, ValueError, *(getattr(library.exceptions, name) for name in names))
 
     @staticmethod
     def download(library: types.ModuleType, handle: str) -> str:
-        """Copies a model into the library's cache, unless it is there, and returns its folder."""
+        """Copies a model into the library's cache, unless it is already there, and returns its folder."""
         return library.model_download(handle)
 
     @staticmethod
     def upload(library: types.ModuleType, folder: str, handle: str):
-        """Adds a version with all files of a folder; a model that is not there is made, and is private."""
+        """Adds a version with all files of a folder; a model that does not exist is created as a private one."""
         library.model_upload(handle, folder)
 
 
@@ -73,15 +73,15 @@ SITES = {"hf": HuggingFace, "kaggle": Kaggle}
 
 
 def is_address(name) -> bool:
-    """Returns whether a name is an address of a model of one of the sites."""
+    """Returns whether a name is the address of a model at one of the sites."""
     return str(name).split("://")[0] in SITES and "://" in str(name)
 
 
 def opened(address: str) -> tuple[type, types.ModuleType, str]:
-    """Returns the site of an address, its library, and what the library calls the model.
+    """Returns the site of an address, its library, and the library's name of the model.
 
     Raises:
-        ValueError: if it is no such address, or the library is not installed.
+        ValueError: if it is not such an address, or the library is not installed.
     """
     protocol, _, handle = str(address).partition("://")
     if not is_address(address) or not handle.strip("/"):
@@ -95,11 +95,11 @@ def opened(address: str) -> tuple[type, types.ModuleType, str]:
 
 
 def downloaded(address: str) -> pathlib.Path:
-    """Returns the folder that a model of a site was copied to: into the cache of the site's library, once.
+    """Downloads a model once, into the cache of the site's library, and returns its folder.
 
     Raises:
         OSError: with one sentence, if the site has no such model, or does not answer and the cache lacks it.
-        ValueError: if it is no such address, or the library is not installed.
+        ValueError: if it is not such an address, or the library is not installed.
     """
     site, library, handle = opened(address)
     try:
@@ -130,11 +130,11 @@ def model_file(path: str | os.PathLike) -> pathlib.Path:
 
 
 def push(folder: str | os.PathLike, address: str) -> None:
-    """Uploads a trained model to a repository of one's own, where everybody who may read it can load it.
+    """Uploads a trained model to your repository, where everybody with read access can load it.
 
-    All that a run made of the model goes there: weights, exports, card, figures and picture. Who may write is up to the
-    library of the site: `hf auth login`, or `kagglehub.login()`. A repository that is not there yet is made, and is
-    private; the site's pages make it public.
+    The upload contains everything a run made of the model: weights, exports, card, figures and picture. The site's
+    library handles write access: `hf auth login`, or `kagglehub.login()`. A repository that does not exist yet is
+    created as a private one; it can be made public on the site's pages.
 
     Example:
 
@@ -150,7 +150,7 @@ def push(folder: str | os.PathLike, address: str) -> None:
     Raises:
         FileNotFoundError: if the folder holds no finished run.
         OSError: with one sentence, if the site does not answer, or refuses.
-        ValueError: if it is no such address, or the library is not installed.
+        ValueError: if it is not such an address, or the library is not installed.
     """
     site, library, handle = opened(address)
     folder = files.local_copy(shipped.located(folder))
@@ -168,7 +168,7 @@ def push(folder: str | os.PathLike, address: str) -> None:
 
 
 def copy_parts(folder: pathlib.Path, place: pathlib.Path) -> None:
-    """Copies the files of a model, but no folders, into another folder; where its run was is left out of them."""
+    """Copies the files of a model, without folders, to another folder; omits from them where its run was."""
     for path in sorted(folder.iterdir()):
         if path.is_file() and any(fnmatch.fnmatch(path.name, pattern) for pattern in PARTS):
             shutil.copy(path, place / path.name)
@@ -179,11 +179,11 @@ def copy_parts(folder: pathlib.Path, place: pathlib.Path) -> None:
 
 
 def located(name: str | os.PathLike) -> str | os.PathLike:
-    """Returns the folder of a model, given its name or its address; and a path, or anything else, as it is."""
+    """Returns the folder of a model, given its name or address; returns a path, or anything else, unchanged."""
     return downloaded(str(name)) if is_address(name) else shipped.located(name)
 
 
 def first_line(error: Exception) -> str:
-    """Returns the first line of an error that says something, or what kind of error it is."""
+    """Returns the first non-empty line of an error's message, or the type of the error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

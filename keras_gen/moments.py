@@ -1,16 +1,16 @@
-"""Means and deviations in float64, and whether float32 tells numbers apart."""
+"""Means and deviations in float64, and whether float32 can distinguish numbers."""
 
 import numpy as np
 
-#: Share of an entry's deviation that float32 has to tell apart.
+#: Share of an entry's deviation that float32 must be able to distinguish.
 RESOLUTION = 1e-3
 
-#: Weight that stands for none where one is divided by.
+#: Weight that replaces zero as a divisor.
 SMALLEST = 1e-300
 
 
 class EntryMoments:
-    """Means and deviations of entries, added up in float64, batch by batch; entries that are NaN do not count.
+    """Means and deviations of entries, accumulated in float64 batch by batch; entries that are NaN do not count.
 
     Args:
         event_shape: shape of an example.
@@ -25,7 +25,7 @@ class EntryMoments:
         self.rounding = 0.0
 
     def add(self, x, weights=None) -> "EntryMoments":
-        """Adds rows of shape `(batch, *event_shape)`, by their weights of shape `(batch,)`, and returns itself."""
+        """Adds rows of shape `(batch, *event_shape)`, with weights of shape `(batch,)`, and returns itself."""
         x = np.asarray(x)
         self.rounding = max(self.rounding, np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).eps)
         x = x.astype(np.float64)
@@ -39,7 +39,7 @@ class EntryMoments:
 
         count = total(counts)
         mean = total(counts * x) / np.maximum(count, SMALLEST)
-        # Both parts together, as in Chan, Golub, LeVeque (1983).
+        # Combines both parts as in Chan, Golub, LeVeque (1983).
         both, shift = np.maximum(self.count + count, SMALLEST), mean - self.mean
         self.squares += total(counts * (x - mean) ** 2) + shift**2 * self.count * count / both
         self.mean += shift * count / both
@@ -47,18 +47,18 @@ class EntryMoments:
         return self
 
     def deviation(self) -> np.ndarray:
-        """Returns the deviations, 0 of entries that vary by rounding alone."""
+        """Returns the deviations, which are 0 for entries that vary only by rounding."""
         deviation = np.sqrt(self.squares / np.maximum(self.count, SMALLEST))
         return np.where(deviation > 8.0 * self.rounding * np.abs(self.mean), deviation, 0.0)
 
     def scale(self, *, constant: bool) -> np.ndarray:
-        """Returns what entries are divided by: their deviations, and 1 where one is 0.
+        """Returns the divisors of entries: their deviations, or 1 where a deviation is 0.
 
         Args:
-            constant: whether that may be.
+            constant: whether deviations of 0 are allowed.
 
         Raises:
-            ValueError: if it may not, and an entry is the same in all rows.
+            ValueError: if they are not allowed, and an entry is the same in all rows.
         """
         deviation = self.deviation()
         varies = deviation > 0.0
@@ -68,16 +68,16 @@ class EntryMoments:
 
 
 def coarse_entry(x: np.ndarray) -> tuple[int, float, float] | None:
-    """Finds an entry whose values differ by less than float32 can tell apart, as times in seconds may.
+    """Finds an entry whose values differ by less than float32 can distinguish, as can happen with times in seconds.
 
     Args:
         x: float64 examples, of shape `(rows, ...)`.
 
     Returns:
-        The place of the first such entry, its largest magnitude and its deviation; None if there is none.
+        The position of the first such entry, its largest magnitude and its deviation; None if there is none.
     """
     x = x.reshape(len(x), -1)
-    # Numbers beyond float32 get another sentence, where they are cast.
+    # Numbers beyond float32 get a different message, where they are cast.
     with np.errstate(over="ignore", invalid="ignore"):
         deviation = EntryMoments(x.shape[1:]).add(x).deviation()
         largest = np.where(np.isfinite(x), np.abs(x), 0.0).max(axis=0, initial=0.0)

@@ -1,4 +1,4 @@
-"""Many samples of a model, in files of some thousands each; a process that was killed goes on where it stopped."""
+"""Many samples of a model, in files of some thousands each; a killed process resumes where it stopped."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from keras_gen.devices import on_all_devices
 from keras_gen.files import atomic_file, path_of, remove_folder
 from keras_gen.spaces import ClassLabel, Levels, Space
 
-#: Files beside the shards: what was asked for, written first, and where everything is, written last.
+#: Files beside the shards: the request, written first, and the index, written last.
 REQUEST, INDEX = "request.json", "index.json"
 
 
@@ -24,7 +24,7 @@ class Shard:
     """A file of samples.
 
     Attributes:
-        number: its number, from 0, of which its seed is a function.
+        number: its number, from 0, which determines its seed.
         start: the number of its first sample.
         size: number of its samples.
     """
@@ -34,7 +34,7 @@ class Shard:
     size: int
 
     def batches(self, batch_size: int) -> Iterator[tuple[int, int, int, int]]:
-        """Yields the number of this shard, of a batch of it and of its first sample, and the samples of the batch."""
+        """Yields, for each batch, the numbers of the shard, of the batch and of its first sample, and its size."""
         for batch, start in enumerate(range(0, self.size, batch_size)):
             yield self.number, batch, self.start + start, min(batch_size, self.size - start)
 
@@ -55,29 +55,29 @@ def sample_to_folder(
 ) -> list[pathlib.Path]:
     """Draws any number of examples into `.npy` files, in constant memory, on all GPUs.
 
-    A shard appears when it is whole, and has a seed of its own, so the same call goes on with the shards that are
-    missing and ends with the samples of one that was not interrupted. `index.json`, written last, lists the shards.
-    Levels are whole numbers, of one byte where there are 256 levels or fewer; other entries are float32.
+    A shard appears when it is whole, and has its own seed, so the same call continues with the missing shards and ends
+    with the same samples as an uninterrupted one. `index.json`, written last, lists the shards. Levels are integers, of
+    one byte if there are 256 levels or fewer; other entries are float32.
 
     Args:
         model: the model.
-        folder: new folder, or one that an equal call has begun.
+        folder: new folder, or one that an identical call has begun.
         num_samples: number of examples.
-        seed: the same seed draws the same examples, whatever the number of devices.
-        condition: conditions that are drawn in turn, for a conditional model: sample r has the one at place r modulo
-            their number. None stands for all classes, or for examples that the model's condition space makes.
+        seed: the same seed draws the same examples on any number of devices.
+        condition: conditions to draw in turn, for a conditional model: sample r has the condition at index r modulo
+            their number. None means all classes, or the examples that the model's condition space makes.
         batch_size: examples drawn at once.
         shard_size: examples in a file.
-        overwrite: replace what an earlier call has left in the folder.
-        progress: function that shows progress over batches, given them and their number.
+        overwrite: replace what an earlier call has written to the folder.
+        progress: function that shows progress over batches, given the batches and their number.
         devices: as in `on_all_devices`.
-        **options: numbers that the model declares in `sampling_options`.
+        **options: options that the model declares in `sampling_options`.
 
     Returns:
         The shards' files.
 
     Raises:
-        ValueError: if the folder holds samples that another call has drawn, or an argument is not positive.
+        ValueError: if the folder holds samples from a different call, or an argument is not positive.
         FileExistsError: if the folder holds other files, or is finished.
     """
     folder = path_of(folder)
@@ -88,7 +88,7 @@ def sample_to_folder(
         condition = range(space.num_classes)
     turns = None if condition is None else list(condition)
     if turns is not None:
-        # An array of text would cut sentences to one length.
+        # A NumPy array of text would cut sentences to one length.
         turns = np.array(turns, object if isinstance(turns[0], str) else None)
     request = {
         "num_samples": num_samples,
@@ -132,10 +132,10 @@ def sample_to_folder(
 
 
 def claim(folder: pathlib.Path, request: dict, overwrite: bool):
-    """Makes a folder for samples, or checks that it is one of the same request.
+    """Makes a folder for samples, or checks that an existing one belongs to the same request.
 
     Raises:
-        ValueError: if it is one of another request.
+        ValueError: if it belongs to a different request.
         FileExistsError: if it holds other files, or is finished.
     """
     earlier = None
@@ -154,17 +154,17 @@ def claim(folder: pathlib.Path, request: dict, overwrite: bool):
             "replaces it."
         )
     write_exactly(folder / REQUEST, request)
-    # What a process that was killed has begun to write.
+    # Files that a killed process has begun to write.
     for begun in folder.glob(".*-of-*.npy-*"):
         remove_folder(begun)
 
 
 def write_exactly(path: pathlib.Path, value: dict):
-    """Writes what is read again and compared, an infinite option too, which `files.write_json` would make null."""
+    """Writes what is later read and compared, including infinite options, which `files.write_json` would make null."""
     with atomic_file(path) as beside:
         beside.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def stored_dtype(space: Space) -> np.dtype:
-    """Returns the type that samples are stored in: the smallest one of whole numbers for levels."""
+    """Returns the type that samples are stored in: for levels, the smallest integer type."""
     return np.min_scalar_type(space.num_levels - 1) if isinstance(space, Levels) else np.dtype(np.float32)

@@ -35,24 +35,24 @@ def score_files(
     seed: int = 0,
     **given,
 ) -> None:
-    """Scores examples by a trained model, writes a table of them, and prints what was done.
+    """Scores examples with a trained model, writes a table of the scores, and prints what was done.
 
     Args:
         folder: folder of a finished run, or a `.keras` file.
         name: table, `.npy` or `.npz` file, or folder of images or of WAV files.
         output: `.csv` file to write.
-        reference: examples that percentiles are against; None takes training examples of the run, "none" has no
+        reference: examples to compute percentiles against; None uses training examples of the run, "none" gives no
             percentiles.
         bad_rows: as in `data.NewExamples`.
         batch_size: examples that are read and scored at once.
         num_samples: as in `evaluation.scores`.
         seed: as in `evaluation.scores`.
-        **given: further arguments of `data.NewExamples`, of the examples and of the reference: "label", "captions",
+        **given: further arguments of `data.NewExamples`, for the examples and the reference: "label", "captions",
             "bad_files".
 
     Raises:
         FileNotFoundError: if there is no such file or set.
-        ValueError: if an example is not what the model takes, or the model has no figures of examples.
+        ValueError: if the model does not accept an example, or has no figures for examples.
     """
     model = model_of_run(folder)
     figures = evaluation.example_figures(model)
@@ -68,7 +68,7 @@ def score_files(
     with named("input"):
         examples = read(name, bad_rows=bad_rows, **given)
         parts = iter(examples)
-        # What is wrong with the first ones is said before any others are scored.
+        # Errors in the first examples are reported before any others are scored.
         parts = itertools.chain(list(itertools.islice(parts, 1)), parts)
     if reference == "none" or (reference is None and not arguments):
         ranks = None
@@ -95,18 +95,18 @@ def score_files(
 def among_training_examples(
     model: Model, folder: pathlib.Path, examples_read: dict, read: Reader, *, batch_size: int, **settings
 ) -> evaluation.Reference:
-    """Returns the training examples of a run as the ones that others are ranked among.
+    """Returns the training examples of a run as the reference among which others are ranked.
 
     Args:
         model: the run's model.
         folder: its folder.
-        examples_read: which examples these are: "dataset" and arguments of `data.load`.
-        read: reader of them.
+        examples_read: the source of the examples: "dataset" and arguments of `data.load`.
+        read: function that reads them.
         batch_size: examples that are scored at once.
         **settings: further arguments of `evaluation.scores`.
 
     Raises:
-        ValueError: if they are not there any more, or cannot be read.
+        ValueError: if they no longer exist or cannot be read.
     """
 
     def examples():
@@ -136,7 +136,7 @@ def write_scores(
     parts: Iterable[tuple[Part, dict[str, np.ndarray]]],
     ranks: evaluation.Reference | None,
 ) -> int:
-    """Writes a table of figures, and of their percentiles where there are reference examples; returns its length."""
+    """Writes a table of figures and, with reference examples, their percentiles; returns its length."""
     num = 0
     for part, figures in parts:
         ranked = ranks.percentiles(part.columns["x"], figures) if ranks else {}
@@ -152,7 +152,7 @@ def write_scores(
 
 @contextlib.contextmanager
 def named(argument: str) -> Iterator[None]:
-    """Has errors of readers, which call a set `name`, call it as an argument of the command."""
+    """Makes errors of readers, which call a data set `name`, use the name of the command's argument."""
     try:
         yield
     except (ValueError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Seeds, an int or a pair of ints for a stream of random numbers, and the numbers that a seed stands for."""
+"""Seeds, an int or a pair of ints for each stream of random numbers, and the numbers that a seed determines."""
 
 from collections.abc import Callable
 
@@ -45,23 +45,23 @@ def draws(sources: dict[str, tfd.Distribution], num, seed: tf.Tensor) -> dict[st
     return {name: source.sample(num, seed=part) for (name, source), part in zip(sources.items(), parts, strict=True)}
 
 
-#: Numbers that Philox draws at once.
+#: Number of values that Philox draws at once.
 DRAWN_AT_ONCE = 4
 
 
 def uniform(shape, seed: tf.Tensor) -> tf.Tensor:
-    """Returns float32 numbers from 0 to 1.
+    """Returns uniform float32 numbers from 0 to 1.
 
     Args:
         shape: shape of the result.
         seed: int32 tensor of shape (2,).
     """
-    # The algorithm that XLA takes unless one is named is ten times slower on a CPU.
+    # XLA's default algorithm is ten times slower on a CPU.
     return tf.random.stateless_uniform(shape, seed, alg="philox")
 
 
 def uniform_rows(shape, seed: tf.Tensor, start) -> tf.Tensor:
-    """Returns some rows of what `uniform` returns for more of them, without drawing the others; on the CPU.
+    """Returns some of the rows that `uniform` returns for a larger shape, without drawing the others; on the CPU.
 
     Args:
         shape: shape of the result, an int32 tensor.
@@ -71,7 +71,7 @@ def uniform_rows(shape, seed: tf.Tensor, start) -> tf.Tensor:
     sizes = tf.cast(shape, tf.int64)
     before = tf.cast(start, tf.int64) * tf.reduce_prod(sizes[1:])
     key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
-    # The counter, whose lower half is 0 at first, grows by one with each draw.
+    # The counter, whose lower half starts at 0, grows by one with each draw.
     counter += tf.cast(tf.stack([before // DRAWN_AT_ONCE, 0]), tf.uint64)
     behind = before % DRAWN_AT_ONCE
     num = behind + tf.reduce_prod(sizes)
@@ -87,7 +87,7 @@ def normal(shape, seed: tf.Tensor) -> tf.Tensor:
 
 
 def replica_context() -> tf.distribute.ReplicaContext | None:
-    """Returns the context of one of several replicas; None where there is only one, or outside of a step."""
+    """Returns the context of one of several replicas; None if there is only one, or outside a step."""
     context = tf.distribute.get_replica_context()
     return None if context is None or context.num_replicas_in_sync == 1 else context
 
@@ -108,7 +108,7 @@ def replica_rows(draw: Callable[[tf.Tensor], tf.Tensor], batch_size: tf.Tensor):
 
 
 def replica_place(batch_size: tf.Tensor) -> tuple[tf.Tensor | int, tf.Tensor]:
-    """Returns how many rows of the global batch stand before those of this replica, and how many it has in all.
+    """Returns how many rows of the global batch precede those of this replica, and how many there are in total.
 
     Args:
         batch_size: number of rows of this replica.

@@ -1,6 +1,6 @@
-"""What comes with the package beside its code: recipes, and trained models, which have names.
+"""What comes with the package in addition to its code: recipes and named trained models.
 
-In a source tree they lie in folders of their own beside the package; an installed package has them within it.
+In a source tree they are in separate folders beside the package; an installed package contains them.
 """
 
 import functools
@@ -15,7 +15,7 @@ def folder(name: str) -> pathlib.Path:
 
 
 def recipe_package() -> str:
-    """Returns the name that recipes are imported from: keras_gen.recipes where the package is installed."""
+    """Returns the package that recipes are imported from: keras_gen.recipes if the package is installed."""
     return "keras_gen.recipes" if importlib.util.find_spec("keras_gen.recipes") else "recipes"
 
 
@@ -26,6 +26,6 @@ def models() -> dict[str, pathlib.Path]:
 
 
 def located(name: str | pathlib.Path) -> str | pathlib.Path:
-    """Returns the folder of a trained model, given its name; and a path, or anything else, as it is."""
+    """Returns the folder of a trained model, given its name; returns a path, or anything else, unchanged."""
     is_path = "://" in str(name) or pathlib.Path(name).exists()
     return name if is_path else models().get(str(name), name)

@@ -1,4 +1,4 @@
-"""Data sets by name or by path, as `tf.data` pipelines."""
+"""Data sets by name or path, as `tf.data` pipelines."""
 
 from keras_gen.data.captioned_folders import load_captioned as load_captioned
 from keras_gen.data.captioned_folders import load_captions as load_captions

@@ -1,4 +1,4 @@
-"""Sound: tones made here, and samples of any dtype and rate as amplitudes."""
+"""Sound: generated tones, and samples of any dtype and rate as amplitudes."""
 
 import io
 import math
@@ -10,23 +10,23 @@ import numpy as np
 from scipy import signal
 from scipy.io import wavfile
 
-#: Pitches of the tones, in Hz: a major scale from A on.
+#: Pitches of the tones, in Hz: a major scale starting at A.
 PITCHES = tuple(220.0 * 2.0 ** (semitones / 12.0) for semitones in (0, 2, 4, 5, 7, 9, 11, 12))
 
-#: Samples in a second of the tones.
+#: Samples per second of the tones.
 TONE_RATE = 4000
 
 
 def tones(num_examples: int = 640, samples: int = 1024, sample_rate: int = TONE_RATE) -> tuple[np.ndarray, np.ndarray]:
-    """Makes notes of eight pitches, as of a plucked string: each label has its pitch.
+    """Makes notes of eight pitches, like those of a plucked string: each label has its pitch.
 
-    A note is a sum of up to five harmonics that fade, the higher the sooner, with random volume, phases and colour, a
-    pitch up to 1 % off, and a little noise. They are the same at every call.
+    A note is a sum of up to five fading harmonics, of which higher ones fade sooner, with random volume, phases and
+    colour, a pitch up to 1 % off, and a little noise. Every call returns the same notes.
 
     Args:
         num_examples: number of notes.
-        samples: samples of a note.
-        sample_rate: samples in a second.
+        samples: number of samples of a note.
+        sample_rate: samples per second.
 
     Returns:
         float32 amplitudes of shape `(num_examples, samples)`, and the label of each.
@@ -40,7 +40,7 @@ def tones(num_examples: int = 640, samples: int = 1024, sample_rate: int = TONE_
     for harmonic in range(1, 6):
         weight = volume * random.uniform(0.5, 1.0, num_examples) / harmonic**1.5
         phase = 2.0 * np.pi * (harmonic * pitch[:, np.newaxis] * seconds + random.random((num_examples, 1)))
-        # What lies beyond half the sample rate would come back as another pitch.
+        # Frequencies beyond half the sample rate would alias to another pitch.
         weight *= harmonic * pitch < sample_rate / 2
         waveforms += weight[:, np.newaxis] * np.sin(phase) * np.exp(-6.0 * harmonic * seconds)
     waveforms *= np.minimum(1.0, seconds / 0.005)
@@ -54,24 +54,24 @@ def read_wav(path: pathlib.Path | str) -> tuple[int, np.ndarray]:
         The sample rate, and float32 amplitudes of shape `(samples,)`: the mean of all channels.
 
     Raises:
-        ValueError: if the file is damaged, empty or of a kind that is not known.
+        ValueError: if the file is damaged, empty or of an unknown kind.
     """
     return waveform_of(*samples_of(path))
 
 
 def decode_wav(contents: bytes, name: str) -> tuple[int, np.ndarray]:
-    """As `read_wav`, of the contents of a file, which errors call by a name."""
+    """Like `read_wav`, for the contents of a file; errors refer to it by `name`."""
     return waveform_of(*samples_of(io.BytesIO(contents), name))
 
 
 def waveform_of(rate: int, sound: np.ndarray) -> tuple[int, np.ndarray]:
-    """Returns samples of one channel or of several as amplitudes, with their rate."""
+    """Returns samples of one or several channels as amplitudes, with their rate."""
     sound = amplitudes(sound)
     return rate, sound.mean(axis=1) if sound.ndim == 2 else sound
 
 
 def size_of_wav(path: pathlib.Path | str) -> tuple[int, int]:
-    """Returns sample rate and number of samples of a WAV file, where that is possible without reading its sound.
+    """Returns the sample rate and the number of samples of a WAV file, if possible without reading its sound.
 
     Raises:
         ValueError: as in `read_wav`.
@@ -79,17 +79,17 @@ def size_of_wav(path: pathlib.Path | str) -> tuple[int, int]:
     try:
         rate, sound = samples_of(path, mmap=True)
     except ValueError:
-        # Samples of 24 bits cannot be mapped; anything else is named by the reader.
+        # 24-bit samples cannot be memory-mapped; the reader reports any other error.
         rate, sound = samples_of(path)
     return rate, len(sound)
 
 
 def samples_of(file: pathlib.Path | str | io.BytesIO, name: str | None = None, **options) -> tuple[int, np.ndarray]:
-    """Returns the sample rate of a WAV file, and its samples as they are.
+    """Returns the sample rate of a WAV file and its samples, unconverted.
 
     Args:
         file: the file, or its contents.
-        name: what errors call it; its path by default.
+        name: name of the file in errors; its path by default.
         **options: as in `scipy.io.wavfile.read`.
 
     Raises:
@@ -97,7 +97,7 @@ def samples_of(file: pathlib.Path | str | io.BytesIO, name: str | None = None, *
     """
     try:
         with warnings.catch_warnings():
-            # Chunks that are not sound, such as the names of a piece and its player, do no harm.
+            # Chunks that are not sound, such as the names of a piece and its player, are harmless.
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
             rate, sound = wavfile.read(file, **options)
     except (ValueError, EOFError, OSError, struct.error) as error:
@@ -108,7 +108,7 @@ def samples_of(file: pathlib.Path | str | io.BytesIO, name: str | None = None, *
 
 
 def amplitudes(sound: np.ndarray) -> np.ndarray:
-    """Returns samples of any dtype as float32 from -1 to 1: whole numbers by their range, bytes around 128."""
+    """Returns samples of any dtype as float32 from -1 to 1: integers are scaled by their range, bytes around 128."""
     if sound.dtype == np.uint8:
         return (sound.astype(np.float32) - 128.0) / 128.0
     if sound.dtype.kind == "i":
@@ -125,13 +125,13 @@ def resampled(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
 
 def of_length(waveform: np.ndarray, length: int, behind: float) -> np.ndarray:
-    """Returns the first samples of a waveform, float32, with a number for each sample behind its end."""
+    """Returns the first samples of a waveform as float32, padded after its end with `behind`."""
     example = np.full(length, behind, np.float32)
     example[: len(waveform)] = waveform[:length]
     return example
 
 
 def normalized(waveforms: np.ndarray) -> np.ndarray:
-    """Returns waveforms of shape `(num, samples)`, each with its largest amplitude brought to 1; silence stays."""
+    """Returns waveforms of shape `(num, samples)`, each scaled to a largest amplitude of 1; silence is unchanged."""
     peaks = np.abs(waveforms).max(axis=1, keepdims=True)
     return waveforms / np.where(peaks > 0.0, peaks, 1.0)

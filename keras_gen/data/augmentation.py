@@ -1,4 +1,4 @@
-"""Images that change at random whenever they are trained on: enlarged, cut and mirrored, several columns alike."""
+"""Random changes of training images: enlarging, cropping and mirroring, the same for several columns."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from keras_gen.spaces import Levels, Numbers
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Enlarges images, cuts them to their size anywhere, and mirrors every second one.
+    """Enlarges images, crops them to their size at a random position, and mirrors every second one.
 
     Attributes:
-        spaces: name to space of each column of images; all are treated alike.
+        spaces: name to space of each column of images; all columns are changed in the same way.
         factors: name to how many times higher and wider each image is than the smallest one.
-        room: rows and columns that the smallest image gains by being enlarged.
+        room: rows and columns that enlarging adds to the smallest image.
         flip: whether images are mirrored, left to right, with probability one half.
     """
 
@@ -31,11 +31,11 @@ class Augmentation:
 
         Args:
             spaces: name to space of each column.
-            enlargement: factor by which height and width grow before images are cut, at least 1.
+            enlargement: factor by which height and width grow before images are cropped, at least 1.
             flip: whether images are mirrored.
 
         Raises:
-            ValueError: if `enlargement` is below 1, or sides are no whole multiples of the smallest ones.
+            ValueError: if `enlargement` is below 1, or sides are not integer multiples of the smallest ones.
         """
         if not enlargement >= 1.0:
             raise ValueError(f"`enlargement` must be at least 1, received {enlargement}.")
@@ -51,16 +51,16 @@ class Augmentation:
         return cls(dict(spaces), factors, tuple(round((enlargement - 1.0) * side) for side in smallest), flip)
 
     def apply(self, columns: dict[str, tf.Tensor], seed: tf.Tensor, start: int | tf.Tensor = 0) -> dict[str, tf.Tensor]:
-        """Returns columns by name of which those of the spaces are augmented.
+        """Returns columns by name, with those in `spaces` augmented.
 
         Args:
-            columns: name to tensor of shape `(num, *shape)`, some rows of a batch.
+            columns: name to tensor of shape `(num, *shape)`: some rows of a batch.
             seed: int32 tensor of shape (2,), of the whole batch.
             start: number of the batch's rows before these.
         """
         num = tf.shape(columns[next(iter(self.spaces))])[0]
         places = seeds.uniform_rows((num, 3), seed, start)
-        # Corners in pixels of the smallest image, so that those of all columns are at the same place.
+        # Corners are in pixels of the smallest image, so that those of all columns are at the same position.
         corners = [tf.cast(tf.floor(places[:, axis] * (room + 1.0)), tf.int32) for axis, room in enumerate(self.room)]
         mirrored = places[:, 2] < 0.5
         changed = {}
@@ -72,7 +72,7 @@ class Augmentation:
         return {**columns, **changed}
 
     def cut(self, images: tf.Tensor, corners: list[tf.Tensor], factors: tuple[int, int], space: Numbers) -> tf.Tensor:
-        """Returns images that are enlarged, by bilinear interpolation, and cut to their size."""
+        """Returns images enlarged by bilinear interpolation and cropped to their size."""
         if not any(self.room):
             return images
         sides = space.shape[:2]

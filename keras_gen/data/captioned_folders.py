@@ -1,4 +1,4 @@
-"""`load_captioned`: from a folder of images, and a file of captions, to `CaptionedSplits`."""
+"""`load_captioned`: loads a folder of images and a file of captions as `CaptionedSplits`."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def load_captioned(
     seed: int = 0,
     shard: tuple[int, int] = (0, 1),
 ) -> CaptionedSplits:
-    """Loads a folder of images with captions, as columns "x", "condition" and, where there are classes, "label".
+    """Loads a folder of images with captions, as columns "x", "condition" and, if there are classes, "label".
 
     Each line of the file of captions is a JSON object such as
 
@@ -35,23 +35,23 @@ def load_captioned(
     {"file": "train/red_bird.png", "captions": ["a red bird", "a bird with red wings"], "label": 3}
     ```
 
-    with the path of an image inside the folder, and one or several captions. A batch holds one of them, as
-    `CaptionedSplits` says. The label, a whole number from 0 on, may be left out, in all lines. Images without a line
-    are no examples. Where files lie in subfolders `train`, `val` and `test`, these are the splits; else they are
-    divided 80/10/10.
+    with the path of an image inside the folder and one or several captions. A batch holds one of them, as described in
+    `CaptionedSplits`. The label, an integer from 0 on, may be omitted, in all lines. Images without a line are not
+    used. If files are in subfolders `train`, `val` and `test`, these are the splits; otherwise the files are divided
+    80/10/10.
 
     Args:
         name: folder of the images.
-        captions: file of the captions, in UTF-8; a path inside the folder, or any other.
-        image_size: (height, width) that all images are brought to, or one number for a square. None expects images of
+        captions: file of the captions, in UTF-8; a path inside the folder, or any other path.
+        image_size: (height, width) that all images are resized to, or one number for a square. None expects images of
             one size.
-        batch_size: examples in a batch, of all replicas and workers together.
+        batch_size: examples in a batch, over all replicas and workers together.
         seed: seed of the order of the training examples, and of the captions.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
 
     Raises:
         FileNotFoundError: if there is no such folder or file of captions, or an image is missing.
-        ValueError: if a line is not as described; the message names file and line.
+        ValueError: if a line is not as described; the message names the file and the line.
     """
     checks.positive_int("batch_size", batch_size)
     folder = local_copy(name)
@@ -89,11 +89,11 @@ def load_captions(
     seed: int = 0,
     **arguments,
 ) -> CaptionedSplits:
-    """Loads images with captions: of a folder and its file of captions, or of digits, which get captions.
+    """Loads images with captions: a folder and its file of captions, or digits with generated captions.
 
     Args:
-        name: folder of the images; without a file of captions, a set of digits that `load` knows.
-        captions: as in `load_captioned`; None for captions that `captioned` writes.
+        name: folder of the images; without a file of captions, a set of digits known to `load`.
+        captions: as in `load_captioned`; None for captions written by `captioned`.
         placed: as in `captioned`.
         held_out: as in `captioned`.
         image_size: as in `load` and `load_captioned`.
@@ -101,8 +101,8 @@ def load_captions(
         **arguments: `batch_size` and `shard`, as in `load`.
 
     Raises:
-        FileNotFoundError: as `load` and `load_captioned` do.
-        ValueError: as these and `captioned` do.
+        FileNotFoundError: as in `load` and `load_captioned`.
+        ValueError: as in these and `captioned`.
     """
     if captions is not None:
         return load_captioned(name, captions, image_size=image_size, seed=seed, **arguments)
@@ -111,17 +111,17 @@ def load_captions(
 
 
 def load_conditioned(name: str | os.PathLike, condition_space: Space | None, *, labels: bool, **arguments) -> Splits:
-    """Loads a set with what a model is conditioned on: captions by `load_captions`, anything else by `load`.
+    """Loads a set with a model's conditions: with captions by `load_captions`, otherwise by `load`.
 
     Args:
-        name: as in these.
+        name: as in these functions.
         condition_space: what the model is conditioned on; None for nothing.
-        labels: whether labels are wanted, where these are no captions.
-        **arguments: further ones of these.
+        labels: whether to load labels if the conditions are not captions.
+        **arguments: further arguments of these functions.
 
     Raises:
-        FileNotFoundError: as these do.
-        ValueError: as these do.
+        FileNotFoundError: as in these functions.
+        ValueError: as in these functions.
     """
     if isinstance(condition_space, Text):
         return load_captions(name, **arguments).without_labels()
@@ -129,7 +129,7 @@ def load_conditioned(name: str | os.PathLike, condition_space: Space | None, *, 
 
 
 def captions_file(folder: pathlib.Path, captions: str | os.PathLike) -> pathlib.Path:
-    """Returns the file of captions of a folder: a path inside of it, or any other.
+    """Returns the file of captions of a folder: a path inside it, or any other path.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -141,11 +141,11 @@ def captions_file(folder: pathlib.Path, captions: str | os.PathLike) -> pathlib.
 
 
 def captions_of(file: pathlib.Path, folder: pathlib.Path) -> dict[pathlib.Path, tuple[list[str], int | None]]:
-    """Reads the captions and the label, or None, of each image.
+    """Reads the captions and the label (or None) of each image.
 
     Raises:
         FileNotFoundError: if an image is missing.
-        ValueError: if a line is not as `load_captioned` describes.
+        ValueError: if a line is not as described in `load_captioned`.
     """
     entries = {}
     try:
@@ -185,7 +185,7 @@ def captions_of(file: pathlib.Path, folder: pathlib.Path) -> dict[pathlib.Path, 
 
 
 def split_of(path: pathlib.Path, folder: pathlib.Path, file: pathlib.Path) -> str:
-    """Returns the split that an image belongs to, or "all" in a folder that is not divided."""
+    """Returns the split that an image belongs to, or "all" in an undivided folder."""
     if not (folder / "train").is_dir():
         return "all"
     first = path.relative_to(folder).parts[0]

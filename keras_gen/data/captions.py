@@ -1,4 +1,4 @@
-"""Captions of grey images of digits, or of other signs, written from what is measured of them."""
+"""Captions of grey images of digits, or of other signs, generated from measurements."""
 
 import dataclasses
 import random
@@ -13,7 +13,7 @@ from keras_gen.data import strokes
 from keras_gen.data.splits import Source, Splits
 from keras_gen.spaces import ClassLabel, Levels, Text
 
-#: How each class of digits is called.
+#: Names of each class of digits.
 DIGITS = (
     ("zero", "0"),
     ("one", "1"),
@@ -27,8 +27,8 @@ DIGITS = (
     ("nine", "9"),
 )
 
-#: Property, then direction (-1 for little of it, 0 for the middle, 1 for much) to the adjectives and to the clauses
-#: that say so. What is between has no words.
+#: Maps each property, then direction (-1 for little, 0 for the middle, 1 for much) to the adjectives and clauses that
+#: express it. Values between these have no words.
 PHRASES = {
     "thickness": {
         -1: (("thin", "fine"), ("with thin strokes", "in fine lines")),
@@ -47,24 +47,24 @@ PHRASES = {
     "vertical": {-1: ((), ("at the top",)), 1: ((), ("at the bottom",))},
 }
 
-#: From which angle on a sign leans, in degrees; it is upright where the angle is less than half of this.
+#: Angle in degrees from which a sign leans; below half of this angle, it is upright.
 LEANING = 8.0
 
-#: Least and greatest number that the size of a placed sign is multiplied by.
+#: Smallest and largest factor for the size of a placed sign.
 SCALE = (0.65, 1.1)
 
 
 @dataclasses.dataclass(frozen=True)
 class CaptionedSplits(Splits):
-    """Images with captions: columns "x", "condition", the caption, and "label" where the class is known.
+    """Images with captions: columns "x", "condition" (the caption) and, if the class is known, "label".
 
     An image may have several captions. A training batch holds one of them, drawn anew in each epoch; a validation or
     test batch always holds the same one. `array(split, "condition")` returns all captions of an image, of shape `(num,
     most)`, with "" after the last one.
 
     Attributes:
-        limits: property to the measured values from which on words say that there is little, and much, of it; empty
-            for captions that somebody else has written.
+        limits: property to the measured values beyond which captions say that there is little, or much, of it; empty
+            for captions written by somebody else.
     """
 
     limits: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
@@ -73,7 +73,7 @@ class CaptionedSplits(Splits):
         found = super().gathered(split, indices, seed, start)
         captions = found["condition"]
         num = tf.cast(tf.math.count_nonzero(tf.strings.length(captions), axis=1), tf.float32)
-        # Rounded, a product may be the number itself.
+        # After rounding, the product may equal the number itself.
         chosen = tf.cast(tf.minimum(seeds.uniform_rows(tf.shape(num), seed, start) * num, num - 1.0), tf.int32)
         return {**found, "condition": tf.gather(captions, chosen, axis=1, batch_dims=1)}
 
@@ -92,12 +92,12 @@ def captioned(
     names: Sequence[Sequence[str]] = DIGITS,
     seed: int = 0,
 ) -> CaptionedSplits:
-    """Returns images of digits with captions that say what is measured of them.
+    """Returns images of digits with captions that state measurements of them.
 
-    A caption names the digit, and each of its other properties with probability ½ where it is beyond a limit: the
-    strokes are thin or thick, the digit small or large, on the left or the right, at the top or the bottom, if it is in
-    the lowest or highest third of the training images; it leans left or right from 8 degrees on, and is upright below
-    4. Wording and order are random. The same seed gives the same images and captions.
+    A caption names the digit and, with probability ½, each other property that is beyond a limit. The strokes are thin
+    or thick, the digit small or large, on the left or the right, at the top or the bottom, if the measurement is in the
+    lowest or highest third of the training images; the digit leans left or right from 8 degrees on, and is upright
+    below 4. Wording and order are random. The same seed gives the same images and captions.
 
     Example:
 
@@ -110,20 +110,20 @@ def captioned(
 
     Args:
         splits: grey images with labels, held in memory, where 0 is the background.
-        properties: names of what captions tell beside the digit: keys of `PHRASES`. None stands for all, and, where
-            digits are not placed, for the thickness and the slant.
-        placed: whether each digit is first brought to a random size and place, without which all digits of MNIST have
-            the same. Slant and thickness are those of the result.
-        held_out: captions, such as "a thick three". Images that all of one is true of are left out of the training and
-            validation data, and the test images among them become a split of their own, "zero_shot", whose captions say
-            so.
-        num_captions: captions of each image.
-        names: how each class is called: one or several words for each.
+        properties: names of the properties that captions state in addition to the digit: keys of `PHRASES`. None means
+            all properties or, if digits are not placed, the thickness and the slant.
+        placed: whether each digit is first moved to a random size and place; otherwise all digits of MNIST have the
+            same size and place. Slant and thickness are those of the result.
+        held_out: captions, such as "a thick three". Images for which all of one such caption is true are removed from
+            the training and validation data; such test images become a separate split, "zero_shot", whose captions
+            state it.
+        num_captions: number of captions of each image.
+        names: names of each class: one or several words for each.
         seed: seed of places and captions.
 
     Raises:
-        ValueError: if the examples are not grey images with labels held in memory, a property is unknown, or a caption
-            that is held out does not name a class and a property, or is true of no image.
+        ValueError: if the examples are not grey images with labels held in memory, a property is unknown, or a held-out
+            caption does not name a class and a property, or is true of no image.
     """
     if len(splits.event_shape) != 3 or splits.event_shape[-1] != 1 or splits.levels is None:
         raise ValueError(f"`splits` must hold grey images; {splits.name} has examples of shape {splits.event_shape}.")
@@ -175,7 +175,7 @@ def captioned(
 
 
 def placed_levels(x: np.ndarray, levels: int, seed: tuple[int, int]) -> np.ndarray:
-    """Returns images in levels, of shape `(num, height, width, 1)`, with what they show at a random size and place."""
+    """Returns images in levels, of shape `(num, height, width, 1)`, with their contents at a random size and place."""
     ink = strokes.placed(x[..., 0].astype(np.float32) / (levels - 1.0), SCALE, seed)
     return np.round(ink * (levels - 1.0)).astype(x.dtype)[..., np.newaxis]
 
@@ -184,7 +184,7 @@ def placed_levels(x: np.ndarray, levels: int, seed: tuple[int, int]) -> np.ndarr
 
 
 def limits_of(name: str, values: np.ndarray) -> tuple[float, float]:
-    """Returns the values of a property from which on there is little, and much, of it."""
+    """Returns the values of a property beyond which there is little, or much, of it."""
     if name == "slant":
         return -LEANING, LEANING
     low, high = np.nanquantile(values, (1 / 3, 2 / 3))
@@ -192,7 +192,7 @@ def limits_of(name: str, values: np.ndarray) -> tuple[float, float]:
 
 
 def directions(values: np.ndarray, limits: tuple[float, float], name: str) -> np.ndarray:
-    """Returns what words say of measured values: -1, 0 or 1 as in `PHRASES`, or NaN where they say nothing."""
+    """Returns how words describe measured values: -1, 0 or 1 as in `PHRASES`, or NaN where they do not."""
     low, high = limits
     said = np.where(values < low, -1.0, np.where(values > high, 1.0, np.nan))
     if 0 not in PHRASES[name]:
@@ -202,13 +202,13 @@ def directions(values: np.ndarray, limits: tuple[float, float], name: str) -> np
 
 
 def in_direction(values: np.ndarray, direction: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Returns whether measured values are on the side that words ask for.
+    """Returns whether measured values are on the side that words request.
 
-    That is below, or above, the middle between the limits; and between the limits where words ask for the middle.
+    That is below, or above, the middle between the limits; or between the limits if words request the middle.
 
     Args:
         values: measured values of one property, of shape `(num,)`.
-        direction: -1, 0 or 1 for each; False is the answer for NaN.
+        direction: -1, 0 or 1 for each; the answer for NaN is False.
         limits: the limits of the property.
     """
     low, high = limits
@@ -220,15 +220,15 @@ def in_direction(values: np.ndarray, direction: np.ndarray, limits: tuple[float,
 
 
 def asked(captions: Sequence[str], names: Sequence[Sequence[str]] = DIGITS) -> dict[str, np.ndarray]:
-    """Returns what captions ask for.
+    """Returns the class and the properties that captions request.
 
     Args:
-        captions: captions of `captioned`, or others in the same words.
+        captions: captions from `captioned`, or others in the same words.
         names: as in `captioned`.
 
     Returns:
-        "label", the class of each, or -1, int32; and for each property in `PHRASES` -1, 0 or 1, or NaN where a caption
-        says nothing of it, float64; all of shape `(num,)`.
+        "label", the class of each or -1, int32; and for each property in `PHRASES`, -1, 0 or 1, or NaN if a caption
+        does not mention it, float64. All have shape `(num,)`.
     """
     captions = [caption.decode() if isinstance(caption, bytes) else str(caption) for caption in captions]
     label = np.full(len(captions), -1, np.int32)
@@ -243,21 +243,22 @@ def asked(captions: Sequence[str], names: Sequence[Sequence[str]] = DIGITS) -> d
 
 
 def says(captions: list[str], phrases: Sequence[str]) -> np.ndarray:
-    """Returns whether each caption holds one of the phrases, as whole words."""
+    """Returns whether each caption contains one of the phrases as whole words."""
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, phrases))})(?!\w)", re.IGNORECASE)
     return np.array([pattern.search(caption) is not None for caption in captions], bool)
 
 
 def without_held_out(columns: dict, pairs: dict[str, np.ndarray], held_out: Sequence[str]) -> dict:
-    """Moves the test images that a caption is true of to "zero_shot", and leaves out those of the other splits.
+    """Moves test images for which a caption is true to "zero_shot", and removes such images from the other splits.
 
     Args:
         columns: split to label and directions.
-        pairs: what the captions that are held out ask for.
-        held_out: these captions.
+        pairs: class and properties that the held-out captions request.
+        held_out: the held-out captions.
 
     Returns:
-        The same, where "zero_shot" has a column "must", too: the index of the caption that is true of each image.
+        The same, where "zero_shot" has an additional column "must": the index of the caption that is true of each
+        image.
     """
     if not len(held_out):
         return columns
@@ -298,8 +299,8 @@ def written(
     Args:
         labels: class of each image.
         said: property to direction of each image, or NaN.
-        must: names of the properties that the captions of each image name in any case; None for none.
-        num_captions: captions of each image.
+        must: names of the properties that the captions of each image always mention; None for none.
+        num_captions: number of captions of each image.
         names: as in `captioned`.
         seed: seed of the wording.
 

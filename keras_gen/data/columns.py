@@ -1,4 +1,4 @@
-"""Columns of examples as readers find them, on their way to three splits whose spaces are known."""
+"""Columns of examples: from what readers find to three splits with known spaces."""
 
 import dataclasses
 import functools
@@ -11,11 +11,11 @@ from keras_gen.data.stored import StoredRows, parts_of
 from keras_gen.moments import EntryMoments, coarse_entry
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Sound, Space
 
-#: Beyond this many bytes, examples are not held in memory.
+#: Examples that need more bytes than this are not held in memory.
 MEMORY_LIMIT = 2**31
 
-#: An array; or, where values are read whenever they are needed, what has a length and rows as an array has, and
-#: `gather(indices)`, which reads the values at an int64 tensor of indices inside a graph.
+#: An array; or, where values are read whenever they are needed, an object with a length and rows, like an array, and
+#: with `gather(indices)`, which reads the values at an int64 tensor of indices inside a graph.
 Column = np.ndarray | Any
 
 #: Split to columns by name.
@@ -27,12 +27,12 @@ class Reading:
     """What a reader found.
 
     Attributes:
-        columns: for "train" and, where there are some, "validation" and "test", or for "all" of a set that is not
-            divided: the columns by name, "x" and, where examples have labels, "condition".
-        spaces: what columns hold; where a column is not named, its values tell.
-        options: names of the arguments of `load` that the reader takes.
+        columns: for "train" and, if they exist, "validation" and "test", or for "all" of an undivided set: the columns
+            by name, "x" and, if examples have labels, "condition".
+        spaces: spaces of columns; the space of a column that is not listed follows from its values.
+        options: names of the arguments of `load` that the reader accepts.
         names: names of the columns of a table.
-        class_names: names of the classes, where labels are those of subfolders.
+        class_names: names of the classes, if labels are those of subfolders.
     """
 
     columns: Columns
@@ -44,22 +44,22 @@ class Reading:
     def labelled(
         self, labels: dict[str, np.ndarray], num_classes: int | None, class_names: tuple[str, ...] = ()
     ) -> "Reading":
-        """Returns the same with labels, split to array, whose number of classes may not be known."""
+        """Returns the same with labels (split to array), whose number of classes may be unknown."""
         columns = {split: {**found, "condition": labels[split]} for split, found in self.columns.items()}
         spaces = {} if num_classes is None else {"condition": ClassLabel(num_classes)}
         return dataclasses.replace(self, columns=columns, spaces={**self.spaces, **spaces}, class_names=class_names)
 
 
 def label_space(columns: Columns, known: ClassLabel | None, name: str) -> ClassLabel:
-    """Returns the space of labels, of which -1 stands for a class that is not known.
+    """Returns the space of labels, where -1 means an unknown class.
 
     Args:
         columns: all columns.
-        known: the space that the reader knows; None takes as many classes as the largest label tells.
+        known: the space that the reader knows; None determines the number of classes from the largest label.
         name: name of the set, for errors.
 
     Raises:
-        ValueError: if an example has no label, or a label is no whole number, or not that of a class.
+        ValueError: if an example has no label, or a label is not an integer or not that of a class.
     """
     refused = f"`labels` must be False: {name}"
     for split, found in columns.items():
@@ -67,7 +67,7 @@ def label_space(columns: Columns, known: ClassLabel | None, name: str) -> ClassL
             raise ValueError(f"{refused} has none.")
         labels, num = found["condition"], len(found["x"])
         if not isinstance(labels, np.ndarray):
-            # Labels that stay in files are of known classes.
+            # Labels that stay in files have known classes.
             return known
         if labels.dtype.kind not in "bui" or labels.shape != (num,):
             raise ValueError(
@@ -84,7 +84,7 @@ def label_space(columns: Columns, known: ClassLabel | None, name: str) -> ClassL
 
 
 def three_splits(columns: Columns, name: str) -> Columns:
-    """Returns all three splits, taking those that are missing from the rest, the same ones at every call.
+    """Returns all three splits, taking missing ones from the rest, in the same way at every call.
 
     A set without any splits is divided 80/10/10 in a shuffled order; a missing test or validation split is the
     last sixth (at most 10,000 examples) of the training examples.
@@ -113,25 +113,24 @@ def three_splits(columns: Columns, name: str) -> Columns:
 
 
 def num_rows(columns: dict[str, Column]) -> int:
-    """Returns the length of columns, which is that of the first one."""
+    """Returns the length of columns, which is the length of the first one."""
     return len(next(iter(columns.values())))
 
 
 def rows_of(columns: dict[str, Column], rows) -> dict[str, Column]:
-    """Returns some rows of all columns, which a slice or an array of indices chooses."""
+    """Returns some rows of all columns, chosen by a slice or an array of indices."""
     return {name: column[rows] for name, column in columns.items()}
 
 
 def example_space(columns: Columns, name: str) -> Numbers:
-    """Returns the space that the values of arrays tell: levels of whole numbers, else real numbers.
+    """Returns the space that follows from the values of arrays: levels for integers, else real numbers.
 
-    Bits have 2 levels, bytes 256, and other whole numbers as many as the largest of them tells. All splits are looked
-    at before anything is cast; only whether real numbers that stay in their file are finite is left to training, which
-    looks at each batch.
+    Bits have 2 levels, bytes 256, and other integers as many as the largest of them requires. All splits are checked
+    before anything is cast. The only check left to training, which looks at each batch, is whether real numbers that
+    stay in their file are finite.
 
     Raises:
-        ValueError: if the values are no finite numbers, whole numbers go below 0, or splits have several kinds or
-            shapes.
+        ValueError: if the values are not finite numbers, integers are negative, or splits differ in kind or shape.
     """
     first = columns["train"]["x"]
     for split, found in columns.items():
@@ -159,16 +158,16 @@ def example_space(columns: Columns, name: str) -> Numbers:
             f"`name`: {name} holds whole numbers from {least} to {largest}, but levels count from 0: subtract {least}, "
             "or give real numbers as floats."
         )
-    # Grey images may come without their one channel.
+    # Grey images may lack the channel axis.
     shape = (*first.shape[1:], 1) if first.ndim in (1, 3) else first.shape[1:]
     return Levels(shape, 2 if largest <= 1 else 256 if first.dtype == np.uint8 else largest + 1)
 
 
 def with_levels(columns: Columns, space: Numbers, levels: int, name: str) -> tuple[Columns, Levels]:
-    """Returns examples as levels of another number, real numbers that are whole among them, and their space.
+    """Returns examples, including real numbers that are whole, as a given number of levels, and their space.
 
     Raises:
-        ValueError: if the examples are no whole numbers, or one is beyond the levels.
+        ValueError: if the examples are not integers, or one is beyond the levels.
     """
     if isinstance(space, Reals):
         parts = (part for found in columns.values() for part in parts_of(found["x"]))
@@ -190,7 +189,7 @@ def with_levels(columns: Columns, space: Numbers, levels: int, name: str) -> tup
 
 
 def range_of(x: Column) -> tuple[int, int]:
-    """Returns the least and the largest of whole numbers; 0 and 255 of bytes in a file, as soon as one is no bit."""
+    """Returns the smallest and largest of integers; for bytes in a file, 0 and 255 as soon as one is not a bit."""
     least, largest = 0, 0
     for index, part in enumerate(parts_of(x)):
         low, high = int(part.min()), int(part.max())
@@ -201,7 +200,7 @@ def range_of(x: Column) -> tuple[int, int]:
 
 
 def moments(x: Column) -> EntryMoments:
-    """Returns means and deviations of the entries of an array, or of one in a file in one pass."""
+    """Returns means and deviations of the entries of an array; one in a file is read in one pass."""
     found = EntryMoments(x.shape[1:])
     for part in parts_of(x):
         found.add(part.astype(np.float64))
@@ -209,16 +208,16 @@ def moments(x: Column) -> EntryMoments:
 
 
 def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of each entry of real vectors, float64; missing entries do not count.
+    """Returns the float64 mean and standard deviation of each entry of real vectors; missing entries do not count.
 
     Args:
         x: the training examples.
         space: their space.
         name: name of the set, for errors.
-        names: names of the columns, where they have some.
+        names: names of the columns, if they have names.
 
     Raises:
-        ValueError: if there are no real vectors, or an entry is constant.
+        ValueError: if the examples are not real vectors, or an entry is constant.
     """
     if isinstance(space, Sound):
         raise ValueError(f"`standardize` must be False: {name} holds sound, whose amplitudes go from -1 to 1.")
@@ -234,10 +233,10 @@ def standard_scale(x: Column, space: Numbers, name: str, names: tuple[str, ...] 
 
 
 def given_scale(scale: tuple[np.ndarray, np.ndarray], space: Numbers, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the means and deviations that other data were standardised by, for examples of the same shape.
+    """Returns the means and deviations that standardised other data, for examples of the same shape.
 
     Raises:
-        ValueError: if there are no real vectors, or they have another shape.
+        ValueError: if the examples are not real vectors, or have a different shape.
     """
     mean, deviation = (np.asarray(part, np.float64) for part in scale)
     if isinstance(space, (Sound, Levels)) or not mean.shape == deviation.shape == tuple(space.shape):
@@ -248,17 +247,17 @@ def given_scale(scale: tuple[np.ndarray, np.ndarray], space: Numbers, name: str)
     return mean, deviation
 
 
-#: Rows of an array in a file that are looked at for that.
+#: Number of rows of an array in a file that `check_resolution` examines.
 RESOLUTION_ROWS = 10_000
 
 
 def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
-    """Raises an error if values differ by less than float32 can tell apart, as times in seconds do.
+    """Raises an error if values differ by less than float32 can distinguish, as times in seconds do.
 
     Args:
-        x: real examples, float64; of those in a file, some that are evenly spread.
+        x: real examples, float64; for those in a file, some evenly spaced ones.
         name: name of the set.
-        names: names of the columns, where they have some.
+        names: names of the columns, if they have names.
     """
     if x.dtype != np.float64 or not len(x):
         return
@@ -275,7 +274,7 @@ def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
 
 
 def padded_with_silence(columns: Columns, space: Sound) -> tuple[Columns, Sound]:
-    """Returns sounds with silence in place of the samples that are missing, and their space."""
+    """Returns sounds with silence in place of missing samples, and their space."""
 
     def silent(x):
         return np.nan_to_num(x) if isinstance(x, np.ndarray) else x.silent()
@@ -285,9 +284,9 @@ def padded_with_silence(columns: Columns, space: Sound) -> tuple[Columns, Sound]
 
 
 def as_examples(x: Column, space: Numbers, scale: tuple[np.ndarray, np.ndarray] | None) -> Column:
-    """Returns an array as it is kept: levels as bytes where they fit, real numbers standardised and then as float32.
+    """Returns an array as it is stored: levels as bytes if they fit, real numbers standardised and then as float32.
 
-    Rows in a file become so when they are read.
+    Rows in a file are converted when they are read.
     """
     if isinstance(x, StoredRows):
         return dataclasses.replace(x, convert=functools.partial(as_examples, space=space, scale=scale))

@@ -1,4 +1,4 @@
-"""`load`: from a name or a path to `Splits`."""
+"""`load`: loads a data set, by name or path, as `Splits`."""
 
 import functools
 import os
@@ -33,7 +33,7 @@ from keras_gen.data.splits import Source, Splits
 from keras_gen.files import local_copy
 from keras_gen.spaces import Reals
 
-#: Why a set does not take an argument that is for sets of another kind.
+#: Reasons why a set does not accept an argument for sets of another kind.
 REASONS = {
     "image_size": "is no folder, no TFDS set and no shards of images",
     "audio_length": "holds no sound",
@@ -47,10 +47,10 @@ REASONS = {
     "label_feature": "holds no shards of records",
 }
 
-#: Endings of files that hold examples, beside those of shards.
+#: Extensions of files that hold examples, in addition to those of shards.
 FILE_SUFFIXES = (".npz", ".npy", *TABLE_SUFFIXES)
 
-#: Those of these arguments whose default is not None.
+#: The arguments among these whose default is not None.
 DEFAULTS = {"padding": "silence", "bad_files": "refuse", "text": "refuse", "missing": "refuse"}
 
 
@@ -81,55 +81,56 @@ def load(
         name: one of
 
             - "digits": 1,797 handwritten digits of 8×8 pixels and 17 levels, which come with scikit-learn;
-            - "photos": 299 squares of 32×32 pixels of two colour photographs, which come with scikit-learn, too;
-            - "breast_cancer": 569 rows of 30 measurements of cell nuclei, which come with scikit-learn, too;
+            - "photos": 299 squares of 32×32 pixels from two colour photographs, which also come with scikit-learn;
+            - "breast_cancer": 569 rows of 30 measurements of cell nuclei, which also come with scikit-learn;
             - a two-dimensional toy density: see `keras_gen.data.toy`;
-            - "tones": 640 notes of eight pitches, made here;
-            - the name of a TFDS set of images or of sound, such as "mnist" or "spoken_digit", prepared in
-              `$TFDS_DATA_DIR` or `~/tensorflow_datasets`;
+            - "tones": 640 generated notes of eight pitches;
+            - the name of a TFDS set of images or sound, such as "mnist" or "spoken_digit", prepared in `$TFDS_DATA_DIR`
+              or `~/tensorflow_datasets`;
             - a path to an `.npz` file (arrays `train`, `valid`, `test`; or `x_train`, `x_valid`, `x_test` with labels
               `y_train`, `y_valid`, `y_test`), an `.npy` file or a table (one example a row; split 80/10/10), or a
-              folder of images or of WAV files (likewise, or with subfolders `train`, `val` and `test`). The labels of
-              a folder are the subfolders that its files lie in, in alphabetical order. Tables are text with any usual
-              delimiter, decimal mark and encoding (`.csv`, `.tsv`, `.data`, `.txt`, also packed as `.gz`, `.bz2`,
+              folder of images or of WAV files (likewise, or with subfolders `train`, `val` and `test`). The labels of a
+              folder are the subfolders that contain its files, in alphabetical order. Tables are text with any usual
+              delimiter, decimal mark and encoding (`.csv`, `.tsv`, `.data`, `.txt`, also compressed as `.gz`, `.bz2`,
               `.xz` or `.zip`), or `.parquet`; their columns are real numbers, whole or not, unless `levels` is given;
             - a path to shards of `tf.train.Example`s: a `.tfrecord` (or `.tfrecord.gz`) or `.array_record` file, a
-              pattern such as "data/*.tfrecord", or a folder of them, whose names, or subfolders, may tell splits;
+              pattern such as "data/*.tfrecord", or a folder of such files, whose names or subfolders may indicate
+              splits;
             - a pandas DataFrame.
-        batch_size: examples in a batch, of all replicas and workers together.
+        batch_size: examples in a batch, over all replicas and workers together.
         seed: seed of the order of the training examples.
         binarization: "none", "threshold", "static" or "dynamic"; see `Splits.binarized`.
-        levels: number of levels of an entry; None finds it: 2 for bits, 256 for bytes, the largest value plus one
-            for other integers. Floats, and all numbers of a table, are real numbers then, whole or not; with a number
-            of levels, those that are whole are levels.
+        levels: number of levels of an entry; None determines it: 2 for bits, 256 for bytes, the largest value plus one
+            for other integers. Floats, and all numbers of a table, are then real numbers, whole or not; if a number of
+            levels is given, whole ones are levels.
         labels: whether to yield `(x, label)` instead of `x`.
         image_size: (height, width) to which the images of a folder, of a TFDS set or of shards are resized, or one
             number for a square. None expects images of one size.
         channels: channels of the images of a folder or of shards: 1 for grey, 3 for colour, 4 for colour and opacity.
-            None takes 1 where all are grey, else 3, with white behind what is transparent.
+            None uses 1 if all are grey, else 3, with white behind transparent pixels.
         bad_files: "refuse" names all files of a folder that cannot be read in one error; "skip" leaves them out.
-        audio_length: samples of an example of sound: longer recordings are cut, shorter ones filled up.
-            None takes the length of the longest.
-        padding: what follows recordings of sound that are shorter: "silence"; or "missing", NaN, for a model that
-            counts none of it, such as WaveNet.
-        columns: columns of a table, or of shards of single numbers, to keep, by place, such as "0:11" or "0,2,5", or
+        audio_length: number of samples of an example of sound: longer recordings are cut, shorter ones padded. None
+            uses the length of the longest.
+        padding: what follows shorter recordings of sound: "silence"; or "missing", NaN, for a model that ignores it,
+            such as WaveNet.
+        columns: columns to keep of a table, or of shards of single numbers, by position, such as "0:11" or "0,2,5", or
             by name, such as "age,height".
-        text: what becomes of a table's columns of text: "refuse" names the first one in an error; "one_hot" makes a
-            column of zeros and ones of each value, in alphabetical order; "drop" leaves them out.
-        missing: what becomes of a table's missing values: "refuse" names the first one in an error; "keep" leaves them
-            as NaN, for a model that takes them, such as a mixture.
-        feature: name of the feature of shards that holds the examples, encoded images, sounds or numbers; None takes
-            the only image, or else the only sound, or else the only list of numbers, or else a column of each number.
+        text: what a table's columns of text become: "refuse" names the first one in an error; "one_hot" makes a column
+            of zeros and ones for each value, in alphabetical order; "drop" leaves them out.
+        missing: what a table's missing values become: "refuse" names the first one in an error; "keep" leaves them as
+            NaN, for a model that accepts them, such as a mixture.
+        feature: name of the feature of shards that holds the examples: encoded images, sounds or numbers. None takes
+            the only image, else the only sound, else the only list of numbers; otherwise each number becomes a column.
         label_feature: name of the feature of shards that holds labels; None takes one called "label" or
-            "image/class/label", or else the only whole number, unless numbers are columns.
+            "image/class/label", else the only integer, unless numbers are columns.
         standardize: whether to subtract the training mean of real vectors and divide by their standard deviation; or
-            the mean and deviation of other data, such as `splits.scale` of what a model was trained on.
+            the mean and deviation of other data, such as `splits.scale` of the data a model was trained on.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
 
     Raises:
-        FileNotFoundError: if the path does not exist, or the TFDS set is not prepared; the message says how to
-            get it.
-        ValueError: if the name is unknown or the file does not hold what it should.
+        FileNotFoundError: if the path does not exist, or the TFDS set is not prepared; the message says how to obtain
+            it.
+        ValueError: if the name is unknown or the contents of the file are invalid.
     """
     checks.positive_int("batch_size", batch_size)
     options = {
@@ -184,14 +185,14 @@ def load(
 
 
 def read_toy(name: str) -> Reading:
-    """Draws points of a toy density, the same ones at every call."""
+    """Draws points from a toy density, the same ones at every call."""
     sizes = {"train": 20_000, "validation": 2_000, "test": 10_000}
     points = {split: toy.get(name).sample(size, seed=number) for number, (split, size) in enumerate(sizes.items())}
     return Reading({split: {"x": x} for split, x in points.items()})
 
 
 def check_kind_of_file(path: pathlib.Path) -> None:
-    """Raises ValueError if a path leads to a file, whose ending is none of those that are read."""
+    """Raises ValueError if a path is a file with an extension that is not supported."""
     if path.is_file():
         raise ValueError(
             f"`name`: {path} is a file of a kind that is not read; expected one that ends in "
@@ -213,7 +214,7 @@ def read(
     feature: str | None,
     label_feature: str | None,
 ) -> tuple[Reading, str]:
-    """Finds the reader for a name, a path or a table, and returns what it reads, and the set's name."""
+    """Finds the reader for a name, path or table, and returns what it reads and the name of the set."""
     if isinstance(name, pd.DataFrame):
         return read_frame(name, "the table", columns=columns, text=text, missing=missing), "table"
     name = str(name)

@@ -1,4 +1,4 @@
-"""New examples for a trained model: read a few at a time, and brought to what the model takes as its own data were."""
+"""New examples for a trained model: read a few at a time, and prepared like the data it was trained on."""
 
 import concurrent.futures
 import dataclasses
@@ -25,10 +25,10 @@ from keras_gen.data.stored import parts_of
 from keras_gen.files import local_copy
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Sound, Space, Text
 
-#: The highest level of images of 8 bits, and of 16.
+#: The highest level of images of 8 bits and of 16.
 BYTES, WORDS = 255, 65_535
 
-#: What an error adds where rows could be left out.
+#: What an error adds if rows could be left out.
 SKIP_ROWS_HINT = '; `bad_rows="skip"` (--bad-rows skip) leaves out such rows.'
 
 
@@ -37,9 +37,9 @@ class Part:
     """Some examples.
 
     Attributes:
-        identity: columns that say which examples these are, by name: "file", and "caption" where there are captions; or
-            "row", counted from 1; or "split" and "row".
-        columns: what the model takes, by name.
+        identity: columns that identify the examples, by name: "file", and "caption" if there are captions; or "row",
+            counted from 1; or "split" and "row".
+        columns: the model's inputs, by name.
     """
 
     identity: dict[str, list]
@@ -47,39 +47,39 @@ class Part:
 
 
 class NewExamples:
-    """Examples in a file, in a folder or in a set that has a name, in parts.
+    """Examples in a file, a folder or a named set, in parts.
 
-    Tables and `.npy` files are read a few rows at a time, images and sounds a few files at a time: the memory that it
-    takes does not grow with their number. Columns of a table are found by their names, in any order and among others;
-    images of another size than the model's are resized; sounds are resampled, cut and filled up.
+    Tables and `.npy` files are read a few rows at a time, images and sounds a few files at a time, so memory does not
+    grow with their number. Columns of a table are found by name, in any order and among others; images of a size other
+    than the model's are resized; sounds are resampled, cut and padded.
 
     Args:
-        name: path of a table, of an `.npy` or `.npz` file or of a folder of images or of WAV files; or another set
-            that `data.load` knows.
-        spaces: what the model takes, by name: "x", and "condition" of a conditional model.
-        rows_at_once: examples of a part, at most.
+        name: path of a table, an `.npy` or `.npz` file, or a folder of images or WAV files; or another set known to
+            `data.load`.
+        spaces: spaces of the model's inputs, by name: "x", and "condition" for a conditional model.
+        rows_at_once: largest number of examples in a part.
         reading: arguments of `data.load` that the model's own data were read with; "standardize" holds their means and
-            deviations, where they were standardised.
+            deviations, if they were standardised.
         column_names: names of the columns of the table that the model was trained on.
         class_names: names of the classes of the folder that the model was trained on.
-        label: class of all examples, for a model conditioned on one; None takes their labels.
-        captions: for a model of captions, the file of those of a folder of images, as in `load_captioned`: each caption
-            of an image makes an example. None takes that of `reading`, or else `captions.jsonl`.
+        label: class of all examples, for a class-conditional model; None uses their labels.
+        captions: for a model of captions, the file with the captions of a folder of images, as in `load_captioned`:
+            each caption of an image makes an example. None uses that of `reading`, or else `captions.jsonl`.
         bad_files: "refuse" names files that cannot be read in an error; "skip" leaves them out.
-        bad_rows: "refuse" names the first row of a table that the model does not take in an error; "skip" leaves such
+        bad_rows: "refuse" names in an error the first row of a table that the model does not accept; "skip" leaves such
             rows out.
-        split: part of the set, as `data.load` divides it; None for all of it.
-        most: examples of that part, at most, evenly spread; None for all of them.
+        split: part of the set, as divided by `data.load`; None for the whole set.
+        most: largest number of examples of that part, evenly spaced; None for all of them.
 
     Attributes:
-        num_examples: how many there are, if that is known.
-        resized: how many images were resized so far.
-        bad: path of each file, or number of each row, that was left out so far, to the reason.
+        num_examples: number of examples, if it is known.
+        resized: number of images resized so far.
+        bad: path of each file, or number of each row, left out so far, to the reason.
 
     Raises:
         FileNotFoundError: if there is no such file or set.
-        ValueError: if a row or a file is not what the model takes: the sentence names it. Rows are looked at as they
-            are read.
+        ValueError: if the model does not accept a row or a file, which the message names. Rows are checked as they are
+            read.
     """
 
     def __init__(
@@ -145,21 +145,21 @@ class NewExamples:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether examples have to come with labels; a class that may be unknown need not be known."""
+        """Whether examples must come with labels; this is not so if the model allows an unknown class."""
         if self.condition_space is None or self.label is not None:
             return False
         return not (isinstance(self.condition_space, ClassLabel) and self.condition_space.unknown)
 
     @property
     def needs(self) -> str:
-        """What examples have to come with, as an error says it."""
+        """What examples must come with, as stated in an error."""
         if isinstance(self.condition_space, Text):
             return "captions are read beside a folder of images"
         expected, shape = self.condition_space.expected, tuple(self.condition_space.shape)
         return f"{expected}, of shape {shape}, are taken by `evaluation.scores` alone, as a column of arrays"
 
     def condition(self, num: int, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Returns the column of the condition of `num` examples, which may have labels."""
+        """Returns the condition column of `num` examples, which may have labels."""
         if self.condition_space is None:
             return {}
         if self.label is None and labels is not None:
@@ -175,7 +175,7 @@ class NewExamples:
     # Values
 
     def values(self, x: np.ndarray, first: int) -> np.ndarray:
-        """Returns rows of numbers as what the model takes, standardised as its own data were.
+        """Returns rows of numbers as inputs of the model, standardised like its own data.
 
         Args:
             x: the rows.
@@ -205,12 +205,12 @@ class NewExamples:
         return found
 
     def binarized(self, x: np.ndarray, highest: int, first: int) -> np.ndarray:
-        """Returns levels as bits, where the model's own data became bits.
+        """Returns levels as bits if the model's own data were turned into bits.
 
         Args:
             x: levels.
             highest: the highest level.
-            first: number of examples before these, which the bits that are drawn depend on.
+            first: number of examples before these, on which drawn bits depend.
         """
         how = self.reading.get("binarization", "none")
         if how == "none":
@@ -238,7 +238,7 @@ class NewExamples:
             except ValueError as error:
                 good = list(self.good_rows(frame, first, part))
                 if not first and not good:
-                    # What is wrong is no matter of rows.
+                    # The error does not concern single rows.
                     raise
                 if self.bad_rows == "refuse":
                     raise ValueError(f"{str(error).removesuffix('.')}{SKIP_ROWS_HINT}") from None
@@ -246,7 +246,7 @@ class NewExamples:
             first += len(frame)
 
     def good_rows(self, frame: pd.DataFrame, first: int, part: Callable[[pd.DataFrame, int], Part]) -> Iterator[Part]:
-        """Yields each row that the model takes, and remembers what is wrong with the others.
+        """Yields each row that the model accepts, and records what is wrong with the others.
 
         Args:
             frame: some rows of a table.
@@ -286,7 +286,7 @@ class NewExamples:
         return Part({"row": list(range(first + 1, first + len(x) + 1))}, {"x": x, **self.condition(len(x), labels)})
 
     def of_splits(self, names: tuple[str, ...] | None = None, most: int | None = None) -> Iterator[Part]:
-        """Yields the examples of a set that `data.load`, or for captions `load_captions`, knows, split by split."""
+        """Yields, split by split, the examples of a set known to `data.load` or, for captions, to `load_captions`."""
         length = {"audio_length": self.space.shape[0]} if isinstance(self.space, Sound) else {}
         arguments = {**self.reading, **length, "batch_size": self.rows_at_once, "labels": self.needs_labels}
         splits = load_conditioned(self.name, self.condition_space, **arguments)
@@ -309,7 +309,7 @@ class NewExamples:
         return parts()
 
     def check_kind(self, splits: Splits) -> None:
-        """Raises ValueError if a set has sounds of another sample rate than the model's, or other columns."""
+        """Raises ValueError if a set has sounds of a sample rate other than the model's, or other columns."""
         known = isinstance(self.space, Sound) and self.space.sample_rate and splits.sample_rate
         if known and splits.sample_rate != self.space.sample_rate:
             raise ValueError(
@@ -326,7 +326,7 @@ class NewExamples:
         """Yields the images or the sounds of a folder."""
         is_sound = isinstance(self.space, Sound)
         has_captions = isinstance(self.condition_space, Text)
-        # Each example is a file, and the subfolder or the caption that tells its condition.
+        # Each example is a file, with the subfolder or the caption that determines its condition.
         examples = self.captioned_files(folder) if has_captions else self.files_in_subfolders(folder)
         paths = list(dict.fromkeys(path for path, _ in examples))
         self.num_examples, self.num_files = len(examples), len(paths)
@@ -371,19 +371,19 @@ class NewExamples:
         return examples
 
     def captioned_files(self, folder: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
-        """Returns the images of a folder that have captions, once with each of them."""
+        """Returns the images of a folder that have captions, once for each caption."""
         entries = captions_of(captions_file(folder, self.captions), folder)
         return [(path, caption) for path, (captions, _) in entries.items() for caption in captions]
 
     def refuse(self, bad: dict[str, str]):
-        """Remembers files that cannot be read, or raises an error that names them."""
+        """Records files that cannot be read, or raises an error that names them."""
         self.bad |= bad
         if bad and (self.bad_files == "refuse" or len(self.bad) == self.num_files):
             kind = "WAV file" if isinstance(self.space, Sound) else "image"
             raise ValueError(unreadable(self.bad, kind) + SKIP_HINT)
 
     def labels_of(self, subfolders: list[str]) -> np.ndarray | None:
-        """Returns the label that each subfolder stands for; None where files lie in none."""
+        """Returns the label of each subfolder; None if files are not in subfolders."""
         if not any(subfolders):
             return None
         for name in subfolders:
@@ -393,9 +393,9 @@ class NewExamples:
         return np.array([self.class_names.index(name) for name in subfolders], np.int32)
 
     def image_reader(self, paths: list[pathlib.Path]):
-        """Returns the function that reads an image of the model's size or says why not, and which are of other sizes.
+        """Returns the function that reads an image at the model's size or says why not, and which have other sizes.
 
-        All files that begin badly are named at once, before anything is scored.
+        All files with an unreadable beginning are named at once, before anything is scored.
         """
         space = self.space
         if not isinstance(space, Levels) or len(space.shape) != 3 or space.shape[-1] not in (1, 3, 4):
@@ -410,7 +410,7 @@ class NewExamples:
 
     @property
     def is_deep(self) -> bool:
-        """Whether images keep 16 bits."""
+        """Whether images keep their 16 bits."""
         return self.space.num_levels > 256 and self.space.shape[-1] == 1
 
     def as_levels(self, images: np.ndarray, first: int) -> np.ndarray:
@@ -421,7 +421,7 @@ class NewExamples:
         return np.round(images * ((self.space.num_levels - 1) / highest))
 
     def sound(self, path: pathlib.Path) -> np.ndarray | str:
-        """Returns a sound of the model's rate and length, or why it cannot be read."""
+        """Returns a sound at the model's rate and length, or the reason why it cannot be read."""
         try:
             rate, waveform = audio.read_wav(path)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""The order of rows that divides a set which has no splits of its own."""
+"""The order of rows that divides a set without splits."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -6,25 +6,25 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-#: Rows whose order is computed entry by entry, where there are more: that of all of them takes seconds, and memory.
+#: With more rows than this, the order is computed entry by entry: computing all of it takes seconds, and memory.
 LONG_ORDER = 10_000_000
 
 
 def order_of(num: int) -> "np.ndarray | LongOrder":
-    """Returns the permutation of so many rows that divides a set, the same one at every call."""
+    """Returns the permutation of `num` rows that divides a set, the same one at every call."""
     return np.random.default_rng(0).permutation(num) if num <= LONG_ORDER else LongOrder(num, 0, num)
 
 
 @dataclasses.dataclass(frozen=True)
 class LongOrder:
-    """A piece of a permutation of very many rows, as an array of which no entry exists until it is asked for.
+    """A piece of a permutation of very many rows, as an array whose entries are computed on demand.
 
-    Slices of it are pieces again; arrays of places, which count from the start, are the entries there.
+    Slicing returns another piece; indexing by an array of positions, counted from the start, returns their entries.
 
     Attributes:
         num_rows: number of all rows.
-        start: first place of the piece.
-        stop: place behind its last one.
+        start: first position of the piece.
+        stop: position after its last one.
     """
 
     num_rows: int
@@ -46,7 +46,7 @@ class LongOrder:
         return self.entries(np.arange(self.start, self.stop)).astype(dtype or np.int64, copy=False)
 
     def entries(self, places: np.ndarray) -> np.ndarray:
-        """Returns the rows at places of the whole permutation."""
+        """Returns the rows at positions of the whole permutation."""
         if not len(places):
             return np.zeros(0, np.int64)
         with tf.device("CPU"):
@@ -59,7 +59,7 @@ class LongOrder:
             rows = np.sort(np.asarray(self))
             yield from (rows[start : start + rows_at_once] for start in range(0, len(rows), rows_at_once))
             return
-        # All rows but those of the rest.
+        # All rows except those of the rest.
         rest = [np.arange(self.start), np.arange(self.stop, self.num_rows)]
         absent = np.sort(self.entries(np.concatenate(rest)))
         for start in range(0, self.num_rows, rows_at_once):

@@ -1,4 +1,4 @@
-"""`load_pairs`: from folders of images to `Splits` of sources and targets."""
+"""`load_pairs`: loads folders of images as `Splits` of sources and targets."""
 
 import os
 import pathlib
@@ -25,23 +25,23 @@ def load_pairs(
 ) -> Splits:
     """Loads pairs of images, as columns "source" and "target".
 
-    Folders are divided as `data.load` says: by subfolders `train`, `val` and `test`, or 80/10/10.
+    Folders are divided as in `data.load`: by subfolders `train`, `val` and `test`, or 80/10/10.
 
     Args:
-        name: a folder of images. Alone, each of its files holds two images side by side. With `target`, it holds the
-            sources. Or the name of a prepared TFDS set, of which `target` names the feature that holds targets, such as
-            "segmentation_mask"; sources are its feature "image".
-        target: folder of the targets, whose files have the same names, apart from their endings; or a feature.
+        name: a folder of images. Without `target`, each of its files holds two images side by side; with `target`, the
+            files are the sources. Or the name of a prepared TFDS set whose feature "image" holds the sources; `target`
+            then names the feature that holds the targets, such as "segmentation_mask".
+        target: folder of the targets, whose files have the same names apart from their extensions; or a feature.
         source: which half of a file that holds two images is the source.
-        image_size: (height, width) that all images are brought to, or one number for a square. None expects images of
+        image_size: (height, width) that all images are resized to, or one number for a square. None expects images of
             one size.
-        batch_size: examples in a batch, of all replicas and workers together.
-        seed: seed of the order of the training examples, and of what is random about them.
+        batch_size: examples in a batch, over all replicas and workers together.
+        seed: seed of the order of the training examples and of their random changes.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
 
     Raises:
         FileNotFoundError: if there is no such folder or set.
-        ValueError: if a folder holds no images, an image has no partner, or images have several sizes.
+        ValueError: if a folder holds no images, an image has no partner, or images differ in size.
     """
     checks.positive_int("batch_size", batch_size)
     checks.choice("source", source, ("left", "right"))
@@ -89,7 +89,7 @@ def partners_of(
     source_folder: pathlib.Path,
     target_folder: pathlib.Path,
 ) -> dict[str, list[pathlib.Path]]:
-    """Returns, in the order of the sources, the targets with the same names, apart from their endings.
+    """Returns, in the order of the sources, the targets with the same names apart from their extensions.
 
     Raises:
         ValueError: if a file of either folder has no partner, or two have the same name.

@@ -1,4 +1,4 @@
-"""Key parts of images: the squares with most edges in them, cut out, and the mask of where they were."""
+"""Key parts of images: the squares with the most edges, cut out, and the mask of their positions."""
 
 import dataclasses
 
@@ -12,8 +12,8 @@ from keras_gen.spaces import Levels, Numbers
 def with_parts(splits: Splits, num_parts: int = 3, part_size: int | None = None) -> Splits:
     """Returns images with their key parts, as columns "parts", "x" and "mask".
 
-    The parts of an image are squares where its edges are: see `key_corners`. They are cut out whenever a batch is
-    made, so that images may be read from a folder, too.
+    The parts of an image are squares that contain its edges: see `key_corners`. They are cut out whenever a batch is
+    made, so that images may also be read from a folder.
 
     Example:
 
@@ -23,15 +23,16 @@ def with_parts(splits: Splits, num_parts: int = 3, part_size: int | None = None)
 
     Args:
         splits: a set of images.
-        num_parts: parts of each image.
-        part_size: height and width of a part; None takes a third of the image's smaller side.
+        num_parts: number of parts of each image.
+        part_size: height and width of a part; None uses a third of the image's smaller side.
 
     Returns:
         The set without labels. "parts" has shape `(num_parts, part_size, part_size, channels)`, and "mask", 1 where a
         part was and 0 elsewhere, `(height, width, 1)`.
 
     Raises:
-        ValueError: if the examples are no images, a part is larger than they are, or they change from epoch to epoch.
+        ValueError: if the examples are not images, a part is larger than an image, or images change from epoch to
+            epoch.
     """
     if "x" not in splits.spaces or len(splits.event_shape) != 3:
         raise ValueError(f"`splits` must hold images as its column x; {splits.name} has {splits.spaces}.")
@@ -76,7 +77,7 @@ def parts_shape(image_shape: tuple[int, int, int], num_parts: int, part_size: in
 
 
 def part_spaces(image_space: Numbers, shape: tuple[int, int, int, int]) -> dict[str, Numbers]:
-    """Returns the columns of images with parts of a shape."""
+    """Returns the spaces of the columns of images with parts of a given shape."""
     return {
         "parts": dataclasses.replace(image_space, shape=shape),
         "x": image_space,
@@ -85,17 +86,17 @@ def part_spaces(image_space: Numbers, shape: tuple[int, int, int, int]) -> dict[
 
 
 def key_corners(images: tf.Tensor, num_parts: int, part_size: int) -> tf.Tensor:
-    """Finds the squares of images in which most edges are.
+    """Finds the squares of images that contain the most edges.
 
-    The edge at a pixel is how much it differs from the pixels to its right and below it, in absolute value, summed over
-    channels. The first part is the square with the greatest sum of edges. Each following one is the square with the
-    greatest sum of the edges that no earlier part holds. Among equal ones the first one counts, row by row; of an image
-    without an edge that is the upper left square.
+    The edge at a pixel is its absolute difference from the pixels to its right and below it, summed over channels. The
+    first part is the square with the greatest sum of edges. Each following part is the square with the greatest sum of
+    edges that no earlier part contains. Among equal squares, the first one in row order is taken; in an image without
+    edges, this is the upper left square.
 
     Args:
         images: tensor of shape `(batch, height, width, channels)`.
-        num_parts: squares of each image.
-        part_size: their height and width.
+        num_parts: number of squares of each image.
+        part_size: height and width of the squares.
 
     Returns:
         int32 tensor of shape `(batch, num_parts, 2)`: row and column of the upper left pixel of each square.
@@ -107,7 +108,7 @@ def key_corners(images: tf.Tensor, num_parts: int, part_size: int) -> tf.Tensor:
     window = tf.ones((part_size, part_size, 1, 1))
     corners = []
     for _ in range(num_parts):
-        # (batch, rows, columns): the sum of the edges in the square at each place.
+        # (batch, rows, columns): the sum of the edges in the square at each position.
         sums = tf.nn.conv2d(edges, window, 1, "VALID")[..., 0]
         columns = sums.shape[2]
         place = tf.argmax(tf.reshape(sums, (-1, sums.shape[1] * columns)), axis=-1, output_type=tf.int32)
@@ -118,7 +119,7 @@ def key_corners(images: tf.Tensor, num_parts: int, part_size: int) -> tf.Tensor:
 
 
 def mask_of(corners: tf.Tensor, part_size: int, sides: tuple[int, int]) -> tf.Tensor:
-    """Returns 1 where one of several squares is and 0 elsewhere, float32 of shape `(batch, height, width, 1)`.
+    """Returns 1 inside any of the squares and 0 elsewhere, float32 of shape `(batch, height, width, 1)`.
 
     Args:
         corners: int32 tensor of shape `(batch, num_parts, 2)`.

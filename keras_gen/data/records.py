@@ -1,4 +1,4 @@
-"""Records in TFRecord and ArrayRecord files, read by position: any order is exact, and none is held in memory."""
+"""Records in TFRecord and ArrayRecord files, read by position: any order is exact, and nothing is held in memory."""
 
 import concurrent.futures
 import dataclasses
@@ -15,27 +15,27 @@ import tensorflow as tf
 from keras_gen.console import tracked
 from keras_gen.files import cached
 
-#: Bytes of a record of a TFRecord file before its contents, a length of 8 bytes and its checksum, and behind them.
+#: Bytes of a TFRecord record before its contents (a length of 8 bytes and its checksum) and after them.
 BEFORE, BEHIND = 12, 4
 
-#: Bytes that are read at once while records are looked for: small ones lie close together.
+#: Bytes that are read at once while locating records: small records are close together.
 BLOCK = 2**15
 
-#: Files that a process needs besides those of the data.
+#: Number of files that a process needs in addition to those of the data.
 OTHER_FILES = 256
 
 
 class RecordFiles:
     """The records of several TFRecord files, one after the other.
 
-    Such files have no index. Where records begin is found once, from their lengths, and kept in the cache.
+    Such files have no index. The positions of records are found once, from their lengths, and kept in the cache.
 
     Args:
         paths: the files.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file is cut short.
+        ValueError: if a file is truncated.
     """
 
     def __init__(self, paths: Sequence[pathlib.Path]):
@@ -51,7 +51,7 @@ class RecordFiles:
             files = np.repeat(np.arange(len(found)), [len(places) for places in found])
             np.save(folder / "places.npy", np.column_stack([files, np.concatenate(found)]))
 
-        # Of each record the file, where its contents begin, and their bytes.
+        # For each record: its file, the position of its contents, and their number of bytes.
         self.places = np.load(cached(f"records of {self.paths}", state, write) / "places.npy")
 
     def __len__(self):
@@ -59,12 +59,12 @@ class RecordFiles:
 
     @functools.cached_property
     def lengths(self) -> list[int]:
-        """How many records each file holds."""
+        """Number of records in each file."""
         return np.bincount(self.places[:, 0], minlength=len(self.paths)).tolist()
 
     @functools.cached_property
     def descriptors(self) -> list[int]:
-        """The opened files; they stay open as long as the process runs."""
+        """The open files; they stay open as long as the process runs."""
         allow_files(len(self.paths))
         return [os.open(path, os.O_RDONLY) for path in self.paths]
 
@@ -90,7 +90,7 @@ class ArrayRecordFiles:
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file is cut short or damaged, or the library is not installed.
+        ValueError: if a file is truncated or damaged, or the library is not installed.
     """
 
     def __init__(self, paths: Sequence[pathlib.Path]):
@@ -123,20 +123,20 @@ class ArrayRecordFiles:
 
 
 def record_files(paths: Sequence[pathlib.Path]) -> RecordFiles | ArrayRecordFiles:
-    """Returns the records of files of one kind, which their names tell; raises what the kind's constructor does."""
+    """Returns the records of files of one kind, recognised by their names; raises what its constructor raises."""
     kind = ArrayRecordFiles if ".array_record" in paths[0].name else RecordFiles
     return kind(paths)
 
 
 def name_of_record(files: RecordFiles | ArrayRecordFiles, row: int) -> str:
-    """Returns what errors call a record: its number, from 1 on, and its file."""
+    """Returns the name of a record in errors: its number, counted from 1, and its file."""
     ends = np.cumsum(files.lengths)
     file = int(np.searchsorted(ends, row, side="right"))
     return f"record {row - ends[file] + files.lengths[file] + 1} of {files.paths[file]}"
 
 
 def state_of(paths: Sequence[pathlib.Path]) -> list[tuple[str, int, int]]:
-    """Returns what changes when files do: path, bytes and time of the last change of each.
+    """Returns a state that changes when files do: path, size in bytes and modification time of each.
 
     Raises:
         FileNotFoundError: if one is missing.
@@ -151,7 +151,7 @@ def state_of(paths: Sequence[pathlib.Path]) -> list[tuple[str, int, int]]:
 
 
 def allow_files(num: int) -> None:
-    """Lets the process open so many files, as far as the system does, beside those that it needs otherwise."""
+    """Lets the process open `num` files in addition to those it needs otherwise, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = num + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -160,10 +160,10 @@ def allow_files(num: int) -> None:
 
 
 def places_of_records(path: pathlib.Path) -> np.ndarray:
-    """Returns where the contents of each record of a TFRecord file begin, and their bytes, an int64 array.
+    """Returns the position and number of bytes of each record's contents in a TFRecord file, an int64 array.
 
     Raises:
-        ValueError: if it is cut short.
+        ValueError: if it is truncated.
     """
     places = []
     with path.open("rb", buffering=0) as file:
@@ -172,7 +172,7 @@ def places_of_records(path: pathlib.Path) -> np.ndarray:
         while position < size:
             if position + BEFORE > start + len(block):
                 block, start = os.pread(file.fileno(), BLOCK, position), position
-            # The length, where the file has not ended within it.
+            # The length, unless the file ends within it.
             num = struct.unpack_from("<Q", block, position - start)[0] if position + BEFORE <= size else 0
             end = position + BEFORE + num + BEHIND
             if end > size:
@@ -207,7 +207,7 @@ class Records:
         return dataclasses.replace(self, rows=self.rows[rows])
 
     def silent(self) -> "Records":
-        """Returns the same, of sounds, with silence behind their end."""
+        """Returns the same sounds with silence after their end."""
 
         def decode(contents):
             sound = self.decode(contents)

@@ -1,4 +1,4 @@
-"""Train, validation and test pipelines over examples held in memory or read from files."""
+"""Training, validation and test pipelines over examples held in memory or read from files."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -11,10 +11,10 @@ from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.columns import Column
 from keras_gen.spaces import Levels, Reals, Sound, Space
 
-#: Rows of a batch that stand one behind the other: the first one, and the one behind the last; int64 scalars.
+#: Consecutive rows of a batch: the first one, and the one after the last; int64 scalars.
 Rows = tuple[tf.Tensor, tf.Tensor]
 
-#: Marks a function of a data set that has no branches or loops over tensors: to look for them takes a second.
+#: Marks a function of a data set as free of branches and loops over tensors: searching for them takes a second.
 as_it_is = tf.autograph.experimental.do_not_convert
 
 
@@ -24,7 +24,7 @@ class Source:
 
     Attributes:
         num_examples: how many there are.
-        gather: function from an int64 tensor of indices to the columns, by name, of the examples at them.
+        gather: function from an int64 tensor of indices to the columns, by name, of the examples at these indices.
         arrays: the columns, by name, that are held in memory.
     """
 
@@ -36,7 +36,7 @@ class Source:
     def from_columns(cls, columns: Mapping[str, Column]) -> "Source":
         """Returns the source of columns of one length, by name."""
         arrays = {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
-        # On the CPU even where there is a GPU: the pipeline gathers there.
+        # On the CPU even if there is a GPU, because the pipeline gathers there.
         with tf.device("CPU"):
             tensors = {name: tf.constant(array) for name, array in arrays.items()}
 
@@ -53,17 +53,17 @@ class Source:
 class Splits:
     """A data set in three parts, each a `tf.data.Dataset` of batches.
 
-    A batch of a set whose only column is "x" is a tensor; one of "x" and "condition" is a pair of these. A set may have
-    columns of other names, such as "source" and "target": then a batch is a dict.
+    If the only column is "x", a batch is a tensor; with "x" and "condition", it is a pair of tensors. A set may have
+    columns of other names, such as "source" and "target"; then a batch is a dict.
 
-    The order of the training examples, their augmentation, and a dynamic binarization are functions of the seed and
-    of the epoch's number alone. A run that resumes at some epoch therefore sees the batches that it would have seen.
+    The order of the training examples, their augmentation and a dynamic binarization depend only on the seed and the
+    number of the epoch. A run that resumes at some epoch therefore sees the same batches as an uninterrupted one.
 
     Attributes:
         name: name or path of the set.
         spaces: name to space of each column that batches have.
         binarization: how grey levels became bits: "none", "threshold", "static" or "dynamic".
-        batch_size: examples in a batch; of all replicas and workers together.
+        batch_size: examples in a batch, over all replicas and workers together.
         seed: seed of the order of the training examples.
         sources: "train", "validation" and "test" to `Source`.
         shard: (index, count); every pipeline yields the examples whose position is `index` modulo `count`.
@@ -71,8 +71,8 @@ class Splits:
         scale: mean and standard deviation by which real vectors were standardised, or None.
         column_names: names of the entries of vectors that come from a table.
         class_names: names of the classes of images or sounds that come from subfolders.
-        augmentations: what happens to the training examples at random, one after the other.
-        epoch_steps: number of training batches in an epoch; None for a pass through the training examples.
+        augmentations: random changes of the training examples, applied one after the other.
+        epoch_steps: number of training batches in an epoch; None for a whole pass through the training examples.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Splits:
 
     @property
     def sample_rate(self) -> int | None:
-        """Samples of sound in a second; None where examples are no sound."""
+        """Samples of sound per second; None if examples are not sound."""
         space = self.spaces.get("x")
         return space.sample_rate if isinstance(space, Sound) else None
 
@@ -126,7 +126,7 @@ class Splits:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training batches in one epoch: in a pass through the training examples, unless it has a number of its own."""
+        """Training batches in one epoch: those of a pass through the training examples, unless `epoch_steps` is set."""
         return self.epoch_steps or self.steps_per_pass
 
     @property
@@ -153,9 +153,9 @@ class Splits:
         return batches.apply(tf.data.experimental.assert_cardinality(self.steps_per_pass)).prefetch(tf.data.AUTOTUNE)
 
     def train_from(self, epoch: int, step: int = 0) -> tf.data.Dataset:
-        """Training batches without end, `steps_per_epoch` for each epoch, from a step of the given one on.
+        """Endless training batches, `steps_per_epoch` for each epoch, starting from a step of the given epoch.
 
-        Each pass through the examples has an order of its own, wherever epochs begin.
+        Each pass through the examples has its own order, wherever epochs begin.
         """
         first, steps = epoch * self.steps_per_epoch + step, self.steps_per_pass
         counter = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
@@ -165,12 +165,12 @@ class Splits:
         return batches.prefetch(tf.data.AUTOTUNE)
 
     def train_shares(self, epoch: int, step: int, context: tf.distribute.InputContext) -> tf.data.Dataset:
-        """The batches of `train_from`, cut into shares for all replicas, of which a worker gets those of its own.
+        """The batches of `train_from`, divided into shares for all replicas; a worker gets its own shares.
 
         Args:
             epoch: first epoch.
             step: first step of it.
-            context: number of replicas, and which worker this is; all have as many replicas.
+            context: number of replicas, and which worker this is; all workers have equally many replicas.
         """
         first = epoch * self.steps_per_epoch + step
         counter = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
@@ -182,7 +182,7 @@ class Splits:
         return for_replicas(counter, share, context)
 
     def shares(self, split: str, context: tf.distribute.InputContext) -> tf.data.Dataset:
-        """All batches of a split, in order, again and again, cut into shares as in `train_shares`."""
+        """All batches of a split, in order, repeated endlessly, divided into shares as in `train_shares`."""
         batches = tf.data.Dataset.range(self.size(split)).batch(self.batch_size).repeat()
 
         def share(positions, replica):
@@ -202,15 +202,15 @@ class Splits:
         return self.in_order("test")
 
     def examples(self, split: str, num: int) -> dict[str, tf.Tensor]:
-        """Returns the columns of the first examples of a split, from the start again where it has fewer than `num`."""
+        """Returns the columns of the first examples of a split, repeated from the start if it has fewer than `num`."""
         return self.columns(split, tf.range(num, dtype=tf.int64) % self.size(split), tf.constant([self.seed, 1]))
 
     def train_batch(self, epoch: tf.Tensor, step: tf.Tensor, rows: Rows | None = None):
-        """Returns the batch of a step of a pass through the examples, or some rows of it: the same ones, bit by bit."""
+        """Returns the batch of a step of a pass through the examples, or some of its rows, bitwise the same."""
         epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
         start, end = rows or (0, self.train_batch_size)
         positions = step * self.train_batch_size + tf.range(self.train_batch_size, dtype=tf.int64)
-        # A permutation that is computed entry by entry needs no buffer and can be entered at any point.
+        # A permutation computed entry by entry needs no buffer and can be entered at any point.
         positions = tf.random.experimental.index_shuffle(positions, epoch_seed, np.int64(self.size("train") - 1))
         seed = tf.random.experimental.stateless_fold_in(epoch_seed, step)
         columns = self.columns("train", positions[start:end], seed, start)
@@ -224,14 +224,14 @@ class Splits:
         ).prefetch(tf.data.AUTOTUNE)
 
     def ordered_batch(self, split: str, positions: tf.Tensor, rows: Rows | None = None):
-        """Returns the batch of some positions of this shard, or some rows of it: the same ones, bit by bit."""
+        """Returns the batch of some positions of this shard, or some of its rows, bitwise the same."""
         seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 1]), positions[0])
         start, end = rows or (0, None)
         return self.in_form(self.columns(split, positions[start:end], seed, start))
 
     @staticmethod
     def in_form(columns: dict[str, tf.Tensor]):
-        """Returns columns by name in the form that a model's `fit` takes."""
+        """Returns columns by name in the form that a model's `fit` expects."""
         if columns.keys() == {"x"}:
             return columns["x"]
         return (columns["x"], columns["condition"]) if columns.keys() == {"x", "condition"} else columns
@@ -239,7 +239,7 @@ class Splits:
     def augmented_columns(
         self, columns: dict[str, tf.Tensor], seed: tf.Tensor, start: int | tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Returns training examples, augmented at random, which stand from row `start` on in their batch."""
+        """Returns training examples, augmented at random, whose rows in their batch start at `start`."""
         for index, augmentation in enumerate(self.augmentations, 1):
             columns = augmentation.apply(columns, tf.random.experimental.stateless_fold_in(seed, index), start)
         return columns
@@ -252,8 +252,8 @@ class Splits:
         Args:
             split: name of the split.
             positions: int64 tensor.
-            seed: seed of what is drawn for the batch that the examples belong to.
-            start: row of that batch that the first of them is.
+            seed: seed of the random changes of the batch that the examples belong to.
+            start: row of the first example in that batch.
         """
         index, count = self.shard
         found = self.gathered(split, index + count * positions, seed, start)
@@ -264,7 +264,7 @@ class Splits:
         return {name: tf.ensure_shape(found[name], (num, *space.shape)) for name, space in self.spaces.items()}
 
     def gathered(self, split: str, indices: tf.Tensor, seed: tf.Tensor, start: int | tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the columns, by name, of the examples at indices of the whole split; otherwise as `columns`."""
+        """Returns the columns, by name, of the examples at indices of the whole split; otherwise like `columns`."""
         return self.sources[split].gather(indices)
 
     # Arrays
@@ -296,10 +296,10 @@ class Splits:
     # Sets made of this one
 
     def in_epochs_of(self, steps: int | None) -> "Splits":
-        """Returns the set with epochs of a number of training batches, the same ones; None for a pass through all.
+        """Returns the set with the same batches in epochs of `steps` training batches; None for a whole pass.
 
         Raises:
-            TypeError: if `steps` is neither None nor a whole number.
+            TypeError: if `steps` is neither None nor an integer.
             ValueError: if it is below 1.
         """
         steps = None if steps is None else checks.positive_int("steps_per_epoch", steps)
@@ -309,9 +309,9 @@ class Splits:
         """Returns the set with grey levels turned into bits.
 
         Args:
-            how: "none"; "threshold" (1 from the middle level on); "static" (each pixel drawn once, with its level
-                as probability, the same for every seed); "dynamic" (drawn anew in every epoch). A set that is
-                binary already stays as it is.
+            how: "none"; "threshold" (1 from the middle level on); "static" (each pixel drawn once, with its level as
+                probability, the same for every seed); "dynamic" (drawn anew in every epoch). A set that is already
+                binary stays unchanged.
 
         Raises:
             ValueError: if `how` is unknown, or the set cannot be binarized.
@@ -337,11 +337,11 @@ class Splits:
         return dataclasses.replace(self.with_examples(binarize, bits), binarization=how)
 
     def cropped(self, height: int, width: int) -> "Splits":
-        """Returns the set with images cut to their centre.
+        """Returns the set with images cropped to their centre.
 
         Args:
-            height: rows that stay.
-            width: columns that stay.
+            height: number of rows to keep.
+            width: number of columns to keep.
 
         Raises:
             ValueError: if the examples are not images held in memory of at least this size.
@@ -379,13 +379,14 @@ class Splits:
         return self.changed(resize, Levels((height, width, self.event_shape[2]), levels))
 
     def changed(self, function: Callable[[np.ndarray, int], np.ndarray], space: Space | None = None) -> "Splits":
-        """Returns the set with a function applied to the examples of each split; other columns stay as they are.
+        """Returns the set with a function applied to the examples of each split; other columns are unchanged.
 
-        The result holds the examples of this shard alone, as a set of its own.
+        The result holds only the examples of this shard, as a separate set.
 
         Args:
-            function: from an array of examples, and the number of their split (from 0), to an array of as many.
-            space: space of the results; None stands for that of the examples.
+            function: function from an array of examples and the number of their split (from 0) to an array of the same
+                length.
+            space: space of the results; None for that of the examples.
 
         Raises:
             ValueError: if the examples are not held in memory, or are binarized anew in each epoch.
@@ -396,7 +397,7 @@ class Splits:
         """Returns the set with some of its classes, without labels.
 
         Args:
-            keep: function from an array of labels to whether each example stays.
+            keep: function from an array of labels to whether to keep each example.
 
         Raises:
             ValueError: if the set has no labels, a split is left without examples, or as in `changed`.
@@ -416,7 +417,7 @@ class Splits:
         return dataclasses.replace(self, spaces={name: s for name, s in self.spaces.items() if name != "condition"})
 
     def own_shard(self) -> "Splits":
-        """Returns the examples of this shard as a set of its own.
+        """Returns the examples of this shard as a separate set.
 
         Raises:
             ValueError: if they are not held in memory, or are binarized anew in each epoch.
@@ -428,7 +429,7 @@ class Splits:
         return dataclasses.replace(self, sources=sources, shard=(0, 1))
 
     def with_examples(self, function: Callable[[np.ndarray, int], np.ndarray], space: Space) -> "Splits":
-        """As `changed`, but all shards together, of which this one stays the same."""
+        """Like `changed`, but for all shards together; this shard stays the same."""
         sources = {
             split: Source.from_columns({**source.arrays, "x": function(source.arrays["x"], number)})
             for number, (split, source) in enumerate(self.sources.items())
@@ -436,7 +437,7 @@ class Splits:
         return dataclasses.replace(self, spaces={**self.spaces, "x": space}, sources=sources)
 
     def description(self) -> dict:
-        """Returns what a report says of the data; only sound has a "sample_rate"."""
+        """Returns a report's description of the data; only sound has a "sample_rate"."""
         columns = {name: described(space) for name, space in self.spaces.items()}
         return {
             "name": self.name,
@@ -450,7 +451,7 @@ class Splits:
         }
 
     def summary(self) -> str:
-        """Returns in a line what examples are and how many there are."""
+        """Returns one line that says what the examples are and how many there are."""
         columns = {"": self.spaces["x"]} if "x" in self.spaces else {f"{name} ": s for name, s in self.spaces.items()}
         examples = ", ".join(name + summary_of(space) for name, space in columns.items())
         standardised = "" if self.scale is None else ", standardised"
@@ -460,7 +461,7 @@ class Splits:
         return f"{examples}{standardised}{bits}{classes}; examples: {sizes}"
 
     def in_data_units(self, rows: np.ndarray) -> np.ndarray:
-        """Returns standardised rows as they were, float32."""
+        """Returns standardised rows in the data's units, float32."""
         mean, deviation = self.scale
         return (rows * deviation + mean).astype(np.float32)
 
@@ -470,7 +471,7 @@ class Splits:
 
 
 def share_of(num: int | tf.Tensor, replica: tf.Tensor, num_replicas: int) -> Rows:
-    """Returns the rows that a replica gets of a batch of `num` rows."""
+    """Returns the rows that a replica gets from a batch of `num` rows."""
     return replica * num // num_replicas, (replica + 1) * num // num_replicas
 
 
@@ -478,20 +479,20 @@ def for_replicas(elements: tf.data.Dataset, share: Callable, context: tf.distrib
     """Returns, for each element, its shares for the replicas of a worker, one after the other.
 
     Args:
-        elements: what batches are made from, without end.
+        elements: endless elements that batches are made from.
         share: function of an element and the number of a replica, an int64 scalar.
         context: number of replicas, and which worker this is.
     """
     num = context.num_replicas_in_sync // context.num_input_pipelines
     replicas = tf.data.Dataset.range(context.input_pipeline_id * num, (context.input_pipeline_id + 1) * num)
     pairs = elements.flat_map(as_it_is(lambda element: replicas.map(lambda replica: (element, replica))))
-    # Of data without end, workers need not ask each other in every step whether there are any left.
+    # With endless data, workers need not ask each other in every step whether any are left.
     endless = pairs.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
     return endless.map(as_it_is(share), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def summary_of(space: Space) -> str:
-    """Returns what a column holds, in words."""
+    """Returns a description in words of what a column holds."""
     if isinstance(space, Levels):
         return f"levels 0 to {space.num_levels - 1} of shape {space.shape}"
     if isinstance(space, Reals) and len(space.shape) == 1:
@@ -500,7 +501,7 @@ def summary_of(space: Space) -> str:
 
 
 def described(space: Space) -> dict:
-    """Returns what a report says of a column."""
+    """Returns a report's description of a column."""
     levels = space.num_levels if isinstance(space, Levels) else None
     sound = {"sample_rate": space.sample_rate} if isinstance(space, Sound) else {}
     return {"event_shape": list(space.shape), "levels": levels, **sound}

@@ -1,4 +1,4 @@
-"""Arrays that stay in their files: rows are read when they are needed."""
+"""Arrays that stay in their files; rows are read when they are needed."""
 
 import dataclasses
 import functools
@@ -16,10 +16,10 @@ from keras_gen.data.orders import LongOrder
 #: Bytes that are read at once in a pass over all rows.
 PART_BYTES = 2**26
 
-#: What a zip archive begins with.
+#: First bytes of a zip archive.
 ARCHIVE = b"PK"
 
-#: Bytes of a zip archive's header in front of a member, less those of two fields of free length.
+#: Bytes of a zip archive's header before a member, without its two fields of variable length.
 ZIP_HEADER = 30
 
 
@@ -29,7 +29,7 @@ class RowFile(Protocol):
     Attributes:
         shape: number of rows, and the shape of a row.
         dtype: type of an entry.
-        row_bytes: bytes that a row takes while it is read.
+        row_bytes: bytes that a row needs while it is read.
     """
 
     shape: tuple[int, ...]
@@ -44,7 +44,7 @@ class RowFile(Protocol):
 class ArrayFile:
     """An array in a file, row after row.
 
-    Rows are read by position and not mapped into memory: what was read does not stay with the process.
+    Rows are read by position and not memory-mapped, so what was read does not stay in the process's memory.
 
     Attributes:
         path: the file.
@@ -60,27 +60,27 @@ class ArrayFile:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row."""
+        """Number of bytes of a row."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of all rows."""
+        """Number of bytes of all rows."""
         return self.shape[0] * self.row_bytes
 
     @functools.cached_property
     def descriptor(self) -> int:
-        """The opened file; it stays open as long as the process runs."""
+        """The open file; it stays open as long as the process runs."""
         return os.open(self.path, os.O_RDONLY)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the rows at an array of indices, those that lie one behind the other in one piece.
+        """Returns the rows at an array of indices; consecutive rows are read in one piece.
 
         Raises:
             OSError: if the file has become shorter.
         """
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        # Where a row does not follow the one before it.
+        # Where a row does not follow the previous one.
         starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
         ends = np.append(starts, len(rows))[1:]
         size, memory = self.row_bytes, memoryview(found.reshape(-1).view(np.uint8))
@@ -89,7 +89,7 @@ class ArrayFile:
         return found
 
     def fill(self, memory: memoryview, position: int):
-        """Reads as many bytes as there is room for, from a position on."""
+        """Reads as many bytes as fit, starting at a position."""
         while len(memory):
             num = os.preadv(self.descriptor, [memory], position)
             if not num:
@@ -99,12 +99,12 @@ class ArrayFile:
 
 @dataclasses.dataclass(frozen=True)
 class StoredRows:
-    """Rows of an array in a file, or of what is read like one, as a column.
+    """Rows of an array in a file, or of something read like one, as a column.
 
     Attributes:
         file: the array.
         rows: indices of the rows, in order; None for all of them.
-        convert: what happens to rows that were read, as an array of as many.
+        convert: function applied to rows that were read, which returns an array of the same length.
     """
 
     file: RowFile
@@ -142,7 +142,7 @@ class StoredRows:
         return self.converted(self.file.read(np.asarray(rows, np.int64)))
 
     def converted(self, found: np.ndarray) -> np.ndarray:
-        """Returns rows of the file as those of the column."""
+        """Returns rows of the file as rows of the column."""
         return found if self.convert is None else self.convert(found)
 
     def gather(self, indices: tf.Tensor) -> tf.Tensor:
@@ -152,14 +152,14 @@ class StoredRows:
         return tf.ensure_shape(found, (indices.shape[0], *sample.shape[1:]))
 
     def silent(self) -> "StoredRows":
-        """Returns the same, of sounds, with silence behind their end."""
+        """Returns the same sounds with silence after their end."""
         return dataclasses.replace(self, file=self.file.silent())
 
     def parts(self, rows_at_once: int | None = None) -> Iterator[np.ndarray]:
         """Yields all rows before they are converted, in the order of the file.
 
         Args:
-            rows_at_once: rows of a part; None for as many as are read well at once.
+            rows_at_once: number of rows of a part; None for as many as can be read efficiently at once.
         """
         num = rows_at_once or max(1, PART_BYTES // max(1, self.file.row_bytes))
         if isinstance(self.rows, LongOrder):
@@ -171,11 +171,11 @@ class StoredRows:
 
 
 def parts_of(column, rows_at_once: int | None = None) -> Iterator[np.ndarray]:
-    """Yields the rows of an array, or of one in a file, in parts.
+    """Yields the rows of an array, in memory or in a file, in parts.
 
     Args:
         column: the array.
-        rows_at_once: rows of a part; None for all of an array, and for many of one in a file.
+        rows_at_once: number of rows of a part; None for all rows of an array in memory, and many rows of one in a file.
     """
     if isinstance(column, StoredRows):
         return column.parts(rows_at_once)
@@ -184,18 +184,18 @@ def parts_of(column, rows_at_once: int | None = None) -> Iterator[np.ndarray]:
 
 
 def array_file(path: pathlib.Path, member: str | None = None) -> ArrayFile | None:
-    """Returns an array in an `.npy` file, or in an `.npz` file that is not packed, without reading its rows.
+    """Returns an array in an `.npy` file, or in an uncompressed `.npz` file, without reading its rows.
 
     Args:
         path: the file.
         member: name of the array in an `.npz` file.
 
     Returns:
-        The array; None where its rows do not lie one behind the other: of a packed file or an archive, and of an array
-        whose last axis is the slowest.
+        The array; None if its rows are not contiguous: in a compressed file or archive, or if its last axis is the
+        slowest.
 
     Raises:
-        ValueError: if the file holds no array of numbers, or is cut short.
+        ValueError: if the file holds no array of numbers, or is truncated.
         OSError: if it cannot be read.
     """
     with path.open("rb") as file:

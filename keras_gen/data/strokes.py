@@ -1,27 +1,27 @@
-"""What is measured of a drawn sign, such as a digit: the thickness of its strokes, its slant, its size and place."""
+"""Measures drawn signs, such as digits: the thickness of their strokes, their slant, size and place."""
 
 import numpy as np
 import tensorflow as tf
 
-#: Images that are worked on at once.
+#: Number of images that are processed at once.
 IMAGES_AT_ONCE = 5000
 
 
 def measured(ink: np.ndarray) -> dict[str, np.ndarray]:
     r"""Measures drawn signs.
 
-    Let A be the sum of the ink, and P the length of its edges, $\sum |∇ ink|$. Of a stroke of thickness w and length l,
-    $A = w l$ and $P = 2 (w + l)$, so that w is the smaller root of $w^2 - \frac{P}{2} w + A = 0$.
+    Let A be the sum of the ink, and P the length of its edges, $\sum |∇ ink|$. For a stroke of thickness w and length
+    l, $A = w l$ and $P = 2 (w + l)$, so that w is the smaller root of $w^2 - \frac{P}{2} w + A = 0$.
 
     Args:
-        ink: how much ink there is in each pixel, from 0 to 1, of shape `(num, height, width)`.
+        ink: amount of ink in each pixel, from 0 to 1, of shape `(num, height, width)`.
 
     Returns:
         float64 arrays of shape `(num,)`, NaN for images without ink:
 
         - "thickness": w, in pixels;
-        - "slant": the angle of shearing after which ink above the centre is neither right nor left of it, in degrees:
-          0 for upright signs, greater than 0 for those that lean to the right;
+        - "slant": the angle of shearing after which ink above the centre is neither right nor left of it, in degrees: 0
+          for upright signs, positive for those that lean to the right;
         - "size": the longer side of the box around the ink, in pixels;
         - "horizontal" and "vertical": the centre of the ink, in pixels to the right of and below that of the image.
     """
@@ -30,11 +30,11 @@ def measured(ink: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def of_few(ink: np.ndarray) -> dict[str, np.ndarray]:
-    """As `measured`, all images at once."""
+    """Like `measured`, for all images at once."""
     _, height, width = ink.shape
     area = ink.sum(axis=(1, 2))
     area = np.where(area > 0.0, area, np.nan)
-    # Pixels, from the centre of the image and from that of the ink.
+    # In pixels, from the centre of the image and from that of the ink.
     down, right = np.mgrid[:height, :width] - np.reshape([height - 1, width - 1], (2, 1, 1)) / 2.0
     horizontal, vertical = ((ink * way).sum(axis=(1, 2)) / area for way in (right, down))
     across, below = right - horizontal[:, np.newaxis, np.newaxis], down - vertical[:, np.newaxis, np.newaxis]
@@ -52,9 +52,9 @@ def of_few(ink: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def edges_length(ink: np.ndarray) -> np.ndarray:
-    """Returns the length of all edges of the ink, in pixels, of shape `(num,)`: the sum of its gradient's length.
+    """Returns the length of all edges of the ink, in pixels, of shape `(num,)`: the summed norm of its gradient.
 
-    The gradient is that between the four pixels around a corner, in whose sum level and diagonal edges count equally.
+    The gradient is taken between the four pixels around a corner; in its sum, level and diagonal edges count equally.
     """
     ink = np.pad(ink, ((0, 0), (1, 1), (1, 1)))
     a, b, c, d = ink[:, :-1, :-1], ink[:, :-1, 1:], ink[:, 1:, :-1], ink[:, 1:, 1:]
@@ -64,19 +64,19 @@ def edges_length(ink: np.ndarray) -> np.ndarray:
 def box_side(ink: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns where the box around the ink begins and ends, in pixels, each of shape `(num,)`.
 
-    The box ends where the most inked pixel of a row, or of a column, crosses half of the most inked one of all;
-    between two of them along a line.
+    The box ends where the largest ink value of a row, or of a column, crosses half of the image's largest one,
+    interpolated linearly between rows or columns.
 
     Args:
         ink: the ink.
-        axis: 1 for the left and the right end, 2 for the upper and the lower one.
+        axis: 1 for the left and right ends, 2 for the upper and lower ends.
     """
     profile = np.pad(ink.max(axis=axis), ((0, 0), (1, 1)))
     half = profile.max(axis=1, keepdims=True) / 2.0
     rows, inside = np.arange(len(profile)), profile >= half
     first, last = inside.argmax(axis=1), profile.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
     half = np.where(half[:, 0] > 0.0, half[:, 0], np.nan)
-    # Without ink, all of the profile is "inside".
+    # Without ink, the whole profile is "inside".
     first, last = np.maximum(first, 1), np.minimum(last, profile.shape[1] - 2)
     with np.errstate(invalid="ignore"):
         outer, inner = profile[rows, first - 1], profile[rows, first]
@@ -87,13 +87,13 @@ def box_side(ink: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moved(ink: np.ndarray, scale: np.ndarray, centre: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """Returns signs of another size, in another place, by bilinear interpolation.
+    """Returns signs at another size and place, by bilinear interpolation.
 
     Args:
         ink: ink of shape `(num, height, width)`.
-        scale: by what the size of each is multiplied, of shape `(num,)`.
-        centre: where the middle of the box around the ink goes, in pixels to the right of and below the centre of the
-            image, of shape `(num, 2)`.
+        scale: factor for the size of each sign, of shape `(num,)`.
+        centre: new position of the middle of the box around the ink, in pixels to the right of and below the centre of
+            the image, of shape `(num, 2)`.
         shape: height and width of the results; None for those of the images.
     """
     shape = ink.shape[1:] if shape is None else shape
@@ -120,7 +120,7 @@ def moved(ink: np.ndarray, scale: np.ndarray, centre: np.ndarray, shape: tuple[i
 
 
 def centred(ink: np.ndarray, size: float = 20.0, shape: tuple[int, int] = (28, 28)) -> np.ndarray:
-    """Returns signs as those of MNIST are: of one size, their centre of mass in the middle of the image.
+    """Returns signs in the form of MNIST: of one size, with their centre of mass in the middle of the image.
 
     Args:
         ink: ink of shape `(num, height, width)`.
@@ -129,7 +129,7 @@ def centred(ink: np.ndarray, size: float = 20.0, shape: tuple[int, int] = (28, 2
     """
     found = measured(ink)
     middles = [(sum(box_side(ink, axis)) - 1.0 - ink.shape[3 - axis]) / 2.0 for axis in (1, 2)]
-    # From the centre of the ink to the middle of its box, which is what moves.
+    # From the centre of the ink to the middle of its box, which `moved` positions.
     ways = [middle - found[name] for middle, name in zip(middles, ("horizontal", "vertical"), strict=True)]
     scale = np.where(np.isnan(found["size"]), 1.0, size / found["size"])
     return moved(ink, scale, scale[:, np.newaxis] * np.nan_to_num(np.stack(ways, axis=1)), shape)
@@ -140,13 +140,13 @@ def placed(ink: np.ndarray, scale: tuple[float, float], seed: tuple[int, ...]) -
 
     Args:
         ink: ink of shape `(num, height, width)`.
-        scale: least and greatest number that a size is multiplied by.
-        seed: seed of both.
+        scale: smallest and largest factor for a size.
+        seed: seed of sizes and places.
     """
     random = np.random.default_rng(seed)
     sides = np.stack([end - start for start, end in (box_side(ink, axis) for axis in (1, 2))], axis=1)
     frame = np.array(ink.shape[:0:-1], np.float64)
-    # A pixel on each side stays free; what is too large for that keeps its size and lies in the middle.
+    # One pixel on each side stays free; a sign that is too large for that keeps its size and is placed in the middle.
     largest = np.min((frame - 2.0) / np.maximum(np.nan_to_num(sides, nan=1.0), 1.0), axis=1)
     scales = np.minimum(random.uniform(*scale, len(ink)), np.maximum(largest, 1.0))
     free = np.maximum((frame - 2.0 - scales[:, np.newaxis] * np.nan_to_num(sides)) / 2.0, 0.0)

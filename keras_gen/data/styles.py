@@ -9,19 +9,19 @@ from keras_gen import checks
 from keras_gen.data.splits import Source, Splits
 from keras_gen.spaces import Attributes, ClassLabel, Levels, Space
 
-#: What an image has or has not.
+#: The attributes that an image may have.
 STYLE_ATTRIBUTES = ("red ink", "light background", "thick strokes")
 
-#: Red, green and blue of the ink and of the background, without and with the attribute.
+#: Red, green and blue values of the ink and the background, without and with the attribute.
 INKS = np.array([[40, 80, 230], [230, 40, 40]], np.float32)
 BACKGROUNDS = np.array([[30, 30, 30], [245, 240, 225]], np.float32)
 
 
 def styled(splits: Splits, condition: str = "attributes", *, seed: int = 0) -> Splits:
-    """Returns grey images, drawn in a style that is chosen at random for each of them.
+    """Returns grey images, each drawn in a style chosen at random.
 
-    The ink is red or blue, the background light or dark, and strokes are thick or as they are: `STYLE_ATTRIBUTES`. All
-    eight styles are equally frequent. The same seed gives the same images, whatever their condition is.
+    The ink is red or blue, the background light or dark, and strokes are thick or unchanged: `STYLE_ATTRIBUTES`. All
+    eight styles are equally frequent. The same seed gives the same images, regardless of `condition`.
 
     Example:
 
@@ -31,13 +31,12 @@ def styled(splits: Splits, condition: str = "attributes", *, seed: int = 0) -> S
 
     Args:
         splits: a set of grey images held in memory, where 0 is the background.
-        condition: what the images are conditioned on: "attributes"; "domain", the style as one of eight classes, 4
-            times the first attribute plus 2 times the second one plus the third one; or "label", the label that
-            `splits` has.
+        condition: what the images are conditioned on: "attributes"; "domain", the style as one of eight classes: 4
+            times the first attribute plus 2 times the second plus the third; or "label", the label that `splits` has.
         seed: seed of the choice.
 
     Raises:
-        ValueError: if the examples are not grey images held in memory, or a label is asked for where there is none.
+        ValueError: if the examples are not grey images held in memory, or a label is requested but there is none.
     """
     if len(splits.event_shape) != 3 or splits.event_shape[-1] != 1 or splits.levels is None:
         raise ValueError(f"`splits` must hold grey images; {splits.name} has examples of shape {splits.event_shape}.")
@@ -68,11 +67,11 @@ def in_style(ink: np.ndarray, attributes: np.ndarray) -> np.ndarray:
     """Returns images of bytes, drawn with ink on a background.
 
     Args:
-        ink: how much ink there is in each pixel, from 0 to 1, of shape `(num, height, width, 1)`.
+        ink: amount of ink in each pixel, from 0 to 1, of shape `(num, height, width, 1)`.
         attributes: zeros and ones of shape `(num, 3)`: see `STYLE_ATTRIBUTES`.
     """
     red, light, thick = attributes.T
-    # Strokes grow by a fourteenth of the width of an image, two pixels of 28.
+    # Strokes grow by a fourteenth of the width of an image: two pixels of 28.
     size = 1 + max(1, round(ink.shape[2] / 14))
     grown = np.concatenate(
         [tf.nn.max_pool2d(part, size, 1, "SAME") for part in np.array_split(ink, 1 + len(ink) // 5000)]

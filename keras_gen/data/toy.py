@@ -1,6 +1,6 @@
 """Two-dimensional toy densities, with samples and their true log density.
 
-Everything is NumPy in float64, so that a model can be judged against the truth:
+Everything is NumPy in float64, so that a model can be compared with the truth:
 
 ```python
 density = toy.get("two_moons")
@@ -28,7 +28,7 @@ class ToyDensity(abc.ABC):
 
         Args:
             num_samples: number of points, at least 1.
-            seed: whole number, at least 0; the same seed gives the same points.
+            seed: integer, at least 0; the same seed gives the same points.
 
         Returns:
             float32 array of shape `(num_samples, 2)`.
@@ -46,7 +46,7 @@ class ToyDensity(abc.ABC):
             float64 array of shape `(num_points,)`, in nats; minus infinity where the density is zero.
 
         Raises:
-            ValueError: if the points have another shape.
+            ValueError: if the points have a different shape.
         """
         points = np.asarray(points, np.float64)
         if points.ndim != 2 or points.shape[1] != 2:
@@ -64,10 +64,10 @@ class ToyDensity(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class NoisyCurves(ToyDensity):
-    """One of several curves at random, a point of it, and round Gaussian noise.
+    """A random point on one of several curves, chosen at random, plus isotropic Gaussian noise.
 
     p(x) = (1/K) Σ_k ∫_0^1 N(x; c_k(u), σ² I) du. The integral is computed by Gauss-Legendre quadrature, whose nodes
-    must lie closer to each other, along the curve, than σ.
+    must be closer to each other along the curve than σ.
 
     Args:
         curves: functions from u of shape `(n,)` to points of shape `(n, 2)`.
@@ -89,14 +89,14 @@ class NoisyCurves(ToyDensity):
         nodes, weights = special.roots_legendre(self.num_nodes)
         centres = np.concatenate([curve((nodes + 1.0) / 2.0) for curve in self.curves])
         log_weights = np.tile(np.log(weights / 2.0 / len(self.curves)), len(self.curves))
-        # A few hundred points at a time: all pairs of points and nodes would fill the memory.
+        # A few hundred points at a time: all pairs of points and nodes would exhaust the memory.
         parts = np.array_split(points, 1 + len(points) // 256)
         return np.concatenate([log_mixture(part, centres, self.noise, log_weights) for part in parts])
 
 
 @dataclasses.dataclass(frozen=True)
 class Rings(ToyDensity):
-    """A point of one of several circles around the origin, equally likely, and round Gaussian noise.
+    """A random point on one of several equally likely circles around the origin, plus isotropic Gaussian noise.
 
     At distance r from the origin, p(x) = (1/K) Σ_k exp(-(r² + r_k²) / 2σ²) I_0(r r_k / σ²) / 2πσ², where I_0 is the
     modified Bessel function.
@@ -122,9 +122,10 @@ class Rings(ToyDensity):
 
 
 class EqualGaussians(ToyDensity):
-    """A mixture of equally likely round Gaussians.
+    """A mixture of equally likely isotropic Gaussians.
 
-    A subclass has their `centres`, float64 of shape `(num_components, 2)`, and the standard deviation `noise` of each.
+    A subclass provides their `centres`, float64 of shape `(num_components, 2)`, and the standard deviation `noise` of
+    each.
     """
 
     centres: np.ndarray
@@ -140,7 +141,7 @@ class EqualGaussians(ToyDensity):
 
 @dataclasses.dataclass(frozen=True)
 class RoundGaussians(EqualGaussians):
-    """Equally likely round Gaussians at equal angles on a circle.
+    """Equally likely isotropic Gaussians at equal angles on a circle.
 
     Args:
         num_components: number of Gaussians.
@@ -159,11 +160,11 @@ class RoundGaussians(EqualGaussians):
 
 @dataclasses.dataclass(frozen=True)
 class GridGaussians(EqualGaussians):
-    """Equally likely round Gaussians at the points of a square grid around the origin.
+    """Equally likely isotropic Gaussians at the points of a square grid around the origin.
 
     Args:
-        per_side: Gaussians along a side.
-        spacing: distance of neighbours.
+        per_side: number of Gaussians along a side.
+        spacing: distance between neighbours.
         noise: standard deviation of each.
     """
 
@@ -182,8 +183,8 @@ class Checkerboard(ToyDensity):
     """Uniform on the black squares of a board around the origin.
 
     Args:
-        squares_per_side: number of squares of a side, even.
-        side: length of a side of the board.
+        squares_per_side: number of squares along a side, even.
+        side: side length of the board.
     """
 
     squares_per_side: int
@@ -206,15 +207,15 @@ class Checkerboard(ToyDensity):
 class Pinwheel(ToyDensity):
     """Gaussians stretched along the radii of a circle and twisted around its centre.
 
-    A point at distance r from the centre turns by `twist`·exp(r). That keeps areas as they are, so that the density
-    of a point is the one that it had before.
+    A point at distance r from the centre is rotated by `twist`·exp(r). This preserves areas, so that the density of a
+    point is the same as before.
 
     Args:
         num_arms: number of Gaussians.
-        radial_noise: standard deviation along the radius, where the Gaussians' means are at distance 1.
+        radial_noise: standard deviation along the radius; the Gaussians' means are at distance 1.
         tangential_noise: standard deviation across it.
         twist: angle, in radians, at distance 0.
-        scale: factor by which everything is enlarged in the end.
+        scale: factor by which everything is enlarged at the end.
     """
 
     num_arms: int
@@ -223,7 +224,7 @@ class Pinwheel(ToyDensity):
     twist: float
     scale: float
 
-    #: The mean of an arm before it is turned.
+    #: The mean of an arm before it is rotated.
     mean = np.array([1.0, 0.0])
 
     def draw(self, num_samples, random):
@@ -243,7 +244,7 @@ class Pinwheel(ToyDensity):
         return special.logsumexp(log_densities, axis=0) - log_norm
 
     def turned(self, points: np.ndarray, angle, twist: float) -> np.ndarray:
-        """Turns each point by an angle of its own and by the twist at its distance from the centre."""
+        """Rotates each point by its own angle and by the twist at its distance from the centre."""
         x, y = points.T
         angle = angle + twist * np.exp(np.hypot(x, y))
         return np.stack([np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y], axis=-1)
@@ -255,8 +256,8 @@ def on_circle(u: np.ndarray) -> np.ndarray:
 
 
 def log_mixture(points: np.ndarray, centres: np.ndarray, noise: float, log_weights) -> np.ndarray:
-    """Computes the log density of a mixture of round Gaussians with one standard deviation, `noise`."""
-    # |p - c|² = |p|² + |c|² - 2 p·c, of which only the last term needs a matrix.
+    """Computes the log density of a mixture of isotropic Gaussians with one standard deviation, `noise`."""
+    # |p - c|² = |p|² + |c|² - 2 p·c; only the last term needs a matrix.
     along = (log_weights - np.sum(centres**2, axis=-1) / (2.0 * noise**2)) + points @ (centres.T / noise**2)
     log_norm = np.sum(points**2, axis=-1) / (2.0 * noise**2) + np.log(2.0 * np.pi * noise**2)
     return special.logsumexp(along, axis=-1) - log_norm
@@ -290,5 +291,5 @@ NAMES = tuple(DENSITIES)
 
 
 def get(name: str) -> ToyDensity:
-    """Returns the density of that name, or raises ValueError with the nearest names."""
+    """Returns the density with a given name, or raises ValueError with the nearest names."""
     return DENSITIES[checks.choice("name", name, NAMES)]

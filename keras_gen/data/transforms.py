@@ -1,4 +1,4 @@
-"""Sets made of others: with few labels, of stacked grey images, of pairs, and with augmentation."""
+"""Sets made from others: with few labels, of stacked grey images, of pairs, and with augmentation."""
 
 import dataclasses
 import math
@@ -12,20 +12,20 @@ from keras_gen.data.augmentation import Augmentation
 from keras_gen.data.splits import Source, Splits
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Tokens
 
-#: Label of examples whose class is not known.
+#: Label of examples with an unknown class.
 UNKNOWN = -1
 
 
 @dataclasses.dataclass(frozen=True)
 class FewLabels(Splits):
-    """A set of which a few training examples have labels, and a training batch holds some of these.
+    """A set in which a few training examples have labels, some of which are in each training batch.
 
-    A batch begins with labelled examples, which come in a new order whenever all of them have been seen. The rest are
-    training examples without their labels: an epoch goes through all of them once.
+    A batch begins with labelled examples, which are put in a new order whenever all of them have been seen. The rest
+    are training examples without their labels: an epoch goes through all of them once.
 
     Attributes:
         kept: positions of the training examples that have labels.
-        labels_per_batch: how many of them each training batch holds.
+        labels_per_batch: number of them in each training batch.
     """
 
     kept: np.ndarray = dataclasses.field(kw_only=True)
@@ -33,13 +33,13 @@ class FewLabels(Splits):
 
     @property
     def steps_per_pass(self) -> int:
-        """Training batches in one pass, as many as the examples without labels fill."""
+        """Training batches in one pass: as many as the examples without labels fill."""
         return max(1, self.size("train") // (self.train_batch_size - self.labels_per_batch))
 
     def train_batch(self, epoch, step, rows=None):
         epoch_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), epoch)
         start, end = rows or (0, self.train_batch_size)
-        # Of these rows, those that are labelled stand first in the batch.
+        # Labelled rows come first in the batch.
         smaller = min if rows is None else tf.minimum
         first, last = (smaller(row, self.labels_per_batch) for row in (start, end))
         first_other, last_other = start - first, end - last
@@ -51,8 +51,8 @@ class FewLabels(Splits):
         num_labels = np.int64(len(self.kept))
         places = (epoch * self.steps_per_pass + step) * self.labels_per_batch
         places += tf.range(self.labels_per_batch, dtype=tf.int64)
-        # Every pass through the labelled examples has an order of its own: a seed for each place, which
-        # `index_shuffle` does not take.
+        # Every pass through the labelled examples has its own order: a seed for each position, which `index_shuffle`
+        # does not support.
         passes = tf.pad((places // num_labels)[:, tf.newaxis], [[0, 0], [2, 0]], constant_values=self.seed)
         labelled = tf.raw_ops.RandomIndexShuffle(
             index=places % num_labels, seed=passes, max_index=num_labels - 1, rounds=4
@@ -68,18 +68,18 @@ class FewLabels(Splits):
 
 
 def few_labels(splits: Splits, num_labels: int, per_batch: int) -> FewLabels:
-    """Returns the set with only a few training labels; that of every other training example is -1.
+    """Returns the set with only a few training labels; the label of every other training example is -1.
 
-    As many examples of each class keep their label, chosen by the set's seed. They take the first places of each
-    training batch; the others are all training examples, without labels, each once in an epoch.
+    Equally many examples of each class keep their label, chosen by the set's seed. They take the first places of each
+    training batch; the other places hold all training examples, without labels, each once in an epoch.
 
     Args:
         splits: data set with labels.
         num_labels: number of training examples that keep their label, a multiple of the number of classes.
-        per_batch: how many of them each batch holds, fewer than its size.
+        per_batch: number of them in each batch, less than its size.
 
     Raises:
-        ValueError: if there are no labels, or not as many of a class, or `per_batch` is not smaller than a batch.
+        ValueError: if there are no labels, or too few of a class, or `per_batch` is not smaller than a batch.
     """
     checks.positive_int("num_labels", num_labels)
     checks.positive_int("per_batch", per_batch)
@@ -119,7 +119,7 @@ def few_labels(splits: Splits, num_labels: int, per_batch: int) -> FewLabels:
 def stacked(splits: Splits, *, num_channels: int = 3, num_examples: int | None = None, seed: int = 0) -> Splits:
     """Returns a set of images whose channels are grey images drawn at random.
 
-    It has very many modes, all of which are known: three of ten digits have 1,000 combinations, which
+    The set has very many modes, all of which are known: three of ten digits have 1,000 combinations, which
     `evaluation.stacked_mode_count` counts.
 
     Example:
@@ -130,12 +130,12 @@ def stacked(splits: Splits, *, num_channels: int = 3, num_examples: int | None =
 
     Args:
         splits: a set of grey images held in memory.
-        num_channels: images in a stack.
-        num_examples: stacks in each split; None makes as many as there are images.
+        num_channels: number of images in a stack.
+        num_examples: number of stacks in each split; None makes as many as there are images.
         seed: seed of the choice.
 
     Returns:
-        The set, whose labels, where `splits` has labels, have shape `(num, num_channels)`.
+        The set. If `splits` has labels, its labels have shape `(num, num_channels)`.
 
     Raises:
         ValueError: if the examples are not grey images held in memory.
@@ -159,15 +159,15 @@ def stacked(splits: Splits, *, num_channels: int = 3, num_examples: int | None =
 
 
 def dequantized(splits: Splits, seed: int | None = None) -> Splits:
-    """Returns real vectors: uniform noise is added to each entry, as wide as the smallest step between its values.
+    """Returns real vectors by adding uniform noise to each entry, as wide as the smallest step between its values.
 
     The step of levels is 1; the mean log density of levels with such noise is at most their log mass. The likelihood of
-    rounded numbers has no upper limit, since a model may pile density onto the values that repeat; that of numbers with
-    such noise has one.
+    rounded numbers has no upper bound, because a model can concentrate density on repeated values; that of numbers with
+    such noise is bounded.
 
     Args:
         splits: levels or real vectors held in memory.
-        seed: seed of the noise, which is drawn once; None takes the set's.
+        seed: seed of the noise, which is drawn once; None uses the set's.
 
     Raises:
         ValueError: if the examples are neither, or are not held in memory.
@@ -184,7 +184,7 @@ def dequantized(splits: Splits, seed: int | None = None) -> Splits:
         return splits.changed(with_unit_noise, Reals((math.prod(splits.event_shape),)))
     rows = np.concatenate([source.arrays["x"] for source in splits.sources.values()])
     columns = rows.reshape(len(rows), -1).T
-    # A column of a single value has no step.
+    # A column with a single value has no step.
     steps = [np.diff(np.unique(column)).min() if np.ptp(column) > 0.0 else 0.0 for column in columns]
     steps = np.reshape(steps, splits.event_shape)
 
@@ -196,11 +196,11 @@ def dequantized(splits: Splits, seed: int | None = None) -> Splits:
 
 
 def paired(splits: Splits, make_source: Callable[[np.ndarray], np.ndarray], source_space: Numbers) -> Splits:
-    """Returns pairs: each example as "target", and as "source" what is made of it, such as a smaller image.
+    """Returns pairs: each example as "target", and what is made from it, such as a smaller image, as "source".
 
     Args:
         splits: a set held in memory.
-        make_source: function from an array of examples to an array of as many sources.
+        make_source: function from an array of examples to an array of equally many sources.
         source_space: space of the sources.
 
     Raises:
@@ -215,11 +215,11 @@ def paired(splits: Splits, make_source: Callable[[np.ndarray], np.ndarray], sour
 
 
 def augmented(splits: Splits, *columns: str, enlargement: float = 1.0, flip: bool = True) -> Splits:
-    """Returns the set with training images that change at random, all of the named columns in the same way.
+    """Returns the set with random changes of training images, the same for all of the named columns.
 
-    Each training image is enlarged, cut to its size anywhere, and mirrored with probability one half, differently in
-    each epoch, and as the seed, the epoch and the step tell: a resumed run sees what it would have seen. Called again
-    with other columns, these change independently of the first ones.
+    Each training image is enlarged, cropped to its size at a random position, and mirrored with probability one half,
+    differently in each epoch. The changes depend only on the seed, the epoch and the step, so a resumed run sees the
+    same images as an uninterrupted one. Columns of a second call change independently of those of the first.
 
     Example:
 
@@ -229,12 +229,12 @@ def augmented(splits: Splits, *columns: str, enlargement: float = 1.0, flip: boo
 
     Args:
         splits: a set of images.
-        *columns: names of the columns. The sides of all of them are whole multiples of those of the smallest one.
-        enlargement: factor by which height and width grow before they are cut, at least 1.
+        *columns: names of the columns. The sides of all of them are integer multiples of those of the smallest one.
+        enlargement: factor by which height and width grow before images are cropped, at least 1.
         flip: whether images are mirrored, left to right.
 
     Raises:
-        ValueError: if a column is none of the set's, holds no images, or has sides that are no such multiples.
+        ValueError: if a column is not in the set, does not hold images, or has sides that are not such multiples.
     """
     for name in columns:
         checks.choice("columns", name, splits.spaces)

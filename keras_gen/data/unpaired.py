@@ -1,4 +1,4 @@
-"""`load_unpaired`: sets of images that have nothing to do with each other, as columns of one set."""
+"""`load_unpaired`: loads unrelated sets of images as columns of one set."""
 
 import dataclasses
 import os
@@ -17,15 +17,15 @@ from keras_gen.data.splits import Source, Splits
 
 @dataclasses.dataclass(frozen=True)
 class UnpairedSplits(Splits):
-    """Sets of several lengths, each a column that is shuffled by itself.
+    """Sets of different lengths, each a column that is shuffled separately.
 
-    An epoch is a pass over the longest set; the others begin anew, in another order, whenever they are through. The
-    order of each is a function of the seed, the column and the number of the pass alone. So a run that resumes at some
-    step sees the batches that it would have seen. Validation and test batches are in order, a shorter set from its
-    start again.
+    An epoch is a pass over the longest set; the others start again, in a new order, whenever they are exhausted. The
+    order of each depends only on the seed, the column and the number of the pass, so a run that resumes at some step
+    sees the same batches as an uninterrupted one. Validation and test batches are in order; a shorter set is repeated
+    from its start.
 
     Attributes:
-        parts: name of each column to its set, whose column "x" it is. Batches do not hold its labels.
+        parts: name of each column to its set, whose column "x" it holds. Batches do not contain the set's labels.
     """
 
     parts: Mapping[str, Splits] = dataclasses.field(default_factory=dict)
@@ -36,7 +36,7 @@ class UnpairedSplits(Splits):
 
         Args:
             parts: name of each column to its set.
-            batch_size: examples of each column in a batch, of all replicas and workers together.
+            batch_size: examples of each column in a batch, over all replicas and workers together.
             seed: seed of the orders.
         """
 
@@ -64,7 +64,7 @@ class UnpairedSplits(Splits):
 
     @property
     def train_batch_size(self) -> int:
-        """Examples of each column in a training batch, at most as many as the shortest one has."""
+        """Examples of each column in a training batch, at most the number in the shortest one."""
         return min(self.batch_size, *(splits.size("train") for splits in self.parts.values()))
 
     def train_batch(self, epoch, step, rows=None):
@@ -77,7 +77,7 @@ class UnpairedSplits(Splits):
         for index, (name, splits) in enumerate(self.parts.items()):
             size = np.int64(splits.size("train"))
             column_seed = tf.random.experimental.stateless_fold_in(orders, index)
-            # A batch lies in one pass, or at the end of one and at the start of the next one.
+            # A batch lies within one pass, or at the end of one and the start of the next.
             earlier = first // size
             seeds = [tf.random.experimental.stateless_fold_in(column_seed, earlier + number) for number in (0, 1)]
             this, following = (
@@ -88,7 +88,7 @@ class UnpairedSplits(Splits):
         return self.augmented_columns(columns, batch_seed, start)
 
     def description(self) -> dict:
-        """Adds how many examples each column has."""
+        """Adds the number of examples of each column."""
         sizes = {
             split: {name: splits.sources[split].num_examples for name, splits in self.parts.items()}
             for split in self.sources
@@ -115,14 +115,14 @@ def load_unpaired(
     ```
 
     Args:
-        a: a name or path that `data.load` takes; or an array of images, one example a row, divided 80/10/10. Or,
+        a: a name or path accepted by `data.load`; or an array of images, one example per row, divided 80/10/10. Or,
             without `b`, the name of a prepared TFDS set of two kinds of images, such as "cycle_gan/horse2zebra", whose
             splits are `trainA`, `trainB`, `testA` and `testB`.
-        b: another one.
-        image_size: (height, width) that all images are brought to, or one number for a square. None leaves them as
-            they are.
-        labels: whether the `parts` have labels, where both are names or paths of sets that have some.
-        batch_size: examples of each set in a batch, of all replicas and workers together.
+        b: the same for the second set.
+        image_size: (height, width) that all images are resized to, or one number for a square. None leaves them
+            unchanged.
+        labels: whether the `parts` have labels, if both are names or paths of sets with labels.
+        batch_size: examples of each set in a batch, over all replicas and workers together.
         seed: seed of the orders of the training examples.
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
 
@@ -142,7 +142,7 @@ def load_unpaired(
 
 
 def images(name: str, given, image_size, labels: bool, shard: tuple[int, int]) -> Splits:
-    """Returns the set of a column, its images brought to a size.
+    """Returns the set of a column, with its images resized.
 
     Args:
         name: the column.
@@ -155,7 +155,7 @@ def images(name: str, given, image_size, labels: bool, shard: tuple[int, int]) -
     if isinstance(given, np.ndarray):
         splits = as_splits(Reading({"all": {"x": given}}), name, shard)
     elif os.path.isdir(os.path.expanduser(given)):
-        # Files are brought to the size when they are read: they may not fit in memory.
+        # Files are resized when they are read, because they may not fit in memory.
         return load(given, image_size=image_size, labels=labels, shard=shard)
     else:
         splits = load(os.fspath(given), labels=labels, shard=shard)

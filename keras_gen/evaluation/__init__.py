@@ -1,4 +1,4 @@
-"""Judging models: likelihoods, samples, codes, baselines."""
+"""Evaluation of models: likelihoods, samples, codes, baselines."""
 
 from keras_gen.evaluation import restoration as restoration
 from keras_gen.evaluation.anomaly import AUROC as AUROC

@@ -1,4 +1,4 @@
-"""Anomaly detection: scores of examples, higher where these are more anomalous, and how well they tell sets apart.
+"""Anomaly detection: scores of examples, higher for more anomalous ones, and how well they separate sets.
 
 Likelihood ratio: Jie Ren et al. (2019), Likelihood Ratios for Out-of-Distribution Detection,
 https://arxiv.org/abs/1906.02845
@@ -30,7 +30,7 @@ tfd = tfp.distributions
 #: A function from a batch of examples to one number for each.
 Score = Callable[[np.ndarray], np.ndarray]
 
-#: Least probability of a bit in a reconstruction; one of exactly 0 or 1 could make its error infinite.
+#: Smallest probability of a bit in a reconstruction; exactly 0 or 1 could make its error infinite.
 MIN_PROBABILITY = 1e-6
 
 
@@ -39,8 +39,8 @@ class AUROC:
     """The probability that an outlier scores higher than an inlier; ties count half.
 
     Attributes:
-        value: from 0 to 1; 0.5 for a score that knows nothing.
-        standard_error: of the value, over the examples of both sets.
+        value: from 0 to 1; 0.5 for an uninformative score.
+        standard_error: standard error of the value, over the examples of both sets.
     """
 
     value: float
@@ -48,18 +48,18 @@ class AUROC:
 
 
 def auroc(inlier_scores, outlier_scores) -> AUROC:
-    """Computes the area under the curve of true over false positives.
+    """Computes the area under the curve of true against false positives.
 
     The standard error is that of DeLong, DeLong and Clarke-Pearson (1988): with V_i the share of outliers that
     score above inlier i, and W_j the share of inliers that score below outlier j,
 
         standard error² = var(V) / number of inliers + var(W) / number of outliers.
 
-    It is 0 for sets that the score tells apart without an error, and NaN for a set of one example.
+    It is 0 for sets that the score separates without an error, and NaN for a set of one example.
 
     Args:
         inlier_scores: one number per example, infinite ones included.
-        outlier_scores: the same of the outliers.
+        outlier_scores: the same for the outliers.
 
     Returns:
         The area, and its standard error.
@@ -75,7 +75,7 @@ def auroc(inlier_scores, outlier_scores) -> AUROC:
         if np.isnan(scores).any():
             raise ValueError(f"`{name}` holds NaN; numbers are expected.")
     m, n = len(inliers), len(outliers)
-    # Ranks instead of scores: they order infinite scores, too.
+    # Ranks instead of scores, because they also order infinite scores.
     ranks = stats.rankdata(np.concatenate([inliers, outliers]))
     above = 1.0 - (ranks[:m] - stats.rankdata(inliers)) / n
     below = (ranks[m:] - stats.rankdata(outliers)) / m
@@ -86,7 +86,7 @@ def auroc(inlier_scores, outlier_scores) -> AUROC:
 def anomaly_table(
     scores: Mapping[str, Score] | EventModel, inliers, outliers: Mapping[str, object], *, batch_size: int = 100
 ) -> dict[str, dict[str, AUROC]]:
-    """Evaluates how well scores tell outliers from inliers.
+    """Evaluates how well scores separate outliers from inliers.
 
     Example:
 
@@ -97,12 +97,12 @@ def anomaly_table(
     ```
 
     Args:
-        scores: score functions by name, each from a batch of examples to one number per example, higher where it
-            is more anomalous; or a model, for all the scores of `anomaly_scores` that it has.
-        inliers: examples such as the model was trained on, but held out: an array, or a `tf.data.Dataset` of batches,
-            whose labels are left out.
+        scores: score functions by name, each from a batch of examples to one number per example, higher for more
+            anomalous ones; or a model, for all scores of `anomaly_scores` that it has.
+        inliers: held-out examples like those the model was trained on: an array, or a `tf.data.Dataset` of batches,
+            whose labels are ignored.
         outliers: sets of other examples, by name.
-        batch_size: examples of an array that are scored at once.
+        batch_size: number of examples of an array to score at once.
 
     Returns:
         Name of the outliers to name of the score to its AUROC.
@@ -147,26 +147,26 @@ def anomaly_scores(
 ) -> dict[str, Score]:
     r"""Returns the scores that a model has.
 
-    - "log_prob", of a model with an exact likelihood: $-\log p(x)$, in nats;
-    - "elbo" and "bound", of a model with a lower bound of the likelihood: minus the bound with one sample and with
-      `num_samples`, in nats; "bound" or "estimate", of a model with an upper bound or an estimate: minus that;
-    - "reconstruction", of a model that reconstructs examples: see `reconstruction_error`;
+    - "log_prob", for a model with an exact likelihood: $-\log p(x)$, in nats;
+    - "elbo" and "bound", for a model with a lower bound on the likelihood: minus the bound with one sample and with
+      `num_samples`, in nats; "bound" or "estimate", for a model with an upper bound or an estimate: minus that;
+    - "reconstruction", for a model that reconstructs examples: see `reconstruction_error`;
     - "likelihood_ratio", given a background model: $-(\log p(x) - \log p_0(x))$, in nats;
-    - "complexity", on levels: $-\log_2 p(x) - L(x)$, where L is `compressed_bits`, in bits.
+    - "complexity", for levels: $-\log_2 p(x) - L(x)$, where L is `compressed_bits`, in bits.
 
-    The last two take the bound or the estimate where there is no exact likelihood.
+    The last two use the bound or the estimate if there is no exact likelihood.
 
     Args:
-        model: any model; scores of verbs that it does not have are left out.
+        model: any model; scores that need verbs it does not have are left out.
         background: a model with a likelihood of the same kind, trained on `mutated` examples.
-        num_samples: samples of a bound or an estimate.
-        levels: number of levels of an entry, for "complexity"; None takes the model's.
-        prepare: function from examples, which are levels, to what the model takes; None for a model that takes
-            them as they are. A reconstruction is compared with what the model took.
+        num_samples: number of samples of a bound or an estimate.
+        levels: number of levels of an entry, for "complexity"; None uses the model's.
+        prepare: function from examples, which are levels, to the model's inputs; None for a model that takes them
+            unchanged. A reconstruction is compared with the model's input.
         seed: seed of these samples, the same for each batch.
 
     Raises:
-        ValueError: if the model has no score, or the background's likelihood is of another kind.
+        ValueError: if the model has no score, or the background model's likelihood is of another kind.
     """
     prepare = prepare or (lambda x: x)
     levels = model.levels if levels is None else levels
@@ -201,7 +201,7 @@ def anomaly_scores(
 def remembering_log_likelihood(model: EventModel, prepare, num_samples: int, seed: int) -> Score:
     """Returns the function from examples to their log-likelihood, or its bound or estimate, in nats.
 
-    It remembers the last batch, since several scores ask for the same.
+    It caches the last batch, because several scores request the same one.
     """
     compute = log_likelihood_function(model, num_samples)
     remembered = []
@@ -215,16 +215,16 @@ def remembering_log_likelihood(model: EventModel, prepare, num_samples: int, see
 
 
 def reconstruction_error(model: EventModel, x, condition=None) -> np.ndarray:
-    r"""Computes how far reconstructions of examples are from the examples.
+    r"""Computes how far reconstructions are from the examples.
 
-    Of bits, it is the negative log-likelihood of independent Bernoullis whose probabilities are the reconstruction,
-    in nats. Of anything else it is half the squared distance, $\frac{1}{2} \sum_i (x_i - \hat x_i)^2$, with levels
-    scaled to [0, 1]: up to a constant, the negative log-likelihood in nats of normals of standard deviation 1.
+    For bits, it is the negative log-likelihood of independent Bernoullis whose probabilities are the reconstruction, in
+    nats. For anything else it is half the squared distance, $\frac{1}{2} \sum_i (x_i - \hat x_i)^2$, with levels scaled
+    to [0, 1]: up to a constant, the negative log-likelihood in nats of normal distributions with standard deviation 1.
 
     Args:
         model: a model with `reconstruct`.
         x: examples of shape `(batch, *event_shape)`.
-        condition: what they are conditioned on, for a model whose codes are.
+        condition: conditions of the examples, for a model whose codes are conditioned on them.
 
     Returns:
         float64 array of shape `(batch,)`.
@@ -243,18 +243,18 @@ def reconstruction_error(model: EventModel, x, condition=None) -> np.ndarray:
 def compressed_bits(x, levels: int) -> np.ndarray:
     """Computes the length in bits of examples after lossless compression.
 
-    For each example, the shortest result of PNG (for images of one or three channels and up to 256 levels), zlib,
-    bz2 and xz counts. Bits are packed eight to a byte first.
+    For each example, the shortest result of PNG (for images of one or three channels and up to 256 levels), zlib, bz2
+    and xz is used. Bits are first packed eight to a byte.
 
     Args:
-        x: whole levels of shape `(batch, *event_shape)`.
+        x: integer levels of shape `(batch, *event_shape)`.
         levels: number of levels of an entry.
 
     Returns:
         float64 array of shape `(batch,)`.
 
     Raises:
-        ValueError: if an entry is no whole level from 0 to `levels - 1`.
+        ValueError: if an entry is not an integer from 0 to `levels - 1`.
     """
     x, levels = whole_levels(x, levels)
     x = x.astype(np.uint8 if levels <= 256 else ">u4")
@@ -265,9 +265,9 @@ def compressed(example: np.ndarray, levels: int) -> Iterator[bytes]:
     """Yields an example in the format of each compressor."""
     raw = np.packbits(example).tobytes() if levels == 2 else example.tobytes()
     yield zlib.compress(raw, 9)
-    # Blocks and dictionaries no larger than the example: the default ones take longer to allocate than to fill.
+    # Blocks and dictionaries are no larger than the example: the default ones take longer to allocate than to fill.
     yield bz2.compress(raw, min(9, 1 + len(raw) // 100_000))
-    # Without the container, whose header is longer than a small image.
+    # Without the container, because its header is longer than a small image.
     lzma_filter = {"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": max(4096, len(raw))}
     yield lzma.compress(raw, lzma.FORMAT_RAW, filters=[lzma_filter])
     if example.ndim == 3 and example.shape[-1] in (1, 3) and levels <= 256:
@@ -282,18 +282,18 @@ def compressed(example: np.ndarray, levels: int) -> Iterator[bytes]:
 
 
 def simple_outliers(x, levels: int | None, *, seed: int = 0) -> dict[str, np.ndarray]:
-    """Makes images, or rows of real numbers, that are unlike the given ones but share something with them.
+    """Makes images, or rows of real numbers, that differ from the given ones but share something with them.
 
     Args:
         x: images in levels, of shape `(num, height, width, channels)`; or real vectors of shape `(num, entries)`.
         levels: number of levels of an entry; None for real vectors.
-        seed: seed of what is random.
+        seed: seed of the random choices.
 
     Returns:
-        Of real vectors: "noise", uniform from the least to the largest value of each entry; and "shuffled", each entry
-        in an order of its own among the rows, so that entries no longer depend on each other. Of images: "noise",
-        uniform over the levels; "shuffled", the pixels of each image in a random order of its own;
-        "inverted", light instead of dark; and, of square images, "turned", by a quarter. Each has the shape of `x`.
+        For real vectors: "noise", uniform from the smallest to the largest value of each entry; and "shuffled", each
+        entry in its own order among the rows, so that entries no longer depend on each other. For images: "noise",
+        uniform over the levels; "shuffled", the pixels of each image in their own random order; "inverted", light
+        instead of dark; and, for square images, "turned", by a quarter turn. Each has the shape of `x`.
     """
     random = np.random.default_rng(seed)
     if levels is None:
@@ -312,22 +312,22 @@ def simple_outliers(x, levels: int | None, *, seed: int = 0) -> dict[str, np.nda
 
 
 def mutated(x, levels: int, rate: float, seed: int) -> np.ndarray:
-    """Returns examples with some entries changed at random, to train a background model on.
+    """Returns examples with some entries changed at random, for training a background model.
 
-    Such a model learns what examples and mutated ones have in common, such as how many entries are black, and that
+    Such a model learns what examples and mutated ones have in common, such as how many entries are black, and this
     cancels in the ratio of likelihoods.
 
     Args:
-        x: whole levels.
+        x: integer levels.
         levels: number of levels of an entry.
-        rate: probability μ with which an entry changes, to one of the other levels, each equally likely.
-        seed: whole number; the same seed gives the same changes.
+        rate: probability μ that an entry changes to one of the other levels, each equally likely.
+        seed: integer; the same seed gives the same changes.
 
     Returns:
         Array of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `rate` is not from 0 to 1, or an entry is no whole level.
+        ValueError: if `rate` is not from 0 to 1, or an entry is not an integer level.
     """
     checks.share("rate", rate)
     x, levels = whole_levels(x, levels)
@@ -337,7 +337,7 @@ def mutated(x, levels: int, rate: float, seed: int) -> np.ndarray:
 
 
 def whole_levels(x, levels: int) -> tuple[np.ndarray, int]:
-    """Returns the examples as an array, and the number of levels, once both are checked."""
+    """Checks both arguments and returns the examples as an array, and the number of levels."""
     x, levels = np.asarray(x), checks.levels(levels)
     outside = (x < 0) | (x >= levels) | (x != np.floor(x))
     if outside.any():

@@ -1,4 +1,4 @@
-"""Trivial densities to set a model's likelihood against."""
+"""Trivial densities to compare a model's likelihood with."""
 
 import numpy as np
 import tensorflow_probability as tfp
@@ -9,12 +9,12 @@ from keras_gen.distributions.scales import most_likely_log_scale
 
 
 def baselines(splits: Splits) -> dict[str, float]:
-    """Evaluates what any model should beat on data that fit in memory.
+    """Evaluates densities that any model should beat, on data that fit in memory.
 
     Returns:
-        Test negative log-likelihoods in nats: on real vectors "nll_gaussian", or "nll_independent_gaussians" where
-        entries are missing; on levels "nll_independent_entries" and, on bits, "nll_mixture_of_bernoullis" with 32
-        components, too. There are none on sound, since the likelihood of a model of sound is that of its codes: see
+        Test negative log-likelihoods in nats: for real vectors "nll_gaussian", or "nll_independent_gaussians" if
+        entries are missing; for levels "nll_independent_entries" and, for bits, also "nll_mixture_of_bernoullis" with
+        32 components. There are none for sound, because the likelihood of a model of sound is that of its codes: see
         `markov_chain`.
     """
     if splits.sample_rate or not splits.in_memory:
@@ -33,8 +33,8 @@ def baselines(splits: Splits) -> dict[str, float]:
 class Gaussian:
     """A Gaussian with full covariance, fitted to real examples.
 
-    The variance of each entry is enlarged by one thousandth, so that entries which depend linearly on others do no
-    harm.
+    The variance of each entry is increased by one thousandth, so that entries that depend linearly on others are
+    harmless.
 
     Args:
         x: real examples of shape `(num, *event_shape)`, with more rows than entries.
@@ -53,19 +53,19 @@ class Gaussian:
 
 
 class SpikedColumns:
-    r"""Independent entries that pile density onto the values which repeat, and know nothing of each other.
+    r"""Independent entries that concentrate density on repeated values.
 
-    With $n$ rows for training, of which $c_v$ have the value v in a column, that column has the density
+    With $n$ training rows, of which $c_v$ have the value v in a column, that column has the density
 
     $$p(x) = \sum_{v: c_v > 1} \frac{c_v}{n + 1} N(x; v, σ^2) + \frac{n + 1 - \sum_{v: c_v > 1} c_v}{n + 1}\, q(x)$$
 
     where q is a Parzen window over the values that do not repeat, with Scott's width. The likelihood of rounded data
-    grows without limit as σ shrinks: where this density does well, a likelihood measures how narrow a component of a
-    model may be, and not what the model knows.
+    grows without bound as σ shrinks: where this density does well, a likelihood measures how narrow a model's
+    components may be, not what the model has learned.
 
     Args:
         x: real examples of shape `(num, *event_shape)`.
-        deviation: σ, in the unit of the data.
+        deviation: σ, in the data's units.
     """
 
     def __init__(self, x: np.ndarray, deviation: float = 1e-3):
@@ -74,7 +74,7 @@ class SpikedColumns:
         for column in flat_reals(x).T:
             values, counts = np.unique(column, return_counts=True)
             single = values[counts == 1]
-            # A window needs values that differ; where nearly all of them repeat, it stands on each once.
+            # A window needs different values; if nearly all of them repeat, it uses each value once.
             single = single if len(single) > 1 else values
             width = single.std(ddof=1) * len(single) ** -0.2
             repeated = values[counts > 1], counts[counts > 1] / (len(column) + 1.0)
@@ -102,14 +102,14 @@ def gaussian(train: np.ndarray, test: np.ndarray) -> float:
 
 
 def independent_gaussians(train: np.ndarray, test: np.ndarray) -> float:
-    """Fits an independent Gaussian to each entry, and evaluates it.
+    """Fits an independent Gaussian to each entry and evaluates it.
 
     Args:
         train: real examples of shape `(num, *event_shape)`; NaN where an entry is missing.
         test: further examples.
 
     Returns:
-        Mean negative log-likelihood in nats of the entries of `test` that are there.
+        Mean negative log-likelihood in nats of the observed entries of `test`.
     """
     train, test = flat_reals(train), flat_reals(test)
     log_probs = stats.norm.logpdf(test, np.nanmean(train, axis=0), np.nanstd(train, axis=0))
@@ -117,15 +117,15 @@ def independent_gaussians(train: np.ndarray, test: np.ndarray) -> float:
 
 
 def independent_entries(train: np.ndarray, test: np.ndarray, levels: int = 2) -> float:
-    """Fits an independent categorical distribution to each entry, and evaluates it.
+    """Fits an independent categorical distribution to each entry and evaluates it.
 
     Args:
-        train: examples of shape `(num, *event_shape)`, whole levels; NaN where an entry is missing.
+        train: examples of shape `(num, *event_shape)`, integer levels; NaN where an entry is missing.
         test: further examples.
         levels: number of levels of an entry.
 
     Returns:
-        Mean negative log-likelihood in nats of the entries of `test` that are there. One count is added to each level
+        Mean negative log-likelihood in nats of the observed entries of `test`. One count is added to each level
         (Laplace's rule).
     """
     train, test = (x.reshape(len(x), -1) for x in (train, test))
@@ -136,18 +136,18 @@ def independent_entries(train: np.ndarray, test: np.ndarray, levels: int = 2) ->
 
 
 def independent_logistics(train: np.ndarray, test: np.ndarray, *, seed: int = 0) -> float:
-    """Fits an independent logistic distribution to each entry of levels with uniform noise, and evaluates it.
+    """Fits an independent logistic distribution to each entry of levels with uniform noise and evaluates it.
 
-    That is the bound of a flow of levels that has learned no more than the mean and the scale of each entry.
+    This is the bound of a flow of levels that has learned only the mean and the scale of each entry.
 
     Args:
-        train: examples of shape `(num, *event_shape)`, whole levels.
+        train: examples of shape `(num, *event_shape)`, integer levels.
         test: further examples.
         seed: seed of the noise.
 
     Returns:
-        An upper bound of the mean negative log-likelihood of `test`, in nats. The scale of an entry is the most likely
-        one about its mean.
+        An upper bound on the mean negative log-likelihood of `test`, in nats. The scale of an entry is the most likely
+        one given its mean.
     """
     random = np.random.default_rng(seed)
     train, test = (x.reshape(len(x), -1) + random.uniform(size=(len(x), x[0].size)) for x in (train, test))
@@ -162,23 +162,23 @@ def _standard_logistic() -> tfp.distributions.Distribution:
 
 
 def markov_chain(train: np.ndarray, test: np.ndarray, levels: int) -> float:
-    """Fits a first-order Markov chain whose transitions are the same everywhere, and evaluates it.
+    """Fits a first-order Markov chain with the same transitions everywhere and evaluates it.
 
     Args:
-        train: sequences of shape `(num, length)`, whole levels; NaN behind the end of one that is shorter.
+        train: sequences of shape `(num, length)`, integer levels; NaN after the end of a shorter one.
         test: further sequences.
-        levels: number of levels; any number, since only pairs that occur are counted.
+        levels: number of levels; it may be large, because only pairs that occur are counted.
 
     Returns:
         Mean negative log-likelihood of `test` in nats. One count is added to each level, and to each transition
-        (Laplace's rule). The first entry has the frequencies of all entries.
+        (Laplace's rule). The first entry follows the frequencies of all entries.
     """
     train, test = (np.asarray(x).reshape(len(x), -1) for x in (train, test))
     known, known_test = ~np.isnan(train), ~np.isnan(test)
     train, test = (np.nan_to_num(x).astype(np.int64) for x in (train, test))
 
     def log_probs(train_keys, keys, totals):
-        """Logarithms of (count + 1) / (total + levels), where the counts are those of the keys."""
+        """Returns the logarithms of (count + 1) / (total + levels) for the counts of the keys."""
         found, counts = np.unique(train_keys, return_counts=True)
         places = np.minimum(np.searchsorted(found, keys), len(found) - 1)
         counts = np.where(found[places] == keys, counts[places], 0)
@@ -187,7 +187,7 @@ def markov_chain(train: np.ndarray, test: np.ndarray, levels: int) -> float:
     def pairs(x):
         return x[:, :-1] * levels + x[:, 1:]
 
-    # An entry whose next one is there is there itself.
+    # If an entry's successor is observed, so is the entry.
     sources = np.bincount(train[:, :-1][known[:, 1:]], minlength=levels)
     total = log_probs(train[known], test[:, 0], known.sum())
     if test.shape[1] > 1:
@@ -199,7 +199,7 @@ def markov_chain(train: np.ndarray, test: np.ndarray, levels: int) -> float:
 def bernoulli_mixture(
     train: np.ndarray, test: np.ndarray, *, num_components: int = 32, num_iterations: int = 100, seed: int = 0
 ) -> float:
-    """Fits a mixture of products of Bernoullis by expectation maximisation, and evaluates it.
+    """Fits a mixture of products of Bernoullis by expectation maximisation and evaluates it.
 
     Args:
         train: bits of shape `(num, *event_shape)`; NaN where an entry is missing.
@@ -209,8 +209,8 @@ def bernoulli_mixture(
         seed: seed of the initial responsibilities.
 
     Returns:
-        Mean negative log-likelihood in nats of the entries of `test` that are there. One count of each value is added
-        in each component.
+        Mean negative log-likelihood in nats of the observed entries of `test`. One count is added to each value in each
+        component.
     """
     train, test = _ones_and_zeros(train), _ones_and_zeros(test)
     random = np.random.default_rng(seed)

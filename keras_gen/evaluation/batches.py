@@ -1,4 +1,4 @@
-"""Batches of examples, whatever they come from."""
+"""Batches of examples from any source."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,8 +15,8 @@ def batches_of(examples, batch_size: int) -> Iterator[np.ndarray]:
 
     Args:
         examples: an array of shape `(num, ...)`; or a data set of batches of examples, of pairs of examples and labels,
-            or of columns by name, "x" among them.
-        batch_size: examples in a batch of an array, at most.
+            or of columns by name, including "x".
+        batch_size: largest number of examples in a batch of an array.
     """
     if isinstance(examples, tf.data.Dataset):
         for batch in examples:
@@ -29,7 +29,7 @@ def batches_of(examples, batch_size: int) -> Iterator[np.ndarray]:
 
 
 def columns_for(model: EventModel, batch) -> dict[str, tf.Tensor]:
-    """Returns the columns of a batch that a model takes, by name: an unconditional model leaves labels out.
+    """Returns the columns of a batch that a model takes, by name; for an unconditional model, labels are dropped.
 
     Args:
         model: the model.

@@ -1,4 +1,4 @@
-"""Whether the probabilities that a classifier gives are those with which it is right."""
+"""Whether the probabilities of a classifier match how often it is right."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from keras_gen import checks
 
 
 def expected_calibration_error(probabilities, labels, *, num_bins: int = 15) -> float:
-    r"""Computes how far confidence is from accuracy, on average.
+    r"""Computes the average gap between confidence and accuracy.
 
     Chuan Guo, Geoff Pleiss, Yu Sun, Kilian Q. Weinberger (2017), On Calibration of Modern Neural Networks,
-    https://arxiv.org/abs/1706.04599: examples are put into bins B of equal width by their confidence, the greatest
+    https://arxiv.org/abs/1706.04599: examples are put into bins B of equal width by their confidence, the largest
     probability, and
 
     $$ECE = \sum_b \frac{|B_b|}{n} \, |\mathrm{accuracy}(B_b) - \mathrm{confidence}(B_b)|$$
@@ -24,7 +24,7 @@ def expected_calibration_error(probabilities, labels, *, num_bins: int = 15) -> 
 
     Raises:
         ValueError: if there is not one label for each example, there are no examples, or a row of `probabilities` is
-            no distribution.
+            not a distribution.
     """
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     checks.positive_int("num_bins", num_bins)
@@ -38,7 +38,7 @@ def expected_calibration_error(probabilities, labels, *, num_bins: int = 15) -> 
     if wrong.any():
         raise ValueError(f"`probabilities` must hold distributions, received the row {probabilities[wrong][0]}.")
     confidence = probabilities.max(axis=1)
-    # A bin holds its upper end.
+    # A bin includes its upper end.
     which = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
     gaps = (probabilities.argmax(axis=1) == labels) - confidence
     return float(np.abs(np.bincount(which, gaps, num_bins)).sum() / len(labels))

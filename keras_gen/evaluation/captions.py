@@ -1,4 +1,4 @@
-"""Whether images show what captions ask for, by measuring them."""
+"""Whether images match their captions, by measuring the images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,11 +19,11 @@ def caption_agreement(
     classifier: Classifier | None = None,
     names: Sequence[Sequence[str]] = DIGITS,
 ) -> dict[str, float]:
-    """Measures how many images show what their captions ask for.
+    """Measures how many images match their captions.
 
-    A digit is recognised after it was brought to the size and place that it has in MNIST. A property is as it was asked
-    for if the measured value is on the asked side of the middle between the limits; of real images with captions of
-    `data.captioned`, all are.
+    A digit is recognised after it has been moved to the size and place that it has in MNIST. A property is as requested
+    if the measured value is on the requested side of the middle between the limits; for real images with captions of
+    `data.captioned`, this is always true.
 
     Example:
 
@@ -37,16 +37,16 @@ def caption_agreement(
     Args:
         x: grey images in levels, of shape `(num, height, width, 1)`.
         captions: the caption of each, in the words of `data.captioned`.
-        limits: property to the measured values from which on words say that there is little, and much, of it.
+        limits: property to the measured values beyond which captions say that there is little, or much, of it.
         levels: number of levels of `x`.
         classifier: a classifier of digits of 28×28 pixels and 256 levels; None takes the one that comes with the
             package.
-        names: how each class is called.
+        names: names of each class.
 
     Returns:
-        "digit recognised", the share of the captions with a digit whose image shows it; "<property> as asked" of each
-        property that a caption asks for, the share of such captions whose image has it; "all as asked", the share of
-        the captions that are right in every respect; and "num_captions".
+        "digit recognised", the share of the captions with a digit whose image shows it; for each property that a
+        caption requests, "<property> as asked", the share of such captions whose image has it; "all as asked", the
+        share of the captions that are right in every respect; and "num_captions".
 
     Raises:
         ValueError: if images are not as described, or there is not one caption for each.

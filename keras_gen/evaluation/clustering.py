@@ -7,20 +7,20 @@ from scipy import optimize
 
 from keras_gen import checks
 
-#: A rule that names clusters: a function from the probabilities of clusters and the labels to a class for each cluster.
+#: A naming rule: a function from the probabilities of clusters and the labels to a class for each cluster.
 Naming = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-#: Draws of the bootstrap.
+#: Number of bootstrap draws.
 NUM_DRAWS = 200
 
 
 def cluster_classes(probabilities, labels) -> np.ndarray:
-    """Returns the class that each cluster stands for: that of the example which belongs to it most surely.
+    """Returns the class of each cluster: that of the example that belongs to it with the highest probability.
 
     The rule of Makhzani et al. (2015), Adversarial Autoencoders, section 5, https://arxiv.org/abs/1511.05644.
 
     Args:
-        probabilities: of each cluster, for validation examples, of shape `(num, num_clusters)`.
+        probabilities: probabilities of each cluster, for validation examples, of shape `(num, num_clusters)`.
         labels: classes of these examples, of shape `(num,)`.
 
     Raises:
@@ -31,14 +31,14 @@ def cluster_classes(probabilities, labels) -> np.ndarray:
 
 
 def matched_classes(probabilities, labels) -> np.ndarray:
-    """Returns the class that each cluster stands for: each has another one, so that most examples get their class.
+    """Returns a different class for each cluster, such that most examples get their class.
 
-    The Hungarian algorithm on the counts of `cluster_table`. Of more clusters than classes, those that are left stand
-    for the most frequent class of their examples.
+    Uses the Hungarian algorithm on the counts of `cluster_table`. If there are more clusters than classes, the
+    remaining ones get the most frequent class of their examples.
 
     Args:
-        probabilities: of each cluster, for validation examples, of shape `(num, num_clusters)`.
-        labels: classes of these examples, whole numbers from 0, of shape `(num,)`.
+        probabilities: probabilities of each cluster, for validation examples, of shape `(num, num_clusters)`.
+        labels: classes of these examples, integers from 0, of shape `(num,)`.
 
     Raises:
         ValueError: if there is not one label for each row of probabilities.
@@ -52,11 +52,11 @@ def matched_classes(probabilities, labels) -> np.ndarray:
 
 
 def cluster_table(probabilities, labels, num_classes: int) -> np.ndarray:
-    """Counts the examples of each class whose most probable cluster is each cluster.
+    """Counts the examples of each class in each cluster; an example belongs to its most probable cluster.
 
     Args:
-        probabilities: of each cluster, of shape `(num, num_clusters)`.
-        labels: classes of the examples, whole numbers from 0, of shape `(num,)`.
+        probabilities: probabilities of each cluster, of shape `(num, num_clusters)`.
+        labels: classes of the examples, integers from 0, of shape `(num,)`.
         num_classes: number of classes.
 
     Returns:
@@ -80,19 +80,19 @@ def cluster_error(
     naming: Naming = cluster_classes,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Evaluates clusters as a classifier: each example has the class of its most probable cluster.
+    """Evaluates clusters as a classifier: each example gets the class of its most probable cluster.
 
     Args:
-        validation_probabilities: of each cluster, for the examples that name the clusters.
+        validation_probabilities: probabilities of each cluster, for the examples that name the clusters.
         validation_labels: their classes.
-        probabilities: of each cluster, for test examples, of shape `(num, num_clusters)`.
+        probabilities: probabilities of each cluster, for test examples, of shape `(num, num_clusters)`.
         labels: their classes.
-        naming: rule by which they do: `cluster_classes` or `matched_classes`.
+        naming: rule for naming the clusters: `cluster_classes` or `matched_classes`.
         seed: seed of the bootstrap.
 
     Returns:
-        "error", the share of test examples with another class; and its "error_standard_error", the standard deviation
-        over draws, with replacement, of the examples that name the clusters and of the test examples.
+        "error", the share of test examples that get another class; and its "error_standard_error", the standard
+        deviation over draws with replacement of the examples that name the clusters and of the test examples.
 
     Raises:
         ValueError: if there is not one label for each row of probabilities.

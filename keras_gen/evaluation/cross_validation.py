@@ -18,7 +18,7 @@ class CrossValidation:
     """The mean test log-likelihood of each fold, in nats.
 
     Attributes:
-        folds: one figure per fold.
+        folds: one value per fold.
     """
 
     folds: tuple[float, ...]
@@ -30,7 +30,7 @@ class CrossValidation:
 
     @property
     def standard_error(self) -> float:
-        """The standard error of that mean."""
+        """The standard error of the mean."""
         return float(np.std(self.folds, ddof=1) / math.sqrt(len(self.folds)))
 
 
@@ -42,23 +42,22 @@ def cross_validate(
     validation_fraction: float = 0.1,
     seed: int = 0,
 ) -> CrossValidation:
-    """Fits a density to all folds but one, in turn, and computes its log-likelihood on the one left out.
+    """Fits a density to all folds but one, in turn, and computes its log-likelihood on the fold left out.
 
-    Rows are shuffled and cut into folds. In each turn all of them are standardised with the mean and the standard
-    deviation of the rows that are not left out, and likelihoods are those of standardised rows. A part of the
-    rows that are not left out is set aside for validation.
+    Rows are shuffled and divided into folds. In each turn, all rows are standardised with the mean and the standard
+    deviation of the rows that are not left out, and likelihoods are those of standardised rows. Part of the rows that
+    are not left out is set aside for validation.
 
     Args:
-        fit: function of the rows for training and the rows for validation, float32 arrays of shape
-            `(rows, dimensions)`, that returns a fitted model; the model has `log_prob`.
-        x: real vectors of shape `(rows, dimensions)`; NaN where an entry is missing, for models that take it.
+        fit: function that takes the training rows and the validation rows, float32 arrays of shape
+            `(rows, dimensions)`, and returns a fitted model with `log_prob`.
+        x: real vectors of shape `(rows, dimensions)`; NaN where an entry is missing, for models that accept it.
         num_folds: number of folds, from 2 to the number of rows.
-        validation_fraction: which part of the rows that are not left out is for validation, more than 0 and less
-            than 1.
-        seed: whole number that decides how the rows are shuffled.
+        validation_fraction: share of the rows that are not left out to use for validation, more than 0 and less than 1.
+        seed: integer that determines how the rows are shuffled.
 
     Returns:
-        The mean test log-likelihood of each fold, with their mean and its standard error.
+        The mean test log-likelihood of each fold, with the mean over folds and its standard error.
 
     Raises:
         ValueError: if `x` or an argument is not as described, or if a column is constant in a training fold.

@@ -1,4 +1,4 @@
-r"""Comparing two sets of feature vectors: those of samples, and those of real examples.
+r"""Comparison of two sets of feature vectors: those of samples and those of real examples.
 
 - Fréchet distance: Martin Heusel et al. (2017), GANs trained by a two time-scale update rule,
   https://arxiv.org/abs/1706.08500
@@ -9,7 +9,7 @@ r"""Comparing two sets of feature vectors: those of samples, and those of real e
   https://arxiv.org/abs/2002.09797
 - score: Tim Salimans et al. (2016), Improved techniques for training GANs, https://arxiv.org/abs/1606.03498
 
-All of it is NumPy in float64.
+Everything is NumPy in float64.
 """
 
 import dataclasses
@@ -22,19 +22,19 @@ from scipy import special
 from keras_gen import checks
 from keras_gen.evaluation.likelihood import standard_error
 
-#: Distances that are held at once.
+#: Number of distances that are held at once.
 DISTANCES_AT_ONCE = 4_000_000
 
-#: Squared distances below this share of the squared lengths are what rounding leaves where points are equal.
+#: Squared distances below this share of the squared lengths are rounding errors of equal points.
 ROUNDING = 1e-12
 
-#: The same for a distance that equals the radius of a ball, as a share of it.
+#: The same for a distance that equals the radius of a ball, as a share of the radius.
 BORDER = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
 class Moments:
-    """Number, mean and scatter of vectors, to which more can be added, batch by batch.
+    """Number, mean and scatter of vectors, to which more vectors can be added batch by batch.
 
     Example:
 
@@ -47,7 +47,7 @@ class Moments:
     Attributes:
         num: number of vectors.
         mean: float64 mean, of shape `(size,)`.
-        scatter: float64 sum of the outer products of what is left when the mean is taken away, `(size, size)`.
+        scatter: float64 sum of the outer products of the deviations from the mean, `(size, size)`.
     """
 
     num: int
@@ -81,11 +81,11 @@ class Moments:
 
 
 def frechet_distance(first: Moments, second: Moments) -> float:
-    r"""Computes the squared Fréchet, or Wasserstein, distance of the Gaussians with the moments of two sets.
+    r"""Computes the squared Fréchet (Wasserstein) distance between the Gaussians with the moments of two sets.
 
     $$|μ_1 - μ_2|^2 + \mathrm{tr}(Σ_1 + Σ_2 - 2 (Σ_1 Σ_2)^{1/2})$$
 
-    It falls with the number of vectors even where both sets come from one distribution: compare sets of equal sizes.
+    It falls with the number of vectors even if both sets come from one distribution: compare sets of equal sizes.
 
     Args:
         first: moments of one set.
@@ -98,8 +98,8 @@ def frechet_distance(first: Moments, second: Moments) -> float:
         raise ValueError(
             f"`second` must have vectors of {len(first.mean)} entries as `first` has, received {len(second.mean)}."
         )
-    # The trace of the root is the sum of the singular values of Σ₁^½ Σ₂^½. They exist whatever the ranks, and no root
-    # is taken of a number that ought to be zero.
+    # The trace of the root is the sum of the singular values of Σ₁^½ Σ₂^½. They exist for any ranks, and no root is
+    # taken of a number that should be zero.
     roots = [square_root(moments.covariance) for moments in (first, second)]
     root_trace = np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum()
     traces = sum(np.trace(moments.covariance) for moments in (first, second))
@@ -119,11 +119,11 @@ def kernel_distance(real, samples) -> tuple[float, float]:
     $$\mathrm{MMD}^2 = \mathrm{E}\, k(x, x') + \mathrm{E}\, k(y, y') - 2 \mathrm{E}\, k(x, y), \qquad x ≠ x', y ≠ y'$$
 
     Each expectation is the mean over all pairs of vectors (Gretton et al., 2012,
-    https://jmlr.org/papers/v13/gretton12a.html, equation 3), not over those of random subsets, which would add an error
-    of their own. Where the distributions are equal, half of the estimates and more are negative.
+    https://jmlr.org/papers/v13/gretton12a.html, equation 3), not over those of random subsets, which would add a
+    further error. If the distributions are equal, at least half of the estimates are negative.
 
-    The standard error is that of the jackknife, over the vectors of both sets. Where the distributions are equal it is
-    too large, by a factor of √2; elsewhere it tends to the right one.
+    The standard error is that of the jackknife, over the vectors of both sets. If the distributions are equal, it is
+    too large by a factor of √2; otherwise it converges to the right value.
 
     Args:
         real: feature vectors of shape `(num, size)`.
@@ -145,7 +145,7 @@ def kernel_distance(real, samples) -> tuple[float, float]:
         (within_real, across_real, num, others),
         (within_samples, across_samples, others, num),
     ):
-        # What the estimate would be without each vector of this set, but for the part that is the same for all.
+        # The estimate without each vector of this set, except for the part that is the same for all.
         left_out = (within.sum() - 2.0 * within) / ((size - 1) * (size - 2))
         left_out -= 2.0 * (between.sum() - between) / ((size - 1) * other)
         variance += (size - 1) * np.var(left_out)
@@ -153,10 +153,10 @@ def kernel_distance(real, samples) -> tuple[float, float]:
 
 
 def kernel_sums(real: np.ndarray, samples: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Sums the cubic kernel of each vector with all others of its set, and with all of the other set.
+    """Sums the cubic kernel of each vector with all others of its set, and with all vectors of the other set.
 
     Returns:
-        For each set the two sums, of shape `(num,)`.
+        For each set, the two sums, of shape `(num,)`.
     """
 
     def kernel(a, b):
@@ -179,15 +179,15 @@ def kernel_sums(real: np.ndarray, samples: np.ndarray) -> list[tuple[np.ndarray,
 
 
 def precision_recall(real, samples, *, neighbours: int = 3) -> tuple[float, float]:
-    """Computes how many samples lie among the real examples, and how many of these lie among the samples.
+    """Computes the share of samples that lie among real examples, and of real examples that lie among samples.
 
-    A vector lies among others if it is in the ball around one of them that reaches to its `neighbours`-th nearest,
-    border included.
+    A vector lies among others if it is in the ball around one of them that extends to its `neighbours`-th nearest
+    neighbour, boundary included.
 
     Args:
         real: feature vectors of shape `(num, size)`.
         samples: feature vectors of shape `(num_samples, size)`.
-        neighbours: which of the nearest other vectors of the same set is on the border of a ball.
+        neighbours: which of the nearest other vectors of the same set is on the boundary of a ball.
 
     Returns:
         Precision and recall, from 0 to 1.
@@ -200,22 +200,23 @@ def precision_recall(real, samples, *, neighbours: int = 3) -> tuple[float, floa
 
 
 def density_coverage(real, samples, *, neighbours: int = 5) -> tuple[float, float]:
-    r"""Computes how crowded with real examples the places of samples are, and how many of these have a sample near.
+    r"""Computes how densely real examples surround samples, and the share of real examples with a sample nearby.
 
-    With balls B around real vectors, up to the `neighbours`-th nearest (k) of the others,
+    With balls B around real vectors that extend to the `neighbours`-th nearest (k) of the others,
 
     $$\mathrm{density} = \frac{1}{k M} \sum_{j=1}^M \sum_{i=1}^N 1[y_j ∈ B(x_i)], \qquad
     \mathrm{coverage} = \frac{1}{N} \sum_{i=1}^N 1[∃ j: y_j ∈ B(x_i)]$$
 
-    A single outlier among the real vectors, with its large ball, moves neither by much, unlike precision and recall.
+    Unlike precision and recall, neither changes much through a single outlier among the real vectors, with its large
+    ball.
 
     Args:
         real: feature vectors of shape `(num, size)`.
         samples: feature vectors of shape `(num_samples, size)`.
-        neighbours: which of the nearest other real vectors is on the border of a ball.
+        neighbours: which of the nearest other real vectors is on the boundary of a ball.
 
     Returns:
-        Density, about 1 for samples of the real distribution and more where they crowd at its centre; and coverage,
+        Density, about 1 for samples from the real distribution and larger if they crowd at its centre; and coverage,
         from 0 to 1.
 
     Raises:
@@ -226,7 +227,7 @@ def density_coverage(real, samples, *, neighbours: int = 5) -> tuple[float, floa
 
 
 def neighbourhoods(real, samples, for_precision: int = 3, for_density: int = 5) -> dict[str, float]:
-    """Computes "precision" and "recall", "density" and "coverage" from distances that are computed once for all.
+    """Computes "precision", "recall", "density" and "coverage" from distances that are computed only once.
 
     Args:
         real: feature vectors of shape `(num, size)`.
@@ -235,7 +236,7 @@ def neighbourhoods(real, samples, for_precision: int = 3, for_density: int = 5) 
         for_density: `neighbours` of `density_coverage`.
 
     Raises:
-        ValueError: as in these.
+        ValueError: as in these functions.
     """
     for neighbours in (for_precision, for_density):
         checks.positive_int("neighbours", neighbours)
@@ -261,12 +262,12 @@ def neighbourhoods(real, samples, for_precision: int = 3, for_density: int = 5) 
 
 
 def reach(points: np.ndarray, neighbours: tuple[int, ...]) -> np.ndarray:
-    """Returns the squared distances of each point to some of the nearest others; 1 stands for the nearest.
+    """Returns the squared distances of each point to some of the nearest others; 1 means the nearest.
 
     Returns:
         float64 array of shape `(len(neighbours), len(points))`.
     """
-    # The nearest of all is the point itself, or its equal.
+    # The nearest of all is the point itself, or an equal point.
     found = [np.partition(rows, neighbours, axis=1)[:, neighbours] for rows in distance_blocks(points, points)]
     return np.concatenate(found).T
 
@@ -281,22 +282,23 @@ def distance_blocks(points: np.ndarray, centres: np.ndarray) -> Iterator[np.ndar
 
 
 def score(probabilities, *, splits: int = 10, seed: int = 0) -> tuple[float, float]:
-    r"""Computes the inception score from the class probabilities of samples, whichever classifier they come from.
+    r"""Computes the inception score from the class probabilities of samples, from any classifier.
 
     $$\exp \mathrm{E}_x\, \mathrm{KL}(p(y|x) \,‖\, p(y)), \qquad p(y) = \mathrm{E}_x\, p(y|x)$$
 
-    It is from 1 to the number of classes: high where each sample surely has a class and all classes are equally many.
+    It ranges from 1 to the number of classes; it is high if each sample clearly has a class and all classes are equally
+    frequent.
 
     Args:
         probabilities: shape `(num, num_classes)`, rows that sum to 1.
-        splits: parts that the samples are cut into; the paper takes 10.
-        seed: seed of the order in which they are cut: samples may come with their classes in order.
+        splits: number of parts that the samples are divided into; the paper uses 10.
+        seed: seed of the order in which they are divided: samples may be sorted by class.
 
     Returns:
         The mean over the parts, and its standard error; NaN for a single part.
 
     Raises:
-        ValueError: if there are fewer samples than parts, or rows are no probabilities.
+        ValueError: if there are fewer samples than parts, or rows are not probabilities.
     """
     splits = checks.positive_int("splits", splits)
     probabilities = checked("probabilities", probabilities, splits)
@@ -311,7 +313,7 @@ def score(probabilities, *, splits: int = 10, seed: int = 0) -> tuple[float, flo
 
 
 def both(real, samples, least: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns both sets as float64 vectors of one length."""
+    """Returns both sets as float64 vectors of the same length."""
     real, samples = checked("real", real, least), checked("samples", samples, least)
     if real.shape[1] != samples.shape[1]:
         raise ValueError(
@@ -321,7 +323,7 @@ def both(real, samples, least: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def checked(name: str, vectors, least: int) -> np.ndarray:
-    """Returns at least so many vectors in float64, or raises a sentence that says what is wrong with them."""
+    """Returns vectors in float64, at least `least` of them, or raises an error that says what is wrong with them."""
     vectors = np.asarray(vectors, np.float64)
     if vectors.ndim != 2 or len(vectors) < least:
         raise ValueError(f"`{name}` must hold at least {least} vectors, (num, size), received {vectors.shape}.")

@@ -1,4 +1,4 @@
-"""Feature extractors: from images to the vectors that sets of images are compared by."""
+"""Feature extractors: functions from images to vectors for comparing sets of images."""
 
 import dataclasses
 import itertools
@@ -16,16 +16,16 @@ from keras_gen.evaluation.classifier import SHIPPED, Classifier
 from keras_gen.evaluation.feature_statistics import Moments
 from keras_gen.layers.convolution import conv2d
 
-#: The file that `keras.applications` keeps the weights of Inception-v3 in.
+#: The file in which `keras.applications` stores the weights of Inception-v3.
 INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
 
-#: Sides of the images that Inception-v3 was trained on.
+#: Side length of the images that Inception-v3 was trained on.
 INCEPTION_SIZE = (299, 299)
 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureExtractor:
-    """A function from images to features, and what it takes.
+    """A function from images to features, with the form of its inputs.
 
     Example:
 
@@ -36,11 +36,11 @@ class FeatureExtractor:
     ```
 
     Attributes:
-        name: what a table calls it.
+        name: its name in tables.
         function: any callable, such as a Keras model, from float32 images of shape `(batch, height, width, channels)`
             to features of shape `(batch, ...)`, or to a pair of features and class probabilities.
-        event_shape: shape of the images that it takes; None for any.
-        levels: images are spread over 0..levels-1; None stands for images as they are.
+        event_shape: shape of its input images; None for any.
+        levels: images are scaled to 0..levels-1; None leaves images unchanged.
     """
 
     name: str
@@ -50,11 +50,11 @@ class FeatureExtractor:
 
     @classmethod
     def of(cls, extractor) -> "FeatureExtractor":
-        """Returns the extractor that something stands for.
+        """Returns an extractor from any of its forms.
 
         Args:
-            extractor: an extractor; a `Classifier`; any other callable, which takes images as they are; or None for
-                the classifier of handwritten digits that comes with the package.
+            extractor: an extractor; a `Classifier`; any other callable, which takes images unchanged; or None for the
+                classifier of handwritten digits that comes with the package.
 
         Raises:
             TypeError: if it is something else.
@@ -68,7 +68,7 @@ class FeatureExtractor:
 
             @tf.function(autograph=False, reduce_retracing=True)
             def judge(x):
-                # Without validation: levels that are spread over others need not be whole numbers.
+                # Without validation: levels that are scaled to other levels need not be integers.
                 features = classifier.features(x)
                 return features, classifier.label(features).probs_parameter()
 
@@ -106,14 +106,13 @@ class FeatureExtractor:
 
 
 def inception(weights: str | os.PathLike | None = None) -> FeatureExtractor:
-    """Returns the last hidden layer, and the class probabilities, of Inception-v3 as `keras.applications` has it.
+    """Returns the last hidden layer and the class probabilities of Inception-v3 from `keras.applications`.
 
-    Its weights are not those that most published figures were computed with: figures compare with each other, but not
-    with published ones. Grey images become colour images of three equal channels, and all images are enlarged to
-    299×299.
+    Its weights are not those used for most published figures: figures can be compared with each other, but not with
+    published ones. Grey images become colour images with three equal channels, and all images are enlarged to 299×299.
 
     Args:
-        weights: path of the file of weights, `inception_v3_weights_tf_dim_ordering_tf_kernels.h5`; None takes the one
+        weights: path of the file of weights, `inception_v3_weights_tf_dim_ordering_tf_kernels.h5`; None uses the one
             that `keras.applications` has downloaded before. Nothing is downloaded.
 
     Raises:
@@ -141,18 +140,18 @@ def inception(weights: str | os.PathLike | None = None) -> FeatureExtractor:
 def random_convolutions(
     num_channels: int, *, filters: tuple[int, ...] = (16, 16, 32), seed: int = 0
 ) -> FeatureExtractor:
-    """Returns a convolutional network that nobody trained, for images of a kind that no trained network is at hand for.
+    """Returns an untrained convolutional network, for kinds of images without a suitable trained network.
 
-    Naeem et al. (2020, https://arxiv.org/abs/2002.09797, section 4) find that such features tell sets of images apart
-    where those of a network trained on ImageNet do not suit them. They see colours and textures at several scales, not
-    what a picture shows.
+    Naeem et al. (2020, https://arxiv.org/abs/2002.09797, section 4) find that such features distinguish sets of images
+    for which a network trained on ImageNet is unsuitable. They capture colours and textures at several scales, not what
+    a picture shows.
 
-    Features are the means over all positions of each channel, layer after layer, of convolutions of 4×4 with stride 2
-    and ReLU. Weights are normal with variance 2 / inputs (He et al., 2015); images have levels 0..255. The same seed
-    gives the same network.
+    Features are the means over all positions of each channel, layer by layer, of 4×4 convolutions with stride 2 and
+    ReLU. Weights are normal with variance 2 / inputs (He et al., 2015); images have levels 0..255. The same seed gives
+    the same network.
 
     Args:
-        num_channels: channels of the images, which may have any size from 4×4 on.
+        num_channels: channels of the images, which may have any size of at least 4×4.
         filters: channels of each convolution.
         seed: seed of the weights.
     """
@@ -175,13 +174,13 @@ def random_convolutions(
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What is kept of a set of images: the moments of all features, and a number of vectors themselves.
+    """The stored features of a set of images: the moments of all features, and a number of the vectors themselves.
 
     Attributes:
-        moments: of all features.
+        moments: moments of all features.
         vectors: the first features, float32 of shape `(kept, size)`.
         probabilities: class probabilities of all images, or None.
-        extractor: what they were computed by.
+        extractor: extractor that computed them.
     """
 
     moments: Moments
@@ -218,10 +217,10 @@ class Features:
 
 
 def sample_batches(model: GenerativeModel, num_samples: int, batch_size: int, seed: int) -> Iterable[np.ndarray]:
-    """Yields batches of samples of a model, those of a conditional one on examples of its condition.
+    """Yields batches of samples of a model; a conditional one is given examples of its condition.
 
     Raises:
-        TypeError: if the model draws no samples.
+        TypeError: if the model cannot draw samples.
     """
     if "sample" not in model.signatures():
         raise TypeError(f"`source` must be a model that draws samples, received a {type(model).__name__}.")
@@ -231,15 +230,15 @@ def sample_batches(model: GenerativeModel, num_samples: int, batch_size: int, se
 
 
 def as_data(x: np.ndarray, own_levels: int | None, levels: int | None, event_shape: tuple[int, ...]) -> np.ndarray:
-    """Returns samples of a model in the shape and on the levels of data.
+    """Returns samples of a model in the shape and with the levels of data.
 
-    Other levels are spread over those of the data. Real vectors of a model, which was trained on levels with noise in
-    [0, 1) added to them, lose that noise.
+    Other levels are scaled to those of the data. Real vectors from a model that was trained on levels with added noise
+    in [0, 1) lose that noise.
 
     Args:
         x: samples of shape `(batch, ...)`.
         own_levels: number of levels of the model; None for real numbers.
-        levels: number of levels of the data; None leaves the numbers as they are.
+        levels: number of levels of the data; None leaves the numbers unchanged.
         event_shape: shape of an example of the data.
     """
     x = np.reshape(x, (len(x), *event_shape))

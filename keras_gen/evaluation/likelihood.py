@@ -20,20 +20,20 @@ from keras_gen.evaluation.baselines import baselines
 from keras_gen.files import atomic_file
 from keras_gen.flows.base import FlowModel
 
-#: What follows the name of a figure, by the kind of likelihood. The negative of a lower bound is an upper one.
+#: Suffix of the name of a figure, by the kind of likelihood. The negative of a lower bound is an upper bound.
 SUFFIXES = {"exact": "", "lower bound": "_bound", "upper bound": "_lower_bound", "estimate": "_estimate"}
 
 
-#: What a report says of likelihoods of rows that were standardised.
+#: Statement in reports about likelihoods of standardised rows.
 STANDARDISED = "of standardised entries"
 
-#: Samples of an example below which an estimate of its Monte Carlo error is worth nothing.
+#: Number of samples of an example below which an estimate of its Monte Carlo error is useless.
 FEWEST_SAMPLES = 20
 
 
 @dataclasses.dataclass
 class Totals:
-    """What is known of the log-likelihoods of some batches, in float64."""
+    """Running totals of the log-likelihoods of some batches, in float64."""
 
     num_batches: int = 0
     count: int = 0
@@ -45,9 +45,9 @@ class Totals:
     num_entries: int = 0
 
     def add(self, values: np.ndarray, errors: np.ndarray | None, num_entries: int):
-        """Adds a batch: its log-likelihoods, their Monte Carlo errors, and its entries that are there."""
+        """Adds a batch: its log-likelihoods, their Monte Carlo errors, and the number of its observed entries."""
         mean, both = float(values.mean()), self.count + len(values)
-        # Both parts together, as in Chan, Golub, LeVeque (1983).
+        # Combines both parts as in Chan, Golub, LeVeque (1983).
         shift = mean - self.mean
         self.squares += float(np.sum((values - mean) ** 2)) + shift**2 * self.count * len(values) / both
         self.mean += shift * len(values) / both
@@ -55,15 +55,15 @@ class Totals:
         self.num_batches, self.count, self.num_entries = self.num_batches + 1, both, self.num_entries + num_entries
 
     def standard_error(self) -> float:
-        """Returns the standard error of the mean; NaN of a single example."""
+        """Returns the standard error of the mean; NaN for a single example."""
         return math.sqrt(self.squares / (self.count - 1) / self.count) if self.count > 1 else math.nan
 
 
 class Kept:
-    """A file that keeps the figures of an evaluation that takes long, of which a shorter one leaves nothing.
+    """A file that keeps the figures of a long evaluation; a short one leaves no file.
 
     Args:
-        path: the file. It belongs to this evaluation alone.
+        path: the file, which belongs only to this evaluation.
         seconds: time between two writes.
     """
 
@@ -73,18 +73,18 @@ class Kept:
         self.written = time.monotonic()
 
     def read(self) -> Totals:
-        """Returns what an evaluation that was killed has kept, or nothing so far."""
+        """Returns the figures kept by a killed evaluation, or empty totals."""
         return Totals(**json.loads(self.path.read_text(encoding="utf-8"))) if self.path.is_file() else Totals()
 
     def write(self, totals: Totals):
-        """Writes the figures so far, if it is time to."""
+        """Writes the figures so far, if a write is due."""
         if time.monotonic() - self.written >= self.seconds:
             with atomic_file(self.path) as beside:
                 beside.write_text(json.dumps(dataclasses.asdict(totals)), encoding="utf-8")
             self.written = time.monotonic()
 
     def remove(self):
-        """Removes the file, when the evaluation has ended."""
+        """Removes the file after the evaluation has ended."""
         self.path.unlink(missing_ok=True)
 
 
@@ -98,27 +98,27 @@ def likelihood(
     kept: Kept | None = None,
     devices: Sequence[str] | None = None,
 ) -> dict[str, float]:
-    """Evaluates the negative log-likelihood: exactly where the model can, else by its estimate.
+    """Evaluates the negative log-likelihood: exactly if the model can, else by its estimate.
 
     Memory does not grow with the number of examples, and all GPUs share the batches.
 
-    Names say what a figure is: "nll" is exact, "nll_bound" is at least as large as the exact figure would be,
-    "nll_lower_bound" at most, and "nll_estimate" may be either; `model.likelihood_kind` says which it is.
+    Names say what a figure is: "nll" is exact, "nll_bound" is at least as large as the exact figure, "nll_lower_bound"
+    at most as large, and "nll_estimate" may be either; `model.likelihood_kind` says which one applies.
 
     Args:
         model: a model with a likelihood.
         dataset: batches in any form that `fit` takes.
-        num_samples: samples for each example of an estimate; with 1, the bound of a VAE is its negative ELBO.
+        num_samples: number of samples for each example of an estimate; with 1, the bound of a VAE is its negative ELBO.
         seed: seed of the samples.
         verbose: whether to show a progress bar.
-        kept: what keeps the figures so far, so that an evaluation that was killed goes on; None for nothing.
+        kept: file that keeps the figures so far, so that a killed evaluation can be resumed; None for none.
         devices: as in `keras_gen.devices.on_all_devices`.
 
     Returns:
-        "nll" in nats, "bits_per_dim", in which entries that are missing do not count, and the "nll_standard_error" of
-        the mean over examples. Of an estimate,
-        "nll_bound", "bits_per_dim_bound" and "nll_bound_standard_error", or the like; the part of the error that comes
-        from the samples, "nll_bound_monte_carlo_error", NaN of fewer than 20 samples; and "num_samples".
+        "nll" in nats, "bits_per_dim", in which missing entries do not count, and the "nll_standard_error" of the mean
+        over examples. For an estimate, "nll_bound", "bits_per_dim_bound" and "nll_bound_standard_error", or the like;
+        the part of the error that comes from the samples, "nll_bound_monte_carlo_error", NaN for fewer than 20 samples;
+        and "num_samples".
 
     Raises:
         ValueError: if the model has no likelihood.
@@ -159,15 +159,15 @@ def log_likelihood_function(
 
     Args:
         model: a model with a likelihood.
-        num_samples: samples for each example of an estimate.
+        num_samples: number of samples for each example of an estimate.
 
     Returns:
         Function from columns by name, and the seed of the samples, to two float64 arrays of shape `(batch,)`, in nats:
-        the values, and the Monte Carlo standard errors of an estimate, None of an exact likelihood.
+        the values, and the Monte Carlo standard errors of an estimate (None for an exact likelihood).
     """
     if model.likelihood_kind == "exact":
         specs = model.specs("x", "condition")
-        # One trace, with a free batch size.
+        # One trace, with a variable batch size.
         log_prob = tf.function(lambda columns: model.log_prob(**columns), autograph=False, input_signature=[specs])
 
         def exact(columns, seed):
@@ -189,12 +189,12 @@ def likelihoods(model: GenerativeModel, splits: Splits, num_samples: int = 100) 
     Args:
         model: a model with a likelihood.
         splits: data.
-        num_samples: samples for each example of an estimate.
+        num_samples: number of samples for each example of an estimate.
 
     Returns:
-        For "validation" and "test", what `likelihood` returns. Of an exact likelihood, "test" has the figures of
-        `baselines`, too. Of a lower bound, both have the "elbo", the bound with one sample, in nats, and its
-        "elbo_standard_error"; the bound with `num_samples` is that of "test" alone.
+        For "validation" and "test", what `likelihood` returns. For an exact likelihood, "test" also has the figures of
+        `baselines`. For a lower bound, both have the "elbo", the bound with one sample, in nats, and its
+        "elbo_standard_error"; only "test" has the bound with `num_samples`.
     """
     found = {}
     for name in ("validation", "test"):
@@ -211,20 +211,20 @@ def likelihoods(model: GenerativeModel, splits: Splits, num_samples: int = 100) 
 
 
 def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> dict[str, float]:
-    """Returns what likelihoods of standardised rows are of the rows themselves.
+    """Converts likelihoods of standardised rows to those of the rows themselves.
 
     The density of numbers in another unit is divided by the volume of that unit.
 
     Args:
-        figures: figures by name; those that are no likelihood, or error of one, are left out.
-        splits: data that were standardised.
-        split: the split that the figures are of.
+        figures: figures by name; those that are not a likelihood, or the error of one, are left out.
+        splits: standardised data.
+        split: the split that the figures belong to.
 
     Returns:
-        Likelihoods in nats and in bits per dimension, and their errors, which are the same; without these where entries
-        are missing, as rows then differ in how much the unit adds to them.
+        Likelihoods in nats and in bits per dimension, and their errors, which are unchanged; errors are omitted if
+        entries are missing, because the unit's contribution then differs between rows.
     """
-    # Share of the rows in which each entry is there.
+    # Share of the rows in which each entry is observed.
     present = np.ones(splits.event_shape)
     if splits.event_space.missing:
         batches = (np.asarray(tf.nest.flatten(batch)[0]) for batch in splits.in_order(split))
@@ -246,7 +246,7 @@ def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> d
 
 
 def logit_likelihood(model: FlowModel, dataset: tf.data.Dataset, *, seed: int = 0) -> dict[str, float]:
-    """Evaluates the density of the logits of levels with noise, as papers report flows of images.
+    """Evaluates the density of the logits of levels with noise, as papers report for flows of images.
 
     Args:
         model: a flow of levels with a `logit_margin`.
@@ -254,7 +254,7 @@ def logit_likelihood(model: FlowModel, dataset: tf.data.Dataset, *, seed: int = 
         seed: seed of the noise.
 
     Returns:
-        The mean "logit_log_likelihood" in nats, and the "logit_standard_error" of it.
+        The mean "logit_log_likelihood" in nats, and its "logit_standard_error".
     """
     log_prob = tf.function(model.logit_log_prob, autograph=False, reduce_retracing=True)
     values = [
@@ -270,14 +270,14 @@ def folded(seed: int, index: int) -> tf.Tensor:
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean of independent values; NaN for a single one."""
+    """Returns the standard error of the mean of independent values; NaN for a single one."""
     return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
 def shown(dataset: tf.data.Dataset, verbose: bool):
-    """Yields batches under a progress bar."""
+    """Yields batches and shows a progress bar."""
     count = int(dataset.cardinality())
-    # A bar needs a terminal; a log file would fill with its remains.
+    # A bar needs a terminal; it would clutter a log file.
     verbose = int(verbose and sys.stdout.isatty())
     bar = keras.utils.Progbar(count if count > 0 else None, verbose=verbose, unit_name="batch")
     for batch in dataset:

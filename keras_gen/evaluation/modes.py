@@ -1,8 +1,8 @@
-"""How many of the modes of a known distribution the samples of a model find.
+"""Counts the modes of a known distribution that the samples of a model find.
 
 Two-dimensional Gaussians and stacked digits are the tests of Luke Metz et al. (2016), Unrolled generative adversarial
 networks, https://arxiv.org/abs/1611.02163, and of Akash Srivastava et al. (2017), VEEGAN,
-https://arxiv.org/abs/1705.07761, who count the samples of high quality.
+https://arxiv.org/abs/1705.07761, who count samples of high quality.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ from keras_gen.evaluation.features import FeatureExtractor
 def mode_count(samples, centres, scale: float, *, within: float = 3.0) -> dict[str, float]:
     """Counts the centres that samples lie at.
 
-    A sample has high quality if it lies within so many standard deviations of a centre. A mode is found if a sample
-    of high quality lies at it, nearest of all.
+    A sample has high quality if it lies within a number of standard deviations of a centre. A mode is found if it is
+    the nearest one to a sample of high quality.
 
     Example:
 
@@ -28,13 +28,13 @@ def mode_count(samples, centres, scale: float, *, within: float = 3.0) -> dict[s
 
     Args:
         samples: vectors of shape `(num, size)`.
-        centres: means of equally likely round Gaussians, of shape `(num_modes, size)`.
+        centres: means of equally likely isotropic Gaussians, of shape `(num_modes, size)`.
         scale: standard deviation of each.
-        within: standard deviations within which quality is high.
+        within: number of standard deviations within which quality is high.
 
     Returns:
         Number of "modes" found; share of samples of high quality, "high_quality"; and the "mode_divergence" in nats,
-        KL of the shares of the modes among these from equal shares (infinite where there are none).
+        the KL divergence of the shares of the modes among these from equal shares (infinite if there are none).
 
     Raises:
         ValueError: if the shapes do not fit, or a value is not finite.
@@ -58,18 +58,18 @@ def stacked_mode_count(samples, extractor=None, *, levels: int | None = 256, bat
     """Counts the combinations of digits in images that have a digit in each channel.
 
     Args:
-        samples: images of shape `(num, height, width, channels)`, such as `data.stacked` makes.
-        extractor: what gives the class probabilities of a grey image: as in `FeatureExtractor.of`. None takes the
+        samples: images of shape `(num, height, width, channels)`, like those of `data.stacked`.
+        extractor: extractor with the class probabilities of a grey image, as in `FeatureExtractor.of`. None uses the
             classifier of handwritten digits that comes with the package.
         levels: number of levels of an entry; None for real numbers.
-        batch_size: images that are classified at once.
+        batch_size: number of images to classify at once.
 
     Returns:
-        Number of "modes" found, of `num_classes ** channels`; and the "mode_divergence" in nats, KL of their shares
-        from equal shares.
+        Number of "modes" found, of `num_classes ** channels`; and the "mode_divergence" in nats, the KL divergence of
+        their shares from equal shares.
 
     Raises:
-        ValueError: if samples are no images, or the extractor gives no class probabilities.
+        ValueError: if samples are not images, or the extractor returns no class probabilities.
     """
     extractor = FeatureExtractor.of(extractor)
     samples = np.asarray(samples)
@@ -89,7 +89,7 @@ def stacked_mode_count(samples, extractor=None, *, levels: int | None = 256, bat
 
 
 def divergence(counts: np.ndarray) -> dict[str, float]:
-    """Returns the "mode_divergence" of numbers of samples."""
+    """Returns the "mode_divergence" of counts of samples."""
     total = counts.sum()
     if not total:
         return {"mode_divergence": float("inf")}

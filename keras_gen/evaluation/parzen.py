@@ -3,11 +3,11 @@
 The protocol of Ian Goodfellow et al. (2014), Generative Adversarial Networks, section 5,
 https://arxiv.org/abs/1406.2661; 10,000 samples, and MNIST with pixels from 0 to 1.
 
-What the field has learnt since: the figure is not a likelihood of the model, and does not rank models as likelihoods
-or their samples do. Lucas Theis, Aäron van den Oord, Matthias Bethge (2015), A note on the evaluation of generative
-models, https://arxiv.org/abs/1511.01844, section 4.2: in many dimensions it is far from the true value for any number
-of samples that can be had, and cluster centres of the training data, as samples, beat samples of the true
-distribution. It is here to compare with old tables; `sample_quality` says more.
+What the field has learned since: the figure is not a likelihood of the model, and does not rank models as their
+likelihoods or samples do. Lucas Theis, Aäron van den Oord, Matthias Bethge (2015), A note on the evaluation of
+generative models, https://arxiv.org/abs/1511.01844, section 4.2: in many dimensions it is far from the true value for
+any attainable number of samples, and cluster centres of the training data, as samples, beat samples from the true
+distribution. It is provided for comparison with old tables; `sample_quality` says more.
 """
 
 import math
@@ -19,34 +19,34 @@ from scipy import special
 from keras_gen import checks
 from keras_gen.evaluation.likelihood import standard_error
 
-#: Squared distances that are held at once.
+#: Number of squared distances that are held at once.
 DISTANCES_AT_ONCE = 4_000_000
 
-#: Widths that one is chosen from, as in Goodfellow et al.
+#: Widths to choose from, as in Goodfellow et al.
 SIGMAS = tuple(float(sigma) for sigma in np.logspace(-1.0, 0.0, 10))
 
 
 def parzen_log_likelihood(samples, test, validation, sigmas=SIGMAS) -> dict[str, float]:
-    r"""Evaluates the density that has a Gaussian window of one width around each sample.
+    r"""Evaluates the density with a Gaussian window of the same width around each sample.
 
     $$\log p(x) = \log \frac{1}{n} \sum_{i=1}^n N(x; s_i, σ^2 I)$$
 
-    The width σ is the one for which validation examples are most likely; a warning says when it is the smallest or the
-    largest of those to choose from, since a better one may lie beyond. The figure is no likelihood of the model: see
-    the top of this file.
+    The width σ is the one for which validation examples are most likely; a warning says if it is the smallest or
+    largest of the choices, because a better one may lie beyond. The figure is not a likelihood of the model: see the
+    top of this file.
 
     Args:
-        samples: samples of a model, of shape `(n, ...)`, on the scale on which σ is to be understood.
+        samples: samples of a model, of shape `(n, ...)`, on the scale to which σ refers.
         test: examples of shape `(num_test, ...)` on the same scale.
         validation: examples to choose σ on.
         sigmas: widths to choose from, all greater than 0.
 
     Returns:
         "parzen_log_likelihood", the mean over test examples in nats; its "parzen_standard_error" over these; the chosen
-        "sigma"; the "validation_log_likelihood" that it was chosen for; and the number of samples, "parzen_samples".
+        "sigma"; the "validation_log_likelihood" that it was chosen by; and the number of samples, "parzen_samples".
 
     Raises:
-        ValueError: if examples are not of one shape, a value is not finite, or there is no σ.
+        ValueError: if examples differ in shape, a value is not finite, or no σ is given.
     """
     test_vectors = vectors_like(samples, test, "test")
     sigma, validation_mean = parzen_width(samples, validation, sigmas)
@@ -61,7 +61,7 @@ def parzen_log_likelihood(samples, test, validation, sigmas=SIGMAS) -> dict[str,
 
 
 def parzen_width(samples, validation, sigmas=SIGMAS) -> tuple[float, float]:
-    """Chooses the width for which validation examples are most likely, as `parzen_log_likelihood` does.
+    """Chooses the width for which validation examples are most likely, as in `parzen_log_likelihood`.
 
     Args:
         samples: samples of a model, of shape `(n, ...)`.
@@ -72,7 +72,7 @@ def parzen_width(samples, validation, sigmas=SIGMAS) -> tuple[float, float]:
         σ, and the mean log-likelihood of the validation examples in nats.
 
     Raises:
-        ValueError: if examples are not of one shape, a value is not finite, or there is no σ.
+        ValueError: if examples differ in shape, a value is not finite, or no σ is given.
     """
     vectors = [vectors_like(samples, x, name) for name, x in (("samples", samples), ("validation", validation))]
     sigmas = np.array([checks.positive("sigmas", sigma) for sigma in np.ravel(sigmas)])
@@ -93,7 +93,7 @@ def vectors_like(samples, x, name: str) -> np.ndarray:
     """Returns examples as float64 vectors.
 
     Raises:
-        ValueError: if they are not of the shape of `samples`, or a value is not finite; it calls them `name`.
+        ValueError: if they do not have the shape of `samples`, or a value is not finite; the message calls them `name`.
     """
     x = np.asarray(x)
     if x.ndim < 2 or len(x) == 0 or x.shape[1:] != np.shape(samples)[1:]:

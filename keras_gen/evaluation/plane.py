@@ -1,4 +1,4 @@
-"""Densities over the plane that are known up to a factor, normalised by quadrature."""
+"""Densities over the plane, known up to a factor and normalised by quadrature."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,10 +15,10 @@ class PlaneDensity:
 
     Attributes:
         points: midpoints, float64 of shape `(num, 2)`.
-        log_density: in nats, of shape `(num,)`.
+        log_density: log density in nats, of shape `(num,)`.
         log_normalizer: log Z, in nats.
-        area: of the square around a point.
-        edge_share: share of the mass in the outermost tenth of the rectangle, on each side. Where it is not small, mass
+        area: area of the square around a point.
+        edge_share: share of the mass in the outermost tenth of the rectangle, on each side. If it is not small, mass
             may lie outside, and Z is too small.
     """
 
@@ -36,8 +36,8 @@ def plane_density(energy: Callable[[np.ndarray], np.ndarray], low, high, *, num_
         energy: function from float32 points of shape `(num, 2)` to their energies, in nats.
         low: lowest coordinates of the rectangle, a pair.
         high: highest coordinates.
-        num_per_side: points along a side of the grid. Neighbours must lie closer to each other than the density has
-            details.
+        num_per_side: number of points along each side of the grid. Their spacing must be finer than the details of the
+            density.
 
     Returns:
         The density, e^{-E} / Z.
@@ -70,7 +70,7 @@ def plane_likelihood(
     margin: float = 1.0,
     num_per_side: int = 500,
 ) -> dict[str, float]:
-    """Evaluates an energy-based model of points of the plane by its exact likelihood.
+    """Evaluates an energy-based model of points in the plane by its exact likelihood.
 
     Example:
 
@@ -80,10 +80,10 @@ def plane_likelihood(
     ```
 
     Args:
-        model: a model with `energy`, of two real numbers and without a condition.
+        model: an unconditional model with `energy`, of two real numbers.
         x: held-out points of shape `(num, 2)`.
         truth: function from points to the log-density that they were drawn from, if it is known.
-        margin: how far the rectangle in which Z is integrated goes beyond the points on each side, as a multiple of
+        margin: how far the rectangle of integration for Z extends beyond the points on each side, as a multiple of
             their range.
         num_per_side: as in `plane_density`.
 
@@ -93,7 +93,7 @@ def plane_likelihood(
         "gap_to_truth", the same as a mean over the points.
 
     Raises:
-        ValueError: if the model is of something else.
+        ValueError: if the model is of another kind.
     """
     if model.event_shape != (2,) or model.levels is not None or model.condition_space is not None:
         raise ValueError(
@@ -118,7 +118,7 @@ def plane_likelihood(
     if truth is not None:
         true = truth(density.points)
         mass = np.exp(true) * density.area
-        # Where there is no mass, the logarithm is infinite and counts for nothing.
+        # Where there is no mass, the logarithm is infinite and has no weight.
         ratio = np.where(mass > 0.0, true - density.log_density, 0.0)
         figures["kl_from_truth"] = float(np.sum(mass * ratio))
         figures["gap_to_truth"] = float(np.mean(truth(x) - log_prob))

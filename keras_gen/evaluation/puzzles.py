@@ -1,15 +1,15 @@
-"""How well puzzles are solved: where parts lie, and the order of pieces."""
+"""How well puzzles are solved: the positions of parts and the order of pieces."""
 
 import numpy as np
 
 
 def mask_overlap(masks, true_masks, threshold: float = 0.5) -> float:
-    """Returns how far masks overlap with true ones: the mean, over images, of intersection over union.
+    """Returns the overlap of masks with true ones: the mean over images of intersection over union.
 
     Two empty masks overlap by 1.
 
     Args:
-        masks: numbers of shape `(num, ...)`; a pixel belongs to the mask where they are greater than the threshold.
+        masks: numbers of shape `(num, ...)`; pixels with a number greater than the threshold belong to the mask.
         true_masks: zeros and ones of the same shape.
         threshold: the threshold.
 
@@ -24,20 +24,20 @@ def mask_overlap(masks, true_masks, threshold: float = 0.5) -> float:
 
 
 def arrangement_accuracy(positions, true_positions, pieces) -> dict[str, float]:
-    """Compares the positions that pieces of images are given with the true ones.
+    """Compares the positions assigned to pieces of images with the true ones.
 
-    Pieces that are equal, such as the black corners of a digit, cannot be told apart: each of them is as right at the
-    position of another one. Both counts are returned, with and without that.
+    Equal pieces, such as the black corners of a digit, cannot be distinguished: each of them is as right at the
+    position of another one. Both counts are returned: with and without such exchanges.
 
     Args:
-        positions: position of each piece, whole numbers of shape `(num, num_pieces)`.
-        true_positions: the true ones.
+        positions: position of each piece, integers of shape `(num, num_pieces)`.
+        true_positions: the true positions.
         pieces: the pieces, of shape `(num, num_pieces, ...)`.
 
     Returns:
         "positions": share of pieces at a right position, where equal pieces may change places; "images": share of
-        images of which that holds for all pieces; "positions, equal pieces told apart" and "images, equal pieces told
-        apart": the same by their numbers alone.
+        images for which this holds for all pieces; "positions, equal pieces told apart" and "images, equal pieces told
+        apart": the same, judged only by the numbers of the pieces.
 
     Raises:
         ValueError: if the shapes differ.
@@ -45,7 +45,7 @@ def arrangement_accuracy(positions, true_positions, pieces) -> dict[str, float]:
     found, truth, pieces = (np.asarray(each) for each in (positions, true_positions, pieces))
     check_shapes("positions", found, truth)
     check_shapes("pieces", pieces[..., *[0] * (pieces.ndim - 2)], truth)
-    # The piece that belongs to the position where each one was put: equal to it, or not.
+    # Whether each piece equals the piece that belongs at its position.
     owners = np.argsort(truth, axis=1)
     owner = np.take_along_axis(owners, found, axis=1)
     flat = pieces.reshape(*truth.shape, -1)

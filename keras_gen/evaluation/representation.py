@@ -1,4 +1,4 @@
-"""Representations: what the codes of a model tell about labels, and pictures of the space they lie in."""
+"""Representations: what the codes of a model reveal about labels, and pictures of the code space."""
 
 import dataclasses
 import math
@@ -21,10 +21,10 @@ from keras_gen.latent import VAE
 from keras_gen.pictures import as_images, image_grid
 from keras_gen.pictures.figures import new_figure, rendered
 
-#: Codes, and the label of each.
+#: Codes and the label of each.
 Labelled = tuple[np.ndarray, np.ndarray]
 
-#: Strengths C of the linear probe: the inverse of the penalty on the squared weights.
+#: Strengths C of the linear probe: inverses of the penalty on the squared weights.
 PROBE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 #: Numbers of neighbours to choose from.
@@ -37,8 +37,8 @@ def codes(model: GenerativeModel, examples, *, batch_size: int = 500) -> np.ndar
     Args:
         model: a model with `encode`.
         examples: an array, or a `tf.data.Dataset` of batches in any form that `fit` takes. A conditional model takes
-            labels as its condition, and any other leaves them out.
-        batch_size: examples of an array that are encoded at once.
+            labels as its condition; any other model ignores them.
+        batch_size: number of examples of an array to encode at once.
 
     Returns:
         Array of shape `(num, *code_shape)`.
@@ -50,7 +50,7 @@ def codes(model: GenerativeModel, examples, *, batch_size: int = 500) -> np.ndar
 
 
 def hidden_features(model: VAE, examples, *, batch_size: int = 500) -> np.ndarray:
-    """Computes the last hidden layer of the encoder, for many examples.
+    """Computes the last hidden layer of the encoder for many examples.
 
     Args:
         model: a VAE.
@@ -67,10 +67,10 @@ def hidden_features(model: VAE, examples, *, batch_size: int = 500) -> np.ndarra
 
 
 def posterior_moments(model: VAE, examples, *, batch_size: int = 500) -> np.ndarray:
-    """Computes the means of q(z|x), and the logarithms of its standard deviations, for many examples.
+    """Computes the means of q(z|x) and the logarithms of its standard deviations for many examples.
 
     Args:
-        model: a VAE, with a posterior whose standard deviations are known, such as "diagonal".
+        model: a VAE with a posterior whose standard deviations are known, such as "diagonal".
         examples: as in `codes`.
         batch_size: as in `codes`.
 
@@ -104,13 +104,14 @@ def mapped(function: Callable[..., tf.Tensor], model: GenerativeModel, examples,
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """How well a classifier finds the labels of codes.
+    """How well a classifier predicts the labels of codes.
 
     Attributes:
-        num_labels: labels that it was trained with.
-        accuracy: share of the test examples that it classifies correctly, the mean over the draws.
-        standard_error: of the accuracy: over the draws of the labels, or with a single draw over test examples.
-        chosen: what was chosen on validation data, in each draw.
+        num_labels: number of labels that it was trained with.
+        accuracy: share of the test examples that it classifies correctly, averaged over the draws.
+        standard_error: standard error of the accuracy: over the draws of the labels or, with a single draw, over test
+            examples.
+        chosen: the setting chosen on validation data in each draw.
     """
 
     num_labels: int
@@ -132,9 +133,9 @@ def linear_probe(
 ) -> list[Probe]:
     """Classifies codes by logistic regression.
 
-    Codes have a unit of their own, the standard deviation of the prior. An entry that tells nothing, whose codes are
-    all near the prior's mean, must not weigh as much as one that tells something, which it would if each were divided
-    by its own deviation.
+    Codes have a natural unit, the standard deviation of the prior. An uninformative entry, whose codes are all near the
+    prior's mean, must not weigh as much as an informative one, as it would if each entry were divided by its own
+    deviation.
 
     Example:
 
@@ -148,12 +149,12 @@ def linear_probe(
         train: codes of shape `(num, ...)` and labels of shape `(num,)`.
         validation: further codes and labels, on which the penalty is chosen.
         test: further codes and labels, on which the accuracy is measured.
-        label_budgets: numbers of labels to train with, the same number of each class up to one. As many are used
-            for validation, as far as there are. None takes all of both.
-        num_draws: how often the labels of a budget are drawn; all labels are taken once.
+        label_budgets: numbers of labels to train with; the numbers per class differ by at most one. The same number is
+            used for validation, if available. None uses all labels of both.
+        num_draws: number of draws of the labels of a budget; all labels are used once.
         strengths: inverse penalties to choose from.
-        scale: what all entries are divided by: of codes, the standard deviation of the prior. None standardises each
-            entry with the rows for training, for features that have no unit in common.
+        scale: divisor of all entries: for codes, the standard deviation of the prior. None standardises each entry with
+            the training rows, for features without a common unit.
         seed: seed of the draws.
 
     Returns:
@@ -180,7 +181,7 @@ def nearest_neighbours(
     neighbours: Sequence[int] = NEIGHBOURS,
     seed: int = 0,
 ) -> list[Probe]:
-    """Classifies codes by the majority of their nearest neighbours, in Euclidean distance between codes as they are.
+    """Classifies codes by the majority of their nearest neighbours, by Euclidean distance between unscaled codes.
 
     Args:
         train: as in `linear_probe`.
@@ -203,7 +204,7 @@ def nearest_neighbours(
 def probes(
     classifier: Callable, choices, train: Labelled, validation: Labelled, test: Labelled, budgets, num_draws, seed
 ) -> list[Probe]:
-    """Trains classifiers with each budget of labels, as `linear_probe` says."""
+    """Trains classifiers with each budget of labels, as described in `linear_probe`."""
     train, validation, test = (labelled(*part) for part in (train, validation, test))
     found = []
     for budget in budgets:
@@ -215,7 +216,7 @@ def probes(
                 few = subset(train, stratified(train[1], budget, random))
                 rows = stratified(validation[1], min(budget, len(validation[1])), random)
                 few_validation = subset(validation, rows)
-            # Nearest neighbours cannot be more than there are examples.
+            # There cannot be more nearest neighbours than examples.
             possible = [c for c in choices if classifier is not KNeighborsClassifier or c <= len(few[0])]
             fitted = [classifier(choice).fit(*few) for choice in possible]
             best = int(np.argmax([model.score(*few_validation) for model in fitted]))
@@ -230,7 +231,7 @@ def probes(
 
 
 def labelled(z, labels) -> Labelled:
-    """Returns codes as rows, beside their labels."""
+    """Returns codes as rows, together with their labels."""
     z, labels = np.asarray(z), np.asarray(labels)
     if len(z) != len(labels) or labels.ndim != 1:
         raise ValueError(f"there must be one label for each of the {len(z)} codes, received {labels.shape}.")
@@ -242,7 +243,7 @@ def subset(part: Labelled, rows: np.ndarray) -> Labelled:
 
 
 def stratified(labels: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
-    """Draws rows with as equal numbers of all classes as possible.
+    """Draws rows with numbers of all classes as equal as possible.
 
     Args:
         labels: label of each row.
@@ -250,7 +251,7 @@ def stratified(labels: np.ndarray, size: int, random: np.random.Generator) -> np
         random: generator of the draw.
 
     Returns:
-        Indices of rows, of shape `(size,)`, none of them twice.
+        Distinct indices of rows, of shape `(size,)`.
 
     Raises:
         ValueError: if `size` is smaller than the number of classes or larger than the number of labels.
@@ -262,7 +263,7 @@ def stratified(labels: np.ndarray, size: int, random: np.random.Generator) -> np
             f"{len(labels)}; received {size}."
         )
     order = random.permutation(len(labels))
-    # The rows in turns, each of which takes one row of each class that has one left, in a random order.
+    # The rows in rounds, each of which takes one row of each class that has rows left, in a random order.
     turn = np.empty(len(labels))
     for index in range(len(classes)):
         rows = order[places[order] == index]
@@ -282,15 +283,15 @@ def traversals(
     span: float = 3.0,
     num_steps: int = 11,
 ) -> PIL.Image.Image:
-    """Draws what each entry of the code does: one row for each entry, along which it alone changes.
+    """Draws the effect of each entry of the code: one row for each entry, along which only this entry changes.
 
     Args:
         model: a model with `decode`.
-        z: codes of many examples, of shape `(num, *code_shape)`, or draws from the prior. An entry goes from `span`
-            of its standard deviations below its mean to as many above.
-        start: code whose other entries stay, of shape `code_shape`; None takes the mean code.
-        num_entries: number of rows; the entries of the largest standard deviations come first.
-        span: how far to go.
+        z: codes of many examples, of shape `(num, *code_shape)`, or draws from the prior. An entry goes from `span` of
+            its standard deviations below its mean to `span` above.
+        start: code that provides the other entries, of shape `code_shape`; None uses the mean code.
+        num_entries: number of rows; entries with the largest standard deviations come first.
+        span: range of an entry, in standard deviations.
         num_steps: number of columns.
 
     Returns:
@@ -317,13 +318,13 @@ def traversal_codes(z, start, num_entries: int, span: float, num_steps: int) -> 
 def interpolations(
     model: GenerativeModel, first, last, *, num_steps: int = 9, spherical: bool = False
 ) -> PIL.Image.Image:
-    """Draws the way from one example to another through the space of codes.
+    """Draws paths from one example to another through the code space.
 
     Args:
         model: a model with `encode` and `decode`.
         first: examples of shape `(num, *event_shape)`.
-        last: as many examples.
-        num_steps: codes on each way, with both ends.
+        last: equally many examples.
+        num_steps: number of codes on each path, including both ends.
         spherical: whether to go along a great circle instead of a straight line.
 
     Returns:
@@ -339,7 +340,7 @@ def latent_map(z: np.ndarray, labels: np.ndarray, *, classes: Iterable[str] | No
     """Plots codes in the plane, coloured by class.
 
     Args:
-        z: codes of shape `(num, ...)`; of more than two entries, the two principal components are shown.
+        z: codes of shape `(num, ...)`; with more than two entries, the first two principal components are shown.
         labels: class of each.
         classes: names of the classes, in their order.
 
@@ -357,7 +358,7 @@ def latent_map(z: np.ndarray, labels: np.ndarray, *, classes: Iterable[str] | No
     values, places = np.unique(labels, return_inverse=True)
     titles = [str(value) for value in values] if classes is None else list(classes)
     figure, (axis,) = new_figure(1, 1, 6)
-    # In the order of the rows: drawn class by class, the last would hide the others.
+    # In the order of the rows: drawn class by class, the last class would hide the others.
     points = axis.scatter(z[:, 0], z[:, 1], c=places, s=6, alpha=0.7, cmap="tab10" if len(values) <= 10 else "turbo")
     handles = points.legend_elements(num=None)[0] if len(values) > 1 else []
     axis.legend(handles, titles, fontsize=8, markerscale=0.8)

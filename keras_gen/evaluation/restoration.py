@@ -1,6 +1,6 @@
-"""Restoration of images: corruptions, trivial baselines, and how near a restored image is to the clean one.
+"""Restoration of images: corruptions, trivial baselines, and how close a restored image is to the clean one.
 
-Images have shape `(num, height, width, channels)` and come in levels, `0..levels-1`; restored ones need not be whole.
+Images have shape `(num, height, width, channels)` and levels `0..levels-1`; restored ones need not be integers.
 
 ```python
 noisy = restoration.gaussian_noise(x_test, 60.0, 256, seed=0)
@@ -22,10 +22,10 @@ from keras_gen.evaluation.likelihood import standard_error
 from keras_gen.pictures import labelled_rows
 from keras_gen.spaces import Levels
 
-#: Peak signal-to-noise ratio, in decibels, that counts for an image restored without any error.
+#: Peak signal-to-noise ratio, in decibels, assigned to an image restored without any error.
 MAX_PSNR = 100.0
 
-#: Images that are compared at once.
+#: Number of images that are compared at once.
 BATCH_SIZE = 500
 
 
@@ -33,16 +33,16 @@ BATCH_SIZE = 500
 
 
 def gaussian_noise(x, scale: float, levels: int, *, seed: int) -> np.ndarray:
-    """Adds normal noise to each entry, and rounds to the nearest level.
+    """Adds normal noise to each entry and rounds to the nearest level.
 
     Args:
         x: images in levels.
         scale: standard deviation of the noise, in levels.
         levels: number of levels of an entry.
-        seed: whole number; the same seed gives the same noise.
+        seed: integer; the same seed gives the same noise.
 
     Returns:
-        Whole levels, of the shape and dtype of `x`.
+        Integer levels, of the shape and dtype of `x`.
     """
     x = images("x", x)
     checks.not_negative("scale", scale)
@@ -51,13 +51,13 @@ def gaussian_noise(x, scale: float, levels: int, *, seed: int) -> np.ndarray:
 
 
 def salt_and_pepper(x, rate: float, levels: int, *, seed: int) -> np.ndarray:
-    """Makes some pixels black or white, in all their channels.
+    """Makes some pixels black or white in all their channels.
 
     Args:
         x: images in levels.
-        rate: probability that a pixel becomes black or white, with equal chances.
+        rate: probability that a pixel becomes black or white, both equally likely.
         levels: number of levels of an entry.
-        seed: whole number; the same seed changes the same pixels.
+        seed: integer; the same seed changes the same pixels.
 
     Returns:
         Array of the shape and dtype of `x`.
@@ -76,11 +76,11 @@ def masked_block(x, height: int, width: int, *, seed: int | None = None) -> tupl
         x: images in levels.
         height: rows of the block.
         width: columns of the block.
-        seed: whole number that decides where in each image the block lies; None puts it in the centre.
+        seed: integer that determines the position of the block in each image; None puts it in the centre.
 
     Returns:
         The images, of the shape and dtype of `x`, and a mask of the same shape: True where an entry is missing, as
-        `impute` takes it.
+        expected by `impute`.
     """
     x = images("x", x)
     room = np.array(x.shape[1:3]) - (checks.positive_int("height", height), checks.positive_int("width", width))
@@ -97,12 +97,12 @@ def masked_block(x, height: int, width: int, *, seed: int | None = None) -> tupl
 
 
 def downsampled(x, factor: int, *, whole: bool = True) -> np.ndarray:
-    """Makes images smaller: each pixel is the mean of a square of them.
+    """Makes images smaller: each pixel is the mean of a square of pixels.
 
     Args:
         x: images in levels.
         factor: side of the square; it divides height and width.
-        whole: whether to round to the nearest level, and return the dtype of `x`; else float32.
+        whole: whether to round to the nearest level and return the dtype of `x`; otherwise float32.
 
     Returns:
         Array of shape `(num, height / factor, width / factor, channels)`.
@@ -120,7 +120,7 @@ def downsampled(x, factor: int, *, whole: bool = True) -> np.ndarray:
 
 
 def filled_with_mean(corrupted, mask, train) -> np.ndarray:
-    """Fills the hole of each image with the mean of the training images there.
+    """Fills the hole in each image with the mean of the training images there.
 
     Args:
         corrupted: images in levels, of shape `(num, height, width, channels)`.
@@ -139,7 +139,7 @@ def enlarged(x, factor: int, levels: int) -> np.ndarray:
 
     Args:
         x: images in levels.
-        factor: how many times larger height and width become.
+        factor: factor by which height and width become larger.
         levels: number of levels of an entry.
 
     Returns:
@@ -165,8 +165,8 @@ def quality(clean, restored: Mapping[str, np.ndarray], levels: int) -> dict[str,
     Returns:
         For each name: the mean over images of "psnr", the peak signal-to-noise ratio in decibels, of "ssim", the
         structural similarity, at most 1, and the "psnr_standard_error" and "ssim_standard_error" of these means. An
-        image without any error counts as 100 dB. Windows of the similarity have 11×11 pixels, or in smaller images
-        as many as their shorter side.
+        image without any error counts as 100 dB. Windows of the similarity have 11×11 pixels or, in smaller images, the
+        size of the shorter side.
 
     Raises:
         ValueError: if the images are not as described.
@@ -188,7 +188,7 @@ def quality(clean, restored: Mapping[str, np.ndarray], levels: int) -> dict[str,
 
 
 def compared(clean: np.ndarray, x: np.ndarray, highest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns peak signal-to-noise ratio and structural similarity of each image, as float64."""
+    """Returns the peak signal-to-noise ratio and the structural similarity of each image, as float64."""
     window = min(11, *clean.shape[1:3])
     parts = []
     for start in range(0, len(clean), BATCH_SIZE):
@@ -200,13 +200,13 @@ def compared(clean: np.ndarray, x: np.ndarray, highest: float) -> tuple[np.ndarr
 
 
 def before_after(rows: Mapping[str, np.ndarray], levels: int, *, num: int = 10) -> PIL.Image.Image:
-    """Draws the first few images before corruption and after, restored and by a baseline.
+    """Draws the first few images before and after corruption, restored, and by a baseline.
 
     Args:
-        rows: name to images, from top to bottom; smaller ones are enlarged to the size of the first row, each
-            pixel to a square.
+        rows: name to images, from top to bottom; smaller ones are enlarged to the size of the first row, with each
+            pixel as a square.
         levels: number of levels of an entry.
-        num: how many images.
+        num: number of images.
 
     Returns:
         A picture with one row per name.
@@ -221,7 +221,7 @@ def before_after(rows: Mapping[str, np.ndarray], levels: int, *, num: int = 10) 
 
 
 def images(name: str, x) -> np.ndarray:
-    """Returns images as an array, or raises ValueError if they have another shape than images."""
+    """Returns images as an array, or raises ValueError if they do not have the shape of images."""
     x = np.asarray(x)
     if x.ndim != 4 or not len(x):
         raise ValueError(f"`{name}` must have shape (num, height, width, channels), received {x.shape}.")

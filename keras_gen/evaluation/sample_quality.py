@@ -1,4 +1,4 @@
-"""How good the samples of a model are, whatever the model."""
+"""How good the samples of any model are."""
 
 import itertools
 import math
@@ -25,10 +25,10 @@ def sample_quality(
     batch_size: int = 500,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Compares samples with data by their features, in all the usual ways.
+    """Compares samples with data by their features, with all the usual measures.
 
-    Figures compare only where extractor, number of samples and number of data are the same: the Fréchet distance
-    falls with both numbers, and precision and recall change.
+    Figures are comparable only if the extractor, the number of samples and the number of real examples are the same:
+    the Fréchet distance falls with both numbers, and precision and recall change.
 
     Example:
 
@@ -39,27 +39,27 @@ def sample_quality(
     ```
 
     Args:
-        source: a model that draws samples, of a conditional one on examples of its condition; or samples as an array
-            or as a `tf.data.Dataset` of batches.
-        data: real examples as an array, as a `tf.data.Dataset` of batches, or as `image_features` returns them. Of
-            batches (examples, labels), the labels are left out.
-        extractor: from images to features: as in `FeatureExtractor.of`. None takes the one of `data` where that
-            holds features, and else the classifier of handwritten digits that comes with the package.
-        levels: number of levels of an entry of `data`, and of samples that are no model's; None for real numbers. A
-            model of other levels has these spread over the same range, and what a model of real vectors draws is
-            rounded down to levels.
-        num_samples: samples that a model draws.
-        batch_size: examples whose features are computed at once.
+        source: a model that draws samples, with examples of its condition if it is conditional; or samples as an array
+            or a `tf.data.Dataset` of batches.
+        data: real examples as an array, a `tf.data.Dataset` of batches, or the result of `image_features`. In batches
+            (examples, labels), the labels are ignored.
+        extractor: function from images to features, as in `FeatureExtractor.of`. None uses the extractor of `data` if
+            `data` holds features, and otherwise the classifier of handwritten digits that comes with the package.
+        levels: number of levels of an entry of `data`, and of samples given as data; None for real numbers. Other
+            levels of a model are scaled to the same range, and samples of a model of real vectors are rounded down to
+            levels.
+        num_samples: number of samples that a model draws.
+        batch_size: number of examples whose features are computed at once.
         seed: seed of the samples.
 
     Returns:
-        "frechet_distance"; "kernel_distance", which has no bias, and its "kernel_distance_standard_error"; "precision",
+        "frechet_distance"; "kernel_distance", which is unbiased, and its "kernel_distance_standard_error"; "precision",
         "recall", "density" and "coverage" (`feature_statistics` defines them); the "score" and its
-        "score_standard_error" where the extractor gives class probabilities; and "num_samples".
+        "score_standard_error", if the extractor returns class probabilities; and "num_samples".
 
     Raises:
-        TypeError: if `source` is a model that draws no samples.
-        ValueError: if there are too few samples or examples, or they are not what the extractor takes.
+        TypeError: if `source` is a model that cannot draw samples.
+        ValueError: if there are too few samples or examples, or the extractor does not accept them.
     """
     if not isinstance(data, Features):
         data = image_features(data, extractor, levels=levels, batch_size=batch_size)
@@ -79,23 +79,23 @@ def sample_quality(
 def image_features(
     examples, extractor=None, *, levels: int | None = None, batch_size: int = 500, keep: int = 10_000
 ) -> Features:
-    """Computes the features of real examples, which `sample_quality` compares samples with.
+    """Computes the features of real examples, for comparison with samples by `sample_quality`.
 
     Args:
         examples: as `data` of `sample_quality`.
         extractor: as in `FeatureExtractor.of`.
         levels: number of levels of an entry; None for real numbers.
-        batch_size: examples whose features are computed at once.
-        keep: number of examples whose vectors are kept, the first ones; all count in the moments.
+        batch_size: number of examples whose features are computed at once.
+        keep: number of examples whose vectors are kept, the first ones; all examples count in the moments.
 
     Raises:
-        ValueError: if there are no examples, or they are not what the extractor takes.
+        ValueError: if there are no examples, or the extractor does not accept them.
     """
     return Features.of(batches_of(examples, batch_size), extractor, levels=levels, keep=keep)
 
 
 def compared(samples: Features, data: Features) -> dict[str, float]:
-    """Returns the figures of `sample_quality` of two sets of features."""
+    """Returns the figures of `sample_quality` for two sets of features."""
     distance, error = feature_statistics.kernel_distance(data.vectors, samples.vectors)
     figures = {
         "frechet_distance": feature_statistics.frechet_distance(data.moments, samples.moments),
@@ -119,12 +119,12 @@ def classification_accuracy_score(
     seed: int = 0,
     **classifier,
 ) -> dict[str, float]:
-    """Trains a classifier on samples of each class, and tests it on real examples.
+    """Trains a classifier on samples of each class and tests it on real examples.
 
     Suman Ravuri, Oriol Vinyals (2019), Classification accuracy score for conditional generative models,
     https://arxiv.org/abs/1905.10887: samples of the wrong class, of too few kinds or of poor quality all lower it, and
-    so does anything else that tells samples from real examples, such as grain. Whether samples are of their class is
-    what `class_agreement` tells.
+    so does anything else that distinguishes samples from real examples, such as grain. `class_agreement` shows whether
+    samples belong to their class.
 
     Example:
 
@@ -134,22 +134,22 @@ def classification_accuracy_score(
 
     Args:
         source: a model that is conditioned on classes; or a pair of samples and labels.
-        test: real images of shape `(num, height, width, channels)`, and the label of each.
-        real: real images for training and the label of each, for the ceiling: what a classifier reaches that is trained
-            on as many of them as there are samples, in the same way. None leaves that out.
-        levels: number of levels of an entry of `test`, and of samples that are no model's; as in `sample_quality`.
-        num_samples: samples that a model draws, of all classes in turn.
-        epochs: passes of the classifier over the samples.
-        seed: seed of samples and classifier.
+        test: real images of shape `(num, height, width, channels)` and the label of each.
+        real: real images for training and the label of each, for the ceiling: the result of a classifier trained in the
+            same way on as many of them as there are samples. None omits the ceiling.
+        levels: number of levels of an entry of `test`, and of samples given as data, as in `sample_quality`.
+        num_samples: number of samples that a model draws, of all classes in turn.
+        epochs: number of passes of the classifier over the samples.
+        seed: seed of the samples and the classifier.
         **classifier: further arguments of `Classifier`, such as `filters`.
 
     Returns:
         The "classification_accuracy_score", which is the share of test examples that get their label, its
-        "classification_accuracy_score_standard_error" over these, and "num_samples"; with `real` the
-        "classification_accuracy_score_ceiling", too.
+        "classification_accuracy_score_standard_error" over these, and "num_samples"; with `real`, also the
+        "classification_accuracy_score_ceiling".
 
     Raises:
-        TypeError: if the model draws no samples.
+        TypeError: if the model cannot draw samples.
         ValueError: if the model is not conditioned on classes, there is not one label for each image, or there are
             fewer real images than samples.
     """
@@ -184,26 +184,26 @@ def classification_accuracy_score(
 def class_agreement(
     source, extractor=None, *, levels: int | None = None, num_samples: int = 10_000, seed: int = 0
 ) -> dict[str, float]:
-    """Computes how often a classifier of real examples names the class that samples were asked for.
+    """Computes how often a classifier of real examples predicts the class that was requested.
 
-    Beside `classification_accuracy_score` it tells why that one is low: where the classifier names the class nearly
-    always, samples are of their class, but look otherwise than real examples do, or are of too few kinds.
+    Together with `classification_accuracy_score`, it shows why that score is low: if the classifier nearly always
+    predicts the class, samples belong to their class, but look different from real examples or are of too few kinds.
 
     Args:
         source: a model that is conditioned on classes; or a pair of images and labels, for the accuracy of the
             classifier itself.
-        extractor: what gives class probabilities, as in `FeatureExtractor.of`.
+        extractor: extractor with class probabilities, as in `FeatureExtractor.of`.
         levels: number of levels of an entry of real examples, as in `sample_quality`.
-        num_samples: samples that a model draws, of all classes in turn.
+        num_samples: number of samples that a model draws, of all classes in turn.
         seed: seed of the samples.
 
     Returns:
         The "class_agreement", a share, and its "class_agreement_standard_error" over samples.
 
     Raises:
-        TypeError: if the model draws no samples.
+        TypeError: if the model cannot draw samples.
         ValueError: if the model is not conditioned on classes, there is not one label for each image, or the extractor
-            gives no class probabilities.
+            returns no class probabilities.
     """
     extractor = FeatureExtractor.of(extractor)
     if isinstance(source, Model):
@@ -224,16 +224,16 @@ def class_agreement(
 def conditional_samples(
     model: Model, num_samples: int, levels: int | None, shape: tuple[int, ...], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws samples of all classes in turn, in the shape and on the levels of data, and returns their classes, too.
+    """Returns samples of all classes in turn, in the shape and with the levels of data, and their classes.
 
     Raises:
-        TypeError: if the model draws no samples.
+        TypeError: if the model cannot draw samples.
         ValueError: if it is not conditioned on classes.
     """
     if not isinstance(model.condition_space, ClassLabel):
         raise ValueError(f"`source` must be a model conditioned on classes; this {type(model).__name__} is not.")
     num_classes = model.condition_space.num_classes
-    # A batch of all classes in turn begins with the first one, wherever it is cut.
+    # A batch of all classes in turn always begins with the first class.
     batch_size = num_classes * max(1, 500 // num_classes)
     labels = itertools.islice(itertools.cycle(range(num_classes)), num_samples)
     samples = sample_batches(model, num_samples, batch_size, seed)
@@ -242,13 +242,13 @@ def conditional_samples(
 
 
 def share(name: str, hits: np.ndarray) -> dict[str, float]:
-    """Returns the share of hits under a name, and its standard error."""
+    """Returns the share of hits, under a name, and its standard error."""
     hits = hits.astype(np.float64)
     return {name: float(hits.mean()), f"{name}_standard_error": feature_statistics.standard_error(hits)}
 
 
 def labelled_images(name: str, examples) -> tuple[np.ndarray, np.ndarray]:
-    """Returns images and labels, or raises a sentence that says what is wrong with them."""
+    """Returns images and labels, or raises an error that says what is wrong with them."""
     x, y = (np.asarray(column) for column in examples)
     if x.ndim != 4 or y.shape != x.shape[:1]:
         raise ValueError(
@@ -259,6 +259,6 @@ def labelled_images(name: str, examples) -> tuple[np.ndarray, np.ndarray]:
 
 
 def in_unit_interval(x: np.ndarray, levels: int | None) -> np.ndarray:
-    """Returns levels spread over [0, 1], and real numbers as they are, in float32."""
+    """Returns levels scaled to [0, 1], and real numbers unchanged, in float32."""
     x = np.asarray(x, np.float32)
     return levels_or_reals(x.shape[1:], levels).scaled(x, 0.0, 1.0)

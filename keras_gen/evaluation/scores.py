@@ -1,4 +1,4 @@
-"""Scores of single examples: how likely a model holds each of them, and how usual that is."""
+"""Scores of single examples: how likely each is under a model, and how usual that is."""
 
 import functools
 import hashlib
@@ -16,7 +16,7 @@ from keras_gen.evaluation.likelihood import folded, log_likelihood_function
 from keras_gen.export.graphs import as_graph
 from keras_gen.files import cached
 
-#: What a likelihood is called, by its kind.
+#: Name of a likelihood, by its kind.
 LIKELIHOOD_NAMES = {
     "exact": "log_prob",
     "lower bound": "log_prob_bound",
@@ -24,23 +24,23 @@ LIKELIHOOD_NAMES = {
     "estimate": "log_prob_estimate",
 }
 
-#: Signatures whose only output is an energy of examples, lower where they fit.
+#: Signatures whose only output is an energy of examples, lower for examples that fit.
 ENERGIES = ("energy", "free_energy", "variational_free_energy")
 
-#: Training examples that percentiles are against, at most; their error is below one percent then.
+#: Largest number of training examples that percentiles are computed against; their error is then below one percent.
 NUM_TRAINING = 10_000
 
-#: Reference examples that an example with missing entries is ranked against, at least, if there are as many: of few
-#: entries, and of as many that they are scored for long, such as sounds. Up to twice as many are taken.
+#: Smallest number of reference examples for ranking an example with missing entries, if there are that many: of few
+#: entries, and of so many that scoring takes long, such as sounds. Up to twice as many are used.
 NUM_MASKED, FEWEST_MASKED = 1_000, 100
 
-#: Entries of all these reference examples together, at most, unless they are the fewest.
+#: Largest total number of entries of these reference examples, unless there are only the smallest number of them.
 MOST_ENTRIES = 1_000_000
 
-#: What the number of an example's missing entries is called, for a model that takes such examples.
+#: Name of the number of an example's missing entries, for a model that accepts such examples.
 MISSING = "entries_missing"
 
-#: A function from columns by name, and a seed, to one number for each example.
+#: A function from columns by name and a seed to one number for each example.
 ExampleFigure = Callable[[dict[str, tf.Tensor], tf.Tensor], np.ndarray]
 
 
@@ -48,19 +48,19 @@ def example_figures(model: Model, *, num_samples: int = 100) -> dict[str, Exampl
     """Returns the figures of single examples that a model has.
 
     - "log_prob", the exact log-likelihood, in nats; or "log_prob_bound", "log_prob_upper_bound" or "log_prob_estimate",
-      as `model.likelihood_kind` says;
-    - "energy", "free_energy" or "variational_free_energy" of examples alone, in nats, up to a constant;
-    - "reconstruction_error", as `reconstruction_error` computes it.
+      depending on `model.likelihood_kind`;
+    - "energy", "free_energy" or "variational_free_energy" of the examples alone, in nats, up to a constant;
+    - "reconstruction_error", as computed by `reconstruction_error`.
 
     Args:
         model: any model.
-        num_samples: samples for each example of a bound or an estimate.
+        num_samples: number of samples for each example of a bound or an estimate.
 
     Returns:
         Name to a function from valid columns and a seed to a float64 array of shape `(batch,)`.
 
     Raises:
-        ValueError: if the model has none of them.
+        ValueError: if the model has none of these figures.
     """
     figures = {}
     if model.likelihood_kind is not None:
@@ -68,7 +68,7 @@ def example_figures(model: Model, *, num_samples: int = 100) -> dict[str, Exampl
         figures[LIKELIHOOD_NAMES[model.likelihood_kind]] = lambda columns, seed: log_likelihood(columns, seed)[0]
     signatures = model.signatures() if isinstance(model, EventModel) else {}
     for name in ENERGIES:
-        # An energy of hidden units, too, is none of an example.
+        # An energy that also depends on hidden units is not an energy of an example.
         if name in signatures and set(signatures[name].inputs) <= set(model.spaces):
             figures[name] = energy_function(signatures[name])
     if "reconstruct" in signatures:
@@ -104,7 +104,7 @@ def scores(
     batch_size: int = 100,
     scale: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the figures of each example that `example_figures` names, batch by batch.
+    """Yields the figures of each example listed in `example_figures`, batch by batch.
 
     Example:
 
@@ -117,21 +117,21 @@ def scores(
         model: a model with a likelihood, an energy of examples or a reconstruction.
         dataset: an array or a data frame of examples; or an iterable of batches, such as a `tf.data.Dataset`, in any
             form that `fit` takes.
-        num_samples: samples for each example of a bound or an estimate.
-        seed: seed of these samples; those of a batch depend on its place, as in `likelihood`.
-        batch_size: examples of an array that are scored at once.
-        scale: mean and standard deviation by which examples were standardised: likelihoods are those of the data's
-            units then, and all else is of standardised entries.
+        num_samples: number of samples for each example of a bound or an estimate.
+        seed: seed of these samples; those of a batch depend on its position, as in `likelihood`.
+        batch_size: number of examples of an array to score at once.
+        scale: mean and standard deviation by which examples were standardised: likelihoods are then in the data's
+            units, and everything else refers to standardised entries.
 
     Yields:
-        Name to float64 array of shape `(batch,)`; of a model that takes examples with missing entries, their number,
-        "entries_missing", too.
+        Name to float64 array of shape `(batch,)`; for a model that accepts examples with missing entries, also their
+        number, "entries_missing".
 
     Raises:
-        ValueError: if the model has no figures of examples, or an example is not what it takes.
+        ValueError: if the model has no figures for examples, or does not accept an example.
     """
     figures = example_figures(model, num_samples=num_samples)
-    # A list may be one of batches, but an array or a data frame holds examples.
+    # A list may hold batches, but an array or a data frame holds examples.
     in_one = isinstance(dataset, np.ndarray) or hasattr(dataset, "to_numpy")
     batches = batches_of(dataset, batch_size) if in_one else dataset
     return (scored_batch(model, figures, scale, batch, folded(seed, place)) for place, batch in enumerate(batches))
@@ -146,7 +146,7 @@ def scored_batch(model: Model, figures: Mapping[str, ExampleFigure], scale, batc
     present = ~np.isnan(columns["x"])
     entries = tuple(range(1, present.ndim))
     if scale is not None:
-        # The density of numbers in another unit is divided by the volume of that unit, of entries that are there.
+        # The density of numbers in another unit is divided by the volume of that unit, over the observed entries.
         volumes = np.sum(present * np.log(scale[1]), axis=entries)
         found = {name: found[name] - volumes if name in LIKELIHOOD_NAMES.values() else found[name] for name in found}
     if model.spaces["x"].missing:
@@ -155,7 +155,7 @@ def scored_batch(model: Model, figures: Mapping[str, ExampleFigure], scale, batc
 
 
 def all_scores(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Returns figures of all batches as one array each.
+    """Returns the figures of all batches as one array each.
 
     Raises:
         ValueError: if there is no batch.
@@ -169,11 +169,11 @@ def all_scores(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarra
 def percentiles(values, reference) -> np.ndarray:
     """Returns the share of reference values that are at most as large as each value, in percent.
 
-    A likelihood of a low percentile, or an energy or an error of a high one, is unusual.
+    A likelihood with a low percentile, or an energy or an error with a high one, is unusual.
 
     Args:
         values: one number per example.
-        reference: the same of other examples, such as those that a model was trained on.
+        reference: the same for other examples, such as those that a model was trained on.
 
     Returns:
         float64 array of the shape of `values`, from 0 to 100; NaN where a value is.
@@ -189,11 +189,11 @@ def percentiles(values, reference) -> np.ndarray:
 
 
 def spread(parts: Iterable[Mapping[str, np.ndarray]], most: int) -> dict[str, np.ndarray]:
-    """Returns some of the examples of all parts, evenly spread, as columns by name.
+    """Returns some of the examples of all parts, evenly spaced, as columns by name.
 
     Args:
         parts: columns of examples, by name; at least one part.
-        most: examples to return, fewer than twice as many.
+        most: number of examples to return; fewer than twice as many may be returned.
     """
     kept, every, num = [], 1, 0
     for part in parts:
@@ -207,17 +207,17 @@ def spread(parts: Iterable[Mapping[str, np.ndarray]], most: int) -> dict[str, np
 
 
 class Reference:
-    """Reference examples, against which the figures of others are ranked.
+    """Reference examples among which the figures of others are ranked.
 
-    The likelihood of an example that lacks entries is that of the others: a density of fewer numbers, in another unit.
-    It is ranked among the likelihoods of the same entries of reference examples.
+    The likelihood of an example with missing entries is that of its observed entries: a density of fewer numbers, in
+    another unit. It is ranked among the likelihoods of the same entries of reference examples.
 
     Args:
         model: as in `scores`.
-        figures: figures of all reference examples, as `all_scores` returns them.
-        examples: function that returns parts of the reference examples, as columns by name; it is called as soon as
-            entries are missing.
-        batch_size: reference examples that are scored at once.
+        figures: figures of all reference examples, as returned by `all_scores`.
+        examples: function that returns parts of the reference examples, as columns by name; it is called once entries
+            are missing.
+        batch_size: number of reference examples to score at once.
         num_samples: as in `scores`.
         seed: as in `scores`.
         scale: as in `scores`.
@@ -246,7 +246,7 @@ class Reference:
         self.by_pattern = {}
 
     def percentiles(self, x: np.ndarray, figures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns name to the percentile of each example's figure; NaN where no reference example has its entries.
+        """Returns name to the percentile of each example's figure; NaN if no reference example has its entries.
 
         Args:
             x: examples of shape `(batch, *event_shape)`.
@@ -264,7 +264,7 @@ class Reference:
         return found
 
     def same_entries(self, pattern: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the figures of reference examples of which only some entries are looked at.
+        """Returns the figures of reference examples when only some of their entries are used.
 
         Args:
             pattern: bool array, True for each entry that is left out.
@@ -284,7 +284,7 @@ class Reference:
 
     @functools.cached_property
     def columns(self) -> dict[str, np.ndarray]:
-        """Reference examples, evenly spread ones if there are many."""
+        """Reference examples; evenly spaced ones if there are many."""
         entries = math.prod(self.model.spaces["x"].shape)
         return spread(self.examples(), min(NUM_MASKED, max(FEWEST_MASKED, MOST_ENTRIES // entries)))
 
@@ -299,14 +299,14 @@ def training_scores(
     num_samples: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Returns the figures of training examples of a finished run, which are computed once: see `files.cached`.
+    """Returns the figures of training examples of a finished run, computed once: see `files.cached`.
 
     Args:
         model: the run's model.
         folder: its folder.
         examples: function that returns parts of the training examples, as columns by name.
-        state: what the examples depend on, as JSON can hold it.
-        batch_size: how many of them are in a part.
+        state: a value, representable as JSON, that the examples depend on.
+        batch_size: number of examples in a part.
         num_samples: as in `scores`.
         seed: as in `scores`.
 
@@ -318,7 +318,7 @@ def training_scores(
         try:
             found = all_scores(scores(model, examples(), num_samples=num_samples, seed=seed))
         except OSError as error:
-            # Of the examples, and not of the folder that is written.
+            # An error of the examples, not of the folder that is written.
             raise ValueError(str(error)) from None
         np.savez(place / "scores.npz", **found)
 
@@ -331,6 +331,6 @@ def training_scores(
 
 
 def digest(file: pathlib.Path) -> str:
-    """Returns what tells a file from any other one."""
+    """Returns a digest that distinguishes a file from any other."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Judging generated sounds: what a classifier hears in them, and faults that anybody would hear."""
+"""Evaluation of generated sounds: by a classifier, and by faults that anybody would hear."""
 
 import numpy as np
 
@@ -12,15 +12,15 @@ from keras_gen.evaluation.sample_quality import compared, image_features
 #: A sound is silent if no amplitude is beyond this: 46 decibels below the full scale.
 SILENT_PEAK = 0.005
 
-#: An amplitude from here on has come to the end of the scale.
+#: Amplitudes from here on are at the end of the scale.
 FULL_SCALE = 0.999
 
-#: A sound is clipped if so many samples in a row have.
+#: A sound is clipped if this many samples in a row are.
 CLIPPED_SAMPLES = 3
 
 
 def sound_faults(sounds: np.ndarray) -> dict[str, float]:
-    """Returns the share of sounds that nobody can hear, and of those that were cut off.
+    """Returns the share of silent sounds and the share of clipped ones.
 
     A sound is silent if no amplitude is beyond 0.005, 46 decibels below the full scale; it is clipped if three samples
     in a row are at 0.999 or beyond.
@@ -49,7 +49,7 @@ def sound_faults(sounds: np.ndarray) -> dict[str, float]:
 def sound_quality(
     source, data: np.ndarray, judge: Classifier, *, num_samples: int | None = None, seed: int = 0
 ) -> dict[str, float]:
-    """Compares sounds with real ones, by a classifier and by their faults; figures of real sounds stand beside.
+    """Compares sounds with real ones by a classifier and by their faults, alongside the figures of real sounds.
 
     Example:
 
@@ -58,11 +58,11 @@ def sound_quality(
     ```
 
     Args:
-        source: a model that draws sounds, of a conditional one on examples of its condition; or sounds as an array.
+        source: a model that draws sounds, with examples of its condition if it is conditional; or sounds as an array.
         data: real sounds, of shape `(num, samples)`.
         judge: a classifier that was trained on other real sounds.
-        num_samples: sounds that a model draws; None takes as many as there are real ones, so that both scores are
-            means over equally large parts.
+        num_samples: number of sounds that a model draws; None draws as many as there are real ones, so that both scores
+            are means over equally large parts.
         seed: seed of the sounds.
 
     Returns:
@@ -70,8 +70,8 @@ def sound_quality(
         "silent_of_data" and "clipped_of_data" are those of the real sounds.
 
     Raises:
-        TypeError: if `source` is a model that draws no samples.
-        ValueError: if there are too few sounds, or they are not what the judge takes.
+        TypeError: if `source` is a model that cannot draw samples.
+        ValueError: if there are too few sounds, or the judge does not accept them.
     """
     if isinstance(source, Model):
         num_samples = len(data) if num_samples is None else checks.positive_int("num_samples", num_samples)
@@ -86,5 +86,5 @@ def sound_quality(
 
 
 def score_of(features: Features) -> float:
-    """Returns the inception score that features come with."""
+    """Returns the inception score of features with class probabilities."""
     return feature_statistics.score(features.probabilities)[0]

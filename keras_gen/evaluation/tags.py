@@ -1,4 +1,4 @@
-"""Tags of examples from vectors that a model draws for them, each near the vectors of some words.
+"""Tags of examples from vectors that a model draws for them, each close to the vectors of some words.
 
 Mehdi Mirza, Simon Osindero (2014), Conditional Generative Adversarial Nets, section 4.2, https://arxiv.org/abs/1411.1784
 """
@@ -9,15 +9,15 @@ from keras_gen import checks
 
 
 def nearest_by_cosine(vectors, vocabulary, num: int = 1) -> np.ndarray:
-    """Finds the words whose vectors have the smallest angle to given ones.
+    """Finds the words whose vectors have the smallest angles to given vectors.
 
     Args:
         vectors: shape `(..., size)`.
         vocabulary: vectors of words, shape `(num_words, size)`.
-        num: words for each vector.
+        num: number of words for each vector.
 
     Returns:
-        Whole numbers of shape `(..., num)`: words by their row, the nearest first.
+        Integers of shape `(..., num)`: words by their row, the nearest first.
 
     Raises:
         ValueError: if the sizes differ, or there are fewer words than `num`.
@@ -36,20 +36,20 @@ def nearest_by_cosine(vectors, vocabulary, num: int = 1) -> np.ndarray:
 
 
 def common_tags(vectors, vocabulary, *, num_near: int = 20, num_tags: int = 10) -> np.ndarray:
-    """Reads tags off vectors: of the words near to each draw for an example, those that are there most often.
+    """Reads tags from vectors: the most frequent ones among the words near each draw for an example.
 
     Args:
-        vectors: draws of shape `(num_examples, num_draws, size)`; the paper takes 100 draws.
+        vectors: draws of shape `(num_examples, num_draws, size)`; the paper uses 100 draws.
         vocabulary: vectors of words, shape `(num_words, size)`.
-        num_near: words that count as near to a draw, by the cosine.
-        num_tags: tags of each example.
+        num_near: number of words that count as near a draw, by the cosine.
+        num_tags: number of tags of each example.
 
     Returns:
-        Whole numbers of shape `(num_examples, num_tags)`: words by their row, the most common first; of words as common
-        as each other, the one with the lower row.
+        Integers of shape `(num_examples, num_tags)`: words by their row, the most common first; among equally common
+        words, the one with the lower row first.
 
     Raises:
-        ValueError: if the shapes do not fit, or there are fewer words than asked for.
+        ValueError: if the shapes do not fit, or there are fewer words than requested.
     """
     near = nearest_by_cosine(vectors, vocabulary, num_near)
     if near.ndim != 3:

@@ -1,4 +1,4 @@
-"""How near translations of images are to their targets, one by one and as a set."""
+"""How close translations of images are to their targets, one by one and as a set."""
 
 from collections.abc import Mapping
 
@@ -19,13 +19,13 @@ def translation_quality(
         target: images in levels, of shape `(num, height, width, channels)`.
         translations: images of the same shape, by name.
         levels: number of levels of an entry.
-        extractor: from images to the features of the Fréchet distance, as in `FeatureExtractor.of`; None takes
+        extractor: function from images to the features of the Fréchet distance, as in `FeatureExtractor.of`; None uses
             `random_convolutions`.
-        batch_size: images whose features are computed at once.
+        batch_size: number of images whose features are computed at once.
 
     Returns:
         For each name: "l1", the mean absolute difference where levels go from -1 to 1; "psnr" and "ssim" with their
-        standard errors, as `restoration.quality` has them; and the "frechet_distance" of the two sets of images.
+        standard errors, as in `restoration.quality`; and the "frechet_distance" between the two sets of images.
 
     Raises:
         ValueError: if the images are not as described.

@@ -1,4 +1,4 @@
-"""Leaving the laptop: folders that TF Serving takes, and files that LiteRT runs."""
+"""Export of models: folders for TF Serving, and files for LiteRT."""
 
 from keras_gen.export.graphs import Graphs as Graphs
 from keras_gen.export.litert import litert as litert

@@ -1,4 +1,4 @@
-"""Whether an exported model computes what Keras does."""
+"""Whether an exported model computes the same as Keras."""
 
 import dataclasses
 
@@ -11,15 +11,15 @@ from keras_gen.spaces import Levels
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How far one output of an exported model is from Keras.
+    """How much one output of an exported model differs from Keras.
 
     Attributes:
         signature: name of the signature.
         output: name of its output.
         measure: what `value` measures.
-        value: the figure found.
-        bound: the largest value that counts as agreement.
-        largest_difference: largest absolute difference of two entries.
+        value: the measured figure.
+        bound: largest value that counts as agreement.
+        largest_difference: largest absolute difference between two entries.
         equal_share: share of the entries that are equal.
     """
 
@@ -33,21 +33,21 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        """Whether the figure is within its bound, which nan is not."""
+        """Whether the figure is within its bound; NaN is not."""
         return self.value <= self.bound
 
 
 @dataclasses.dataclass(frozen=True)
 class Tolerance:
-    """How far an exported model may be from Keras.
+    """How much an exported model may differ from Keras.
 
     Attributes:
-        relative: bound on the largest difference of real numbers, relative to the largest magnitude among them
-            (or to 1 if that is more).
-        diverged: bound on the share of examples in which more than 1 % of the levels differ; None where the levels
-            are compared as `Tolerance.levels` says.
+        relative: bound on the largest difference of real numbers, relative to the largest magnitude among them (or to 1
+            if that is larger).
+        diverged: bound on the share of examples in which more than 1 % of the levels differ; None if the levels are
+            compared by `Tolerance.levels`.
         levels: bound on the mean difference of levels, relative to their range.
-        codes: bound on the share of an encoder's whole codes that are others.
+        codes: bound on the share of an encoder's discrete codes that differ.
     """
 
     relative: float
@@ -56,8 +56,8 @@ class Tolerance:
     codes: float | None = None
 
 
-#: The same arithmetic in another order. A level is drawn by comparing a probability with a random number: one in
-#: millions of draws falls to the other side, and an autoregressive model goes on differently from there.
+#: The same arithmetic in a different order. A level is drawn by comparing a probability with a random number: one in
+#: millions of draws comes out differently, and an autoregressive model continues differently from there.
 FLOAT32 = Tolerance(relative=1e-4, diverged=0.1)
 
 
@@ -70,14 +70,14 @@ def compare(
     tolerance: Tolerance,
     condition: np.ndarray | None = None,
 ) -> Agreement:
-    """Measures one output of an exported model against Keras, in the way that suits it.
+    """Compares one output of an exported model with Keras, by a suitable measure.
 
-    Real numbers are compared by their largest difference, draws in steps by the share of examples that diverge from
-    Keras. Draws with rounded weights diverge by design: those of a model with an exact mass are judged by Keras, which
-    computes their mean log mass and that of its own draws, given the `condition` of a conditional model; those of other
-    models by how far off they are. Whole codes of an encoder with rounded weights are judged by how many are others, as
-    one between two codes may be; and what follows from the codes of examples, such as reconstructions, by its mean
-    difference.
+    Real numbers are compared by their largest difference, discrete draws by the share of examples that diverge from
+    Keras. Draws with rounded weights diverge by design: for a model with an exact mass, Keras computes their mean log
+    mass and that of its own draws, given the `condition` of a conditional model; for other models, the size of the
+    difference is measured. Discrete codes of an encoder with rounded weights are compared by the share that differ,
+    because an example between two codes may get either; and outputs that follow from the codes of examples, such as
+    reconstructions, by their mean difference.
     """
     expected, actual = (np.asarray(array, np.float64) for array in (expected, actual))
     if expected.shape != actual.shape:
@@ -121,9 +121,9 @@ def compare(
 
 
 def in_steps(model: Model, output: str, values: np.ndarray) -> bool:
-    """Whether values of an output move in steps, so that rounding leaves them as they are or moves them far.
+    """Whether values of an output change in steps, so that rounding either leaves them unchanged or moves them far.
 
-    Levels, whole codes and bits do where they are whole: a reconstruction may be a mean of levels.
+    Levels, discrete codes and bits do if they are integers: a reconstruction may be a mean of levels.
     """
     if isinstance(model.output_space(output), Levels):
         return bool(np.all(values == np.round(values)))
@@ -131,7 +131,7 @@ def in_steps(model: Model, output: str, values: np.ndarray) -> bool:
 
 
 def follows_from_codes(model: Model, signature: str) -> bool:
-    """Whether a signature makes whole codes of examples: rounding leaves a code as it is, or makes it another one."""
+    """Whether a signature computes discrete codes of examples, which rounding leaves unchanged or changes to others."""
     if not isinstance(model, Codes) or not isinstance(model.code_space, Levels):
         return False
     inputs = model.signatures()[signature].inputs

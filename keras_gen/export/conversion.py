@@ -1,8 +1,8 @@
-"""The process in which SavedModels become LiteRT files, and files are run by LiteRT's `CompiledModel`.
+"""The process that converts SavedModels to LiteRT files and runs files by LiteRT's `CompiledModel`.
 
-TensorFlow's converter leaks memory at each call, and a file that `CompiledModel` does not take may end the process. It
-is a script that imports TensorFlow and LiteRT alone. It answers each line that it reads, a request in JSON, with a
-line, and ends with its input.
+TensorFlow's converter leaks memory at each call, and a file that `CompiledModel` does not accept may end the process.
+This script imports only TensorFlow and LiteRT. It answers each line that it reads, a request in JSON, with a line, and
+ends when its input ends.
 """
 
 import importlib
@@ -15,15 +15,16 @@ import numpy as np
 
 
 def converted(folder: str, names: list[str]) -> bytes:
-    """Returns signatures of a SavedModel in LiteRT's format, with built-in operators alone."""
+    """Returns signatures of a SavedModel in LiteRT's format, with built-in operators only."""
     import tensorflow as tf
     from tensorflow.lite.python.lite import TFLiteSavedModelConverterV2
 
     class Converter(TFLiteSavedModelConverterV2):
         """A converter that doesn't load the SavedModel in Python.
 
-        `TFLiteConverter.from_saved_model` loads it to see whether it has the signatures, and `convert` twice more, for
-        statistics and for debug information that it then doesn't use. The file is the same in half the time.
+        `TFLiteConverter.from_saved_model` loads it to check for the signatures, and `convert` loads it twice more, for
+        statistics and for debug information that it then doesn't use. Without this, the file is the same in half the
+        time.
         """
 
         def convert(self) -> bytes:
@@ -31,13 +32,13 @@ def converted(folder: str, names: list[str]) -> bytes:
 
     converter = Converter(folder, {tf.saved_model.SERVING}, names)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    # A note of the versions in use, for which TensorFlow would take the file apart and put it together again.
+    # Metadata of the versions in use, for which TensorFlow would disassemble and reassemble the file.
     converter.exclude_conversion_metadata = True
     return converter.convert()
 
 
 def outputs_of(content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -> list[dict[str, np.ndarray]]:
-    """Returns the outputs of calls of a LiteRT file of fixed shapes, each the name of a signature and its inputs."""
+    """Returns the outputs of calls (signature name and inputs) of a LiteRT file with fixed shapes."""
     from ai_edge_litert.compiled_model import CompiledModel
 
     model, results = CompiledModel.from_buffer(content), []
@@ -56,7 +57,7 @@ def outputs_of(content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -
 
 
 def convert(request: dict) -> str | None:
-    """Writes the file that a request names, or returns what the converter says."""
+    """Writes the file that a request names, or returns the converter's message."""
     from tensorflow.lite.python.convert import ConverterError
 
     try:
@@ -82,11 +83,11 @@ def run(request: dict) -> None:
 
 
 def main() -> None:
-    """Answers requests: with null when what they ask for is there, or with what the converter says."""
+    """Answers requests: with null on success, or with the converter's message."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    # What libraries print is no answer.
+    # Output of libraries must not count as an answer.
     os.dup2(2, 1)
-    # Most requests need it, and it takes seconds.
+    # Most requests need it, and importing it takes seconds.
     importlib.import_module("tensorflow.lite.python.lite")
     for line in sys.stdin:
         request = json.loads(line)

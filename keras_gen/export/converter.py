@@ -1,4 +1,4 @@
-"""Converting, and running what was converted, in another process, of which each process has one while it needs it."""
+"""Conversion, and running of converted files, in a separate process, which each process keeps while it needs it."""
 
 import json
 import os
@@ -14,14 +14,15 @@ import numpy as np
 
 from keras_gen.export import conversion
 
-#: Conversions after which a process is replaced. It takes seconds to start, and keeps some megabytes of each.
+#: Number of conversions after which a process is replaced. It takes seconds to start, and keeps some megabytes of each
+#: conversion.
 CONVERSIONS = 50
 
 
 class Converter:
-    """A process that converts SavedModels into LiteRT files, one after the other.
+    """A process that converts SavedModels to LiteRT files, one after the other.
 
-    It starts when the first one is wanted, and ends with this process, however that ends: its input then does.
+    It starts at the first conversion, and ends with this process, however this ends, because its input then ends.
     """
 
     def __init__(self):
@@ -32,7 +33,7 @@ class Converter:
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "PYTHONIOENCODING": "utf-8",
         }
-        # -P: the folder of the script holds no modules for TensorFlow.
+        # -P: TensorFlow must not find modules in the folder of the script.
         self.process = subprocess.Popen(
             [sys.executable, "-P", conversion.__file__],
             stdin=subprocess.PIPE,
@@ -47,7 +48,7 @@ class Converter:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can convert one more."""
+        """Whether it can do one more conversion."""
         return self.owner == os.getpid() and self.num_conversions < CONVERSIONS and self.process.poll() is None
 
     def convert(self, folder: Path, names: list[str]) -> bytes:
@@ -70,14 +71,14 @@ class Converter:
             return file.read_bytes()
 
     def run(self, content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -> list[dict[str, np.ndarray]]:
-        """Returns the outputs of calls of a LiteRT file of fixed shapes, by the runtime that drives accelerators.
+        """Returns the outputs of calls of a LiteRT file with fixed shapes, by the runtime that drives accelerators.
 
         Args:
             content: the file.
-            calls: of each call, the name of the signature and its inputs by name.
+            calls: for each call, the name of the signature and its inputs by name.
 
         Raises:
-            RuntimeError: if the runtime does not take the file.
+            RuntimeError: if the runtime does not accept the file.
         """
         with tempfile.TemporaryDirectory() as root:
             file, inputs, outputs = (Path(root, name) for name in ("model.tflite", "inputs.npz", "outputs.npz"))
@@ -98,7 +99,7 @@ class Converter:
             return results
 
     def answer(self, request: dict) -> str:
-        """Returns the line that answers a request; an empty one, if the process has ended."""
+        """Returns the line that answers a request; an empty one if the process has ended."""
         complete = False
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
@@ -110,7 +111,7 @@ class Converter:
             return ""
         finally:
             if not complete:
-                # The answer to an interrupted request would be taken for that to the next one.
+                # The answer to an interrupted request would be mistaken for that to the next one.
                 self.end()
 
 
@@ -126,21 +127,21 @@ _current: list[Converter] = []
 
 
 def start() -> None:
-    """Starts the process if there is none, so that it is ready when it is needed."""
+    """Starts the process if there is none, so that it is ready when needed."""
     with _lock:
         if not (_current and _current[0].is_ready):
             _current[:] = [Converter()]
 
 
 def convert(folder: Path, names: list[str]) -> bytes:
-    """As `Converter.convert`, in the process of this one."""
+    """Like `Converter.convert`, in the converter process that belongs to this one."""
     with _lock:
         start()
         return _current[0].convert(folder, names)
 
 
 def run(content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -> list[dict[str, np.ndarray]]:
-    """As `Converter.run`, in the process of this one."""
+    """Like `Converter.run`, in the converter process that belongs to this one."""
     with _lock:
         start()
         return _current[0].run(content, calls)

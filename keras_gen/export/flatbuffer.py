@@ -1,8 +1,8 @@
-"""LiteRT files that hold each weight once, in as few bits as wanted.
+"""LiteRT files that hold each weight once, in as few bits as requested.
 
-The converter stores what each use of a weight needs: the kernel of a product transposed, that of a masked product with
-its zeros, the block that a loop goes through. Here one of these stays, and the others are computed from it when the
-file runs, by operators that every LiteRT interpreter has. Then what stays is rounded, wherever it is used.
+The converter stores what each use of a weight needs: the transposed kernel of a product, the kernel of a masked product
+with its zeros, the block that a loop goes through. Here one of these is kept, and the others are computed from it when
+the file runs, by operators that every LiteRT interpreter has. The kept ones are then rounded, wherever they are used.
 """
 
 import dataclasses
@@ -15,11 +15,11 @@ from ai_edge_litert import schema_py_generated as schema
 
 Code, Type = schema.BuiltinOperator, schema.TensorType
 
-#: Entries of a constant below which it stays as it is: its operators would take as much room.
+#: Number of entries below which a constant is left unchanged: its operators would take as much space.
 FEWEST_ENTRIES = 256
 
-#: Root mean square of the rounding errors, relative to that of the numbers, above which a constant is not rounded: one
-#: scale does not fit it.
+#: Root mean square of the rounding errors, relative to that of the numbers, above which a constant is not rounded,
+#: because one scale does not fit it.
 MOST_ERROR = 0.05
 
 
@@ -36,7 +36,7 @@ class File:
         self.first_operators = [[] for _ in self.model.subgraphs]
 
     def content(self) -> bytes:
-        """Returns the file, with constants at multiples of 16 bytes, as kernels want them, and without names inside."""
+        """Returns the file without internal names, with constants at multiples of 16 bytes, as kernels require."""
         for subgraph, operators in zip(self.model.subgraphs, self.first_operators, strict=True):
             subgraph.operators = [*operators, *subgraph.operators]
             operators.clear()
@@ -49,7 +49,7 @@ class File:
         return bytes(builder.Output())
 
     def drop_unused_buffers(self) -> None:
-        """Numbers the buffers anew; all tensors without a constant share the empty one in front."""
+        """Renumbers the buffers; all tensors without a constant share the empty one at the start."""
         tensors = [tensor for subgraph in self.model.subgraphs for tensor in subgraph.tensors]
         holders = [*tensors, *(self.model.metadata or [])]
         filled = sorted({holder.buffer for holder in holders if self.model.buffers[holder.buffer].data is not None})
@@ -59,7 +59,7 @@ class File:
         self.model.buffers = [schema.BufferT(), *(self.model.buffers[old] for old in filled)]
 
     def float_constants(self) -> dict[int, np.ndarray]:
-        """Returns the float32 constants that are worth work: index of the buffer to array."""
+        """Returns the float32 constants that are worth processing: index of the buffer to array."""
         constants = {}
         for _, _, tensor in self.tensors():
             data = self.model.buffers[tensor.buffer].data
@@ -74,14 +74,14 @@ class File:
                 yield place, index, tensor
 
     def loops(self) -> set[int]:
-        """Returns the indices of subgraphs that are run again and again."""
+        """Returns the indices of subgraphs that are run repeatedly."""
         operators = [operator for subgraph in self.model.subgraphs for operator in subgraph.operators]
         options = [operator.builtinOptions for operator in operators if self.code(operator) == Code.WHILE]
         return {index for option in options for index in (option.condSubgraphIndex, option.bodySubgraphIndex)}
 
     @property
     def has_free_shapes(self) -> bool:
-        """Whether a size of some tensor is not known."""
+        """Whether a dimension of some tensor is unknown."""
         signatures = (tensor.shapeSignature for _, _, tensor in self.tensors())
         return any(signature is not None and np.any(signature < 0) for signature in signatures)
 
@@ -89,7 +89,7 @@ class File:
         """Returns the code of an operator."""
         return self.model.operatorCodes[operator.opcodeIndex].builtinCode
 
-    # What is added
+    # Additions
 
     def add_buffer(self, array: np.ndarray) -> int:
         self.model.buffers.append(schema.BufferT(data=np.frombuffer(array.tobytes(), np.uint8)))
@@ -106,7 +106,7 @@ class File:
         return self.add_tensor(place, array.shape, type, self.add_buffer(array))
 
     def add_operator(self, place: int, code: int, inputs: list[int], output: int, version: int = 1) -> None:
-        """Adds an operator in front of those that were there, behind those added before."""
+        """Adds an operator before the existing ones and after those added earlier."""
         self.first_operators[place].append(self.operator(code, inputs, output, version))
 
     def operator(self, code: int, inputs: list[int], output: int, version: int = 1) -> schema.OperatorT:
@@ -120,7 +120,7 @@ class File:
 
 
 class CompactBuilder(flatbuffers.Builder):
-    """A builder that writes equal arrays once, and bytes at multiples of 16 bytes."""
+    """A builder that writes equal arrays once, and byte arrays at multiples of 16 bytes."""
 
     def __init__(self, size: int):
         super().__init__(size)
@@ -141,16 +141,16 @@ class CompactBuilder(flatbuffers.Builder):
 
 @dataclasses.dataclass(frozen=True)
 class Derivation:
-    """How a constant follows from another one: a block of it, some axes reversed or in another order, zeros by a mask.
+    """How a constant follows from another one: a block of it, axes reversed or permuted, zeros by a mask.
 
     Attributes:
-        source: index of the buffer of the other one.
-        view: shape that the other one is given first.
+        source: index of the buffer of the other constant.
+        view: shape that the other constant is first given.
         begin: first entry of the block.
         size: size of the block.
         reversed_axes: axes along which the block is reversed.
         permutation: order of the block's axes.
-        mask: where the source's entries stay, of the permuted block's shape; None for everywhere.
+        mask: where the source's entries are kept, in the shape of the permuted block; None for everywhere.
     """
 
     source: int
@@ -168,19 +168,19 @@ class Derivation:
 
 
 def shared(content: bytes) -> bytes:
-    """Returns a file in which each weight stands once."""
+    """Returns a file that contains each weight once."""
     file = File(content)
     constants, loops = file.float_constants(), file.loops()
     in_loop = {tensor.buffer for place, _, tensor in file.tensors() if place in loops}
-    # Whatever follows from another one has no more entries that are not zero. Convolutions are slow with a computed
-    # kernel, and a loop computes it again and again.
+    # A constant that follows from another one has no more nonzero entries than it. Convolutions are slow with a
+    # computed kernel, and a loop computes it repeatedly.
     order = sorted(
         constants,
         key=lambda b: (-constants[b].size, -np.count_nonzero(constants[b]), constants[b].ndim < 4, b not in in_loop),
     )
     kept, derivations, firsts = {}, {}, {}
     for buffer in order:
-        # The same numbers, perhaps of another shape.
+        # The same numbers, perhaps in a different shape.
         first = firsts.setdefault(constants[buffer].tobytes(), buffer)
         if first != buffer:
             for _, _, tensor in file.tensors():
@@ -201,7 +201,7 @@ def shared(content: bytes) -> bytes:
 
 
 def settle_outputs(file: File) -> None:
-    """Puts an operator between a loop and an output, for which `CompiledModel` finds no memory in a loop's result."""
+    """Puts an operator between a loop and an output, as `CompiledModel` allocates no memory for a loop's result."""
     for entry in file.model.signatureDefs:
         subgraph = file.model.subgraphs[entry.subgraphIndex]
         for operator in [each for each in subgraph.operators if file.code(each) == Code.WHILE]:
@@ -220,10 +220,10 @@ def derived(target: np.ndarray, source: int, of: np.ndarray) -> Iterator[Derivat
 
     Args:
         target: the constant.
-        source: index of the other one's buffer.
-        of: the other one.
+        source: index of the other constant's buffer.
+        of: the other constant.
     """
-    # The largest entry tells where the block can be, and the next ones whether it is there.
+    # The largest entry determines where the block can be, and the next ones whether it is there.
     *others, largest = np.argsort(np.abs(target), axis=None)[-8:]
     places = np.flatnonzero(of == target.flat[largest])
     if len(places) > 8:
@@ -260,13 +260,13 @@ def derived(target: np.ndarray, source: int, of: np.ndarray) -> Iterator[Derivat
 
 
 def views(array: np.ndarray) -> list[tuple[int, ...]]:
-    """Returns shapes that an array can have: its own, without axes of size 1, and those of matrices."""
+    """Returns shapes that an array can take: its own, without axes of size 1, and those of matrices."""
     shape = tuple(size for size in array.shape if size > 1)
     return list(dict.fromkeys([shape, (shape[0], array.size // shape[0]), (array.size // shape[-1], shape[-1])]))
 
 
 def blocks(kernel: tuple[int, ...], size: int) -> Iterator[tuple[int, ...]]:
-    """Yields shapes of blocks of a convolution's kernel that have so many entries, outputs first or last."""
+    """Yields shapes of blocks of a convolution's kernel that have `size` entries, with outputs first or last."""
     if len(kernel) != 4:
         return
     outputs, height, width, inputs = kernel
@@ -278,12 +278,12 @@ def blocks(kernel: tuple[int, ...], size: int) -> Iterator[tuple[int, ...]]:
 
 
 def compute(file: File, place: int, index: int, how: Derivation, kept: dict[int, np.ndarray]) -> None:
-    """Makes a tensor of a subgraph the result of operators in place of a constant."""
+    """Makes a tensor of a subgraph the result of operators instead of a constant."""
     tensors = file.model.subgraphs[place].tensors
     tensor, shape = tensors[index], kept[how.source].shape
     same = [i for i, each in enumerate(tensors) if each.buffer == how.source and tuple(each.shape) == shape]
     last = same[0] if same else file.add_tensor(place, shape, Type.FLOAT32, how.source)
-    # Each operator, its inputs around the last result, and the shape of its own.
+    # Each operator, its inputs around the previous result, and the shape of its own result.
     steps = []
     if how.view != shape:
         steps.append((Code.RESHAPE, [], [file.add_constant(place, np.int32(how.view))], how.view))
@@ -308,11 +308,11 @@ def compute(file: File, place: int, index: int, how: Derivation, kept: dict[int,
 
 
 def add_mask(file: File, place: int, mask: np.ndarray) -> int:
-    """Adds bools to a subgraph and returns their tensor, which has the size 1 along axes where they do not differ."""
+    """Adds bools to a subgraph and returns their tensor, which has size 1 along axes where they do not vary."""
     for axis in range(mask.ndim):
         first = mask.take([0], axis)
         mask = first if np.all(mask == first) else mask
-    # Masks of degrees are the result of a comparison.
+    # Masks of degrees can be computed by a comparison.
     wide = [axis for axis, size in enumerate(mask.shape) if size > 1]
     if len(wide) == 2:
         rows = -mask.sum(wide[1], dtype=np.int32, keepdims=True)
@@ -329,11 +329,11 @@ def add_mask(file: File, place: int, mask: np.ndarray) -> int:
 
 
 def rounded(content: bytes, kind: str) -> bytes:
-    """Returns a file whose weights have fewer bits, wherever they are used; what is computed from them is float32.
+    """Returns a file whose weights have fewer bits, wherever they are used; computation stays in float32.
 
     Args:
         content: a file in float32.
-        kind: "none", "float16", or "int8" for whole numbers with one scale for each slice along an axis.
+        kind: "none", "float16", or "int8" for integers with one scale for each slice along an axis.
     """
     if kind == "none":
         return content
@@ -341,7 +341,7 @@ def rounded(content: bytes, kind: str) -> bytes:
     for buffer, array in file.float_constants().items():
         numbers, scale, axis = (array.astype(np.float16), None, 0) if kind == "float16" else whole_numbers(array)
         error = numbers.astype(np.float32) * (1.0 if scale is None else scale) - array
-        # A vector may be a table of anything; its room does not count.
+        # A vector may be a table of anything; its size is negligible.
         if array.ndim > 1 and np.mean(np.square(error)) <= MOST_ERROR**2 * np.mean(np.square(array)):
             stored[buffer] = (file.add_buffer(numbers), array.shape, scale, axis)
     type, version = (Type.FLOAT16, 3) if kind == "float16" else (Type.INT8, 5)
@@ -355,7 +355,7 @@ def rounded(content: bytes, kind: str) -> bytes:
                 )
             source = file.add_tensor(place, shape, type, buffer, quantization)
             tensor.buffer = 0
-            # Scales are along an axis of one shape; the same numbers may have another one, too.
+            # Scales are along an axis of one shape; the same numbers may also occur in another shape.
             is_same = tuple(tensor.shape) == shape
             result = index if is_same else file.add_tensor(place, shape, Type.FLOAT32)
             file.add_operator(place, Code.DEQUANTIZE, [source], result, version)
@@ -366,13 +366,13 @@ def rounded(content: bytes, kind: str) -> bytes:
 
 
 def whole_numbers(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Returns an array as whole numbers from -127 to 127, their scales, and the axis along which these are."""
+    """Returns an array as integers from -127 to 127, their scales, and the axis of the scales."""
     tries = []
-    # Outputs are along the first axis or the last one, whatever the operator; a scale takes 12 bytes.
+    # Outputs are along the first or the last axis, for any operator; a scale takes 12 bytes.
     for axis in sorted({0, array.ndim - 1}, key=lambda axis: array.shape[axis]):
         largest = np.abs(array).max(tuple(other for other in range(array.ndim) if other != axis), keepdims=True)
         scale = np.where(largest > 0.0, largest, 1.0).astype(np.float32) / np.float32(127.0)
         tries.append((np.mean(np.log2(scale)), scale, axis))
-    # The fewest scales, unless the others are finer by more than half a bit.
+    # The smallest number of scales, unless the others are finer by more than half a bit.
     _, scale, axis = tries[0] if tries[0][0] <= tries[-1][0] + 0.5 else tries[-1]
     return np.round(array / scale).astype(np.int8), scale, axis

@@ -1,4 +1,4 @@
-"""The verbs of a model as graphs, which all of its exports share."""
+"""The verbs of a model as graphs, shared by all of its exports."""
 
 import inspect
 import itertools
@@ -15,7 +15,7 @@ from keras_gen.export import converter
 from keras_gen.export.flatbuffer import File, shared
 from keras_gen.export.guards import MAX_NUM_SAMPLES, guarded
 
-#: What TensorFlow raises where Python would raise an OSError.
+#: Errors that TensorFlow raises where Python would raise an OSError.
 _FILE_ERRORS = (
     tf.errors.FailedPreconditionError,
     tf.errors.NotFoundError,
@@ -27,9 +27,9 @@ _FILE_ERRORS = (
 
 
 class Graphs:
-    """The signatures of a model as functions of TensorFlow, each traced once, and a SavedModel of them, written once.
+    """The signatures of a model as TensorFlow functions, each traced once, and a SavedModel of them, written once.
 
-    `export.saved_model` and `export.litert` take a model, or its graphs to share what both need:
+    `export.saved_model` and `export.litert` take a model, or its graphs, which share what both need:
 
     ```python
     graphs = export.Graphs(model)
@@ -37,7 +37,7 @@ class Graphs:
     export.litert(graphs, "made.tflite")
     ```
 
-    The weights are those that the model has at the first of these calls.
+    The weights are those of the model at the first of these calls.
 
     Args:
         model: the model.
@@ -57,7 +57,7 @@ class Graphs:
 
     @classmethod
     def of(cls, model) -> "Graphs":
-        """Returns the graphs of a model, or graphs as they are."""
+        """Returns the graphs of a model; returns graphs unchanged."""
         return model if isinstance(model, cls) else cls(model)
 
     @property
@@ -68,13 +68,13 @@ class Graphs:
     def example_inputs(
         self, name: str, batch_size: int, seed: int, specs: dict[str, tf.TensorSpec] | None = None
     ) -> dict[str, tf.Tensor]:
-        """Returns inputs that a signature may meet, each as the model's `example_input` says.
+        """Returns plausible inputs of a signature, each from the model's `example_input`.
 
         Args:
             name: name of the signature.
             batch_size: number of examples.
-            seed: seed of random ones.
-            specs: shapes and dtypes of the inputs, but for the batch; by default those of the signature.
+            seed: seed of random inputs.
+            specs: shapes and dtypes of the inputs, except for the batch; by default those of the signature.
         """
         specs = self.signatures[name].inputs if specs is None else specs
         examples = {}
@@ -84,7 +84,7 @@ class Graphs:
         return examples
 
     def folder(self, max_num_samples: int = MAX_NUM_SAMPLES) -> Path:
-        """Returns a folder with a SavedModel of all signatures, written once, which lasts as long as the graphs.
+        """Returns a folder with a SavedModel of all signatures, written once, that exists as long as the graphs.
 
         Args:
             max_num_samples: the largest number of samples that it draws at once.
@@ -97,14 +97,14 @@ class Graphs:
             weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
             served = {name: self.served(name, max_num_samples) for name in self.signatures}
             signatures = {**served, "serving_default": next(iter(served.values()))}
-            # TensorFlow reads brackets in a path as a pattern: it writes to and reads from a plain one alone.
+            # TensorFlow interprets brackets in a path as a pattern, so it is only given plain paths.
             self.folders[max_num_samples] = self.write(Path(root, "saved_model"), signatures, served)
         return self.folders[max_num_samples]
 
     def served(self, name: str, max_num_samples: int) -> tf.types.experimental.PolymorphicFunction:
-        """Returns a signature as a function of TensorFlow that checks its inputs, and has the defaults of options."""
+        """Returns a signature as a TensorFlow function that checks its inputs, and has the defaults of options."""
         graph, inputs, defaults = self.functions[name], self.signatures[name].inputs, self.signatures[name].defaults
-        # Python wants inputs without a default first, and TensorFlow keeps defaults that are tensors.
+        # Python requires inputs without a default first, and TensorFlow keeps defaults that are tensors.
         names = [*(name for name in inputs if name not in defaults), *defaults]
         kind, none = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
         values = {name: tf.constant(value, inputs[name].dtype) for name, value in defaults.items()}
@@ -118,7 +118,7 @@ class Graphs:
         return tf.function(verb, input_signature=specs, autograph=False)
 
     def litert_inputs(self, name: str, batch_size: int | None) -> dict[str, tf.TensorSpec]:
-        """Returns the inputs of a signature in a LiteRT file: free axes have the size of a batch, or of one step."""
+        """Returns the inputs of a signature in a LiteRT file: variable axes have the size of a batch or of one step."""
         if batch_size is None:
             return self.signatures[name].inputs
         return {
@@ -137,7 +137,7 @@ class Graphs:
             RuntimeError: if the model needs an operator that LiteRT lacks.
         """
         if batch_size not in self.flatbuffers:
-            # The converter finds out what given shapes make of all others, but not in loops; tracing anew is dear.
+            # From given shapes, the converter infers all others, but not in loops; tracing again is expensive.
             content = self.converted(batch_size, anew=False)
             if batch_size is not None and File(content).has_free_shapes:
                 content = self.converted(batch_size, anew=True)
@@ -145,11 +145,11 @@ class Graphs:
         return self.flatbuffers[batch_size]
 
     def converted(self, batch_size: int | None, *, anew: bool) -> bytes:
-        """Returns what LiteRT's converter makes of the deterministic signatures.
+        """Returns the deterministic signatures, converted by LiteRT's converter.
 
         Args:
             batch_size: number of examples that they take; None for any.
-            anew: whether signatures without loops are traced anew for that number, too.
+            anew: whether signatures without loops are also traced again for that number.
         """
         functions = {name: self.functions[name] for name in self.deterministic}
         if batch_size is not None:
@@ -176,12 +176,12 @@ class Graphs:
         module.weights = list({id(variable): variable for variable in variables}.values())
         for name, function in attributes.items():
             setattr(module, name, function)
-        # A SavedModel without attributes is for the converter alone, which has no use for the graphs of gradients.
+        # A SavedModel without attributes is only for the converter, which does not need the graphs of gradients.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=bool(attributes))
         try:
             tf.saved_model.save(module, str(folder), signatures, options)
         except _FILE_ERRORS as error:
-            # TensorFlow's message is the operation, the path; the reason [the operation again].
+            # The format of TensorFlow's message: the operation, the path; the reason [the operation again].
             reason = re.sub(r" \[Op:\w+\]$", "", error.message).rsplit("; ", 1)[-1]
             raise OSError(reason) from error
         return folder
@@ -190,19 +190,19 @@ class Graphs:
 def as_graph(
     signature: Signature, inputs: dict[str, tf.TensorSpec] | None = None
 ) -> tf.types.experimental.ConcreteFunction:
-    """Returns a signature as a graph, a function of all its inputs by name, by default of any batch size."""
+    """Returns a signature as a graph, a function of all its inputs by name, by default for any batch size."""
     inputs = signature.inputs if inputs is None else inputs
     specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in inputs.items()}
     return tf.function(signature.function, autograph=False).get_concrete_function(**specs)
 
 
 def with_shapes(graph, inputs: dict[str, tf.TensorSpec]) -> tf.types.experimental.ConcreteFunction:
-    """Returns a graph as one that takes inputs of given shapes."""
+    """Returns a graph for inputs of given shapes."""
     return tf.function(lambda **inputs: graph(**inputs), autograph=False).get_concrete_function(**inputs)
 
 
 def has_loops(graph) -> bool:
-    """Returns whether a graph, or a function that it calls, holds a loop."""
+    """Returns whether a graph, or a function that it calls, contains a loop."""
     definition = graph.graph.as_graph_def()
     nodes = [definition.node, *(function.node_def for function in definition.library.function)]
     return any(node.op in ("While", "StatelessWhile") for node in itertools.chain(*nodes))

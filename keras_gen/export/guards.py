@@ -1,16 +1,16 @@
-"""The checks of what a served model is given, inside its graphs, with the sentences of Python."""
+"""Checks of the inputs of a served model, inside its graphs, with the same messages as in Python."""
 
 import tensorflow as tf
 
 from keras_gen.core import Model
 from keras_gen.spaces import Reals
 
-#: Samples that one request may ask for, unless an export says otherwise.
+#: Default of the largest number of samples that one request may ask for.
 MAX_NUM_SAMPLES = 1024
 
 
 def guarded(model: Model, signature: str, inputs: dict[str, tf.Tensor], max_num_samples: int) -> dict[str, tf.Tensor]:
-    """Returns the inputs of a signature unchanged, in a graph that fails with a sentence at a wrong one.
+    """Returns the inputs of a signature unchanged, in a graph that fails with a clear message on an invalid one.
 
     Args:
         model: the model.
@@ -30,7 +30,7 @@ def guarded(model: Model, signature: str, inputs: dict[str, tf.Tensor], max_num_
                 (holds(value), f"`{name}` must be {phrase}, received ", value)
                 for phrase, holds in scalar_checks(model, name, value.dtype, max_num_samples).items()
             ]
-    # One after the other: of several sentences the first one is told.
+    # One after the other: of several messages, the first one is reported.
     last = []
     for holds, *sentence in wrong:
         with tf.control_dependencies(last):
@@ -47,19 +47,19 @@ def guarded(model: Model, signature: str, inputs: dict[str, tf.Tensor], max_num_
 
 
 def scalar_checks(model: Model, name: str, dtype: tf.DType, max_num_samples: int) -> dict:
-    """Returns what a number has to be: phrase to function of the number."""
+    """Returns the requirements on a number: phrase to function of the number."""
     is_number = {"a number": lambda value: tf.equal(value, value)} if dtype.is_floating else {}
     most = {f"at most {max_num_samples}": lambda value: value <= max_num_samples} if name == "num_samples" else {}
     return {**is_number, **model.scalar_checks(name), **most}
 
 
 def about_lengths(columns: dict[str, tf.Tensor]) -> list[tuple]:
-    """Returns conditions on the numbers of rows, each with the parts of the sentence that says what is wrong."""
+    """Returns conditions on the numbers of rows, each with the parts of the message that says what is wrong."""
     sizes = {name: tf.shape(values)[0] for name, values in columns.items()}
     found = [(size > 0, f"`{name}` holds no examples; at least one is expected") for name, size in sizes.items()]
     if len(sizes) > 1:
         equal = tf.reduce_all(tf.equal(tf.stack(list(sizes.values())), next(iter(sizes.values()))))
-        # No quotation marks around names, which the operation would escape.
+        # No quotation marks around names, because the operation would escape them.
         parts = [part for name, size in sizes.items() for part in (f", {name}: ", size)]
         parts[0] = parts[0].removeprefix(", ")
         found.append((equal, "columns must be equally long, received {", *parts, "}"))
@@ -67,11 +67,11 @@ def about_lengths(columns: dict[str, tf.Tensor]) -> list[tuple]:
 
 
 def refusal(holds: tf.Tensor, sentence: list[str | tf.Tensor]) -> tf.Operation:
-    """Returns an operation that fails with a sentence, made of strings and numbers, unless a condition holds."""
+    """Returns an operation that fails with a message, made of strings and numbers, unless a condition holds."""
     parts = [part if isinstance(part, str) else as_string(part) for part in sentence]
     return tf.raw_ops.Assert(condition=holds, data=[tf.strings.join([*parts, "."])])
 
 
 def as_string(number: tf.Tensor) -> tf.Tensor:
-    """Returns a scalar as an error shows it."""
+    """Returns a scalar as shown in an error."""
     return tf.strings.as_string(number, shortest=True) if number.dtype.is_floating else tf.strings.as_string(number)

@@ -1,4 +1,4 @@
-"""Writing a model as a LiteRT (`.tflite`) file, for phones and microcontrollers."""
+"""Export of a model as a LiteRT (`.tflite`) file, for phones and microcontrollers."""
 
 import collections
 import dataclasses
@@ -18,34 +18,34 @@ from keras_gen.export.flatbuffer import rounded
 from keras_gen.export.graphs import Graphs
 from keras_gen.files import atomic_file, path_of
 
-#: By kind of file, how far it may be from Keras.
+#: How much a file may differ from Keras, by kind of file.
 TOLERANCES = {
     "none": FLOAT32,
     "float16": Tolerance(relative=5e-3, levels=0.01, codes=0.05),
     "int8": Tolerance(relative=5e-2, levels=0.05, codes=0.1),
 }
 
-#: Examples of each of two seeds that a file of a fixed batch size is compared on, at least.
+#: Smallest number of examples, for each of two seeds, on which a file with a fixed batch size is compared.
 NUM_EXAMPLES = 4
 
 
 def litert(model: Model | Graphs, file, *, batch_size: int | None = 1, quantize: str | None = None) -> dict[str, dict]:
-    """Writes the deterministic signatures of a model as a LiteRT file, and compares it with Keras.
+    """Writes the deterministic signatures of a model as a LiteRT file and compares it with Keras.
 
     The file uses built-in operators only, so that it runs in any LiteRT runtime, and holds each weight once. Its shapes
-    are fixed, which browsers and accelerators want: a loop over batches computes more examples. Random numbers are an
-    input: draw the noise that `model.noise_distributions()` describes and give it to `generate`. Where the number of
-    steps of a chain is free in Keras, a call takes one step. Before the file appears, every signature has run in the
+    are fixed, as browsers and accelerators require: loop over batches to compute more examples. Random numbers are an
+    input: draw the noise that `model.noise_distributions()` describes and pass it to `generate`. If the number of steps
+    of a chain is variable in Keras, a call takes one step. Before the file appears, every signature has run in the
     `Interpreter` and in `CompiledModel`, on the model's own noise and draws.
 
-    A model of captions takes token ids there, and gets its vocabulary as a file beside it, such as `model.words.json`.
+    The file of a model of captions takes token ids; its vocabulary is written beside it, such as `model.words.json`.
 
-    Weights may be stored as "float16", half the size, or "int8", a quarter: whole numbers with one scale per
-    output. Both compute in float32, as does the file of a model that trains in mixed precision. Rounding activations
-    to 8 bits as well is not offered, because their common scale would make each entry depend on all others: an
-    autoregressive model would then be none, and its sampling loop need not end.
+    Weights may be stored as "float16", half the size, or "int8", a quarter: integers with one scale per output. Both
+    compute in float32, as does the file of a model that trains in mixed precision. Rounding activations to 8 bits as
+    well is not offered, because their common scale would make each entry depend on all others: an autoregressive model
+    would no longer be autoregressive, and its sampling loop might not end.
 
-    A LiteRT file cannot refuse an input as a SavedModel does: what is no valid example gives numbers without a meaning.
+    Unlike a SavedModel, a LiteRT file cannot reject an input: an invalid example gives meaningless numbers.
 
     Example:
 
@@ -57,20 +57,20 @@ def litert(model: Model | Graphs, file, *, batch_size: int | None = 1, quantize:
 
     Args:
         model: the model, or its `Graphs`.
-        file: path of the file; one that is there is replaced.
+        file: path of the file; an existing file is replaced.
         batch_size: number of examples that each signature takes. None for any number, for servers: only the
-            `Interpreter` takes such a file.
+            `Interpreter` accepts such a file.
         quantize: None, "float16" or "int8".
 
     Returns:
         Signature to output to the figures of its `Agreement`.
 
     Raises:
-        TypeError: if `batch_size` is neither None nor a whole number.
+        TypeError: if `batch_size` is neither None nor an integer.
         ValueError: if `batch_size` is below 1, or `quantize` is unknown.
         OSError: if the file cannot be written.
-        RuntimeError: if the model needs an operator that LiteRT lacks, or the file disagrees with Keras; there
-            is no file then.
+        RuntimeError: if the model needs an operator that LiteRT lacks, or the file disagrees with Keras; in that case
+            no file is written.
     """
     quantize = checks.choice("quantize", "none" if quantize is None else quantize, TOLERANCES)
     batch_size = None if batch_size is None else checks.positive_int("batch_size", batch_size)
@@ -96,7 +96,7 @@ def litert(model: Model | Graphs, file, *, batch_size: int | None = 1, quantize:
 
 
 def in_full_precision(graphs: Graphs) -> Graphs:
-    """Returns graphs that compute in float32: of a copy, where the model computes in 16 bits, as LiteRT cannot."""
+    """Returns graphs that compute in float32: those of a copy if the model computes in 16 bits, which LiteRT cannot."""
     model = graphs.model
     if model.compute_dtype == model.variable_dtype:
         return graphs
@@ -106,9 +106,9 @@ def in_full_precision(graphs: Graphs) -> Graphs:
 
 
 def in_interpreter(content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]]) -> list[dict[str, np.ndarray]]:
-    """Returns the outputs of calls of a LiteRT file by the interpreter, as `converter.run` does by another runtime."""
+    """Returns the outputs of calls of a LiteRT file by the interpreter; `converter.run` uses another runtime."""
     interpreter = Interpreter(model_content=content)
-    # A runner prepares its signature anew.
+    # A runner prepares its signature again.
     runners = {name: interpreter.get_signature_runner(name) for name in interpreter.get_signature_list()}
     return [runners[name](**inputs) for name, inputs in calls]
 
@@ -116,12 +116,12 @@ def in_interpreter(content: bytes, calls: list[tuple[str, dict[str, np.ndarray]]
 def agreements(
     graphs: Graphs, content: bytes, batch_size: int | None, tolerance: Tolerance
 ) -> Iterator[tuple[str, Agreement]]:
-    """Runs every signature of a file and compares its outputs with Keras, in each runtime that takes the file.
+    """Runs every signature of a file and compares its outputs with Keras, in each runtime that accepts the file.
 
     Yields:
-        Name of the runtime, and how far one output is from Keras.
+        Name of the runtime, and the agreement of one output with Keras.
     """
-    # For each seed, the sizes of the batches that its examples are given in.
+    # For each seed, the sizes of the batches of its examples.
     seeds = ((1, 3), (32,)) if batch_size is None else ((batch_size,) * -(-NUM_EXAMPLES // batch_size),) * 2
     calls, conditions = [], collections.defaultdict(list)
     for name in graphs.deterministic:
@@ -136,7 +136,7 @@ def agreements(
         "LiteRT": in_interpreter(content, calls),
     }
     if batch_size is not None:
-        # It takes fixed shapes.
+        # It requires fixed shapes.
         found["LiteRT's CompiledModel"] = converter.run(content, calls)
     for name in graphs.deterministic:
         places = [place for place, (signature, _) in enumerate(calls) if signature == name]

@@ -1,4 +1,4 @@
-"""Writing a model as a SavedModel, which TF Serving serves and TensorFlow alone can load."""
+"""Export of a model as a SavedModel, which TF Serving serves and TensorFlow alone can load."""
 
 import shutil
 from pathlib import Path
@@ -19,17 +19,16 @@ def saved_model(
 ) -> Path:
     """Writes a model as a numbered version of a SavedModel.
 
-    Its signatures are the verbs of `model.signatures()`, with named inputs and outputs and a free batch size;
-    `serving_default` is the first of them, `sample` for a model that draws examples. A server's client may leave out
-    the options of sampling, which then have their defaults. In Python, each signature is a function of the loaded
-    object, too, whose options may be left out. A version holds the weights that the signatures use, and neither
-    optimizers nor Python code. It becomes visible to a server when it is complete and was found to compute what Keras
-    does.
+    Its signatures are the verbs of `model.signatures()`, with named inputs and outputs and a variable batch size;
+    `serving_default` is the first of them, `sample` for a model that draws examples. A server's client may omit the
+    options of sampling, which then have their defaults. In Python, each signature is also a function of the loaded
+    object, whose options may be omitted. A version holds the weights that the signatures use, but neither optimizers
+    nor Python code. It becomes visible to a server once it is complete and has been checked to compute the same as
+    Keras.
 
-    A signature checks what it is given as the verb does in Python, and answers with the same sentence: a value outside
-    of a column's space, columns of several lengths, a number that is not finite, an option that is no valid one, fewer
-    than one sample or more than `max_num_samples` is an InvalidArgumentError, which TF Serving returns as
-    INVALID_ARGUMENT.
+    A signature checks its inputs like the verb in Python, and fails with the same message: a value outside a column's
+    space, columns of different lengths, a number that is not finite, an invalid option, fewer than one sample or more
+    than `max_num_samples` raises an InvalidArgumentError, which TF Serving returns as INVALID_ARGUMENT.
 
     Example:
 
@@ -42,18 +41,19 @@ def saved_model(
     Args:
         model: the model, or its `Graphs`.
         folder: folder of all versions.
-        version: number of this version; by default the next one that is free.
-        max_num_samples: the largest number of samples that a request may ask for, so that none takes all memory.
+        version: number of this version; by default the next free one.
+        max_num_samples: the largest number of samples that a request may ask for, so that no request exhausts the
+            memory.
 
     Returns:
         The folder of the version.
 
     Raises:
         FileExistsError: if the version exists.
-        TypeError: if `version` or `max_num_samples` is not a whole number.
+        TypeError: if `version` or `max_num_samples` is not an integer.
         ValueError: if one of them is below 1.
         OSError: if the folder cannot be written to.
-        RuntimeError: if what was written disagrees with Keras.
+        RuntimeError: if the written model disagrees with Keras.
     """
     folder = path_of(folder)
     if version is None:
@@ -71,7 +71,7 @@ def saved_model(
 
 
 def check_agreement(graphs: Graphs, folder: Path, num_examples: int) -> None:
-    """Raises RuntimeError if a SavedModel of the graphs computes something else than Keras."""
+    """Raises RuntimeError if a SavedModel of the graphs does not compute the same as Keras."""
     loaded = tf.saved_model.load(str(folder)).signatures
     for name, function in graphs.functions.items():
         inputs = graphs.example_inputs(name, num_examples, seed=0)

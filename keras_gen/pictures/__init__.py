@@ -1,4 +1,4 @@
-"""Pictures: of examples, of what a model makes of them, of densities; and sound to look at and to listen to."""
+"""Pictures of examples, of a model's outputs and of densities; and sound to look at and listen to."""
 
 from keras_gen.pictures.grids import as_images as as_images
 from keras_gen.pictures.grids import image_grid as image_grid

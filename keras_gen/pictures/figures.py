@@ -1,4 +1,4 @@
-"""Figures of Matplotlib as pictures."""
+"""Matplotlib figures as pictures."""
 
 import io
 
@@ -6,13 +6,13 @@ import PIL.Image
 
 
 def new_figure(rows: int, columns: int, size: float, *, aspect: float = 1.0):
-    """Returns a figure that no window system knows of, and its axes in a flat list.
+    """Returns a figure that is independent of any window system, and its axes in a flat list.
 
     Args:
-        rows: axes above each other.
-        columns: axes side by side.
-        size: height of each, in inches.
-        aspect: width of each, in heights.
+        rows: number of rows of axes.
+        columns: number of columns of axes.
+        size: height of each of the axes, in inches.
+        aspect: width of each of the axes, in heights.
     """
     from matplotlib.figure import Figure
 

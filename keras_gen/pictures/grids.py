@@ -15,11 +15,11 @@ def image_grid(
 
     Args:
         images: shape `(num, height, width, channels)` with one or three channels.
-        space: space of the values, which says what is black and what is white. Real numbers are stretched from their
+        space: space of the values, which determines what is black and what is white. Real numbers are scaled from their
             smallest to their largest.
-        columns: images in a row; None makes the grid as square as possible.
-        margin: pixels between images.
-        min_size: small images are magnified by a whole factor up to about this width of the picture.
+        columns: number of images in a row; None makes the grid as square as possible.
+        margin: number of pixels between images.
+        min_size: small images are magnified by an integer factor up to about this width of the picture.
 
     Returns:
         A `PIL.Image.Image`.
@@ -32,13 +32,13 @@ def image_grid(
 
 
 def as_images(x: np.ndarray) -> np.ndarray:
-    """Returns images as they are, and each example of another shape as an image of one row of pixels."""
+    """Returns images unchanged, and each example of another shape as an image with one row of pixels."""
     x = np.asarray(x)
     return x if x.ndim == 4 and x.shape[-1] in (1, 3) else x.reshape(len(x), 1, -1, 1)
 
 
 def value_range(space: Numbers, values: np.ndarray) -> tuple[float, float]:
-    """Returns the values that are drawn black and white: the bounds of the space, or else those of the values."""
+    """Returns the values that are drawn black and white: the bounds of the space, else those of the values."""
     match space:
         case Levels():
             return 0.0, space.num_levels - 1.0

@@ -1,4 +1,4 @@
-"""Plots of vectors: points of the plane, histograms of entries, densities over the plane."""
+"""Plots of vectors: points of the plane, histograms of entries, and densities over the plane."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +14,8 @@ def scatter_plot(points: Mapping[str, np.ndarray], names: Sequence[str] = ()) ->
     """Plots points of the plane, arrays of shape `(num, 2)`, side by side under their names.
 
     Args:
-        points: points by name; those that lack an entry, NaN, are left out.
-        names: names of the two entries, if they have any.
+        points: points by name; those with a missing entry (NaN) are left out.
+        names: names of the two entries, if they have names.
     """
     figure, axes = new_figure(1, len(points), 4)
     for axis, (name, shown) in zip(axes, points.items(), strict=True):
@@ -31,8 +31,8 @@ def histograms(x: np.ndarray, data: np.ndarray | None = None, names: Sequence[st
 
     Args:
         x: vectors of shape `(num, entries)`.
-        data: others to compare them with; an entry that is missing, NaN, is left out.
-        names: names of the entries, if they have any.
+        data: vectors to compare them with; missing entries (NaN) are left out.
+        names: names of the entries, if they have names.
     """
     entries = min(16, x.shape[-1])
     columns = min(4, entries)
@@ -54,12 +54,12 @@ def histograms(x: np.ndarray, data: np.ndarray | None = None, names: Sequence[st
 def line_plots(
     x: Sequence[float], curves: Mapping[str, Mapping[str, Sequence[float]]], *, label: str
 ) -> PIL.Image.Image:
-    """Plots curves over the same numbers.
+    """Plots curves over the same x values.
 
     Args:
-        x: the numbers.
-        curves: title of each plot, side by side, to name and values of each of its curves.
-        label: what the numbers are.
+        x: the x values.
+        curves: title of each plot, side by side, to the name and values of each of its curves.
+        label: label of the x axis.
     """
     figure, axes = new_figure(1, len(curves), 3, aspect=1.4)
     for axis, (title, shown) in zip(axes, curves.items(), strict=True):
@@ -83,10 +83,11 @@ def density_plot(
 
     Args:
         models: models of two-dimensional real vectors by name, or one model.
-        truth: function from points of shape `(num, 2)` to the true log density, which the first column shows.
-        data: points of shape `(num, 2)` that the truth is seen in; those that lack an entry, NaN, are left out.
-        unit: mean and deviation by which points were standardised, to show them, and their density, as they were.
-        resolution: points along a side of the grid on which densities are evaluated.
+        truth: function from points of shape `(num, 2)` to the true log density, shown in the first column.
+        data: points of shape `(num, 2)` from the truth; those with a missing entry (NaN) are left out.
+        unit: mean and deviation by which points were standardised, to show them and their density in the original
+            units.
+        resolution: number of points along each side of the grid on which densities are evaluated.
         seed: seed of the points that models draw.
 
     Returns:
@@ -101,7 +102,7 @@ def density_plot(
         points, densities = {"data": data[:num], **points}, {"data": truth, **densities}
     mean, deviation = (np.zeros(2), np.ones(2)) if unit is None else unit
     points = {name: each * deviation + mean for name, each in points.items()}
-    # Of the data, where there are any, so that a model with a few far points is seen at the same scale.
+    # The bounds of the data, if there are any, so that a model with a few far points is shown at the same scale.
     low, high = np.quantile(next(iter(points.values())), [0.001, 0.999], axis=0)
     low, high = low - 0.15 * (high - low), high + 0.15 * (high - low)
     grid = np.stack(np.meshgrid(*np.linspace(low, high, resolution).T), axis=-1).reshape(-1, 2)

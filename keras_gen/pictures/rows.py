@@ -1,4 +1,4 @@
-"""Pictures of examples, chosen by their space: one row in the way that suits it, several rows under their names."""
+"""Pictures of examples, chosen by their space: one row in a suitable form, or several named rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,18 +23,18 @@ MARGIN = 4
 def picture(
     space: Space, values: np.ndarray, data: np.ndarray | None = None, *, names: Sequence[str] = ()
 ) -> PIL.Image.Image:
-    """Draws examples in the way that suits their space.
+    """Draws examples in a form that suits their space.
 
     Args:
         space: space of the examples.
         values: examples of shape `(num, *space.shape)`.
-        data: real examples to set beside sound and real vectors.
-        names: names of the entries of real vectors, if they have any.
+        data: real examples to show beside sound and real vectors.
+        names: names of the entries of real vectors, if they have names.
 
     Returns:
-        Waveforms and spectrograms of sound whose sample rate is known; a grid of images; for other levels one row of
-        pixels per example; for real vectors of two entries a scatter plot, and for other real numbers the histogram of
-        each entry.
+        Waveforms and spectrograms for sound with a known sample rate; a grid for images; one row of pixels per example
+        for other levels; a scatter plot for real vectors of two entries; the histogram of each entry for other real
+        numbers.
 
     Raises:
         ValueError: if the space does not hold numbers.
@@ -59,18 +59,18 @@ def picture(
 def preview(
     rows: Rows, data: np.ndarray | None = None, *, num_columns: int = 10, names: Sequence[str] = ()
 ) -> PIL.Image.Image:
-    """Draws what a model shows of itself.
+    """Draws the preview of a model.
 
     Args:
-        rows: what `Model.preview` returns: name to space and values, such as "samples" alone, or "input", "output" and
+        rows: result of `Model.preview`: name to space and values, such as only "samples", or "input", "output" and
             "target".
-        data: real examples to set beside one row of sound or of real vectors.
-        num_columns: how many examples are shown of each of several rows.
-        names: names of the entries of real vectors, if they have any.
+        data: real examples to show beside one row of sound or real vectors.
+        num_columns: number of examples shown in each of several rows.
+        names: names of the entries of real vectors, if they have names.
 
     Returns:
-        The picture of one row: see `picture`. Of several rows, sounds and points of the plane are drawn as they are
-        alone, and anything else as rows of pixels; each row has its name.
+        For one row, the result of `picture`. For several rows, sounds and points of the plane are drawn as in a single
+        row, and anything else as rows of pixels; each row has its name.
 
     Raises:
         ValueError: if a space does not hold numbers.
@@ -101,11 +101,11 @@ def titled(image: PIL.Image.Image, title: str) -> PIL.Image.Image:
 
 
 def labelled_rows(rows: Mapping[str, np.ndarray], space: Numbers) -> PIL.Image.Image:
-    """Arranges examples in rows that have names.
+    """Arranges examples in named rows.
 
     Args:
-        rows: name to examples of shape `(num, *space.shape)`, as many in each row.
-        space: space of the examples. Real numbers are stretched, all rows alike.
+        rows: name to examples of shape `(num, *space.shape)`, equally many in each row.
+        space: space of the examples. Real numbers are scaled, in the same way for all rows.
 
     Returns:
         A picture with one row per name, in their order.
@@ -114,7 +114,7 @@ def labelled_rows(rows: Mapping[str, np.ndarray], space: Numbers) -> PIL.Image.I
 
 
 def stacked_rows(rows: Rows) -> PIL.Image.Image:
-    """Arranges rows below each other: rows of one space on one scale of brightness, smaller images magnified."""
+    """Arranges rows below each other, with one brightness scale per space and smaller images magnified."""
     images = {name: as_images(values) for name, (_, values) in rows.items()}
     ranges = {}
     for space in {space for space, _ in rows.values()}:
@@ -134,7 +134,7 @@ def stacked_rows(rows: Rows) -> PIL.Image.Image:
 
 
 def fitted(pixels: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
-    """Returns images of bytes, magnified by a whole factor and with grey around them, of a given size."""
+    """Returns images of bytes at a given size, magnified by an integer factor and with a grey border."""
     factor = min(height // pixels.shape[1], width // pixels.shape[2])
     pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2).repeat(channels // pixels.shape[3], axis=3)
     around = [(free // 2, free - free // 2) for free in (height - pixels.shape[1], width - pixels.shape[2])]
@@ -142,11 +142,11 @@ def fitted(pixels: np.ndarray, height: int, width: int, channels: int) -> np.nda
 
 
 def is_audible(space: Space) -> bool:
-    """Whether a space holds sound whose sample rate is known."""
+    """Whether a space holds sound with a known sample rate."""
     return isinstance(space, Sound) and space.sample_rate is not None
 
 
 def check_numbers(space: Space) -> None:
-    """Raises ValueError if a space does not hold numbers, which are all that is drawn."""
+    """Raises ValueError if a space does not hold numbers; nothing else can be drawn."""
     if not isinstance(space, Numbers):
         raise ValueError(f"`space` must hold numbers to be drawn, received {space}.")

@@ -1,4 +1,4 @@
-"""Sound to look at, and to listen to."""
+"""Sound to look at and listen to."""
 
 import pathlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from scipy.io import wavfile
 
 from keras_gen.pictures.figures import new_figure, rendered
 
-#: What sound of full volume is above the darkest colour of a spectrogram, in decibels.
+#: Level of sound at full volume above the darkest colour of a spectrogram, in decibels.
 DYNAMIC_RANGE = 80.0
 
 
@@ -18,9 +18,9 @@ def sound_picture(rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sound
     """Draws the first few sounds of each row: the waveform of each, and its spectrogram below.
 
     Args:
-        rows: name to amplitudes from -1 to 1, of shape `(num, samples)`; NaN, where one is missing, is silence.
-        sample_rate: samples in a second.
-        num_sounds: how many of each row.
+        rows: name to amplitudes from -1 to 1, of shape `(num, samples)`; missing ones (NaN) are drawn as silence.
+        sample_rate: samples per second.
+        num_sounds: number of sounds of each row.
     """
     rows = {name: sounds[:num_sounds] for name, sounds in rows.items()}
     columns = max(map(len, rows.values()))
@@ -36,7 +36,7 @@ def sound_picture(rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sound
 
 
 def draw_sound(waveform, spectrogram, sound: np.ndarray, sample_rate: int) -> None:
-    """Draws a waveform, and the power of its frequencies over time in decibels below a full sine."""
+    """Draws a waveform and the power of its frequencies over time, in decibels below a full-scale sine."""
     seconds = len(sound) / sample_rate
     waveform.plot(np.arange(len(sound)) / sample_rate, sound, linewidth=0.5)
     waveform.set(xlim=(0.0, seconds), ylim=(-1.0, 1.0))
@@ -66,8 +66,8 @@ def write_wav(path: pathlib.Path, values: np.ndarray, sample_rate: int, *, gap_s
 
     Args:
         path: the file.
-        values: amplitudes from -1 to 1, of shape `(num, samples)`; those beyond are cut off.
-        sample_rate: samples in a second.
+        values: amplitudes from -1 to 1, of shape `(num, samples)`; those beyond are clipped.
+        sample_rate: samples per second.
         gap_seconds: length of the silence after each sound.
     """
     gap = np.zeros((len(values), round(gap_seconds * sample_rate)))

@@ -1,6 +1,6 @@
 """What recipes share: arguments, strategies, protocols, and the run folder with checkpoints, logs and results.
 
-A recipe is a function of a `Run` and of keyword arguments, single ones and groups of those that recipes share:
+A recipe is a function of a `Run` and of keyword arguments: single ones, and groups of arguments that recipes share:
 
 ```python
 @training.recipe(
@@ -23,8 +23,8 @@ def main(
     return run.finish(model, splits, evaluation.likelihoods(model, splits), protocol=training.EXACT)
 ```
 
-`main(epochs=2, folder="runs/mine")` and `python -m recipes.autoregressive.nade --epochs 2 --folder runs/mine` are the
-same run. A further model of a run, such as the prior of codes, is trained by a stage of it: `run.stage("prior")`.
+`main(epochs=2, folder="runs/mine")` and `python -m recipes.autoregressive.nade --epochs 2 --folder runs/mine` do the
+same run. A stage of the run trains a further model, such as the prior of codes: `run.stage("prior")`.
 """
 
 import importlib
@@ -47,7 +47,7 @@ from keras_gen.training.recipe import component as component
 from keras_gen.training.recipe import recipe as recipe
 from keras_gen.training.translation import Translators as Translators
 
-#: Names that need TensorFlow: the flags of a recipe are parsed before it is loaded.
+#: Names that need TensorFlow, which is loaded only after the flags of a recipe are parsed.
 _PLACES = {
     "Run": "run",
     **dict.fromkeys(("joint_embedding", "judged_captions", "sentences_picture"), "captions"),

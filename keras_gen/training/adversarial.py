@@ -1,4 +1,4 @@
-"""What recipes of adversarial networks share: the arguments of both players."""
+"""Arguments that recipes of adversarial networks share: those of both players."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Players:
-    """What two players are made of and what they minimise."""
+    """The networks of two players and the losses they minimise."""
 
     network: Literal["dense", "convolutional", "residual", "own"] = "dense"
-    """What both players are made of; own stands for the networks, the noise, the output, the losses and the optimizers
-    of the model itself, which are its paper's."""
+    """What both players are made of; own selects the networks, the noise, the output, the losses and the optimizers of
+    the model itself, which are those of its paper."""
     hidden_units: tuple[int, ...] = (200, 200)
     """Widths of the hidden layers of dense networks."""
     maxout_units: tuple[int, ...] = ()
-    """Units of the maxout layers, with five pieces, that the discriminator has in place of dense ones."""
+    """Units of the maxout layers, with five pieces, that replace the discriminator's dense layers."""
     dropout: float = 0.0
-    """Share of its hidden units that a dense or maxout discriminator leaves out in a step of training."""
+    """Share of the hidden units that a dense or maxout discriminator leaves out in each training step."""
     batch_norm: bool = False
-    """Give a dense generator batch normalization."""
+    """Use batch normalization in a dense generator."""
     filters: tuple[int, ...] = (16, 32)
     """Channels of the layers, or blocks, that halve an image, from the image inwards."""
     latent_size: int = 32
@@ -36,18 +36,18 @@ class Players:
     objective: str | None = None
     """Losses, by default the paper's: a name, or JSON such as {"name": "least_squares", "fake": 0.0}."""
     regularizers: tuple[str, ...] | None = None
-    """What the discriminator is regularized by, by default as in the paper: names, or JSON."""
+    """Regularizers of the discriminator, by default the paper's: names, or JSON."""
     discriminator_steps: int = 1
-    """Steps of the discriminator, each with a batch of its own, for each step of the generator."""
+    """Discriminator steps for each step of the generator, each with its own batch."""
     generator_average: float = 0.999
     """Momentum of the moving average of the generator's weights, unless `ema` names one; 0 for none."""
 
     def batch_size(self, schedule: FixedSchedule) -> int:
-        """Returns the number of examples in a training step, in which each step of a player has the schedule's."""
+        """Returns the number of examples in a training step; each step of a player takes the schedule's batch size."""
         return self.discriminator_steps * schedule.batch_size
 
     def arguments(self, run: "Run", *, batch_norm: bool = False, spectral_norm: bool = False) -> dict:
-        """Returns arguments of an adversarial model by name.
+        """Returns the arguments of an adversarial model by name.
 
         Args:
             run: the run.
@@ -99,7 +99,7 @@ class Players:
 
         Args:
             model: the model.
-            schedule: the learning rate, as a function of the player's own steps.
+            schedule: schedule of the learning rate, a function of the player's own steps.
             steps_per_epoch: training steps in an epoch.
             make: function from a learning rate to an optimizer, unless the model has its own.
         """

@@ -1,7 +1,7 @@
-"""Arguments that recipes share: which data, how long to train and how fast, and on what.
+"""Arguments that recipes share: the data, how long to train and how fast, and the devices.
 
 A recipe takes these in groups, such as `data: training.Images = training.Images("digits")`. On the command line, in
-`config.json` and in calls from Python, the fields of a group have names of their own: `--dataset mnist`.
+`config.json` and in calls from Python, the fields of a group are separate arguments: `--dataset mnist`.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from keras_gen.files import check_exists
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Which data; a subclass says how they can be read, by arguments of `keras_gen.data.load`."""
+    """A data set; subclasses add the arguments of `keras_gen.data.load` that say how to read it."""
 
     dataset: str
     """Name or path of a data set."""
@@ -36,20 +36,20 @@ class Dataset:
         return splits if steps is None else splits.in_epochs_of(steps)
 
 
-#: Sets of grey images that are known as bits: 1 from the middle level on.
+#: Sets of grey images that are usually used as bits: 1 from the middle level on.
 KNOWN_AS_BITS = ("digits", "mnist")
 
 
 @dataclasses.dataclass(frozen=True)
 class Records(Dataset):
-    """A set that may be in shards of records."""
+    """A data set that may be stored in shards of records."""
 
     feature: str | None = None
-    """Feature of shards of records that holds the examples; by default the only image, or else the only sound, or else
-    the only list of numbers, or else each number is a column."""
+    """Feature of shards of records that holds the examples; by default the only image, else the only sound, else the
+    only list of numbers; otherwise each number is a column."""
     label_feature: str | None = None
-    """Feature of shards of records that holds labels, where they are needed; by default the one called label, or else
-    the only whole number."""
+    """Feature of shards of records that holds labels, where they are needed; by default the one called label, else the
+    only integer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,17 +57,18 @@ class Images(Records):
     """A set of images."""
 
     binarization: Literal["none", "by_set", "threshold", "static", "dynamic"] = "none"
-    """How grey levels become bits: 1 from the middle one on, drawn once, or drawn anew in each epoch; or not. by_set
-    takes the threshold for digits and mnist, which are known as bits, and leaves the levels of any other set."""
+    """How grey levels become bits: by a threshold, with 1 from the middle level on; drawn once; drawn anew in each
+    epoch; or not at all. by_set uses the threshold for digits and mnist, which are usually used as bits, and keeps the
+    levels of any other set."""
     image_size: int | tuple[int, int] | None = None
-    """Height and width, or one number for both, that the images of a folder are brought to."""
+    """Height and width, or one number for both, that the images of a folder are resized to."""
     channels: Literal[1, 3, 4] | None = None
-    """Channels of the images of a folder: grey, colour, or colour and opacity; by default 1 where all are grey."""
+    """Channels of the images of a folder: grey, colour, or colour and opacity; by default 1 if all are grey."""
     bad_files: Literal["refuse", "skip"] = "refuse"
-    """Name all files of a folder that cannot be read in one error, or leave them out."""
+    """What to do with files of a folder that cannot be read: name all of them in one error, or leave them out."""
     levels: int | None = None
-    """Number of levels of an entry; by default 2 of bits, 256 of bytes, else as many as the largest one tells. Floats,
-    and all numbers of a table, are real numbers by default, whole or not; whole ones are levels if this is given."""
+    """Number of levels of an entry; by default 2 for bits, 256 for bytes, else the largest value plus one. Floats, and
+    all numbers of a table, are real numbers by default, whole or not; if this is given, whole ones are levels."""
 
     def load(self, **arguments):
         if self.binarization != "by_set":
@@ -81,21 +82,21 @@ class Vectors(Records):
     """A set of real vectors."""
 
     columns: str | None = None
-    """Columns of a table, or of shards of single numbers, to keep, by place or name, such as 0:11 or 0,2,5 or
+    """Columns to keep of a table, or of shards of single numbers, by position or name, such as 0:11 or 0,2,5 or
     age,height."""
     text: Literal["refuse", "one_hot", "drop"] = "refuse"
-    """What becomes of a table's columns of text: an error, columns of zeros and ones, or nothing."""
+    """What a table's columns of text become: an error, columns of zeros and ones, or nothing."""
     missing: Literal["refuse", "keep"] = "refuse"
-    """What becomes of a table's missing values: an error, or NaN, for a model that takes it."""
+    """What a table's missing values become: an error, or NaN, for a model that accepts it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Examples(Vectors, Images):
-    """A set of images or of vectors."""
+    """A set of images or vectors."""
 
     standardize: bool = False
-    """Bring each column of real vectors to mean 0 and variance 1; figures are then of such rows, and likelihoods are
-    told of the rows themselves, too. The model that is saved is one of these."""
+    """Scale each column of real vectors to mean 0 and variance 1. Figures are then those of scaled rows; likelihoods
+    are also given for the rows themselves. The saved model is a model of the rows themselves."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,24 +104,24 @@ class Sounds(Records):
     """A set of sounds."""
 
     audio_length: int | None = None
-    """Samples of an example: longer recordings are cut, shorter ones filled up; by default those of the longest."""
+    """Number of samples of an example: longer recordings are cut, shorter ones padded; by default the longest one's."""
     padding: Literal["silence", "missing"] = "silence"
-    """What shorter recordings are filled up with: silence, or samples that are missing and do not count."""
+    """What shorter recordings are padded with: silence, or missing samples, which do not count."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CaptionedImages(Dataset):
-    """Images with captions: of digits, which get some, or of a folder."""
+    """Images with captions: digits with generated captions, or a folder."""
 
     captions: str | None = None
-    """File of the captions of a folder of images, as `keras_gen.data.load_captioned` describes it; by default, images
-    of digits get captions that say what is measured of them."""
+    """File of the captions of a folder of images, as described in `keras_gen.data.load_captioned`; by default, images
+    of digits get captions that state what is measured of them."""
     image_size: int | tuple[int, int] | None = None
-    """Height and width, or one number for both, that the images of a folder are brought to."""
+    """Height and width, or one number for both, that the images of a folder are resized to."""
     placed: bool = True
-    """Bring digits to a random size and place."""
+    """Move digits to a random size and place."""
     held_out: tuple[str, ...] = ("a thick three", "a small seven", "a left-leaning zero")
-    """Captions of what no training image of a digit shows."""
+    """Captions of combinations that no training image of a digit shows."""
 
     def load(self, **arguments):
         """Returns the `CaptionedSplits`.
@@ -137,18 +138,18 @@ class CaptionedImages(Dataset):
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """Pairs of images, the training ones enlarged, cut to their size at random and mirrored at random."""
+    """Pairs of images; training pairs are enlarged, cropped at random to their size and mirrored at random."""
 
     dataset: str
-    """Folder of images that hold two side by side; or of the sources, or a TFDS set, with `target`."""
+    """Folder of images that each hold two side by side; or, with `target`, the folder of the sources or a TFDS set."""
     target: str | None = None
     """Folder of the targets, with the same names; or the feature of the TFDS set that holds them."""
     source: Literal["left", "right"] = "left"
-    """Half of an image that holds two which is the source."""
+    """Which half of an image that holds two is the source."""
     image_size: int | tuple[int, int] | None = None
-    """Height and width, or one number for both, that all images are brought to."""
+    """Height and width, or one number for both, that all images are resized to."""
     enlargement: float = 286 / 256
-    """Factor by which training images are enlarged before they are cut; 1 for no cut."""
+    """Factor by which training images are enlarged before they are cropped; 1 for no cropping."""
     flip: bool = True
     """Mirror every second training pair, left to right."""
 
@@ -166,16 +167,16 @@ class Pairs:
 
 @dataclasses.dataclass(frozen=True)
 class Unpaired:
-    """Two sets of images, the training ones enlarged, cut to their size at random and mirrored at random."""
+    """Two sets of images; training images are enlarged, cropped at random to their size and mirrored at random."""
 
     dataset: str
-    """Name or path of the images a; or a TFDS set of two kinds, such as cycle_gan/horse2zebra, without `dataset_b`."""
+    """Name or path of images a; or, without `dataset_b`, a TFDS set of two kinds, such as cycle_gan/horse2zebra."""
     dataset_b: str | None = None
-    """Name or path of the images b."""
+    """Name or path of images b."""
     image_size: int | tuple[int, int] | None = None
-    """Height and width, or one number for both, that all images are brought to."""
+    """Height and width, or one number for both, that all images are resized to."""
     enlargement: float = 1.0
-    """Factor by which training images are enlarged before they are cut; 1 for no cut."""
+    """Factor by which training images are enlarged before they are cropped; 1 for no cropping."""
     flip: bool = False
     """Mirror every second training image, left to right."""
 
@@ -195,12 +196,12 @@ class Unpaired:
 
 @dataclasses.dataclass(frozen=True)
 class FixedSchedule:
-    """How long to train, to the last epoch, and how fast."""
+    """How long to train, without early stopping, and how fast."""
 
     epochs: int
-    """Passes over the training data, at most."""
+    """Largest number of passes over the training data."""
     batch_size: int
-    """Examples in a training step, those of all devices together."""
+    """Examples in a training step, over all devices together."""
     learning_rate: float
     """Highest learning rate of the optimizer; it falls to 0 along a cosine."""
 
@@ -219,13 +220,13 @@ class FixedSchedule:
 
 @dataclasses.dataclass(frozen=True)
 class LinearSchedule(FixedSchedule):
-    """How long to train, to the last epoch, and how fast: at one rate, then at a falling one."""
+    """How long to train, without early stopping, and how fast: at a constant learning rate, then at a falling one."""
 
     learning_rate: float
-    """Learning rate of the first half of the training; in the second half it falls to 0, as on a line."""
+    """Learning rate of the first half of the training; in the second half it falls linearly to 0."""
 
     def rate(self, steps_per_epoch, learning_rate=None):
-        """As in `FixedSchedule`; in a hundred stairs, as in the authors' code of CycleGAN, whose epochs they are."""
+        """As in `FixedSchedule`; in a hundred steps, which are the epochs in the code of CycleGAN's authors."""
         import keras
 
         start = self.learning_rate if learning_rate is None else learning_rate
@@ -238,7 +239,7 @@ class LinearSchedule(FixedSchedule):
 
 @dataclasses.dataclass(frozen=True)
 class Schedule(FixedSchedule):
-    """How long to train, until validation data say that it is enough, and how fast."""
+    """How long to train, with early stopping on validation data, and how fast."""
 
     patience: int = 0
     """Epochs without a better validation loss after which training stops; 0 never stops."""
@@ -249,16 +250,16 @@ class VectorSchedule(Schedule):
     """How to train a density of real vectors."""
 
     weight_decay: float = 0.0
-    """Share of the weights, per unit of learning rate, that each step takes away."""
+    """Share of the weights, per unit of learning rate, that each step removes."""
     folds: int = 0
-    """Folds of a cross-validation before the training; 0 for none."""
+    """Number of folds of a cross-validation before the training; 0 for none."""
 
     def adamw(self, steps_per_epoch: int, *, max_norm: float | None = None):
         """Returns the optimizer AdamW with the schedule's learning rate and weight decay.
 
         Args:
             steps_per_epoch: training steps in an epoch.
-            max_norm: norm that the gradient of all weights is clipped to; None for no bound.
+            max_norm: bound on the norm of the gradient of all weights, which is clipped to it; None for no bound.
         """
         import keras
 
@@ -268,31 +269,31 @@ class VectorSchedule(Schedule):
 
 @dataclasses.dataclass(frozen=True)
 class GridSchedule:
-    """How to train a density on few rows, and what to choose from on validation rows."""
+    """How to train a density on few rows, and the settings to choose from on validation rows."""
 
     num_steps: int
     """Training steps."""
     batch_size: int
-    """Examples in a training step, those of all devices together."""
+    """Examples in a training step, over all devices together."""
     learning_rates: tuple[float, ...]
-    """Learning rates to choose from; a rate falls to 0, as on a line."""
+    """Learning rates to choose from; each falls linearly to 0."""
     weight_decays: tuple[float, ...]
-    """Weight decays to choose from: share of the weights, per unit of learning rate, that each step takes away."""
+    """Weight decays to choose from: share of the weights, per unit of learning rate, that each step removes."""
     steps_per_check: int = 20
-    """Training steps between two looks at the validation likelihood, whose best weights are kept."""
+    """Training steps between two evaluations of the validation likelihood; the best weights are kept."""
     folds: int = 0
-    """Folds of a cross-validation before the training, each of which chooses for itself; 0 for none."""
+    """Number of folds of a cross-validation before the training, each of which chooses separately; 0 for none."""
     epochs: int | None = None
     """Passes over the training data, in place of a number of training steps."""
 
     def counted(self, steps_per_epoch: int) -> "GridSchedule":
-        """Returns the schedule with its number of training steps, also where it names a number of epochs."""
+        """Returns the schedule with its number of training steps, even if it gives a number of epochs."""
         if self.epochs is None:
             return self
         return dataclasses.replace(self, num_steps=self.epochs * steps_per_epoch, epochs=None)
 
     def rate(self, learning_rate: float):
-        """Returns a learning rate as a function of the training step: a line that ends at 0.
+        """Returns the learning rate as a function of the training step: a line that ends at 0.
 
         Args:
             learning_rate: learning rate at the start.
@@ -304,28 +305,28 @@ class GridSchedule:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How to train, whatever the model."""
+    """How to train any model."""
 
     strategy: Literal["auto", "one", "mirrored", "multi_worker", "slurm", "tpu"] = "auto"
-    """Devices to train on; auto takes several workers if TF_CONFIG names them, else all GPUs, else one device. slurm
-    takes the tasks of srun."""
+    """Devices to train on; auto uses several workers if TF_CONFIG names them, else all GPUs, else one device. slurm
+    uses the tasks of srun."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Data type policy of the networks; densities are float32 in any case."""
+    """Data type policy of the networks; densities are always float32."""
     xla: bool | None = None
-    """Compile the training step; by default as measured faster for the model, on one device."""
+    """Compile the training step with XLA; by default if this was measured to be faster for the model, on one device."""
     ema: float = 0.0
     """Momentum of an exponential moving average of the weights, such as 0.999; 0 for none."""
     checkpoint_every: str | None = None
-    """Save within epochs, too: after so many steps (500) or minutes (10m). A run that is killed goes on there."""
+    """Also save within epochs: after this many steps (500) or minutes (10m). A killed run resumes there."""
     profile: bool = False
-    """Say whether steps wait for input, for the step itself or for callbacks, and write a trace for TensorBoard."""
+    """Report whether steps wait for input, for the step itself or for callbacks, and write a trace for TensorBoard."""
     start_from: str | None = None
-    """Run folder or .keras file with weights to start from, those of a model with the same networks."""
+    """Run folder or .keras file of a model with the same networks, whose weights to start from."""
     overwrite: bool = False
     """Replace a finished run in the folder."""
 
 
-#: What arguments of these names must be, in whatever recipe they are.
+#: Checks of arguments of these names, in any recipe.
 CHECKS = {
     **dict.fromkeys(("epochs", "batch_size", "num_samples", "num_steps", "steps_per_epoch"), checks.positive_int),
     **dict.fromkeys(("learning_rate", "discriminator_learning_rate"), checks.positive),
@@ -336,14 +337,14 @@ CHECKS = {
 
 
 def check_values(arguments: dict) -> None:
-    """Raises an error if an argument that recipes share has no sensible value, or data are looked for where none are.
+    """Raises an error if an argument that recipes share has an invalid value, or if the data's path does not exist.
 
     Args:
-        arguments: name to value, fields of groups among them.
+        arguments: name to value, including the fields of groups.
 
     Raises:
-        FileNotFoundError: if a data set has the name of a path, and there is none.
-        TypeError: if a number is of another kind.
+        FileNotFoundError: if a data set is given by a path that does not exist.
+        TypeError: if a number has the wrong type.
         ValueError: if a number is too small or too large.
     """
     for name, check in CHECKS.items():
@@ -365,7 +366,7 @@ def fields_of(group) -> dict:
 
 
 def flat(arguments: dict) -> dict:
-    """Returns arguments with the fields of each group in its place."""
+    """Returns arguments with each group replaced by its fields."""
     return {
         name: value
         for key, argument in arguments.items()
@@ -374,11 +375,11 @@ def flat(arguments: dict) -> dict:
 
 
 def replaced(arguments: dict, values: dict) -> dict:
-    """Returns arguments of which some, or fields of some groups, have other values.
+    """Returns arguments with new values for some of them, or for fields of some groups.
 
     Args:
         arguments: name to value.
-        values: name of an argument, or of a field of a group, to its value.
+        values: name of an argument, or of a field of a group, to its new value.
 
     Raises:
         TypeError: if there is no such argument.

@@ -18,13 +18,13 @@ from keras_gen.files import atomic_file, local_file, path_of, upload
 
 
 class Interval:
-    """How often an epoch is interrupted by a checkpoint: by steps, by minutes, or never.
+    """How often a checkpoint is saved within an epoch: by steps, by minutes, or never.
 
     Args:
         text: a number of steps, such as "500", or of minutes, such as "10m"; None for never.
 
     Raises:
-        ValueError: if it is neither.
+        ValueError: if it is neither of these.
     """
 
     def __init__(self, text: str | None):
@@ -42,7 +42,7 @@ class Interval:
         """Returns whether a checkpoint is due.
 
         Args:
-            before: steps of the epoch at the last look.
+            before: steps of the epoch at the last check.
             after: steps of the epoch now.
             seconds: time since the last checkpoint.
         """
@@ -54,20 +54,20 @@ NEVER = Interval(None)
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves everything after each epoch, so that a killed run ends as it would have; stops early.
+    """Saves everything after each epoch, so that a killed run ends as if it had not been killed; stops early.
 
-    A checkpoint is the weights, the optimizers' state and the seeds; `state.json`, written last, names it
-    and holds the history and the early stopping. The latest checkpoint and the best one are kept. One within an epoch
-    has the running means of the epoch, too.
+    A checkpoint is the weights, the optimizers' state and the seeds; `state.json`, written last, names it and holds the
+    history and the early stopping. The latest checkpoint and the best one are kept. A checkpoint within an epoch also
+    has the running means of the epoch.
 
     Args:
         folder: folder of the checkpoints.
-        monitor: name of the logged number that is best when smallest; None keeps the last epoch.
+        monitor: name of the logged number to minimise; None keeps the last epoch.
         patience: number of epochs without a new best after which training stops; 0 never stops.
         write: whether this process writes; all processes read.
-        settings: what the model and its optimizers were made with, which is kept beside.
-        anew: whether to begin again, whatever the folder holds.
-        every: when to save within an epoch, too.
+        settings: arguments of the model and its optimizers, saved with the checkpoints.
+        anew: whether to begin again, regardless of what the folder holds.
+        every: when to save within an epoch.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.write = write
         self.settings = settings
         self.every = every
-        #: Of the epoch: the number of its steps, and how many of these came before the first one of this training.
+        #: For the epoch: its number of steps, and how many of these came before the first step of this training.
         self.epoch, self.steps_before, self.steps_seen = 0, 0, 0
         self.state = {
             "epoch": 0,
@@ -141,7 +141,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.epoch = epoch
         self.steps_before = self.steps_seen = self.state["step"] if epoch == self.state["epoch"] else 0
         if self.steps_before:
-            # Keras has just set them back.
+            # Keras has just reset them.
             for variable, value in zip(running_means(self.model), self.state["running"], strict=True):
                 variable.assign(value)
 
@@ -149,13 +149,13 @@ class Checkpoints(keras.callbacks.Callback):
         before, self.steps_seen = self.steps_seen, self.steps_before + batch + 1
         if not self.every.passes(before, self.steps_seen, time.monotonic() - self.saved):
             return
-        # All workers read them, which is a sum over all; one writes.
+        # All workers read them, because reading sums over all; one worker writes.
         running = [float(variable.numpy()) for variable in running_means(self.model)]
         name = f"epoch-{self.epoch:05d}-step-{self.steps_seen:08d}.weights.h5"
         self.note(latest=name, step=self.steps_seen, running=running)
 
     def note(self, **state):
-        """Takes what has changed into the state, and saves all."""
+        """Updates the state with what has changed, and saves everything."""
         self.state.update(state, settings=self.settings, seconds=round(time.monotonic() - self.started, 1))
         if self.write:
             self.save()
@@ -193,19 +193,19 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 def running_means(model: Model) -> list[keras.Variable]:
-    """Returns the variables of what is logged of an epoch, whose means run over its batches."""
+    """Returns the variables of an epoch's logged numbers, which are running means over its batches."""
     return [variable for metric in model.metrics for variable in metric.variables]
 
 
 class Figure(keras.callbacks.Callback):
-    """Adds a figure of the model to what an epoch logs, so that the best epoch can be chosen by it.
+    """Adds a figure of the model to the logs of an epoch, so that the best epoch can be chosen by it.
 
-    It has to stand before `Checkpoints`.
+    It must come before `Checkpoints`.
 
     Args:
         name: name of the figure.
-        compute: function of the model; the figure is best when smallest.
-        every: epochs between two looks; in those between, the figure is infinite.
+        compute: function from the model to the figure; smaller is better.
+        every: epochs between two computations; in the epochs between them, the figure is infinite.
     """
 
     def __init__(self, name: str, compute: Callable[[Model], float], *, every: int):
@@ -238,7 +238,7 @@ class StopAtNaN(keras.callbacks.Callback):
                     if latest
                     else "no checkpoint was saved"
                 )
-                # Several steps may have been taken at once.
+                # One call may have taken several steps.
                 last = self.checkpoints.steps_before + batch + 1
                 first = last + 1 - self.model.steps_per_execution
                 steps = f"at step {first}" if first == last else f"in steps {first} to {last}"
@@ -249,21 +249,21 @@ class StopAtNaN(keras.callbacks.Callback):
 
 
 class Previews(keras.callbacks.Callback):
-    """Draws pictures of what the model makes, always of the same noise, into `samples/` and TensorBoard.
+    """Draws pictures of the model's output, always from the same noise, into `samples/` and TensorBoard.
 
-    All of them together take at most 5 % of the time of the training, the first one aside: each is drawn once so much
-    time has passed that it stays so, if it takes as long as the one before it.
+    Apart from the first, all pictures together take at most 5 % of the training time: each is drawn once enough time
+    has passed to stay within this share if it takes as long as the previous one.
 
     Args:
         folder: run folder.
-        batch: what the pictures show the model with, columns by name.
-        every: epochs between pictures, at least.
-        names: names of the entries of real vectors, if they have any.
-        logs: folder of TensorBoard's files; None takes `tensorboard` in the run's folder.
+        batch: batch that the model draws the pictures for, columns by name.
+        every: smallest number of epochs between pictures.
+        names: names of the entries of real vectors, if they have names.
+        logs: folder of TensorBoard's files; None uses `tensorboard` in the run's folder.
         clock: function that returns the time in seconds.
     """
 
-    #: Share of the training's time that pictures take, at most.
+    #: Largest share of the training time that pictures take.
     SHARE = 0.05
 
     def __init__(
@@ -295,7 +295,7 @@ class Previews(keras.callbacks.Callback):
             self.costs.append(self.clock() - started)
 
     def affordable(self) -> bool:
-        """Whether one more picture leaves all of them within their share of the training's time."""
+        """Whether one more picture keeps all of them within their share of the training time."""
         spent = sum(self.costs)
         training = self.clock() - self.started - spent
         return not self.costs or spent + self.costs[-1] <= self.SHARE * training
@@ -311,11 +311,11 @@ class Previews(keras.callbacks.Callback):
 
 
 class Upload(keras.callbacks.Callback):
-    """Copies what is in a folder into one of a store, at the end of each epoch.
+    """Copies the contents of a folder into a folder of a store at the end of each epoch.
 
     Args:
         source: the folder.
-        target: the folder of the store.
+        target: the folder in the store.
     """
 
     def __init__(self, source: pathlib.Path, target):

@@ -1,4 +1,4 @@
-"""Models of images with captions: the codes that they start from, and whether they draw what captions ask for."""
+"""Models of images with captions: the codes that they start from, and whether their images match the captions."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,11 +13,11 @@ from keras_gen.training.run import Run
 #: A function from captions and a seed to an image for each.
 Draw = Callable[[list[str], tuple[int, int]], np.ndarray]
 
-#: Images that distances from real ones need.
+#: Number of images needed to compute distances from real ones.
 LEAST_IMAGES = 100
 
-#: Captions of digits that images are drawn for, to be looked at; the recipes' training images hold no thick three, no
-#: small seven and no zero that leans to the left.
+#: Captions of digits to draw images for, for inspection; the recipes' training images show no thick three, no small
+#: seven and no zero that leans to the left.
 SENTENCES = (
     "a thin three",
     "a thick three",
@@ -35,7 +35,7 @@ SENTENCES = (
 def joint_embedding(
     run: Run, splits: CaptionedSplits, words: Sequence[str], *, code_size: int, epochs: int
 ) -> networks.JointEmbedding:
-    """Trains codes of images and of captions, a stage of the run.
+    """Trains codes of images and captions, as a stage of the run.
 
     Args:
         run: the run.
@@ -53,7 +53,7 @@ def joint_embedding(
 
 
 def sentences_picture(draw: Draw, splits: CaptionedSplits, *, seed: int, num_columns: int = 8) -> PIL.Image.Image:
-    """Returns a picture of sentences and of images drawn for each: `SENTENCES`, or captions of test images."""
+    """Returns a picture of sentences and the images drawn for each: `SENTENCES`, or captions of test images."""
     shown = SENTENCES if splits.limits else sorted(set(splits.array("test", "condition")[:10, 0]))
     rows = {caption: draw([caption] * num_columns, (seed, 0)) for caption in shown}
     return pictures.labelled_rows(rows, splits.event_space)
@@ -62,19 +62,19 @@ def sentences_picture(draw: Draw, splits: CaptionedSplits, *, seed: int, num_col
 def judged_captions(
     draw: Draw, splits: CaptionedSplits, split: str, *, num_samples: int, seed: int
 ) -> dict[str, float]:
-    """Draws an image for each of many captions, and judges whether it is what the caption asks for.
+    """Draws an image for each of many captions, and evaluates whether it matches the caption.
 
     Args:
-        draw: from captions and a seed to images in levels.
+        draw: function from captions and a seed to images in levels.
         splits: images and captions of `data.captioned`.
-        split: the split whose captions are taken, "test" or "zero_shot".
-        num_samples: number of captions, at most; the first ones.
+        split: the split whose captions are used, "test" or "zero_shot".
+        num_samples: largest number of captions; the first ones are used.
         seed: seed of the samples.
 
     Returns:
-        What `evaluation.caption_agreement` returns, and "frechet_distance" and the like as `evaluation.sample_quality`
-        does, from the real images of the captions, where there are 100 or more; and what share of these has its digit
-        recognised.
+        What `evaluation.caption_agreement` returns; where there are 100 or more real images of the captions, also
+        "frechet_distance" and the like from them, as in `evaluation.sample_quality`; and the share of real images whose
+        digit is recognised.
     """
     num = min(num_samples, splits.size(split))
     columns = splits.examples(split, num)

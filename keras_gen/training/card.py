@@ -1,11 +1,11 @@
-"""The model card: what a model is, how it was trained, what it reaches, how to use it."""
+"""The model card: what a model is, how it was trained, its results, and how to use it."""
 
 import inspect
 import shlex
 
 from keras_gen.core import Model
 
-#: What a card says of a run's exports.
+#: What a card says about a run's exports.
 SERVED = "`saved_model/` is for TF Serving, `model.tflite` for LiteRT."
 
 
@@ -15,10 +15,10 @@ def model_card(recipe: str, config: dict, defaults: dict, model: Model, report: 
     Args:
         recipe: family and model, such as "autoregressive.made".
         config: arguments of the recipe.
-        defaults: what they are unless they are given; the command leaves out those that are None by default, too.
+        defaults: their default values; the command also leaves out arguments that are None by default.
         model: the trained model.
-        report: what `metrics.json` holds.
-        metrics: the part of it that holds figures, by split.
+        report: contents of `metrics.json`.
+        metrics: the part of the report that holds figures, by split.
     """
     data = report["dataset"]
     paper = inspect.getdoc(inspect.getmodule(type(model))) or ""
@@ -28,7 +28,7 @@ def model_card(recipe: str, config: dict, defaults: dict, model: Model, report: 
     flags = " ".join(flag(name, value) for name, value in config.items() if name not in left_out)
     columns = data.get("columns", {"examples": data})
     examples = ", ".join(f"{name} of {values_of(column)}" for name, column in columns.items())
-    # A model without gradients has parameters of another kind.
+    # A model without gradients has parameters of a different kind.
     weights = f"{report['num_weights']:,} weights; " if report["num_weights"] else ""
     figures = "\n".join(
         f"| {split} | {name} | {value:.4f} |" for split, results in metrics.items() for name, value in results.items()
@@ -72,7 +72,7 @@ model = keras_gen.load_model("model.keras")
 
 
 def values_of(column: dict) -> str:
-    """Returns what a column holds, in words."""
+    """Returns a description in words of what a column holds."""
     values = "real numbers" if column["levels"] is None else f"{column['levels']} levels"
     if "sample_rate" in column:
         values = f"sound of {column['sample_rate']:,} samples in a second (to listen to: [samples.wav](samples.wav))"
@@ -80,7 +80,7 @@ def values_of(column: dict) -> str:
 
 
 def flag(name: str, value) -> str:
-    """Returns an argument as it is typed."""
+    """Returns an argument as it is typed on the command line."""
     name = name.replace("_", "-")
     if isinstance(value, bool):
         return f"--{name}" if value else f"--no-{name}"

@@ -1,4 +1,4 @@
-"""Densities of few real vectors: settings are chosen on validation rows, in each fold of a cross-validation anew."""
+"""Densities of few real vectors: settings are chosen on validation rows, anew in each fold of a cross-validation."""
 
 import dataclasses
 import itertools
@@ -16,7 +16,7 @@ from keras_gen.training.arguments import GridSchedule
 from keras_gen.training.protocols import vector_likelihoods
 from keras_gen.training.run import Run, set_steps_at_once
 
-#: Of `fit_chosen`.
+#: Sentence for `fit_chosen`: its protocol.
 CHOSEN = (
     "Exact likelihood of rows standardised with the training rows; settings and weights were chosen on validation "
     "data. In the cross-validation, where there is one, the rows that are not left out standardise, and each fold "
@@ -26,11 +26,11 @@ CHOSEN = (
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What validation rows chose.
+    """The setting that was chosen on validation rows.
 
     Attributes:
         setting: arguments of `build`, by name.
-        log_likelihood: mean of the validation rows, in nats.
+        log_likelihood: mean log-likelihood of the validation rows, in nats.
     """
 
     setting: dict[str, float]
@@ -38,9 +38,9 @@ class Choice:
 
 
 class Grid:
-    """Settings of a density that is trained on one fold after another; validation rows choose among them.
+    """Settings of a density that is trained on one fold after another, chosen on validation rows.
 
-    Each setting has a model of its own, which starts from the same initial weights in every fold: no graph is traced
+    Each setting has its own model, which starts from the same initial weights in every fold, so that no graph is traced
     again.
 
     Example:
@@ -54,11 +54,11 @@ class Grid:
     Args:
         build: function from a setting to a new, compiled model.
         settings: arguments of `build`, by name.
-        schedule: number and size of the training steps, and how often the validation rows are looked at.
+        schedule: number and size of the training steps, and how often the validation rows are evaluated.
         seed: seed of the order of the rows.
 
     Attributes:
-        choices: of each fold so far.
+        choices: the choice of each fold so far.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Grid:
             self.initial.append([(variable, variable.numpy()) for variable in variables])
 
     def fit(self, train: np.ndarray, valid: np.ndarray) -> DensityModel:
-        """Trains all models, each with the weights of its best step, and returns the one that validation rows choose.
+        """Trains all models, each to the weights of its best step, and returns the best one on validation rows.
 
         Args:
             train: rows for training, of shape `(rows, *event_shape)`.
@@ -100,7 +100,7 @@ class Grid:
         for variable, value in self.initial[index]:
             variable.assign(value)
         rows = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), self.seed).repeat()
-        # It never stops early, and restores the best weights at the end.
+        # This never stops early, and restores the best weights at the end.
         best = keras.callbacks.EarlyStopping("val_loss", patience=schedule.num_steps, restore_best_weights=True)
         model.fit(
             rows.batch(min(schedule.batch_size, len(train)), drop_remainder=True),
@@ -128,13 +128,13 @@ def fit_chosen(
         splits: real vectors.
         build: function from a setting to a new, compiled model.
         grid: values of each argument of `build`, by name; a setting is one value of each.
-        schedule: how long to train; its folds are those of a cross-validation before the training.
+        schedule: how long to train, and the folds of a cross-validation before the training.
 
     Returns:
-        The trained model. Figures by split: of "validation" and "test" the likelihood and baselines; of
-        "cross_validation", where there is one, the mean log-likelihood of standardised rows in nats, and that of a
-        Gaussian and of independent columns with spikes (`evaluation.SpikedColumns`), with their standard errors. And
-        for each fold the setting that it chose, with its validation and test log-likelihoods.
+        The trained model. Figures by split: for "validation" and "test", the likelihood and baselines; for
+        "cross_validation", if there is one, the mean log-likelihood of standardised rows in nats, and those of a
+        Gaussian and of independent columns with spikes (`evaluation.SpikedColumns`), with their standard errors. For
+        each fold, the setting it chose, with its validation and test log-likelihoods.
 
     Raises:
         ValueError: if the data are levels.

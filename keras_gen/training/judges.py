@@ -1,4 +1,4 @@
-"""Classifiers of images and of sounds: how they are trained and tested, alone or beside a model that they judge."""
+"""Classifiers of images and sounds: how they are trained and tested, alone or with a model that they evaluate."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from keras_gen.training.run import Run
 
 
 def trained_judge(run: Run, name: str, splits: Splits, *, epochs: int) -> evaluation.Classifier:
-    """Trains a classifier, a stage of the run.
+    """Trains a classifier as a stage of the run.
 
     Args:
         run: the run.
@@ -37,12 +37,12 @@ def trained_judge(run: Run, name: str, splits: Splits, *, epochs: int) -> evalua
 
 
 def label_accuracy(judge: evaluation.Classifier, x: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the share of examples whose most probable class, as a classifier judges, is their label."""
+    """Returns the share of examples whose most probable class, according to a classifier, is their label."""
     return float(np.mean(judge.predict(x, batch_size=500, verbose=0).argmax(axis=-1) == labels))
 
 
 def fit_classifier(run: Run, model: evaluation.Classifier, splits: Splits, *, epochs: int) -> dict:
-    """Trains a classifier, evaluates its accuracy, and finishes the run; `judge.keras` is to judge samples with.
+    """Trains a classifier, evaluates its accuracy, and finishes the run; `judge.keras` is for evaluating samples.
 
     Args:
         run: the run.
@@ -51,7 +51,7 @@ def fit_classifier(run: Run, model: evaluation.Classifier, splits: Splits, *, ep
         epochs: passes over the training examples.
 
     Returns:
-        What `metrics.json` holds.
+        The contents of `metrics.json`.
     """
     model = run.fit(model, splits, epochs=epochs)
     metrics = {

@@ -1,4 +1,4 @@
-"""Where the time of training steps goes: waiting for input, the step itself, or callbacks."""
+"""Where training steps spend their time: waiting for input, in the step itself, or in callbacks."""
 
 import pathlib
 import time
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_gen.files import is_local, upload
 
-#: What a share of the time is of, and what helps.
+#: What each share of the time is spent on, and what helps.
 SHARES = {
     "input": "input: more cores to decode on, smaller files, or data in memory or on a faster disk",
     "step": "the step, as it should",
@@ -18,14 +18,14 @@ SHARES = {
 
 
 class Profile(keras.callbacks.Callback):
-    """Measures some training steps one by one, says what they wait for, and writes a trace of more for TensorBoard.
+    """Measures some training steps one by one, reports what they wait for, and traces more of them for TensorBoard.
 
-    The first steps, in which TensorFlow traces and caches fill, do not count. A step is the same as without it; once it
-    has seen enough, training goes on as if it were not there.
+    The first steps, in which TensorFlow traces graphs and caches fill, do not count. Profiling does not change what a
+    step computes; once enough steps have been measured, training continues as if it were absent.
 
     Args:
-        folder: folder of TensorBoard's files, here or in a store.
-        logs: folder of this machine that the trace is written to.
+        folder: folder of TensorBoard's files, on this machine or in a store.
+        logs: folder on this machine that the trace is written to.
         clock: function that returns the time in seconds.
     """
 
@@ -41,7 +41,7 @@ class Profile(keras.callbacks.Callback):
 
     @property
     def all_steps(self) -> int:
-        """Number of the steps that it looks at."""
+        """Number of steps that are measured or traced."""
         return self.WARM_UP + self.MEASURED + self.TRACED
 
     def on_train_begin(self, logs=None):
@@ -49,16 +49,16 @@ class Profile(keras.callbacks.Callback):
             self.plain, self.model.train_function = self.model.train_function, self.measured_step
 
     def on_epoch_begin(self, epoch, logs=None):
-        # What comes between epochs, validation above all, is no part of a step.
+        # What happens between epochs, mainly validation, is not part of a step.
         self.ended = None
 
     def measured_step(self, iterator):
-        """Takes a training step, its input apart from the rest, and returns its logs."""
+        """Takes a training step, timing its input separately, and returns its logs."""
         began = self.clock()
         batch = next(iterator)
         received = self.clock()
         logs = self.plain(iter([batch]))
-        # What is computed is there once it is read.
+        # Reading the results waits until they are computed.
         tf.nest.map_structure(lambda value: value.numpy() if tf.is_tensor(value) else value, logs)
         done = self.clock()
         if self.WARM_UP <= self.steps < self.WARM_UP + self.MEASURED:
@@ -87,7 +87,7 @@ class Profile(keras.callbacks.Callback):
             print(f"profile: none, as training has {self.steps} steps; {self.all_steps} are needed.", flush=True)
 
     def sentence(self) -> str:
-        """Returns what the steps waited for, in one line."""
+        """Returns one line that says what the steps waited for."""
         total = sum(self.seconds.values())
         shares = ", ".join(f"{name} {value / total:.0%}" for name, value in self.seconds.items())
         longest = max(self.seconds, key=self.seconds.get)

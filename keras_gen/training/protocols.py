@@ -1,7 +1,7 @@
-"""How models of a kind are trained and judged: flows of vectors, flows of levels, and models that only draw.
+"""How models are trained and evaluated, by kind: flows of vectors, flows of levels, and models that only draw.
 
-A protocol is what several recipes do in the same way, from the first epoch to the figures. Each has a sentence that
-says in a report how its figures came about.
+A protocol is what several recipes do in the same way, from the first epoch to the figures. Each has a sentence for
+reports that says how the figures were obtained.
 """
 
 import math
@@ -23,29 +23,29 @@ from keras_gen.training.callbacks import Figure
 from keras_gen.training.run import Run
 from keras_gen.translation import TranslationModel
 
-#: Of `evaluation.likelihoods` that are exact.
+#: Sentence for exact `evaluation.likelihoods`.
 EXACT = "Exact likelihood; the epoch was chosen on validation data."
 
-#: Of `evaluation.likelihoods` that are lower bounds.
+#: Sentence for `evaluation.likelihoods` that are lower bounds.
 BOUNDS = "ELBO and importance-weighted bound; the epoch was chosen on validation data."
 
-#: Of `fit_vectors`.
+#: Sentence for `fit_vectors`.
 VECTORS = (
     "Exact likelihood; the epoch was chosen on validation data. In the cross-validation, where "
     "there is one, columns are standardised with the rows that are not left out."
 )
 
-#: Of `judged_samples`.
+#: Sentence for `judged_samples`.
 JUDGED = (
     "Losses of the players on held-out data; of levels, Parzen windows whose width was chosen on validation data, "
     "levels in [0, 1]; of a mixture of Gaussians, the modes that samples lie at. Where epochs were compared, the best "
     "by the Parzen windows of the first 1,000 validation examples was kept."
 )
 
-#: Validation examples whose Parzen windows epochs are compared by, as many as in the authors' code of GAN.
+#: Number of validation examples for comparing epochs by Parzen windows, as in the code of GAN's authors.
 NUM_COMPARED = 1000
 
-#: Of `fit_translation`.
+#: Sentence for `fit_translation`.
 TRANSLATED = (
     "Translations of the first held-out images without noise, after the last epoch, against their targets: the mean "
     "absolute difference where levels go from -1 to 1, peak signal-to-noise ratio in decibels, structural similarity, "
@@ -59,18 +59,18 @@ def fit_vectors(
 ) -> tuple[DensityModel, dict[str, dict[str, float]]]:
     """Trains a density on real vectors and evaluates its exact likelihood.
 
-    On two-dimensional vectors the run's folder gets a picture of the density, `density.png`, too.
+    For two-dimensional vectors, also writes a picture of the density, `density.png`, to the run's folder.
 
     Args:
         run: the run; its folder holds the checkpoints.
         splits: real vectors.
         build: function from the number of training steps in an epoch to a new, compiled model.
-        schedule: how long to train; its folds are those of a cross-validation before the training.
+        schedule: how long to train, and the folds of a cross-validation before the training.
 
     Returns:
-        The trained model, and figures by split: of "validation" and "test" the likelihood; of "test" the baselines
-        and, on a toy density, the mean "gap_to_truth" of the log density, too; of "cross_validation", where there is
-        one, the mean log-likelihood of standardised rows, and its standard error.
+        The trained model, and figures by split: for "validation" and "test", the likelihood; for "test", also the
+        baselines and, on a toy density, the mean "gap_to_truth" of the log density; for "cross_validation", if there is
+        one, the mean log-likelihood of standardised rows and its standard error.
 
     Raises:
         ValueError: if the data are levels.
@@ -104,15 +104,15 @@ def fit_vectors(
 
 
 def vector_likelihoods(run: Run, model: DensityModel, splits: Splits) -> dict[str, dict[str, float]]:
-    """Evaluates the exact likelihood of a density of real vectors, as `fit_vectors` says, and draws its picture.
+    """Evaluates the exact likelihood of a density of real vectors, as in `fit_vectors`, and draws its picture.
 
     Args:
-        run: the run; its folder gets the picture.
+        run: the run; the picture is written to its folder.
         model: trained density.
         splits: its data.
 
     Returns:
-        Figures of "validation" and "test".
+        Figures for "validation" and "test".
     """
     metrics = evaluation.likelihoods(model, splits)
     truth = true_log_density(splits)
@@ -125,7 +125,7 @@ def vector_likelihoods(run: Run, model: DensityModel, splits: Splits) -> dict[st
 
 
 def true_log_density(splits: Splits) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Returns the function from points to the log density that they were drawn from; None where it is not known."""
+    """Returns the function from points to the log density that they were drawn from; None if it is not known."""
     if splits.name not in toy.NAMES:
         return None
     density = toy.get(splits.name)
@@ -138,7 +138,7 @@ def true_log_density(splits: Splits) -> Callable[[np.ndarray], np.ndarray] | Non
 def fit_levels(
     run: Run, model: FlowModel, splits: Splits, schedule: Schedule, *, num_samples: int, standardize: bool = True
 ) -> dict:
-    """Trains a flow on levels, evaluates two lower bounds of its likelihood, and writes the results.
+    """Trains a flow on levels, evaluates two lower bounds on its likelihood, and writes the results.
 
     Args:
         run: the run.
@@ -146,10 +146,10 @@ def fit_levels(
         splits: levels.
         schedule: how long to train.
         num_samples: importance samples of each test example.
-        standardize: whether the training data's standardisation is the flow's first step.
+        standardize: whether the flow's first step is the standardisation of the training data.
 
     Returns:
-        What `metrics.json` holds.
+        The contents of `metrics.json`.
     """
     model = fit_flow(run, model, splits, schedule, standardize=standardize)
     metrics = evaluation.likelihoods(model, splits, num_samples)
@@ -164,10 +164,10 @@ def fit_levels(
 
 
 def check_bits(splits: Splits) -> None:
-    """Raises an error if examples are no bits.
+    """Raises an error if examples are not bits.
 
     Raises:
-        ValueError: if so.
+        ValueError: if they are not.
     """
     if splits.levels != 2:
         raise ValueError(
@@ -177,7 +177,7 @@ def check_bits(splits: Splits) -> None:
 
 
 def independent_pixels(splits: Splits) -> dict[str, float]:
-    """Returns what a flow of levels has to beat: bounds of logistic distributions of independent entries."""
+    """Returns the baseline for a flow of levels: bounds on the likelihood of independent logistic entries."""
     nll = evaluation.independent_logistics(splits.array("train"), splits.array("test"))
     size = math.prod(splits.event_shape)
     return {
@@ -187,7 +187,7 @@ def independent_pixels(splits: Splits) -> dict[str, float]:
 
 
 def fit_logits(run: Run, splits: Splits, build: Callable[[int], FlowModel], schedule: Schedule) -> dict:
-    """As `fit_levels`, with the evidence lower bound alone, and with the density of logits that papers report.
+    """Like `fit_levels`, with only the evidence lower bound, and with the density of logits that papers report.
 
     Args:
         run: the run.
@@ -197,7 +197,7 @@ def fit_logits(run: Run, splits: Splits, build: Callable[[int], FlowModel], sche
         schedule: how long to train.
 
     Returns:
-        What `metrics.json` holds.
+        The contents of `metrics.json`.
     """
     model = fit_built(run, splits, build, schedule)
     metrics = evaluation.likelihoods(model, splits, num_samples=1)
@@ -212,7 +212,7 @@ def fit_logits(run: Run, splits: Splits, build: Callable[[int], FlowModel], sche
 
 
 def fit_built(run: Run, splits: Splits, build: Callable[[int], DensityModel], schedule: Schedule) -> DensityModel:
-    """Builds a density, a flow with the training data's standardisation as its first step, and trains it."""
+    """Builds a density and trains it; a flow gets the training data's standardisation as its first step."""
     with run.scope():
         model = build(splits.steps_per_epoch)
     if isinstance(model, FlowModel):
@@ -221,7 +221,7 @@ def fit_built(run: Run, splits: Splits, build: Callable[[int], DensityModel], sc
 
 
 def fit_flow(run: Run, model: FlowModel, splits: Splits, schedule: Schedule, *, standardize: bool = True) -> FlowModel:
-    """Trains a flow between what starts from the training data and what takes its moments from all of them."""
+    """Adapts a flow to the training data, trains it, and takes the moments of its normalizations from all the data."""
     x = splits.array("train")
     model.adapt(x, standardize=standardize)
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
@@ -238,18 +238,18 @@ def fit_players(
     num_samples: int,
     parzen_every: int = 0,
 ) -> dict:
-    """Trains two players, judges their samples, and writes the results.
+    """Trains two players, evaluates their samples, and writes the results.
 
     Args:
         run: the run.
         model: compiled model, built in the run's scope.
         splits: its data.
         schedule: how long to train.
-        num_samples: samples to judge.
-        parzen_every: epochs between two looks, as in `fit_to_best_parzen`.
+        num_samples: number of samples to evaluate.
+        parzen_every: epochs between two evaluations, as in `fit_to_best_parzen`.
 
     Returns:
-        What `metrics.json` holds.
+        The contents of `metrics.json`.
     """
     model = fit_to_best_parzen(run, model, splits, schedule, num_samples=num_samples, every=parzen_every)
     return run.finish(
@@ -267,14 +267,14 @@ def fit_to_best_parzen(
         model: compiled model, built in the run's scope.
         splits: its data.
         schedule: how long to train.
-        num_samples: samples that have a window.
-        every: epochs between two looks; 0 keeps the last epoch.
+        num_samples: number of samples that get a window.
+        every: epochs between two evaluations; 0 keeps the last epoch.
 
     Returns:
         The trained model.
 
     Raises:
-        ValueError: if epochs are to be compared, and the data are no levels.
+        ValueError: if epochs are to be compared and the data are not levels.
     """
     if not every:
         return run.fit(model, splits, epochs=schedule.epochs)
@@ -302,13 +302,13 @@ def judged_players(model: GenerativeModel, splits: Splits, *, num_samples: int, 
 
 
 def drawn(model: GenerativeModel, num_samples: int, seed: int) -> np.ndarray:
-    """Returns samples, a thousand at once; a conditional model draws all conditions in turn."""
+    """Returns samples, drawn a thousand at a time; a conditional model draws all conditions in turn."""
     sizes = [len(chunk) for chunk in np.array_split(np.arange(num_samples), -(-num_samples // 1000))]
     return np.concatenate([model.sample_on_examples(num, seed=(seed, index)) for index, num in enumerate(sizes)])
 
 
 def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, seed: int) -> dict[str, dict]:
-    """Judges samples by the modes that they find, if the data are a mixture of known Gaussians, or by Parzen windows.
+    """Evaluates samples by the modes they find, if the data are a mixture of known Gaussians, or by Parzen windows.
 
     Args:
         model: trained model; a conditional one draws all conditions in turn.
@@ -317,8 +317,8 @@ def judged_samples(model: GenerativeModel, splits: Splits, *, num_samples: int, 
         seed: seed of the samples.
 
     Returns:
-        Figures of "validation" and "test": of Gaussians what `evaluation.mode_count` returns, as "test" alone; of
-        levels what `parzen_figures` returns; of other real vectors none.
+        Figures for "validation" and "test": for Gaussians, what `evaluation.mode_count` returns, for "test" only; for
+        levels, what `parzen_figures` returns; for other real vectors, none.
     """
     centres = getattr(toy.get(splits.name), "centres", None) if splits.name in toy.NAMES else None
     if centres is None and splits.levels is None:
@@ -335,12 +335,12 @@ def parzen_figures(samples: np.ndarray, splits: Splits) -> dict[str, dict[str, f
     """Returns the Parzen-window log-likelihood of validation and test data, levels spread over [0, 1].
 
     Args:
-        samples: samples on the scale of the data, rounded to levels or not.
-        splits: data; real vectors stay as they are.
+        samples: samples on the scale of the data, which may be rounded to levels.
+        splits: data; real vectors are not rescaled.
 
     Returns:
-        Of "test" what `evaluation.parzen_log_likelihood` returns; of "validation" the same figure of the examples that
-        the width was chosen on.
+        For "test", what `evaluation.parzen_log_likelihood` returns; for "validation", the same figure for the examples
+        that the width was chosen on.
     """
     highest = 1.0 if splits.levels is None else splits.levels - 1.0
     test, validation = splits.array("test") / highest, splits.array("validation") / highest
@@ -364,11 +364,11 @@ def fit_translation(
         model: compiled model, built in the run's scope.
         splits: pairs, columns "source" and "target" in levels.
         schedule: how long to train.
-        baselines: by name, functions from sources to what is compared with the targets, too.
-        num_images: images of each split to translate, at most.
+        baselines: by name, functions from sources to further images that are compared with the targets.
+        num_images: largest number of images of each split to translate.
 
     Returns:
-        What `metrics.json` holds.
+        The contents of `metrics.json`.
     """
     model = run.fit(model, splits, epochs=schedule.epochs)
     translations = {"": lambda source: model.predict(source, batch_size=schedule.batch_size, verbose=0), **baselines}
@@ -377,11 +377,11 @@ def fit_translation(
         num = min(num_images, splits.size(split))
         source, target = (splits.examples(split, num)[name].numpy() for name in ("source", "target"))
         rows = {name: translate(source) for name, translate in translations.items()}
-        # From all of the set, whose order may be one of similar images.
+        # From the whole set, which may be ordered by similarity.
         spread = tf.range(num, dtype=tf.int64) * splits.size("train") // num
         rows["training targets"] = splits.columns("train", spread, tf.constant([run.seed, 1]))["target"].numpy()
         figures = evaluation.translation_quality(target, rows, model.target_space.num_levels)
-        # Training targets are no translations: they only tell how far apart two sets of real images are.
+        # Training targets are not translations: they only show how far apart two sets of real images are.
         figures["training targets"] = {"frechet_distance": figures["training targets"]["frechet_distance"]}
         metrics[split] = {
             f"{figure} {name}".strip(): value for name, row in figures.items() for figure, value in row.items()
@@ -399,15 +399,15 @@ def pretrain_layers(
     epochs: int,
     learning_rate: float,
 ) -> None:
-    """Fits the machine of each hidden layer of a deep Boltzmann machine, a stage of the run, and starts from them.
+    """Fits the machine of each hidden layer of a deep Boltzmann machine, as a stage of the run, and starts from them.
 
     Args:
         run: the run.
         model: built in the run's scope.
         splits: examples.
-        labels: of each split, what its examples are conditioned on; None for nothing.
+        labels: for each split, what its examples are conditioned on; None for nothing.
         epochs: passes over the data for each hidden layer.
-        learning_rate: of stochastic gradient descent at the start; it falls to 0 along a cosine.
+        learning_rate: learning rate of stochastic gradient descent at the start; it falls to 0 along a cosine.
     """
     machines = {}
     for name in model.hidden_layers:
@@ -432,16 +432,16 @@ def pretrain_layers(
 
 
 def annealed_likelihood(free_energies: np.ndarray, log_z: LogPartition, name: str) -> dict[str, float]:
-    """Returns the negative log-likelihood of examples by an estimate of log Z, with its errors.
+    """Returns the negative log-likelihood of examples from an estimate of log Z, with its errors.
 
     Args:
         free_energies: F of each example, float64, in nats.
         log_z: the estimate.
-        name: what the figure is called.
+        name: name of the figure.
 
     Returns:
-        The mean under `name`; its standard error over examples and that of the estimate; and what it would be, were
-        the mean weight of the annealing three standard errors less or more.
+        The mean, under `name`; its standard error over examples and that of the estimate; and what it would be if the
+        mean annealing weight were three standard errors smaller or larger.
     """
     mean = float(free_energies.mean())
     return {

@@ -1,4 +1,4 @@
-"""From a recipe's `main(...)` to a command with flags."""
+"""Turns a recipe's `main(...)` into a command with flags."""
 
 import argparse
 import dataclasses
@@ -12,14 +12,14 @@ from typing import Literal
 from keras_gen.console import flowing, load_tensorflow, plain_exit, without_debug
 from keras_gen.training.arguments import Options, check_values, flat, replaced
 
-#: What every recipe takes beside its own arguments.
+#: Help of the arguments that every recipe takes in addition to its own.
 SHARED_HELP = """
     seed: seed of everything random.
     folder: folder of the run; by default runs/<family>/<recipe>/<data set>, with the model's name before the data set
         where a recipe has several.
 """
 
-#: What presets are, by name.
+#: What each preset is, by name.
 PRESETS_HELP = {
     "paper": "the paper's data and settings",
     "two_cores": "what two cores train in less than an hour or so",
@@ -30,10 +30,10 @@ class Recipe:
     """A recipe's `main`, callable from Python and from the command line.
 
     Args:
-        main: function of a `Run`, and of keyword arguments with defaults, single ones or groups such as
+        main: function of a `Run` and of keyword arguments with defaults: single ones, or groups such as
             `training.Schedule`.
-        options: how to train, unless told otherwise.
-        presets: for each preset, values of arguments or of fields of groups, in place of the defaults.
+        options: default options of training.
+        presets: for each preset, values of arguments or of fields of groups that replace the defaults.
     """
 
     def __init__(self, main: Callable, options: Options, presets: dict[str, dict]):
@@ -56,7 +56,7 @@ class Recipe:
         return module.removeprefix("keras_gen.").removeprefix("recipes.")
 
     def defaults_of(self, preset: str | None) -> dict:
-        """Returns the values that arguments have unless they are given.
+        """Returns the default values of arguments.
 
         Args:
             preset: name of a preset; None for none.
@@ -75,7 +75,8 @@ class Recipe:
         """Runs the recipe.
 
         Args:
-            preset: "paper" or "two_cores", whose values the arguments take that are not given; None for the defaults.
+            preset: "paper" or "two_cores", whose values are used for arguments that are not given; None for the
+                defaults.
             **arguments: arguments of main, or fields of its groups; "seed", "folder", and "options" or its fields.
 
         Raises:
@@ -92,26 +93,26 @@ class Recipe:
         return self.main(run, **arguments)
 
     def cli(self, arguments: list[str] | None = None) -> None:
-        """Runs the recipe with flags from the command line, and exits with a sentence at a mistake."""
+        """Runs the recipe with flags from the command line; an error ends it with one sentence."""
         with plain_exit([*flat(self.defaults), "preset", "paper"]):
             chosen = self.parsed(without_debug(sys.argv[1:] if arguments is None else arguments))
-            # What can be known at once need not wait for TensorFlow.
+            # What can be checked at once need not wait for TensorFlow.
             check_values(flat(chosen))
             load_tensorflow()
             self(**chosen)
 
     def parsed(self, flags: list[str]) -> dict:
-        """Returns the arguments that flags stand for; exits at a flag that there is not, and after help."""
+        """Returns the arguments that flags set; exits on an unknown flag, and after help."""
         import tyro
 
-        # The preset decides which defaults the help of the other flags shows.
+        # The preset determines which defaults the help of the other flags shows.
         chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
         chooser.add_argument("--preset", nargs="?")
         chooser.add_argument("--paper", action="store_true")
         chosen, _ = chooser.parse_known_args(flags)
         preset = "paper" if chosen.paper else chosen.preset
         if {"-h", "--help"} & set(flags):
-            # Printed here, its commands and tables keep their lines, which the parser would fill up.
+            # Printed here, commands and tables keep their lines, which the parser would rewrap.
             print(self.description() + "\n")
         arguments = tyro.cli(
             self.with_flags(preset if preset in self.presets else None),
@@ -129,16 +130,16 @@ class Recipe:
         return arguments
 
     def description(self) -> str:
-        """Returns what help says before the flags: the recipe's docstring, and the values of its presets."""
+        """Returns the help text before the flags: the recipe's docstring and the values of its presets."""
         lines = [inspect.getdoc(inspect.getmodule(self.main)) or self.main.__doc__]
         for name, values in self.presets.items():
             lines.append(f"--preset {name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
         return "\n\n".join(lines)
 
     def with_flags(self, preset: str | None) -> Callable[..., dict]:
-        """Returns a function that returns its arguments: those of the recipe, and the preset where it has any.
+        """Returns a function that returns its arguments: those of the recipe, and the preset if it has any.
 
-        The options are called "running", since help names a group after its argument: "running options".
+        The options are called "running" because help names a group after its argument: "running options".
         """
         defaults = dict(self.defaults_of(preset))
         defaults["running"] = defaults.pop("options")
@@ -175,7 +176,7 @@ class Recipe:
 
 @functools.cache
 def describe_fields(group: type) -> None:
-    """Adds to the docstring of a dataclass, once, what those of its fields say, in lines that help can fill up."""
+    """Adds the docstrings of a dataclass's fields to its own, once, each in one line that help can wrap."""
     import docstring_parser
 
     fields = [
@@ -191,10 +192,10 @@ def recipe(
     """Decorates the `main` of a recipe.
 
     Args:
-        options: how to train, unless told otherwise; None takes the defaults.
-        paper: the paper's data and settings: values of arguments of main, or of fields of its groups. None where there
-            is no paper whose experiment the recipe repeats.
-        two_cores: the values that are not the paper's in an experiment that two cores bear; None for none.
+        options: default options of training; None takes the defaults.
+        paper: the paper's data and settings: values of arguments of main, or of fields of its groups. None if the
+            recipe does not repeat the experiment of a paper.
+        two_cores: the values that differ from the paper's in an experiment that two cores can run; None for none.
     """
     presets = {} if paper is None else {"paper": paper}
     if two_cores is not None:
@@ -203,10 +204,10 @@ def recipe(
 
 
 def component(text: str | None) -> str | dict | None:
-    """Returns what a flag says of a component of a model, such as a prior: its name, or the JSON of name and arguments.
+    """Returns a model's component given by a flag, such as a prior: its name, or the parsed JSON of name and arguments.
 
     Raises:
-        ValueError: if `text` begins as JSON and is none.
+        ValueError: if `text` begins like JSON but is not.
     """
     if text is None or not text.startswith("{"):
         return text

@@ -33,30 +33,30 @@ from keras_gen.training.card import model_card
 from keras_gen.training.profile import Profile
 from keras_gen.training.strategy import choose_strategy, is_chief
 
-#: Arguments that may change when a run goes on.
+#: Arguments that may change when a run is resumed.
 FREE_ARGUMENTS = ("folder", "options", "epochs")
 
-#: Number of sounds that are shown, where there are 64 or 100 other examples.
+#: Number of sounds that are shown, in place of 64 or 100 examples of other kinds.
 NUM_SOUNDS = 10
 
-#: Training steps that are taken at once, at most.
+#: Largest number of training steps that are taken in one call.
 MOST_STEPS = 25
 
 
-#: What TensorFlow raises in a worker when another one is gone.
+#: Errors that TensorFlow raises in a worker when another worker is gone.
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
 
 class Run:
-    """Trains a model in a folder, goes on where a killed run stopped, and writes what a trained model needs.
+    """Trains a model in a folder, resumes a killed run, and writes everything a trained model needs.
 
     Args:
         name: family and model, such as "autoregressive.made".
-        folder: folder of the run; None takes `runs/<family>/<recipe>/<data set>`, with the "model" before the data set
-            where the arguments name one.
+        folder: folder of the run; None uses `runs/<family>/<recipe>/<data set>`, with the "model" before the data set
+            if the arguments name one.
         config: the recipe's arguments, among them "dataset" and "seed".
         options: how to train.
-        defaults: what the arguments are unless they are given; the card's command leaves out what is None in both.
+        defaults: default values of the arguments; the card's command leaves out what is None in both.
 
     Raises:
         ValueError: if the folder holds a finished run, a run with other arguments, or something else.
@@ -89,8 +89,8 @@ class Run:
         self.seed = config["seed"]
         place = (*name.split("."), *([config["model"]] if "model" in config else []))
         self.folder = path_of(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
-        # Of all stages: whether the folder holds a finished run, the checkpoints of what is trained longer, and what
-        # was printed of data.
+        # Shared by all stages: whether the folder holds a finished run, the checkpoints of what is trained longer, and
+        # which data have been printed.
         self.progress = {"finished": False, "longer": None, "summaries": []}
         self.started = time.monotonic()
         keras.utils.set_random_seed(self.seed)
@@ -113,10 +113,10 @@ class Run:
                 if changed or before is None or epochs is None or epochs <= before:
                     more = "" if changed or before is None else f", and more --epochs than {before} train it longer"
                     raise ValueError(self.finished_sentence(more))
-                # The folder stays as it is until the training is known to go on as it began.
+                # The folder stays unchanged until it is certain that the training continues as it began.
                 self.progress["finished"] = True
                 return
-            # A run that stopped before it trained, such as one of a mistyped data set, has nothing to lose.
+            # A run that stopped before training, for example because of a mistyped data set, has nothing to lose.
             if changed and [path.name for path in self.folder.iterdir()] != [config_file.name]:
                 differences = ", ".join(f"{n} {earlier.get(n)!r} not {self.config.get(n)!r}" for n in changed)
                 raise ValueError(
@@ -124,12 +124,12 @@ class Run:
                     "--overwrite replaces it, --folder names another place."
                 )
         elif self.is_chief and self.folder.is_dir() and any(self.folder.iterdir()):
-            # Only the chief asks: the others may see what it has begun to write.
+            # Only the chief checks: the others may see what it has begun to write.
             raise ValueError(f"`folder` {self.folder} holds other files; an empty or a new folder is expected.")
         self.write_config()
 
     def finished_sentence(self, more: str = "") -> str:
-        """Returns what an error says of a folder that holds a finished run."""
+        """Returns the error message for a folder that holds a finished run."""
         return (
             f"`folder` {self.folder} holds a finished run; --overwrite replaces it, another --folder with "
             f"--start-from {self.folder} goes on from its weights{more}."
@@ -147,19 +147,19 @@ class Run:
         self.wait_for_all()
 
     def write_pending_config(self):
-        """Writes the arguments of a finished run that is trained longer, which is no finished one from then on."""
+        """Writes the arguments of a finished run that is trained longer; from then on it is not a finished run."""
         if self.progress["finished"]:
             self.progress["finished"] = False
             self.write_config()
 
     def wait_for_all(self):
-        """Returns when every worker has come here."""
+        """Returns once every worker has reached this call."""
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
             self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(1.0)))
 
     @contextlib.contextmanager
     def lost_workers_told(self) -> Iterator[None]:
-        """Has a run end with one sentence where another worker is gone."""
+        """Ends a run with one sentence if another worker is gone."""
         try:
             yield
         except LOST as error:
@@ -172,7 +172,7 @@ class Run:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Builds the model under the run's strategy and precision: make and compile it inside."""
+        """Enters the run's strategy and precision; build and compile the model inside."""
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.options.precision)
         try:
@@ -182,11 +182,11 @@ class Run:
             keras.config.set_dtype_policy(policy)
 
     def stage(self, name: str) -> "Run":
-        """Returns what trains a further model of the same run, such as the prior of another model's codes.
+        """Returns a run that trains a further model within this run, such as the prior of another model's codes.
 
-        It has a subfolder of its own for checkpoints, curve and pictures. So a run that is killed in one of its stages
-        goes on there: the stages before it find themselves finished. The weights that `--start-from` names are those of
-        the run's own model, not of a stage's.
+        It has its own subfolder for checkpoints, curve and pictures. A run that is killed in one of its stages
+        therefore resumes there: the stages before it are already finished. The weights given by `--start-from` are for
+        the run's own model, not for a stage's.
 
         Args:
             name: name of the subfolder.
@@ -197,16 +197,16 @@ class Run:
         return stage
 
     def compile(self, model: Model, *optimizers: keras.optimizers.Optimizer, xla: bool) -> Model:
-        """Compiles a model, with a moving average of the weights where the options ask for one.
+        """Compiles a model, with a moving average of the weights if the options request one.
 
-        A model that keeps an average by itself has no other one.
+        A model that keeps its own average gets no other one.
 
         Args:
             model: model, built in `scope`.
-            *optimizers: its optimizers, in the order in which its `compile` takes them. The first one keeps the moving
+            *optimizers: its optimizers, in the order that its `compile` expects. The first one keeps the moving
                 average.
-            xla: whether to compile the training step unless the options say otherwise: whether that was measured to be
-                faster on one device. Several replicas do without.
+            xla: whether to compile the training step with XLA unless the options say otherwise, that is, whether it was
+                measured to be faster on one device. With several replicas, it is not used.
 
         Returns:
             The same model.
@@ -221,9 +221,9 @@ class Run:
 
     @contextlib.contextmanager
     def several_steps(self, model: Model, steps_per_epoch: int) -> Iterator[None]:
-        """Has a model take several training steps at once on one device, which saves the time between them.
+        """Lets a model take several training steps per call on one device, which saves the time between them.
 
-        Their number divides that of an epoch: nothing else changes by it.
+        Their number divides that of an epoch, so nothing else changes.
 
         Args:
             model: compiled model.
@@ -239,7 +239,7 @@ class Run:
             set_steps_at_once(model, 1)
 
     def print_summary(self, splits: Splits) -> None:
-        """Prints in a line what the data are, once: also before a search or a cross-validation that `fit` follows."""
+        """Prints one line describing the data, once; also before a search or cross-validation that precedes `fit`."""
         line = f"{splits.name}: {splits.summary()}"
         if self.is_chief and line not in self.progress["summaries"]:
             self.progress["summaries"].append(line)
@@ -255,16 +255,16 @@ class Run:
         patience: int = 0,
         figures: Sequence[keras.callbacks.Callback] = (),
     ) -> Model:
-        """Trains the model, from the last checkpoint if there is one, else from the weights that the options name.
+        """Trains the model, from the last checkpoint if there is one, else from the weights that the options give.
 
         Args:
             model: compiled model, built in `scope`.
             splits: data.
             epochs: number of epochs in total.
-            monitor: name of the number to be smallest on validation data, such as "val_loss"; its best epoch is
-                the result. None takes the last epoch.
+            monitor: name of the number to minimise on validation data, such as "val_loss"; the result is its best
+                epoch. None takes the last epoch.
             patience: number of epochs without a new best after which training stops; 0 never stops.
-            figures: callbacks that add to what an epoch logs, such as the figure to monitor.
+            figures: callbacks that add to the logs of an epoch, such as the figure to monitor.
 
         Returns:
             The trained model, on one device.
@@ -295,12 +295,13 @@ class Run:
                 callbacks.append(Profile(self.folder / "tensorboard", logs))
             if not is_local(self.folder):
                 callbacks.append(Upload(logs, self.folder / "tensorboard"))
-        # Last, so that a checkpoint is written when all else of the epoch is done.
+        # Last, so that a checkpoint is written after everything else in the epoch.
         callbacks.append(checkpoints)
         if first < epochs:
             self.write_pending_config()
         if step:
-            # The rest of an epoch is a training of its own, at whose end Keras changes weights that have an average.
+            # The rest of an epoch is a separate training, at the end of which Keras changes weights that have an
+            # average.
             self.train_epochs(model, splits, callbacks, first, first + 1, step)
             self.wait_for_all()
             checkpoints.restore(model)
@@ -310,7 +311,7 @@ class Run:
         self.wait_for_all()
         if monitor is not None:
             checkpoints.restore(model, "best")
-        # The average of the weights, where there is one, is what training ends with.
+        # Training ends with the average of the weights, if there is one.
         model.optimizer.finalize_variable_values(model.trainable_weights)
         self.training = {
             "epochs": checkpoints.state["epoch"],
@@ -320,11 +321,11 @@ class Run:
         return self.on_one_device(model)
 
     def train_epochs(self, model: Model, splits: Splits, callbacks: list, first: int, last: int, step: int = 0):
-        """Trains the epochs from `first` to before `last`, of the first one the steps from `step` on."""
+        """Trains the epochs from `first` to before `last`; the first one starts at `step`."""
         steps = splits.steps_per_epoch - step
         train, validation, validation_steps = splits.train_from(first, step), splits.validation, None
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            # Each worker reads its own rows; units of the data, where there are any, come from all.
+            # Each worker reads its own rows; units of the data, if there are any, come from all rows.
             checks = model.input_checks()
             model.first_look(checks.checked(train), lambda: checks.checked(train.take(steps)), steps, 0.0)
             shares = self.strategy.distribute_datasets_from_function
@@ -345,7 +346,7 @@ class Run:
             )
 
     def checkpoints_for(self, model: Model, epochs: int, **options) -> Checkpoints:
-        """Returns the checkpoints of a training, which in a finished run may be made longer.
+        """Returns the checkpoints of a training, which may be prolonged in a finished run.
 
         Args:
             model: compiled model.
@@ -356,7 +357,7 @@ class Run:
             ValueError: if the run is finished and another number of epochs changes the model or its optimizers.
         """
         folder, settings = self.folder / "checkpoints", settings_of(model)
-        # What learns from a model that has learned more begins again.
+        # A model that learns from one that was trained longer begins again.
         anew = self.progress["longer"] not in (None, folder)
         checkpoints = Checkpoints(
             folder, write=self.is_chief, settings=settings, anew=anew, every=self.checkpoint_every, **options
@@ -383,7 +384,7 @@ class Run:
         return copy
 
     def report(self, splits: Splits, metrics: dict, *, protocol: str, **more) -> dict:
-        """Returns what `metrics.json` holds: as in `finish`, and more that is known of the run."""
+        """Returns the contents of `metrics.json`: as in `finish`, with further facts about the run."""
         return {
             "recipe": self.name,
             "arguments": self.config,
@@ -404,7 +405,7 @@ class Run:
         }
 
     def save_picture(self, name: str, picture: PIL.Image.Image):
-        """Writes a picture into the run's folder.
+        """Writes a picture to the run's folder.
 
         Args:
             name: name of the file.
@@ -414,15 +415,15 @@ class Run:
             picture.save(path)
 
     def finish_table(self, splits: Splits, rows: dict[str, dict[str, float]], *, protocol: str) -> dict:
-        """Writes what a run found that evaluates models: a table, as `README.md`, and `metrics.json`; and shows it.
+        """Writes and prints the results of a run that evaluates models: a table in `README.md`, and `metrics.json`.
 
         Args:
             splits: data that the models were evaluated on.
             rows: the figures of each model, by name.
-            protocol: one sentence that says how the figures came about.
+            protocol: one sentence that says how the figures were obtained.
 
         Returns:
-            What `metrics.json` holds.
+            The contents of `metrics.json`.
         """
         self.write_pending_config()
         report = self.report(splits, rows, protocol=protocol)
@@ -435,25 +436,25 @@ class Run:
         return report
 
     def finish(self, model: Model, splits: Splits, metrics: dict, *, protocol: str, **more) -> dict:
-        """Writes the model, its exports, a picture, `metrics.json` and the model card, and says where they are.
+        """Writes the model, its exports, a picture, `metrics.json` and the model card, and prints where they are.
 
-        Where rows were standardised, the model takes that over: it and all files are in the data's units. Figures are
-        of standardised rows, as "unit" says; likelihoods are told in the data's units, too.
+        If rows were standardised, the model takes this over: the model and all files are in the data's units. Figures
+        are those of standardised rows, as "unit" says; likelihoods are also given in the data's units.
 
         Args:
             model: trained model.
             splits: data it was trained on.
             metrics: results by split, such as `{"test": {"nll": 88.4}}`.
-            protocol: one sentence that says how the figures came about.
-            **more: what else `metrics.json` is to hold, such as a table.
+            protocol: one sentence that says how the figures were obtained.
+            **more: further contents of `metrics.json`, such as a table.
 
         Returns:
-            What `metrics.json` holds.
+            The contents of `metrics.json`.
         """
         self.write_pending_config()
         batch, data = example_batch(model, splits, "test", 100), splits.sources["test"].arrays.get("x")
         if splits.scale is not None:
-            # What was done to the rows becomes a part of the model, which takes and makes them as they were.
+            # The scaling of the rows becomes part of the model, which takes and returns them as they were.
             model.standardization.absorb(*splits.scale)
             batch["x"] = splits.in_data_units(batch["x"].numpy())
             data = None if data is None else splits.in_data_units(data)
@@ -476,7 +477,7 @@ class Run:
             return report
         rows = model.preview(batch, seed=self.seed)
         self.save_picture("samples.png", pictures.preview(rows, data=data, names=splits.column_names))
-        # The last row is what the model makes.
+        # The last row shows the model's output.
         space, values = list(rows.values())[-1]
         audible = isinstance(space, Sound) and space.sample_rate is not None
         if audible:
@@ -508,7 +509,7 @@ class Run:
 
 
 def settings_of(model: Model) -> str:
-    """Returns all that a model and its optimizers were made with but their names, which Keras counts up, as text."""
+    """Returns as text all arguments of a model and its optimizers except their names, which Keras numbers."""
     config = {name: value for name, value in model.get_config().items() if name != "name"}
     optimizers = [
         {name: value for name, value in optimizer.get_config().items() if name != "name"}
@@ -518,30 +519,30 @@ def settings_of(model: Model) -> str:
 
 
 def set_steps_at_once(model: Model, number: int):
-    """Sets how many training steps a call of TensorFlow takes."""
+    """Sets the number of training steps in a call of TensorFlow."""
     model.steps_per_execution = number
-    # Keras makes these functions anew when it needs them.
+    # Keras makes these functions again when it needs them.
     model.train_function = model.test_function = None
 
 
 def example_batch(model: Model, splits: Splits, split: str, num: int) -> dict[str, tf.Tensor]:
-    """Returns the first examples of a split as a batch of the model, from the start again where there are fewer.
+    """Returns the first examples of a split as a batch of the model, repeated from the start if there are too few.
 
     Args:
         model: the model.
         splits: its data.
         split: "train", "validation" or "test".
-        num: number of examples; of sound, only a few are taken.
+        num: number of examples; for sound, only a few are taken.
     """
     columns = splits.examples(split, num if splits.sample_rate is None else NUM_SOUNDS)
     return {name: space.validate(columns[name], name) for name, space in model.spaces.items()}
 
 
 def take_weights(model: Model, path: str):
-    """Gives a model the weights of a saved one, all but the state of its random numbers.
+    """Gives a model the weights of a saved one, except the state of its random numbers.
 
     Args:
-        model: model that is about to be trained.
+        model: model to be trained.
         path: `.keras` file of a model with the same networks, or a run's folder that holds it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From a name to a `tf.distribute` strategy."""
+"""`tf.distribute` strategies by name."""
 
 import json
 import os
@@ -12,12 +12,12 @@ def choose_strategy(name: str = "auto") -> tf.distribute.Strategy:
     """Returns the strategy to build and train a model under.
 
     Args:
-        name: "one" (the default device), "mirrored" (all GPUs of this machine, or all logical CPUs where there is
-            none), "multi_worker" (the machines that TF_CONFIG names), "slurm" (the tasks that srun has started), "tpu",
-            or "auto": the first that applies of multi_worker, tpu, mirrored with two GPUs or more, and one.
+        name: "one" (the default device), "mirrored" (all GPUs of this machine, or all logical CPUs if there are none),
+            "multi_worker" (the machines that TF_CONFIG names), "slurm" (the tasks that srun has started), "tpu", or
+            "auto": the first that applies among multi_worker, tpu, mirrored (with two GPUs or more) and one.
 
     Raises:
-        ValueError: if the name is unknown, "multi_worker" is asked for without TF_CONFIG, or "slurm" without srun.
+        ValueError: if the name is unknown, or "multi_worker" is requested without TF_CONFIG, or "slurm" without srun.
     """
     checks.choice("strategy", name, ("auto", "one", "mirrored", "multi_worker", "slurm", "tpu"))
     workers = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])

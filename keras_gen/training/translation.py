@@ -1,4 +1,4 @@
-"""What recipes of translation from pairs share: the arguments of Pix2Pix."""
+"""Arguments that recipes of translation from pairs share: those of Pix2Pix."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Literal
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Translators:
-    """What Pix2Pix is made of and what it minimises."""
+    """The networks of Pix2Pix and the loss it minimises."""
 
     filters: int = 64
     """Channels of the first layer of each network."""
     receptive_field: int | None = None
-    """Height and width of the patches that are judged; by default the largest of at most 70 that fits."""
+    """Height and width of the patches that are judged; by default the largest that fits, at most 70."""
     l1_weight: float = 100.0
     """Weight of the distance from the target."""
     objective: Literal["non_saturating", "least_squares", "hinge", "wasserstein"] = "non_saturating"
     """Losses of the players."""
     normalization: Literal["instance", "batch"] = "instance"
-    """Normalization by each image alone, or by the batch and, in translations, by moving statistics."""
+    """Normalization by each image alone, or by the batch and, when translating, by moving statistics."""
     dropout: float = 0.5
-    """Share of the features that the first blocks of the decoder lose: the noise."""
+    """Share of the features that the first blocks of the decoder drop, which is the noise."""
 
     def compiled(self, run: "Run", splits: "Splits", schedule: FixedSchedule) -> "Pix2Pix":
-        """Returns a new model of pairs, compiled with the paper's Adam, whose rate the schedule lowers.
+        """Returns a new model of pairs, compiled with the paper's Adam and the schedule's falling learning rate.
 
         Args:
             run: the run.

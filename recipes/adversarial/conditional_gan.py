@@ -6,12 +6,12 @@ python -m recipes.adversarial.conditional_gan --preset two_cores    the same for
 
 In the paper's preset, the epoch with the best Parzen windows of validation data is kept.
 
-Measured on two cores. Digits, 94 s beside other work, three seeds: Parzen-window log-likelihood 10.2 ± 0.9. A
-classifier trained on samples names 63 ± 5 % of the test digits, one trained on training digits 98.0 ± 0.6 %. One of
-digits puts 56 ± 5 % of the samples into the class that they were asked for, and 98.3 ± 0.6 % of the test digits into
-theirs. The presets are not measured yet (paper 132).
+Measured on two cores. Digits, 94 s alongside other work, three seeds: Parzen-window log-likelihood 10.2 ± 0.9. A
+classifier trained on samples is right about 63 ± 5 % of the test digits, one trained on training digits about
+98.0 ± 0.6 %. A classifier of digits puts 56 ± 5 % of the samples into the class that was requested, and 98.3 ± 0.6 % of
+the test digits into their own. The presets have not been measured yet (paper 132).
 
-The second experiment of the paper, tags of images, is recipes.adversarial.image_tags.
+The paper's second experiment, tags of images, is recipes.adversarial.image_tags.
 """
 
 from typing import Literal
@@ -43,26 +43,26 @@ def main(
     parzen_every: int = 0,
     judge_epochs: int = 20,
 ) -> dict:
-    """Trains a conditional GAN and judges its samples, all classes in turn, by Parzen windows and by classifiers.
+    """Trains a conditional GAN and evaluates its samples, of all classes in turn, by Parzen windows and by classifiers.
 
     Args:
-        network: what both players are made of; own stands for the networks, the noise, the output, the losses and the
+        network: what both players are made of; own selects the networks, the noise, the output, the losses and the
             optimizers of the paper.
         num_classes: number of classes.
         latent_size: length of the noise.
-        noise_units: width of the layer that the noise goes through first.
-        condition_units: width of the layer that the class goes through first.
-        hidden_units: widths of the layers that both go through.
-        batch_norm: whether these have batch normalization.
+        noise_units: width of the first layer, which takes the noise.
+        condition_units: width of the first layer, which takes the class.
+        hidden_units: widths of the layers that take both.
+        batch_norm: whether these layers have batch normalization.
         units: maxout units of each hidden layer of the discriminator.
-        dropout: share of them that a step of training leaves out.
-        input_dropout: share of the entries of an example that a step of training leaves out.
+        dropout: share of these units that each training step leaves out.
+        input_dropout: share of the entries of an example that each training step leaves out.
         generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
-        num_samples: samples that have a Parzen window, and that the classifier is trained on.
-        parzen_every: epochs between two looks at the Parzen windows of validation data, of which the best is kept; 0
-            keeps the last epoch.
-        judge_epochs: epochs of the classifier of real images that names the class of samples; one of 28×28 grey digits
-            comes with the package.
+        num_samples: number of samples that get a Parzen window and that the classifier is trained on.
+        parzen_every: epochs between Parzen-window evaluations on validation data; the best epoch is kept. 0 keeps the
+            last epoch.
+        judge_epochs: epochs of the classifier of real images that predicts the class of samples; one for 28×28 grey
+            digits comes with the package.
     """
     import keras
     import numpy as np
@@ -98,7 +98,7 @@ def main(
     model = training.fit_to_best_parzen(run, model, splits, schedule, num_samples=num_samples, every=parzen_every)
 
     metrics = training.judged_players(model, splits, num_samples=num_samples, seed=run.seed)
-    # Parzen windows do not see whether a sample is of its class.
+    # Parzen windows do not show whether a sample belongs to its class.
     judge = None
     if splits.event_shape != (28, 28, 1):
         judge = training.trained_judge(run, "judge", splits, epochs=judge_epochs)

@@ -6,9 +6,9 @@ python -m recipes.adversarial.dcgan --preset paper        bedrooms of 64×64 pix
 
 bedrooms/ is a folder of the bedrooms of LSUN, three million photographs.
 
-Samples are judged by eye. On digits (43,474 weights), 37 s with the exports: most samples read as digits. MNIST with
-`--preset two_cores`, 14 minutes of processor time: most samples read as digits, some strokes are broken or belong to no
-digit.
+Samples are judged by eye. On digits (43,474 weights), 37 s including the exports: most samples read as digits. MNIST
+with `--preset two_cores`, 14 minutes of processor time: most samples read as digits; some strokes are broken or belong
+to no digit.
 """
 
 from keras_gen import training
@@ -41,8 +41,9 @@ def main(
     Args:
         epochs: passes over the training data.
         batch_size: examples in a training step.
-        learning_rate: of both players' Adam; it stays as it is.
-        filters: channels of the discriminator's strided layers, from the image inwards; the generator's in reverse.
+        learning_rate: learning rate of both players' Adam; it stays constant.
+        filters: channels of the discriminator's strided layers, from the image inwards; the generator has them in
+            reverse.
         latent_size: length of the noise vector.
     """
     import keras

@@ -12,10 +12,10 @@ python -m recipes.adversarial.gan --dataset twenty_five_gaussians --standardize 
 
 In the paper's preset, the epoch with the best Parzen windows of validation data is kept.
 
-Measured on two cores. Digits: Parzen-window log-likelihood 9.3 ± 0.8 (two seeds). 25 Gaussians, 2.5 minutes beside
-other trainings: all 25 are found, 92.8 % of the samples within three standard deviations of one. MNIST:
-`--preset two_cores`, 37 minutes beside other trainings: 143.3 ± 1.5 (paper 225 ± 2), and still rising;
-docs/adversarial_networks.md has a table of all losses.
+Measured on two cores. Digits: Parzen-window log-likelihood 9.3 ± 0.8 (two seeds). 25 Gaussians, 2.5 minutes alongside
+other trainings: all 25 are found, and 92.8 % of the samples are within three standard deviations of one. MNIST:
+`--preset two_cores`, 37 minutes alongside other trainings: 143.3 ± 1.5 (paper 225 ± 2), and still rising;
+docs/adversarial_networks.md has a table of all the losses.
 """
 
 from keras_gen import training
@@ -35,13 +35,13 @@ def main(
     num_samples: int = 10_000,
     parzen_every: int = 0,
 ) -> dict:
-    """Trains a GAN, and judges its samples by Parzen windows or, of Gaussians, by those it finds.
+    """Trains a GAN and evaluates its samples by Parzen windows or, for Gaussians, by how many of them it finds.
 
     Args:
         beta_1: momentum of Adam.
-        num_samples: samples that are judged.
-        parzen_every: epochs between two looks at the Parzen windows of validation data, of which the best is kept; 0
-            keeps the last epoch.
+        num_samples: number of samples to evaluate.
+        parzen_every: epochs between Parzen-window evaluations on validation data; the best epoch is kept. 0 keeps the
+            last epoch.
     """
     import keras
 

@@ -3,22 +3,22 @@
 python -m recipes.adversarial.image_tags                       digits
 python -m recipes.adversarial.image_tags --preset two_cores    MNIST, with more units
 
-The second experiment of the paper, on what is at hand: the images are real, and their tags are facts about the digit
-that each shows, such as "odd", "prime" or "has a loop". Words have vectors that are made from how often two of them tag
-the same image, in place of the paper's skip-grams; images have the features of the classifier of digits that comes with
-the package, in place of those of a network of ImageNet. Digits are enlarged to its 28×28 pixels. There is no preset of
-the paper, as its photographs and their tags cannot be given.
+The paper's second experiment, on data that is available: the images are real, and their tags are facts about the digit
+that each shows, such as "odd", "prime" or "has a loop". In place of the paper's skip-grams, word vectors are made from
+how often two words tag the same image. In place of an ImageNet network, the classifier of digits that comes with the
+package computes the features of images; digits are enlarged to its 28×28 pixels. There is no preset of the paper,
+because its photographs and their tags cannot be provided.
 
-Measured on two cores, of as many tags as an image has: MNIST, `--preset two_cores`, 6 minutes beside other trainings,
-90.1 % are right; digits, 81.9 ± 2.7 % (three seeds). Of the most frequent tags,
-without a look at the image, 53.5 % and 53.9 % are.
+Measured on two cores, drawing as many tags as an image has: MNIST, `--preset two_cores`, 6 minutes alongside other
+trainings, 90.1 % are right; digits, 81.9 ± 2.7 % (three seeds). Of the most frequent tags, regardless of the image,
+53.5 % and 53.9 % are right.
 """
 
 from keras_gen import training
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-#: Word to the digits that it tags.
+#: Maps each word to the digits that it tags.
 TAGS = {
     **{name: (digit,) for digit, name in enumerate(NAMES)},
     "even": (0, 2, 4, 6, 8),
@@ -56,18 +56,18 @@ def main(
     num_near: int = 5,
     num_tags: int = 10,
 ) -> dict:
-    """Trains a conditional GAN from features of images to word vectors, and compares the tags it gives with the true.
+    """Trains a conditional GAN from features of images to word vectors, and compares its tags with the true ones.
 
     The images are handwritten digits; an epoch is a pass over all pairs of an image and one of its tags.
 
     Args:
         word_size: length of a word's vector.
         latent_size: length of the noise.
-        hidden_units: widths of the generator's layers that noise and features go through.
+        hidden_units: widths of the generator's layers that take noise and features.
         units: maxout units of each hidden layer of the discriminator.
-        num_draws: vectors that are drawn for an image.
-        num_near: words near to each that are counted.
-        num_tags: most common words that are kept.
+        num_draws: number of vectors drawn for each image.
+        num_near: number of words nearest to each vector that are counted.
+        num_tags: number of most common words that are kept.
     """
     import dataclasses
 
@@ -105,7 +105,7 @@ def main(
             condition_size=features["train"].shape[1],
             latent_size=latent_size,
             latent_distribution="normal",
-            # Some entries of a word's vector say more than others.
+            # Some entries of a word's vector carry more information than others.
             standardize=False,
             generator_network={
                 "name": "dense",
@@ -142,7 +142,7 @@ def main(
             right = np.take_along_axis(truth, tags, axis=1)
             found[f"{name}_precision"] = float(right.mean())
             found[f"{name}_recall"] = float((right.sum(axis=1) / truth.sum(axis=1)).mean())
-            # As many words as an image has tags, the most common ones first.
+            # As many words as the image has tags, the most common ones first.
             first = np.arange(num_tags) < truth.sum(axis=1)[:, np.newaxis]
             found[f"{name}_precision_first"] = float(right[first].mean())
         for label, tags in list(zip(labels[split], tagged, strict=False))[:5]:
@@ -162,10 +162,10 @@ def main(
 
 
 def word_vectors(tags, size: int):
-    """Returns unit vectors of words, from how much more often two tag the same image than by chance.
+    """Returns unit vectors of words, computed from how much more often than by chance two words tag the same image.
 
     Args:
-        tags: whether each word, a column, tags each image, a row.
+        tags: whether each word (column) tags each image (row).
         size: length of a vector.
     """
     import numpy as np

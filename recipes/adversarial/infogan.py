@@ -3,10 +3,10 @@
 python -m recipes.adversarial.infogan                   digits
 python -m recipes.adversarial.infogan --preset paper    MNIST, 5,070 steps with the authors' networks and optimizers
 
-Each category stands for another class, so that most validation examples get theirs (the Hungarian algorithm); the
-classes of each category's test examples are counted and printed.
+The Hungarian algorithm assigns a different class to each category, so that as many validation examples as possible get
+their own; the classes of each category's test examples are counted and printed.
 
-Measured on two cores. Digits, three seeds of 48 s: bound of the category's information 2.271 ± 0.035 nats (at most
+Measured on two cores. Digits, three seeds of 48 s: bound on the information of the category 2.271 ± 0.035 nats (at most
 log 10 = 2.303), error of the categories 26.5 ± 1.8 %. MNIST: not measured yet (paper 5 %).
 """
 
@@ -43,22 +43,23 @@ def main(
     dense_units: tuple[int, ...] = (128,),
     generator_average: float = 0.0,
 ) -> dict:
-    """Trains InfoGAN; reports the bound of the information, and how well its categories are the classes of the data.
+    """Trains InfoGAN; reports the bound on the information, and how well its categories match the classes of the data.
 
-    The labels of the data are for the report alone.
+    The labels of the data are used only for the report.
 
     Args:
         epochs: passes over the training data.
         batch_size: examples in a training step.
-        learning_rate: of the generator's Adam; it stays as it is.
-        discriminator_learning_rate: of the discriminator's Adam.
-        num_categories: categories of the code.
-        num_continuous: numbers of the code.
+        learning_rate: learning rate of the generator's Adam; it stays constant.
+        discriminator_learning_rate: learning rate of the discriminator's Adam.
+        num_categories: number of categories of the code.
+        num_continuous: number of continuous entries of the code.
         information_weight: weight of the bound in both players' losses.
-        latent_size: length of the further noise.
+        latent_size: length of the remaining noise.
         code_units: width of the hidden layer that reads the code off an image.
-        filters: channels of the discriminator's strided layers, from the image inwards; the generator's in reverse.
-        dense_units: widths of the discriminator's dense layers behind them; the generator has them in front.
+        filters: channels of the discriminator's strided layers, from the image inwards; the generator has them in
+            reverse.
+        dense_units: widths of the discriminator's dense layers after those; the generator has them before.
         generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
     """
     import keras
@@ -97,7 +98,7 @@ def main(
     for split in metrics:
         error = evaluation.cluster_error(*naming, found[split], classes[split], naming=evaluation.matched_classes)
         metrics[split].update(error)
-    # Most errors are those of a category that holds two classes.
+    # Most errors come from a category that holds two classes.
     matched = evaluation.matched_classes(*naming)
     num_classes = labelled.spaces["condition"].num_classes
     table = evaluation.cluster_table(found["test"], classes["test"], num_classes)[np.argsort(matched, kind="stable")]
@@ -106,7 +107,7 @@ def main(
         counts = [{f"class {label}": int(count) for label, count in enumerate(row)} for row in table]
         print(markdown_table(dict(zip(names, counts, strict=True))))
     if run.is_chief:
-        # A row for each category, with the same further noise in each column.
+        # One row for each category, with the same remaining noise in each column.
         noise = {
             name: np.tile(values, (num_categories, *(1,) * (len(values.shape) - 1)))
             for name, values in model.noise(10, run.seed).items()

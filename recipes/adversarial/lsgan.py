@@ -3,7 +3,7 @@
 python -m recipes.adversarial.lsgan                                               digits, dense networks
 python -m recipes.adversarial.lsgan --preset two_cores --network convolutional    MNIST, one budget for all papers
 
-Measured on two cores. Digits: Parzen-window log-likelihood 11.7 ± 1.2 (two seeds). MNIST: see the table of all
+Measured on two cores. Digits: Parzen-window log-likelihood 11.7 ± 1.2 (two seeds). MNIST: see the table of all the
 losses in docs/adversarial_networks.md.
 """
 
@@ -24,11 +24,11 @@ def main(
     beta_1: float = 0.5,
     num_samples: int = 10_000,
 ) -> dict:
-    """Trains LSGAN, and judges its samples by Parzen windows or, of Gaussians, by those it finds.
+    """Trains LSGAN and evaluates its samples by Parzen windows or, for Gaussians, by how many of them it finds.
 
     Args:
         beta_1: momentum of Adam.
-        num_samples: samples that are judged.
+        num_samples: number of samples to evaluate.
     """
     import keras
 

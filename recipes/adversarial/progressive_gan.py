@@ -3,16 +3,16 @@
 python -m recipes.adversarial.progressive_gan                   MNIST, 32×32 pixels
 python -m recipes.adversarial.progressive_gan --preset paper    CIFAR-10, the paper's widths and phases; not run here
 
-The preset shows 12 million images, as the paper does. On CIFAR-10 alone the paper holds the norm of the gradient at
-750, which is not an argument: it is 1, as in all of its other experiments.
+The preset shows 12 million images, as the paper does. On CIFAR-10 only, the paper holds the norm of the gradient at
+750. This is not an argument here: the norm is 1, as in all of the paper's other experiments.
 
 Images grow from 4×4 pixels to 32×32, which holds a digit of 28×28 in a black margin of two pixels. `samples/` in the
 run's folder shows 4×4, 8×8, 16×16 and 32×32 pixels after the first, second, fourth and fifth epoch, and a fade after
-the third one. Samples are judged without the margin, by the features of the classifier that comes with the package, as
-those of the other models in docs/adversarial_networks.md.
+the third one. Samples are evaluated without the margin, by the features of the classifier that comes with the package,
+like those of the other models in docs/adversarial_networks.md.
 
 On MNIST (156,261 weights), 33 minutes, 31 of them processor time: Fréchet distance 30.1, kernel distance 59.8 ± 3.3.
-Most samples read as digits, some have strokes that belong to none. With half of everything (--epochs 3 --stable-images
+Most samples read as digits; some have strokes that belong to none. With half of everything (--epochs 3 --stable-images
 30000 --fade-images 10000), 18 minutes, 17 of them processor time: 91.8 and 175.9 ± 5.5.
 """
 
@@ -47,19 +47,19 @@ def main(
     margin: int = 2,
     num_samples: int = 10_000,
 ) -> dict:
-    """Trains Progressive GAN, and judges its samples by a classifier's features.
+    """Trains Progressive GAN and evaluates its samples by a classifier's features.
 
     Args:
         epochs: passes over the training data.
         batch_size: examples in a training step.
-        learning_rate: of both players' Adam; it stays as it is.
-        base_filters: channels of a layer, times half the side of its images.
-        max_filters: most channels of a layer.
+        learning_rate: learning rate of both players' Adam; it stays constant.
+        base_filters: number of channels of a layer times half the side of its images.
+        max_filters: largest number of channels of a layer.
         latent_size: length of the noise vector.
-        stable_images: training images that each resolution sees before the next one begins to fade in.
-        fade_images: training images during which a resolution fades in.
-        margin: black pixels that are put around each image.
-        num_samples: samples that are judged.
+        stable_images: number of training images that each resolution sees before the next one begins to fade in.
+        fade_images: number of training images during which a resolution fades in.
+        margin: width in pixels of the black border added around each image.
+        num_samples: number of samples to evaluate.
     """
     import keras
     import numpy as np

@@ -3,7 +3,7 @@
 python -m recipes.adversarial.sngan                                               digits, dense networks
 python -m recipes.adversarial.sngan --preset two_cores --network convolutional    MNIST, one budget for all papers
 
-Measured on two cores. Digits, three seeds: Parzen-window log-likelihood 16.9 ± 0.5. MNIST: see the table of all
+Measured on two cores. Digits, three seeds: Parzen-window log-likelihood 16.9 ± 0.5. MNIST: see the table of all the
 losses in docs/adversarial_networks.md.
 """
 
@@ -24,11 +24,11 @@ def main(
     beta_1: float = 0.0,
     num_samples: int = 10_000,
 ) -> dict:
-    """Trains SNGAN, and judges its samples by Parzen windows or, of Gaussians, by those it finds.
+    """Trains SNGAN and evaluates its samples by Parzen windows or, for Gaussians, by how many of them it finds.
 
     Args:
         beta_1: momentum of Adam.
-        num_samples: samples that are judged.
+        num_samples: number of samples to evaluate.
     """
     import keras
 

@@ -4,15 +4,17 @@ python -m recipes.adversarial.text_to_image_gan                   MNIST at rando
 python -m recipes.adversarial.text_to_image_gan --preset paper    birds of 64×64 pixels; not run here
 python -m recipes.adversarial.text_to_image_gan --dataset my_photos/ --captions captions.jsonl --image-size 64
 
-birds/ is the folder of the images of CUB-200, with captions.jsonl of ten captions each; the preset has the paper's
-losses, networks, rates and epochs, and learns the codes of captions together with the images, in five epochs.
+birds/ is the folder of the images of CUB-200, with captions.jsonl, which has ten captions for each image. The preset
+has the paper's losses, networks, rates and epochs, and learns the codes of captions together with those of the images
+in five epochs.
 
-Captions say what is measured of a digit: "a thin seven leaning left at the top". Thick threes, small sevens and zeros
-that lean to the left are in no training image; they are asked for in the end.
+Captions state what is measured of a digit: "a thin seven leaning left at the top". No training image shows a thick
+three, a small seven or a zero that leans to the left; these are requested at the end.
 
-Measured on two cores, the first command, one seed, 22 minutes beside other trainings: the digit is recognised in 86.4 %
-of the images (real ones 98.7 %); thickness is on the asked side in 95.9 %, slant in 81.1 %, size in 93.1 %, place in
-all. Of combinations that no training image has: digit 82.0 %, thickness 70.7 %, slant 82.9 %, size 74.2 %, place all.
+Measured on two cores, the first command, one seed, 22 minutes alongside other trainings: the digit is recognised in
+86.4 % of the images (real ones 98.7 %); thickness is on the requested side in 95.9 %, slant in 81.1 %, size in 93.1 %,
+place in all. For combinations that no training image has: digit 82.0 %, thickness 70.7 %, slant 82.9 %, size 74.2 %,
+place all.
 """
 
 from typing import Literal
@@ -61,22 +63,23 @@ def main(
     generator_average: float = 0.999,
     num_samples: int = 5000,
 ) -> dict:
-    """Trains codes of captions, then the GAN, and measures whether its images are what captions ask for.
+    """Trains codes of captions, then the GAN, and measures whether its images match their captions.
 
     Args:
-        joint_epochs: passes over the training data of the first stage, which learns codes of images and captions.
-        filters: channels of the discriminator's strided layers, from the image inwards; the generator's in reverse.
+        joint_epochs: passes over the training data in the first stage, which learns codes of images and captions.
+        filters: channels of the discriminator's strided layers, from the image inwards; the generator has them in
+            reverse.
         latent_size: length of the noise.
         code_size: length of the code of a caption.
-        text_units: what each player compresses a code to.
-        interpolation_weight: weight of codes between two captions in the generator's loss.
+        text_units: number of units that each player compresses a code to.
+        interpolation_weight: weight, in the generator's loss, of codes interpolated between two captions.
         objective: losses of the players.
         batch_norm: whether the discriminator has batch normalization.
         spectral_norm: whether the discriminator has spectral normalization.
         beta_1: momentum of Adam.
-        beta_2: momentum of Adam's squares.
+        beta_2: decay rate of Adam's average of squared gradients.
         generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
-        num_samples: captions of test images that an image is drawn for.
+        num_samples: number of captions of test images to draw an image for.
     """
     import keras
 
@@ -117,7 +120,7 @@ def main(
     for split in metrics:
         found = joint.evaluate(getattr(splits.without_labels(), split), verbose=0, return_dict=True)
         metrics[split]["caption found in its batch"] = found["accuracy"]
-    # Captions that somebody else has written say nothing that could be measured.
+    # Captions written by somebody else state nothing that could be measured.
     for split in (split for split in ("validation", "test", "zero_shot") if split in splits.sources and splits.limits):
         figures = training.judged_captions(draw, splits, split, num_samples=num_samples, seed=run.seed)
         metrics.setdefault(split, {}).update(figures)

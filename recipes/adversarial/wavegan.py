@@ -5,14 +5,14 @@ python -m recipes.adversarial.wavegan --preset two_cores    spoken digits of 4,0
 python -m recipes.adversarial.wavegan --preset paper        SC09, ten words of 16,384 samples, d = 64; not run here
 python -m recipes.adversarial.wavegan --preset two_cores --phase-shuffle 0 --folder runs/plain    without phase shuffle
 
-sc09/ holds the authors' WAV files in subfolders train, valid and test, and in these one for each word. The paper's
-learning rate does not fall; here it does, along a cosine.
+sc09/ holds the authors' WAV files in subfolders train, valid and test, each with one subfolder for each word. The
+paper's learning rate is constant; here it falls along a cosine.
 
-Measured with the settings of `--preset two_cores`, but a critic that took its three steps on the same batch, 1,560
-steps of the generator, 20 minutes beside other trainings, 500 sounds by a classifier of 96.6 % test accuracy: score
-2.82 ± 0.04 (real sounds 8.53), none silent, none clipped; voiced noise with the loudness of words. Without phase
-shuffle: 2.12 ± 0.03, none silent or clipped, with a steady tone of its own, 250 hertz and multiples. The paper trains
-200,000 steps: score 4.67 (real test sounds 8.01), without phase shuffle 4.12, on another set of words.
+Measured with the settings of `--preset two_cores`, except that the critic took its three steps on the same batch: 1,560
+steps of the generator, 20 minutes alongside other trainings, 500 sounds evaluated by a classifier of 96.6 % test
+accuracy. Score 2.82 ± 0.04 (real sounds 8.53), none silent, none clipped; the sounds are voiced noise with the loudness
+of words. Without phase shuffle: 2.12 ± 0.03, none silent or clipped, with a steady tone at 250 hertz and its multiples.
+The paper trains 200,000 steps: score 4.67 (real test sounds 8.01), without phase shuffle 4.12, on another set of words.
 """
 
 from keras_gen import training
@@ -57,18 +57,18 @@ def main(
     judge_epochs: int = 20,
     num_samples: int | None = None,
 ) -> dict:
-    """Trains WaveGAN, and judges its sounds by a classifier of real ones and by the faults that anybody would hear.
+    """Trains WaveGAN and evaluates its sounds by a classifier of real ones and by faults that anybody would hear.
 
     Args:
         base_filters: channels of both players at a quarter of the length.
-        phase_shuffle: samples that features are moved by, at most; 0 for no phase shuffle.
+        phase_shuffle: largest number of samples that features are shifted by; 0 for no phase shuffle.
         latent_size: length of the noise.
-        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
+        discriminator_steps: discriminator steps for each step of the generator, each with its own batch.
         generator_average: momentum of the moving average of the generator's weights, unless ema names one; 0 for none.
         conditional: give both players the label of each sound.
         normalize: bring the largest amplitude of each recording to 1.
-        judge_epochs: passes of the classifier over the training sounds.
-        num_samples: sounds that are judged; as many as there are held-out sounds by default.
+        judge_epochs: number of passes of the classifier over the training sounds.
+        num_samples: number of sounds to evaluate; by default as many as there are held-out sounds.
     """
     import keras
 

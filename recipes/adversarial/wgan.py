@@ -3,7 +3,7 @@
 python -m recipes.adversarial.wgan                                               digits, dense networks
 python -m recipes.adversarial.wgan --preset two_cores --network convolutional    MNIST, one budget for all papers
 
-Measured on two cores. Digits: Parzen-window log-likelihood 15.1 ± 0.7. MNIST: see the table of all losses in
+Measured on two cores. Digits: Parzen-window log-likelihood 15.1 ± 0.7. MNIST: see the table of all the losses in
 docs/adversarial_networks.md.
 """
 
@@ -23,10 +23,10 @@ def main(
     players: training.Players = training.Players(discriminator_steps=5),
     num_samples: int = 10_000,
 ) -> dict:
-    """Trains WGAN, and judges its samples by Parzen windows or, of Gaussians, by those it finds.
+    """Trains WGAN and evaluates its samples by Parzen windows or, for Gaussians, by how many of them it finds.
 
     Args:
-        num_samples: samples that are judged.
+        num_samples: number of samples to evaluate.
     """
     import keras
 
@@ -35,7 +35,7 @@ def main(
     splits = data.load(batch_size=players.batch_size(schedule), seed=run.seed)
     with run.scope():
         model = adversarial.WGAN(splits.event_shape, splits.levels, **players.arguments(run, batch_norm=True))
-        # With momentum, the paper found, a clipped critic does not settle.
+        # The paper found that a clipped critic does not settle with momentum.
         optimizers = players.optimizers(model, schedule, splits.steps_per_epoch, keras.optimizers.RMSprop)
         run.compile(model, *optimizers, xla=players.network == "dense")
     return training.fit_players(run, model, splits, schedule, num_samples=num_samples)

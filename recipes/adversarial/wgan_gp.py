@@ -3,7 +3,7 @@
 python -m recipes.adversarial.wgan_gp                                               digits, dense networks
 python -m recipes.adversarial.wgan_gp --preset two_cores --network convolutional    MNIST, one budget for all papers
 
-Measured on two cores. Digits: Parzen-window log-likelihood 18.9 ± 0.8. MNIST: see the table of all losses in
+Measured on two cores. Digits: Parzen-window log-likelihood 18.9 ± 0.8. MNIST: see the table of all the losses in
 docs/adversarial_networks.md.
 """
 
@@ -24,11 +24,11 @@ def main(
     beta_1: float = 0.5,
     num_samples: int = 10_000,
 ) -> dict:
-    """Trains WGAN-GP, and judges its samples by Parzen windows or, of Gaussians, by those it finds.
+    """Trains WGAN-GP and evaluates its samples by Parzen windows or, for Gaussians, by how many of them it finds.
 
     Args:
         beta_1: momentum of Adam.
-        num_samples: samples that are judged.
+        num_samples: number of samples to evaluate.
     """
     import keras
 

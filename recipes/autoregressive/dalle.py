@@ -6,18 +6,18 @@ python -m recipes.autoregressive.dalle --preset paper        pictures of 256×25
 python -m recipes.autoregressive.dalle --dataset my_photos/ --captions captions.jsonl --image-size 64
 
 The paper's 250 million pictures were not published: pictures/ is your folder. Its codes come from Gumbel noise, here
-from a VQ-VAE; its layers attend to rows and columns in turn, here to everything; and words stand for its 16,384 pieces
-of words.
+from a VQ-VAE; its layers attend to rows and columns in turn, here to everything; and whole words replace its 16,384
+pieces of words.
 
-Captions say what is measured of a digit: "a thin seven leaning left at the top". Thick threes, small sevens and zeros
-that lean to the left are in no training image; they are asked for in the end.
+Captions state what is measured of a digit: "a thin seven leaning left at the top". No training image shows a thick
+three, a small seven or a zero that leans to the left; these are requested at the end.
 
-Measured on two cores, the first command, one seed, beside other trainings 5 min for both stages before the transformer
-and 33 min for it, 361,000 weights: 2.22 bits a code, 75.3 nats for an image's codes, at most 1.531 bits per dimension.
-Of 2,000 captions, the digit is recognised in 70.2 % of images without guidance, 89.8 % with guidance 2, 92.5 % with 3;
-thickness as asked in 74.6, 79.5 and 83.0 %, slant 69.3, 79.0 and 79.4 %, size 84.8, 92.5 and 92.0 %. Of combinations
-that no training image has: digit 68.8, 89.6, 94.0 %. The best of four by its own likelihood: digit 80.6 %; by a joint
-embedding of images and captions: 88.1 %.
+Measured on two cores, the first command, one seed, alongside other trainings: 5 min for both stages before the
+transformer and 33 min for the transformer, 361,000 weights: 2.22 bits a code, 75.3 nats for an image's codes, at most
+1.531 bits per dimension. Of 2,000 captions, the digit is recognised in 70.2 % of images without guidance, 89.8 % with
+guidance 2, 92.5 % with 3; thickness as requested in 74.6, 79.5 and 83.0 %, slant 69.3, 79.0 and 79.4 %, size 84.8, 92.5
+and 92.0 %. For combinations that no training image has: digit 68.8, 89.6, 94.0 %. The best of four by its own
+likelihood: digit 80.6 %; by a joint embedding of images and captions: 88.1 %.
 """
 
 from keras_gen import training
@@ -82,24 +82,25 @@ def main(
     num_candidates: int = 4,
     num_samples: int = 2000,
 ) -> dict:
-    """Trains codes of images, then the transformer, and measures whether its images are what captions ask for.
+    """Trains codes of images, then the transformer, and measures whether its images match their captions.
 
     Args:
-        num_codes: different codes of an image.
+        num_codes: number of different codes.
         code_size: entries of the vector of a code.
         filters: channels of each convolution of the encoder with stride 2.
-        image_epochs: passes over the training images of the first stage, which learns their codes.
-        joint_epochs: passes of the stage that learns codes of images and captions, by which images are chosen; 0 for
-            none.
-        num_tokens: words of a caption that count.
+        image_epochs: passes over the training images in the first stage, which learns their codes.
+        joint_epochs: passes in the stage that learns joint codes of images and captions, which choose among images; 0
+            for none.
+        num_tokens: number of words of a caption that are used.
         num_layers: residual blocks of the transformer.
         width: features of the transformer.
         num_heads: heads of each attention.
-        caption_dropout: share of the images that are predicted without their captions.
+        caption_dropout: share of the training images that are predicted without their captions.
         text_weight: weight of the captions' words in the loss.
-        strengths: of guidance, with which images are drawn: how far beyond the model's own odds a caption counts.
-        num_candidates: images that the best one is chosen from.
-        num_samples: captions of test images that an image is drawn for.
+        strengths: strengths of guidance to draw images with: how much more a caption counts than in the model's own
+            odds.
+        num_candidates: number of images that the best one is chosen from.
+        num_samples: number of captions of test images to draw an image for.
     """
     import functools
 
@@ -157,7 +158,7 @@ def main(
     hows = {f"guidance {strength:g}": {"guidance": strength} for strength in strengths}
     for name, judge in judges.items():
         hows[f"best of {num_candidates} by {name}"] = {"num_candidates": num_candidates, "judge": judge}
-    # Captions that somebody else has written say nothing that could be measured.
+    # Captions written by somebody else state nothing that could be measured.
     for split in (split for split in ("test", "zero_shot") if split in splits.sources and splits.limits):
         for name, how in hows.items():
             metrics[f"{split}, {name}"] = training.judged_captions(

@@ -25,7 +25,7 @@ def main(
     splits = data.load(batch_size=schedule.batch_size, seed=run.seed)
     with run.scope():
         model = autoregressive.FVSBN(splits.event_shape, splits.levels, seed=run.seed)
-        # Steps of one size for all weights, such as Adam's, give large ones to pixels that are seldom on.
+        # Steps of one size for all weights, such as Adam's, give large weights to pixels that are seldom on.
         optimizer = keras.optimizers.SGD(schedule.rate(splits.steps_per_epoch), momentum=0.9, nesterov=True)
         run.compile(model, optimizer, xla=True)
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)

@@ -6,13 +6,13 @@ python -m recipes.autoregressive.gated_pixel_cnn --preset paper        CIFAR-10,
 python -m recipes.autoregressive.gated_pixel_cnn --num-classes 10      digits, given their class
 python -m recipes.autoregressive.gated_pixel_cnn --dataset mnist --binarization none --num-layers 8 --epochs 2
 
-Layers, features, batch and the 200,000 steps of the preset are the paper's for ImageNet: it does not say those for
-CIFAR-10. Its kernels of 5×5 are no argument.
+The preset's layers, features, batch size and 200,000 steps are the paper's for ImageNet, because the paper does not
+give those for CIFAR-10. Its kernels of 5×5 are not an argument.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.81 ± 0.34 (a mixture of Bernoullis
-18.50). `--preset two_cores`, 14 layers of 16 features, 45 minutes beside other work: 82.62 ± 0.20, with 74,000 weights
-(the PixelCNN of an earlier paper 81.30). MNIST with 256 levels, the last command, 49,000 weights, 19 minutes beside
-other work: 1.112 bits per dimension (independent pixels 1.690).
+18.50). `--preset two_cores`, 14 layers of 16 features, 45 minutes alongside other work: 82.62 ± 0.20, with 74,000
+weights (the PixelCNN of an earlier paper 81.30). MNIST with 256 levels, the last command, 49,000 weights, 19 minutes
+alongside other work: 1.112 bits per dimension (independent pixels 1.690).
 """
 
 from keras_gen import training
@@ -55,7 +55,7 @@ def main(
     Args:
         filters: features of each stack.
         num_layers: number of gated layers.
-        head_filters: features between the two last convolutions.
+        head_filters: features between the last two convolutions.
         num_classes: number of classes to condition on; none by default.
     """
     import keras

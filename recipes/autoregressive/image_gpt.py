@@ -56,7 +56,7 @@ def main(
         num_layers: number of residual blocks.
         width: features of an entry, a multiple of the heads.
         num_heads: heads of each attention.
-        dropout: share of what a block adds that is dropped in training.
+        dropout: share of each block's output that is dropped in training.
         num_classes: number of classes to condition on; none by default.
     """
     import keras

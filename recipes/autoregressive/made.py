@@ -4,12 +4,12 @@ python -m recipes.autoregressive.made                       digits
 python -m recipes.autoregressive.made --preset two_cores    binarized MNIST, one hidden layer of 8,000 units, one mask
 python -m recipes.autoregressive.made --preset paper        the same, two such layers, 32 masks, Adagrad; not run here
 
-Measured on two cores; exact test negative log-likelihoods in nats. Digits, 87 s with the installation into a fresh
+Measured on two cores; exact test negative log-likelihoods in nats. Digits, 87 s including the installation into a fresh
 environment: 17.38 ± 0.34 (a mixture of Bernoullis 18.50, independent pixels 25.18). `--preset two_cores`, 38 minutes
-beside other trainings: 88.33 ± 0.24 (the paper, one layer and one mask: 88.40). With `--hidden-units 500 --dropout 0
---weight-decay 0.1 --learning-rate 0.003 --epochs 25`, 12 minutes: 90.82 ± 0.23. The paper's optimizer, Adagrad with
-learning rate 0.01 and no dropout, on that net of one layer was stopped after 41 epochs at 90.30 on validation data,
-where it had flattened; Adam with dropout reaches 89.11 there in 22.
+alongside other trainings: 88.33 ± 0.24 (the paper, one layer and one mask: 88.40). With `--hidden-units 500 --dropout 0
+--weight-decay 0.1 --learning-rate 0.003 --epochs 25`, 12 minutes: 90.82 ± 0.23. On that net of one layer, the paper's
+optimizer, Adagrad with learning rate 0.01 and no dropout, was stopped after 41 epochs at 90.30 on validation data,
+where the curve had flattened; Adam with dropout reaches 89.11 in 22 epochs.
 """
 
 from typing import Literal
@@ -60,10 +60,10 @@ def main(
         hidden_units: width of each hidden layer.
         num_components: Gaussians in each conditional of real vectors.
         num_masks: masks in the ensemble.
-        direct_connections: connect inputs to outputs directly, too.
+        direct_connections: also connect inputs to outputs directly.
         ordering: natural or random.
-        optimizer: adam, or adagrad as in the paper, whose learning rate does not fall.
-        weight_decay: share of the weights, per unit of learning rate, that each step of adam takes away.
+        optimizer: adam, or adagrad as in the paper, with a constant learning rate.
+        weight_decay: share of the weights, per unit of learning rate, that each step of adam removes.
         dropout: share of the hidden units that each training step leaves out.
     """
     import keras
@@ -84,7 +84,7 @@ def main(
             seed=run.seed,
         )
         if optimizer == "adagrad":
-            # As in the paper, the sum of squares starts from nothing.
+            # As in the paper, the sum of squares starts from zero.
             descent = keras.optimizers.Adagrad(schedule.learning_rate, initial_accumulator_value=0.0, epsilon=1e-6)
         else:
             descent = keras.optimizers.AdamW(schedule.rate(splits.steps_per_epoch), weight_decay=weight_decay)

@@ -18,7 +18,7 @@ def main(
     order: int = 2,
     smoothing: float = 0.5,
 ) -> dict:
-    """Counts, and evaluates the exact likelihood beside two baselines.
+    """Fits the chain by counting and evaluates the exact likelihood beside two baselines.
 
     Args:
         order: entries that each entry depends on; 0 makes them independent.
@@ -26,7 +26,7 @@ def main(
     """
     from keras_gen import autoregressive, evaluation
 
-    # One batch of everything: an epoch of several leaves out an incomplete last one.
+    # One batch of everything: an epoch of several batches leaves out an incomplete last one.
     splits = data.load(batch_size=1_000_000, seed=run.seed)
     with run.scope():
         model = autoregressive.MarkovChain(splits.event_shape, order, splits.levels, smoothing=smoothing, seed=run.seed)

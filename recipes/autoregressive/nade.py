@@ -4,11 +4,11 @@ python -m recipes.autoregressive.nade                       digits
 python -m recipes.autoregressive.nade --preset two_cores    binarized MNIST, 500 units, by batches and momentum
 python -m recipes.autoregressive.nade --preset paper        the same, by each example alone; not run here
 
-The paper takes its rate from 0.05, 0.005 and 0.0005 on validation data, and lets it fall as 1 / (1 + c·step); here it
-is 0.005 and falls along a cosine.
+The paper chooses its learning rate from 0.05, 0.005 and 0.0005 on validation data, and lets it fall as 1 / (1 +
+c·step); here it is 0.005 and falls along a cosine.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.50 ± 0.33 (a mixture of Bernoullis
-18.50). `--preset two_cores`, 20 minutes beside other work: 88.36 ± 0.23 (the paper 88.33).
+18.50). `--preset two_cores`, 20 minutes alongside other work: 88.36 ± 0.23 (the paper 88.33).
 """
 
 from keras_gen import training
@@ -32,7 +32,7 @@ def main(
     Args:
         hidden_units: number of hidden units.
         activation: activation of the hidden units.
-        momentum: of gradient descent, by Nesterov's rule; 0 for none.
+        momentum: momentum of gradient descent, by Nesterov's rule; 0 for none.
     """
     import keras
 
@@ -43,7 +43,7 @@ def main(
         model = autoregressive.NADE(
             splits.event_shape, hidden_units, splits.levels, activation=activation, seed=run.seed
         )
-        # Gradient descent, as in the paper: it was measured to generalise better than Adam.
+        # Gradient descent, as in the paper: in measurements it generalised better than Adam.
         optimizer = keras.optimizers.SGD(schedule.rate(splits.steps_per_epoch), momentum=momentum, nesterov=True)
         run.compile(model, optimizer, xla=True)
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)

@@ -6,9 +6,9 @@ python -m recipes.autoregressive.orderless_nade --preset two_cores --num-orderin
 
 Measured on two cores; exact test negative log-likelihoods in nats, of the ensemble. Digits, 4 orderings, 49 s: 16.95 ±
 0.26 over three seeds (a mixture of Bernoullis 18.50). Binarized MNIST, 24 minutes of training and 22 of evaluation
-beside other trainings: 91.36 ± 0.24, which is above the paper's 85.10, of 128 orderings, and NADE's 88.36. That was
-before shares were spread over a batch and output biases started from the data; since then: not measured yet, nor are
-128 orderings.
+alongside other trainings: 91.36 ± 0.24, which is above the paper's 85.10 with 128 orderings, and above NADE's 88.36.
+That was before shares were spread over a batch and output biases started from the data. Neither the present version nor
+128 orderings have been measured yet.
 """
 
 from keras_gen import training
@@ -32,8 +32,9 @@ def main(
         hidden_units: width of each hidden layer.
         num_orderings: orderings in the ensemble.
         activation: activation of the hidden layers.
-        weight_decay: weight decay of AdamW, of all weights but the biases.
-        num_evaluated: validation and test examples to evaluate, the first ones of each; all of them by default.
+        weight_decay: weight decay of AdamW, for all weights except the biases.
+        num_evaluated: number of validation and test examples to evaluate, the first ones of each; all of them by
+            default.
     """
     import keras
 
@@ -55,7 +56,7 @@ def main(
     model.adapt(splits.examples("train", min(10_000, splits.size("train")))["x"])
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
-    # The loss, an estimate, costs one pass; the likelihood costs one for each entry and ordering.
+    # The loss, an estimate, costs one pass; the likelihood costs one pass for each entry and ordering.
     metrics = {}
     for split in ("validation", "test"):
         rows = getattr(splits, split).unbatch().take(num_evaluated or splits.size(split))

@@ -4,12 +4,12 @@ python -m recipes.autoregressive.pixel_cnn                       digits
 python -m recipes.autoregressive.pixel_cnn --preset two_cores    binarized MNIST, a narrow net
 python -m recipes.autoregressive.pixel_cnn --preset paper        binarized MNIST, the paper's net; not run here
 
-The preset's 15 blocks of 128 features are the paper's for CIFAR-10: it does not say those for MNIST, nor a learning
-rate or epochs. Its RMSProp is not an argument: Adam takes its place.
+The preset's 15 blocks of 128 features are the paper's for CIFAR-10, because the paper gives neither those for MNIST nor
+a learning rate or epochs. Its RMSProp is not an argument: Adam takes its place.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits, three seeds: 17.98 ± 0.21 (a mixture of
-Bernoullis 18.50). `--preset two_cores`, ten blocks of 32 features, 98,000 weights, 53 minutes beside other work: 86.69
-± 0.20 (the paper's larger net 81.30).
+Bernoullis 18.50). `--preset two_cores`, ten blocks of 32 features, 98,000 weights, 53 minutes alongside other work:
+86.69 ± 0.20 (the paper's larger net 81.30).
 """
 
 from keras_gen import training
@@ -31,7 +31,7 @@ def main(
     """Trains PixelCNN and evaluates its exact likelihood beside two baselines.
 
     Args:
-        filters: features within a residual block; between blocks there are twice as many.
+        filters: features within a residual block; there are twice as many between blocks.
         num_blocks: number of residual blocks.
         head_filters: features of the last convolutions.
     """

@@ -5,11 +5,12 @@ python -m recipes.autoregressive.pixel_cnn_pp --preset two_cores    MNIST with 2
 python -m recipes.autoregressive.pixel_cnn_pp --preset paper        CIFAR-10, the authors' net; not run here
 python -m recipes.autoregressive.pixel_cnn_pp --num-classes 10      digits, given their class
 
-A batch of the paper is 16 images on each of eight devices. Its rate falls by 0.999995 a step, here along a cosine.
+The paper's batch is 16 images on each of eight devices. Its learning rate is multiplied by 0.999995 in each step; here
+it falls along a cosine.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 76.54 ± 0.74, or 1.725 bits per dimension
-(independent pixels 106.9). MNIST, `--preset two_cores --epochs 3`, 243,000 weights, 55 minutes beside other trainings:
-560.6 ± 1.4, or 1.032 bits per dimension (independent pixels 918.7); samples read as digits.
+(independent pixels 106.9). MNIST, `--preset two_cores --epochs 3`, 243,000 weights, 55 minutes alongside other
+trainings: 560.6 ± 1.4, or 1.032 bits per dimension (independent pixels 918.7); samples read as digits.
 """
 
 from keras_gen import training
@@ -57,9 +58,9 @@ def main(
     Args:
         filters: features of each stream.
         num_blocks: blocks at each resolution on the way to lower ones.
-        num_resolutions: number of resolutions, each with half as many rows and columns as the one before.
+        num_resolutions: number of resolutions, each with half as many rows and columns as the previous one.
         num_components: logistic distributions in the mixture.
-        dropout: share of hidden features that a training step leaves out.
+        dropout: share of the hidden features that each training step leaves out.
         num_classes: number of classes to condition on; none by default.
     """
     import keras

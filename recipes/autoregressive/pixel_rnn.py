@@ -6,13 +6,13 @@ python -m recipes.autoregressive.pixel_rnn --preset two_cores                   
 python -m recipes.autoregressive.pixel_rnn --preset two_cores --model diagonal_bilstm    the same, Diagonal BiLSTM
 python -m recipes.autoregressive.pixel_rnn --preset paper                                7 layers of it; not run here
 
-The paper names neither a learning rate nor epochs; its RMSProp is not an argument: Adam takes its place.
+The paper gives neither a learning rate nor epochs; its RMSProp is not an argument: Adam takes its place.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: over three seeds, Row LSTM 17.07 ± 0.02,
 Diagonal BiLSTM 16.89 ± 0.10 (± 0.33 over examples; a mixture of Bernoullis 18.50). `--preset two_cores`, one layer of
-16 units, 28 minutes beside other trainings, with other initial weights than the present ones: Row LSTM 85.68 ± 0.21
-(the paper's larger net 80.54); Diagonal BiLSTM, with `--epochs 3`, 40 minutes beside other trainings: 86.54 ± 0.21 (the
-paper 80.75).
+16 units, 28 minutes alongside other trainings, from initial weights other than the present ones: Row LSTM 85.68 ± 0.21
+(the paper's larger net 80.54); Diagonal BiLSTM, with `--epochs 3`, 40 minutes alongside other trainings: 86.54 ± 0.21
+(the paper 80.75).
 """
 
 from typing import Literal
@@ -48,7 +48,7 @@ def main(
         model: row_lstm or diagonal_bilstm.
         units: units of each LSTM.
         num_layers: number of residual LSTMs.
-        head_units: features between the two last convolutions.
+        head_units: features between the last two convolutions.
     """
     import keras
 

@@ -5,7 +5,7 @@ python -m recipes.autoregressive.recurrent --preset two_cores    binarized MNIST
 python -m recipes.autoregressive.recurrent --cell gru            with another cell
 python -m recipes.autoregressive.recurrent --num-classes 10      given their class
 
-There is no preset of the paper, whose data are text and handwriting.
+There is no preset of the paper because its data are text and handwriting.
 
 Measured on two cores; exact test negative log-likelihoods in nats. Digits: 16.99 ± 0.31 (a mixture of Bernoullis
 18.50).
@@ -29,7 +29,7 @@ def main(
     """Trains a recurrent autoregressive model and evaluates its exact likelihood beside two baselines.
 
     Args:
-        cell: what each recurrent layer is made of.
+        cell: type of cell of each recurrent layer.
         hidden_units: units of each recurrent layer.
         num_classes: number of classes to condition on; none by default.
     """

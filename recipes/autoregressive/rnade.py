@@ -9,13 +9,13 @@ python -m recipes.autoregressive.rnade --preset two_cores --dataset housing.data
 The paper leaves out discrete columns and one of two columns with a correlation above 0.98; the last two commands choose
 columns accordingly.
 
-Measured on two cores beside other work; exact test log-likelihoods in nats, of standardised data. Breast cancer, 34 s:
--7.13 ± 2.04 (a Gaussian -10.61). Means of ten folds, 9 to 15 minutes each: red wine -9.69 ± 0.12 (the paper -9.36),
-ionosphere -14.16 ± 1.56 (-2.50; with larger decays than the paper's, `--weight-decays 2 5 10`, -13.65 ± 1.51), Boston
-housing -2.10 ± 0.31 (-0.64). Such figures measure repeated values, too: independent columns with spikes of a deviation
-of 0.001 have 17.65 ± 0.19, 2.00 ± 3.23 and 0.08 ± 0.35. Where `--dequantize --num-steps 1000 --weight-decays 1 0.1`
-takes the gain from spikes: red wine -9.69 ± 0.11 (a Gaussian -13.20, columns with spikes -13.11), Boston housing -2.97
-± 0.34 (-11.38, -11.02).
+Measured on two cores alongside other work; exact test log-likelihoods in nats of standardised data. Breast cancer,
+34 s: -7.13 ± 2.04 (a Gaussian -10.61). Means of ten folds, 9 to 15 minutes each: red wine -9.69 ± 0.12 (the paper
+-9.36), ionosphere -14.16 ± 1.56 (-2.50; with larger decays than the paper's, `--weight-decays 2 5 10`, -13.65 ± 1.51),
+Boston housing -2.10 ± 0.31 (-0.64). Such figures also measure repeated values: independent columns with spikes of
+standard deviation 0.001 have 17.65 ± 0.19, 2.00 ± 3.23 and 0.08 ± 0.35. With
+`--dequantize --num-steps 1000 --weight-decays 1 0.1`, which removes the gain from spikes: red wine -9.69 ± 0.11 (a
+Gaussian -13.20, columns with spikes -13.11), Boston housing -2.97 ± 0.34 (-11.38, -11.02).
 """
 
 from typing import Literal
@@ -52,15 +52,15 @@ def main(
 ) -> dict:
     """Trains RNADE on standardised real vectors and evaluates its exact likelihood.
 
-    Where there are several learning rates, weight decays or numbers of components, validation rows choose; in a
-    cross-validation those of each fold.
+    If several learning rates, weight decays or numbers of components are given, validation rows choose between them; in
+    a cross-validation, the validation rows of each fold do.
 
     Args:
-        dequantize: add uniform noise to each column, as wide as the smallest step between its values: without it, the
-            likelihood of rounded values has no upper limit.
+        dequantize: add uniform noise to each column, as wide as the smallest step between its values; without it, the
+            likelihood of rounded values has no upper bound.
         hidden_units: number of hidden units.
         num_components: numbers of components of each conditional's mixture to choose from.
-        component: their distribution.
+        component: distribution of the components.
     """
     import keras
 
@@ -76,10 +76,10 @@ def main(
         model = autoregressive.RNADE(
             splits.event_shape, hidden_units, num_components, component=component, seed=run.seed
         )
-        # Plain gradient descent, as in the paper, but with a bound of the gradient.
+        # Plain gradient descent, as in the paper, but with a bound on the gradient.
         rate = schedule.rate(learning_rate)
         optimizer = keras.optimizers.SGD(rate, weight_decay=weight_decay, global_clipnorm=5.0)
-        # Only W decays.
+        # Weight decay applies only to W.
         optimizer.exclude_from_weight_decay(var_names=["output_kernel", "bias", "factors"])
         return run.compile(model, optimizer, xla=True)
 

@@ -3,9 +3,9 @@
 python -m recipes.autoregressive.tabular                       the central 4×4 bits of digits
 python -m recipes.autoregressive.tabular --preset two_cores    the central 4×4 bits of binarized MNIST
 
-Exact test negative log-likelihoods in nats of those 16 bits, whose table has 65,535 free parameters. Digits, 27 s: 8.50
-± 0.20 (independent pixels 10.91; a mixture of Bernoullis, with fewer parameters, 8.27). Binarized MNIST: 6.65 ± 0.03
-(independent pixels 10.71, a mixture of Bernoullis 6.70).
+Exact test negative log-likelihoods in nats of these 16 bits; the table has 65,535 free parameters. Digits, 27 s:
+8.50 ± 0.20 (independent pixels 10.91; a mixture of Bernoullis, with fewer parameters, 8.27). Binarized MNIST:
+6.65 ± 0.03 (independent pixels 10.71, a mixture of Bernoullis 6.70).
 """
 
 from keras_gen import training
@@ -19,7 +19,7 @@ def main(
     size: int = 4,
     smoothing: float = 0.5,
 ) -> dict:
-    """Counts, and evaluates the exact likelihood beside two baselines.
+    """Fits the table by counting and evaluates the exact likelihood beside two baselines.
 
     Args:
         size: height and width of the patch at the centre of an image; 0 for whole examples.
@@ -27,7 +27,7 @@ def main(
     """
     from keras_gen import autoregressive, evaluation
 
-    # One batch of everything: an epoch of several leaves out an incomplete last one.
+    # One batch of everything: an epoch of several batches leaves out an incomplete last one.
     splits = data.load(batch_size=1_000_000, seed=run.seed)
     if size:
         splits = splits.cropped(size, size)

@@ -5,15 +5,15 @@ python -m recipes.autoregressive.wavenet --preset two_cores    spoken digits, ea
 python -m recipes.autoregressive.wavenet --preset paper        VCTK at 16 kHz, given the speaker; not run here
 python -m recipes.autoregressive.wavenet --encoding linear     16-bit amplitudes by a mixture of logistic distributions
 
-vctk/ is a folder of WAV files of 16 kHz in one subfolder for each of the 109 speakers, of which the first half second
-counts: more is not held in memory. The paper does not say its widths or rate; the preset has those that its
-reimplementations share.
+vctk/ is a folder of 16 kHz WAV files with one subfolder for each of the 109 speakers. Only the first half second of
+each recording is used: more does not fit in memory. The paper gives neither its widths nor its learning rate; the
+preset has those that its reimplementations share.
 
 Measured, exact test likelihoods of 256 μ-law codes. Tones, 104 seconds of one core: 2.314 ± 0.006 nats per sample over
 three seeds (a first-order Markov chain of the codes 4.45, uniform 5.55). Spoken digits, `--preset two_cores`, seven
-epochs of 264,000 weights in 74 minutes beside other work, of samples before the end of a recording: 2.84 ± 0.05 nats
-per sample (first-order chain 3.82). With `--padding silence`, where 20 % of all samples are silence behind the end that
-count as data, it was 2.29 ± 0.04 (first-order chain 3.13).
+epochs of 264,000 weights in 74 minutes alongside other work, of samples before the end of a recording: 2.84 ± 0.05 nats
+per sample (first-order chain 3.82). With `--padding silence`, which counts the silence after the end as data, 20 % of
+all samples, it was 2.29 ± 0.04 (first-order chain 3.13).
 """
 
 from typing import Literal
@@ -60,12 +60,13 @@ def main(
 
     Args:
         encoding: mu_law, with a categorical distribution, or linear, with a mixture of logistic distributions.
-        num_codes: number of codes; by default 256 for mu_law and 65,536 for linear.
+        num_codes: number of codes; 256 for mu_law and 65,536 for linear by default.
         num_components: logistic distributions in the mixture.
         filters: features of the gated layers.
-        skip_filters: features of the sum over all layers, and after it.
-        dilations: samples between the taps of each gated layer.
-        num_classes: number of classes to condition on; None for none, as for recordings without labels.
+        skip_filters: features of the sum over all layers and of the layers after it.
+        dilations: number of samples between the taps of each gated layer.
+        num_classes: number of classes to condition on; None for an unconditional model, as for recordings without
+            labels.
     """
     import math
 

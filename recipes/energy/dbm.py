@@ -4,15 +4,15 @@ python -m recipes.energy.dbm                       digits
 python -m recipes.energy.dbm --preset two_cores    binarized MNIST, 500 and 1,000 hidden units
 python -m recipes.energy.dbm --preset paper        the same for 500 epochs at a twentieth of the rate; not run here
 
-Of the settings in the authors' code, 200 epochs for the second layer alone (the first has 100), a momentum that rises
-to 0.9 and weight decay are not arguments.
+Three settings of the authors' code are not arguments: 200 epochs for the second layer (the first has 100), a momentum
+that rises to 0.9, and weight decay.
 
-Measured on two cores. Digits, 118 s beside other work: test negative log-likelihood 17.60 ± 0.34 nats by the bound of
-mean field and annealing, 17.01 to 17.96 by three standard errors of Z (an RBM 18.23, a mixture of Bernoullis 18.50,
-independent pixels 25.18). `--preset two_cores --batch-size 100 --epochs 40`, 26 min: 92.28 nats (the paper's bound is
-84.62), an estimate that few of 100 chains of annealing carry: its standard error is 0.78, and three of them leave no
-lower end. Draws start at the persistent chains and show all ten digits; from independent pixels, as annealing, they
-lead to ones.
+Measured on two cores. Digits, 118 s alongside other work: test negative log-likelihood 17.60 ± 0.34 nats by the bound
+from mean field and annealing, 17.01 to 17.96 within three standard errors of Z (an RBM 18.23, a mixture of Bernoullis
+18.50, independent pixels 25.18). `--preset two_cores --batch-size 100 --epochs 40`, 26 min: 92.28 nats (the paper's
+bound is 84.62). A few of the 100 annealing chains dominate this estimate: its standard error is 0.78, and three
+standard errors leave no lower end. Draws that start at the persistent chains show all ten digits; draws that start from
+independent pixels, as annealing does, lead to ones.
 """
 
 from keras_gen import training
@@ -45,18 +45,18 @@ def main(
     num_samples: int = 100,
     num_temperatures: int = 5000,
 ) -> dict:
-    """Pretrains and trains a deep Boltzmann machine, and evaluates the bound of its likelihood.
+    """Pretrains and trains a deep Boltzmann machine, and evaluates a bound on its likelihood.
 
     Args:
         hidden_units: units of each hidden layer, from below.
         pretraining_epochs: passes over the data for each hidden layer alone.
-        pretraining_rate: learning rate of these at the start; it falls to 0 along a cosine.
+        pretraining_rate: learning rate of the pretraining at the start; it falls to 0 along a cosine.
         num_chains: persistent chains.
-        chain_sweeps: sweeps of each in a step of training.
-        mean_field_steps: steps of mean field.
-        num_sweeps: sweeps of Gibbs sampling to a sample.
-        num_samples: chains of annealing.
-        num_temperatures: steps of annealing.
+        chain_sweeps: sweeps of each chain in a training step.
+        mean_field_steps: number of mean-field steps.
+        num_sweeps: sweeps of Gibbs sampling for each sample.
+        num_samples: number of annealing chains.
+        num_temperatures: number of annealing steps.
     """
     import keras
     import numpy as np

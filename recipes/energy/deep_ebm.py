@@ -6,16 +6,17 @@ python -m recipes.energy.deep_ebm --preset paper                           CIFAR
 python -m recipes.energy.deep_ebm --model joint_ebm --alpha 0.01           a classifier, too
 python -m recipes.energy.deep_ebm --preset two_cores --model joint_ebm --alpha 0.01 --epochs 3    (Grathwohl et al.)
 
-The paper's residual network is not an argument: convolutions of its widths stand for it. Nor is a constant rate.
+The paper's residual network is not an argument: convolutions of the same widths take its place. Nor is a constant
+learning rate.
 
-Measured on two cores beside other trainings; samples start from noise. Digits, 55 s: almost all samples read as digits,
-and the energy tells test digits from all built-in outliers without an error. MNIST, `--preset two_cores`, 22 minutes:
-three in four samples read as digits, Fréchet distance 34.9 (1,000 samples); area under the curve against noise and
-inverted digits 1.000, shuffled pixels 0.9995, turned digits 0.843 ± 0.003. Joint form, MNIST, the last command, 13
-minutes: test accuracy 0.936, calibration error 0.126 (a plain classifier 0.985 and 0.004); almost all samples of a
-class read as that digit, Fréchet distance 23.4 (500 samples, `--num-samples 500`); against turned digits 0.860 ± 0.003,
-against the others at least 0.9999. Digits: test accuracy 0.933, calibration error 0.183 (a plain classifier 0.961 and
-0.094); no error on outliers.
+Measured on two cores alongside other trainings; samples start from noise. Digits, 55 s: almost all samples read as
+digits, and the energy separates test digits from all built-in outliers without an error. MNIST, `--preset two_cores`,
+22 minutes: three in four samples read as digits, Fréchet distance 34.9 (1,000 samples); area under the curve against
+noise and inverted digits 1.000, shuffled pixels 0.9995, turned digits 0.843 ± 0.003. Joint form, MNIST, the last
+command, 13 minutes: test accuracy 0.936, calibration error 0.126 (a plain classifier 0.985 and 0.004); almost all
+samples of a class read as that digit, Fréchet distance 23.4 (500 samples, `--num-samples 500`); area under the curve
+against turned digits 0.860 ± 0.003, against the others at least 0.9999. Digits: test accuracy 0.933, calibration error
+0.183 (a plain classifier 0.961 and 0.094); no error on outliers.
 """
 
 from typing import Literal
@@ -65,19 +66,19 @@ def main(
     classification_weight: float = 1.0,
     num_samples: int = 1000,
 ) -> dict:
-    """Trains an energy-based model with Langevin sampling, judges its samples, and tells outliers by its energy.
+    """Trains an energy-based model with Langevin sampling, evaluates its samples, and detects outliers by its energy.
 
     Args:
         model: deep_ebm, or joint_ebm, whose energies are the logits of a classifier.
         filters: channels of the convolutions, each of which halves an image.
         spectral_norm: divide the kernel of each layer by its largest singular value.
-        chain_steps: Langevin steps of a chain in each step of training.
+        chain_steps: Langevin steps of each chain in a training step.
         buffer_size: number of chains.
         alpha: weight of the squared energies.
-        data_noise: standard deviation of the noise that is added to the data, which lie in [-1, 1].
-        num_steps: Langevin steps of a sample.
+        data_noise: standard deviation of the noise added to the data, which lie in [-1, 1].
+        num_steps: Langevin steps for each sample.
         classification_weight: weight of the cross-entropy of the labels in the loss of joint_ebm.
-        num_samples: samples that are judged.
+        num_samples: number of samples to evaluate.
     """
     import keras
     import numpy as np

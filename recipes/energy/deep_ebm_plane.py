@@ -4,9 +4,9 @@ python -m recipes.energy.deep_ebm_plane
 python -m recipes.energy.deep_ebm_plane --objective denoising_score_matching
 python -m recipes.energy.deep_ebm_plane --objective maximum_likelihood --dataset eight_gaussians
 
-Measured on two cores beside other trainings, divergence from the truth in nats by quadrature. Two moons:
+Measured on two cores alongside other trainings, divergence from the truth in nats by quadrature. Two moons:
 noise-contrastive estimation 0.013 ± 0.002 over three seeds (55 to 82 s), maximum likelihood 0.016, denoising score
-matching 0.063. Eight Gaussians: 0.015, 0.041 and 0.380, since scores do not tell the weights of modes that lie apart.
+matching 0.063. Eight Gaussians: 0.015, 0.041 and 0.380, because scores do not determine the weights of separated modes.
 """
 
 from typing import Literal
@@ -33,15 +33,16 @@ def main(
     """Trains an energy over the plane and evaluates its exact likelihood.
 
     Args:
-        objective: how the energy learns.
+        objective: how the energy is trained.
         hidden_units: widths of the dense hidden layers.
-        chain_steps: of maximum likelihood, Langevin steps of a chain in each step of training.
-        buffer_size: of maximum likelihood, number of chains.
-        fresh_share: of maximum likelihood, share of chains that start afresh.
-        score_noise: of score matching, standard deviation of the noise.
-        noise_ratio: of noise-contrastive estimation, noise draws for each example.
-        num_steps: Langevin steps of a sample.
-        step_size: of the dynamics, which are Langevin's own: without clipping, and with noise of √(2·step_size).
+        chain_steps: for maximum likelihood, Langevin steps of each chain in a training step.
+        buffer_size: for maximum likelihood, number of chains.
+        fresh_share: for maximum likelihood, share of chains that start afresh.
+        score_noise: for score matching, standard deviation of the noise.
+        noise_ratio: for noise-contrastive estimation, noise draws for each example.
+        num_steps: Langevin steps for each sample.
+        step_size: step size of the Langevin dynamics, which are exact: without clipping, and with noise of
+            √(2·step_size).
     """
     import keras
 

@@ -4,13 +4,13 @@ python -m recipes.energy.multi_prediction_dbm                       digits
 python -m recipes.energy.multi_prediction_dbm --preset two_cores    MNIST in bits, 500 and 1,000 hidden units
 python -m recipes.energy.multi_prediction_dbm --preset paper        the same, batches of 1,250; not run here
 
-The paper's conjugate gradients are no argument: Adam takes their place, for 200 epochs.
+The paper's conjugate gradients are not an argument: Adam takes their place, for 200 epochs.
 
-Measured on two cores. Digits, 9 min beside much other work: test error 5.0 %, and 13.3 % with half of the pixels
-missing, of which each costs 0.228 nats (0.392 if pixels were independent). `--preset two_cores --batch-size 100
---epochs 15`, 27 min beside other work, still falling: test error 7.24 %, and 7.46 % with half of the pixels missing, of
-which each costs 0.093 nats (0.263). The paper has 0.91 %. Inpainted digits look like those of the data. Draws do not:
-nothing was trained for them.
+Measured on two cores. Digits, 9 min alongside much other work: test error 5.0 %, and 13.3 % with half of the pixels
+missing; each missing pixel costs 0.228 nats (0.392 if pixels were independent). `--preset two_cores --batch-size 100
+--epochs 15`, 27 min alongside other work, still falling: test error 7.24 %, and 7.46 % with half of the pixels missing;
+each missing pixel costs 0.093 nats (0.263). The paper has 0.91 %. Inpainted digits look like those of the data. Draws
+do not, because the objective does not train for them.
 """
 
 from keras_gen import training
@@ -44,10 +44,10 @@ def main(
     Args:
         hidden_units: units of each hidden layer, from below.
         num_classes: number of classes.
-        mean_field_steps: steps of mean field, which the gradient goes through.
+        mean_field_steps: number of mean-field steps, which the gradient is propagated through.
         hide_rate: probability that an entry, or a label, is hidden in training.
         missing_rate: probability that an entry is missing in evaluation.
-        num_sweeps: sweeps of Gibbs sampling to a sample.
+        num_sweeps: sweeps of Gibbs sampling for each sample.
     """
     import keras
     import numpy as np

@@ -3,10 +3,10 @@
 python -m recipes.energy.multimodal_dbm                       digits and their classes
 python -m recipes.energy.multimodal_dbm --dataset mnist --hidden-units 500 500 --condition-units 100 --joint-units 500
 
-Measured on two cores. Digits, 8 minutes beside other work: classes drawn given a test image are wrong in 12.2 %, those
-inferred by mean field in 21.7 %; of the images drawn given a class, the nearest training image has another class in 9.4
-%. In an earlier tree, half as long a training at half the rate left 47.8, 15.6 and 33.3 %. The paper's photographs and
-words are not at hand: images and classes stand for them.
+Measured on two cores. Digits, 8 minutes alongside other work: classes drawn given a test image are wrong in 12.2 %,
+those inferred by mean field in 21.7 %; for 9.4 % of the images drawn given a class, the nearest training image has
+another class. In an earlier version, a training half as long at half the learning rate left 47.8, 15.6 and 33.3 %. The
+paper's photographs and words are not available: images and classes take their place.
 """
 
 from keras_gen import training
@@ -37,11 +37,11 @@ def main(
         condition_units: units of each hidden layer above the class.
         joint_units: units of the layer on top of both.
         pretraining_epochs: passes over the data for each hidden layer alone.
-        pretraining_rate: learning rate of these at the start; it falls to 0 along a cosine.
+        pretraining_rate: learning rate of the pretraining at the start; it falls to 0 along a cosine.
         num_chains: persistent chains.
-        chain_sweeps: sweeps of each in a step of training.
-        mean_field_steps: steps of mean field.
-        num_sweeps: sweeps of Gibbs sampling to a sample.
+        chain_sweeps: sweeps of each chain in a training step.
+        mean_field_steps: number of mean-field steps.
+        num_sweeps: sweeps of Gibbs sampling for each sample.
     """
     import keras
     import numpy as np
@@ -75,7 +75,7 @@ def main(
     for split, label in zip(("validation", "test"), labels[1:], strict=True):
         x = splits.array(split)
         drawn = model.sample_condition(x, seed=run.seed).numpy()
-        # Images drawn for a class are judged by the nearest image of the data, in bits that differ.
+        # Images drawn for a class are evaluated by the nearest image of the data, in differing bits.
         images = model.sample(len(label), condition=label, seed=run.seed).numpy().reshape(len(label), -1)
         data_rows = x_train.reshape(len(x_train), -1).astype(np.float32)
         distances = np.sum(images**2, axis=1)[:, np.newaxis] - 2.0 * images @ data_rows.T + np.sum(data_rows**2, axis=1)

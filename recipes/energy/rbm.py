@@ -4,20 +4,20 @@ python -m recipes.energy.rbm                       digits
 python -m recipes.energy.rbm --preset two_cores    binarized MNIST, 500 hidden units, persistent chains
 python -m recipes.energy.rbm --preset paper        binarized MNIST, 500 hidden units, CD-25; not run here
 
-The paper's steps of contrastive divergence rise from 1 to 25, which is not an argument. It names no rate: rate,
-momentum and decay of the preset are those of its author's code.
+The paper's steps of contrastive divergence rise from 1 to 25; this schedule is not an argument. The paper gives no
+learning rate: the preset's learning rate, momentum and weight decay are those of its author's code.
 
-Measured on two cores beside other trainings; negative log-likelihoods in nats by annealed importance sampling, which
-flatters rather than not, with three standard errors of Z to either side. `--preset two_cores`, 27 minutes of training
-and 5 of annealing: test 88.16 (87.71 to 88.46), a free energy gap of 4.4 between validation and training data (the
-paper, CD-25: 86.34). Three minutes more, `--preset two_cores --start-from FOLDER --learning-rate 0.05 --weight-decay
-0.002 --epochs 8`: test 87.83, 88.52 at most and without a lower end, a gap of 3.5; with log Z by 160 chains instead of
-100, which is `keras_gen.load_model(FOLDER).estimate_log_partition(160, 14_500, seed=1)`: test 87.82 (87.13 to 88.22),
-validation 88.45. Digits, one minute: test 18.23 ± 0.35 (18.19 to 18.28; a mixture of Bernoullis 18.50).
+Measured on two cores alongside other trainings; negative log-likelihoods in nats by annealed importance sampling, which
+tends to flatter, with three standard errors of Z on either side. `--preset two_cores`, 27 minutes of training and 5 of
+annealing: test 88.16 (87.71 to 88.46), a free-energy gap of 4.4 between validation and training data (the paper, CD-25:
+86.34). Three minutes more, `--preset two_cores --start-from FOLDER --learning-rate 0.05 --weight-decay 0.002 --epochs
+8`: test 87.83, 88.52 at most and without a lower end, a gap of 3.5; with log Z from 160 chains instead of 100, by
+`keras_gen.load_model(FOLDER).estimate_log_partition(160, 14_500, seed=1)`: test 87.82 (87.13 to 88.22), validation
+88.45. Digits, one minute: test 18.23 ± 0.35 (18.19 to 18.28; a mixture of Bernoullis 18.50).
 
 Features of MNIST, `--dataset mnist --binarization threshold --hidden-units 1024 --negative-phase contrastive_divergence
 --probe-strengths 0.003 --epochs 15 --num-temperatures 1000`, under two minutes of training: a logistic regression on
-the hidden units is right about 96.5 ± 0.2 % of the test set. This machine's draws are no digits, and its test negative
+the hidden units is right about 96.5 ± 0.2 % of the test set. This machine's draws are not digits, and its test negative
 log-likelihood is 171.90.
 """
 
@@ -63,13 +63,13 @@ def main(
         hidden_units: number of hidden units.
         negative_phase: contrastive_divergence, persistent_chains or parallel_tempering, or JSON such as
             {"name": "contrastive_divergence", "num_steps": 25}.
-        momentum: share of the last step's movement that the next one repeats.
-        weight_decay: share of the weights, per unit of learning rate, that each step takes away.
-        num_sweeps: sweeps of Gibbs sampling to a sample.
-        num_samples: chains of annealing.
-        num_temperatures: steps of annealing.
+        momentum: share of the previous step's movement that the next step repeats.
+        weight_decay: share of the weights, per unit of learning rate, that each step removes.
+        num_sweeps: sweeps of Gibbs sampling for each sample.
+        num_samples: number of annealing chains.
+        num_temperatures: number of annealing steps.
         probe_strengths: inverse penalties to choose from for a logistic regression on the probabilities of the hidden
-            units, of data with labels; none for no classifier.
+            units, for data with labels; none for no classifier.
     """
     import keras
     import numpy as np

@@ -39,9 +39,9 @@ def main(
     """Trains a continuous flow on real vectors and evaluates its exact likelihood.
 
     Args:
-        hidden_units: width of each hidden layer of the network of the vector field.
+        hidden_units: width of each hidden layer of the vector field's network.
         num_steps: Runge-Kutta steps from noise to data.
-        trace: exact, or hutchinson for an estimate in training.
+        trace: exact, or hutchinson to estimate it in training.
     """
     from keras_gen import flows
 

@@ -4,10 +4,11 @@ python -m recipes.flows.glow                       digits
 python -m recipes.flows.glow --preset paper        CIFAR-10, 3 scales of 32 steps, 512 filters; not run here
 python -m recipes.flows.glow --preset two_cores    MNIST, 2 scales of 8 steps, 64 filters
 
-Measured on two cores. Digits, 121 s beside other trainings: test negative log-likelihood at most 85.53 ± 0.71 nats,
+Measured on two cores. Digits, 121 s alongside other trainings: test negative log-likelihood at most 85.53 ± 0.71 nats,
 1.928 bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 19 minutes of
-training beside others, before activation normalizations entered its networks and pixels shared their scale: at most
-1.528 bits per dimension (published: 1.05, after many more epochs); samples have the strokes of digits, few are digits.
+training alongside others, before its networks had activation normalizations and pixels shared their scale: at most
+1.528 bits per dimension (published: 1.05, after many more epochs); samples have the strokes of digits, but few are
+digits.
 """
 
 from keras_gen import training
@@ -44,16 +45,16 @@ def main(
     logit_margin: float | None = 1e-6,
     num_samples: int = 100,
 ) -> dict:
-    """Trains Glow on the levels of images and evaluates two lower bounds of its likelihood.
+    """Trains Glow on the levels of images and evaluates two lower bounds on its likelihood.
 
     Args:
-        dequantization: name of the distribution of the noise that makes levels real numbers, or JSON.
-        num_scales: scales.
-        num_steps: steps at each scale.
-        filters: channels within the couplings' networks.
-        temperature: standard deviation of the noise that samples are drawn from.
-        logit_margin: distance of the lowest and the highest level from 0 and 1, before the logit; none for no logit, as
-            in the paper.
+        dequantization: name of the distribution of the noise that turns levels into real numbers, or JSON.
+        num_scales: number of scales.
+        num_steps: number of steps at each scale.
+        filters: channels in the couplings' networks.
+        temperature: standard deviation of the noise that samples are generated from.
+        logit_margin: distance of the lowest and highest levels from 0 and 1 before the logit; none for no logit, as in
+            the paper.
         num_samples: importance samples of each test example.
     """
     import keras

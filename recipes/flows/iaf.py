@@ -3,11 +3,12 @@
 python -m recipes.flows.iaf                       breast_cancer
 python -m recipes.flows.iaf --preset two_cores    red wine, ten folds
 
-Measured on two cores. breast_cancer: test log-likelihood 21.92 ± 6.57 nats (a Gaussian 29.61): it is made to be drawn
-from.
+Measured on two cores. breast_cancer: test log-likelihood 21.92 ± 6.57 nats (a Gaussian 29.61): this flow is made for
+sampling.
 
-The paper has it as the posterior of VAEs: `python -m recipes.latent.vae --posterior inverse_autoregressive_flow`. As a
-density of data it has no figures there.
+The paper uses the flow as the posterior of VAEs, as
+`python -m recipes.latent.vae --posterior inverse_autoregressive_flow` does. It gives no figures for the flow as a
+density of data.
 """
 
 from keras_gen import training
@@ -29,15 +30,15 @@ def main(
     activation: str = "tanh",
     logit_margin: float = 0.05,
 ) -> dict:
-    """Trains an inverse autoregressive flow, and evaluates its likelihood; of levels, a bound of their mass.
+    """Trains an inverse autoregressive flow and evaluates its likelihood; for levels, a bound on their mass.
 
     Args:
         num_layers: layers of the flow.
-        hidden_units: width of each hidden layer of a layer's network.
-        batch_normalization: whether a batch normalization follows each layer but the last.
-        activation: activation of the hidden layers. Unbounded networks pass what they return for one entry on to the
-            next, in the inverse, which can overflow.
-        logit_margin: part of the unit interval at each of its ends that levels leave free in front of the logit.
+        hidden_units: width of each hidden layer in the network of a flow layer.
+        batch_normalization: whether a batch normalization follows each layer except the last.
+        activation: activation of the hidden layers. In the inverse, unbounded networks pass their output for one entry
+            on to the next, which can overflow.
+        logit_margin: part of the unit interval left free at each end before the logit of levels.
     """
     from keras_gen import flows
 

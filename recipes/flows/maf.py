@@ -8,12 +8,12 @@ python -m recipes.flows.maf --dataset two_moons --epochs 30 --batch-size 200 --h
 python -m recipes.flows.maf --dataset winequality-red.csv --columns 0:11 --folds 10 --epochs 150 --batch-size 100
     --patience 30                                 red wine, ten folds
 
-The paper's rate stays as it is; here rates fall along a cosine.
+The paper's learning rate is constant; here it falls along a cosine.
 
-Measured on two cores. breast_cancer, MAF, 23 s: test log-likelihood 36.95 ± 3.24 nats (a Gaussian 29.61); MAF MoG, 44
-s: 38.75 ± 2.79. MNIST, `--preset two_cores`, 7 minutes beside another training (before scales were bounded): log
+Measured on two cores. breast_cancer, MAF, 23 s: test log-likelihood 36.95 ± 3.24 nats (a Gaussian 29.61); MAF MoG,
+44 s: 38.75 ± 2.79. MNIST, `--preset two_cores`, 7 minutes alongside another training (before scales were bounded): log
 density of logits -1256.9 ± 0.7 nats (the paper's wider network -1300.5), at most 1.811 bits per dimension; most samples
-are digits, and one in ten is noise.
+are digits; one in ten is noise.
 """
 
 from typing import Literal
@@ -50,15 +50,15 @@ def main(
     activation: str = "relu",
     logit_margin: float = 0.05,
 ) -> dict:
-    """Trains a masked autoregressive flow, and evaluates its likelihood; of levels, a bound of their mass.
+    """Trains a masked autoregressive flow and evaluates its likelihood; for levels, a bound on their mass.
 
     Args:
-        model: maf, or mixture_maf, with a MADE of mixtures as noise.
+        model: maf, or mixture_maf, whose noise is a MADE with mixtures.
         num_layers: layers of the flow.
-        hidden_units: width of each hidden layer of a layer's network.
-        batch_normalization: whether a batch normalization follows each layer but the last.
+        hidden_units: width of each hidden layer in the network of a flow layer.
+        batch_normalization: whether a batch normalization follows each layer except the last.
         activation: activation of the hidden layers.
-        logit_margin: part of the unit interval at each of its ends that levels leave free in front of the logit.
+        logit_margin: part of the unit interval left free at each end before the logit of levels.
     """
     from keras_gen import flows
 

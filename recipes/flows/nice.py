@@ -5,9 +5,9 @@ python -m recipes.flows.nice --preset paper        MNIST with 256 levels, 1,500 
 python -m recipes.flows.nice --preset two_cores    the same, standardised, 15 epochs
 
 Measured on two cores. Digits, 36 s: test negative log-likelihood at most 114.6 ± 0.2 nats, 2.583 bits per dimension
-(three seeds, 100 samples); independent pixels, each a logistic distribution, 147.9 by the same bound, and each a table,
-106.9. MNIST, `--preset two_cores`, 15 epochs of 19 million weights, 37 minutes beside other work: at most 4.236 bits
-per dimension (20 samples; published 4.34 to 4.36; independent logistic pixels 5.261).
+(three seeds, 100 samples); independent pixels have 147.9 as logistic distributions, by the same bound, and 106.9 as
+tables. MNIST, `--preset two_cores`, 15 epochs of 19 million weights, 37 minutes alongside other work: at most 4.236
+bits per dimension (20 samples; published 4.34 to 4.36; independent logistic pixels 5.261).
 """
 
 from keras_gen import training
@@ -39,17 +39,17 @@ def main(
     standardize: bool = True,
     num_samples: int = 100,
 ) -> dict:
-    """Trains NICE on images with grey levels, and evaluates lower bounds of its likelihood.
+    """Trains NICE on images with grey levels and evaluates lower bounds on its likelihood.
 
     Args:
-        num_layers: couplings.
+        num_layers: number of couplings.
         hidden_units: width of each hidden layer of the couplings' networks.
         prior: logistic or gaussian.
         activation: activation of the hidden layers.
-        dequantization: name of the distribution of the noise that makes levels real numbers, or JSON.
-        logit_margin: part of the unit interval at each of its ends that levels leave free in front of a logit; by
-            default, as in the paper, there is no logit.
-        standardize: whether each entry starts with mean 0 and variance 1; the paper has its scaling learn that.
+        dequantization: name of the distribution of the noise that turns levels into real numbers, or JSON.
+        logit_margin: part of the unit interval left free at each end before a logit of levels; by default, as in the
+            paper, there is no logit.
+        standardize: whether each entry starts with mean 0 and variance 1; in the paper, the scaling learns that.
         num_samples: importance samples of each test example.
     """
     import keras

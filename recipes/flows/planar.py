@@ -2,14 +2,14 @@
 
 python -m recipes.flows.planar                               two_moons, 32 planar functions
 python -m recipes.flows.planar --model radial
-python -m recipes.flows.planar --compared-layers 2 8 32      and densities.png, one flow of each length side by side
+python -m recipes.flows.planar --compared-layers 2 8 32      and densities.png: one flow of each length, side by side
 python -m recipes.flows.planar --preset two_cores            the same, twice as long
 
-Measured on two cores. Two moons: 0.020 nats from the true log-density; `--preset two_cores`, 13 minutes beside other
+Measured on two cores. Two moons: 0.020 nats from the true log-density; `--preset two_cores`, 13 minutes alongside other
 trainings: 0.673, 0.148 and 0.011 nats with 2, 8 and 32 functions.
 
-The paper's figure 3 shows flows of 2, 8 and 32 functions that approximate densities known up to a constant; here
-they learn from points.
+The paper's figure 3 shows flows of 2, 8 and 32 functions that approximate densities known up to a constant; here the
+flows learn from points.
 """
 
 from typing import Literal
@@ -33,8 +33,8 @@ def main(
 
     Args:
         model: planar or radial.
-        num_layers: functions from noise to data.
-        compared_layers: further numbers of functions, of which densities.png shows a flow each, such as 2 8 32.
+        num_layers: number of functions from noise to data.
+        compared_layers: further numbers of functions, such as 2 8 32; densities.png shows one flow for each.
     """
     import dataclasses
 

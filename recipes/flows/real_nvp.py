@@ -9,14 +9,14 @@ python -m recipes.flows.real_nvp --dataset two_moons --epochs 15 --batch-size 20
 python -m recipes.flows.real_nvp --dataset winequality-red.csv --columns 0:11 --folds 10 --epochs 150 --batch-size 100
     --patience 30                                      red wine, ten folds
 
-Its flow of vectors has figures on MNIST in the paper of MAF (https://arxiv.org/abs/1705.07057), whose settings these
-are. Their rate stays as it is; here rates fall along a cosine.
+The paper of MAF (https://arxiv.org/abs/1705.07057) has figures for this flow of vectors on MNIST, and the settings are
+taken from there. Its learning rate is constant; here it falls along a cosine.
 
-Measured on two cores. breast_cancer, 63 s: test log-likelihood 35.82 ± 2.77 nats (a Gaussian 29.61). Red wine:
-ten-fold test log-likelihood -9.58 ± 0.16 nats (a mixture of Gaussians -10.44), six minutes of processor time.
-two_moons: 0.028 nats from the true log density on held-out points. MNIST, `--preset two_cores`, 5.5 minutes beside
-another training: log density of logits -1264.1 ± 0.7 nats (the paper's wider network -1323.2), at most 1.824 bits per
-dimension; samples are digits made of dots.
+Measured on two cores. breast_cancer, 63 s: test log-likelihood 35.82 ± 2.77 nats (a Gaussian 29.61). Red wine: ten-fold
+test log-likelihood -9.58 ± 0.16 nats (a mixture of Gaussians -10.44), six minutes of processor time. two_moons: 0.028
+nats from the true log density on held-out points. MNIST, `--preset two_cores`, 5.5 minutes alongside another training:
+log density of logits -1264.1 ± 0.7 nats (the paper's wider network -1323.2), at most 1.824 bits per dimension; samples
+are digits made of dots.
 """
 
 from keras_gen import training
@@ -50,14 +50,14 @@ def main(
     batch_normalization: bool = False,
     logit_margin: float = 0.05,
 ) -> dict:
-    """Trains Real NVP on real vectors, or on levels through a logit, and evaluates its likelihood.
+    """Trains Real NVP on real vectors, or on the logits of levels, and evaluates its likelihood.
 
     Args:
-        num_layers: couplings.
+        num_layers: number of couplings.
         hidden_units: width of each hidden layer of the couplings' networks.
-        ordering: alternate or random.
-        batch_normalization: whether each coupling but the last is followed by a batch normalization.
-        logit_margin: part of the unit interval at each of its ends that levels leave free in front of the logit.
+        ordering: how couplings split the entries into halves: alternate or random.
+        batch_normalization: whether a batch normalization follows each coupling except the last.
+        logit_margin: part of the unit interval left free at each end before the logit of levels.
     """
     from keras_gen import flows
 

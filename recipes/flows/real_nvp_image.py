@@ -4,10 +4,11 @@ python -m recipes.flows.real_nvp_image                       digits
 python -m recipes.flows.real_nvp_image --preset paper        CIFAR-10, 64 filters, 8 residual blocks; not run here
 python -m recipes.flows.real_nvp_image --preset two_cores    MNIST, 3 scales, 24 filters, 1 residual block
 
-Measured on two cores. Digits, three seeds, 160 s each beside other work: test negative log-likelihood at most 83.4 ±
-0.1 nats, 1.879 bits per dimension (100 samples); independent pixels 106.9. MNIST with `--epochs 2 --num-samples 4`, 15
-minutes of training beside others, before kernels were normalized and pixels shared their scale: at most 1.544 bits per
-dimension (published: 1.06, after many more epochs); samples have the strokes of digits, few are digits.
+Measured on two cores. Digits, three seeds, 160 s each alongside other work: test negative log-likelihood at most
+83.4 ± 0.1 nats, 1.879 bits per dimension (100 samples); independent pixels 106.9. MNIST with
+`--epochs 2 --num-samples 4`, 15 minutes of training alongside others, before kernels were normalized and pixels shared
+their scale: at most 1.544 bits per dimension (published: 1.06, after many more epochs); samples have the strokes of
+digits, but few are digits.
 """
 
 from keras_gen import training
@@ -50,15 +51,15 @@ def main(
     logit_margin: float = 1e-6,
     num_samples: int = 100,
 ) -> dict:
-    """Trains Real NVP on the levels of images and evaluates two lower bounds of its likelihood.
+    """Trains Real NVP on the levels of images and evaluates two lower bounds on its likelihood.
 
     Args:
-        dequantization: name of the distribution of the noise that makes levels real numbers, or JSON.
-        num_scales: scales.
-        filters: channels within the couplings' networks at the first scale; each further one has twice as many.
+        dequantization: name of the distribution of the noise that turns levels into real numbers, or JSON.
+        num_scales: number of scales.
+        filters: channels in the couplings' networks at the first scale; each further scale has twice as many.
         num_blocks: residual blocks of these networks.
-        batch_normalization: whether each coupling but the last is followed by a batch normalization.
-        logit_margin: distance of the lowest and the highest level from 0 and 1, before the logit.
+        batch_normalization: whether a batch normalization follows each coupling except the last.
+        logit_margin: distance of the lowest and highest levels from 0 and 1 before the logit.
         num_samples: importance samples of each test example.
     """
     import keras

@@ -62,9 +62,9 @@ def main(
         model: coupling or autoregressive.
         num_layers: layers of the flow.
         units: width of the layers' networks.
-        num_blocks: residual blocks in the network of a coupling, or hidden layers in that of an autoregressive layer.
-        num_bins: bins of a spline.
-        bound: the splines' interval is from -bound to bound, in standard deviations of the data.
+        num_blocks: number of residual blocks in a coupling's network, or of hidden layers in an autoregressive layer's.
+        num_bins: number of bins of a spline.
+        bound: the splines act on the interval from -bound to bound, in standard deviations of the data.
     """
     from keras_gen import flows
 

@@ -5,8 +5,8 @@ python -m recipes.flows.sylvester --preset two_cores    red wine, ten folds
 
 Measured on two cores, two moons: 0.030 nats from the true log-density.
 
-The paper has Sylvester flows as posteriors of VAEs: `python -m recipes.latent.vae --posterior sylvester_flow`. As
-densities of data they have no figures in it.
+The paper uses Sylvester flows as posteriors of VAEs: `python -m recipes.latent.vae --posterior sylvester_flow`. It
+gives no figures for them as densities of data.
 """
 
 from keras_gen import training
@@ -38,8 +38,8 @@ def main(
     """Trains a Sylvester flow on real vectors and evaluates its exact likelihood.
 
     Args:
-        num_layers: functions from noise to data.
-        num_reflections: reflections that each rotation is made of; by default as many as there are columns.
+        num_layers: number of functions from noise to data.
+        num_reflections: number of reflections that make up each rotation; by default as many as there are columns.
     """
     from keras_gen import flows
 

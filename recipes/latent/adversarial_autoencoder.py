@@ -7,11 +7,11 @@ python -m recipes.latent.adversarial_autoencoder --preset paper        the same,
 python -m recipes.latent.adversarial_autoencoder --prior ring --num-classes 10 --learning-rate 3e-4 \\
     --game-learning-rate 1e-3                                          digits, a mode of the prior for each class
 
-The paper's initial weights of scale 0.01 and the stairs of its rates are not arguments.
+The paper's initial weights of scale 0.01 and its stepwise learning rates are not arguments.
 
 Measured on two cores. Digits, two codes, 84 s, three seeds: Parzen-window log-likelihood 11.1 ± 1.1 nats (10,000
-samples; not a likelihood of the model). `--preset two_cores --epochs 12`, 12 minutes beside another training: 211.9 ±
-2.0 (10,000 samples; paper 340).
+samples; not a likelihood of the model). `--preset two_cores --epochs 12`, 12 minutes alongside another training:
+211.9 ± 2.0 (10,000 samples; paper 340).
 """
 
 from typing import Literal
@@ -55,14 +55,15 @@ def main(
         latent_size: entries of the code.
         prior: name of the distribution of the code: normal, uniform, or for two entries ring or swiss_roll; or JSON
             such as {"name": "normal", "scale": 5.0}.
-        num_classes: number of classes, each of which takes one mode of a ring or of a Swiss roll; none by default.
+        num_classes: number of classes, each of which takes one mode of a ring or a Swiss roll; none by default.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
+        filters: channels of the convolutions before them.
         discriminator_units: widths of the hidden layers of the discriminator.
-        input_noise: standard deviation of noise on what the encoder sees, where levels are spread over [0, 1].
-        game_learning_rate: rate of the discriminator, and of the encoder against it, at the start.
-        optimizer: adam; or sgd as in the paper, with momentum 0.9, and of 0.1 for the discriminator and against it.
-        num_samples: samples that have a Parzen window.
+        input_noise: standard deviation of the noise added to the encoder's input, whose levels are spread over [0, 1].
+        game_learning_rate: learning rate of the discriminator, and of the encoder against it, at the start.
+        optimizer: adam; or sgd as in the paper, with momentum 0.9, and momentum 0.1 for the discriminator and against
+            it.
+        num_samples: number of samples that get a Parzen window.
     """
     import keras
     import numpy as np
@@ -95,7 +96,7 @@ def main(
     metrics = {
         split: model.evaluate(getattr(splits, split), verbose=0, return_dict=True) for split in ("validation", "test")
     }
-    # Windows are around the decoder's output.
+    # Windows are placed around the decoder's output.
     codes = np.array_split(model.prior_codes(model.noise(num_samples, run.seed), None), max(1, num_samples // 1000))
     samples = np.concatenate([model.decode(batch) for batch in codes])
     for split, figures in training.parzen_figures(samples, splits).items():

@@ -6,9 +6,9 @@ python -m recipes.latent.autoencoder --preset paper        MNIST, 1000-500-250-3
 
 The paper's pretraining, a stack of RBMs, and its conjugate gradients are not arguments: Adam trains from the start.
 
-Measured on two cores, beside other work. Digits: test mean squared error 0.0033 of a range of 1. Error of classifiers
-on 180 test digits with 100 labels: 13.3 % on the frozen encoder, 13.9 % fine-tuned, 13.3 % from scratch; with all
-labels 3.9, 2.8 and 1.1 %: on so small a set the codes are no better a start than none.
+Measured on two cores, alongside other work. Digits: test mean squared error 0.0033 of a range of 1. Error of
+classifiers on 180 test digits with 100 labels: 13.3 % on the frozen encoder, 13.9 % fine-tuned, 13.3 % from scratch;
+with all labels 3.9, 2.8 and 1.1 %: on such a small set the codes are no better a start than none.
 """
 
 from keras_gen import training
@@ -47,11 +47,12 @@ def main(
     Args:
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
+        filters: channels of the convolutions before them.
         activation: activation of the hidden layers.
-        likelihood: distribution of an entry given the code; none for cross-entropy of bits and squared error of levels.
-        num_labels: labels that the classifiers with few labels get, as many of each class.
-        classifier_steps: training steps of each classifier.
+        likelihood: distribution of an entry given the code; none for the cross-entropy of bits and the squared error of
+            levels.
+        num_labels: number of labels for the classifiers with few labels, equally many of each class.
+        classifier_steps: number of training steps of each classifier.
     """
     import keras
     import numpy as np
@@ -87,7 +88,7 @@ def main(
     few = np.concatenate([order[y[order] == label][: num_labels // len(classes)] for label in classes])
 
     def classification_error(start, rows, frozen):
-        """Trains a classifier on some of the training examples; returns its share of wrong test examples."""
+        """Trains a classifier on some of the training examples; returns the share of test examples it gets wrong."""
         classifier = start.classifier(len(classes), frozen=frozen)
         rate = keras.optimizers.schedules.CosineDecay(0.01 if frozen else 0.001, classifier_steps)
         classifier.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -3,7 +3,7 @@
 python -m recipes.latent.conditional_vae                       digits, given their class
 python -m recipes.latent.conditional_vae --preset two_cores    MNIST, given their class; not measured yet
 
-There is no preset of the paper, whose conditions are parts of images.
+There is no preset of the paper because its conditions are parts of images.
 
 Measured on two cores. Digits, 54 s, three seeds: test ELBO given the class -14.79 ± 0.16 nats, negative log-likelihood
 at most 14.13 ± 0.07 (100 importance samples; ± 0.32 over examples).
@@ -25,13 +25,13 @@ def main(
     activation: str = "silu",
     num_samples: int = 100,
 ) -> dict:
-    """Trains a VAE of examples given their class, and evaluates two lower bounds of their likelihood given it.
+    """Trains a VAE of examples given their class, and evaluates two lower bounds on their likelihood given it.
 
     Args:
         num_classes: number of classes.
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
+        filters: channels of the convolutions before them.
         activation: activation of the hidden layers.
         num_samples: importance samples of each test example.
     """

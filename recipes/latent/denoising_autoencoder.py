@@ -4,10 +4,10 @@ python -m recipes.latent.denoising_autoencoder                                  
 python -m recipes.latent.denoising_autoencoder --corruption '{"name": "masking", "rate": 0.5}'  with missing pixels
 python -m recipes.latent.denoising_autoencoder --preset two_cores                               MNIST; not measured yet
 
-There is no preset of the paper, which pretrains classifiers and restores no images.
+There is no preset of the paper because the paper pretrains classifiers and does not restore images.
 
-Measured on two cores. Digits with noise of 0.3 of the range, three seeds, 77 s each beside other work: the peak
-signal-to-noise ratio of test images rises from 12.95 ± 0.08 dB, as they are corrupted, to 18.31 ± 0.19 dB, and their
+Measured on two cores. Digits with noise of 0.3 of the range, three seeds, 77 s each alongside other work: the peak
+signal-to-noise ratio of test images rises from 12.95 ± 0.08 dB, corrupted, to 18.31 ± 0.19 dB, restored, and their
 structural similarity from 0.805 ± 0.006 to 0.906 ± 0.004.
 """
 
@@ -30,12 +30,13 @@ def main(
     """Trains a denoising autoencoder, restores corrupted test images and compares them with the clean ones.
 
     Args:
-        corruption: gaussian, masking or salt_and_pepper, or JSON of the name and the noise's scale or rate.
+        corruption: gaussian, masking or salt_and_pepper, or JSON with the name and the noise's scale or rate.
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
+        filters: channels of the convolutions before them.
         activation: activation of the hidden layers.
-        likelihood: distribution of an entry given the code; none for cross-entropy of bits and squared error of levels.
+        likelihood: distribution of an entry given the code; none for the cross-entropy of bits and the squared error of
+            levels.
     """
     import keras
     import tensorflow as tf

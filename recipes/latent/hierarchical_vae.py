@@ -4,12 +4,12 @@ python -m recipes.latent.hierarchical_vae                       digits
 python -m recipes.latent.hierarchical_vae --preset two_cores    binarized MNIST, two layers of codes on convolutions
 python -m recipes.latent.hierarchical_vae --preset paper        MNIST, bits drawn anew, five dense layers; not run here
 
-The paper's batch normalization is not an argument, nor a rate that falls in stairs.
+The paper's batch normalization and its stepwise learning rate are not arguments.
 
 Measured on two cores. Digits, three seeds: test ELBO -17.88 ± 0.11 nats, negative log-likelihood at most 17.15 ± 0.11
-(1,000 importance samples). `--preset two_cores --epochs 12 --num-samples 200`, 7 minutes beside other trainings: test
-ELBO -91.50 ± 0.23 nats, negative log-likelihood at most 87.49 ± 0.22; a VAE with one layer of codes, on the same
-convolutions and trained as long, 89.19 ± 0.23.
+(1,000 importance samples). `--preset two_cores --epochs 12 --num-samples 200`, 7 minutes alongside other trainings:
+test ELBO -91.50 ± 0.23 nats, negative log-likelihood at most 87.49 ± 0.22; a VAE with one layer of codes, with the same
+convolutions and trained for as long, 89.19 ± 0.23.
 """
 
 from keras_gen import training
@@ -55,15 +55,15 @@ def main(
     activation: str = "silu",
     num_samples: int = 1000,
 ) -> dict:
-    """Trains a hierarchical VAE and evaluates two lower bounds of its likelihood: ELBO, and by importance sampling.
+    """Trains a hierarchical VAE and evaluates two lower bounds on its likelihood: ELBO, and by importance sampling.
 
     Args:
         latent_sizes: entries of each layer's code, from the lowest layer to the top.
         units: features of each layer.
         hidden_units: widths of the dense layers between the data and the lowest layer.
-        filters: channels of the convolutions in front of them.
+        filters: channels of the convolutions before them.
         warm_up_epochs: epochs over which the weight of the divergence grows from 0.
-        free_nats: divergence of each layer that costs nothing.
+        free_nats: amount of divergence of each layer that costs nothing.
         activation: activation of the hidden layers.
         num_samples: importance samples of each test example.
     """

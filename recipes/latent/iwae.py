@@ -6,14 +6,14 @@ python -m recipes.latent.iwae --preset paper        the same, tanh units, for 3,
 
 python -m recipes.latent.iwae --preset two_cores --filters 16 32 --hidden-units 256 --epochs 1 --learning-rate 0.0005 \\
     --num-samples 500 --start-from runs/latent/vae/binarized_mnist
-                                                    one pass from the weights of the VAE, whose nets these are
+                                                    one pass from the weights of the VAE, which has the same nets
 
-The paper's rate falls in seven stairs, here along a cosine.
+The paper's learning rate falls in seven steps; here it falls along a cosine.
 
 Measured on two cores. Digits, 32 s of processor time: test negative log-likelihood at most 16.71 ± 0.28 nats (1,000
-importance samples; the ELBO is -20.14). The last command, from the VAE that `recipes.latent.vae --preset two_cores`
-trained for 30 epochs (at most 86.70), 7 minutes beside another training: at most 86.08 ± 0.22 (500 samples; the ELBO is
--94.56).
+importance samples; the ELBO is -20.14). The last command, starting from the VAE that
+`recipes.latent.vae --preset two_cores` trained for 30 epochs (at most 86.70), 7 minutes alongside another training: at
+most 86.08 ± 0.22 (500 samples; the ELBO is -94.56).
 """
 
 from typing import Literal
@@ -50,14 +50,14 @@ def main(
     activation: str = "silu",
     num_samples: int = 1000,
 ) -> dict:
-    """Trains an IWAE and evaluates two lower bounds of its likelihood: the ELBO, and one by importance sampling.
+    """Trains an IWAE and evaluates two lower bounds on its likelihood: the ELBO, and one by importance sampling.
 
     Args:
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
-        num_train_samples: codes of each training example.
-        gradient: reparameterized, or doubly_reparameterized, which varies less.
+        filters: channels of the convolutions before them.
+        num_train_samples: number of codes drawn for each training example.
+        gradient: reparameterized, or doubly_reparameterized, which has less variance.
         activation: activation of the hidden layers.
         num_samples: importance samples of each test example.
     """

@@ -5,11 +5,11 @@ python -m recipes.latent.semi_supervised_aae --preset paper        MNIST, 100 la
 python -m recipes.latent.semi_supervised_aae --preset two_cores    MNIST, 100 labels, the paper's networks, 30 epochs
 python -m recipes.latent.semi_supervised_aae --preset two_cores --num-labels 1000 --labels-per-batch 75
 
-The paper descends with momentum at rates that fall after 50 and 1,000 epochs; here Adam's rate is constant in the first
-half of the training.
+The paper uses gradient descent with momentum and learning rates that fall after 50 and 1,000 epochs; here Adam's
+learning rate is constant in the first half of the training.
 
 Measured on two cores. Digits, 100 labels, one seed: test error 5.0 %. MNIST, 100 labels, `--preset two_cores`, 66
-minutes beside other work, one seed: test error 4.9 % (paper 1.90 %); 1,000 labels: not measured yet (paper 1.60 %).
+minutes alongside other work, one seed: test error 4.9 % (paper 1.90 %); 1,000 labels: not measured yet (paper 1.60 %).
 """
 
 from keras_gen import training
@@ -45,16 +45,17 @@ def main(
     """Trains a semi-supervised adversarial autoencoder and evaluates the error of its classifier.
 
     Args:
-        num_labels: training examples that keep their label, as many of each class.
-        labels_per_batch: how many of them are in a training step, out of `batch_size`; an epoch goes through all
-            training examples in the other places.
+        num_labels: number of training examples that keep their label, equally many of each class.
+        labels_per_batch: how many of the `batch_size` examples in a training step are labelled; in the other places, an
+            epoch goes through all training examples.
         num_classes: number of classes.
         latent_size: entries of the style z.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
+        filters: channels of the convolutions before them.
         discriminator_units: widths of the hidden layers of both discriminators.
-        input_noise: standard deviation of noise on what the encoder sees, where levels are spread over [0, 1].
-        game_learning_rate: of Adam on the discriminators, and on the encoder against them, at the start.
+        input_noise: standard deviation of the noise added to the encoder's input, whose levels are spread over [0, 1].
+        game_learning_rate: learning rate of Adam for the discriminators, and for the encoder against them, at the
+            start.
     """
     import keras
 

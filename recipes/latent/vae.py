@@ -7,29 +7,29 @@ python -m recipes.latent.vae --preset paper        MNIST, bits drawn anew, 500 t
 The paper's Adagrad is not an argument: Adam takes its place.
 
 Measured on two cores. Digits: test ELBO -18.17 ± 0.36 nats, negative log-likelihood at most 17.07 ± 0.29 (1,000
-importance samples). `--preset two_cores`, 12 minutes of training from other initial weights than the present ones: test
-ELBO -91.54 ± 0.24 nats, negative log-likelihood at most 86.70 ± 0.22 (5,000 importance samples; 52 minutes beside other
-trainings). With `--num-samples 100`, 41 s, it is at most 87.50 ± 0.23. The same nets, bounds by 200 samples, IAF of an
-older network:
+importance samples). `--preset two_cores`, 12 minutes of training from initial weights other than the present ones: test
+ELBO -91.54 ± 0.24 nats, negative log-likelihood at most 86.70 ± 0.22 (5,000 importance samples; 52 minutes alongside
+other trainings). With `--num-samples 100`, 41 s, it is at most 87.50 ± 0.23. The same nets, with bounds by 200 samples
+and IAF with an older network:
 
 --preset two_cores --prior '{"name": "vamp_prior", "num_components": 200}'                 84.71 ± 0.23
 --preset two_cores --epochs 12                                                             89.19 ± 0.23
 --preset two_cores --epochs 12 --posterior inverse_autoregressive_flow                     89.03 ± 0.24
 --preset two_cores --epochs 12 --posterior '{"name": "planar_flow", "num_flows": 10}'      88.53 ± 0.23
 
-and on dense nets, with `--dataset binarized_mnist --latent-size 50 --epochs 60 --num-samples 500`, which overfit:
+With dense nets and `--dataset binarized_mnist --latent-size 50 --epochs 60 --num-samples 500`, which overfit:
 
 standard normal prior                                                                      92.36 ± 0.27
 --prior '{"name": "vamp_prior", "num_components": 500}'                                    90.16 ± 0.27
 
-with `--dataset binarized_mnist --latent-size 40 --epochs 15 --warm-up-epochs 5 --num-samples 200`, a short training:
+With `--dataset binarized_mnist --latent-size 40 --epochs 15 --warm-up-epochs 5 --num-samples 200`, a short training:
 
 diagonal posterior                                                                         94.58 ± 0.24
 --posterior '{"name": "planar_flow", "num_flows": 10}'                                     93.53 ± 0.24
 --posterior '{"name": "planar_flow", "num_flows": 40}'                                     92.78 ± 0.24
 --posterior inverse_autoregressive_flow                                                    93.22 ± 0.25
 
-Without the warm-up, flows of IAF lose to a diagonal posterior there (100.32 to 98.24 after 12 epochs).
+Without the warm-up, IAF posteriors lose to a diagonal posterior there (100.32 to 98.24 after 12 epochs).
 """
 
 from typing import Literal
@@ -77,19 +77,19 @@ def main(
     activation: str = "silu",
     num_samples: int = 1000,
 ) -> dict:
-    """Trains a VAE and evaluates two lower bounds of its likelihood: the ELBO, and one by importance sampling.
+    """Trains a VAE and evaluates two lower bounds on its likelihood: the ELBO, and one by importance sampling.
 
     Args:
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
-        likelihood: distribution of an entry given the code, by the levels if none is named.
+        filters: channels of the convolutions before them.
+        likelihood: distribution of an entry given the code; chosen by the levels if none is named.
         prior: name of the prior, such as vamp_prior, or JSON such as {"name": "vamp_prior", "num_components": 100}.
         posterior: name of the posterior, such as planar_flow, or JSON.
-        estimator: analytic or sampled divergence of the posterior from the prior.
+        estimator: how the divergence of the posterior from the prior is computed: analytic or sampled.
         beta: weight of the divergence.
         warm_up_epochs: epochs over which that weight grows from 0.
-        free_nats: divergence that costs nothing.
+        free_nats: amount of divergence that costs nothing.
         activation: activation of the hidden layers.
         num_samples: importance samples of each test example.
     """

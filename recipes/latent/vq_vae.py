@@ -4,14 +4,14 @@ python -m recipes.latent.vq_vae                       digits
 python -m recipes.latent.vq_vae --preset two_cores    MNIST
 python -m recipes.latent.vq_vae --preset paper        CIFAR-10, 512 codes; not run here
 
-The paper says neither the length of a code's vector nor the prior's size on CIFAR-10: the preset has 64, as its
+The paper gives neither the length of a code's vector nor the prior's size on CIFAR-10: the preset has 64, as in its
 authors' code, and the prior of two_cores.
 
-Measured on two cores. Digits in 17 levels, 16 codes of 8 numbers, images of 4×4 codes, three seeds, 82 s each beside
-other work: test perplexity 13.6 ± 0.6 of 16, squared error 6.1 ± 0.4 % of the variance, the prior's 30.8 ± 0.6 nats for
-a code, and a negative log-likelihood of at most 97.4 ± 1.7 nats. MNIST with `--preset two_cores --epochs 2
---prior-epochs 3`, 8 minutes beside another training: perplexity 26.1 of 64, squared error 6.5 % of the variance, 79.8
-nats for an image's code, at most 1.528 bits per dimension.
+Measured on two cores. Digits with 17 levels, 16 codes of 8 numbers, images of 4×4 codes, three seeds, 82 s each
+alongside other work: test perplexity 13.6 ± 0.6 of 16, squared error 6.1 ± 0.4 % of the variance, 30.8 ± 0.6 nats for a
+code by the prior, and a negative log-likelihood of at most 97.4 ± 1.7 nats. MNIST with `--preset two_cores --epochs 2
+--prior-epochs 3`, 8 minutes alongside another training: perplexity 26.1 of 64, squared error 6.5 % of the variance,
+79.8 nats for an image's code, at most 1.528 bits per dimension.
 """
 
 from typing import Literal
@@ -67,18 +67,18 @@ def main(
     """Trains a VQ-VAE and then the prior of its codes, and evaluates both.
 
     Args:
-        num_codes: vectors in the codebook.
+        num_codes: number of vectors in the codebook.
         code_size: entries of a vector.
         filters: channels of each convolution of the encoder with stride 2.
-        residual_blocks: residual blocks of each network.
-        residual_filters: features inside of them.
-        beta: weight of the commitment of the encoder to its codes.
+        residual_blocks: number of residual blocks in each network.
+        residual_filters: features inside the residual blocks.
+        beta: weight of the encoder's commitment to its codes.
         codebook: ema for moving averages, or gradient.
-        likelihood: distribution of an entry given the code, by the levels if none is named.
-        prior_epochs: passes of the prior over the codes, at most; its best one on validation data is taken.
+        likelihood: distribution of an entry given the code; chosen by the levels if none is named.
+        prior_epochs: largest number of passes of the prior over the codes; the best one on validation data is kept.
         prior_filters: features of the prior's stacks.
-        prior_layers: layers of the prior.
-        prior_learning_rate: of the prior's Adam, at the start.
+        prior_layers: number of layers of the prior.
+        prior_learning_rate: learning rate of the prior's Adam at the start.
     """
     import keras
     import numpy as np

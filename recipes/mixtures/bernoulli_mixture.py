@@ -4,10 +4,10 @@ python -m recipes.mixtures.bernoulli_mixture                       digits
 python -m recipes.mixtures.bernoulli_mixture --dataset dna.npz
 python -m recipes.mixtures.bernoulli_mixture --preset two_cores    binarized MNIST, 500 components
 
-Measured on two cores beside other work; exact test negative log-likelihoods in nats. Digits, 14 s: 18.47 ± 0.33
-(independent pixels 25.18). Binarized MNIST, 9 minutes with the evaluation and the exports: 130.11 ± 0.40 (published
-137.64). With 32 components: dna 97.88 ± 0.25 (published 98.19), nltcs 6.01 ± 0.05 (6.00), accidents 37.03 ± 0.14
-(35.57), where EM has converged.
+Measured on two cores alongside other work; exact test negative log-likelihoods in nats. Digits, 14 s: 18.47 ± 0.33
+(independent pixels 25.18). Binarized MNIST, 9 minutes including the evaluation and the exports: 130.11 ± 0.40
+(published 137.64). With 32 components: dna 97.88 ± 0.25 (published 98.19), nltcs 6.01 ± 0.05 (6.00), accidents
+37.03 ± 0.14 (35.57), where EM has converged.
 """
 
 from keras_gen import training
@@ -25,16 +25,16 @@ def main(
     smoothing: float = 1.0,
     num_starts: int = 3,
 ) -> dict:
-    """Fits a mixture by EM, and evaluates its exact likelihood.
+    """Fits a mixture by EM and evaluates its exact likelihood.
 
     Args:
-        epochs: iterations of EM, at most.
-        patience: iterations without a better validation likelihood after which EM stops.
-        batch_size: examples in a batch; a set of no more is one batch. Of a larger one, an iteration leaves out the
-            last few, which do not fill one.
-        num_components: components.
+        epochs: largest number of iterations of EM.
+        patience: number of iterations without a better validation likelihood after which EM stops.
+        batch_size: examples in a batch; a set that is no larger is one batch. In a larger set, an iteration leaves out
+            the last examples, which do not fill a batch.
+        num_components: number of components.
         smoothing: pseudo-count added to every count.
-        num_starts: starts by k-means++ that are compared.
+        num_starts: number of k-means++ starts to compare.
     """
     from keras_gen import evaluation, mixtures
 

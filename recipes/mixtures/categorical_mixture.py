@@ -2,8 +2,8 @@
 
 python -m recipes.mixtures.categorical_mixture    digits with their 17 levels
 
-Measured on two cores beside other work, 22 s: exact test negative log-likelihood 97.45 ± 0.98 nats (independent pixels
-106.91).
+Measured on two cores alongside other work, 22 s: exact test negative log-likelihood 97.45 ± 0.98 nats (independent
+pixels 106.91).
 """
 
 from keras_gen import training
@@ -21,16 +21,16 @@ def main(
     smoothing: float = 0.1,
     num_starts: int = 3,
 ) -> dict:
-    """Fits a mixture by EM, and evaluates its exact likelihood.
+    """Fits a mixture by EM and evaluates its exact likelihood.
 
     Args:
-        epochs: iterations of EM, at most.
-        patience: iterations without a better validation likelihood after which EM stops.
-        batch_size: examples in a batch; a set of no more is one batch. Of a larger one, an iteration leaves out the
-            last few, which do not fill one.
-        num_components: components.
+        epochs: largest number of iterations of EM.
+        patience: number of iterations without a better validation likelihood after which EM stops.
+        batch_size: examples in a batch; a set that is no larger is one batch. In a larger set, an iteration leaves out
+            the last examples, which do not fill a batch.
+        num_components: number of components.
         smoothing: pseudo-count added to every count.
-        num_starts: starts by k-means++ that are compared.
+        num_starts: number of k-means++ starts to compare.
     """
     from keras_gen import evaluation, mixtures
 

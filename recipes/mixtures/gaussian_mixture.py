@@ -4,8 +4,8 @@ python -m recipes.mixtures.gaussian_mixture                       breast_cancer
 python -m recipes.mixtures.gaussian_mixture --preset two_cores    red wine, winequality-red.csv, ten folds
 python -m recipes.mixtures.gaussian_mixture --dataset two_moons --num-components 10 20
 
-Measured on two cores beside other work; exact test log-likelihoods in nats. Breast cancer, 2 minutes: 34.08 ± 2.86 (a
-Gaussian 29.61). Red wine, standardised, 25 minutes: mean of ten folds -10.29 ± 0.17 (RNADE -9.69); with
+Measured on two cores alongside other work; exact test log-likelihoods in nats. Breast cancer, 2 minutes: 34.08 ± 2.86
+(a Gaussian 29.61). Red wine, standardised, 25 minutes: mean of ten folds -10.29 ± 0.17 (RNADE -9.69); with
 `--num-starts 1 --patience 5 --num-components 10 20`, which does as well on validation data, -10.41 ± 0.18.
 """
 
@@ -28,30 +28,31 @@ def main(
     covariance: Literal["full", "tied", "diagonal", "spherical"] = "full",
     num_starts: int = 2,
 ) -> dict:
-    """Fits mixtures by EM, takes the one that validation data choose, and evaluates its exact likelihood.
+    """Fits mixtures by EM, chooses one on validation data, and evaluates its exact likelihood.
 
     Args:
-        epochs: iterations of EM, at most.
-        patience: iterations without a better validation likelihood after which EM stops.
-        batch_size: rows in a batch; it changes nothing but the memory that an iteration takes.
-        folds: folds of a cross-validation before the training; 0 for none.
+        epochs: largest number of iterations of EM.
+        patience: number of iterations without a better validation likelihood after which EM stops.
+        batch_size: rows in a batch; it affects only the memory that an iteration needs.
+        folds: number of folds of a cross-validation before the training; 0 for none.
         num_components: numbers of components to choose from.
-        min_scale: least standard deviations in any direction to choose from, as shares of the training data's least.
+        min_scale: lower bounds on the standard deviation in any direction to choose from, as shares of the training
+            data's smallest.
         covariance: full, tied, diagonal or spherical.
-        num_starts: starts by k-means++ that are compared.
+        num_starts: number of k-means++ starts to compare.
     """
     import keras
     import numpy as np
 
     from keras_gen import evaluation, mixtures
 
-    # One batch of everything: an epoch of several leaves out an incomplete last one.
+    # One batch of everything: an epoch of several batches leaves out an incomplete last one.
     splits = data.load(batch_size=1_000_000, seed=run.seed)
     run.print_summary(splits)
     built = {}
 
     def build(components: int, scale: float) -> mixtures.GaussianMixture:
-        """Returns a mixture that has not started; graphs are traced once for each number of components."""
+        """Returns an untrained mixture; graphs are traced once for each number of components."""
         if (components, scale) not in built:
             model = mixtures.GaussianMixture(
                 splits.event_shape, components, covariance, min_scale=scale, num_starts=num_starts, seed=run.seed

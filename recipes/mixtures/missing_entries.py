@@ -1,13 +1,13 @@
-"""What missing entries cost a mixture of Gaussians: EM on what is there, beside filling in means and dropping rows.
+"""What missing entries cost a mixture of Gaussians: EM on the observed entries, filling in means, and dropping rows.
 
 python -m recipes.mixtures.missing_entries                       breast_cancer, 10 columns
 python -m recipes.mixtures.missing_entries --preset two_cores    red wine, winequality-red.csv
 
 The expectations are those of Ghahramani and Jordan (1993), Supervised learning from incomplete data via an EM approach.
 
-Measured on two cores beside other work, 4 minutes: red wine, mean test log-likelihood of standardised complete rows in
-nats. Complete rows: -10.34. With 10 / 30 / 50 % of the entries missing, EM on what is there -10.84 / -11.69 / -12.51,
-means filled in -10.94 / -12.54 / -16.13, rows dropped -12.20 / -23.83 / too few rows.
+Measured on two cores alongside other work, 4 minutes: red wine, mean test log-likelihood of standardised complete rows
+in nats. Complete rows: -10.34. With 10 / 30 / 50 % of the entries missing: EM on the observed entries -10.84 / -11.69 /
+-12.51, means filled in -10.94 / -12.54 / -16.13, rows dropped -12.20 / -23.83 / too few rows.
 """
 
 from keras_gen import training
@@ -25,17 +25,17 @@ def main(
     shares: tuple[float, ...] = (0.1, 0.3, 0.5),
     repetitions: int = 1,
 ) -> dict:
-    """Takes entries of the training and validation rows away at random, and evaluates on test rows, which are complete.
+    """Removes entries of the training and validation rows at random, and evaluates on test rows, which are complete.
 
-    The run's folder gets a plot, `missing.png`.
+    Writes a plot, `missing.png`, to the run's folder.
 
     Args:
-        epochs: iterations of EM, at most.
-        patience: iterations without a better validation likelihood after which EM stops.
+        epochs: largest number of iterations of EM.
+        patience: number of iterations without a better validation likelihood after which EM stops.
         num_components: numbers of components to choose from.
-        min_scale: least standard deviations in any direction of standardised rows to choose from.
+        min_scale: lower bounds on the standard deviation in any direction of standardised rows to choose from.
         shares: shares of the entries that are missing.
-        repetitions: times that entries are taken away, each time others.
+        repetitions: number of times that entries are removed, each time different ones.
     """
     import keras
     import numpy as np
@@ -49,7 +49,7 @@ def main(
     built = {}
 
     def build(components: int, scale: float) -> mixtures.GaussianMixture:
-        """Returns a mixture that has not started; its graphs are traced once."""
+        """Returns an untrained mixture; its graphs are traced once."""
         if (components, scale) not in built:
             model = mixtures.GaussianMixture(
                 splits.event_shape, components, min_scale=scale, num_starts=2, seed=run.seed
@@ -61,7 +61,7 @@ def main(
         return model
 
     def likelihood(train: np.ndarray, valid: np.ndarray) -> float | None:
-        """Returns the mean test log-likelihood of the mixture that validation rows choose; None with too few rows."""
+        """Returns the mean test log-likelihood of the mixture chosen on validation rows; None with too few rows."""
         if len(train) < max(num_components) or len(valid) < 2:
             return None
         found = []
@@ -99,7 +99,7 @@ def main(
         figure, (axis,) = new_figure(1, 1, 3.5, aspect=1.4)
         for name in ways:
             axis.plot((0.0, *shares), [row.get(name) for row in found.values()], marker="o", label=name)
-        # Few complete rows are left soon: what they lose would hide all else.
+        # Complete rows soon become few: their loss would hide everything else.
         kept = [value for row in found.values() for name, value in row.items() if name != "rows dropped"]
         low, high = min(kept), max(kept)
         axis.set(xlabel="share of entries missing", ylabel="test log-likelihood (nats)")

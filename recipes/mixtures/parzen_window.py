@@ -1,10 +1,10 @@
-"""A Gaussian window around each of many points (Parzen, 1962), its width chosen on validation data.
+"""A Gaussian window around each of many points (Parzen, 1962), with a width chosen on validation data.
 
 python -m recipes.mixtures.parzen_window                          breast_cancer
 python -m recipes.mixtures.parzen_window --dataset two_moons
 
-Measured on two cores beside other work, 11 s: exact test negative log-likelihood of standardised rows 32.48 ± 3.79 nats
-(a Gaussian 10.61): 455 points are few in 30 dimensions.
+Measured on two cores alongside other work, 11 s: exact test negative log-likelihood of standardised rows 32.48 ± 3.79
+nats (a Gaussian 10.61); 455 points are few in 30 dimensions.
 """
 
 from keras_gen import training
@@ -19,16 +19,16 @@ def main(
     batch_size: int = 2000,
     num_points: int = 10_000,
 ) -> dict:
-    """Keeps points and finds the width by leaving one out, then by validation, and evaluates the exact likelihood.
+    """Keeps points, finds the width by leave-one-out, then by validation, and evaluates the exact likelihood.
 
     Args:
-        epochs: iterations that the width is found in.
-        batch_size: rows in a batch; a set of no more is one batch.
-        num_points: points to keep, at most.
+        epochs: number of iterations that find the width.
+        batch_size: rows in a batch; a set that is no larger is one batch.
+        num_points: largest number of points to keep.
     """
     from keras_gen import evaluation, mixtures
 
-    # One width for all columns asks for columns of one scale.
+    # One width for all columns requires columns of the same scale.
     splits = data.load(batch_size=batch_size, seed=run.seed, standardize=True)
     with run.scope():
         model = mixtures.ParzenWindow(splits.event_shape, num_points, min_width=1e-6, seed=run.seed)

@@ -1,1 +1,1 @@
-"""Recipes of the tasks that trained models are for."""
+"""Recipes of the tasks that trained models are used for."""

@@ -1,20 +1,20 @@
 """Anomaly detection (Ren et al., 2019, https://arxiv.org/abs/1906.02845; Serrà et al., 2019, arXiv:1909.11480).
 
 python -m recipes.tasks.anomaly                                        digits, against noise, shuffled, turned digits
-python -m recipes.tasks.anomaly --model vae --left-out all             each digit as what was never seen
-python -m recipes.tasks.anomaly --preset two_cores --others usps.npz   MNIST, against USPS, too
+python -m recipes.tasks.anomaly --model vae --left-out all             each digit as the unseen class
+python -m recipes.tasks.anomaly --preset two_cores --others usps.npz   MNIST, also against USPS
 python -m recipes.tasks.anomaly --preset two_cores --model real_nvp --binarization none --left-out all
 python -m recipes.tasks.anomaly --dataset breast_cancer --left-out all    a table
 python -m recipes.tasks.anomaly --dataset rows.csv --others odd_rows.csv  your own
 
-The last two train on rows of real numbers. Beside rows of other files, or of a class that is left out, outliers are
-uniform noise, and rows each of whose columns was shuffled by itself. `keras-gen score` scores single rows.
+The last two train on rows of real numbers. Outliers are rows of other files or of a class that is left out, uniform
+noise, and rows whose columns were each shuffled separately. `keras-gen score` scores single rows.
 
-Measured on two cores. Digits, MADE, 42 s of processor time: every area at least 0.999, and the log-likelihood tells
+Measured on two cores. Digits, MADE, 42 s of processor time: every area at least 0.999, and the log-likelihood separates
 all of the built-in outliers from test digits without an error. MNIST, one digit left out in turn, `--preset two_cores
---left-out all --mutation-rate 0`, 11 to 21 minutes beside another training; mean area by likelihood with `--model vae
---epochs 5` 0.71, `--epochs 2` 0.70, `--model real_nvp --binarization none --hidden-units 200 --num-layers 4 --epochs 2`
-0.66; `--others usps.npz`: at least 0.998. docs/latent_variables.md has each digit.
+--left-out all --mutation-rate 0`, 11 to 21 minutes alongside another training; mean area by likelihood with `--model
+vae --epochs 5` 0.71, `--epochs 2` 0.70, `--model real_nvp --binarization none --hidden-units 200 --num-layers 4
+--epochs 2` 0.66; `--others usps.npz`: at least 0.998. docs/latent_variables.md has the figures of each digit.
 """
 
 from typing import Literal
@@ -38,24 +38,24 @@ def main(
     weight_decay: float = 0.1,
     num_samples: int = 100,
 ) -> dict:
-    """Trains a model, and evaluates how well its scores tell other examples from those that it was trained on.
+    """Trains a model, and evaluates how well its scores separate other examples from those that it was trained on.
 
-    The figures are areas under the curve of true over false positives, on test data: 1 is perfect, 0.5 is chance. No
+    The figures are areas under the curve of true against false positives, on test data: 1 is perfect, 0.5 is chance. No
     outlier takes part in any choice.
 
     Args:
-        model: which model; real_nvp takes levels with uniform noise added.
-        others: names or paths of sets of outliers: images are brought to the size and the levels of the set, of which
-            their test split counts; of tables all rows count, standardised as those of the set.
-        left_out: a class, or all classes in turn, that a further model is not trained on: its test examples are the
-            outliers then.
-        mutation_rate: share of the levels that are changed for a background model; 0 leaves the likelihood ratio out,
-            which rows of real numbers do not have.
+        model: which model; real_nvp takes levels with added uniform noise.
+        others: names or paths of sets of outliers. Images of their test splits are converted to the size and levels of
+            the training set; of tables, all rows are used, standardised like those of the training set.
+        left_out: a class, or all classes in turn, that a further model is not trained on; its test examples are then
+            the outliers.
+        mutation_rate: share of the levels that are changed for a background model; 0 omits the likelihood ratio, which
+            rows of real numbers do not have.
         hidden_units: width of each hidden layer.
-        latent_size: entries of the VAE's code.
-        num_layers: couplings of real_nvp.
-        weight_decay: share of the weights, per unit of learning rate, that each step takes away.
-        num_samples: importance samples of the VAE's bound.
+        latent_size: number of entries of the VAE's code.
+        num_layers: number of couplings of real_nvp.
+        weight_decay: share of the weights, per unit of learning rate, that each step removes.
+        num_samples: number of importance samples of the VAE's bound.
     """
     import keras
     import numpy as np
@@ -84,7 +84,7 @@ def main(
         return network, splits
 
     def scores(network, stage: training.Run, examples: Splits) -> dict[str, evaluation.anomaly.Score]:
-        """Trains the background model of a model, and returns the scores of both."""
+        """Trains the background model of a model, and returns the scores by both."""
         background = None
         if mutation_rate and examples.levels is not None:
             background, _ = trained(
@@ -108,7 +108,7 @@ def main(
         return {name: value for pair in named for name, value in pair.items()}
 
     def others_of(name: str) -> tuple[str, np.ndarray]:
-        """Returns the name of a set of outliers, and its examples as those of the set."""
+        """Returns the name of a set of outliers, and its examples in the form of the training set's."""
         if examples.levels is None:
             tables = {"columns": data.columns, "text": data.text, "missing": data.missing}
             rows = load(name, standardize=False if examples.scale is None else examples.scale, **tables)

@@ -1,4 +1,4 @@
-"""Classifier of images whose features judge samples (LeCun et al., 1998, Gradient-based learning).
+"""Classifier of images whose features evaluate samples (LeCun et al., 1998, Gradient-based learning).
 
 python -m recipes.tasks.classifier                       digits
 python -m recipes.tasks.classifier --preset two_cores    MNIST: the classifier that comes with the package

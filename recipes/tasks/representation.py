@@ -1,16 +1,16 @@
-"""What codes are for, on the VAE (Kingma, Welling, 2013, https://arxiv.org/abs/1312.6114).
+"""How useful the codes of a VAE are (Kingma, Welling, 2013, https://arxiv.org/abs/1312.6114).
 
 python -m recipes.tasks.representation                       digits
 python -m recipes.tasks.representation --preset two_cores    MNIST
 
-Measured on two cores. Digits, 160 s beside other work; test accuracy with all 1,437 labels, with 100 and with 10:
+Measured on two cores. Digits, 160 s alongside other work, test accuracy with all 1,437 labels, with 100 and with 10:
 nearest neighbours of codes 0.900 ± 0.022, 0.790 ± 0.010, 0.544 ± 0.033; linear probe of codes 0.872 ± 0.025, 0.807 ±
 0.010, 0.567 ± 0.029 (with each entry divided by its own deviation 0.878, 0.776, 0.434), of means and log deviations
-0.900, 0.804, 0.548, of the encoder's last hidden layer 0.933 ± 0.019, 0.856 ± 0.008, 0.556 ± 0.034. As many principal
-components: neighbours 0.933, 0.797, 0.577; linear 0.900, 0.802, 0.520. MNIST with `--epochs 6`, 9 minutes beside
-another training, with all 50,000 labels and with 1,000, 100 and 10: neighbours of codes 0.975 ± 0.002, 0.911, 0.747,
-0.367, of components 0.970, 0.890, 0.737, 0.420; linear probe of components 0.906, 0.856, 0.643, 0.289, of codes each
-entry of which was divided by its own deviation 0.937 ± 0.002, 0.887, 0.704, 0.253; the others: not measured yet.
+0.900, 0.804, 0.548, of the encoder's last hidden layer 0.933 ± 0.019, 0.856 ± 0.008, 0.556 ± 0.034. For the same number
+of principal components: neighbours 0.933, 0.797, 0.577; linear 0.900, 0.802, 0.520. MNIST with `--epochs 6`, 9 minutes
+alongside another training, with all 50,000 labels and with 1,000, 100 and 10: neighbours of codes 0.975 ± 0.002, 0.911,
+0.747, 0.367, of components 0.970, 0.890, 0.737, 0.420; linear probe of components 0.906, 0.856, 0.643, 0.289, of codes
+with each entry divided by its own deviation 0.937 ± 0.002, 0.887, 0.704, 0.253; the others: not measured yet.
 """
 
 from keras_gen import training
@@ -40,9 +40,9 @@ def main(
     Args:
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
-        label_budgets: numbers of labels to classify with, beside all of them.
-        num_draws: how often the labels of each number are drawn.
+        filters: channels of the convolutions before them.
+        label_budgets: numbers of labels to classify with, in addition to all of them.
+        num_draws: how often the labels are drawn for each number.
     """
     import keras
     from sklearn.decomposition import PCA
@@ -74,7 +74,7 @@ def main(
         [compute(model, splits.array(split)) for split in names]
         for compute in (evaluation.posterior_moments, evaluation.hidden_features)
     )
-    # Codes, and what q(z|x) says of them, are in units of the prior's deviation; the others have no unit.
+    # Codes and the parameters of q(z|x) are in units of the prior's deviation; the others have no unit.
     linear, neighbours = evaluation.linear_probe, evaluation.nearest_neighbours
     probes = {
         "linear_probe_codes": (linear, codes, {"scale": 1.0}),

@@ -6,8 +6,8 @@ python -m recipes.tasks.restoration --task denoise            digits with noise 
 python -m recipes.tasks.restoration --preset two_cores        MNIST; not measured yet
 
 Measured on two cores, peak signal-to-noise ratio and structural similarity of digits. A hole of half the height and
-width: 20.32 ± 0.31 dB and 0.897 (the mean of the training images 16.26 and 0.759). Enlarged twice: 19.50 ± 0.16 dB and
-0.917 (bicubic 13.50 and 0.595).
+width: 20.32 ± 0.31 dB and 0.897 (the mean of the training images 16.26 and 0.759). Enlarged by a factor of two:
+19.50 ± 0.16 dB and 0.917 (bicubic 13.50 and 0.595).
 """
 
 from typing import Literal
@@ -35,17 +35,17 @@ def main(
     """Trains a VAE or a denoising autoencoder, restores test images, and compares them with the clean ones.
 
     Args:
-        task: inpaint draws the entries of a hole by a VAE, in turn with codes, and takes the mean of the draws;
-            super_resolve and denoise train a denoising autoencoder.
+        task: inpaint draws the entries of a hole with a VAE, in alternation with codes, and takes the mean of the
+            draws; super_resolve and denoise train a denoising autoencoder.
         hole: side of the hole, as a share of the image's.
-        factor: how many times smaller the coarse images are.
+        factor: factor by which the coarse images are smaller.
         noise: standard deviation of the noise, as a share of the range of levels.
-        num_steps: turns of a drawing of missing entries.
-        num_draws: drawings that are averaged.
-        num_images: test images to restore.
+        num_steps: number of alternations in a draw of the missing entries.
+        num_draws: number of draws to average.
+        num_images: number of test images to restore.
         latent_size: entries of the code.
         hidden_units: widths of the dense hidden layers of the encoder.
-        filters: channels of the convolutions in front of them.
+        filters: channels of the convolutions before them.
     """
     import keras
     import numpy as np
@@ -70,7 +70,7 @@ def main(
     model = run.fit(model, splits, epochs=schedule.epochs, monitor="val_loss", patience=schedule.patience)
 
     def restored(clean: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns images as the model sees them, as it restores them, and as simpler ways do, by name."""
+        """Returns, by name, images as the model sees them, as it restores them, and as simpler methods do."""
         if task == "inpaint":
             height, width, _ = splits.event_shape
             seen, mask = restoration.masked_block(clean, round(hole * height), round(hole * width), seed=run.seed)

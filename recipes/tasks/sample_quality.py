@@ -1,12 +1,12 @@
-"""Samples of trained models, judged in one table (Heusel et al., 2017, https://arxiv.org/abs/1706.08500; and others).
+"""Samples of trained models, compared in one table (Heusel et al., 2017, https://arxiv.org/abs/1706.08500; and others).
 
-python -m recipes.tasks.sample_quality                                    digits: what data and shuffled pixels reach
+python -m recipes.tasks.sample_quality                                    digits: figures of data and of shuffled pixels
 python -m recipes.tasks.sample_quality --models runs/latent/vae/digits runs/adversarial/dcgan/digits
 python -m recipes.tasks.sample_quality --preset two_cores --models runs/latent/vae/mnist runs/adversarial/dcgan/mnist
 
 Measured on two cores. MNIST, 10,000 samples, 49 s of processor time. Training data: Fréchet distance 0.93, kernel
 distance 0.6 ± 0.6, precision 0.856, recall 0.869, density 0.937, coverage 0.953, score 9.84 ± 0.01. A DCGAN: 19.9,
-64.9 ± 3.1 (a mean over ten subsets, of an earlier version), 0.608, 0.756, 0.455, 0.570, 8.05 ± 0.04.
+64.9 ± 3.1 (a mean over ten subsets, from an earlier version), 0.608, 0.756, 0.455, 0.570, 8.05 ± 0.04.
 """
 
 from keras_gen import training
@@ -26,18 +26,18 @@ def main(
 ) -> dict:
     """Compares samples of models with test data by their features: Fréchet and kernel distance, precision, and so on.
 
-    Two rows say what the figures mean: training data, which no model should beat by much, and training data whose
-    pixels were shuffled among images. Models may draw images as flat vectors, or with other levels than the data.
+    Two rows give the figures their scale: training data, which no model should beat by much, and training data with
+    pixels shuffled among images. Models may draw images as flat vectors, or with other levels than the data.
 
     Args:
         models: folders of runs, or .keras files.
-        extractor: what computes features: folder of a run of tasks.classifier, or its .keras file; inception, for
-            Inception-v3 if its weights are at hand. By default the classifier of 28×28 grey digits that comes with the
-            package, and for images of another shape one that is trained here, on labels of the training data.
-        num_samples: samples of each model; as many as there are test examples by default.
+        extractor: what computes features: the folder of a run of tasks.classifier, or its .keras file; or inception,
+            for Inception-v3 if its weights are available. By default the classifier of 28×28 grey digits that comes
+            with the package; for images of another shape, a classifier trained here on the labels of the training data.
+        num_samples: number of samples of each model; by default as many as there are test examples.
         accuracy_score: also train classifiers on samples of models conditioned on classes, and on as many training
-            images, the ceiling; and say how often the extractor names the class that a sample was asked for.
-        epochs: passes of a classifier that is trained here.
+            images, which is the ceiling; and report how often the extractor predicts the class that was requested.
+        epochs: number of epochs of a classifier that is trained here.
         batch_size: examples in a training step of that classifier.
     """
     import dataclasses

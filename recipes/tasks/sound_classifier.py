@@ -1,4 +1,4 @@
-"""Classifier of sounds by their spectrograms, whose features judge generated sounds.
+"""Classifier of sounds by their spectrograms, whose features evaluate generated sounds.
 
 python -m recipes.tasks.sound_classifier                       tones of eight pitches
 python -m recipes.tasks.sound_classifier --preset two_cores    spoken digits
@@ -25,8 +25,8 @@ def main(
     """Trains a classifier and evaluates its accuracy.
 
     Args:
-        window: samples that a spectrum is computed of.
-        hop: samples from one spectrum to the next.
+        window: number of samples that each spectrum is computed from.
+        hop: number of samples from one spectrum to the next.
         filters: channels of each convolution.
         num_features: width of the hidden layer, which holds the features.
     """

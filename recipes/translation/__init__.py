@@ -1,1 +1,1 @@
-"""Recipes of the models of translation."""
+"""Recipes of the translation models."""

@@ -4,13 +4,13 @@ python -m recipes.translation.colouring                                       ph
 python -m recipes.translation.colouring --preset paper                        ImageNet, 256×256; not run here
 python -m recipes.translation.colouring --dataset my_photos --image-size 64   any folder of colour images
 
-imagenet/ is a folder of the photographs of ImageNet. The paper predicts the two channels of colour of L*a*b, and its
-images are mirrored, not cut; here they are red, green and blue, and cut as well.
+imagenet/ is a folder of the photographs of ImageNet. The paper predicts the two colour channels of L*a*b, and its
+images are mirrored but not cropped; here they are red, green and blue, and cropped as well.
 
-Measured on two cores, the first command, 6 minutes beside other trainings, test images against grey ones: Fréchet
-distance of evaluation.random_convolutions 1,967 (grey 14,840; training images 6,842), peak signal-to-noise ratio 21.42
-± 0.63 dB (grey 22.69). Skies are blue and the flower is orange, leaves are red more often than not, and details are
-blurred.
+Measured on two cores, the first command, 6 minutes alongside other trainings, test images compared with grey ones:
+Fréchet distance of evaluation.random_convolutions 1,967 (grey 14,840; training images 6,842), peak signal-to-noise
+ratio 21.42 ± 0.63 dB (grey 22.69). Skies are blue, the flower is orange, leaves are red more often than not, and
+details are blurred.
 """
 
 from keras_gen import training
@@ -27,10 +27,10 @@ def main(
     translators: training.Translators = training.Translators(filters=32),
     num_images: int = 500,
 ) -> dict:
-    """Trains Pix2Pix to colour grey images, and compares it with these.
+    """Trains Pix2Pix to colour grey images, and compares its images with the grey ones.
 
     Args:
-        num_images: images of each held-out split that are coloured, at most.
+        num_images: largest number of images of each held-out split to colour.
     """
     import dataclasses
 

@@ -3,13 +3,14 @@
 python -m recipes.translation.cycle_gan --dataset-b usps.npz    MNIST and USPS, both 16×16, small networks
 python -m recipes.translation.cycle_gan --preset paper          horses and zebras of 256×256 pixels; not run here
 
-usps.npz holds arrays x_train and x_test, and their labels y_train and y_test. The preset has the data, networks and 200
-epochs of the paper, and the identity loss of its authors' code.
+usps.npz holds the arrays x_train and x_test, and their labels y_train and y_test. The preset has the data, networks and
+200 epochs of the paper, and the identity loss of its authors' code.
 
-Measured on two cores, the first command, one seed, 31 min of training beside other work: of MNIST's test digits, a
-classifier that saw USPS alone finds 73.3 % as USPS, 34.7 % as they are (93.8 % of USPS itself); of those of USPS, one
-that saw MNIST alone finds 74.2 % as MNIST, 64.0 % as they are (98.7 %). Translated back, images are as they were. Some
-digits become others on the way. After one epoch: 69.9 % and 70.8 %.
+Measured on two cores, the first command, one seed, 31 min of training alongside other work: a classifier trained only
+on USPS recognises 73.3 % of MNIST's test digits when translated to USPS and 34.7 % untranslated (93.8 % of USPS
+itself); one trained only on MNIST recognises 74.2 % of USPS's test digits when translated to MNIST and 64.0 %
+untranslated (98.7 %). Images that are translated back are as before. Some digits become other digits on the way. After
+one epoch: 69.9 % and 70.8 %.
 """
 
 from keras_gen import training
@@ -42,17 +43,18 @@ def main(
     pool_size: int = 50,
     judge_epochs: int = 5,
 ) -> dict:
-    """Trains CycleGAN, and judges by classifiers of real images whether translations keep the class.
+    """Trains CycleGAN, and measures by classifiers of real images whether translations keep the class.
 
     Args:
         filters: channels of the first layer of each network.
-        num_blocks: residual blocks of the generators.
-        receptive_field: height and width of the patches that are judged; by default the largest of at most 70 that
-            fits.
-        cycle_weight: weight of the distance after translating there and back.
-        identity_weight: weight, beside it, of how much images of the wanted kind change.
-        pool_size: earlier translations of each kind that the discriminators may see again.
-        judge_epochs: epochs of the classifier of each kind; 0 for sets without labels, of which no class is judged.
+        num_blocks: number of residual blocks of the generators.
+        receptive_field: height and width of the patches that the discriminators judge; by default the largest that
+            fits, at most 70.
+        cycle_weight: weight of the distance between an image and its translation there and back.
+        identity_weight: weight, relative to cycle_weight, of how much a generator changes images that are already of
+            its target kind.
+        pool_size: number of earlier translations of each kind that the discriminators may see again.
+        judge_epochs: epochs of the classifier of each kind; 0 for sets without labels, whose classes are not evaluated.
     """
     import keras
 

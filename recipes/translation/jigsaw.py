@@ -1,14 +1,14 @@
 """The jigsaw puzzle by Gumbel-Sinkhorn networks (Mena et al., 2018, https://arxiv.org/abs/1802.08665).
 
-python -m recipes.translation.jigsaw                       MNIST, cut to 27×27 pixels, nine pieces
+python -m recipes.translation.jigsaw                       MNIST, cropped to 27×27 pixels, nine pieces
 python -m recipes.translation.jigsaw --grid 2 2            four pieces
 python -m recipes.translation.jigsaw --dataset my_faces --image-size 60       any folder of images
 
-Images are cut to a size that the grid divides.
+Images are cropped to a size that the grid divides.
 
-Measured on two cores beside other trainings, test digits, where equal pieces may change places. Nine pieces, 11
-minutes: 98.2 % at right positions, 93.1 % of images all right (by the mean image 75.5 % and 31.8 %). Four pieces, with
-`--epochs 4`, 6 minutes: 99.9 % and 99.8 % (97.8 % and 95.6 %).
+Measured on two cores alongside other trainings, on test digits, where equal pieces may change places. Nine pieces, 11
+minutes: 98.2 % of pieces at the right positions, 93.1 % of images completely right (by the mean image 75.5 % and
+31.8 %). Four pieces, with `--epochs 4`, 6 minutes: 99.9 % and 99.8 % (97.8 % and 95.6 %).
 """
 
 from keras_gen import training
@@ -27,15 +27,15 @@ def main(
     noise_scale: float = 1.0,
     num_sinkhorn_steps: int = 20,
 ) -> dict:
-    """Trains a Sinkhorn network on images whose pieces are shuffled, and puts those of other images right.
+    """Trains a Sinkhorn network on images with shuffled pieces, and reassembles other images.
 
     Args:
         grid: rows and columns of pieces.
         filters: channels of each convolution of the network.
-        hidden_units: features of a piece.
-        temperature: what logits are divided by.
+        hidden_units: number of features of a piece.
+        temperature: divisor of the logits.
         noise_scale: factor of the Gumbel noise; 0 for none.
-        num_sinkhorn_steps: how often the rows and columns of the matrix are normalized.
+        num_sinkhorn_steps: number of times the rows and columns of the matrix are normalized.
     """
     import keras
     import numpy as np
@@ -65,7 +65,7 @@ def main(
     mean = model.cut(splits.array("train").mean(axis=0, keepdims=True))
 
     def by_the_mean_image(parts):
-        """The order in which pieces are nearest to those of the mean training image."""
+        """Returns the order in which pieces are nearest to those of the mean training image."""
         differences = tf.cast(parts, tf.float32)[:, :, tf.newaxis] - tf.cast(mean, tf.float32)[:, tf.newaxis]
         return best_permutation(-tf.reduce_sum(tf.square(differences), axis=(3, 4, 5)))
 

@@ -4,12 +4,13 @@ python -m recipes.translation.puzzle_gan                                        
 python -m recipes.translation.puzzle_gan --preset paper                          CelebA, 64×64 pixels; not run here
 python -m recipes.translation.puzzle_gan --preset paper --dataset my_pictures    any folder of images
 
-celeba/ is a folder of the faces of CelebA. The parts of an image are the squares with most edges in them, in place of
-the paper's object proposals. Nothing tells the model where they were.
+celeba/ is a folder of the faces of CelebA. The parts of an image are the squares with the most edges, in place of the
+paper's object proposals. The model is not told where they were.
 
-Measured on two cores, 13 minutes beside other trainings, test digits: the masks overlap with the true ones by 0.828
-(the usual places: 0.639); a classifier finds the digit in 91.0 % of completions (in 98.9 % of the images, and in 97.4 %
-of images black but for their parts). With the paper's last weight, `--last-weight 0.0064`, 0.820 and 89.9 %.
+Measured on two cores, 13 minutes alongside other trainings, test digits: the masks overlap with the true ones by 0.828
+(the usual places: 0.639); a classifier recognises the digit in 91.0 % of completions (in 98.9 % of the images, and in
+97.4 % of images that are black except for their parts). With the paper's last weight, `--last-weight 0.0064`, 0.820 and
+89.9 %.
 """
 
 from keras_gen import training
@@ -42,12 +43,12 @@ def main(
     """Trains Puzzle-GAN on images and their key parts, and completes the parts of other images.
 
     Args:
-        num_parts: parts of an image.
-        part_size: height and width of a part; None takes a third of the image's.
+        num_parts: number of parts of an image.
+        part_size: height and width of a part; by default a third of the image's.
         filters: channels of each strided layer of each network.
-        first_weight: weight of the distances, sums over an image, at first.
-        last_weight: the same at the end of the training.
-        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
+        first_weight: weight at the start of training of the distances, which are sums over an image.
+        last_weight: weight of the distances at the end of training.
+        discriminator_steps: discriminator steps for each step of the generator, each with its own batch.
     """
     import keras
     import numpy as np
@@ -87,7 +88,7 @@ def main(
             np.concatenate([model.complete(batch["parts"], seed=(seed, index)) for index, batch in enumerate(batches)])
             for seed in (run.seed, run.seed + 1)
         )
-        # As many pixels as a mask has, those that most often belong to one.
+        # As many pixels as a mask has, taking those that most often belong to one.
         usual = mean_mask > np.quantile(mean_mask, 1.0 - mask.mean())
         found = {
             "mask_overlap": evaluation.mask_overlap(located, mask),

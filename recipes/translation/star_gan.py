@@ -1,18 +1,18 @@
 """StarGAN (Choi et al., 2018, https://arxiv.org/abs/1711.09020).
 
 python -m recipes.translation.star_gan                   MNIST in eight styles, 28×28, small networks
-python -m recipes.translation.star_gan --preset paper    the paper's networks on such digits; not run here
+python -m recipes.translation.star_gan --preset paper    the paper's networks on these digits; not run here
 
-Grey images are drawn with blue or red ink, on a dark or a light background, with strokes as they are or thick: three
-attributes, or eight domains. They stand for the faces of the paper, CelebA of 128×128 pixels, whose attributes cannot
-be given: the preset has its networks, but for layers of the discriminator that small images do not need, rates and
-epochs.
+Grey images are drawn with blue or red ink, on a dark or light background, with unchanged or thick strokes: three
+attributes, or eight domains. They take the place of the paper's faces, CelebA at 128×128 pixels, whose attributes
+cannot be provided. The preset has the paper's learning rates, epochs and networks, except for layers of the
+discriminator that small images do not need.
 
-Measured on two cores, with a discriminator that took its five steps on the same batch, as many steps of the generator
-as those of the first command, one seed, 16 min beside other work: in 99.7 % of translations a classifier of real images
-finds the style (98.2 % of real images), and in 48.8 % the digit (96.9 % of images as they are). Another ink or stroke
-leaves digits as they are; another background often does not. Smaller images lose the digit: of 8×8 pixels, after 40
-times as many steps, 15.6 % keep it, and 90.6 % untranslated.
+Measured on two cores, with a discriminator that took its five steps on the same batch and as many generator steps as in
+the first command, one seed, 16 min alongside other work: a classifier of real images recognises the style in 99.7 % of
+translations (98.2 % of real images) and the digit in 48.8 % (96.9 % of untranslated images). A different ink or stroke
+leaves digits unchanged; a different background often does not. Smaller images lose the digit: at 8×8 pixels, after 40
+times as many steps, it is recognised in 15.6 % of translations and in 90.6 % of untranslated images.
 """
 
 from typing import Literal
@@ -45,17 +45,17 @@ def main(
     discriminator_steps: int = 5,
     judge_epochs: int = 2,
 ) -> dict:
-    """Trains StarGAN on images in eight styles, and judges translations by classifiers of real images.
+    """Trains StarGAN on images in eight styles, and evaluates translations by classifiers of real images.
 
     Args:
-        side: height and width that images are brought to, a multiple of 4.
-        domains: whether a style is three attributes, or one of eight classes.
+        side: height and width that images are resized to, a multiple of 4.
+        domains: whether a style is given as three attributes or as one of eight classes.
         filters: channels of the first layer of each network.
-        num_blocks: residual blocks of the generator.
-        class_weight: weight of the loss of the domain.
-        reconstruction_weight: weight of the distance after translating there and back.
-        discriminator_steps: steps of the discriminator, each with a batch of its own, for each step of the generator.
-        judge_epochs: epochs of the classifiers of styles and of digits.
+        num_blocks: number of residual blocks of the generator.
+        class_weight: weight of the domain loss.
+        reconstruction_weight: weight of the distance between an image and its translation there and back.
+        discriminator_steps: discriminator steps for each step of the generator, each with its own batch.
+        judge_epochs: number of epochs of the classifiers of styles and of digits.
     """
     import keras
     import numpy as np

@@ -7,9 +7,9 @@ python -m recipes.translation.super_resolution --dataset my_photos --image-size 
 
 Measured on two cores, peak signal-to-noise ratio and structural similarity of test images. Digits, a minute each, three
 seeds: 19.60 ± 0.04 dB and 0.930 (bicubic 13.50 and 0.595; the denoising autoencoder of recipes.tasks.restoration 19.50
-and 0.917); by a factor of 4, 13.79 ± 0.12 dB and 0.677 (bicubic 8.77 and 0.095). Photos, 8 minutes beside other
-trainings: 25.05 ± 0.98 dB and 0.697, less than bicubic's 29.84 and 0.805, with textures that are not there: 239 squares
-are few.
+and 0.917); by a factor of 4, 13.79 ± 0.12 dB and 0.677 (bicubic 8.77 and 0.095). Photos, 8 minutes alongside other
+trainings: 25.05 ± 0.98 dB and 0.697, less than bicubic's 29.84 and 0.805, with textures that are not in the images: 239
+squares are few.
 """
 
 from keras_gen import training
@@ -29,9 +29,9 @@ def main(
     """Trains Pix2Pix to enlarge images, and compares it with bicubic interpolation.
 
     Args:
-        factor: how many times higher and wider images become.
-        flip: whether to mirror every second training image, which suits photographs and not digits.
-        num_images: images of each held-out split that are enlarged, at most.
+        factor: factor by which images become higher and wider.
+        flip: whether to mirror every second training image, which suits photographs but not digits.
+        num_images: largest number of images of each held-out split to enlarge.
     """
     import dataclasses
 

@@ -1,1 +1,1 @@
-"""Readers: from a name or a path to the columns of a set."""
+"""Readers, which load the columns of a set from a name or a path."""

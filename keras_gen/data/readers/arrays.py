@@ -9,7 +9,7 @@ from keras_gen.data import columns
 from keras_gen.data.columns import Reading
 from keras_gen.data.stored import StoredRows, array_file
 
-#: Split to the names that its examples may have in an `.npz` file.
+#: Maps each split to the names that its examples may have in an `.npz` file.
 ARRAY_NAMES = {
     "train": ("train", "x_train"),
     "validation": ("valid", "validation", "x_valid", "x_validation"),
@@ -21,7 +21,7 @@ def read_npz(path: pathlib.Path) -> Reading:
     """Reads the arrays `train`, `valid` and `test`; or `x_train` and the others, with labels `y_train` and so on.
 
     Raises:
-        ValueError: if there are none, or one has no rows.
+        ValueError: if there are no such arrays, or one has no rows.
     """
     found = loaded(path)
     if isinstance(found, np.ndarray):
@@ -46,28 +46,28 @@ def read_npz(path: pathlib.Path) -> Reading:
 
 
 def read_npy(path: pathlib.Path) -> Reading:
-    """Reads one array, one example a row.
+    """Reads one array, with one example per row.
 
     Raises:
-        ValueError: if there is none, or it has no rows.
+        ValueError: if there is no array, or it has no rows.
     """
     return Reading({"all": {"x": npy_rows(path, stays=is_large(path))}})
 
 
 def is_large(path: pathlib.Path) -> bool:
-    """Returns whether a file's arrays stay in it, instead of being held in memory."""
+    """Returns whether a file's arrays stay in the file instead of being held in memory."""
     return path.stat().st_size > columns.MEMORY_LIMIT
 
 
 def stored_rows(path: pathlib.Path, member: str | None = None) -> StoredRows | None:
-    """Returns an array as rows that stay in their file, or None where they do not lie there one behind the other.
+    """Returns an array as rows that stay in their file, or None if they are not contiguous there.
 
     Args:
         path: an `.npy` file, or an `.npz` file.
         member: name of the array in an `.npz` file.
 
     Raises:
-        ValueError: if the file is no such file.
+        ValueError: if the file is not such a file.
     """
     try:
         found = array_file(path, member)
@@ -81,7 +81,7 @@ def npy_rows(path: pathlib.Path, *, stays: bool) -> np.ndarray | StoredRows:
 
     Args:
         path: the file.
-        stays: whether its rows stay in the file, if they lie there one behind the other.
+        stays: whether its rows stay in the file, if they are contiguous there.
 
     Raises:
         ValueError: if the file holds no array of rows.
@@ -97,7 +97,7 @@ def npy_rows(path: pathlib.Path, *, stays: bool) -> np.ndarray | StoredRows:
 
 
 def loaded(path: pathlib.Path):
-    """Returns what a file of arrays holds; never what could run code."""
+    """Loads a file of arrays, without anything that could run code."""
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:

@@ -16,7 +16,7 @@ def read_digits() -> Reading:
 
 
 def read_photos() -> Reading:
-    """Returns 299 squares of 32×32 pixels, cut out of two photographs, a temple and a flower.
+    """Returns 299 squares of 32×32 pixels cut out of two photographs: a temple and a flower.
 
     They do not overlap; flat ones, whose channels deviate from their mean by less than 8 levels, are left out.
     """

@@ -1,4 +1,4 @@
-"""Values of features of records, `tf.train.Example`s in TFRecord and ArrayRecord files, read by position."""
+"""Values of features of records (`tf.train.Example`s in TFRecord and ArrayRecord files), read by position."""
 
 import dataclasses
 import io
@@ -14,18 +14,18 @@ from keras_gen.data.readers.images import Expected, decoded, header_of, resized_
 from keras_gen.data.records import ArrayRecordFiles, RecordFiles, name_of_record, state_of
 from keras_gen.files import cached
 
-#: Records that are read at once by one thread, on the way into the memory.
+#: Number of records that one thread reads at once when loading into memory.
 ROWS_AT_ONCE = 100
 
-#: What the sample rate of sounds is called, alone or behind the name of the sounds and a slash.
+#: Name of the sample rate of sounds, alone or after the name of the sounds and a slash.
 RATE_NAME = "sample_rate"
 
-#: Feature to how its values are parsed: so many of a dtype; or any number of them, as `tf.io.RaggedFeature`.
+#: Maps each feature to how its values are parsed: a fixed number of a dtype, or any number, as `tf.io.RaggedFeature`.
 Forms = dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature]
 
 
 def numbers_of(feature: tf.train.Feature) -> tuple[type, list]:
-    """Returns the dtype and the values of a feature of numbers; none of one without values."""
+    """Returns the dtype and the values of a feature of numbers; an empty list if it has no values."""
     if feature.WhichOneof("kind") == "float_list":
         return np.float32, list(feature.float_list.value)
     return np.int64, list(feature.int64_list.value)
@@ -37,10 +37,10 @@ def parsed(files: RecordFiles | ArrayRecordFiles, rows: np.ndarray, forms: Forms
     Args:
         files: the records.
         rows: int64 indices of the records.
-        forms: what is parsed.
+        forms: how each feature is parsed.
 
     Raises:
-        ValueError: if a record does not have such a feature; the sentence names it.
+        ValueError: if a record does not have such a feature; the message names it.
     """
     contents = files.read(rows)
     try:
@@ -65,7 +65,7 @@ def check_records(files: RecordFiles | ArrayRecordFiles, rows: np.ndarray, conte
 
 
 def difference(content: bytes, feature: str, form: tf.io.FixedLenFeature | tf.io.RaggedFeature) -> str | None:
-    """Returns what a record must be or hold, and is not or does not; None where all is well."""
+    """Returns the requirement on its contents that a record does not meet; None if it meets all."""
     try:
         features = tf.train.Example.FromString(content).features.feature
     except DecodeError:
@@ -88,17 +88,17 @@ def difference(content: bytes, feature: str, form: tf.io.FixedLenFeature | tf.io
 
 
 def contents_of(files: RecordFiles | ArrayRecordFiles, rows: np.ndarray, feature: str) -> np.ndarray:
-    """Returns a feature of one string of bytes of some records."""
+    """Returns a feature of some records that is one byte string."""
     return parsed(files, rows, {feature: tf.io.FixedLenFeature((), tf.string)})[feature].numpy()
 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureRecords:
-    """What features of records hold, row after row, as `StoredRows` takes it.
+    """The values of features of records, row by row, in the form that `StoredRows` expects.
 
     Attributes:
         files: the records.
-        shape: number of records, and the shape of what each one's features hold.
+        shape: number of records, and the shape of the values of each.
     """
 
     files: RecordFiles | ArrayRecordFiles
@@ -106,7 +106,7 @@ class FeatureRecords:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes that a row takes while it is read."""
+        """Number of bytes that a row needs while it is read."""
         return max(math.prod(self.shape[1:]) * self.dtype.itemsize, self.files.num_bytes // self.shape[0])
 
 
@@ -123,7 +123,7 @@ class NumberRecords(FeatureRecords):
     dtype: np.dtype
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the rows at an array of indices; raises what `parsed` does."""
+        """Returns the rows at an array of indices; raises what `parsed` raises."""
         form = tf.io.FixedLenFeature(self.shape[1:], self.dtype)
         return parsed(self.files, rows, {self.feature: form})[self.feature].numpy()
 
@@ -144,7 +144,7 @@ class TableRecords(FeatureRecords):
         return np.dtype(np.float64)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the rows at an array of indices; raises what `parsed` does."""
+        """Returns the rows at an array of indices; raises what `parsed` raises."""
         forms = {name: tf.io.FixedLenFeature((), dtype) for name, dtype in self.features.items()}
         found = parsed(self.files, rows, forms)
         return np.stack([found[name].numpy().astype(self.dtype) for name in self.features], axis=1)
@@ -152,12 +152,12 @@ class TableRecords(FeatureRecords):
 
 @dataclasses.dataclass(frozen=True)
 class SoundFeature:
-    """A feature of sounds of any length: WAV files, or lists of amplitudes, of which another one may tell the rate.
+    """A feature of sounds of any length: WAV files, or lists of amplitudes, whose rate may be in another feature.
 
     Attributes:
         name: name of the feature.
-        dtype: `tf.string` for WAV files; `tf.float32` for amplitudes from -1 to 1, `tf.int64` for those of 16 bits.
-        rate: name of the feature that holds the sample rate; None where there is none, or files tell it.
+        dtype: `tf.string` for WAV files; `tf.float32` for amplitudes from -1 to 1; `tf.int64` for 16-bit amplitudes.
+        rate: name of the feature that holds the sample rate; None if there is none, or the files contain it.
     """
 
     name: str
@@ -166,7 +166,7 @@ class SoundFeature:
 
     @classmethod
     def of(cls, name: str, features: dict[str, tf.train.Feature]) -> "SoundFeature":
-        """Returns the feature of a name among those of a record."""
+        """Returns the feature with a given name among those of a record."""
         if features[name].WhichOneof("kind") == "bytes_list":
             return cls(name, tf.string, None)
         folder = name.rpartition("/")[0]
@@ -179,7 +179,7 @@ class SoundFeature:
         """Returns the sample rate and the float32 amplitudes of the records at an array of indices.
 
         Raises:
-            ValueError: if one holds no sound; the sentence names it.
+            ValueError: if one holds no sound; the message names it.
         """
         if self.dtype == tf.string:
             contents = zip(rows, contents_of(files, rows, self.name), strict=True)
@@ -207,7 +207,7 @@ class SoundFeature:
         ]
 
     def sizes(self, files: RecordFiles | ArrayRecordFiles) -> np.ndarray:
-        """Returns the sample rate, 1 where it is not known, and the samples of each record, looked for once."""
+        """Returns the sample rate (1 if unknown) and the number of samples of each record, determined once."""
 
         def write(folder):
             starts = range(0, len(files), ROWS_AT_ONCE)
@@ -223,12 +223,12 @@ class SoundFeature:
 
 @dataclasses.dataclass(frozen=True)
 class SoundRecords(FeatureRecords):
-    """Sounds that are brought to one length and one sample rate.
+    """Sounds converted to one length and one sample rate.
 
     Attributes:
-        feature: where they are.
-        sample_rate: samples in a second; None where it is not known.
-        behind: what stands behind the end of a shorter sound: NaN, or 0 for silence.
+        feature: feature that holds the sounds.
+        sample_rate: samples per second; None if unknown.
+        behind: value after the end of a shorter sound: NaN, or 0 for silence.
     """
 
     feature: SoundFeature
@@ -241,7 +241,7 @@ class SoundRecords(FeatureRecords):
         return np.dtype(np.float32)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the sounds at an array of indices; raises what `SoundFeature.read` does."""
+        """Returns the sounds at an array of indices; raises what `SoundFeature.read` raises."""
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
         if len(rows):
             for example, (rate, waveform) in zip(found, self.feature.read(self.files, rows), strict=True):
@@ -250,17 +250,17 @@ class SoundRecords(FeatureRecords):
         return found
 
     def silent(self) -> "SoundRecords":
-        """Returns the same with silence behind the end."""
+        """Returns the same sounds with silence after their end."""
         return dataclasses.replace(self, behind=0.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageRecords(FeatureRecords):
-    """A feature of encoded images, whose shape is that of the decoded ones.
+    """A feature of encoded images, with the shape of the decoded images.
 
     Attributes:
         feature: name of the feature.
-        expected: what the headers of all images must be like.
+        expected: requirements on the headers of all images.
     """
 
     feature: str
@@ -275,7 +275,7 @@ class ImageRecords(FeatureRecords):
         """Returns the images at an array of indices.
 
         Raises:
-            ValueError: if one cannot be read, or is another kind of image than the set's; the sentence names it.
+            ValueError: if one cannot be read, or is not of the set's kind of images; the message names it.
         """
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for index, content in enumerate(contents_of(self.files, rows, self.feature)):
@@ -287,7 +287,7 @@ class ImageRecords(FeatureRecords):
         return found
 
     def image(self, content: bytes) -> np.ndarray | str:
-        """Returns an image, or why it is none of the set."""
+        """Returns an image, or the reason why it does not belong to the set."""
         header = header_of(io.BytesIO(content))
         why = header if isinstance(header, str) else self.expected.difference(header)
         image = why or decoded(io.BytesIO(content), self.shape[-1], self.expected.header.deep)

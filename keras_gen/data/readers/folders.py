@@ -1,4 +1,4 @@
-"""Folders of images or of sounds, whose subfolders are splits and classes."""
+"""Folders of images or sounds, whose subfolders are splits and classes."""
 
 import os
 import pathlib
@@ -9,14 +9,14 @@ from keras_gen.data.columns import Reading
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, read_images
 from keras_gen.data.readers.sounds import read_sounds
 
-#: Split to the names that its subfolder may have.
+#: Maps each split to the names that its subfolder may have.
 SPLIT_NAMES = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
 
 
 def read_folder(
     folder: pathlib.Path, *, image_size, audio_length: int | None, channels: int | None, bad_files: str
 ) -> Reading:
-    """Reads a folder of images or of WAV files; where every file lies in a subfolder, these are the classes.
+    """Reads a folder of images or WAV files; if every file is in a subfolder, the subfolders are the classes.
 
     Args:
         folder: the folder.
@@ -26,7 +26,7 @@ def read_folder(
         bad_files: as in `data.load`.
 
     Raises:
-        ValueError: if there are no files, or of both kinds.
+        ValueError: if there are no files, or files of both kinds.
     """
     found = files_by_split(folder, (".wav", *IMAGE_SUFFIXES))
     sounds, images = (
@@ -52,15 +52,15 @@ def read_folder(
 
 
 def of_kind(files: dict[str, str], is_sound: bool) -> dict[str, str]:
-    """Returns those of some paths that are of sounds, or those that are not, with their values."""
+    """Returns the paths that are sounds, or those that are not, with their values."""
     return {path: name for path, name in files.items() if (path[-4:].lower() == ".wav") == is_sound}
 
 
 def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """Finds the files with one of the suffixes, by split: path to the name of the subfolder that the file lies in.
+    """Finds the files with one of the suffixes, by split: path to the name of the subfolder that contains the file.
 
-    Files right in the folder, or in one of its subfolders `train`, `val` and `test`, lie in none, which is "". Paths
-    are strings: of a hundred thousand files, `pathlib` would take seconds.
+    For files directly in the folder, or in one of its subfolders `train`, `val` and `test`, this name is "". Paths are
+    strings: for a hundred thousand files, `pathlib` would take seconds.
     """
     roots = {split: [folder / name for name in names] for split, names in SPLIT_NAMES.items()}
     if not (folder / "train").is_dir():
@@ -72,9 +72,9 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
             for place, _, names in os.walk(root):
                 parts = pathlib.Path(place).relative_to(root).parts
                 subfolder, start = "/".join(parts), os.path.join(place, "")
-                # Parts of paths are sorted one after the other, as strings with the least character between them are.
+                # Sorts by the parts of paths in turn, like strings with the smallest character between the parts.
                 first = "".join(part + "\0" for part in parts)
-                # macOS keeps notes in files whose names begin with `._`.
+                # macOS stores metadata in files whose names begin with `._`.
                 entries += [
                     (first + name, start + name, subfolder)
                     for name in names

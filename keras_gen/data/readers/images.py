@@ -1,7 +1,8 @@
-"""Images from files, held in memory where they fit.
+"""Images from files, held in memory if they fit.
 
-Pillow decodes them. An image is turned as its EXIF orientation says; of an animation, the first picture counts; what is
-transparent lies on white, unless four channels are asked for. Grey images of 16 bits keep all of their levels.
+Pillow decodes them. An image is rotated according to its EXIF orientation; of an animation, the first frame is used;
+transparent pixels are put on white, unless four channels are requested. Grey images of 16 bits keep all of their
+levels.
 """
 
 import concurrent.futures
@@ -32,29 +33,29 @@ DEEP_MODES = ("I;16", "I;16L", "I;16B", "I")
 #: Pillow's modes that are grey.
 GREY_MODES = ("1", "L", "LA", "La", *DEEP_MODES)
 
-#: Number of channels to Pillow's mode of images of bytes.
+#: Maps the number of channels to Pillow's mode of byte images.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
-#: Headers of a folder's files that are read before the first batch, about so many of more than twice as many.
+#: If a folder has more than twice this many files, about this many headers are read before the first batch.
 FIRST_HEADERS = 10_000
 
-#: Headers that a thread reads at once: to hand over each one by itself would take as long as to read it.
+#: Headers that a thread reads at once: handing over each one separately would take as long as reading it.
 HEADERS_AT_ONCE = 100
 
-#: Files that an error names, at most.
+#: Largest number of files that an error names.
 NAMED_FILES = 10
 
-#: What an error adds about files that cannot be read, where there is a choice.
+#: What an error adds about unreadable files, if there is a choice.
 SKIP_HINT = ' `bad_files="skip"` (--bad-files skip) leaves such files out.'
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What the beginning of an image's file says.
+    """The information at the beginning of an image file.
 
     Attributes:
-        size: height and width, when the image is upright.
-        grey: whether it has no colours.
+        size: height and width of the upright image.
+        grey: whether the image is grey.
         deep: whether its levels have 16 bits.
     """
 
@@ -64,12 +65,12 @@ class Header:
 
 
 def is_image(path: pathlib.Path) -> bool:
-    """Returns whether a file's name is that of an image; macOS keeps notes in files whose names begin with `._`."""
+    """Returns whether a file name is that of an image; macOS stores metadata in files whose names begin with `._`."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("._")
 
 
 def header_of(path: pathlib.Path | str | io.BytesIO) -> Header | str:
-    """Returns what the beginning of an image's file, or of its contents, says, or why it cannot be read."""
+    """Returns the header of an image file, or of its contents, or the reason why it cannot be read."""
     try:
         with PIL.Image.open(path) as image:
             upright = image.getexif().get(0x0112, 1) < 5
@@ -80,7 +81,7 @@ def header_of(path: pathlib.Path | str | io.BytesIO) -> Header | str:
 
 
 def headers_of(paths: list[pathlib.Path | str]) -> dict[pathlib.Path | str, Header | str]:
-    """Returns what `header_of` does of each path; several threads read."""
+    """Returns the result of `header_of` for each path, using several threads."""
     parts = [paths[start : start + HEADERS_AT_ONCE] for start in range(0, len(paths), HEADERS_AT_ONCE)]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         found = pool.map(lambda part: [header_of(path) for path in part], parts)
@@ -88,7 +89,7 @@ def headers_of(paths: list[pathlib.Path | str]) -> dict[pathlib.Path | str, Head
 
 
 def decoded(path: pathlib.Path | str | io.BytesIO, channels: int, deep: bool = False) -> np.ndarray | str:
-    """Returns an image of shape (height, width, channels), or why it cannot be read.
+    """Returns an image of shape (height, width, channels), or the reason why it cannot be read.
 
     Args:
         path: path of its file, or the file's contents.
@@ -119,19 +120,19 @@ def decoded(path: pathlib.Path | str | io.BytesIO, channels: int, deep: bool = F
 
 
 def reason(error: Exception, path: pathlib.Path | str | io.BytesIO) -> str:
-    """Returns what an error says, without the file's name."""
+    """Returns the message of an error, without the file's name."""
     shown = path if isinstance(path, io.BytesIO) else str(path)
     return str(error).replace(f" {shown!r}", "") or type(error).__name__
 
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """What the headers of some of a set's images say that all others must be like.
+    """Requirements on all images of a set, derived from the headers of some of them.
 
     Attributes:
-        header: what they say.
-        any_size: whether images may have other sizes than that.
-        any_colour: whether images may have colours where the others have none.
+        header: common header of these images.
+        any_size: whether images may have other sizes.
+        any_colour: whether images may have colours if the others have none.
     """
 
     header: Header
@@ -150,11 +151,11 @@ class Expected:
 
 
 class HeaderCheck:
-    """Reads the headers of files behind the training, once it has begun, and keeps the sentence about wrong ones.
+    """Reads the headers of files in the background once training has begun, and keeps the message about wrong ones.
 
     Args:
         paths: the files.
-        expected: what the headers of other files say.
+        expected: requirements from the headers of other files.
     """
 
     def __init__(self, paths: list[pathlib.Path | str], expected: Expected):
@@ -164,7 +165,7 @@ class HeaderCheck:
         self.begun, self.lock = False, threading.Lock()
 
     def begin(self):
-        """Begins to read, unless that has happened."""
+        """Begins to read, unless it has already begun."""
         with self.lock:
             if not self.begun:
                 self.begun = True
@@ -188,10 +189,10 @@ class ImageFiles:
     Args:
         paths: paths of the files, an array of strings.
         shape: height, width and channels of the images.
-        resized: whether the images are brought to that size; otherwise they must have it.
-        half: which half of each file is the image, "left" or "right"; None for all of it.
+        resized: whether to resize the images to that size; otherwise they must have it.
+        half: which half of each file is the image, "left" or "right"; None for the whole file.
         deep: whether levels have 16 bits; 8 otherwise.
-        check: what still reads the headers of the files.
+        check: check that still reads the headers of the files.
     """
 
     def __init__(
@@ -232,7 +233,7 @@ class ImageFiles:
         """Reads the images at an array of indices.
 
         Raises:
-            ValueError: if one cannot be read, or one of the set is known by now to be none of it.
+            ValueError: if one cannot be read, or an image of the set is already known not to fit it.
         """
         if self.check is not None and self.check.sentence is not None:
             raise ValueError(self.check.sentence)
@@ -246,7 +247,7 @@ class ImageFiles:
         return np.stack(images) if images else np.zeros((0, *self.shape), self.dtype)
 
     def read(self, path: str) -> np.ndarray | str:
-        """Reads one image; returns why where it cannot be read."""
+        """Reads one image; returns the reason if it cannot be read."""
         image = decoded(path, self.shape[-1], self.deep)
         if isinstance(image, str):
             return image
@@ -258,7 +259,7 @@ class ImageFiles:
         return image
 
     def read_all(self) -> tuple[np.ndarray, dict[str, str]]:
-        """Returns all images that can be read as one array, and why others cannot be, by path."""
+        """Returns all readable images as one array, and the reasons why others cannot be read, by path."""
         with concurrent.futures.ThreadPoolExecutor() as pool:
             found = list(pool.map(self.read, self.paths))
         images = [image for image in found if not isinstance(image, str)]
@@ -267,24 +268,24 @@ class ImageFiles:
 
 
 def resized(image: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Returns an image of levels at a height and a width, by bilinear interpolation."""
+    """Returns an image of levels, resized to a height and width by bilinear interpolation."""
     return tf.cast(tf.round(tf.image.resize(image, size, antialias=True)), image.dtype)
 
 
 def resized_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns what `resized` does of an image that is read, at whatever size files have."""
+    """Returns the result of `resized` for an image read from a file of any size."""
     return resizing(tuple(size), image.shape[-1], image.dtype.name)(tf.constant(image)).numpy()
 
 
 @functools.cache
 def resizing(size: tuple[int, int], channels: int, dtype: str) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns `resized` as a graph of images of any size, which takes a third of the time of its operations alone."""
+    """Returns `resized` as a graph for images of any size, which takes a third of the time of eager operations."""
     images = tf.TensorSpec((None, None, channels), dtype)
     return tf.function(functools.partial(resized, size=size), input_signature=[images]).get_concrete_function()
 
 
 def unreadable(bad: dict[str, str], kind: str = "image") -> str:
-    """Returns the sentence that says which files are no readable images, or files of another kind, and why."""
+    """Returns the message that says which files are not readable images, or files of another kind, and why."""
     if len(bad) == 1:
         ((path, why),) = bad.items()
         return f"`name`: {path} is not a readable {kind} ({why})."
@@ -294,11 +295,11 @@ def unreadable(bad: dict[str, str], kind: str = "image") -> str:
 
 
 class Rule:
-    """What happens to files that cannot be read.
+    """The treatment of files that cannot be read.
 
     Args:
         bad_files: "refuse" raises an error that names them; "skip" leaves them out, and says how many there are. None
-            refuses them where there is no choice.
+            refuses them without a choice.
     """
 
     def __init__(self, bad_files: str | None):
@@ -306,14 +307,14 @@ class Rule:
         self.hint = SKIP_HINT if bad_files == "refuse" else ""
 
     def apply(self, bad: dict[str, str], num_files: int):
-        """Goes on, or raises an error.
+        """Continues, or raises an error.
 
         Args:
-            bad: path of each such file, to the reason.
-            num_files: how many files there are.
+            bad: path of each such file to the reason.
+            num_files: number of files.
 
         Raises:
-            ValueError: if there are such files, and they are not skipped, or nothing is left.
+            ValueError: if there are such files and they are not skipped, or no files are left.
         """
         if not bad:
             return
@@ -325,7 +326,7 @@ class Rule:
 def read_images(
     paths: dict[str, list[str]], image_size, channels: int | None, bad_files: str
 ) -> tuple[columns.Reading, dict[str, list[str]]]:
-    """Reads images, or finds out how to read them later.
+    """Reads images, or determines how to read them later.
 
     Args:
         paths: split to the paths of its images.
@@ -334,10 +335,10 @@ def read_images(
         bad_files: as in `data.load`.
 
     Returns:
-        What was read, and the paths of the files of it.
+        What was read, and the paths of its files.
 
     Raises:
-        ValueError: if images have several sizes and no `image_size` is given, or a file is no image.
+        ValueError: if images differ in size and no `image_size` is given, or a file is not an image.
     """
     found, space, kept = image_column(paths, image_size, channels=channels, bad_files=bad_files)
     by_split = {split: {"x": column} for split, column in found.items()}
@@ -352,14 +353,14 @@ def image_column(
     channels: int | None = None,
     bad_files: str | None = None,
 ) -> tuple[dict[str, columns.Column], Levels, dict[str, list[pathlib.Path | str]]]:
-    """Returns the images of each split, held in memory where they fit, their space, and their paths.
+    """Returns the images of each split, held in memory if they fit, with their space and paths.
 
     Args:
         paths: split to the paths of its images.
-        image_size: as in `data.load`; the size of the halves, where there are such.
-        half: which half of each file is the image, "left" or "right"; None for all of it.
+        image_size: as in `data.load`; the size of the halves, if `half` is given.
+        half: which half of each file is the image, "left" or "right"; None for the whole file.
         channels: as in `data.load`.
-        bad_files: as in `data.load`; None where there is no choice.
+        bad_files: as in `data.load`; None if there is no choice.
 
     Raises:
         ValueError: as in `read_images`.
@@ -367,13 +368,13 @@ def image_column(
     rule = Rule(bad_files)
     size = None if image_size is None else full_size(image_size)
     all_paths = [path for files in paths.values() for path in files]
-    # Of very many files, those of some places tell what the others are; these are read behind the training.
+    # With very many files, some of them determine what the others must be; the others are read during training.
     apart = len(all_paths) // FIRST_HEADERS if bad_files != "skip" else 0
     headers = headers_of(all_paths[:: max(1, apart)])
     bad = {str(path): found for path, found in headers.items() if isinstance(found, str)}
     good = {path: found for path, found in headers.items() if not isinstance(found, str)}
     if bad and not (rule.skip and good):
-        # A file that begins well may yet be cut short: all of them are named at once.
+        # A file with a valid header may still be truncated; all such files are named at once.
         bad |= {str(path): why for path in good if isinstance(why := decoded(path, 3), str)}
         rule.apply(bad, len(all_paths))
     shape, expected = common_shape(good, size, channels)
@@ -407,15 +408,15 @@ def image_column(
 def common_shape(
     headers: dict[pathlib.Path | str, Header], size: tuple[int, int] | None, channels: int | None
 ) -> tuple[tuple[int, int, int], Expected]:
-    """Returns the shape that images have, or are brought to, and what the headers of others must be like.
+    """Returns the shape that images have, or are resized to, and the requirements on the headers of others.
 
     Args:
-        headers: path or name of each image that was looked at, to its header.
-        size: height and width that all are brought to; None expects images of one size.
+        headers: path or name of each examined image to its header.
+        size: height and width that all images are resized to; None expects images of one size.
         channels: as in `data.load`.
 
     Raises:
-        ValueError: if images have several sizes or depths, or channels are of an unknown number.
+        ValueError: if images differ in size or depth, or the number of channels is not supported.
     """
     found = size or common_size(headers)
     any_colour = channels is not None
@@ -432,10 +433,10 @@ def common_shape(
 
 
 def common_size(headers: dict[pathlib.Path | str, Header]) -> tuple[int, int]:
-    """Returns height and width of images.
+    """Returns the common height and width of images.
 
     Raises:
-        ValueError: if they have several sizes.
+        ValueError: if they differ in size.
     """
     first = next(iter(headers))
     for path, header in headers.items():
@@ -451,8 +452,8 @@ def full_size(image_size) -> tuple[int, int]:
     """Returns a height and width, or one number for both, as a pair.
 
     Raises:
-        TypeError: if it is neither a whole number nor a pair of them.
-        ValueError: if it has another length, or a number is below 1.
+        TypeError: if it is neither an integer nor a pair of integers.
+        ValueError: if it has a different length, or a number is below 1.
     """
     if isinstance(image_size, (int, np.integer)):
         image_size = (image_size, image_size)

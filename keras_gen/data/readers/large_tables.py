@@ -1,4 +1,4 @@
-"""Tables that are too large for memory: their rows are converted once, and then read by position."""
+"""Tables that are too large for memory: their rows are converted once and then read by position."""
 
 import contextlib
 import json
@@ -21,42 +21,42 @@ from keras_gen.spaces import Reals
 if TYPE_CHECKING:
     import pyarrow
 
-#: Rows that are converted at once.
+#: Number of rows that are converted at once.
 ROWS_AT_ONCE = 50_000
 
-#: How many times as large a packed file is taken to be when it is unpacked.
+#: Factor by which a compressed file is assumed to grow when decompressed.
 PACKED_FACTOR = 4
 
-#: Types of Arrow whose values are all numbers of float32.
+#: Arrow types whose values are all representable in float32.
 WITHIN_FLOAT32 = {"bool", "int8", "int16", "uint8", "uint16", "halffloat", "float"}
 
 
 def is_large(path: pathlib.Path) -> bool:
-    """Returns whether the numbers of a table in a file do not fit in memory, as its size tells."""
+    """Returns whether, judging by its size, the numbers of a table in a file do not fit in memory."""
     if suffix_of(path) == ".parquet":
         with contextlib.suppress(ImportError, ValueError, OSError):
             from pyarrow import parquet
 
             with parquet.ParquetFile(path) as file:
                 return 8 * file.metadata.num_rows * file.metadata.num_columns > columns.MEMORY_LIMIT
-        # The reader of small tables says what is wrong with it.
+        # The reader of small tables reports what is wrong with it.
         return False
     factor = PACKED_FACTOR if is_packed(path) else 1
     return factor * path.stat().st_size > columns.MEMORY_LIMIT
 
 
 def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
-    """Reads a table from a hidden folder beside its file, which holds its numbers; it is made when there is none.
+    """Reads a table from a hidden folder beside its file that holds its numbers; the folder is made if there is none.
 
-    The folder belongs to the file as it is and to these arguments. Those of a file that has changed are removed; those
-    of other arguments are not: another process may be reading them.
+    The folder belongs to the present state of the file and to these arguments. Folders of earlier states are removed;
+    those of other arguments are not, because another process may be reading them.
 
     Args:
         path: the file.
         **arguments: as in `tables.read_table`.
 
     Raises:
-        ValueError: as there, or if a column holds text only in some rows.
+        ValueError: as in `tables.read_table`, or if a column holds text only in some rows.
         OSError: if the folder cannot be written.
     """
     state = path.stat()
@@ -69,7 +69,7 @@ def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
         make_once(folder, lambda beside: convert(path, beside, arguments))
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     names = tuple(about["names"])
-    # Folders of earlier versions do not tell their dtype.
+    # Folders of earlier versions do not contain their dtype.
     dtype = np.dtype(about.get("dtype", "float64"))
     file = ArrayFile(folder / "rows.bin", 0, (about["num_rows"], len(names)), dtype)
     space = Reals((len(names),), missing=about["missing"])
@@ -77,12 +77,12 @@ def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
 
 
 def glob_escaped(name: str) -> str:
-    """Returns a name as a pattern that only it fits."""
+    """Returns a pattern that matches only the given name."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def dtype_of(path: pathlib.Path) -> np.dtype:
-    """Returns float32 where it holds all that the columns of a table may hold, and float64 elsewhere."""
+    """Returns float32 if it can represent all values of a table's columns, and float64 otherwise."""
     if suffix_of(path) != ".parquet":
         return np.dtype(np.float64)
     from pyarrow import parquet
@@ -93,7 +93,7 @@ def dtype_of(path: pathlib.Path) -> np.dtype:
 
 
 def convert(path: pathlib.Path, folder: pathlib.Path, arguments: dict):
-    """Writes the numbers of a table, row by row, and what they are."""
+    """Writes the numbers of a table, row by row, and their description."""
     names, dtype = names_of(path, arguments), dtype_of(path)
     num_rows, some_are_missing = 0, False
     with (folder / "rows.bin").open("wb") as file:
@@ -110,9 +110,9 @@ def convert(path: pathlib.Path, folder: pathlib.Path, arguments: dict):
 
 
 def plain_rows(part: "pd.DataFrame | pyarrow.RecordBatch", names: tuple[str, ...], dtype) -> np.ndarray | None:
-    """Returns the rows of what Arrow has of a table, without a data frame between, which takes thrice as long.
+    """Returns the rows of a table in Arrow's form; converting through a data frame takes three times as long.
 
-    None, if `read_frame` has to look at them: where columns are not all plain finite numbers.
+    Returns None if `read_frame` has to examine them, because columns are not all plain finite numbers.
     """
     if isinstance(part, pd.DataFrame) or not all(part.schema.names.count(name) == 1 for name in names):
         return None
@@ -128,7 +128,7 @@ def plain_rows(part: "pd.DataFrame | pyarrow.RecordBatch", names: tuple[str, ...
 
 
 def names_of(path: pathlib.Path, arguments: dict) -> tuple[str, ...]:
-    """Returns the names of a table's columns; with zeros and ones for text, of the values in all rows."""
+    """Returns the names of a table's columns; with zeros and ones for text, those of the values in all rows."""
     if arguments["text"] != "one_hot":
         first = next(frames_of(path, ROWS_AT_ONCE))
         return read_frame(first, str(path), **{**arguments, "missing": "keep"}).names
@@ -147,5 +147,5 @@ def names_of(path: pathlib.Path, arguments: dict) -> tuple[str, ...]:
 
 
 def shown(path: pathlib.Path, what: str) -> Iterator["pd.DataFrame | pyarrow.RecordBatch"]:
-    """Returns a table in parts, and shows that there is progress."""
+    """Returns a table in parts, and shows the progress."""
     return tracked(read_ahead(table_parts(path, ROWS_AT_ONCE)), f"{what} {path.name}", transient=True)

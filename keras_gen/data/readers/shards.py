@@ -1,4 +1,4 @@
-"""Shards of records: TFRecord and ArrayRecord files of `tf.train.Example`s, of images, sounds or numbers."""
+"""Shards of records: TFRecord and ArrayRecord files of `tf.train.Example`s with images, sounds or numbers."""
 
 import concurrent.futures
 import dataclasses
@@ -38,40 +38,40 @@ from keras_gen.data.stored import StoredRows
 from keras_gen.files import cached
 from keras_gen.spaces import Levels
 
-#: What the name of a shard ends in: `a.tfrecord`, `a-00000-of-00010.tfrecord.gz`, `a.array_record-00000-of-00010`.
+#: Ending of the name of a shard: `a.tfrecord`, `a-00000-of-00010.tfrecord.gz`, `a.array_record-00000-of-00010`.
 ENDING = re.compile(r"\.(tfrecords?(\.gz)?|array_record)(-\d+-of-\d+)?$")
 
-#: The number of a shard, and how many there are.
+#: The number of a shard, and the number of shards.
 NUMBER = re.compile(r"-(\d+)-of-(\d+)")
 
-#: Images of a set whose headers are looked at before training.
+#: Number of images of a set whose headers are read before training.
 FIRST_HEADERS = 1000
 
-#: Labels of images under these names are taken where there are several whole numbers.
+#: Features with these names are taken as labels of images if there are several integers.
 LABEL_NAMES = ("label", "image/class/label")
 
-#: Lists of numbers under these names, alone or behind a slash, are sounds.
+#: Lists of numbers with these names, alone or after a slash, are sounds.
 SOUND_NAMES = ("audio", "waveform", "sound")
 
-#: What a WAV file begins with, and the bytes from the eighth on.
+#: The first bytes of a WAV file, and the bytes from the eighth on.
 WAV_FILES, WAVE = (b"RIFF", b"RIFX", b"RF64"), b"WAVE"
 
 
 def is_shard(name: str) -> bool:
-    """Returns whether a file's name is that of a shard."""
+    """Returns whether a file name is that of a shard."""
     return ENDING.search(name) is not None and not name.startswith(".")
 
 
 def shards_at(path: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Returns the shards that a path names, in order, by split; none for a path of something else.
+    """Returns the shards that a path refers to, in order, by split; none if the path is something else.
 
     Args:
-        path: a shard; a pattern such as `data/train-*.tfrecord`; or a folder, in which there are shards, or subfolders
-            `train`, `val` and `test` of shards. Names such as `train-00000-of-00010.tfrecord` tell the split, too.
+        path: a shard; a pattern such as `data/train-*.tfrecord`; or a folder with shards, or with subfolders `train`,
+            `val` and `test` of shards. Names such as `train-00000-of-00010.tfrecord` also indicate the split.
 
     Raises:
         FileNotFoundError: if one of several shards is missing.
-        ValueError: if some names tell a split and others do not, or files are of two formats.
+        ValueError: if some names indicate a split and others do not, or files have two formats.
     """
     if path.is_dir():
         folders = {split: [path / name for name in names] for split, names in SPLIT_NAMES.items()}
@@ -96,7 +96,7 @@ def shards_at(path: pathlib.Path) -> dict[str, list[pathlib.Path]]:
 
 
 def holds_shards(folder: pathlib.Path) -> bool:
-    """Returns whether a folder, or a subfolder of it for a split, holds a shard; it is listed up to the first one."""
+    """Returns whether a folder, or its subfolder for a split, holds a shard; listing stops at the first one."""
     subfolders = (folder / name for names in SPLIT_NAMES.values() for name in names)
     for place in (folder, *(found for found in subfolders if found.is_dir())):
         with os.scandir(place) as entries:
@@ -106,12 +106,12 @@ def holds_shards(folder: pathlib.Path) -> bool:
 
 
 def shards_in(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the shards right in a folder, in order."""
+    """Returns the shards directly in a folder, in order."""
     return [folder / name for name in sorted(filter(is_shard, os.listdir(folder)))]
 
 
 def by_name(paths: list[pathlib.Path]) -> dict[str, list[pathlib.Path]]:
-    """Returns shards by the split that their names tell, if they do; otherwise all of them as "all"."""
+    """Returns shards by the split that their names indicate; if names indicate none, all of them as "all"."""
     splits = {}
     for path in paths:
         words = re.split(r"\W|_", path.name.lower())
@@ -123,7 +123,7 @@ def by_name(paths: list[pathlib.Path]) -> dict[str, list[pathlib.Path]]:
 
 
 def check_complete(paths: list[pathlib.Path]) -> None:
-    """Raises FileNotFoundError if shards that others count are missing."""
+    """Raises FileNotFoundError if shards are missing, according to the numbers in the names of others."""
     counted = {}
     for path in paths:
         number = NUMBER.search(path.name)
@@ -155,7 +155,7 @@ def read_shards(
         paths: split to its shards.
         feature: as in `data.load`.
         label_feature: as in `data.load`.
-        labels: whether labels are wanted.
+        labels: whether to read labels.
         columns: as in `data.load`.
         image_size: as in `data.load`.
         channels: as in `data.load`.
@@ -163,7 +163,7 @@ def read_shards(
 
     Raises:
         FileNotFoundError: if a shard is missing.
-        ValueError: if a shard is cut short, or records hold nothing that can be taken as examples.
+        ValueError: if a shard is truncated, or records hold nothing that can serve as examples.
     """
     files = {split: record_files([unpacked(path) for path in shards]) for split, shards in paths.items()}
     files = {split: found for split, found in files.items() if len(found)}
@@ -198,11 +198,11 @@ def read_shards(
 
 
 def unpacked(path: pathlib.Path) -> pathlib.Path:
-    """Returns a shard that is not packed: the shard itself, or one in the cache, which is written once.
+    """Returns an uncompressed shard: the shard itself, or one in the cache, which is written once.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is packed, and damaged.
+        ValueError: if it is compressed and damaged.
     """
     if not ENDING.search(path.name)[2]:
         return path
@@ -224,7 +224,7 @@ def features_of(files: RecordFiles | ArrayRecordFiles) -> dict[str, tf.train.Fea
     """Returns the features of the first record, by name.
 
     Raises:
-        ValueError: if it is no `tf.train.Example`.
+        ValueError: if it is not a `tf.train.Example`.
     """
     try:
         features = dict(tf.train.Example.FromString(files.read(np.array([0]))[0]).features.feature)
@@ -236,7 +236,7 @@ def features_of(files: RecordFiles | ArrayRecordFiles) -> dict[str, tf.train.Fea
 
 
 def kind_of(name: str, features: dict[str, tf.train.Feature]) -> str:
-    """Returns what a feature holds: "image", "sound", "list" of numbers, "number" or "other"."""
+    """Returns the kind of a feature: "image", "sound", "list" (of numbers), "number" or "other"."""
     feature = features[name]
     if feature.WhichOneof("kind") == "bytes_list":
         (content, *more) = feature.bytes_list.value or [b""]
@@ -258,16 +258,16 @@ def chosen(
     label: str | None,
     files: RecordFiles | ArrayRecordFiles,
 ) -> str | None:
-    """Returns the name of the feature that examples are: the only image, sound or list; None for a column of each.
+    """Returns the name of the feature that holds examples: the only image, sound or list; None for a column of each.
 
     Args:
         features: the features of a record.
         feature: its name, if it is given.
-        label: name of the labels, if it is given.
+        label: name of the feature of labels, if it is given.
         files: the records, for errors.
 
     Raises:
-        ValueError: if there are several and none is named, or the named one cannot be taken.
+        ValueError: if there are several and none is named, or the named one cannot be used.
     """
     kinds = {name: kind_of(name, features) for name in sorted(features)}
     if feature is not None:
@@ -292,7 +292,7 @@ def chosen(
 
 
 def single_numbers(features: dict[str, tf.train.Feature], label: str | None) -> list[str]:
-    """Returns the names of the features of one number each, in alphabetical order, without that of labels."""
+    """Returns the names of the features of one number each, in alphabetical order, without the labels."""
     labels = LABEL_NAMES if label is None else (label,)
     return [name for name in sorted(features) if kind_of(name, features) == "number" and name not in labels]
 
@@ -307,8 +307,8 @@ def chosen_label(
 
     Args:
         features: the features of a record.
-        label: its name, if it is given; None takes the only whole number, or one with a usual name.
-        feature: what examples are; None for a column of each other number.
+        label: its name, if it is given; None takes the only integer, or one with a usual name.
+        feature: feature that holds the examples; None for a column of each other number.
         files: the records, for errors.
 
     Raises:
@@ -339,7 +339,7 @@ def chosen_label(
 def images_of(
     files: dict[str, RecordFiles | ArrayRecordFiles], feature: str, image_size, channels: int | None
 ) -> Reading:
-    """Returns images, of which the headers of some tell the shape of all."""
+    """Returns images; the headers of some of them determine the shape of all."""
     size = None if image_size is None else full_size(image_size)
     headers = {}
     for records in files.values():
@@ -382,10 +382,10 @@ def table_of(
     label: str | None,
     columns: str | None,
 ) -> Reading:
-    """Returns the features of one number each as columns in alphabetical order, or those that `columns` chooses.
+    """Returns the features of one number each as columns in alphabetical order, or those chosen by `columns`.
 
     Raises:
-        ValueError: if `columns` chooses what is none of them, or none are chosen and a feature holds no number.
+        ValueError: if `columns` chooses something else, or is not given and a feature is not a number.
     """
     names = single_numbers(features, label)
     others = [name for name in sorted(features) if kind_of(name, features) == "other"]
@@ -405,7 +405,7 @@ def table_of(
 
 
 def in_memory(column: StoredRows) -> np.ndarray:
-    """Returns all rows of a column, which several threads read."""
+    """Returns all rows of a column, read by several threads."""
     rows = np.arange(len(column))
     with concurrent.futures.ThreadPoolExecutor() as pool:
         parts = pool.map(column.file.read, np.array_split(rows, -(-len(rows) // ROWS_AT_ONCE)))
@@ -413,7 +413,7 @@ def in_memory(column: StoredRows) -> np.ndarray:
 
 
 def labels_of(files: RecordFiles | ArrayRecordFiles, feature: str) -> np.ndarray:
-    """Returns the labels of all records, int64, which are looked for once, and kept in the cache."""
+    """Returns the labels of all records, int64, which are read once and kept in the cache."""
 
     def write(folder):
         column = StoredRows(NumberRecords(files, (len(files),), feature, np.dtype(np.int64)))

@@ -1,4 +1,4 @@
-"""Sounds from WAV files and made here, as examples of one length, held in memory where they fit."""
+"""Sounds from WAV files, and generated ones, as examples of one length, held in memory if they fit."""
 
 import concurrent.futures
 import dataclasses
@@ -25,9 +25,9 @@ class SoundFiles:
 
     Attributes:
         paths: paths of the files, an array of strings.
-        sample_rate: samples in a second that they are brought to.
-        length: samples of an example.
-        behind: what stands behind the end of a shorter sound: NaN, or 0 for silence.
+        sample_rate: samples per second that sounds are resampled to.
+        length: number of samples of an example.
+        behind: value after the end of a shorter sound: NaN, or 0 for silence.
     """
 
     paths: np.ndarray
@@ -56,7 +56,7 @@ class SoundFiles:
         return tf.ensure_shape(found, (indices.shape[0], self.length))
 
     def silent(self) -> "SoundFiles":
-        """Returns the same with silence behind the end."""
+        """Returns the same sounds with silence after their end."""
         return dataclasses.replace(self, behind=0.0)
 
 
@@ -79,9 +79,9 @@ def reading_of(found: columns.Columns, length: int, sample_rate: int) -> columns
 
 
 def read_sounds(paths: dict[str, list[str]], audio_length: int | None) -> columns.Reading:
-    """Reads WAV files; those of another sample rate than the first are resampled.
+    """Reads WAV files; those with a sample rate other than the first one's are resampled.
 
-    Files that are too large for memory are read when they are needed.
+    If they are too large for memory, files are read when they are needed.
 
     Args:
         paths: split to the paths of its sounds.
@@ -91,7 +91,7 @@ def read_sounds(paths: dict[str, list[str]], audio_length: int | None) -> column
         ValueError: if a file cannot be read.
     """
     all_paths = [path for files in paths.values() for path in files]
-    # Amplitudes have four bytes, samples in files two or more.
+    # Amplitudes take four bytes, samples in files two or more.
     if max(2 * sum(os.path.getsize(path) for path in all_paths), 4 * (audio_length or 0) * len(all_paths)) > (
         columns.MEMORY_LIMIT
     ):
@@ -109,12 +109,12 @@ def read_sounds(paths: dict[str, list[str]], audio_length: int | None) -> column
 def of_one_length(
     waveforms: dict[str, list[np.ndarray]], sample_rate: int, audio_length: int | None
 ) -> columns.Reading:
-    """Makes examples of recordings: longer ones are cut, and behind the end of shorter ones samples are missing, NaN.
+    """Makes examples from recordings: longer ones are cut; after the end of shorter ones, samples are missing (NaN).
 
     Args:
         waveforms: split to recordings, each a float32 array of shape `(samples,)`.
-        sample_rate: samples in a second.
-        audio_length: samples of an example; None takes the longest recording's.
+        sample_rate: samples per second.
+        audio_length: number of samples of an example; None uses the longest recording's.
 
     Raises:
         ValueError: if all examples together do not fit in memory.

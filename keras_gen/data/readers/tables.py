@@ -1,6 +1,6 @@
-"""Tables, read by pandas: text with any usual delimiter, decimal mark and encoding, Parquet, and data frames.
+"""Tables read by pandas: text with any usual delimiter, decimal mark and encoding, Parquet, and data frames.
 
-Columns of a table are real numbers, whole or not: levels come as arrays or images.
+Columns of a table are real numbers, whole or not; levels come from arrays or images.
 """
 
 import bz2
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".data", ".txt", ".parquet")
 
-#: Ending of a packed file to what opens it.
+#: Maps the extension of a compressed file to the function that opens it.
 PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 #: Delimiters in the order in which they are tried.
 DELIMITERS = (";", "\t", "|", ",")
 
-#: Bytes of a file that are looked at at once.
+#: Number of bytes of a file that are examined at once.
 BLOCK = 1 << 20
 
-#: Lines that a table's form is found from.
+#: Number of lines that determine a table's format.
 FORM_LINES = 1000
 
-#: Columns that an error names, at most.
+#: Largest number of columns that an error names.
 NAMED_COLUMNS = 10
 
-#: What stands for a missing value, beside what pandas takes for one.
+#: Markers of missing values, in addition to those of pandas.
 MISSING = ("?", "NaN", "na", "Na", "-", "--")
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -60,12 +60,12 @@ YEAR = re.compile(r"(19|20)\d\d")
 
 
 def suffix_of(path: pathlib.Path) -> str:
-    """Returns the ending of a file's name in small letters, without that of a packed file."""
+    """Returns the extension of a file name in lower case, without that of the compression."""
     return (path.with_suffix("") if is_packed(path) else path).suffix.lower()
 
 
 def is_packed(path: pathlib.Path) -> bool:
-    """Returns whether a file is packed, as its name tells."""
+    """Returns whether a file is compressed, according to its name."""
     return path.suffix.lower() in (*PACKED, ".zip")
 
 
@@ -79,29 +79,29 @@ def read_table(path: pathlib.Path, *, columns: str | None, text: str, missing: s
         missing: as in `data.load`.
 
     Raises:
-        ValueError: if the file is damaged, or its rows do not have as many columns as the first one; or as in
+        ValueError: if the file is damaged, or its rows do not all have as many columns as the first one; or as in
             `read_frame`.
-        ImportError: if a Parquet file cannot be read for want of its library.
+        ImportError: if the library for reading a Parquet file is missing.
     """
     return read_frame(next(frames_of(path)), str(path), columns=columns, text=text, missing=missing)
 
 
 def frames_of(path: pathlib.Path, rows_at_once: int | None = None) -> Iterator[pd.DataFrame]:
-    """Yields the table of a file, a few rows at a time in a memory that does not grow with the file, or all at once.
+    """Yields the table in a file all at once, or a few rows at a time, in memory that does not grow with the file.
 
     Args:
         path: the file.
-        rows_at_once: rows of a part; None for all.
+        rows_at_once: number of rows in a part; None for all.
 
     Raises:
-        ValueError: if the file is damaged, or its rows do not have as many columns as the first one.
-        ImportError: if a Parquet file cannot be read for want of its library.
+        ValueError: if the file is damaged, or its rows do not all have as many columns as the first one.
+        ImportError: if the library for reading a Parquet file is missing.
     """
     return (as_frame(part) for part in table_parts(path, rows_at_once))
 
 
 def table_parts(path: pathlib.Path, rows_at_once: int | None = None) -> Iterator["pd.DataFrame | pyarrow.RecordBatch"]:
-    """Yields the table of a file as `frames_of` does, but that of a Parquet file as Arrow has it."""
+    """Yields the table in a file like `frames_of`, but in Arrow's form for a Parquet file."""
     return (parquet_batches if suffix_of(path) == ".parquet" else text_frames)(path, rows_at_once)
 
 
@@ -111,11 +111,11 @@ def as_frame(part: "pd.DataFrame | pyarrow.RecordBatch | pyarrow.Table") -> pd.D
 
 
 def parquet_batches(path: pathlib.Path, rows_at_once: int | None) -> Iterator["pyarrow.RecordBatch | pyarrow.Table"]:
-    """Yields the table of a Parquet file."""
+    """Yields the table in a Parquet file."""
     try:
         from pyarrow import parquet
 
-        # Arrow would read ahead, and keep all that it has read.
+        # Arrow would read ahead and keep everything it has read.
         with parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             if rows_at_once is None:
                 yield file.read()
@@ -128,7 +128,7 @@ def parquet_batches(path: pathlib.Path, rows_at_once: int | None) -> Iterator["p
 
 
 def text_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.DataFrame]:
-    """Yields the table of a text file, whose form its first lines tell."""
+    """Yields the table in a text file, whose format follows from its first lines."""
     encoding = encoding_of(path)
     with opened(path, encoding) as file:
         lines = [line for line in first_lines(file) if line.strip()]
@@ -136,7 +136,7 @@ def text_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.Dat
         raise ValueError(f"`name`: {path} holds no rows.")
     options = {}
     if lines[0].lstrip().startswith("#"):
-        # NumPy writes names behind a mark of comments.
+        # NumPy writes names after a comment mark.
         names = lines[0].lstrip().lstrip("#").strip()
         lines = [line for line in lines if not line.lstrip().startswith("#")]
         options["comment"] = "#"
@@ -178,7 +178,7 @@ def text_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.Dat
 
 @contextlib.contextmanager
 def opened(path: pathlib.Path, encoding: str | None = None) -> Iterator[BinaryIO | io.TextIOWrapper]:
-    """Opens a file, packed or not, as bytes or, where an encoding is given, as text."""
+    """Opens a file, compressed or not, as bytes or, if an encoding is given, as text."""
     with contextlib.ExitStack() as stack:
         if path.suffix.lower() == ".zip":
             archive = stack.enter_context(zipfile.ZipFile(path))
@@ -190,9 +190,9 @@ def opened(path: pathlib.Path, encoding: str | None = None) -> Iterator[BinaryIO
 
 
 def encoding_of(path: pathlib.Path) -> str:
-    """Returns in which of the usual encodings a text file is, which is read to its end.
+    """Returns which of the usual encodings a text file has; the whole file is read.
 
-    UTF-8 and UTF-16 are recognised; anything else is taken for Windows-1252, whose digits are those of all others.
+    UTF-8 and UTF-16 are recognised; anything else is assumed to be Windows-1252, whose digits are those of all others.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
@@ -213,12 +213,12 @@ def encoding_of(path: pathlib.Path) -> str:
 
 
 def first_lines(file: io.TextIOWrapper) -> list[str]:
-    """Returns the lines that the form of a table is found from."""
+    """Returns the lines that determine the format of a table."""
     return [line.rstrip("\n") for _, line in zip(range(FORM_LINES), file, strict=False)]
 
 
 def delimiter_of(lines: list[str]) -> str:
-    """Returns what stands between fields: one of `DELIMITERS`, " " for white space, or "" for a single column."""
+    """Returns the delimiter of fields: one of `DELIMITERS`, " " for white space, or "" for a single column."""
     counts = {}
     for delimiter in DELIMITERS:
         found = collections.Counter(len(fields_of(line, delimiter)) for line in lines)
@@ -230,12 +230,12 @@ def delimiter_of(lines: list[str]) -> str:
     if len(widths) == 1 and widths != {1} and is_number(lines[-1].split()[0]):
         return " "
     number, delimiter = max(counts.values())
-    # Rows of several lengths: an error will name the first one that is wrong.
+    # Rows differ in length: an error will name the first one that is wrong.
     return delimiter if number > len(lines) // 2 else ""
 
 
 def fields_of(line: str, delimiter: str) -> list[str]:
-    """Returns the fields of a line, without quotes and the white space around them."""
+    """Returns the fields of a line, without quotes and surrounding white space."""
     if delimiter == " ":
         return line.split()
     fields = next(csv.reader([line], delimiter=delimiter or "\0", skipinitialspace=True), [])
@@ -243,7 +243,7 @@ def fields_of(line: str, delimiter: str) -> list[str]:
 
 
 def is_header(rows: list[list[str]]) -> bool:
-    """Returns whether the first row holds the names of columns: no numbers; or years above other numbers."""
+    """Returns whether the first row holds the names of columns: not numbers, or years above other numbers."""
     first, rest = rows[0], rows[1:]
     if not any(is_number(field) or is_grouped(field) for field in first):
         return any(first)
@@ -262,13 +262,13 @@ def is_grouped(field: str) -> bool:
 
 
 def number_marks(fields: list[str], delimiter: str) -> dict[str, str]:
-    """Finds what decimals and thousands are marked by.
+    """Determines the marks of decimals and thousands.
 
-    Where all numbers with a comma could be either, such as 1,234, the comma marks thousands in a table whose delimiter
-    is a comma, or where a point marks decimals, and decimals elsewhere.
+    If all numbers with a comma could be either, such as 1,234, the comma marks thousands in a table whose delimiter is
+    a comma, or whose decimals are marked by a point, and decimals otherwise.
 
     Returns:
-        "decimal" and "thousands", as `pandas.read_csv` takes them.
+        "decimal" and "thousands", as arguments of `pandas.read_csv`.
     """
     commas = [field for field in fields if "," in field and is_grouped(field)]
     if not commas:
@@ -300,13 +300,13 @@ def read_frame(
         columns: as in `data.load`.
         text: as in `data.load`.
         missing: as in `data.load`.
-        names: names of the columns of another table, which are taken out of this one in their order, also where they
-            are zeros and ones of the values of a column of text; `columns` and `text` say nothing then.
+        names: names of the columns of another table, which are selected from this one in their order, including columns
+            of zeros and ones for the values of a column of text; `columns` and `text` are then ignored.
         first_row: number of rows of the table before these.
         hints: whether errors say what other values of `text` and `missing` would do.
 
     Raises:
-        ValueError: if the table has no rows, or a column is missing, or is not what `text` and `missing` allow.
+        ValueError: if the table has no rows, or a column is missing or not allowed by `text` and `missing`.
     """
     if not len(frame) or not len(frame.columns):
         raise ValueError(f"`name`: {name} holds no rows.")
@@ -341,10 +341,10 @@ def read_frame(
 
 
 def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str], missing: str) -> dict[str, np.ndarray]:
-    """Returns the columns of given names, in their order; of a column of text, those of its values."""
+    """Returns the columns with given names, in their order; for a column of text, those of its values."""
     labels = list(map(str, frame.columns))
     if not set(names) & set(labels) and isinstance(frame.columns, pd.RangeIndex) and len(labels) == len(names):
-        # A table without names has its columns in the order of the other one.
+        # A table without names has its columns in the order of the other table.
         labels = list(names)
     found = {}
     for place, label in enumerate(labels):
@@ -374,7 +374,7 @@ def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str], mis
 
 
 def numbers_of(column: pd.Series) -> np.ndarray | None:
-    """Returns a column as float64 numbers, NaN where one is missing; None for a column of something else."""
+    """Returns a column as float64 numbers, with NaN for missing ones; None if it holds something else."""
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         if pd.api.types.is_complex_dtype(column):
             return None
@@ -384,11 +384,11 @@ def numbers_of(column: pd.Series) -> np.ndarray | None:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table as errors speak of it.
+    """The description of a table in errors.
 
     Attributes:
         name: its name.
-        first_row: number of rows before those that are looked at.
+        first_row: number of rows before those being examined.
         hints: whether errors say what other arguments would do.
     """
 
@@ -397,7 +397,7 @@ class Table:
     hints: bool = True
 
     def text_sentence(self, column: pd.Series, label: str) -> str:
-        """Returns what is wrong with a column that is no numbers: its first value that is none."""
+        """Returns what is wrong with a column that is not numeric: its first value that is not a number."""
         wrong = column.notna() & pd.to_numeric(column, errors="coerce").isna()
         row = int(np.argmax(wrong.to_numpy()))
         hint = (
@@ -409,7 +409,7 @@ class Table:
         )
 
     def refuse_missing(self, absent: np.ndarray, label: str):
-        """Raises an error where a value is missing."""
+        """Raises an error if a value is missing."""
         if absent.any():
             hint = '; `missing="keep"` (--missing keep) leaves missing numbers as NaN, for a model that takes them'
             raise ValueError(
@@ -419,7 +419,7 @@ class Table:
 
 
 def chosen_columns(columns: str | None, names: list[str]) -> list[int]:
-    """Returns the places of the columns that "0:11", "0,2,5", "0:4,6" or names such as "age,height" choose.
+    """Returns the positions of the columns chosen by "0:11", "0,2,5", "0:4,6" or names such as "age,height".
 
     Raises:
         ValueError: if there is no such column.

@@ -20,9 +20,9 @@ from keras_gen.spaces import ClassLabel, Levels
 
 
 def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None, image_size) -> columns.Reading:
-    """Reads a prepared set of images or of sound, never from the network.
+    """Reads a prepared set of images or sound, never from the network.
 
-    What is too large for memory stays in the set's files.
+    A set that is too large for memory stays in its files.
 
     Args:
         name: name of the set.
@@ -31,9 +31,9 @@ def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None, imag
         image_size: as in `data.load`.
 
     Raises:
-        FileNotFoundError: if the set is not prepared; the message says how to get it.
-        ValueError: if the name is unknown, the set is of another kind, or `audio_length` lacks for
-            sounds that are too large for memory.
+        FileNotFoundError: if the set is not prepared; the message says how to obtain it.
+        ValueError: if the name is unknown, the set is of another kind, or `audio_length` is missing for sounds that are
+            too large for memory.
     """
     builder, sets = prepared(name, built_in)
     features = builder.info.features
@@ -63,10 +63,10 @@ def read_tfds(name: str, built_in: Sequence[str], audio_length: int | None, imag
 
 
 def image_shape(shape: tuple[int | None, ...], image_size, name: str) -> tuple[int, int, int]:
-    """Returns the shape that the images of a set have, or are brought to.
+    """Returns the shape that the images of a set have, or are resized to.
 
     Raises:
-        ValueError: if they have several sizes and no `image_size` is given.
+        ValueError: if they differ in size and no `image_size` is given.
     """
     if image_size is not None:
         return (*full_size(image_size), shape[-1])
@@ -76,7 +76,7 @@ def image_shape(shape: tuple[int | None, ...], image_size, name: str) -> tuple[i
 
 
 def images_in_memory(examples: tf.data.Dataset, image_size) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns the images of a split, and the labels, where there are some."""
+    """Returns the images of a split, and the labels if there are any."""
     kept = examples.map(
         lambda example: {
             key: brought(example[key], image_size) if key == "image" else example[key]
@@ -89,15 +89,15 @@ def images_in_memory(examples: tf.data.Dataset, image_size) -> tuple[np.ndarray,
 
 
 def stored_images(builder, names: list[str], shape: tuple[int, int, int]) -> columns.Reading:
-    """Returns images that are read from the files of a set when they are needed, and the labels, where there are some.
+    """Returns images that are read from the files of a set when they are needed, and the labels if there are any.
 
     Args:
         builder: the set.
         names: names of its splits.
-        shape: shape that the images have, or are brought to.
+        shape: shape that the images have, or are resized to.
 
     Raises:
-        ValueError: if a file is damaged, or those of the set are of another format.
+        ValueError: if a file is damaged, or the set's files have another format.
     """
     spec = tf.TensorSpec(shape, tf.uint8)
     found = stored(builder, names, "image", lambda image: brought(image, shape[:2]), spec)
@@ -105,7 +105,7 @@ def stored_images(builder, names: list[str], shape: tuple[int, int, int]) -> col
 
 
 def stored_sounds(builder, names: list[str], audio_length: int | None) -> columns.Reading:
-    """Returns sounds that are read from the files of a set when they are needed, as `stored_images` does images."""
+    """Returns sounds that are read from the files of a set when they are needed, like images in `stored_images`."""
     name, sample_rate = builder.name, builder.info.features["audio"].sample_rate
     check_rate(sample_rate, name)
     if audio_length is None:
@@ -133,7 +133,7 @@ def stored(builder, names: list[str], feature: str, decode, spec: tf.TensorSpec)
         builder: the set.
         names: names of its splits.
         feature: the feature.
-        decode: function from its tensor to a value.
+        decode: function from the feature's tensor to a value.
         spec: shape and dtype of a value.
     """
     form = builder.info.file_format.value
@@ -164,7 +164,7 @@ def stored(builder, names: list[str], feature: str, decode, spec: tf.TensorSpec)
 
 
 def label_spaces(builder) -> dict[str, ClassLabel]:
-    """Returns the space of the labels of known classes, if a set has such labels."""
+    """Returns the space of the labels, if a set has labels with known classes."""
     features = builder.info.features
     num_classes = getattr(features["label"], "num_classes", None) if "label" in features else None
     return {} if num_classes is None else {"condition": ClassLabel(num_classes)}
@@ -181,7 +181,7 @@ def prepared(name: str, built_in: Sequence[str]):
         Its builder, and split to `tf.data.Dataset`.
 
     Raises:
-        FileNotFoundError: if the set is not prepared; the message says how to get it.
+        FileNotFoundError: if the set is not prepared; the message says how to obtain it.
         ValueError: if the name is unknown, or the set has no split `train`.
     """
     builder, sets = opened(name, built_in)
@@ -191,7 +191,7 @@ def prepared(name: str, built_in: Sequence[str]):
 
 
 def opened(name: str, built_in: Sequence[str]):
-    """As `prepared`, whatever splits the set has."""
+    """Like `prepared`, with any splits."""
     try:
         import tensorflow_datasets as tfds
     except ImportError:
@@ -204,7 +204,7 @@ def opened(name: str, built_in: Sequence[str]):
     data_dir = os.environ.get("TFDS_DATA_DIR", os.path.expanduser("~/tensorflow_datasets"))
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
-        # Shard by shard, as their records are numbered.
+        # Shard by shard, in the order in which records are numbered.
         sets = builder.as_dataset(read_config=tfds.ReadConfig(interleave_cycle_length=1))
     except (AssertionError, FileNotFoundError, tfds.core.DatasetNotFoundError):
         known = tfds.list_builders(with_community_datasets=False)
@@ -235,11 +235,11 @@ def read_tfds_domains(name: str, image_size) -> dict[str, columns.Reading]:
         image_size: as in `data.load_unpaired`.
 
     Returns:
-        "a" and "b" to what is found of each.
+        "a" and "b" to what was found for each.
 
     Raises:
-        FileNotFoundError: if the set is not prepared; the message says how to get it.
-        ValueError: if the name is unknown, the set has other splits, or images have several sizes.
+        FileNotFoundError: if the set is not prepared; the message says how to obtain it.
+        ValueError: if the name is unknown, the set has other splits, or images differ in size.
     """
     builder, sets = opened(name, ())
     for split in ("trainA", "trainB"):
@@ -261,14 +261,14 @@ def read_tfds_domains(name: str, image_size) -> dict[str, columns.Reading]:
 
 
 def brought(image: tf.Tensor, image_size) -> tf.Tensor:
-    """Returns an image of bytes at a size, as in `data.load`; None leaves it as it is."""
+    """Returns an image of bytes resized as in `data.load`; None leaves it unchanged."""
     if image_size is None:
         return image
     return resized(image, full_size(image_size))
 
 
 def stacked(images: list[np.ndarray], name: str) -> np.ndarray:
-    """Returns images of the set of a name as one array, or raises ValueError if they have several sizes."""
+    """Returns images of a named set as one array, or raises ValueError if they differ in size."""
     if len({image.shape for image in images}) > 1:
         raise ValueError(f"`image_size` must be given: the images of {name} have several sizes.")
     return np.stack(images)
@@ -286,8 +286,8 @@ def read_tfds_pairs(name: str, target: str, image_size) -> tuple[columns.Columns
         Columns by split, and their spaces.
 
     Raises:
-        FileNotFoundError: if the set is not prepared; the message says how to get it.
-        ValueError: if the name is unknown, a feature is none of the set's, or images have several sizes.
+        FileNotFoundError: if the set is not prepared; the message says how to obtain it.
+        ValueError: if the name is unknown, a feature is not in the set, or images differ in size.
     """
     builder, sets = prepared(name, ())
     for feature in ("image", target):
@@ -312,12 +312,12 @@ def read_sounds(
 
     Args:
         sounds: split to samples of any dtype, of shape `(samples,)`.
-        sample_rate: samples in a second.
+        sample_rate: samples per second.
         name: name of the set, for errors.
         audio_length: as in `data.load`.
 
     Raises:
-        ValueError: if the set does not say its sample rate, or its sounds have several channels.
+        ValueError: if the set does not state its sample rate, or its sounds have several channels.
     """
     check_rate(sample_rate, name)
     check_channels((sound for found in sounds.values() for sound in found), name)
@@ -326,7 +326,7 @@ def read_sounds(
 
 
 def check_rate(sample_rate: int | None, name: str):
-    """Raises ValueError if a set does not say its sample rate."""
+    """Raises ValueError if a set does not state its sample rate."""
     if not sample_rate:
         raise ValueError(f"`name`: the TFDS set {name!r} does not say its sample rate; give a folder of WAV files.")
 
@@ -338,7 +338,7 @@ def check_channels(sounds: Iterable[np.ndarray], name: str):
 
 
 def narrowed(sound: np.ndarray) -> np.ndarray:
-    """Returns samples in the dtype of their file: TFDS widens whole numbers of 16 bits, or of 32, to 64."""
+    """Returns samples in the dtype of their file: TFDS widens integers of 16 or 32 bits to 64."""
     if sound.dtype.kind != "i":
         return sound
     low, high = np.iinfo(np.int16).min, np.iinfo(np.int16).max

@@ -1,4 +1,4 @@
-"""Classifiers of images and of sounds, whose features judge samples, and the weights of one of handwritten digits."""
+"""Classifiers of images and sounds, whose features evaluate samples, and the weights of one of handwritten digits."""
 
 import pathlib
 

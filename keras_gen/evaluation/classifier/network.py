@@ -1,4 +1,4 @@
-"""A small convolutional classifier of images, whose hidden layer is what samples are judged by.
+"""A small convolutional classifier of images, whose hidden layer is used to evaluate samples.
 
 Such networks come from Yann LeCun, Léon Bottou, Yoshua Bengio, Patrick Haffner (1998), Gradient-based learning applied
 to document recognition.
@@ -23,7 +23,7 @@ class Classifier(EventModel):
 
     $$h = \mathrm{relu}(W_1 c(x) + b_1), \qquad p(y|x) = \mathrm{softmax}(W_2 h + b_2), \qquad L = -\log p(y|x)$$
 
-    Each convolution in c is 5×5 with stride 2 and a ReLU. Labels are given as the condition of a conditional model is.
+    Each convolution in c is 5×5 with stride 2 and a ReLU. Labels are given like the condition of a conditional model.
 
     Example:
 
@@ -38,7 +38,7 @@ class Classifier(EventModel):
     Args:
         event_shape: height, width and channels of an image.
         num_classes: number of classes.
-        levels: number of levels of a channel, which the network sees as numbers from 0 to 1; None for real numbers.
+        levels: number of levels of a channel, which the network receives as numbers from 0 to 1; None for real numbers.
         filters: channels of each convolution.
         num_features: width of the hidden layer.
         seed: as in `EventModel`; also chooses the initial weights.
@@ -75,28 +75,28 @@ class Classifier(EventModel):
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Height, width and channels of the images that the convolutions see.
+        """Height, width and channels of the input images of the convolutions.
 
         Raises:
-            ValueError: if examples have no such images.
+            ValueError: if examples do not have such images.
         """
         if len(self.event_shape) != 3:
             raise ValueError(f"`event_shape` must be (height, width, channels), received {self.event_shape}.")
         return self.event_shape
 
     def images(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns what the convolutions see of float32 examples, of shape `(batch, *image_shape)`."""
+        """Returns the input of the convolutions for float32 examples, of shape `(batch, *image_shape)`."""
         return self.event_space.scaled(x, 0.0, 1.0)
 
     def layer_options(self, layer: int) -> dict:
-        """Returns the data type of a layer, and He et al.'s initial weights from a stream of its own."""
+        """Returns the data type of a layer, and He et al.'s initial weights from its own random stream."""
         return {
             "kernel_initializer": keras.initializers.HeNormal(initializer_seed((self.seed, layer))),
             "dtype": self.dtype_policy,
         }
 
     def features(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns h, float32 of shape `(batch, num_features)`, of float32 examples."""
+        """Returns h, float32 of shape `(batch, num_features)`, for float32 examples."""
         return tf.cast(self.hidden(self.images(x)), tf.float32)
 
     def label(self, features: tf.Tensor) -> tfd.Categorical:
@@ -119,17 +119,17 @@ class Classifier(EventModel):
         return features, self.label(features).probs_parameter()
 
     def call(self, x):
-        """The probabilities of the classes, float32 of shape `(batch, num_classes)`."""
+        """Returns the probabilities of the classes, float32 of shape `(batch, num_classes)`."""
         return self.judge(x)[1]
 
     def loss_terms(self, batch, step):
-        """The negative log-likelihood of the label in nats, and whether it is the most probable one."""
+        """Returns the negative log-likelihood of the label in nats, and whether it is the most probable one."""
         label = self.label(self.features(batch["x"]))
         correct = tf.cast(label.mode(), tf.int32) == batch["condition"]
         return {"loss": -label.log_prob(batch["condition"]), "accuracy": tf.cast(correct, tf.float32)}
 
     def preview(self, batch, *, seed):
-        """The examples themselves, in the order of the classes that they are taken for."""
+        """Returns the examples themselves, ordered by their predicted classes."""
         order = tf.argsort(tf.argmax(self(batch["x"]), axis=-1), stable=True)
         return {"examples": (self.event_space, tf.gather(batch["x"], order))}
 

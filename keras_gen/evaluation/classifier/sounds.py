@@ -8,17 +8,18 @@ from keras_gen.evaluation.classifier.network import Classifier
 from keras_gen.layers.convolution import with_rows
 from keras_gen.spaces import Sound
 
-#: What a full sine is above the power that the convolutions see as 0, in decibels.
+#: Level of a full-scale sine above the power that the convolutions receive as 0, in decibels.
 DYNAMIC_RANGE = 80.0
 
 
 class SoundClassifier(Classifier):
-    r"""As `Classifier`, of the logarithm of a sound's power at each time and frequency.
+    r"""Like `Classifier`, applied to the logarithm of a sound's power at each time and frequency.
 
     $$s_{t,k} = \max(0,\, 1 + \tfrac{1}{80} 10 \log_{10} |X_{t,k}|^2), \qquad
     X_{t,k} = \tfrac{2}{\sum_n w_n} \sum_{n<N} w_n x_{tM+n} e^{-2πikn/N}$$
 
-    with Hann's window w of N samples, moved by M samples at a time: a full sine is 1, and 80 decibels below it 0.
+    with a Hann window w of N samples, moved by M samples at a time: a full-scale sine is 1, and 80 decibels below it is
+    0.
 
     Example:
 
@@ -30,11 +31,11 @@ class SoundClassifier(Classifier):
     ```
 
     Args:
-        event_shape: (samples,) of a sound, at least the window's.
+        event_shape: (samples,) of a sound, at least the window's length.
         num_classes: number of classes.
         window: N, an even number.
         hop: M.
-        sample_rate: samples in a second, in hertz; None where it is not known.
+        sample_rate: samples per second, in hertz; None if unknown.
         **kwargs: as in `Classifier`, except the levels.
     """
 
@@ -70,7 +71,7 @@ class SoundClassifier(Classifier):
 
     def images(self, x):
         """Returns the spectrograms s."""
-        # As a convolution, which every export knows.
+        # As a convolution, which every export supports.
         kernels = fourier_kernels(self.window)
         waves = with_rows(lambda x: tf.nn.conv1d(x, kernels, self.hop, "VALID"), x[..., tf.newaxis])
         real, imaginary = tf.split(waves, 2, axis=-1)
@@ -79,7 +80,7 @@ class SoundClassifier(Classifier):
 
 
 def fourier_kernels(window: int) -> np.ndarray:
-    """Returns the waves of each frequency below Hann's window, cosines first, of shape `(window, 1, 2 · num)`."""
+    """Returns the Hann-windowed waves of each frequency, cosines first, of shape `(window, 1, 2 · num)`."""
     times, frequencies = np.arange(window), np.arange(window // 2 + 1)
     hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * times / window)
     phases = 2.0 * np.pi * np.outer(times, frequencies) / window
