@@ -12,15 +12,16 @@ from keras_gen.spaces import Attributes, ClassLabel, Levels, Space
 #: The attributes that an image may have.
 STYLE_ATTRIBUTES = ("red ink", "light background", "thick strokes")
 
-#: Red, green and blue values of the ink and the background, without and with the attribute.
-INKS = np.array([[40, 80, 230], [230, 40, 40]], np.float32)
-BACKGROUNDS = np.array([[30, 30, 30], [245, 240, 225]], np.float32)
+#: Red, green and blue values of the ink and the background, without and with the attribute. All inks are darker than all
+#: backgrounds: instance normalization removes an image's mean, and with it which of the two is the darker one.
+INKS = np.array([[20, 40, 140], [140, 20, 30]], np.float32)
+BACKGROUNDS = np.array([[160, 200, 170], [245, 240, 225]], np.float32)
 
 
 def styled(splits: Splits, condition: str = "attributes", *, seed: int = 0) -> Splits:
     """Returns grey images, each drawn in a style chosen at random.
 
-    The ink is red or blue, the background light or dark, and strokes are thick or unchanged: `STYLE_ATTRIBUTES`. All
+    The ink is red or blue, the background light or green, and strokes are thick or unchanged: `STYLE_ATTRIBUTES`. All
     eight styles are equally frequent. The same seed gives the same images, regardless of `condition`.
 
     Example:

@@ -16,8 +16,9 @@ def test_ink_background_and_strokes_follow_the_attributes():
     drawn = in_style(ink, attributes)
     assert drawn.shape == (8, 28, 28, 3)
     for image, (red, light, thick) in zip(drawn, attributes, strict=True):
-        colour, background = ((40, 80, 230), (230, 40, 40))[red], ((30, 30, 30), (245, 240, 225))[light]
+        colour, background = ((20, 40, 140), (140, 20, 30))[red], ((160, 200, 170), (245, 240, 225))[light]
         np.testing.assert_array_equal(image[14, 10], colour)
+        assert np.all(image[14, 10] < drawn[:, 25, 25])
         np.testing.assert_array_equal(image[25, 25], background)
         np.testing.assert_array_equal(image[3, 3], np.round((np.add(colour, background)) / 2))
         # A stroke of one pixel becomes one of three.
