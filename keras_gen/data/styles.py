@@ -12,8 +12,8 @@ from keras_gen.spaces import Attributes, ClassLabel, Levels, Space
 #: The attributes that an image may have.
 STYLE_ATTRIBUTES = ("red ink", "light background", "thick strokes")
 
-#: Red, green and blue values of the ink and the background, without and with the attribute. All inks are darker than all
-#: backgrounds: instance normalization removes an image's mean, and with it which of the two is the darker one.
+#: Red, green and blue values of the ink and the background, without and with the attribute. All inks are darker than
+#: all backgrounds: instance normalization removes an image's mean, and with it which of the two is the darker one.
 INKS = np.array([[20, 40, 140], [140, 20, 30]], np.float32)
 BACKGROUNDS = np.array([[160, 200, 170], [245, 240, 225]], np.float32)
 
