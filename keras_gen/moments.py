@@ -66,6 +66,19 @@ class EntryMoments:
             raise ValueError(f"`x` must vary in every entry; entry {int(np.argmin(varies))} is the same in all rows.")
         return np.where(varies, deviation, 1.0)
 
+    def coarse_entry(self) -> tuple[int, float, float] | None:
+        """Returns what the function `coarse_entry` does of the rows so far, with a mean as magnitude."""
+        deviation, mean = self.deviation().reshape(-1), np.abs(self.mean).reshape(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            spacing = np.spacing(mean.astype(np.float32)).astype(np.float64)
+        coarse = np.flatnonzero((deviation > 0.0) & (spacing > RESOLUTION * deviation))
+        return (int(coarse[0]), float(mean[coarse[0]]), float(deviation[coarse[0]])) if coarse.size else None
+
+
+def is_wide(dtype: np.dtype) -> bool:
+    """Returns whether numbers of a dtype may lose what they differ by in float32."""
+    return (dtype.kind == "f" and dtype.itemsize > 4) or (dtype.kind in "iu" and dtype.itemsize >= 4)
+
 
 def coarse_entry(x: np.ndarray) -> tuple[int, float, float] | None:
     """Finds an entry whose values differ by less than float32 can distinguish, as can happen with times in seconds.

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
@@ -16,9 +17,9 @@ from keras_gen.core import freezing
 from keras_gen.core.inputs import Inputs, first_epoch, named_columns
 from keras_gen.core.running_mean import RunningMean
 from keras_gen.core.signatures import Signature
-from keras_gen.core.standardization import Standardization, check_resolution
+from keras_gen.core.standardization import Standardization, check_resolution, refuse_coarse
 from keras_gen.core.step import Step, over_replicas
-from keras_gen.moments import EntryMoments
+from keras_gen.moments import EntryMoments, is_wide
 from keras_gen.spaces import Numbers, Space, levels_or_reals
 
 #: The most rows of a generator that are inspected before training on it; they are kept in memory until then.
@@ -395,9 +396,17 @@ class Model(keras.Model):
         Raises:
             TypeError: if a dtype is not the expected one.
             ValueError: if a column is missing or unknown, a shape or a value is not the expected one, `batch_size` is
-                smaller than 1, or examples are given weights although the loss is not a mean over them.
+                smaller than 1, data never end and `steps_per_epoch` is None, or examples are given weights where the
+                loss is no mean over them.
         """
         check_batch_size(batch_size)
+        given_by_name = {"validation_data": validation_data, "sample_weight": sample_weight}
+        kwargs = by_name("fit", args, {**kwargs, **given_by_name, "class_weight": class_weight})
+        validation_data, sample_weight, class_weight = (
+            kwargs.pop(name) for name in ("validation_data", "sample_weight", "class_weight")
+        )
+        validation_split = kwargs.get("validation_split") or 0.0
+        checks.rate("validation_split", validation_split)
         x = self.input_checks().loaded(x)
         if isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset)):
             # The user shuffles a data set; Keras would warn that it does not shuffle it.
@@ -411,13 +420,18 @@ class Model(keras.Model):
             # got.
             return self.input_checks().checked(given if steps is None else given.take(steps), class_weight=class_weight)
 
+        check_that_it_ends(x, "steps_per_epoch", steps)
         with plain_errors():
-            x = self.first_look(x, first_epoch_of_set, steps, kwargs.get("validation_split") or 0.0)
+            x = self.first_look(x, first_epoch_of_set, steps, validation_split)
         if validation_data is not None:
             columns = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             validation_data = self.input_checks("validation_data").checked(*columns)
+            check_that_it_ends(validation_data, "validation_steps", kwargs.get("validation_steps"))
         with plain_errors():
-            return super().fit(x, None, batch_size, *args, validation_data=validation_data, **kwargs)
+            history = super().fit(x, None, batch_size, validation_data=validation_data, **kwargs)
+        if history.epoch and not history.history:
+            raise ValueError("`x` holds no examples; at least one is expected.")
+        return history
 
     def check_resolutions(self, x) -> None:
         """Raises an error if real numbers, in a form that `fit` takes, lose their differences in float32."""
@@ -439,12 +453,17 @@ class Model(keras.Model):
             return x
         moments = {name: EntryMoments(self.spaces[name].shape, self.axes_of_unit(name)) for name in units}
         batches, x = first_epoch(x, first_epoch_of_set, steps, MOST_ROWS)
+        # Data sets keep their dtype until a step.
+        wide = set()
         for element in batches:
             columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
             for name, found in moments.items():
                 # As Keras splits arrays.
                 kept = slice(math.floor(len(columns[name]) * (1.0 - validation_split)))
                 found.add(columns[name][kept], None if weights is None else weights[kept])
+                wide |= {name} if is_wide(np.asarray(columns[name]).dtype) else set()
+        for name in wide:
+            refuse_coarse(moments[name].coarse_entry(), name)
         for name, unit in units.items():
             unit.take(moments[name].mean, moments[name].scale(constant=True))
         return x
@@ -462,11 +481,20 @@ class Model(keras.Model):
     def evaluate(self, x=None, y=None, batch_size: int | None = None, *args, sample_weight=None, **kwargs):
         """Like `keras.Model.evaluate`, with the checks and the weights of `fit`."""
         check_batch_size(batch_size)
-        # Keras calls it for validation within `fit`, with data that have been checked.
-        if not kwargs.get("_use_cached_eval_dataset"):
+        kwargs = by_name("evaluate", args, {**kwargs, "sample_weight": sample_weight})
+        sample_weight = kwargs.pop("sample_weight")
+        name = "x"
+        # Keras calls it for validation within `fit`, with data that are checked.
+        if kwargs.get("_use_cached_eval_dataset"):
+            name = "validation_data"
+        else:
             x = self.input_checks().checked(x, y, sample_weight)
+            check_that_it_ends(x, "steps", kwargs.get("steps"))
         with plain_errors():
-            return super().evaluate(x, None, batch_size, *args, **kwargs)
+            found = super().evaluate(x, None, batch_size, **kwargs)
+        if found in ({}, []):
+            raise ValueError(f"`{name}` holds no examples; at least one is expected.")
+        return found
 
     def predict(self, x, batch_size: int | None = None, *args, **kwargs):
         """Like `keras.Model.predict`, with the checks of `fit`; several columns are given by name or as a tuple.
@@ -475,8 +503,11 @@ class Model(keras.Model):
             What `call` returns for all examples, as NumPy arrays.
         """
         check_batch_size(batch_size)
+        kwargs = by_name("predict", args, kwargs)
+        x = self.input_checks(needed=self.call_columns).checked(x)
+        check_that_it_ends(x, "steps", kwargs.get("steps"))
         with plain_errors():
-            return super().predict(self.input_checks(needed=self.call_columns).checked(x), batch_size, *args, **kwargs)
+            return super().predict(x, batch_size, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Like `keras.Model.train_on_batch`, with the checks and the weights of `fit`.
@@ -761,6 +792,36 @@ def check_batch_size(batch_size: int | None) -> None:
     """Raises an error if a batch size is given that is not a valid one."""
     if batch_size is not None:
         checks.positive_int("batch_size", batch_size)
+
+
+def by_name(method: str, args: tuple, kwargs: dict) -> dict:
+    """Returns arguments of a method of `keras.Model` by name.
+
+    Args:
+        method: name of the method.
+        args: arguments behind `batch_size`, by position.
+        kwargs: arguments by name, of which some may be None.
+
+    Raises:
+        TypeError: if there are too many, or one is given twice.
+    """
+    names = list(inspect.signature(getattr(keras.Model, method)).parameters)
+    names = names[names.index("batch_size") + 1 :]
+    found = dict(zip(names, args, strict=False))
+    twice = [name for name in found if kwargs.get(name) is not None]
+    if len(args) > len(names) or twice:
+        what = f"`{twice[0]}` twice" if twice else f"{len(args)} arguments behind `batch_size`"
+        raise TypeError(f"`{method}` takes each of {', '.join(names)} once, received {what}.")
+    return {**kwargs, **found}
+
+
+def check_that_it_ends(x, name: str, steps: int | None) -> None:
+    """Raises an error if checked data never end, and their number of batches, the argument `name`, is not given."""
+    if steps is not None:
+        return
+    of_dataset = isinstance(x, tf.data.Dataset) and x.cardinality() == tf.data.INFINITE_CARDINALITY
+    if of_dataset or (isinstance(x, keras.utils.PyDataset) and x.num_batches is None):
+        raise ValueError(f"`{name}` must be given for a data set that never ends; received None.")
 
 
 def arguments_of(model_class: type) -> list[str]:

@@ -54,10 +54,21 @@ def named_columns(spaces: Spaces, data, *, model: str, needed: Iterable[str] | N
 
 @dataclasses.dataclass(frozen=True)
 class ExampleWeights(Space):
-    """Weights of examples."""
+    """Weights of examples, which may be a column."""
 
     shape = ()
     expected = "finite numbers of at least 0"
+
+    def check_spec(self, dtype, shape, name):
+        shape = tf.TensorShape(shape)
+        super().check_spec(dtype, shape[:1] if shape.rank == 2 and shape[1] == 1 else shape, name)
+
+    def tensor(self, values, name):
+        values = super().tensor(values, name)
+        return values[:, 0] if values.shape.rank == 2 else values
+
+    def guard(self, values, name):
+        return super().guard(self.tensor(values, name), name)
 
     def contains(self, values):
         return tf.math.is_finite(values) & (values >= 0.0)
@@ -189,6 +200,9 @@ class Inputs:
     def checked_dataset(self, dataset: tf.data.Dataset, weigh) -> tf.data.Dataset:
         """Returns a data set that checks every batch in its graph; its specification is checked now."""
         for name, spec in self.columns(dataset.element_spec).items():
+            if isinstance(spec, (tf.RaggedTensorSpec, tf.SparseTensorSpec)):
+                found = spec.value_type.__name__
+                raise TypeError(f"`{self.shown_names[name]}` must hold dense batches, received those of {found}.")
             self.space(name).check_spec(spec.dtype, spec.shape, self.shown_names[name])
         if dataset.cardinality() == 0:
             first = self.shown_names[next(iter(self.spaces))]
@@ -244,13 +258,12 @@ def first_epoch(x, of_set: Callable, steps: int | None, most_rows: int) -> tuple
 
     Args:
         x: data that are checked: columns by name, or batches of them.
-        of_set: if x is a data set, function that returns its first epoch.
-        steps: batches in an epoch; None for all.
-        most_rows: number of rows of a generator after which inspection ends: it can be read only once, so its batches
-            are kept.
+        of_set: where x is a data set, function that returns its first epoch.
+        steps: batches in an epoch; None for all of data that end.
+        most_rows: rows of a generator after which the look ends: it can be read once, and its batches are kept.
 
     Raises:
-        ValueError: if the data never end and `steps` is None, or if they are distributed already.
+        ValueError: if the data are distributed already.
     """
     if isinstance(x, tf.distribute.DistributedDataset):
         raise ValueError(
@@ -258,13 +271,9 @@ def first_epoch(x, of_set: Callable, steps: int | None, most_rows: int) -> tuple
             f"{type(x).__name__}."
         )
     if isinstance(x, tf.data.Dataset):
-        if steps is None and x.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise ValueError("`steps_per_epoch` must be given for a data set that never ends; received None.")
         return of_set(), x
     if isinstance(x, keras.utils.PyDataset):
         num_batches = x.num_batches if steps is None else min(steps, x.num_batches or steps)
-        if num_batches is None:
-            raise ValueError("`steps_per_epoch` must be given for a data set that never ends; received None.")
         return (x[index] for index in range(num_batches)), x
     if isinstance(x, Iterator):
         batches, num_rows = [], 0

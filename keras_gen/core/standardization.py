@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.moments import coarse_entry
+from keras_gen.moments import coarse_entry, is_wide
 from keras_gen.spaces.base import as_array
 
 
@@ -67,21 +67,25 @@ class Standardization(keras.layers.Layer):
 
 
 def check_resolution(x, name: str = "x") -> None:
-    """Raises an error if float64 values differ by less than float32 can resolve, as times in seconds may.
+    """Raises an error if values of a wide dtype differ by less than float32 can tell apart, as times in seconds may.
 
     Args:
-        x: examples, an array, a list or a data frame; anything else is not checked.
+        x: examples, an array, a list, a tensor or a data frame; of anything else nothing is asked.
         name: what errors call them.
 
     Raises:
         ValueError: if the values of an entry do.
     """
-    if not isinstance(x, (np.ndarray, list)) and not hasattr(x, "to_numpy"):
+    if not isinstance(x, list) and not any(hasattr(x, name) for name in ("__array__", "to_numpy")):
         return
-    x = as_array(x)
-    if x.dtype != np.float64 or x.ndim == 0 or not x.size:
+    x = as_array(x, name)
+    if not is_wide(x.dtype) or x.ndim == 0 or not x.size:
         return
-    found = coarse_entry(x)
+    refuse_coarse(coarse_entry(x.astype(np.float64, copy=False)), name)
+
+
+def refuse_coarse(found: tuple[int, float, float] | None, name: str) -> None:
+    """Raises an error if an entry is found that `coarse_entry` tells of."""
     if found is not None:
         entry, largest, deviation = found
         raise ValueError(

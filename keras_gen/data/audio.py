@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import pathlib
 import struct
 import warnings
@@ -15,6 +16,12 @@ PITCHES = tuple(220.0 * 2.0 ** (semitones / 12.0) for semitones in (0, 2, 4, 5, 
 
 #: Samples per second of the tones.
 TONE_RATE = 4000
+
+#: Real amplitudes that are beyond 1 by less than a factor of two are cut: decoders overshoot.
+MOST_OVERSHOOT = 2.0
+
+#: Bytes that a WAV file tells of where it does not know how many it has.
+UNKNOWN_SIZE = 0xFFFFFF00
 
 
 def tones(num_examples: int = 640, samples: int = 1024, sample_rate: int = TONE_RATE) -> tuple[np.ndarray, np.ndarray]:
@@ -56,16 +63,25 @@ def read_wav(path: pathlib.Path | str) -> tuple[int, np.ndarray]:
     Raises:
         ValueError: if the file is damaged, empty or of an unknown kind.
     """
-    return waveform_of(*samples_of(path))
+    return waveform_of(*samples_of(path), path)
 
 
 def decode_wav(contents: bytes, name: str) -> tuple[int, np.ndarray]:
-    """Like `read_wav`, for the contents of a file; errors refer to it by `name`."""
-    return waveform_of(*samples_of(io.BytesIO(contents), name))
+    """As `read_wav`, of the contents of a file, which errors call by a name."""
+    return waveform_of(*samples_of(io.BytesIO(contents), name), name)
 
 
-def waveform_of(rate: int, sound: np.ndarray) -> tuple[int, np.ndarray]:
-    """Returns samples of one or several channels as amplitudes, with their rate."""
+def waveform_of(rate: int, sound: np.ndarray, name) -> tuple[int, np.ndarray]:
+    """Returns samples of one channel or of several as amplitudes, with their rate.
+
+    Raises:
+        ValueError: if real numbers are not finite, or far beyond amplitudes.
+    """
+    largest = np.abs(sound).max() if sound.dtype.kind == "f" else 0.0
+    if not largest <= MOST_OVERSHOOT:
+        raise ValueError(
+            f"`name`: {name} holds the amplitude {largest:g}; real numbers from -1 to 1 are expected in a WAV file."
+        )
     sound = amplitudes(sound)
     return rate, sound.mean(axis=1) if sound.ndim == 2 else sound
 
@@ -104,7 +120,23 @@ def samples_of(file: pathlib.Path | str | io.BytesIO, name: str | None = None, *
         raise ValueError(f"`name`: {name or file} is not a readable WAV file ({error}).") from None
     if sound.size == 0:
         raise ValueError(f"`name`: {name or file} holds no sound; at least one sample is expected.")
+    told, held = sizes_of(file)
+    if told > held:
+        raise ValueError(f"`name`: {name or file} is not a readable WAV file (it ends after {held} of {told} bytes).")
     return rate, sound
+
+
+def sizes_of(file: pathlib.Path | str | io.BytesIO) -> tuple[int, int]:
+    """Returns how many bytes a WAV file tells that it has, 0 where it does not know, and how many it has."""
+    if isinstance(file, io.BytesIO):
+        start, held = file.getvalue()[:8], len(file.getvalue())
+    else:
+        held = os.path.getsize(file)
+        with open(file, "rb") as opened:
+            start = opened.read(8)
+    told = int.from_bytes(start[4:], "big" if start[:4] == b"RIFX" else "little")
+    # What is written while it is played tells the largest number; the last byte of an odd number may lack its pad.
+    return (0 if told >= UNKNOWN_SIZE or start[:4] == b"RF64" else told + 7), held
 
 
 def amplitudes(sound: np.ndarray) -> np.ndarray:

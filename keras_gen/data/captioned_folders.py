@@ -11,7 +11,7 @@ from keras_gen import checks
 from keras_gen.data.captions import CaptionedSplits, captioned
 from keras_gen.data.columns import three_splits
 from keras_gen.data.loading import load
-from keras_gen.data.readers.folders import SPLIT_NAMES
+from keras_gen.data.readers.folders import SPLIT_NAMES, split_folders
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
 from keras_gen.data.splits import Source, Splits
 from keras_gen.files import check_folder, local_copy
@@ -185,11 +185,11 @@ def captions_of(file: pathlib.Path, folder: pathlib.Path) -> dict[pathlib.Path, 
 
 
 def split_of(path: pathlib.Path, folder: pathlib.Path, file: pathlib.Path) -> str:
-    """Returns the split that an image belongs to, or "all" in an undivided folder."""
-    if not (folder / "train").is_dir():
+    """Returns the split that an image belongs to, or "all" in a folder that is not divided."""
+    if "train" not in split_folders(folder):
         return "all"
     first = path.relative_to(folder).parts[0]
     for split, names in SPLIT_NAMES.items():
-        if first in names:
+        if first.lower() in names:
             return split
     raise ValueError(f"`captions`: {file} names {path.relative_to(folder)}, which is in none of train, val and test.")

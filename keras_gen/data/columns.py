@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_gen.data.orders import order_of
 from keras_gen.data.stored import StoredRows, parts_of
-from keras_gen.moments import EntryMoments, coarse_entry
+from keras_gen.moments import EntryMoments, coarse_entry, is_wide
 from keras_gen.spaces import ClassLabel, Levels, Numbers, Reals, Sound, Space
 
 #: Examples that need more bytes than this are not held in memory.
@@ -48,6 +48,24 @@ class Reading:
         columns = {split: {**found, "condition": labels[split]} for split, found in self.columns.items()}
         spaces = {} if num_classes is None else {"condition": ClassLabel(num_classes)}
         return dataclasses.replace(self, columns=columns, spaces={**self.spaces, **spaces}, class_names=class_names)
+
+
+def with_plain_labels(reading: Reading) -> Reading:
+    """Returns the same with labels of shape (n,): columns, one-hot rows and floats that are whole become such."""
+    columns, spaces = {}, reading.spaces
+    for split, found in reading.columns.items():
+        labels = found.get("condition")
+        if isinstance(labels, np.ndarray) and labels.dtype.kind in "buif":
+            if labels.ndim == 2 and labels.shape[1] == 1:
+                labels = labels[:, 0]
+            elif labels.ndim == 2 and np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all():
+                spaces = {**spaces, "condition": ClassLabel(labels.shape[1])}
+                labels = labels.argmax(axis=1)
+            if labels.dtype.kind == "f" and np.all(np.isfinite(labels)) and np.all(labels == np.floor(labels)):
+                labels = labels.astype(np.int64)
+            found = {**found, "condition": labels}
+        columns[split] = found
+    return dataclasses.replace(reading, columns=columns, spaces=spaces)
 
 
 def label_space(columns: Columns, known: ClassLabel | None, name: str) -> ClassLabel:
@@ -137,6 +155,8 @@ def example_space(columns: Columns, name: str) -> Numbers:
         x = found["x"]
         if x.dtype.kind not in "buif":
             raise ValueError(f"`name`: {name} must hold numbers, received dtype {x.dtype}.")
+        if 0 in x.shape[1:]:
+            raise ValueError(f"`name`: {name} must hold numbers, received examples of shape {x.shape[1:]}.")
         if x.shape[1:] != first.shape[1:]:
             raise ValueError(
                 f"`name`: {name} must have examples of one shape; those of its train split have {first.shape[1:]}, "
@@ -252,17 +272,25 @@ RESOLUTION_ROWS = 10_000
 
 
 def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
-    """Raises an error if values differ by less than float32 can distinguish, as times in seconds do.
+    """Raises an error if values differ by less than float32 can tell apart, as times in seconds do, or are too large.
 
     Args:
         x: real examples, float64; for those in a file, some evenly spaced ones.
         name: name of the set.
         names: names of the columns, if they have names.
     """
-    if x.dtype != np.float64 or not len(x):
+    if not is_wide(x.dtype) or not len(x):
         return
     if isinstance(x, StoredRows):
         x = x.file.read(np.arange(0, x.file.shape[0], -(-x.file.shape[0] // RESOLUTION_ROWS)))
+    x = x.astype(np.float64, copy=False)
+    beyond = np.argwhere(np.abs(x) > np.finfo(np.float32).max)
+    if beyond.size:
+        place = int(np.ravel_multi_index(beyond[0, 1:], x.shape[1:])) if x.ndim > 1 else 0
+        raise ValueError(
+            f"`name`: column {names[place] if names else place} of {name} holds {x[tuple(beyond[0])]:g}, which float32 "
+            "cannot hold: `standardize=True` (--standardize) subtracts the mean and divides by the deviation first."
+        )
     found = coarse_entry(x)
     if found is not None:
         place, largest, deviation = found

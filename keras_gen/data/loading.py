@@ -20,6 +20,7 @@ from keras_gen.data.columns import (
     standard_scale,
     three_splits,
     with_levels,
+    with_plain_labels,
 )
 from keras_gen.data.readers.arrays import read_npy, read_npz
 from keras_gen.data.readers.digits import read_breast_cancer, read_digits, read_photos
@@ -128,9 +129,10 @@ def load(
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
 
     Raises:
-        FileNotFoundError: if the path does not exist, or the TFDS set is not prepared; the message says how to obtain
-            it.
-        ValueError: if the name is unknown or the contents of the file are invalid.
+        FileNotFoundError: if the path does not exist, or the TFDS set is not prepared; the message says how to
+            get it.
+        TypeError: if the name is none, no path and no data frame.
+        ValueError: if the name is unknown or the file does not hold what it should.
     """
     checks.positive_int("batch_size", batch_size)
     options = {
@@ -146,6 +148,7 @@ def load(
     }
     checks.choice("padding", padding, ("silence", "missing"))
     reading, name = read(name, labels=labels, **options)
+    reading = with_plain_labels(reading) if labels else reading
     for option, value in {**options, "padding": padding}.items():
         default = DEFAULTS.get(option)
         if value != default and option not in reading.options:
@@ -217,6 +220,8 @@ def read(
     """Finds the reader for a name, path or table, and returns what it reads and the name of the set."""
     if isinstance(name, pd.DataFrame):
         return read_frame(name, "the table", columns=columns, text=text, missing=missing), "table"
+    if not isinstance(name, (str, os.PathLike)):
+        raise TypeError(f"`name` must be a name, a path or a pandas DataFrame, received a {type(name).__name__}.")
     name = str(name)
     built_in = {
         "digits": read_digits,

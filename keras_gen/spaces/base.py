@@ -1,6 +1,10 @@
 """Spaces, which define what a column of a batch may hold: its shape, its dtype, and its valid values."""
 
+import decimal
+import numbers
+
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from keras_gen import seeds
@@ -78,9 +82,11 @@ class Space:
             raise ValueError(f"`{name}` must have shape ({axes}), received {tuple(shape)}.")
 
     def tensor(self, values, name: str) -> tf.Tensor:
-        """Returns values as a tensor of their own dtype, after checking shape and dtype as in `validate`."""
+        """Returns values as a tensor of their own dtype, their shape and dtype checked as in `validate`."""
+        if isinstance(values, (tf.RaggedTensor, tf.SparseTensor)):
+            raise TypeError(f"`{name}` must be a dense array or tensor, received a {type(values).__name__}.")
         if not tf.is_tensor(values):
-            values = as_array(values)
+            values = as_array(values, name)
         self.check_spec(values.dtype, values.shape, name)
         return tf.convert_to_tensor(values)
 
@@ -161,6 +167,44 @@ class Space:
         return f"{value.numpy():g}" if self.dtype.is_floating else str(value.numpy())
 
 
-def as_array(values) -> np.ndarray:
-    """Returns an array, a list, or a data frame as an array."""
-    return values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+def as_array(values, name: str = "x") -> np.ndarray:
+    """Returns an array, a list, or a data frame as an array.
+
+    Objects that are all numbers, such as those of a data frame whose columns have several dtypes, become float64, NaN
+    where one is missing.
+
+    Args:
+        values: the values.
+        name: what errors call them.
+
+    Raises:
+        ValueError: if an array has masked entries, which would count as what lies below the mask, or rows have several
+            shapes.
+    """
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"`{name}` must not have masked entries, received a masked array; `{name}.filled(np.nan)` marks them as "
+            "missing, for a model that takes those."
+        )
+    if isinstance(values, pd.DataFrame) and all(map(pd.api.types.is_numeric_dtype, values.dtypes)):
+        found = values.to_numpy()
+        # Of truth values beside numbers, and of dtypes that have a missing value of their own.
+        return values.to_numpy(np.float64, na_value=np.nan) if found.dtype == object else found
+    try:
+        is_frame = hasattr(values, "to_numpy") and not hasattr(values, "__array__")
+        found = values.to_numpy() if is_frame else np.asarray(values)
+    except ValueError:
+        raise ValueError(f"`{name}` must hold rows of one shape, received rows of several.") from None
+    if found.dtype != object:
+        return found
+    as_numbers = numbers_of_objects(found)
+    return found if as_numbers is None else as_numbers
+
+
+def numbers_of_objects(values: np.ndarray) -> np.ndarray | None:
+    """Returns an array of Python's objects as float64, NaN where one is missing; None unless all are numbers."""
+    plain = (numbers.Real, np.bool_, decimal.Decimal)
+    if not all(isinstance(value, plain) or value is None or value is pd.NA for value in values.flat):
+        return None
+    found = [float(value) if isinstance(value, plain) else np.nan for value in values.flat]
+    return np.array(found, np.float64).reshape(values.shape)

@@ -56,7 +56,7 @@ class Text(Space):
 
     def tensor(self, values, name):
         if not tf.is_tensor(values):
-            values = as_array(values)
+            values = as_array(values, name)
             others = [value for value in values.flat if not isinstance(value, (str, bytes))]
             if others:
                 raise TypeError(f"`{name}` must hold strings, received {others[0]!r}.")

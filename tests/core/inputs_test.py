@@ -6,9 +6,13 @@ import re
 import grain
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from tiny_models import Bits, bits
+
+from keras_gen.autoregressive import made
+from keras_gen.flows import real_nvp
 
 NUM = 8
 BATCH_SIZE = 4
@@ -469,3 +473,109 @@ def test_loaders_of_grain(columns, kind):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     if kind == "MapDataset":
         assert model.input_checks().loaded(rows.repeat()).cardinality() == tf.data.INFINITE_CARDINALITY
+
+
+VALUES = np.random.default_rng(0).integers(0, 2, (NUM, 4))
+
+
+def small_model():
+    model = made.MADE((4,), (8,), levels=2)
+    model.compile("sgd", run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x.astype(object),
+        lambda x: np.ma.masked_array(x),
+        lambda x: pd.DataFrame(x).astype("Int64"),
+        lambda x: pd.DataFrame(x).astype({0: bool, 1: "float64", 2: "category"}),
+        lambda x: pd.DataFrame(x).astype("int64[pyarrow]"),
+    ],
+)
+def test_numbers_in_objects_are_those_numbers(form):
+    model = small_model()
+    np.testing.assert_array_equal(model.log_prob(form(VALUES)), model.log_prob(VALUES))
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "sentence"),
+    [
+        (np.ma.masked_array(VALUES, VALUES == 1), ValueError, "`x` must not have masked entries"),
+        (tf.ragged.constant([[1.0, 0.0], [1.0]]), TypeError, "`x` must be a dense array or tensor, received a Ragged"),
+        (tf.sparse.from_dense(VALUES), TypeError, "`x` must be a dense array or tensor, received a SparseTensor"),
+        ([[1, 0, 0, 1], [1]], ValueError, "`x` must hold rows of one shape"),
+        (pd.DataFrame({"a": ["b"], "c": 1, "d": 1, "e": 0}), TypeError, "`x` must hold numbers, received dtype object"),
+        (pd.DataFrame(VALUES).astype("Int64").replace({0: pd.NA}), ValueError, "`x` holds the value nan"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["log_prob", "fit", "evaluate", "predict"])
+def test_what_is_no_array_of_numbers_gets_a_sentence(values, error, sentence, verb):
+    with pytest.raises(error, match=sentence):
+        getattr(small_model(), verb)(values)
+
+
+def test_data_of_ragged_batches_are_refused():
+    ragged = tf.data.Dataset.from_tensor_slices(tf.ragged.constant([[1.0, 0.0], [1.0]])).batch(2)
+    with pytest.raises(TypeError, match="`x` must hold dense batches, received those of RaggedTensor"):
+        small_model().fit(ragged, verbose=0)
+
+
+def test_data_that_never_end_need_a_number_of_batches():
+    model, endless = small_model(), tf.data.Dataset.from_tensor_slices(VALUES).batch(BATCH_SIZE).repeat()
+    for name, call in {
+        "steps_per_epoch": lambda: model.fit(endless, verbose=0),
+        "validation_steps": lambda: model.fit(VALUES, validation_data=endless, verbose=0),
+        "steps": lambda: model.evaluate(endless, verbose=0),
+    }.items():
+        with pytest.raises(ValueError, match=f"`{name}` must be given for a data set that never ends; received None"):
+            call()
+    with pytest.raises(ValueError, match="`steps` must be given for a data set that never ends; received None"):
+        model.predict(endless, verbose=0)
+    expected = model.evaluate(VALUES, verbose=0)
+    np.testing.assert_allclose(model.evaluate(endless, steps=2, verbose=0), expected, rtol=1e-5)
+
+
+def test_data_that_turn_out_to_hold_nothing():
+    model, nothing = small_model(), tf.data.Dataset.from_tensor_slices(VALUES).batch(4).filter(lambda x: False)
+    with pytest.raises(ValueError, match="`x` holds no examples; at least one is expected"):
+        model.fit(nothing, verbose=0)
+    with pytest.raises(ValueError, match="`x` holds no examples; at least one is expected"):
+        model.evaluate(nothing, verbose=0)
+    with pytest.raises(ValueError, match="`validation_data` holds no examples; at least one is expected"):
+        model.fit(VALUES, validation_data=nothing, verbose=0)
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_weights_count_by_position_and_as_a_column(column):
+    model, weights = small_model(), np.eye(NUM)[0]
+    expected = -float(model.log_prob(VALUES[:1])[0])
+    weights = weights[:, np.newaxis] if column else weights
+    assert model.evaluate(VALUES, None, NUM, 0, weights)[0] == pytest.approx(expected, rel=1e-5)
+    batches = tf.data.Dataset.from_tensor_slices({"x": VALUES, "sample_weight": weights}).batch(NUM)
+    assert model.evaluate(batches, verbose=0)[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_arguments_of_fit_by_position():
+    model = small_model()
+    history = model.fit(VALUES, None, 4, 2, 0, None, 0.25)
+    assert history.params["epochs"] == 2
+    assert len(history.history["val_loss"]) == 2
+    with pytest.raises(TypeError, match="received `epochs` twice"):
+        model.fit(VALUES, None, 4, 2, epochs=3)
+    for share in (-0.25, 1.0):
+        with pytest.raises(ValueError, match="`validation_split` must be at least 0 and less than 1, received"):
+            model.fit(VALUES, validation_split=share)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, ">f8"])
+@pytest.mark.parametrize("form", [np.asarray, tf.constant, lambda x: tf.data.Dataset.from_tensor_slices(x).batch(8)])
+def test_times_in_seconds_are_not_rounded_in_silence(dtype, form):
+    if form is not np.asarray:
+        dtype = np.dtype(dtype).newbyteorder("=")
+    times = np.stack([1.7e9 + np.arange(32), np.arange(32)], axis=1).astype(dtype)
+    flow = real_nvp.RealNVP((2,), 1, (4,))
+    flow.compile("sgd", run_eagerly=True)
+    with pytest.raises(ValueError, match=r"`x` holds values up to 1.7e\+09 in entry 0 .* float32 cannot tell apart"):
+        flow.fit(form(times), verbose=0)

@@ -204,3 +204,29 @@ def test_a_wrong_file_gets_a_sentence(tmp_path):
 def test_normalized_sounds_are_equally_loud():
     x = np.array([[0.1, -0.2], [0.0, 0.0], [1.0, 0.5]], np.float32)
     np.testing.assert_allclose(audio.normalized(x), [[0.5, -1.0], [0.0, 0.0], [1.0, 0.5]])
+
+
+def test_a_file_that_is_cut_short_is_named(recordings):
+    path = recordings / "low" / "11.wav"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"11\.wav is not a readable WAV file \(it ends after 56 of 75 bytes\)"):
+        data.load(recordings)
+
+
+def test_a_file_that_does_not_know_its_length_is_read(recordings):
+    path = recordings / "low" / "11.wav"
+    contents = path.read_bytes()
+    path.write_bytes(contents[:4] + b"\xff\xff\xff\xff" + contents[8:40] + b"\xff\xff\xff\xff" + contents[44:])
+    np.testing.assert_array_equal(audio.read_wav(path)[1], np.full(16, np.float32(1200 / 32768)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -16000.0])
+def test_real_numbers_that_are_no_amplitudes_are_not_cut_in_silence(recordings, value):
+    wavfile.write(recordings / "low" / "11.wav", 8000, np.array([0.5, value, 0.5], np.float32))
+    with pytest.raises(ValueError, match=rf"11\.wav holds the amplitude {abs(value):g}; real numbers from -1 to 1"):
+        data.load(recordings)
+
+
+def test_a_decoders_overshoot_is_cut(tmp_path):
+    wavfile.write(tmp_path / "loud.wav", 8000, np.array([0.5, 1.2, -1.5], np.float32))
+    np.testing.assert_array_equal(audio.read_wav(tmp_path / "loud.wav")[1], [0.5, 1.0, -1.0])

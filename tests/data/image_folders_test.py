@@ -322,3 +322,38 @@ def test_files_come_in_the_order_of_the_parts_of_their_paths(tmp_path):
     found = files_by_split(tmp_path, (".png",))["all"]
     names = [("A.png",), ("a", "b", "x.png"), ("a", "z.png"), ("a!", "y.png"), ("a-b.png",), ("b.png",)]
     assert list(found.items()) == [(str(tmp_path.joinpath(*parts)), "/".join(parts[:-1])) for parts in names]
+
+
+def test_what_is_hidden_is_no_example_and_no_class(classes):
+    for name in (".ipynb_checkpoints/00-checkpoint.png", "__MACOSX/a/00.png", "a/.hidden.png", ".c/00.png"):
+        save(classes / name, np.full((4, 6), 200, np.uint8))
+    splits = data.load(classes, labels=True)
+    assert splits.class_names == ("a", "b")
+    assert sorted(value for split in SPLITS for value in splits.array(split)[:, 0, 0, 0]) == list(range(12))
+
+
+@pytest.mark.parametrize("names", [("Train", "Val", "TEST"), ("training", "validation", "testing")])
+def test_splits_by_other_names_are_not_mixed(tmp_path, names):
+    for value, name in enumerate(names):
+        for number in range(4):
+            save(tmp_path / name / f"{number}.png", np.full((2, 2), value, np.uint8))
+    splits = data.load(tmp_path)
+    for value, split in enumerate(SPLITS):
+        np.testing.assert_array_equal(splits.array(split), np.full((4, 2, 2, 1), value))
+
+
+def test_links_to_folders_are_followed_unless_they_lead_up(classes, tmp_path_factory):
+    other = tmp_path_factory.mktemp("links")
+    for name in "ab":
+        (other / name).symlink_to(classes / name)
+    (other / "up").symlink_to(other)
+    splits = data.load(other, labels=True)
+    assert splits.class_names == ("a", "b")
+    assert sorted(value for split in SPLITS for value in splits.array(split)[:, 0, 0, 0]) == list(range(12))
+
+
+def test_images_of_kinds_that_are_not_decoded_are_named(classes):
+    (classes / "a" / "photo.HEIC").write_bytes(b"\0\0\0 ftypheic")
+    with pytest.raises(ValueError, match=r"photo\.HEIC is not a readable image"):
+        data.load(classes)
+    assert sum(data.load(classes, bad_files="skip").size(split) for split in SPLITS) == 12

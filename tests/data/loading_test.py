@@ -147,8 +147,8 @@ def test_labels_are_the_second_arrays_of_a_file(tmp_path):
     ("labels", "sentence"),
     [
         (np.arange(9), r"shape \(9,\) and dtype int64 in its train split; whole numbers of shape \(20,\)"),
-        (np.arange(20.0), "dtype float64 in its train split; whole numbers"),
-        (np.eye(20, dtype=int), r"labels of shape \(20, 20\)"),
+        (np.arange(20.0) + 0.5, "dtype float64 in its train split; whole numbers"),
+        (np.ones((20, 20), int), r"labels of shape \(20, 20\)"),
         (np.arange(20) - 2, "the label -2; expected whole labels from -1 to 17"),
     ],
 )
@@ -158,6 +158,46 @@ def test_wrong_labels_get_a_sentence(tmp_path, labels, sentence):
         data.load(tmp_path / "set.npz", labels=True)
     # Nobody has asked for them here.
     assert data.load(tmp_path / "set.npz").spaces == {"x": Reals((2,))}
+
+
+@pytest.mark.parametrize("form", [lambda y: y.astype(float), lambda y: y[:, np.newaxis], lambda y: np.eye(5)[y]])
+def test_labels_may_be_columns_floats_or_one_hot_rows(tmp_path, form):
+    labels = np.arange(24) % 3
+    np.savez(tmp_path / "set.npz", x_train=labels[:, np.newaxis] * 1.0, y_train=form(labels))
+    splits = data.load(tmp_path / "set.npz", labels=True, batch_size=100)
+    num_classes = 5 if form(labels).ndim == 2 and form(labels).shape[1] == 5 else 3
+    assert splits.spaces["condition"] == ClassLabel(num_classes)
+    for x, label in splits.train:
+        np.testing.assert_array_equal(x[:, 0], label)
+
+
+def test_arrays_may_have_the_names_of_others(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    np.savez(tmp_path / "large.npz", X_train=rows[:20], X_val=rows[20:25], X_test=rows[25:])
+    splits = data.load(tmp_path / "large.npz")
+    np.testing.assert_array_equal(splits.array("validation"), rows[20:25])
+    np.testing.assert_array_equal(splits.array("train"), rows[:20])
+    np.savez(tmp_path / "two.npz", train=rows, x_train=2.0 * rows)
+    with pytest.raises(ValueError, match="must hold one array of the train split; it holds train and x_train"):
+        data.load(tmp_path / "two.npz")
+
+
+def test_numbers_beyond_float32_are_refused_unless_they_are_standardised(tmp_path):
+    rows = np.arange(40.0)[:, np.newaxis] * 1e38
+    np.save(tmp_path / "large.npy", rows)
+    with pytest.raises(ValueError, match=r"column 0 of large.npy holds .*, which float32 cannot hold"):
+        data.load(tmp_path / "large.npy")
+    splits = data.load(tmp_path / "large.npy", standardize=True)
+    everything = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
+    np.testing.assert_allclose(np.sort(everything[:, 0]) * splits.scale[1] + splits.scale[0], rows[:, 0], rtol=1e-5, atol=1e33)
+
+
+def test_what_is_no_name_and_no_table_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="`name` must be a name, a path or a pandas DataFrame, received a ndarray"):
+        data.load(np.zeros((200, 3)))
+    np.save(tmp_path / "nothing.npy", np.zeros((10, 0)))
+    with pytest.raises(ValueError, match=r"must hold numbers, received examples of shape \(0,\)"):
+        data.load(tmp_path / "nothing.npy")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Tables as people have them: delimiters, marks, encodings, names, text, gaps, and numbers that float32 cannot hold."""
 
 import bz2
+import decimal
 import gzip
 import lzma
 import zipfile
@@ -51,6 +52,19 @@ FILES = {
     "bom.csv": "\ufeffa,b\n" + TEXT,
     "latin.csv": ("température,b\n" + TEXT).encode("latin-1"),
     "wide.csv": ("a,b\n" + TEXT).encode("utf-16"),
+    "ends_of_old_macs.csv": ("a,b\n" + TEXT).replace("\n", "\r"),
+    "spaces_for_thousands.csv": "a;b\n" + "".join(";".join(row) + "\n" for row in with_marks(",", "\u202f")),
+    "apostrophes_for_thousands.csv": "".join(";".join(row) + "\n" for row in with_marks(".", "'")),
+    "another_minus.csv": TEXT.replace("-", "\u2212"),
+    "told_delimiter.csv": "sep=;\na;b\n" + TEXT.replace(",", ";"),
+    "remarks_and_names.csv": "# made by hand\n# in 2020, once\na,b\n" + TEXT,
+    "names_that_are_numbers.csv": "0,1\n" + TEXT,
+    "a_year_among_names.csv": "a,2020\n" + TEXT,
+    "delimiter_at_the_end.csv": "a,b,\n" + TEXT.replace("\n", ",\n"),
+    "delimiter_behind_rows.csv": "a,b\n" + TEXT.replace("\n", ",\n"),
+    "delimiter_without_names.csv": TEXT.replace("\n", ",\n"),
+    "rows_of_pandas.csv": ",a,b\n" + "".join(f"{i * 7 % 40},{a:.3f},{b:.3f}\n" for i, (a, b) in enumerate(ROWS)),
+    "rows_of_r.csv": "a,b\n" + "".join(f'"{i + 1}",{a:.3f},{b:.3f}\n' for i, (a, b) in enumerate(ROWS)),
     "packed.csv.gz": gzip.compress(TEXT.encode()),
     "packed.csv.bz2": bz2.compress(TEXT.encode()),
     "packed.tsv.xz": lzma.compress(TEXT.replace(",", "\t").encode()),
@@ -64,6 +78,90 @@ def test_a_table_holds_the_same_numbers_in_every_form(tmp_path, name):
     splits = data.load(tmp_path / name)
     assert splits.spaces == {"x": Reals((2,))}
     np.testing.assert_allclose(everything(splits), ROWS[np.argsort(ROWS[:, 0])], rtol=1e-6)
+
+
+def test_a_comma_below_a_single_name_marks_decimals(tmp_path):
+    (tmp_path / "one.csv").write_text("weight\n" + "".join(f"{a:.3f}\n".replace(".", ",") for a in ROWS[:, 0]))
+    splits = data.load(tmp_path / "one.csv")
+    assert splits.column_names == ("weight",)
+    np.testing.assert_allclose(everything(splits)[:, 0], np.sort(ROWS[:, 0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("first", "rows", "names"),
+    [
+        # A first row of numbers that could as well be one of the others.
+        ("0,1", [f"{t / 10:g},{np.cos(t / 10):g}" for t in range(1, 30)], ("0", "1")),
+        ("0,1,2,3,4,5,6,7", [",".join(map(str, range(8 * t, 8 * t + 8))) for t in range(1, 30)], tuple("01234567")),
+        ("NA,5", ["1,2"] * 29, ("0", "1")),
+    ],
+)
+def test_a_first_row_of_numbers_is_a_row(tmp_path, first, rows, names):
+    (tmp_path / "rows.csv").write_text("\n".join([first, *rows]))
+    splits = data.load(tmp_path / "rows.csv", missing="keep")
+    assert splits.column_names == names
+    assert len(everything(splits)) == 30
+
+
+def test_names_that_count_are_names_above_whole_numbers(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 17, (20, 9))
+    pd.DataFrame(pixels).to_csv(tmp_path / "pixels.csv", index=False)
+    splits = data.load(tmp_path / "pixels.csv", levels=17)
+    found = np.concatenate([splits.array(split) for split in SPLITS])
+    np.testing.assert_array_equal(np.sort(found, axis=0), np.sort(pixels, axis=0))
+
+
+def test_rows_of_years_keep_their_names_where_text_is_left_out(tmp_path):
+    (tmp_path / "years.csv").write_text("country,2019,2020\n" + "".join(f"A{i},{i}.5,7\n" for i in range(20)))
+    splits = data.load(tmp_path / "years.csv", text="drop")
+    assert splits.column_names == ("2019", "2020")
+    np.testing.assert_array_equal(everything(splits)[:, 0], np.arange(20) + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("a,b\n" + "0.5,1.5,2.5\n" * 20, "its first row names 2, but row 1 has 3"),
+        ("a,b,c\n" + "0.5,1.5\n" * 20, "its first row names 3, but row 1 has 2"),
+        ("my export\na,b,c\n" + "1,2,3\n" * 20, "its first row names 1, but row 1 has 3"),
+        ("a,b\n" + "1,2,\n" * 1200 + "1,2,3\n", "row 1201 of .* has a value in column 2, which has no name"),
+        ("a,b\n1,2\n\0", "holds bytes that are 0, and is no text"),
+        (gzip.compress(TEXT.encode()), "holds bytes that are 0, and is no text"),
+    ],
+)
+def test_what_would_be_lost_is_refused(tmp_path, content, sentence):
+    (tmp_path / "rows.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=sentence):
+        data.load(tmp_path / "rows.csv", missing="keep")
+
+
+def test_numbers_of_python_are_numbers(tmp_path):
+    """Arrow's decimals, truth values of which some are missing, and categories that are numbers."""
+    frame = pd.DataFrame(
+        {
+            "money": [decimal.Decimal(i) / 4 for i in range(20)],
+            "known": [True, False, None, True] * 5,
+            "class": pd.Categorical([3, 1] * 10),
+        }
+    )
+    expected = np.stack([np.arange(20) / 4, [1, 0, np.nan, 1] * 5, [3, 1] * 10], axis=1)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    for name in (frame, tmp_path / "rows.parquet"):
+        np.testing.assert_array_equal(everything(data.load(name, missing="keep")), expected)
+    names = data.load(frame[["class", "money"]], text="one_hot").column_names
+    assert names == ("class=1", "class=3", "money")
+
+
+@pytest.mark.parametrize("labels", [["a", "a"], [1, "1"]])
+def test_columns_of_one_name_are_refused(labels):
+    with pytest.raises(ValueError, match=rf"has several columns {labels[1]}; a name of its own is expected for each"):
+        data.load(pd.DataFrame(ROWS, columns=labels))
+
+
+def test_a_column_that_has_the_name_of_a_value_is_refused():
+    frame = pd.DataFrame({"a": ["x", "y"] * 20, "a=x": ROWS[:, 0]})
+    with pytest.raises(ValueError, match="has several columns a=x"):
+        data.load(frame, text="one_hot")
 
 
 def test_zip_files_parquet_files_and_data_frames(tmp_path):

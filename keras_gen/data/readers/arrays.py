@@ -12,7 +12,7 @@ from keras_gen.data.stored import StoredRows, array_file
 #: Maps each split to the names that its examples may have in an `.npz` file.
 ARRAY_NAMES = {
     "train": ("train", "x_train"),
-    "validation": ("valid", "validation", "x_valid", "x_validation"),
+    "validation": ("valid", "validation", "val", "x_valid", "x_validation", "x_val"),
     "test": ("test", "x_test"),
 }
 
@@ -30,16 +30,21 @@ def read_npz(path: pathlib.Path) -> Reading:
         examples = {name for names in ARRAY_NAMES.values() for name in names}
         arrays = {}
         for name in file.files:
-            stored = stored_rows(path, name) if name in examples and is_large(path) else None
+            stored = stored_rows(path, name) if name.lower() in examples and is_large(path) else None
             arrays[name] = array_of(file, name, path) if stored is None else stored
     splits = {}
     for split, names in ARRAY_NAMES.items():
-        for name in names:
-            if name in arrays:
-                splits[split] = {"x": rows_in(arrays[name], f"the array `{name}` of {path}")}
-                labels = arrays.get(name.replace("x_", "y_")) if name.startswith("x_") else None
-                if labels is not None:
-                    splits[split]["condition"] = labels
+        # Whether large or small letters: some write matrices large.
+        given = [name for name in arrays if name.lower() in names]
+        if len(given) > 1:
+            raise ValueError(
+                f"`name`: {path} must hold one array of the {split} split; it holds {' and '.join(given)}."
+            )
+        for name in given:
+            splits[split] = {"x": rows_in(arrays[name], f"the array `{name}` of {path}")}
+            labels = [other for other in arrays if other.lower() == name.lower().replace("x_", "y_")]
+            if name.lower().startswith("x_") and labels:
+                splits[split]["condition"] = arrays[labels[0]]
     if "train" not in splits:
         raise ValueError(f"`name`: {path} must hold an array `train` or `x_train`; it holds {', '.join(arrays)}.")
     return Reading(splits)

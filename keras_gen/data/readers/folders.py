@@ -9,8 +9,21 @@ from keras_gen.data.columns import Reading
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, read_images
 from keras_gen.data.readers.sounds import read_sounds
 
-#: Maps each split to the names that its subfolder may have.
-SPLIT_NAMES = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
+#: Split to the names that its subfolder may have, in small letters or large ones.
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+
+
+def split_folders(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Returns the subfolders of a folder that are splits, by split."""
+    subfolders = [folder / name for name in sorted(os.listdir(folder)) if (folder / name).is_dir()]
+    by_split = {
+        split: [found for found in subfolders if found.name.lower() in names] for split, names in SPLIT_NAMES.items()
+    }
+    return {split: found for split, found in by_split.items() if found}
 
 
 def read_folder(
@@ -59,28 +72,43 @@ def of_kind(files: dict[str, str], is_sound: bool) -> dict[str, str]:
 def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Finds the files with one of the suffixes, by split: path to the name of the subfolder that contains the file.
 
-    For files directly in the folder, or in one of its subfolders `train`, `val` and `test`, this name is "". Paths are
-    strings: for a hundred thousand files, `pathlib` would take seconds.
+    Files right in the folder, or in one of its subfolders `train`, `val` and `test`, lie in none, which is "". Paths
+    are strings: of a hundred thousand files, `pathlib` would take seconds. What is hidden is left out, as are the notes
+    of macOS; links are followed.
     """
-    roots = {split: [folder / name for name in names] for split, names in SPLIT_NAMES.items()}
-    if not (folder / "train").is_dir():
+    roots = split_folders(folder)
+    if "train" not in roots:
         roots = {"all": [folder]}
     files = {}
     for split, folders in roots.items():
         for root in folders:
             entries = []
-            for place, _, names in os.walk(root):
+            for place, subfolders, names in os.walk(root, followlinks=True):
+                subfolders[:] = [name for name in subfolders if is_shown(name) and not leads_up(place, name)]
                 parts = pathlib.Path(place).relative_to(root).parts
                 subfolder, start = "/".join(parts), os.path.join(place, "")
                 # Sorts by the parts of paths in turn, like strings with the smallest character between the parts.
                 first = "".join(part + "\0" for part in parts)
-                # macOS stores metadata in files whose names begin with `._`.
                 entries += [
                     (first + name, start + name, subfolder)
                     for name in names
-                    if name.lower().endswith(suffixes) and not name.startswith("._")
+                    if name.lower().endswith(suffixes) and is_shown(name)
                 ]
             if entries:
                 entries.sort()
                 files[split] = {path: subfolder for _, path, subfolder in entries}
     return files
+
+
+def is_shown(name: str) -> bool:
+    """Returns whether a file or a folder is one of a user's: not hidden, and no folder of notes of macOS."""
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def leads_up(place: str, name: str) -> bool:
+    """Returns whether an entry of a folder is a link to that folder, or to one that it lies in."""
+    path = os.path.join(place, name)
+    if not os.path.islink(path):
+        return False
+    here, there = os.path.realpath(place), os.path.realpath(path)
+    return os.path.commonpath([here, there]) == there

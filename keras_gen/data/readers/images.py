@@ -25,7 +25,7 @@ from keras_gen import checks
 from keras_gen.data import columns
 from keras_gen.spaces import Levels
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif")
 
 #: Pillow's modes of grey images of 16 bits.
 DEEP_MODES = ("I;16", "I;16L", "I;16B", "I")

@@ -4,6 +4,7 @@ import concurrent.futures
 import dataclasses
 import gzip
 import io
+import itertools
 import math
 import os
 import pathlib
@@ -29,7 +30,7 @@ from keras_gen.data.readers.features import (
     contents_of,
     numbers_of,
 )
-from keras_gen.data.readers.folders import SPLIT_NAMES
+from keras_gen.data.readers.folders import SPLIT_NAMES, split_folders
 from keras_gen.data.readers.images import Header, common_shape, full_size, header_of
 from keras_gen.data.readers.sounds import reading_of
 from keras_gen.data.readers.tables import chosen_columns
@@ -74,10 +75,9 @@ def shards_at(path: pathlib.Path) -> dict[str, list[pathlib.Path]]:
         ValueError: if some names indicate a split and others do not, or files have two formats.
     """
     if path.is_dir():
-        folders = {split: [path / name for name in names] for split, names in SPLIT_NAMES.items()}
         by_folder = {
-            split: [file for folder in found if folder.is_dir() for file in shards_in(folder)]
-            for split, found in folders.items()
+            split: [file for folder in folders for file in shards_in(folder)]
+            for split, folders in split_folders(path).items()
         }
         found = {split: files for split, files in by_folder.items() if files}
         if "train" not in found:
@@ -96,9 +96,8 @@ def shards_at(path: pathlib.Path) -> dict[str, list[pathlib.Path]]:
 
 
 def holds_shards(folder: pathlib.Path) -> bool:
-    """Returns whether a folder, or its subfolder for a split, holds a shard; listing stops at the first one."""
-    subfolders = (folder / name for names in SPLIT_NAMES.values() for name in names)
-    for place in (folder, *(found for found in subfolders if found.is_dir())):
+    """Returns whether a folder, or a subfolder of it for a split, holds a shard; it is listed up to the first one."""
+    for place in (folder, *itertools.chain.from_iterable(split_folders(folder).values())):
         with os.scandir(place) as entries:
             if any(is_shard(entry.name) for entry in entries):
                 return True

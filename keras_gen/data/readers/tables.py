@@ -17,7 +17,7 @@ import pathlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -25,6 +25,7 @@ import pandas as pd
 
 from keras_gen.data.columns import Reading
 from keras_gen.spaces import Reals
+from keras_gen.spaces.base import numbers_of_objects
 
 if TYPE_CHECKING:
     import pyarrow
@@ -56,7 +57,22 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 #: 1.234,5
 POINT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d*")
+#: 1.234 and 1.234.567, where commas mark decimals
+WHOLE_POINT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
+#: 1 234,5 and 1'234.5
+OTHER_GROUPS = re.compile(r"[+-]?\d{1,3}(?:( )\d{3}(?: \d{3})*|(')\d{3}(?:'\d{3})*)([.,]\d*)?")
 YEAR = re.compile(r"(19|20)\d\d")
+#: What spreadsheets write in front of a table.
+TOLD_DELIMITER = re.compile(r"\ufeff?\"?sep=([;,|\t])\"?", re.IGNORECASE)
+
+#: Spaces that do not break, and a minus that is none of ASCII, to plain ones.
+PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "\u2019": "'"})
+
+#: Fields without a value, in small letters, which are no names.
+NO_VALUES = {"", "?", "-", "--", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "inf", "infinity"}
+
+#: So many names that count from 0 are names, whatever stands below them.
+MANY_NAMES = 8
 
 
 def suffix_of(path: pathlib.Path) -> str:
@@ -131,49 +147,191 @@ def text_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.Dat
     """Yields the table in a text file, whose format follows from its first lines."""
     encoding = encoding_of(path)
     with opened(path, encoding) as file:
-        lines = [line for line in first_lines(file) if line.strip()]
-    if not lines:
-        raise ValueError(f"`name`: {path} holds no rows.")
-    options = {}
-    if lines[0].lstrip().startswith("#"):
-        # NumPy writes names after a comment mark.
-        names = lines[0].lstrip().lstrip("#").strip()
-        lines = [line for line in lines if not line.lstrip().startswith("#")]
-        options["comment"] = "#"
-    else:
-        names = None
-    delimiter = delimiter_of(lines)
-    rows = [fields_of(line, delimiter) for line in lines]
-    has_names = names is None and is_header(rows)
-    marks = number_marks([field for row in rows[has_names:] for field in row], delimiter)
-    if names is not None:
-        options["names"] = fields_of(names, delimiter) if rows else None
-        if rows and len(options["names"]) != len(rows[0]):
-            del options["names"]
+        form = form_of(first_lines(file), path)
     with opened(path, encoding) as file:
         try:
             with pd.read_csv(
-                file,
-                sep=r"\s+" if delimiter == " " else delimiter or "\0",
-                header=0 if has_names else None,
+                Plain(file) if form.has_other_marks else file,
+                sep=r"\s+" if form.delimiter == " " else form.delimiter or "\0",
                 skipinitialspace=True,
                 na_values=list(MISSING),
                 index_col=False,
                 low_memory=False,
                 engine="c",
                 iterator=True,
-                **marks,
-                **options,
+                **form.options,
             ) as reader:
                 if rows_at_once is None:
-                    yield reader.read()
+                    yield form.named(reader.read(), 0, path)
                 else:
                     reader.chunksize = rows_at_once
-                    yield from reader
+                    first = 0
+                    for frame in reader:
+                        yield form.named(frame, first, path)
+                        first += len(frame)
         except (ValueError, pd.errors.ParserError) as error:
+            if str(error).startswith("`name`: "):
+                raise
             raise ValueError(
                 f"`name`: {path} must have as many columns in every row ({error}).".replace("\n", " ")
             ) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """The form of a table of text.
+
+    Attributes:
+        delimiter: what stands between fields: one of `DELIMITERS`, " " for white space, or "" for a single column.
+        options: further arguments of `pandas.read_csv`.
+        nameless: places of columns that have no name among others that have one.
+        has_other_marks: whether spaces that do not break, or signs of minus that are none of ASCII, occur.
+    """
+
+    delimiter: str
+    options: dict
+    nameless: tuple[int, ...]
+    has_other_marks: bool
+
+    def named(self, frame: pd.DataFrame, first: int, path: pathlib.Path) -> pd.DataFrame:
+        """Returns the columns that have names.
+
+        A first one without a name holds the names of rows, as pandas and R write them. Others are what delimiters at
+        the end of rows make.
+
+        Args:
+            frame: some rows of the table.
+            first: number of rows before them.
+            path: path of the file.
+
+        Raises:
+            ValueError: if another column without a name holds a value.
+        """
+        if not self.nameless:
+            return frame
+        for place in self.nameless:
+            held = frame.iloc[:, place].notna().to_numpy()
+            if place and held.any():
+                raise ValueError(
+                    f"`name`: row {first + int(np.argmax(held)) + 1} of {path} has a value in column {place}, which "
+                    "has no name; a name for each column is expected in the first row."
+                )
+        kept = frame.iloc[:, [place for place in range(frame.shape[1]) if place not in self.nameless]]
+        return kept if "names" in self.options else kept.set_axis(range(kept.shape[1]), axis=1)
+
+
+class Plain:
+    """A file of text whose spaces are plain ones, and whose signs of minus are those of ASCII.
+
+    Args:
+        file: the file.
+    """
+
+    def __init__(self, file: io.TextIOWrapper):
+        self.file = file
+
+    def read(self, size: int = -1) -> str:
+        return self.file.read(size).translate(PLAIN)
+
+    def __iter__(self) -> Iterator[str]:
+        return (line.translate(PLAIN) for line in self.file)
+
+
+def form_of(found: list[str], path: pathlib.Path) -> Form:
+    """Returns the form of a table, which its first lines tell.
+
+    Raises:
+        ValueError: if there are no rows, or they have more or fewer fields than there are names.
+    """
+    if any("\0" in line for line in found):
+        raise ValueError(
+            f"`name`: {path} holds bytes that are 0, and is no text in UTF-8, in UTF-16 with its mark or in "
+            "Windows-1252."
+        )
+    lines = [line.translate(PLAIN) for line in found]
+    has_other_marks = lines != found
+    options, nameless, skipped = {}, (), 0
+    number = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    delimiter = None
+    if lines and (told := TOLD_DELIMITER.fullmatch(lines[number].strip("\r\n"))):
+        # Spreadsheets tell the delimiter in a line of its own.
+        delimiter, skipped = told[1], number + 1
+        options["skiprows"] = skipped
+    lines = [line for line in lines[skipped:] if line.strip()]
+    remarks = list(itertools.takewhile(is_remark, lines))
+    if remarks:
+        lines = [line for line in lines if not is_remark(line)]
+        options["comment"] = "#"
+    if not lines:
+        raise ValueError(f"`name`: {path} holds no rows.")
+    try:
+        delimiter = delimiter_of(lines) if delimiter is None else delimiter
+        rows = rows_of_fields(lines, delimiter)
+        # NumPy writes names behind a mark of comments.
+        names = fields_of(remarks[-1].lstrip().lstrip("#").strip(), delimiter) if remarks else []
+    except csv.Error as error:
+        raise ValueError(f"`name`: {path} is not a readable table of text ({error}).") from None
+    fit = len(names) == len(rows[0])
+    columns = [(field, field_at(rows[1:], place)) for place, field in enumerate(rows[0])]
+    has_names = any(is_name_above_numbers(*column) for column in columns) if fit else is_header(rows)
+    if has_names:
+        names, rows = rows[0], rows[1:]
+        names = names_of_all(names, rows, path)
+    elif not fit:
+        # A delimiter at the end of each row makes a column without a value.
+        ends = len(rows[0]) > 1 and all(len(row) == len(rows[0]) and not row[-1] for row in rows)
+        names, nameless = [], (len(rows[0]) - 1,) * ends
+    if names:
+        places = [place for place, name in enumerate(names) if not name]
+        nameless = tuple(
+            place
+            for place in places
+            if not any(fields := field_at(rows, place)) or (not place and are_names_of_rows(fields))
+        )
+        nameless = nameless if len(nameless) < len(names) else ()
+        options["names"] = unique([name or f"Unnamed: {place}" for place, name in enumerate(names)])
+    fields = [field for row in rows for field in row]
+    options |= {"header": 0 if has_names else None, **number_marks(fields, delimiter)}
+    return Form(delimiter, options, nameless, has_other_marks)
+
+
+def names_of_all(names: list[str], rows: list[list[str]], path: pathlib.Path) -> list[str]:
+    """Returns the names of all columns of rows, "" for one that has none.
+
+    Raises:
+        ValueError: if a row has more fields than there are names, or all have fewer.
+    """
+    widths = set(map(len, rows))
+    if widths == {len(names) + 1} and any(row[-1] for row in rows) and are_names_of_rows(field_at(rows, 0)):
+        # R has no name for those of rows.
+        return ["", *names]
+    longer = next((number for number, row in enumerate(rows) if any(row[len(names) :])), None)
+    if longer is not None or (widths and max(widths) < len(names)):
+        longer = longer or 0
+        raise ValueError(
+            f"`name`: {path} must have as many columns in every row: its first row names {len(names)}, but row "
+            f"{longer + 1} has {len(rows[longer])}."
+        )
+    return [*names, *[""] * (max(widths, default=0) - len(names))]
+
+
+def is_remark(line: str) -> bool:
+    """Returns whether a line is one behind a mark of comments."""
+    return line.lstrip().startswith("#")
+
+
+def field_at(rows: list[list[str]], place: int) -> list[str]:
+    """Returns the fields of a column, of rows that are long enough."""
+    return [row[place] for row in rows if place < len(row)]
+
+
+def unique(names: list[str]) -> list[str]:
+    """Returns names of columns, those that occur again with a number behind, as pandas gives it."""
+    found = []
+    for name in names:
+        numbered = (f"{name}.{number}" for number in itertools.count(1))
+        found.append(name if name not in found else next(each for each in numbered if each not in (*names, *found)))
+    return found
 
 
 @contextlib.contextmanager
@@ -186,7 +344,7 @@ def opened(path: pathlib.Path, encoding: str | None = None) -> Iterator[BinaryIO
             file = stack.enter_context(archive.open(name))
         else:
             file = stack.enter_context(PACKED.get(path.suffix.lower(), open)(path, "rb"))
-        yield file if encoding is None else io.TextIOWrapper(file, encoding, errors="replace", newline="\n")
+        yield file if encoding is None else io.TextIOWrapper(file, encoding, errors="replace")
 
 
 def encoding_of(path: pathlib.Path) -> str:
@@ -218,7 +376,12 @@ def first_lines(file: io.TextIOWrapper) -> list[str]:
 
 
 def delimiter_of(lines: list[str]) -> str:
-    """Returns the delimiter of fields: one of `DELIMITERS`, " " for white space, or "" for a single column."""
+    """Returns what stands between fields: one of `DELIMITERS`, " " for white space, or "" for a single column."""
+    first, *rest = (line.strip().strip('"') for line in lines)
+    is_single = not any(delimiter in first for delimiter in DELIMITERS) and not is_number(first)
+    if rest and is_single and all(is_number(line) or has_comma(line) for line in rest):
+        # A comma is none between columns where a single name stands above.
+        return ""
     counts = {}
     for delimiter in DELIMITERS:
         found = collections.Counter(len(fields_of(line, delimiter)) for line in lines)
@@ -242,13 +405,60 @@ def fields_of(line: str, delimiter: str) -> list[str]:
     return [field.strip() for field in fields]
 
 
+def are_names_of_rows(fields: list[str]) -> bool:
+    """Returns whether the fields of a column tell rows apart: all differ, and none is a number that is not whole."""
+    return len(set(fields)) == len(fields) and not any(map(is_fraction, fields))
+
+
+def rows_of_fields(lines: list[str], delimiter: str) -> list[list[str]]:
+    """Returns the fields of lines as `fields_of` does; a quoted field may go on in the next line."""
+    if delimiter == " ":
+        return [fields_of(line, delimiter) for line in lines]
+    reader = csv.reader(lines, delimiter=delimiter or "\0", skipinitialspace=True)
+    return [[field.strip() for field in fields] for fields in reader]
+
+
 def is_header(rows: list[list[str]]) -> bool:
-    """Returns whether the first row holds the names of columns: not numbers, or years above other numbers."""
+    """Returns whether the first row holds the names of columns.
+
+    It does if it holds no numbers; or if its numbers are years, above others; or if they count columns from 0, as those
+    of arrays, above other numbers; or if they are whole, and a name that begins with a letter is above numbers alone.
+    """
     first, rest = rows[0], rows[1:]
-    if not any(is_number(field) or is_grouped(field) for field in first):
+    numbers = [place for place, field in enumerate(first) if is_number(field) or is_grouped(field)]
+    if not numbers:
         return any(first)
-    years = all(YEAR.fullmatch(field) for field in first) and len(set(first)) == len(first)
-    return years and bool(rest) and not any(YEAR.fullmatch(field) for field in rest[0])
+    shown = [first[place] for place in numbers]
+    if not rest or len(set(shown)) < len(shown) or not all(field.isdecimal() for field in shown):
+        return False
+    if shown == list(map(str, range(len(shown)))) and (len(shown) == len(first) or first[1:] == shown):
+        below = [field_at(rest, place) for place in numbers]
+        if len(shown) < len(first):
+            # Nothing stands above the numbers of rows.
+            return not first[0]
+        continued = [str(len(shown) + int(field)) for field in shown]
+        if len(shown) >= MANY_NAMES and rest[0] != continued:
+            return True
+        # Few numbers may well be the first row of whole ones, or begin at zero.
+        are_fractions = [all(map(is_fraction, column)) for column in below]
+        return any(are_fractions) if len(shown) > 2 else all(are_fractions)
+    if all(YEAR.fullmatch(field) for field in shown):
+        below = [rest[0][place] for place in numbers if place < len(rest[0])]
+        texts_differ = all(first[place] not in field_at(rest, place) for place in set(range(len(first))) - set(numbers))
+        return texts_differ and not any(YEAR.fullmatch(field) for field in below)
+    return any(is_name_above_numbers(field, field_at(rest, place)) for place, field in enumerate(first))
+
+
+def is_fraction(field: str) -> bool:
+    """Returns whether a field is a number that is not written as a whole one."""
+    return (is_number(field) or is_grouped(field)) and not field.lstrip("+-").isdecimal()
+
+
+def is_name_above_numbers(name: str, fields: list[str]) -> bool:
+    """Returns whether a field that begins with a letter stands above fields that are numbers, or lack a value."""
+    held = [field for field in fields if field.lower() not in NO_VALUES]
+    is_name = name.lower() not in NO_VALUES and name[0].isalpha()
+    return is_name and bool(held) and all(is_number(field) or is_grouped(field) for field in held)
 
 
 def is_number(field: str) -> bool:
@@ -257,6 +467,11 @@ def is_number(field: str) -> bool:
 
 
 def is_grouped(field: str) -> bool:
+    """Returns whether a field is a number with a comma, or with marks of thousands."""
+    return has_comma(field) or OTHER_GROUPS.fullmatch(field) is not None
+
+
+def has_comma(field: str) -> bool:
     """Returns whether a field is a number with a comma."""
     return any(pattern.fullmatch(field) for pattern in (DECIMAL_COMMA, COMMA_GROUPS, POINT_GROUPS))
 
@@ -270,14 +485,24 @@ def number_marks(fields: list[str], delimiter: str) -> dict[str, str]:
     Returns:
         "decimal" and "thousands", as arguments of `pandas.read_csv`.
     """
-    commas = [field for field in fields if "," in field and is_grouped(field)]
+    commas = [field for field in fields if has_comma(field) and "," in field]
+    others = {match[1] or match[2] for field in fields if (match := OTHER_GROUPS.fullmatch(field))}
+    if len(others) == 1 and delimiter != " ":
+        (mark,) = others
+        alike = [field for field in fields if mark in field and not field.strip("+-.,0123456789" + mark)]
+        if all(OTHER_GROUPS.fullmatch(field) for field in alike):
+            decimal = {"decimal": ","} if commas or any("," in field for field in alike) else {}
+            return {"thousands": mark, **decimal}
     if not commas:
         return {}
     if any(POINT_GROUPS.fullmatch(field) for field in commas):
         return {"decimal": ",", "thousands": "."}
-    points = any("." in field and is_number(field) for field in fields) or any("." in field for field in commas)
-    if all(COMMA_GROUPS.fullmatch(field) for field in commas) and (points or delimiter == ","):
+    points = [field for field in fields if "." in field and is_number(field)]
+    some_points = bool(points) or any("." in field for field in commas)
+    if all(COMMA_GROUPS.fullmatch(field) for field in commas) and (some_points or delimiter == ","):
         return {"thousands": ","}
+    if points and all(WHOLE_POINT_GROUPS.fullmatch(field) for field in points):
+        return {"decimal": ",", "thousands": "."}
     return {"decimal": ","}
 
 
@@ -315,15 +540,19 @@ def read_frame(
         found = named_columns(frame, table, names, missing)
     else:
         frame = frame.iloc[:, chosen_columns(columns, list(map(str, frame.columns)))]
+        table.check_names(frame)
         found = {}
         for label, column in zip(frame.columns, (frame.iloc[:, place] for place in range(frame.shape[1])), strict=True):
-            values = numbers_of(column)
+            # Categories are none of the numbers that stand for them where each value is to have a column.
+            is_category = text == "one_hot" and isinstance(column.dtype, pd.CategoricalDtype)
+            values = None if is_category else numbers_of(column)
             if values is not None:
                 found[str(label)] = values
             elif text == "one_hot":
                 table.refuse_missing(column.isna().to_numpy(), str(label))
                 as_text = column.astype(str)
                 for value in sorted(as_text.unique()):
+                    table.check_is_new(f"{label}={value}", {*found, *map(str, frame.columns)})
                     found[f"{label}={value}"] = (as_text == value).to_numpy(np.float64)
             elif text == "refuse":
                 raise ValueError(f"`name`: {table.text_sentence(column, str(label))}")
@@ -343,6 +572,7 @@ def read_frame(
 def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str], missing: str) -> dict[str, np.ndarray]:
     """Returns the columns with given names, in their order; for a column of text, those of its values."""
     labels = list(map(str, frame.columns))
+    table.check_names(frame.loc[:, [label in names for label in labels]])
     if not set(names) & set(labels) and isinstance(frame.columns, pd.RangeIndex) and len(labels) == len(names):
         # A table without names has its columns in the order of the other table.
         labels = list(names)
@@ -374,12 +604,17 @@ def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str], mis
 
 
 def numbers_of(column: pd.Series) -> np.ndarray | None:
-    """Returns a column as float64 numbers, with NaN for missing ones; None if it holds something else."""
+    """Returns a column as float64 numbers, NaN where one is missing; None for a column of something else."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         if pd.api.types.is_complex_dtype(column):
             return None
         return column.to_numpy(np.float64, na_value=np.nan)
-    return np.full(len(column), np.nan) if column.isna().all() else None
+    if column.isna().all():
+        return np.full(len(column), np.nan)
+    # Such as Arrow's decimals, or truth values some of which are missing.
+    return numbers_of_objects(column.to_numpy()) if column.dtype == object else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -408,6 +643,17 @@ class Table:
             f"number is expected{hint if self.hints else ''}."
         )
 
+    def check_names(self, frame: pd.DataFrame):
+        """Raises an error if several columns have one name: all are found by it."""
+        names = pd.Index(list(map(str, frame.columns)))
+        if names.has_duplicates:
+            self.check_is_new(names[names.duplicated()][0], names)
+
+    def check_is_new(self, name: str, known: Collection[str]):
+        """Raises an error if a name of a column is one of those that are known."""
+        if name in known:
+            raise ValueError(f"`name`: {self.name} has several columns {name}; a name of its own is expected for each.")
+
     def refuse_missing(self, absent: np.ndarray, label: str):
         """Raises an error if a value is missing."""
         if absent.any():
@@ -422,11 +668,16 @@ def chosen_columns(columns: str | None, names: list[str]) -> list[int]:
     """Returns the positions of the columns chosen by "0:11", "0,2,5", "0:4,6" or names such as "age,height".
 
     Raises:
+        TypeError: if it is no string.
         ValueError: if there is no such column.
     """
     count = len(names)
     if columns is None:
         return list(range(count))
+    if not isinstance(columns, str):
+        raise TypeError(f"`columns` must be a string such as '0:11' or 'age,height', received {columns!r}.")
+    if columns in names:
+        return [names.index(columns)]
     places = []
     for part in (part.strip() for part in columns.split(",")):
         if part in names:
