@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ def load(
     bad_files: str = "refuse",
     audio_length: int | None = None,
     padding: str = "silence",
-    columns: str | None = None,
+    columns: str | Sequence[str] | None = None,
     text: str = "refuse",
     missing: str = "refuse",
     feature: str | None = None,
@@ -114,7 +115,8 @@ def load(
         padding: what follows recordings of sound that are shorter: "silence"; or "missing", NaN, for a model that
             counts none of it, such as WaveNet.
         columns: columns of a table, or of shards of single numbers, to keep, by place, such as "0:11" or "0,2,5", or
-            by name, such as "age,height".
+            by name, such as "age,height"; or, of a table, the names of the columns that another one has become, such as
+            `splits.column_names`, in their order, zeros and ones of the values of text among them.
         text: what becomes of a table's columns of text: "refuse" names the first one in an error; "one_hot" makes a
             column of zeros and ones of each value, in alphabetical order; "drop" leaves them out.
         missing: what becomes of a table's missing values: "refuse" names the first one in an error; "keep" leaves them
@@ -210,7 +212,7 @@ def read(
     channels: int | None,
     bad_files: str,
     audio_length: int | None,
-    columns: str | None,
+    columns: str | Sequence[str] | None,
     text: str,
     missing: str,
     feature: str | None,

@@ -189,7 +189,9 @@ def test_numbers_beyond_float32_are_refused_unless_they_are_standardised(tmp_pat
         data.load(tmp_path / "large.npy")
     splits = data.load(tmp_path / "large.npy", standardize=True)
     everything = np.concatenate([splits.array(split) for split in ("train", "validation", "test")])
-    np.testing.assert_allclose(np.sort(everything[:, 0]) * splits.scale[1] + splits.scale[0], rows[:, 0], rtol=1e-5, atol=1e33)
+    np.testing.assert_allclose(
+        np.sort(everything[:, 0]) * splits.scale[1] + splits.scale[0], rows[:, 0], rtol=1e-5, atol=1e33
+    )
 
 
 def test_what_is_no_name_and_no_table_is_refused(tmp_path):

@@ -362,3 +362,15 @@ def test_the_resolution_is_that_of_float32():
         columns.check_resolution(np.array([[1e6], [1e6 + 10.0]]), "x")
     # What has no spread has nothing to tell apart.
     columns.check_resolution(np.full((3, 1), 1e12), "x")
+
+
+def test_columns_of_another_table_are_found_by_name():
+    frame = pd.DataFrame(ROWS, columns=["weight", "height"]).assign(city=["Paris", "Rome"] * 20)
+    names = data.load(frame, text="one_hot").column_names
+    assert names == ("weight", "height", "city=Paris", "city=Rome")
+    other = frame[frame["city"] == "Rome"][["city", "height", "weight"]].assign(age=3)
+    found = everything(data.load(other, columns=names))
+    expected = np.concatenate([ROWS[1::2], np.zeros((20, 1)), np.ones((20, 1))], axis=1)
+    np.testing.assert_allclose(found, expected[np.argsort(expected[:, 0])], rtol=1e-6)
+    with pytest.raises(ValueError, match="the table has no column weight; expected weight, height, city=Paris"):
+        data.load(other.drop(columns="weight"), columns=list(names))

@@ -85,7 +85,7 @@ def is_packed(path: pathlib.Path) -> bool:
     return path.suffix.lower() in (*PACKED, ".zip")
 
 
-def read_table(path: pathlib.Path, *, columns: str | None, text: str, missing: str) -> Reading:
+def read_table(path: pathlib.Path, *, columns: str | Sequence[str] | None, text: str, missing: str) -> Reading:
     """Reads a table from a file.
 
     Args:
@@ -207,6 +207,7 @@ class Form:
         Raises:
             ValueError: if another column without a name holds a value.
         """
+        frame.attrs["marks"] = {mark: self.options[mark] for mark in ("decimal", "thousands") if mark in self.options}
         if not self.nameless:
             return frame
         for place in self.nameless:
@@ -510,10 +511,9 @@ def read_frame(
     frame: pd.DataFrame,
     name: str,
     *,
-    columns: str | None = None,
+    columns: str | Sequence[str] | None = None,
     text: str = "refuse",
     missing: str = "refuse",
-    names: Sequence[str] = (),
     first_row: int = 0,
     hints: bool = True,
 ) -> Reading:
@@ -522,11 +522,9 @@ def read_frame(
     Args:
         frame: the table.
         name: its name, for errors.
-        columns: as in `data.load`.
+        columns: as in `data.load`; where it holds names of another table's columns, `text` says nothing.
         text: as in `data.load`.
         missing: as in `data.load`.
-        names: names of the columns of another table, which are taken out of this one in their order, also where they
-            are zeros and ones of the values of a column of text; `columns` and `text` say nothing then.
         first_row: number of rows of the table before these.
         hints: whether errors say what other values of `text` and `missing` would do.
 
@@ -536,8 +534,8 @@ def read_frame(
     if not len(frame) or not len(frame.columns):
         raise ValueError(f"`name`: {name} holds no rows.")
     table = Table(name, first_row, hints)
-    if names:
-        found = named_columns(frame, table, names, missing)
+    if columns is not None and not isinstance(columns, str):
+        found = named_columns(frame, table, columns)
     else:
         frame = frame.iloc[:, chosen_columns(columns, list(map(str, frame.columns)))]
         table.check_names(frame)
@@ -569,7 +567,7 @@ def read_frame(
     return Reading({"all": {"x": x}}, {"x": space}, options=("columns", "text", "missing"), names=tuple(found))
 
 
-def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str], missing: str) -> dict[str, np.ndarray]:
+def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str]) -> dict[str, np.ndarray]:
     """Returns the columns of given names, in their order; of a column of text, those of its values."""
     labels = list(map(str, frame.columns))
     table.check_names(frame.loc[:, [label in names for label in labels]])
