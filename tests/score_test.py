@@ -265,8 +265,9 @@ def test_a_row_of_text_makes_no_text_of_the_others(people, tmp_path, monkeypatch
     new = people[3][:12].assign(income=lambda f: f["income"] + 0.25)
     rows = new.astype(object)
     rows["income"] = [f"{value:,.2f}".translate(str.maketrans(",.", ".,")) for value in new["income"]]
+    rows["height"] = [f"{value:.6f}".replace(".", ",") for value in new["height"]]
     rows.loc[0, "income"] = "unknown"
-    rows.to_csv(tmp_path / "rows.csv", index=False, sep=";", decimal=",")
+    rows.to_csv(tmp_path / "rows.csv", index=False, sep=";")
     flags = ("--input", tmp_path / "rows.csv", "--output", tmp_path / "scores.csv", "--reference", "none")
     status, _, err = run(monkeypatch, capsys, "score", people[0], *flags, "--bad-rows", "skip")
     assert status == 0, err

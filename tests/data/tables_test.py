@@ -125,6 +125,7 @@ def test_rows_of_years_keep_their_names_where_text_is_left_out(tmp_path):
         ("a,b,c\n" + "0.5,1.5\n" * 20, "its first row names 3, but row 1 has 2"),
         ("my export\na,b,c\n" + "1,2,3\n" * 20, "its first row names 1, but row 1 has 3"),
         ("a,b\n" + "1,2,\n" * 1200 + "1,2,3\n", "row 1201 of .* has a value in column 2, which has no name"),
+        ("a;b\n" + "1.234,5;2.75\n" * 20, "row 1 of column a of .* holds '1.234,5', where a number is expected"),
         ("a,b\n1,2\n\0", "holds bytes that are 0, and is no text"),
         (gzip.compress(TEXT.encode()), "holds bytes that are 0, and is no text"),
     ],

@@ -496,15 +496,15 @@ def number_marks(fields: list[str], delimiter: str) -> dict[str, str]:
             return {"thousands": mark, **decimal}
     if not commas:
         return {}
-    if any(POINT_GROUPS.fullmatch(field) for field in commas):
-        return {"decimal": ",", "thousands": "."}
     points = [field for field in fields if "." in field and is_number(field)]
     some_points = bool(points) or any("." in field for field in commas)
+    groups = all(WHOLE_POINT_GROUPS.fullmatch(field) for field in points)
+    if any(POINT_GROUPS.fullmatch(field) for field in commas):
+        # Points that mark decimals elsewhere make the reader name the first number that it cannot read.
+        return {"decimal": ",", "thousands": "."} if groups else {"decimal": ","}
     if all(COMMA_GROUPS.fullmatch(field) for field in commas) and (some_points or delimiter == ","):
         return {"thousands": ","}
-    if points and all(WHOLE_POINT_GROUPS.fullmatch(field) for field in points):
-        return {"decimal": ",", "thousands": "."}
-    return {"decimal": ","}
+    return {"decimal": ",", "thousands": "."} if points and groups else {"decimal": ","}
 
 
 def read_frame(
