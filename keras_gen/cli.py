@@ -345,6 +345,8 @@ def evaluate(
     from keras_gen import data, evaluation
     from keras_gen.core import saving
     from keras_gen.data.captioned_folders import load_conditioned
+    from keras_gen.data.new_examples import check_column_names
+    from keras_gen.data.readers.tables import TABLE_SUFFIXES, suffix_of
 
     model = model_of_run(folder, standardized=True)
     if model.likelihood_kind is None:
@@ -355,7 +357,12 @@ def evaluate(
         "batch_size": batch_size or arguments.get("batch_size", 100),
         "labels": model.condition_space is not None,
     }
-    splits = load_conditioned(dataset or arguments["dataset"], model.condition_space, **reading)
+    name, column_names = dataset or arguments["dataset"], data_of_run(folder).get("column_names", ())
+    if column_names and suffix_of(pathlib.Path(name)) in TABLE_SUFFIXES:
+        # Whatever their order is, and among others.
+        reading["columns"] = tuple(column_names)
+    splits = load_conditioned(name, model.condition_space, **reading)
+    check_column_names(name, splits.column_names, column_names)
     if arguments.get("dequantize"):
         splits = data.dequantized(splits)
     if arguments.get("size"):

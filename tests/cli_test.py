@@ -182,6 +182,20 @@ def test_evaluate_standardises_as_the_run_did(standardised, tmp_path, monkeypatc
     assert json.loads(out)["test"]["nll"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_evaluate_finds_the_columns_of_a_table_by_name(standardised, tmp_path, monkeypatch, capsys):
+    folder, model, splits = standardised
+    frame = pd.read_csv(tmp_path / "table.csv")
+    frame.assign(w=0.5)[["z", "w", "y", "x"]].to_csv(tmp_path / "other.csv", index=False)
+    status, out, err = run(monkeypatch, capsys, "evaluate", folder, "--dataset", tmp_path / "other.csv")
+    assert status == 0, err
+    expected = -model.log_prob(splits.array("test")).numpy().mean()
+    assert json.loads(out)["test"]["nll"] == pytest.approx(expected, rel=1e-5)
+    frame.rename(columns={"x": "q"}).to_csv(tmp_path / "other.csv", index=False)
+    status, _, err = run(monkeypatch, capsys, "evaluate", folder, "--dataset", tmp_path / "other.csv")
+    assert status == 1
+    assert "other.csv has no column x; expected x, y, z, received q, y, z." in err
+
+
 def test_samples_come_in_the_units_and_with_the_names_of_the_data(standardised, tmp_path, monkeypatch, capsys):
     folder, model, splits = standardised
     expected = model.sample(50, seed=3).numpy() * splits.scale[1] + splits.scale[0]

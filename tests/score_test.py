@@ -261,6 +261,22 @@ def test_bad_rows_are_left_out_where_that_is_asked_for(people, tmp_path, monkeyp
     assert (status, "row 1 of column city" in err, "--bad-rows" in err) == (1, True, False)
 
 
+def test_a_row_of_text_makes_no_text_of_the_others(people, tmp_path, monkeypatch, capsys):
+    new = people[3][:12].assign(income=lambda f: f["income"] + 0.25)
+    rows = new.astype(object)
+    rows["income"] = [f"{value:,.2f}".translate(str.maketrans(",.", ".,")) for value in new["income"]]
+    rows["height"] = [f"{value:.6f}".replace(".", ",") for value in new["height"]]
+    rows.loc[0, "income"] = "unknown"
+    rows.to_csv(tmp_path / "rows.csv", index=False, sep=";")
+    flags = ("--input", tmp_path / "rows.csv", "--output", tmp_path / "scores.csv", "--reference", "none")
+    status, _, err = run(monkeypatch, capsys, "score", people[0], *flags, "--bad-rows", "skip")
+    assert status == 0, err
+    assert re.findall(r"^skipped row (\d+): ", err, re.MULTILINE) == ["1"]
+    found = pd.read_csv(tmp_path / "scores.csv")
+    assert list(found["row"]) == list(range(2, 13))
+    np.testing.assert_allclose(found["log_prob"], in_units(people[1], people[2], new[1:]), rtol=1e-4)
+
+
 def test_a_file_is_read_a_few_rows_at_a_time(tmp_path, monkeypatch):
     """No more than a part is asked for before it is wanted, and none is larger, packed or not."""
     x = np.random.default_rng(0).normal(size=(50, 2))

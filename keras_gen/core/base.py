@@ -5,6 +5,7 @@ import difflib
 import inspect
 import math
 import re
+import types
 from collections.abc import Callable, Iterator
 
 import keras
@@ -110,8 +111,10 @@ class Model(keras.Model):
         model = super().__new__(cls, *args, **kwargs)
         # Arguments that the constructor passes on to its bases by `*args` and `**kwargs` are part of the configuration,
         # too.
-        named = inspect.signature(cls.__init__).parameters
-        model._passed_on = tuple(name for name in (*names_of(args, cls), *kwargs) if name not in named)
+        named, given = inspect.signature(cls.__init__).parameters, dict(zip(names_of(args, cls), args, strict=False))
+        # Neither Keras nor TensorFlow is to take networks among them for parts of the model.
+        object.__setattr__(model, "_given", types.MappingProxyType({**given, **kwargs}))
+        model._passed_on = tuple(name for name in model._given if name not in named)
         return model
 
     def __init__(self, *, seed: int = 0, **kwargs):
@@ -151,7 +154,8 @@ class Model(keras.Model):
     def get_config(self) -> dict:
         """Returns the arguments that the model was created with, each an attribute of the same name.
 
-        If `trainable` of some parts has changed since, "frozen_parts" records it.
+        Those that a user's subclass does not keep are as they were given. Where `trainable` of parts has changed since,
+        "frozen_parts" tells it.
         """
         if global_state.get_global_attribute("use_legacy_config", False):
             # `keras.saving.save_model` is writing an HDF5 file, which has no place for two optimizers.
@@ -162,7 +166,12 @@ class Model(keras.Model):
         passed_on = [name for name in self._passed_on if name not in config]
         frozen = freezing.flags_of(self)
         changed = {} if frozen == self.frozen_at_start else {"frozen_parts": frozen}
-        return {**config, **{name: getattr(self, name) for name in (*named, *passed_on)}, **changed}
+        names = [name for name in (*named, *passed_on) if name in self._given or hasattr(self, name)]
+        return {
+            **config,
+            **{name: getattr(self, name) if hasattr(self, name) else self._given[name] for name in names},
+            **changed,
+        }
 
     # Spaces
 
@@ -199,6 +208,8 @@ class Model(keras.Model):
             ValueError: if a loss or metrics are given, which Keras would compute from labels.
         """
         self.check_no_other_loss(kwargs)
+        if optimizer is None:
+            raise ValueError("`optimizer` must be an optimizer or the name of one, received None.")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         # Building it now allows a checkpoint to be restored into it before the first step.
         self.optimizer.build(self.trainable_variables)
@@ -518,7 +529,8 @@ class Model(keras.Model):
         self.check_resolutions(x)
         x = self.input_checks().checked(x, y, sample_weight, class_weight)
         x = self.first_look(x, lambda: x, None, 0.0)
-        return super().train_on_batch(x, return_dict=return_dict)
+        with plain_errors():
+            return super().train_on_batch(x, return_dict=return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Like `keras.Model.test_on_batch`, with the checks and the weights of `fit`."""
@@ -546,7 +558,7 @@ class Model(keras.Model):
         Raises:
             ValueError: if `filepath` is the path of an HDF5 file.
         """
-        if str(filepath).endswith((".h5", ".hdf5")):
+        if str(filepath).lower().endswith((".h5", ".hdf5")):
             raise ValueError(f"{H5_SENTENCE[:-1]}, received {str(filepath)!r}.")
         return super().save(filepath, *args, **kwargs)
 
@@ -867,9 +879,20 @@ def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turns the error of a checked data set, or of a loader in one, into a ValueError with only its own message."""
+    """Turns the error of a guarded data set, or of a loader in one, into a ValueError with its sentence alone.
+
+    So it does with that of an optimizer about weights that have become trainable since it was built.
+    """
     try:
         yield
+    except ValueError as error:
+        found = re.search(r"Unknown variable: <Variable path=([^,]+),", str(error))
+        if found is None:
+            raise
+        raise ValueError(
+            f"`compile` must be called again where parts have become trainable since: its optimizer does not know "
+            f"{found[1]}."
+        ) from None
     except tf.errors.InvalidArgumentError as error:
         found = re.search(r"assertion failed: \[(`\w+` holds .*? expected .*?\.)\]", error.message)
         found = found or re.search(

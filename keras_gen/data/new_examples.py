@@ -5,7 +5,7 @@ import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,12 @@ class Part:
 
     identity: dict[str, list]
     columns: dict[str, np.ndarray]
+
+
+def check_column_names(name: str, found: Sequence[str], expected: Sequence[str]) -> None:
+    """Raises ValueError if a set and the data of a model have columns of other names, or in another order."""
+    if found and expected and tuple(found) != tuple(expected):
+        raise ValueError(f"`name`: {name} has the columns {', '.join(found)}; the model takes {', '.join(expected)}.")
 
 
 class NewExamples:
@@ -224,8 +230,9 @@ class NewExamples:
     def table(self, path: pathlib.Path) -> Iterator[Part]:
         """Yields the rows of a table."""
         missing = "keep" if self.space.missing else "refuse"
-        given = {} if self.column_names else {k: self.reading[k] for k in ("columns", "text") if k in self.reading}
-        given |= {"names": self.column_names, "missing": missing, "hints": False}
+        given = {k: self.reading[k] for k in ("columns", "text") if k in self.reading}
+        given |= {"columns": self.column_names} if self.column_names else {}
+        given |= {"missing": missing, "hints": False}
 
         def part(frame: pd.DataFrame, first: int) -> Part:
             found = read_frame(frame, self.name, first_row=first, **given).columns["all"]["x"]
@@ -255,11 +262,23 @@ class NewExamples:
         """
         for index in range(len(frame)):
             try:
-                found = part(frame.iloc[index : index + 1], first + index)
+                found = part(self.with_numbers(frame.iloc[index : index + 1]), first + index)
             except ValueError as error:
                 self.bad[f"row {first + index + 1}"] = str(error).removeprefix("`name`: ").removesuffix(".")
             else:
                 yield found
+
+    def with_numbers(self, row: pd.DataFrame) -> pd.DataFrame:
+        """Returns a row with numbers where it has such as text: one wrong value makes text of a whole column."""
+        marks, row = row.attrs.get("marks", {}), row.copy()
+        for place, label in enumerate(map(str, row.columns)):
+            value = row.iat[0, place]
+            if isinstance(value, str) and (not self.column_names or label in self.column_names):
+                plain = value.replace(marks.get("thousands", ""), "").replace(marks.get("decimal", "."), ".")
+                number = pd.to_numeric(plain, errors="coerce")
+                if not np.isnan(number):
+                    row.isetitem(place, [float(number)])
+        return row
 
     def rows(self, path: pathlib.Path) -> Iterator[Part]:
         """Yields the rows of an array."""
@@ -316,11 +335,7 @@ class NewExamples:
                 f"`name`: {self.name} has sounds of {splits.sample_rate} samples in a second, the model takes "
                 f"{self.space.sample_rate}; a folder of WAV files is resampled."
             )
-        if self.column_names and splits.column_names and splits.column_names != self.column_names:
-            raise ValueError(
-                f"`name`: {self.name} has the columns {', '.join(splits.column_names)}; the model takes "
-                f"{', '.join(self.column_names)}."
-            )
+        check_column_names(self.name, splits.column_names, self.column_names)
 
     def files(self, folder: pathlib.Path) -> Iterator[Part]:
         """Yields the images or the sounds of a folder."""

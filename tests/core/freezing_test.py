@@ -192,3 +192,20 @@ def test_every_way_of_copying_keeps_every_flag(way, change, num_trainable, tmp_p
 def test_a_part_that_the_model_does_not_have():
     with pytest.raises(ValueError, match=r"^`frozen_parts` names 'decoder', which Nested does not have\.$"):
         Nested(frozen_parts={"single": False, "decoder": False})
+
+
+@pytest.mark.parametrize("call", [lambda model: model.fit(X, verbose=0), lambda model: model.train_on_batch(X)])
+def test_parts_that_become_trainable_need_compile_again(call):
+    model, (encoder,) = vae()
+    encoder.trainable = False
+    before = values(compiled(model).encoder.weights)
+    encoder.trainable = True
+    with pytest.raises(ValueError, match=r"`compile` must be called again where .* does not know \S*kernel\.$"):
+        call(model)
+    call(compiled(model))
+    assert any(np.any(old != new) for old, new in zip(before, values(encoder.weights), strict=True))
+
+
+def test_an_optimizer_is_needed():
+    with pytest.raises(ValueError, match="`optimizer` must be an optimizer or the name of one, received None"):
+        vae()[0].compile(None)

@@ -286,6 +286,26 @@ def test_a_class_of_ones_own(tmp_path):
     assert type(keras_gen.load_model(path)) is Registered
 
 
+class Forgetful(MADE):
+    """A class of a user's, which keeps its arguments elsewhere or nowhere."""
+
+    def __init__(self, size, scale=1.0, **kwargs):
+        super().__init__((size,), **kwargs)
+        self.factor = scale
+
+
+def test_arguments_that_a_class_of_ones_own_does_not_keep(tmp_path):
+    path, scope = tmp_path / "model.keras", {"Forgetful": Forgetful}
+    model = Forgetful(4, scale=3.0, hidden_units=(3,), seed=5)
+    x = np.zeros((2, 4))
+    expected = model.log_prob(x)
+    model.save(path)
+    loaded = keras_gen.load_model(path, custom_objects=scope)
+    assert (loaded.event_shape, loaded.factor, loaded.hidden_units, loaded.seed) == ((4,), 3.0, (3,), 5)
+    np.testing.assert_array_equal(loaded.log_prob(x), expected)
+    assert "scale" not in Forgetful(4).get_config()
+
+
 @pytest.mark.parametrize(
     "save",
     [

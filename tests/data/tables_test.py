@@ -125,6 +125,7 @@ def test_rows_of_years_keep_their_names_where_text_is_left_out(tmp_path):
         ("a,b,c\n" + "0.5,1.5\n" * 20, "its first row names 3, but row 1 has 2"),
         ("my export\na,b,c\n" + "1,2,3\n" * 20, "its first row names 1, but row 1 has 3"),
         ("a,b\n" + "1,2,\n" * 1200 + "1,2,3\n", "row 1201 of .* has a value in column 2, which has no name"),
+        ("a;b\n" + "1.234,5;2.75\n" * 20, "row 1 of column a of .* holds '1.234,5', where a number is expected"),
         ("a,b\n1,2\n\0", "holds bytes that are 0, and is no text"),
         (gzip.compress(TEXT.encode()), "holds bytes that are 0, and is no text"),
     ],
@@ -362,3 +363,15 @@ def test_the_resolution_is_that_of_float32():
         columns.check_resolution(np.array([[1e6], [1e6 + 10.0]]), "x")
     # What has no spread has nothing to tell apart.
     columns.check_resolution(np.full((3, 1), 1e12), "x")
+
+
+def test_columns_of_another_table_are_found_by_name():
+    frame = pd.DataFrame(ROWS, columns=["weight", "height"]).assign(city=["Paris", "Rome"] * 20)
+    names = data.load(frame, text="one_hot").column_names
+    assert names == ("weight", "height", "city=Paris", "city=Rome")
+    other = frame[frame["city"] == "Rome"][["city", "height", "weight"]].assign(age=3)
+    found = everything(data.load(other, columns=names))
+    expected = np.concatenate([ROWS[1::2], np.zeros((20, 1)), np.ones((20, 1))], axis=1)
+    np.testing.assert_allclose(found, expected[np.argsort(expected[:, 0])], rtol=1e-6)
+    with pytest.raises(ValueError, match="the table has no column weight; expected weight, height, city=Paris"):
+        data.load(other.drop(columns="weight"), columns=list(names))

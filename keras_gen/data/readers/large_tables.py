@@ -4,7 +4,7 @@ import contextlib
 import json
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +45,8 @@ def is_large(path: pathlib.Path) -> bool:
     return factor * path.stat().st_size > columns.MEMORY_LIMIT
 
 
-def read_large_table(path: pathlib.Path, **arguments: str | None) -> Reading:
-    """Reads a table from a hidden folder beside its file that holds its numbers; the folder is made if there is none.
+def read_large_table(path: pathlib.Path, **arguments: str | Sequence[str] | None) -> Reading:
+    """Reads a table from a hidden folder beside its file, which holds its numbers; it is made when there is none.
 
     The folder belongs to the present state of the file and to these arguments. Folders of earlier states are removed;
     those of other arguments are not, because another process may be reading them.
@@ -101,7 +101,7 @@ def convert(path: pathlib.Path, folder: pathlib.Path, arguments: dict):
             x = plain_rows(part, names, dtype)
             if x is None:
                 options = {"missing": arguments["missing"], "first_row": num_rows, "hints": False}
-                x = read_frame(as_frame(part), str(path), names=names, **options).columns["all"]["x"]
+                x = read_frame(as_frame(part), str(path), columns=names, **options).columns["all"]["x"]
                 some_are_missing |= bool(np.isnan(x).any())
             np.ascontiguousarray(x, dtype).tofile(file)
             num_rows += len(x)
@@ -128,7 +128,9 @@ def plain_rows(part: "pd.DataFrame | pyarrow.RecordBatch", names: tuple[str, ...
 
 
 def names_of(path: pathlib.Path, arguments: dict) -> tuple[str, ...]:
-    """Returns the names of a table's columns; with zeros and ones for text, those of the values in all rows."""
+    """Returns the names of a table's columns; with zeros and ones for text, of the values in all rows."""
+    if arguments["columns"] is not None and not isinstance(arguments["columns"], str):
+        return tuple(arguments["columns"])
     if arguments["text"] != "one_hot":
         first = next(frames_of(path, ROWS_AT_ONCE))
         return read_frame(first, str(path), **{**arguments, "missing": "keep"}).names

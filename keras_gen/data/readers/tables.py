@@ -85,7 +85,7 @@ def is_packed(path: pathlib.Path) -> bool:
     return path.suffix.lower() in (*PACKED, ".zip")
 
 
-def read_table(path: pathlib.Path, *, columns: str | None, text: str, missing: str) -> Reading:
+def read_table(path: pathlib.Path, *, columns: str | Sequence[str] | None, text: str, missing: str) -> Reading:
     """Reads a table from a file.
 
     Args:
@@ -207,6 +207,7 @@ class Form:
         Raises:
             ValueError: if another column without a name holds a value.
         """
+        frame.attrs["marks"] = {mark: self.options[mark] for mark in ("decimal", "thousands") if mark in self.options}
         if not self.nameless:
             return frame
         for place in self.nameless:
@@ -495,25 +496,24 @@ def number_marks(fields: list[str], delimiter: str) -> dict[str, str]:
             return {"thousands": mark, **decimal}
     if not commas:
         return {}
-    if any(POINT_GROUPS.fullmatch(field) for field in commas):
-        return {"decimal": ",", "thousands": "."}
     points = [field for field in fields if "." in field and is_number(field)]
     some_points = bool(points) or any("." in field for field in commas)
+    groups = all(WHOLE_POINT_GROUPS.fullmatch(field) for field in points)
+    if any(POINT_GROUPS.fullmatch(field) for field in commas):
+        # Points that mark decimals elsewhere make the reader name the first number that it cannot read.
+        return {"decimal": ",", "thousands": "."} if groups else {"decimal": ","}
     if all(COMMA_GROUPS.fullmatch(field) for field in commas) and (some_points or delimiter == ","):
         return {"thousands": ","}
-    if points and all(WHOLE_POINT_GROUPS.fullmatch(field) for field in points):
-        return {"decimal": ",", "thousands": "."}
-    return {"decimal": ","}
+    return {"decimal": ",", "thousands": "."} if points and groups else {"decimal": ","}
 
 
 def read_frame(
     frame: pd.DataFrame,
     name: str,
     *,
-    columns: str | None = None,
+    columns: str | Sequence[str] | None = None,
     text: str = "refuse",
     missing: str = "refuse",
-    names: Sequence[str] = (),
     first_row: int = 0,
     hints: bool = True,
 ) -> Reading:
@@ -522,11 +522,9 @@ def read_frame(
     Args:
         frame: the table.
         name: its name, for errors.
-        columns: as in `data.load`.
+        columns: as in `data.load`; where it holds names of another table's columns, `text` says nothing.
         text: as in `data.load`.
         missing: as in `data.load`.
-        names: names of the columns of another table, which are selected from this one in their order, including columns
-            of zeros and ones for the values of a column of text; `columns` and `text` are then ignored.
         first_row: number of rows of the table before these.
         hints: whether errors say what other values of `text` and `missing` would do.
 
@@ -536,8 +534,8 @@ def read_frame(
     if not len(frame) or not len(frame.columns):
         raise ValueError(f"`name`: {name} holds no rows.")
     table = Table(name, first_row, hints)
-    if names:
-        found = named_columns(frame, table, names, missing)
+    if columns is not None and not isinstance(columns, str):
+        found = named_columns(frame, table, columns)
     else:
         frame = frame.iloc[:, chosen_columns(columns, list(map(str, frame.columns)))]
         table.check_names(frame)
@@ -569,8 +567,8 @@ def read_frame(
     return Reading({"all": {"x": x}}, {"x": space}, options=("columns", "text", "missing"), names=tuple(found))
 
 
-def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str], missing: str) -> dict[str, np.ndarray]:
-    """Returns the columns with given names, in their order; for a column of text, those of its values."""
+def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Returns the columns of given names, in their order; of a column of text, those of its values."""
     labels = list(map(str, frame.columns))
     table.check_names(frame.loc[:, [label in names for label in labels]])
     if not set(names) & set(labels) and isinstance(frame.columns, pd.RangeIndex) and len(labels) == len(names):
