@@ -31,7 +31,7 @@ def plain_exit(arguments: Iterable[str] = ()) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("\nInterrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
+        print("\nInterrupted; the same command resumes from the last checkpoint, if there is one.", file=sys.stderr)
         sys.exit(130)
     except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError, *tensorflow_errors()) as error:
         if os.environ.get("KERAS_GEN_TRACEBACK"):
