@@ -35,7 +35,7 @@ def main(
     run: "training.Run",
     *,
     data: training.Images = training.Images("mnist"),
-    schedule: training.LinearSchedule = training.LinearSchedule(epochs=5, batch_size=16, learning_rate=0.0002),
+    schedule: training.LinearSchedule = training.LinearSchedule(epochs=2, batch_size=16, learning_rate=0.0002),
     side: int = 28,
     domains: Literal["attributes", "classes"] = "attributes",
     filters: int = 16,
