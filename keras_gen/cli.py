@@ -359,7 +359,7 @@ def evaluate(
     }
     name, column_names = dataset or arguments["dataset"], data_of_run(folder).get("column_names", ())
     if column_names and suffix_of(pathlib.Path(name)) in TABLE_SUFFIXES:
-        # Whatever their order is, and among others.
+        # In any order, and among other columns.
         reading["columns"] = tuple(column_names)
     splits = load_conditioned(name, model.condition_space, **reading)
     check_column_names(name, splits.column_names, column_names)

@@ -67,7 +67,7 @@ class EntryMoments:
         return np.where(varies, deviation, 1.0)
 
     def coarse_entry(self) -> tuple[int, float, float] | None:
-        """Returns what the function `coarse_entry` does of the rows so far, with a mean as magnitude."""
+        """Finds an entry like the function `coarse_entry`, from the rows so far, with the mean as the largest value."""
         deviation, mean = self.deviation().reshape(-1), np.abs(self.mean).reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
             spacing = np.spacing(mean.astype(np.float32)).astype(np.float64)
@@ -76,7 +76,7 @@ class EntryMoments:
 
 
 def is_wide(dtype: np.dtype) -> bool:
-    """Returns whether numbers of a dtype may lose what they differ by in float32."""
+    """Returns whether numbers of a dtype may lose their differences in float32."""
     return (dtype.kind == "f" and dtype.itemsize > 4) or (dtype.kind in "iu" and dtype.itemsize >= 4)
 
 

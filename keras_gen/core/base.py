@@ -112,7 +112,7 @@ class Model(keras.Model):
         # Arguments that the constructor passes on to its bases by `*args` and `**kwargs` are part of the configuration,
         # too.
         named, given = inspect.signature(cls.__init__).parameters, dict(zip(names_of(args, cls), args, strict=False))
-        # Neither Keras nor TensorFlow is to take networks among them for parts of the model.
+        # Set like this, networks among them are not tracked by Keras or TensorFlow as parts of the model.
         object.__setattr__(model, "_given", types.MappingProxyType({**given, **kwargs}))
         model._passed_on = tuple(name for name in model._given if name not in named)
         return model
@@ -154,8 +154,8 @@ class Model(keras.Model):
     def get_config(self) -> dict:
         """Returns the arguments that the model was created with, each an attribute of the same name.
 
-        Those that a user's subclass does not keep are as they were given. Where `trainable` of parts has changed since,
-        "frozen_parts" tells it.
+        Arguments that a user's subclass does not keep are returned as they were given. If `trainable` of some parts has
+        changed since, "frozen_parts" records it.
         """
         if global_state.get_global_attribute("use_legacy_config", False):
             # `keras.saving.save_model` is writing an HDF5 file, which has no place for two optimizers.
@@ -407,8 +407,8 @@ class Model(keras.Model):
         Raises:
             TypeError: if a dtype is not the expected one.
             ValueError: if a column is missing or unknown, a shape or a value is not the expected one, `batch_size` is
-                smaller than 1, data never end and `steps_per_epoch` is None, or examples are given weights where the
-                loss is no mean over them.
+                smaller than 1, the data never end and `steps_per_epoch` is None, or examples are given weights although
+                the loss is not a mean over them.
         """
         check_batch_size(batch_size)
         given_by_name = {"validation_data": validation_data, "sample_weight": sample_weight}
@@ -495,7 +495,7 @@ class Model(keras.Model):
         kwargs = by_name("evaluate", args, {**kwargs, "sample_weight": sample_weight})
         sample_weight = kwargs.pop("sample_weight")
         name = "x"
-        # Keras calls it for validation within `fit`, with data that are checked.
+        # Keras calls it for validation within `fit`, with data that have been checked.
         if kwargs.get("_use_cached_eval_dataset"):
             name = "validation_data"
         else:
@@ -807,15 +807,15 @@ def check_batch_size(batch_size: int | None) -> None:
 
 
 def by_name(method: str, args: tuple, kwargs: dict) -> dict:
-    """Returns arguments of a method of `keras.Model` by name.
+    """Returns all arguments of a method of `keras.Model` by name.
 
     Args:
         method: name of the method.
-        args: arguments behind `batch_size`, by position.
-        kwargs: arguments by name, of which some may be None.
+        args: arguments after `batch_size`, by position.
+        kwargs: arguments by name; None means that one is not given.
 
     Raises:
-        TypeError: if there are too many, or one is given twice.
+        TypeError: if there are too many arguments, or one is given twice.
     """
     names = list(inspect.signature(getattr(keras.Model, method)).parameters)
     names = names[names.index("batch_size") + 1 :]
@@ -828,7 +828,7 @@ def by_name(method: str, args: tuple, kwargs: dict) -> dict:
 
 
 def check_that_it_ends(x, name: str, steps: int | None) -> None:
-    """Raises an error if checked data never end, and their number of batches, the argument `name`, is not given."""
+    """Raises an error if checked data never end and the argument `name`, their number of batches, is not given."""
     if steps is not None:
         return
     of_dataset = isinstance(x, tf.data.Dataset) and x.cardinality() == tf.data.INFINITE_CARDINALITY
@@ -879,9 +879,10 @@ def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turns the error of a guarded data set, or of a loader in one, into a ValueError with its sentence alone.
+    """Turns the error of a checked data set, or of a loader in one, into a ValueError with only its own message.
 
-    So it does with that of an optimizer about weights that have become trainable since it was built.
+    An optimizer's error about weights that have become trainable since it was built also becomes a ValueError of one
+    sentence.
     """
     try:
         yield

@@ -54,7 +54,7 @@ def named_columns(spaces: Spaces, data, *, model: str, needed: Iterable[str] | N
 
 @dataclasses.dataclass(frozen=True)
 class ExampleWeights(Space):
-    """Weights of examples, which may be a column."""
+    """Weights of examples, of shape (n,) or (n, 1)."""
 
     shape = ()
     expected = "finite numbers of at least 0"
@@ -258,9 +258,10 @@ def first_epoch(x, of_set: Callable, steps: int | None, most_rows: int) -> tuple
 
     Args:
         x: data that are checked: columns by name, or batches of them.
-        of_set: where x is a data set, function that returns its first epoch.
-        steps: batches in an epoch; None for all of data that end.
-        most_rows: rows of a generator after which the look ends: it can be read once, and its batches are kept.
+        of_set: if x is a data set, function that returns its first epoch.
+        steps: batches in an epoch; None for all, if the data end.
+        most_rows: number of rows of a generator after which inspection ends: it can be read only once, so its batches
+            are kept.
 
     Raises:
         ValueError: if the data are distributed already.

@@ -67,10 +67,10 @@ class Standardization(keras.layers.Layer):
 
 
 def check_resolution(x, name: str = "x") -> None:
-    """Raises an error if values of a wide dtype differ by less than float32 can tell apart, as times in seconds may.
+    """Raises an error if values of a wide dtype differ by less than float32 can resolve, as times in seconds may.
 
     Args:
-        x: examples, an array, a list, a tensor or a data frame; of anything else nothing is asked.
+        x: examples, an array, a list, a tensor or a data frame; anything else is not checked.
         name: what errors call them.
 
     Raises:
@@ -85,7 +85,7 @@ def check_resolution(x, name: str = "x") -> None:
 
 
 def refuse_coarse(found: tuple[int, float, float] | None, name: str) -> None:
-    """Raises an error if an entry is found that `coarse_entry` tells of."""
+    """Raises an error about the entry that `coarse_entry` found, if it found one."""
     if found is not None:
         entry, largest, deviation = found
         raise ValueError(

@@ -17,10 +17,10 @@ PITCHES = tuple(220.0 * 2.0 ** (semitones / 12.0) for semitones in (0, 2, 4, 5, 
 #: Samples per second of the tones.
 TONE_RATE = 4000
 
-#: Real amplitudes that are beyond 1 by less than a factor of two are cut: decoders overshoot.
+#: Largest magnitude of real samples: decoders overshoot, so magnitudes between 1 and this are clipped.
 MOST_OVERSHOOT = 2.0
 
-#: Bytes that a WAV file tells of where it does not know how many it has.
+#: Smallest size in the header of a WAV file that means that the size is unknown.
 UNKNOWN_SIZE = 0xFFFFFF00
 
 
@@ -67,15 +67,15 @@ def read_wav(path: pathlib.Path | str) -> tuple[int, np.ndarray]:
 
 
 def decode_wav(contents: bytes, name: str) -> tuple[int, np.ndarray]:
-    """As `read_wav`, of the contents of a file, which errors call by a name."""
+    """Like `read_wav`, for the contents of a file; errors refer to it by `name`."""
     return waveform_of(*samples_of(io.BytesIO(contents), name), name)
 
 
 def waveform_of(rate: int, sound: np.ndarray, name) -> tuple[int, np.ndarray]:
-    """Returns samples of one channel or of several as amplitudes, with their rate.
+    """Returns samples of one or several channels as amplitudes, with their rate.
 
     Raises:
-        ValueError: if real numbers are not finite, or far beyond amplitudes.
+        ValueError: if real samples are not finite, or are far beyond 1.
     """
     largest = np.abs(sound).max() if sound.dtype.kind == "f" else 0.0
     if not largest <= MOST_OVERSHOOT:
@@ -127,7 +127,7 @@ def samples_of(file: pathlib.Path | str | io.BytesIO, name: str | None = None, *
 
 
 def sizes_of(file: pathlib.Path | str | io.BytesIO) -> tuple[int, int]:
-    """Returns how many bytes a WAV file tells that it has, 0 where it does not know, and how many it has."""
+    """Returns the number of bytes that a WAV file declares, 0 if that is unknown, and the number that it has."""
     if isinstance(file, io.BytesIO):
         start, held = file.getvalue()[:8], len(file.getvalue())
     else:
@@ -135,7 +135,7 @@ def sizes_of(file: pathlib.Path | str | io.BytesIO) -> tuple[int, int]:
         with open(file, "rb") as opened:
             start = opened.read(8)
     told = int.from_bytes(start[4:], "big" if start[:4] == b"RIFX" else "little")
-    # What is written while it is played tells the largest number; the last byte of an odd number may lack its pad.
+    # A streamed file declares the largest number. After an odd number of bytes, the padding byte may be missing.
     return (0 if told >= UNKNOWN_SIZE or start[:4] == b"RF64" else told + 7), held
 
 

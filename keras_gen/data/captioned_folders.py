@@ -185,7 +185,7 @@ def captions_of(file: pathlib.Path, folder: pathlib.Path) -> dict[pathlib.Path, 
 
 
 def split_of(path: pathlib.Path, folder: pathlib.Path, file: pathlib.Path) -> str:
-    """Returns the split that an image belongs to, or "all" in a folder that is not divided."""
+    """Returns the split that an image belongs to, or "all" in an undivided folder."""
     if "train" not in split_folders(folder):
         return "all"
     first = path.relative_to(folder).parts[0]

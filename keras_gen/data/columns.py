@@ -51,7 +51,7 @@ class Reading:
 
 
 def with_plain_labels(reading: Reading) -> Reading:
-    """Returns the same with labels of shape (n,): columns, one-hot rows and floats that are whole become such."""
+    """Returns a reading with labels of shape (n,), converted from columns, one-hot rows and floats that are whole."""
     columns, spaces = {}, reading.spaces
     for split, found in reading.columns.items():
         labels = found.get("condition")
@@ -272,7 +272,7 @@ RESOLUTION_ROWS = 10_000
 
 
 def check_resolution(x: np.ndarray, name: str, names: tuple[str, ...] = ()):
-    """Raises an error if values differ by less than float32 can tell apart, as times in seconds do, or are too large.
+    """Raises an error if values exceed float32, or differ by less than it can distinguish, as times in seconds do.
 
     Args:
         x: real examples, float64; for those in a file, some evenly spaced ones.

@@ -111,19 +111,20 @@ def load(
         channels: channels of the images of a folder or of shards: 1 for grey, 3 for colour, 4 for colour and opacity.
             None uses 1 if all are grey, else 3, with white behind transparent pixels.
         bad_files: "refuse" names all files of a folder that cannot be read in one error; "skip" leaves them out.
-        audio_length: samples of an example of sound: longer recordings are cut, shorter ones filled up.
-            None takes the length of the longest.
-        padding: what follows recordings of sound that are shorter: "silence"; or "missing", NaN, for a model that
-            counts none of it, such as WaveNet.
-        columns: columns of a table, or of shards of single numbers, to keep, by place, such as "0:11" or "0,2,5", or
-            by name, such as "age,height"; or, of a table, the names of the columns that another one has become, such as
-            `splits.column_names`, in their order, zeros and ones of the values of text among them.
-        text: what becomes of a table's columns of text: "refuse" names the first one in an error; "one_hot" makes a
-            column of zeros and ones of each value, in alphabetical order; "drop" leaves them out.
-        missing: what becomes of a table's missing values: "refuse" names the first one in an error; "keep" leaves them
-            as NaN, for a model that takes them, such as a mixture.
-        feature: name of the feature of shards that holds the examples, encoded images, sounds or numbers; None takes
-            the only image, or else the only sound, or else the only list of numbers, or else a column of each number.
+        audio_length: number of samples of an example of sound: longer recordings are cut, shorter ones padded. None
+            uses the length of the longest.
+        padding: what follows shorter recordings of sound: "silence"; or "missing", NaN, for a model that ignores it,
+            such as WaveNet.
+        columns: columns to keep of a table, or of shards of single numbers, by position, such as "0:11" or "0,2,5", or
+            by name, such as "age,height". For a table, also a sequence of the names that another table's columns have
+            after reading, such as `splits.column_names`, including the columns of zeros and ones for values of text;
+            they are selected in its order.
+        text: what a table's columns of text become: "refuse" names the first one in an error; "one_hot" makes a column
+            of zeros and ones for each value, in alphabetical order; "drop" leaves them out.
+        missing: what a table's missing values become: "refuse" names the first one in an error; "keep" leaves them as
+            NaN, for a model that accepts them, such as a mixture.
+        feature: name of the feature of shards that holds the examples: encoded images, sounds or numbers. None takes
+            the only image, else the only sound, else the only list of numbers; otherwise each number becomes a column.
         label_feature: name of the feature of shards that holds labels; None takes one called "label" or
             "image/class/label", else the only integer, unless numbers are columns.
         standardize: whether to subtract the training mean of real vectors and divide by their standard deviation; or
@@ -131,10 +132,10 @@ def load(
         shard: (index, count): keep the examples whose position is `index` modulo `count`.
 
     Raises:
-        FileNotFoundError: if the path does not exist, or the TFDS set is not prepared; the message says how to
-            get it.
-        TypeError: if the name is none, no path and no data frame.
-        ValueError: if the name is unknown or the file does not hold what it should.
+        FileNotFoundError: if the path does not exist, or the TFDS set is not prepared; the message says how to obtain
+            it.
+        TypeError: if the name is not a string, a path or a data frame.
+        ValueError: if the name is unknown or the contents of the file are invalid.
     """
     checks.positive_int("batch_size", batch_size)
     options = {

@@ -47,7 +47,7 @@ class Part:
 
 
 def check_column_names(name: str, found: Sequence[str], expected: Sequence[str]) -> None:
-    """Raises ValueError if a set and the data of a model have columns of other names, or in another order."""
+    """Raises an error if the column names of a set and of a model's data, or their order, differ."""
     if found and expected and tuple(found) != tuple(expected):
         raise ValueError(f"`name`: {name} has the columns {', '.join(found)}; the model takes {', '.join(expected)}.")
 
@@ -269,7 +269,7 @@ class NewExamples:
                 yield found
 
     def with_numbers(self, row: pd.DataFrame) -> pd.DataFrame:
-        """Returns a row with numbers where it has such as text: one wrong value makes text of a whole column."""
+        """Returns a row with text converted to numbers where possible: one wrong value makes a whole column text."""
         marks, row = row.attrs.get("marks", {}), row.copy()
         for place, label in enumerate(map(str, row.columns)):
             value = row.iat[0, place]

@@ -82,7 +82,7 @@ class Space:
             raise ValueError(f"`{name}` must have shape ({axes}), received {tuple(shape)}.")
 
     def tensor(self, values, name: str) -> tf.Tensor:
-        """Returns values as a tensor of their own dtype, their shape and dtype checked as in `validate`."""
+        """Returns values as a tensor of their own dtype, after checking shape and dtype as in `validate`."""
         if isinstance(values, (tf.RaggedTensor, tf.SparseTensor)):
             raise TypeError(f"`{name}` must be a dense array or tensor, received a {type(values).__name__}.")
         if not tf.is_tensor(values):
@@ -170,16 +170,16 @@ class Space:
 def as_array(values, name: str = "x") -> np.ndarray:
     """Returns an array, a list, or a data frame as an array.
 
-    Objects that are all numbers, such as those of a data frame whose columns have several dtypes, become float64, NaN
-    where one is missing.
+    Objects that are all numbers, such as those of a data frame whose columns have several dtypes, become float64, with
+    NaN for missing ones.
 
     Args:
         values: the values.
         name: what errors call them.
 
     Raises:
-        ValueError: if an array has masked entries, which would count as what lies below the mask, or rows have several
-            shapes.
+        ValueError: if an array has masked entries, for which the values under the mask would be used, or if rows have
+            different shapes.
     """
     if np.ma.is_masked(values):
         raise ValueError(
@@ -188,7 +188,7 @@ def as_array(values, name: str = "x") -> np.ndarray:
         )
     if isinstance(values, pd.DataFrame) and all(map(pd.api.types.is_numeric_dtype, values.dtypes)):
         found = values.to_numpy()
-        # Of truth values beside numbers, and of dtypes that have a missing value of their own.
+        # Such as truth values beside numbers, and dtypes that have their own missing value.
         return values.to_numpy(np.float64, na_value=np.nan) if found.dtype == object else found
     try:
         is_frame = hasattr(values, "to_numpy") and not hasattr(values, "__array__")
@@ -202,7 +202,7 @@ def as_array(values, name: str = "x") -> np.ndarray:
 
 
 def numbers_of_objects(values: np.ndarray) -> np.ndarray | None:
-    """Returns an array of Python's objects as float64, NaN where one is missing; None unless all are numbers."""
+    """Returns an array of Python objects as float64, with NaN for missing ones; None unless all are numbers."""
     plain = (numbers.Real, np.bool_, decimal.Decimal)
     if not all(isinstance(value, plain) or value is None or value is pd.NA for value in values.flat):
         return None

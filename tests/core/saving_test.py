@@ -287,7 +287,7 @@ def test_a_class_of_ones_own(tmp_path):
 
 
 class Forgetful(MADE):
-    """A class of a user's, which keeps its arguments elsewhere or nowhere."""
+    """A user's class, which keeps its arguments under other names or not at all."""
 
     def __init__(self, size, scale=1.0, **kwargs):
         super().__init__((size,), **kwargs)

@@ -90,7 +90,7 @@ def test_a_comma_below_a_single_name_marks_decimals(tmp_path):
 @pytest.mark.parametrize(
     ("first", "rows", "names"),
     [
-        # A first row of numbers that could as well be one of the others.
+        # A first row of numbers that could also be data like the rows below.
         ("0,1", [f"{t / 10:g},{np.cos(t / 10):g}" for t in range(1, 30)], ("0", "1")),
         ("0,1,2,3,4,5,6,7", [",".join(map(str, range(8 * t, 8 * t + 8))) for t in range(1, 30)], tuple("01234567")),
         ("NA,5", ["1,2"] * 29, ("0", "1")),

@@ -21,7 +21,7 @@ def read_npz(path: pathlib.Path) -> Reading:
     """Reads the arrays `train`, `valid` and `test`; or `x_train` and the others, with labels `y_train` and so on.
 
     Raises:
-        ValueError: if there are no such arrays, or one has no rows.
+        ValueError: if there are no such arrays, a split has several, or one has no rows.
     """
     found = loaded(path)
     if isinstance(found, np.ndarray):
@@ -34,7 +34,7 @@ def read_npz(path: pathlib.Path) -> Reading:
             arrays[name] = array_of(file, name, path) if stored is None else stored
     splits = {}
     for split, names in ARRAY_NAMES.items():
-        # Whether large or small letters: some write matrices large.
+        # Case is ignored, because some write matrices in upper case.
         given = [name for name in arrays if name.lower() in names]
         if len(given) > 1:
             raise ValueError(

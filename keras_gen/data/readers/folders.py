@@ -9,7 +9,7 @@ from keras_gen.data.columns import Reading
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, read_images
 from keras_gen.data.readers.sounds import read_sounds
 
-#: Split to the names that its subfolder may have, in small letters or large ones.
+#: Maps each split to the names that its subfolder may have, in upper or lower case.
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
@@ -18,7 +18,7 @@ SPLIT_NAMES = {
 
 
 def split_folders(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Returns the subfolders of a folder that are splits, by split."""
+    """Returns the subfolders of a folder for each split that has any."""
     subfolders = [folder / name for name in sorted(os.listdir(folder)) if (folder / name).is_dir()]
     by_split = {
         split: [found for found in subfolders if found.name.lower() in names] for split, names in SPLIT_NAMES.items()
@@ -72,9 +72,9 @@ def of_kind(files: dict[str, str], is_sound: bool) -> dict[str, str]:
 def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Finds the files with one of the suffixes, by split: path to the name of the subfolder that contains the file.
 
-    Files right in the folder, or in one of its subfolders `train`, `val` and `test`, lie in none, which is "". Paths
-    are strings: of a hundred thousand files, `pathlib` would take seconds. What is hidden is left out, as are the notes
-    of macOS; links are followed.
+    For files directly in the folder, or in one of its subfolders `train`, `val` and `test`, this name is "". Paths are
+    strings: for a hundred thousand files, `pathlib` would take seconds. Hidden files and folders and the metadata of
+    macOS are left out; links are followed.
     """
     roots = split_folders(folder)
     if "train" not in roots:
@@ -101,12 +101,12 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
 
 
 def is_shown(name: str) -> bool:
-    """Returns whether a file or a folder is one of a user's: not hidden, and no folder of notes of macOS."""
+    """Returns whether a file or folder is neither hidden nor a folder of macOS metadata."""
     return not name.startswith(".") and name != "__MACOSX"
 
 
 def leads_up(place: str, name: str) -> bool:
-    """Returns whether an entry of a folder is a link to that folder, or to one that it lies in."""
+    """Returns whether an entry of a folder is a link to that folder or to one that contains it."""
     path = os.path.join(place, name)
     if not os.path.islink(path):
         return False

@@ -46,7 +46,7 @@ def is_large(path: pathlib.Path) -> bool:
 
 
 def read_large_table(path: pathlib.Path, **arguments: str | Sequence[str] | None) -> Reading:
-    """Reads a table from a hidden folder beside its file, which holds its numbers; it is made when there is none.
+    """Reads a table from a hidden folder beside its file that holds its numbers; the folder is made if there is none.
 
     The folder belongs to the present state of the file and to these arguments. Folders of earlier states are removed;
     those of other arguments are not, because another process may be reading them.
@@ -128,7 +128,7 @@ def plain_rows(part: "pd.DataFrame | pyarrow.RecordBatch", names: tuple[str, ...
 
 
 def names_of(path: pathlib.Path, arguments: dict) -> tuple[str, ...]:
-    """Returns the names of a table's columns; with zeros and ones for text, of the values in all rows."""
+    """Returns the names of a table's columns; with zeros and ones for text, those of the values in all rows."""
     if arguments["columns"] is not None and not isinstance(arguments["columns"], str):
         return tuple(arguments["columns"])
     if arguments["text"] != "one_hot":

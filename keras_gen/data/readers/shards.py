@@ -96,7 +96,7 @@ def shards_at(path: pathlib.Path) -> dict[str, list[pathlib.Path]]:
 
 
 def holds_shards(folder: pathlib.Path) -> bool:
-    """Returns whether a folder, or a subfolder of it for a split, holds a shard; it is listed up to the first one."""
+    """Returns whether a folder, or its subfolder for a split, holds a shard; listing stops at the first one."""
     for place in (folder, *itertools.chain.from_iterable(split_folders(folder).values())):
         with os.scandir(place) as entries:
             if any(is_shard(entry.name) for entry in entries):

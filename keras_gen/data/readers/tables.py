@@ -57,21 +57,21 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 #: 1.234,5
 POINT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d*")
-#: 1.234 and 1.234.567, where commas mark decimals
+#: 1.234 and 1.234.567, where the comma is the decimal mark
 WHOLE_POINT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
 #: 1 234,5 and 1'234.5
 OTHER_GROUPS = re.compile(r"[+-]?\d{1,3}(?:( )\d{3}(?: \d{3})*|(')\d{3}(?:'\d{3})*)([.,]\d*)?")
 YEAR = re.compile(r"(19|20)\d\d")
-#: What spreadsheets write in front of a table.
+#: Line above a table in which spreadsheets declare the delimiter.
 TOLD_DELIMITER = re.compile(r"\ufeff?\"?sep=([;,|\t])\"?", re.IGNORECASE)
 
-#: Spaces that do not break, and a minus that is none of ASCII, to plain ones.
+#: Maps non-breaking and thin spaces, the minus sign of Unicode and a curly apostrophe to those of ASCII.
 PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "\u2019": "'"})
 
-#: Fields without a value, in small letters, which are no names.
+#: Fields without a value, in lower case; they are not names.
 NO_VALUES = {"", "?", "-", "--", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "inf", "infinity"}
 
-#: So many names that count from 0 are names, whatever stands below them.
+#: At least this many numbers that count from 0 are names, unless the row below goes on counting.
 MANY_NAMES = 8
 
 
@@ -179,13 +179,13 @@ def text_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.Dat
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """The form of a table of text.
+    """The format of a table in a text file.
 
     Attributes:
-        delimiter: what stands between fields: one of `DELIMITERS`, " " for white space, or "" for a single column.
+        delimiter: delimiter of fields: one of `DELIMITERS`, " " for white space, or "" for a single column.
         options: further arguments of `pandas.read_csv`.
-        nameless: places of columns that have no name among others that have one.
-        has_other_marks: whether spaces that do not break, or signs of minus that are none of ASCII, occur.
+        nameless: positions of columns without a name that are left out.
+        has_other_marks: whether characters that `PLAIN` maps to ASCII occur.
     """
 
     delimiter: str
@@ -194,10 +194,10 @@ class Form:
     has_other_marks: bool
 
     def named(self, frame: pd.DataFrame, first: int, path: pathlib.Path) -> pd.DataFrame:
-        """Returns the columns that have names.
+        """Returns the rows without the columns in `nameless`.
 
-        A first one without a name holds the names of rows, as pandas and R write them. Others are what delimiters at
-        the end of rows make.
+        If it is one of them, the first column holds the names of rows, as pandas and R write them. The others come from
+        delimiters at the end of rows.
 
         Args:
             frame: some rows of the table.
@@ -205,7 +205,7 @@ class Form:
             path: path of the file.
 
         Raises:
-            ValueError: if another column without a name holds a value.
+            ValueError: if one of these other columns holds a value.
         """
         frame.attrs["marks"] = {mark: self.options[mark] for mark in ("decimal", "thousands") if mark in self.options}
         if not self.nameless:
@@ -222,7 +222,7 @@ class Form:
 
 
 class Plain:
-    """A file of text whose spaces are plain ones, and whose signs of minus are those of ASCII.
+    """A text file that is read with the characters in `PLAIN` mapped to ASCII.
 
     Args:
         file: the file.
@@ -239,10 +239,11 @@ class Plain:
 
 
 def form_of(found: list[str], path: pathlib.Path) -> Form:
-    """Returns the form of a table, which its first lines tell.
+    """Returns the format of a table, which follows from its first lines.
 
     Raises:
-        ValueError: if there are no rows, or they have more or fewer fields than there are names.
+        ValueError: if the lines are not text, there are no rows, or they have more or fewer fields than there are
+            names.
     """
     if any("\0" in line for line in found):
         raise ValueError(
@@ -255,7 +256,7 @@ def form_of(found: list[str], path: pathlib.Path) -> Form:
     number = next((number for number, line in enumerate(lines) if line.strip()), 0)
     delimiter = None
     if lines and (told := TOLD_DELIMITER.fullmatch(lines[number].strip("\r\n"))):
-        # Spreadsheets tell the delimiter in a line of its own.
+        # Spreadsheets declare the delimiter in a line of its own.
         delimiter, skipped = told[1], number + 1
         options["skiprows"] = skipped
     lines = [line for line in lines[skipped:] if line.strip()]
@@ -268,7 +269,7 @@ def form_of(found: list[str], path: pathlib.Path) -> Form:
     try:
         delimiter = delimiter_of(lines) if delimiter is None else delimiter
         rows = rows_of_fields(lines, delimiter)
-        # NumPy writes names behind a mark of comments.
+        # NumPy writes names after a comment mark.
         names = fields_of(remarks[-1].lstrip().lstrip("#").strip(), delimiter) if remarks else []
     except csv.Error as error:
         raise ValueError(f"`name`: {path} is not a readable table of text ({error}).") from None
@@ -279,7 +280,7 @@ def form_of(found: list[str], path: pathlib.Path) -> Form:
         names, rows = rows[0], rows[1:]
         names = names_of_all(names, rows, path)
     elif not fit:
-        # A delimiter at the end of each row makes a column without a value.
+        # A delimiter at the end of each row makes an empty column.
         ends = len(rows[0]) > 1 and all(len(row) == len(rows[0]) and not row[-1] for row in rows)
         names, nameless = [], (len(rows[0]) - 1,) * ends
     if names:
@@ -297,14 +298,14 @@ def form_of(found: list[str], path: pathlib.Path) -> Form:
 
 
 def names_of_all(names: list[str], rows: list[list[str]], path: pathlib.Path) -> list[str]:
-    """Returns the names of all columns of rows, "" for one that has none.
+    """Returns the names of all columns, "" for one that has none.
 
     Raises:
         ValueError: if a row has more fields than there are names, or all have fewer.
     """
     widths = set(map(len, rows))
     if widths == {len(names) + 1} and any(row[-1] for row in rows) and are_names_of_rows(field_at(rows, 0)):
-        # R has no name for those of rows.
+        # R writes no name above the names of rows.
         return ["", *names]
     longer = next((number for number, row in enumerate(rows) if any(row[len(names) :])), None)
     if longer is not None or (widths and max(widths) < len(names)):
@@ -317,17 +318,17 @@ def names_of_all(names: list[str], rows: list[list[str]], path: pathlib.Path) ->
 
 
 def is_remark(line: str) -> bool:
-    """Returns whether a line is one behind a mark of comments."""
+    """Returns whether a line is a comment."""
     return line.lstrip().startswith("#")
 
 
 def field_at(rows: list[list[str]], place: int) -> list[str]:
-    """Returns the fields of a column, of rows that are long enough."""
+    """Returns the fields of a column, from the rows that are long enough."""
     return [row[place] for row in rows if place < len(row)]
 
 
 def unique(names: list[str]) -> list[str]:
-    """Returns names of columns, those that occur again with a number behind, as pandas gives it."""
+    """Returns the names of columns, with a number appended to each repeated one, as pandas does."""
     found = []
     for name in names:
         numbered = (f"{name}.{number}" for number in itertools.count(1))
@@ -377,11 +378,11 @@ def first_lines(file: io.TextIOWrapper) -> list[str]:
 
 
 def delimiter_of(lines: list[str]) -> str:
-    """Returns what stands between fields: one of `DELIMITERS`, " " for white space, or "" for a single column."""
+    """Returns the delimiter of fields: one of `DELIMITERS`, " " for white space, or "" for a single column."""
     first, *rest = (line.strip().strip('"') for line in lines)
     is_single = not any(delimiter in first for delimiter in DELIMITERS) and not is_number(first)
     if rest and is_single and all(is_number(line) or has_comma(line) for line in rest):
-        # A comma is none between columns where a single name stands above.
+        # Below a single name, a comma does not separate columns.
         return ""
     counts = {}
     for delimiter in DELIMITERS:
@@ -407,12 +408,12 @@ def fields_of(line: str, delimiter: str) -> list[str]:
 
 
 def are_names_of_rows(fields: list[str]) -> bool:
-    """Returns whether the fields of a column tell rows apart: all differ, and none is a number that is not whole."""
+    """Returns whether the fields of a column identify rows: all differ, and the numbers among them are whole."""
     return len(set(fields)) == len(fields) and not any(map(is_fraction, fields))
 
 
 def rows_of_fields(lines: list[str], delimiter: str) -> list[list[str]]:
-    """Returns the fields of lines as `fields_of` does; a quoted field may go on in the next line."""
+    """Returns the fields of lines like `fields_of`; a quoted field may continue on the next line."""
     if delimiter == " ":
         return [fields_of(line, delimiter) for line in lines]
     reader = csv.reader(lines, delimiter=delimiter or "\0", skipinitialspace=True)
@@ -422,8 +423,9 @@ def rows_of_fields(lines: list[str], delimiter: str) -> list[list[str]]:
 def is_header(rows: list[list[str]]) -> bool:
     """Returns whether the first row holds the names of columns.
 
-    It does if it holds no numbers; or if its numbers are years, above others; or if they count columns from 0, as those
-    of arrays, above other numbers; or if they are whole, and a name that begins with a letter is above numbers alone.
+    It does in four cases: it holds no numbers; its numbers are years, above numbers that are not; its numbers count
+    columns from 0, as for an array, above other numbers; or its numbers are whole, and a name that begins with a letter
+    is above numbers only.
     """
     first, rest = rows[0], rows[1:]
     numbers = [place for place, field in enumerate(first) if is_number(field) or is_grouped(field)]
@@ -435,12 +437,12 @@ def is_header(rows: list[list[str]]) -> bool:
     if shown == list(map(str, range(len(shown)))) and (len(shown) == len(first) or first[1:] == shown):
         below = [field_at(rest, place) for place in numbers]
         if len(shown) < len(first):
-            # Nothing stands above the numbers of rows.
+            # No name is above the numbers of rows.
             return not first[0]
         continued = [str(len(shown) + int(field)) for field in shown]
         if len(shown) >= MANY_NAMES and rest[0] != continued:
             return True
-        # Few numbers may well be the first row of whole ones, or begin at zero.
+        # A few such numbers may be a first row of whole numbers, or of columns that begin at zero.
         are_fractions = [all(map(is_fraction, column)) for column in below]
         return any(are_fractions) if len(shown) > 2 else all(are_fractions)
     if all(YEAR.fullmatch(field) for field in shown):
@@ -451,12 +453,12 @@ def is_header(rows: list[list[str]]) -> bool:
 
 
 def is_fraction(field: str) -> bool:
-    """Returns whether a field is a number that is not written as a whole one."""
+    """Returns whether a field is a number that is not written as a whole number."""
     return (is_number(field) or is_grouped(field)) and not field.lstrip("+-").isdecimal()
 
 
 def is_name_above_numbers(name: str, fields: list[str]) -> bool:
-    """Returns whether a field that begins with a letter stands above fields that are numbers, or lack a value."""
+    """Returns whether a field begins with a letter and is above fields that are numbers or missing values."""
     held = [field for field in fields if field.lower() not in NO_VALUES]
     is_name = name.lower() not in NO_VALUES and name[0].isalpha()
     return is_name and bool(held) and all(is_number(field) or is_grouped(field) for field in held)
@@ -468,7 +470,7 @@ def is_number(field: str) -> bool:
 
 
 def is_grouped(field: str) -> bool:
-    """Returns whether a field is a number with a comma, or with marks of thousands."""
+    """Returns whether a field is a number with a comma or thousands separators."""
     return has_comma(field) or OTHER_GROUPS.fullmatch(field) is not None
 
 
@@ -500,7 +502,7 @@ def number_marks(fields: list[str], delimiter: str) -> dict[str, str]:
     some_points = bool(points) or any("." in field for field in commas)
     groups = all(WHOLE_POINT_GROUPS.fullmatch(field) for field in points)
     if any(POINT_GROUPS.fullmatch(field) for field in commas):
-        # Points that mark decimals elsewhere make the reader name the first number that it cannot read.
+        # If points mark decimals elsewhere, the reader names the first number that it cannot read.
         return {"decimal": ",", "thousands": "."} if groups else {"decimal": ","}
     if all(COMMA_GROUPS.fullmatch(field) for field in commas) and (some_points or delimiter == ","):
         return {"thousands": ","}
@@ -522,7 +524,7 @@ def read_frame(
     Args:
         frame: the table.
         name: its name, for errors.
-        columns: as in `data.load`; where it holds names of another table's columns, `text` says nothing.
+        columns: as in `data.load`; if it is a sequence of names, `text` is ignored.
         text: as in `data.load`.
         missing: as in `data.load`.
         first_row: number of rows of the table before these.
@@ -541,7 +543,7 @@ def read_frame(
         table.check_names(frame)
         found = {}
         for label, column in zip(frame.columns, (frame.iloc[:, place] for place in range(frame.shape[1])), strict=True):
-            # Categories are none of the numbers that stand for them where each value is to have a column.
+            # If each value gets a column, categories are not read as numbers, even if they are numbers.
             is_category = text == "one_hot" and isinstance(column.dtype, pd.CategoricalDtype)
             values = None if is_category else numbers_of(column)
             if values is not None:
@@ -568,7 +570,7 @@ def read_frame(
 
 
 def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Returns the columns of given names, in their order; of a column of text, those of its values."""
+    """Returns the columns with given names, in their order; for a column of text, those of its values."""
     labels = list(map(str, frame.columns))
     table.check_names(frame.loc[:, [label in names for label in labels]])
     if not set(names) & set(labels) and isinstance(frame.columns, pd.RangeIndex) and len(labels) == len(names):
@@ -602,7 +604,7 @@ def named_columns(frame: pd.DataFrame, table: "Table", names: Sequence[str]) -> 
 
 
 def numbers_of(column: pd.Series) -> np.ndarray | None:
-    """Returns a column as float64 numbers, NaN where one is missing; None for a column of something else."""
+    """Returns a column as float64 numbers, with NaN for missing ones; None if it holds something else."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
@@ -611,7 +613,7 @@ def numbers_of(column: pd.Series) -> np.ndarray | None:
         return column.to_numpy(np.float64, na_value=np.nan)
     if column.isna().all():
         return np.full(len(column), np.nan)
-    # Such as Arrow's decimals, or truth values some of which are missing.
+    # Such as Arrow's decimals, or truth values with missing ones.
     return numbers_of_objects(column.to_numpy()) if column.dtype == object else None
 
 
@@ -642,13 +644,13 @@ class Table:
         )
 
     def check_names(self, frame: pd.DataFrame):
-        """Raises an error if several columns have one name: all are found by it."""
+        """Raises an error if several columns have the same name, which would select all of them."""
         names = pd.Index(list(map(str, frame.columns)))
         if names.has_duplicates:
             self.check_is_new(names[names.duplicated()][0], names)
 
     def check_is_new(self, name: str, known: Collection[str]):
-        """Raises an error if a name of a column is one of those that are known."""
+        """Raises an error if the name of a column is among those that are known."""
         if name in known:
             raise ValueError(f"`name`: {self.name} has several columns {name}; a name of its own is expected for each.")
 
@@ -666,7 +668,7 @@ def chosen_columns(columns: str | None, names: list[str]) -> list[int]:
     """Returns the positions of the columns chosen by "0:11", "0,2,5", "0:4,6" or names such as "age,height".
 
     Raises:
-        TypeError: if it is no string.
+        TypeError: if `columns` is not a string.
         ValueError: if there is no such column.
     """
     count = len(names)
