@@ -161,10 +161,10 @@ def asked(random: np.random.Generator) -> list[dict]:
             inputs = {}
             for key, details in runner.get_input_details().items():
                 shape, dtype = tuple(map(int, details["shape"])), np.dtype(details["dtype"])
-                # Levels 0 and 1 are valid in all models, classes and codes at least up to 9; noise lies between 0 and
+                # Levels 0 and 1 are valid in all models, classes and codes at least up to 7; noise lies between 0 and
                 # 1, and so may codes that are real numbers.
                 if dtype.kind == "i":
-                    inputs[key] = random.integers(0, 10, shape).astype(dtype)
+                    inputs[key] = random.integers(0, 8, shape).astype(dtype)
                 elif key in ("x", "hidden", "source"):
                     inputs[key] = random.integers(0, 2, shape).astype(dtype)
                 else:
