@@ -93,9 +93,10 @@ class StarGAN(TranslationModel):
 
     c is drawn by permuting the labels of a batch among its images, within each of the two sets. G sees c as planes
     appended to the channels of x. Its residual network pads with zeros: with reflection, planes would stay constant,
-    and instance normalization would remove them. D's score is the mean over patches; the penalty is on the gradient of
-    their sum, as in the authors' code. D takes five steps for one of G, the last one on the translations that G learns
-    from.
+    and instance normalization would remove them. It also removes whether an object is darker or lighter than what is
+    around it: between domains that swap the two, G tends to draw the surroundings in place of the object. D's score is
+    the mean over patches; the penalty is on the gradient of their sum, as in the authors' code. D takes five steps for
+    one of G, the last one on the translations that G learns from.
 
     Columns are "x" and "condition", the domain of an image. The logs contain the losses of both players; without their
     weights, "real_class_loss" and "fake_class_loss", in nats, and "reconstruction"; and "penalty" with its weight.

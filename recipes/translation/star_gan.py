@@ -12,7 +12,7 @@ Measured on two cores, the first command, one seed, 12 min of training alongside
 recognises the style in 99.5 % of translations (97.6 % of real images) and the digit in 96.1 % (97.0 % of untranslated
 images). All inks are darker than all backgrounds. With a dark background in place of the green one, after five epochs,
 the style was recognised in 99.7 % and the digit in 48.8 %: instance normalization removes the mean of each feature, and
-with it which of strokes and background is darker, so the generator drew strokes around the digit in half of the styles.
+with it which of strokes and background is darker, so in about half of the translations strokes surrounded the digit.
 """
 
 from typing import Literal
