@@ -223,7 +223,8 @@ def read(
     """Finds the reader for a name, path or table, and returns what it reads and the name of the set."""
     if isinstance(name, pd.DataFrame):
         return read_frame(name, "the table", columns=columns, text=text, missing=missing), "table"
-    if not isinstance(name, (str, os.PathLike)):
+    # A path in an object store is not an `os.PathLike`: it has a file system of its own.
+    if not isinstance(name, (str, os.PathLike)) and not hasattr(name, "fs"):
         raise TypeError(f"`name` must be a name, a path or a pandas DataFrame, received a {type(name).__name__}.")
     name = str(name)
     built_in = {
