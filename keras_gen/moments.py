@@ -68,11 +68,7 @@ class EntryMoments:
 
     def coarse_entry(self) -> tuple[int, float, float] | None:
         """Finds an entry like the function `coarse_entry`, from the rows so far, with the mean as the largest value."""
-        deviation, mean = self.deviation().reshape(-1), np.abs(self.mean).reshape(-1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            spacing = np.spacing(mean.astype(np.float32)).astype(np.float64)
-        coarse = np.flatnonzero((deviation > 0.0) & (spacing > RESOLUTION * deviation))
-        return (int(coarse[0]), float(mean[coarse[0]]), float(deviation[coarse[0]])) if coarse.size else None
+        return first_coarse(np.abs(self.mean).reshape(-1), self.deviation().reshape(-1))
 
 
 def is_wide(dtype: np.dtype) -> bool:
@@ -93,7 +89,12 @@ def coarse_entry(x: np.ndarray) -> tuple[int, float, float] | None:
     # Numbers beyond float32 get a different message, where they are cast.
     with np.errstate(over="ignore", invalid="ignore"):
         deviation = EntryMoments(x.shape[1:]).add(x).deviation()
-        largest = np.where(np.isfinite(x), np.abs(x), 0.0).max(axis=0, initial=0.0)
+    return first_coarse(np.where(np.isfinite(x), np.abs(x), 0.0).max(axis=0, initial=0.0), deviation)
+
+
+def first_coarse(largest: np.ndarray, deviation: np.ndarray) -> tuple[int, float, float] | None:
+    """Finds, as `coarse_entry` does, an entry from the largest magnitude and the deviation of each."""
+    with np.errstate(over="ignore", invalid="ignore"):
         spacing = np.spacing(largest.astype(np.float32)).astype(np.float64)
     coarse = np.flatnonzero((deviation > 0.0) & (spacing > RESOLUTION * deviation))
     return (int(coarse[0]), float(largest[coarse[0]]), float(deviation[coarse[0]])) if coarse.size else None
