@@ -10,7 +10,7 @@ Measured on two cores, the first command, one seed, 31 min of training alongside
 on USPS recognises 73.3 % of MNIST's test digits when translated to USPS and 34.7 % untranslated (93.8 % of USPS
 itself); one trained only on MNIST recognises 74.2 % of USPS's test digits when translated to MNIST and 64.0 %
 untranslated (98.7 %). Images that are translated back are as before. Some digits become other digits on the way. After
-one epoch: 69.9 % and 70.8 %.
+one epoch: 69.9 % and 70.8 %; with --receptive-field 7, which changes neither digits nor their size, 39.9 % and 61.1 %.
 """
 
 from keras_gen import training
