@@ -6,6 +6,7 @@ import re
 import pytest
 
 from benchmarks import seeds, tables
+from keras_gen import figures
 
 
 def test_no_table_differs_from_the_results():
@@ -54,7 +55,7 @@ def test_every_class_of_the_families_is_in_a_table():
     ],
 )
 def test_numbers_are_written_as_tables_have_them(value, form, expected):
-    assert tables.written(value, form) == expected
+    assert figures.written(value, form) == expected
 
 
 def test_several_seeds_are_told_by_their_mean_and_deviation(monkeypatch):
