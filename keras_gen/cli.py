@@ -141,11 +141,12 @@ def sample(
         overwrite: replace what exists.
     """
     checks.positive_int("num_samples", num_samples)
+    if output is not None:
+        checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv", ""))
     hub.model_file(folder)
     if output is None:
         kind = ".wav" if data_of_run(folder).get("sample_rate") else ".png"
         output = pathlib.Path("samples" + kind * (num_samples <= MOST_IN_A_FILE))
-    checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv", ""))
     if output.suffix:
         refuse_existing(output, overwrite)
         if num_samples > MOST_IN_A_FILE:
