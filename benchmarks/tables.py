@@ -167,7 +167,7 @@ def models_table(family: str) -> str:
         what, _, unit = it["figure"].partition(", ")
         best = f"{it['data']}: {what} {it['ours'].replace('-', '−')} {unit}".rstrip()
         lines.append([names, papers, recipes, model["likelihood"], best, paper_of(row)])
-    return table(["Model", "Paper", "Recipe", "Likelihood", "Figure", "Paper's"], lines)
+    return table(["Model", "Paper", "Recipe", "Log-likelihood", "Figure", "Paper's"], lines)
 
 
 def one_set(data: str, name: str) -> str:
