@@ -460,7 +460,7 @@ def test_a_finished_run_that_is_trained_longer_ends_with_the_same_bits(uninterru
 
 
 def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
-    sentence = r"`epochs` must stay 1: the learning rate, or something else, depends on it\. .*--start-from .*killed from its weights"
+    sentence = r"`epochs` must stay 1: the learning rate, or something else, depends on it\. .*killed from its weights"
     with pytest.raises(ValueError, match=sentence):
         start(finished, epochs=3, learning_rate=keras.optimizers.schedules.CosineDecay(0.01, 21))
     assert json.loads((finished / "config.json").read_text())["arguments"]["epochs"] == 1
