@@ -20,45 +20,11 @@ import pathlib
 import re
 import sys
 
+from keras_gen.figures import FIGURES, written
+
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-#: Name of a figure of a run, its kind, its format, and the entry of its standard error.
-FIGURES = {
-    "nll": ("NLL, nats", "exact", ".2f", "nll_standard_error"),
-    "bits_per_dim": ("bits/dim", "exact", ".3f", None),
-    "nll_bound": ("NLL, nats", "bound", "≤ .2f", "nll_bound_standard_error"),
-    "bits_per_dim_bound": ("bits/dim", "bound", "≤ .3f", None),
-    "nll_lower_bound": ("NLL, nats", "estimate, which flatters", "≥ .2f", "nll_lower_bound_monte_carlo_error"),
-    "nll_estimate": ("NLL, nats", "estimate", "≈ .2f", "nll_estimate_monte_carlo_error"),
-    "log_likelihood": ("log-likelihood, nats", "exact, ten folds", ".2f", "log_likelihood_standard_error"),
-    "test_log_likelihood": ("log-likelihood, nats", "exact, ten folds", ".2f", "standard_error"),
-    "logit_log_likelihood": ("log density of logits, nats", "exact", ".1f", "logit_standard_error"),
-    "nats_per_sample": ("nats a sample of sound", "exact", ".2f", None),
-    "parzen_log_likelihood": ("Parzen window, nats", "10,000 samples, no likelihood", ".1f", "parzen_standard_error"),
-    "frechet_distance": ("Fréchet distance", "samples", ".1f", None),
-    "score": ("score", "samples", ".2f", "score_standard_error"),
-    "modes": ("modes found", "samples", "d", None),
-    "classification_accuracy_score": ("classification accuracy score", "samples", ".1%", None),
-    "digit recognised": ("digit recognised", "samples", ".1%", None),
-    "tags_precision_first": ("tags right", "test images", ".1%", None),
-    "error": ("test error", "test images", ".1%", None),
-    "fake_probability": ("mean D(G(z))", "tells little", ".2f", None),
-    "gap_to_truth": ("gap to the truth, nats", "exact", ".3f", None),
-    "kl_from_truth": ("divergence from the truth, nats", "quadrature", ".3f", None),
-    "error_of_draws": ("error of classes drawn given an image", "test images", ".1%", None),
-    "energy": ("area under the curve against turned digits", "test images", ".3f", "standard_error"),
-    "class_agreement": ("asked digit recognised", "samples", ".1%", "class_agreement_standard_error"),
-    "accuracy": ("test accuracy", "test images", ".1%", None),
-    "psnr": ("signal-to-noise ratio, dB", "test images", ".2f", "psnr_standard_error"),
-    "psnr_denoised": ("signal-to-noise ratio, dB, denoised", "test images", ".2f", "psnr_standard_error_denoised"),
-    "ssim": ("structural similarity", "test images", ".3f", "ssim_standard_error"),
-    "class kept": ("class found in translations", "test images", ".1%", None),
-    "style recognised": ("style found", "test images", ".1%", None),
-    "digit preserved": ("digit preserved", "test images", ".1%", None),
-    "positions": ("right positions", "test images", ".1%", None),
-}
 
 #: Sets with a table of all families, and the figure that it compares.
 SETS = {"binarized_mnist": ("binarized MNIST", "NLL, nats"), "mnist_samples": ("MNIST", "Fréchet distance")}
@@ -84,18 +50,6 @@ def figure(name: str, path: str):
         else:
             found = found[int(key) if isinstance(found, list) else key]
     return found
-
-
-def written(value, form: str) -> str:
-    """Returns a number as it appears in tables.
-
-    Args:
-        value: the number.
-        form: Python format, preceded by the text before the number, and by a minus sign for its negative.
-    """
-    before, sign, form = re.fullmatch(r"((?:[≤≥≈] )?)(-?)([,.\d]*[a-z%]?)", form).groups()
-    value = -value if sign else value
-    return before + format(value, form).replace("-", "−").replace("%", " %")
 
 
 def over_seeds(value) -> tuple[float, float | None]:
@@ -213,7 +167,7 @@ def models_table(family: str) -> str:
         what, _, unit = it["figure"].partition(", ")
         best = f"{it['data']}: {what} {it['ours'].replace('-', '−')} {unit}".rstrip()
         lines.append([names, papers, recipes, model["likelihood"], best, paper_of(row)])
-    return table(["Model", "Paper", "Recipe", "Likelihood", "Figure", "Paper's"], lines)
+    return table(["Model", "Paper", "Recipe", "Log-likelihood", "Figure", "Paper's"], lines)
 
 
 def one_set(data: str, name: str) -> str:

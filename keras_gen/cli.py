@@ -7,7 +7,6 @@ import ast
 import hashlib
 import importlib
 import inspect
-import itertools
 import json
 import pathlib
 import sys
@@ -17,9 +16,22 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_gen import checks, hub, shipped
-from keras_gen.console import flowing, load_tensorflow, markdown_table, plain_exit, tracked, without_debug
+from keras_gen.console import (
+    counted,
+    flowing,
+    load_tensorflow,
+    markdown_table,
+    number_rules,
+    plain_exit,
+    tracked,
+    without_debug,
+)
+from keras_gen.figures import LIKELIHOODS, figures_of, headline, in_columns
 from keras_gen.files import atomic_file, check_exists, check_folder, json_text, path_of
 from keras_gen.finished_run import arguments_of_run, data_of_run, lacking, model_of_run, read_json
+
+#: Whether to print JSON in place of tables.
+AsJson = Annotated[bool, tyro.conf.arg(name="json")]
 
 #: Largest number of examples drawn into one file.
 MOST_IN_A_FILE = 10_000
@@ -66,12 +78,10 @@ def list_recipes() -> None:
 
 
 def print_models(folders: dict[str, pathlib.Path]) -> None:
-    """Prints models by name, each with the figures from its card."""
+    """Prints models by name, each with the figure that tells most."""
     width = max(map(len, folders), default=0)
     for name, folder in folders.items():
-        figures = read_json(folder / "metrics.json").get("test", {})
-        told = (key for key, value in figures.items() if value is not None and not key.endswith(("_error", "_samples")))
-        print(f"  {name:{width}}  " + ", ".join(f"{key} {figures[key]:.4g}" for key in itertools.islice(told, 4)))
+        print(f"  {name:{width}}  {headline(read_json(folder / 'metrics.json'))}".rstrip())
 
 
 def train(recipe: Annotated[str, tyro.conf.Positional]) -> None:
@@ -91,7 +101,7 @@ def run_recipe(name: str, flags: list[str]) -> None:
     full = short.get(wanted, wanted)
     if full not in names:
         checks.choice("recipe", wanted, [*names, *short])
-    importlib.import_module(f"{shipped.recipe_package()}.{full}").main.cli(flags)
+    importlib.import_module(f"{shipped.recipe_package()}.{full}").main.cli(flags, command=f"keras-gen train {name}")
 
 
 def sample(
@@ -124,16 +134,19 @@ def sample(
         mean: return the means around which draws lie, in place of draws: the decoded codes of a VAE or the like, or the
             means of the drawn components of a mixture.
         output: file to write, whose extension selects the format, or folder, whose name has no extension; by default
-            samples.png, or the folder samples for more than 10,000 examples.
+            samples.png, samples.wav for sound, or the folder samples for more than 10,000 examples. A picture of
+            sound shows four, so no more are drawn for it.
         batch_size: examples drawn at once for a folder.
         shard_size: examples in each file of a folder.
         overwrite: replace what exists.
     """
     checks.positive_int("num_samples", num_samples)
-    if output is None:
-        output = pathlib.Path("samples.png" if num_samples <= MOST_IN_A_FILE else "samples")
-    checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv", ""))
+    if output is not None:
+        checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv", ""))
     hub.model_file(folder)
+    if output is None:
+        kind = ".wav" if data_of_run(folder).get("sample_rate") else ".png"
+        output = pathlib.Path("samples" + kind * (num_samples <= MOST_IN_A_FILE))
     if output.suffix:
         refuse_existing(output, overwrite)
         if num_samples > MOST_IN_A_FILE:
@@ -165,7 +178,9 @@ def sample(
         options["mean"] = True
     if caption and not isinstance(model.condition_space, spaces.Text):
         raise ValueError(f"`caption` must be left out: {folder} holds a {type(model).__name__}, which takes none.")
-    what = "means" if options.get("mean") else "samples"
+    what = "mean" if options.get("mean") else "sample"
+    if output.suffix == ".png" and pictures.is_audible(space):
+        num_samples = min(num_samples, pictures.NUM_SOUNDS)
     if not output.suffix:
         from keras_gen.sample_shards import sample_to_folder
 
@@ -182,7 +197,8 @@ def sample(
             **options,
         )
         shape = tuple(model.event_shape)
-        print(f"{output}: {num_samples:,} {what} of shape {shape} from {folder}, in {len(files)} files and index.json")
+        of_them = counted(num_samples, what)
+        print(f"{output}: {of_them} of shape {shape} from {folder}, in {counted(len(files), 'file')} and index.json")
         return
     if caption:
         captions = np.resize(np.array(caption, object), num_samples)
@@ -204,7 +220,10 @@ def sample(
             if "mean" in model.sampling_options():
                 image = pictures.titled(image, "means" if options.get("mean") else "draws")
             image.save(path)
-    print(f"{output}: {num_samples} {what} of shape {tuple(model.event_shape)} from {folder}")
+    how = ", one after the other" if output.suffix == ".wav" else ""
+    if output.suffix == ".png" and pictures.is_audible(space):
+        how = f"; --output {output.with_suffix('.wav')} writes sounds to listen to"
+    print(f"{output}: {counted(num_samples, what)} of shape {tuple(model.event_shape)} from {folder}{how}")
 
 
 def translate(
@@ -318,6 +337,7 @@ def evaluate(
     batch_size: int | None = None,
     num_samples: int | None = None,
     seed: int = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of the two it is.
 
@@ -334,6 +354,7 @@ def evaluate(
         num_samples: samples for each example, for a model whose likelihood is a bound or an estimate; by default as in
             the run.
         seed: seed of these samples.
+        as_json: print JSON with all digits in place of a table.
     """
     for name, value in {"batch_size": batch_size, "num_samples": num_samples}.items():
         if value is not None:
@@ -357,12 +378,12 @@ def evaluate(
         "batch_size": batch_size or arguments.get("batch_size", 100),
         "labels": model.condition_space is not None,
     }
-    name, column_names = dataset or arguments["dataset"], data_of_run(folder).get("column_names", ())
-    if column_names and suffix_of(pathlib.Path(name)) in TABLE_SUFFIXES:
+    source, column_names = dataset or arguments["dataset"], data_of_run(folder).get("column_names", ())
+    if column_names and suffix_of(pathlib.Path(source)) in TABLE_SUFFIXES:
         # In any order, and among other columns.
         reading["columns"] = tuple(column_names)
-    splits = load_conditioned(name, model.condition_space, **reading)
-    check_column_names(name, splits.column_names, column_names)
+    splits = load_conditioned(source, model.condition_space, **reading)
+    check_column_names(source, splits.column_names, column_names)
     if arguments.get("dequantize"):
         splits = data.dequantized(splits)
     if arguments.get("size"):
@@ -378,7 +399,27 @@ def evaluate(
     if splits.scale is not None:
         found["unit"] = evaluation.STANDARDISED
         found[f"{split}, in the data's units"] = evaluation.in_data_units(figures, splits, split)
-    print(json_text(found))
+    if as_json:
+        print(json_text(found))
+        return
+    print(
+        f"{counted(splits.size(split), 'example')} of {source} ({split}), by the {type(model).__name__} from {folder}"
+    )
+    print(markdown_table(in_columns(figures_of(found))), end="")
+    print_facts({"Likelihood": LIKELIHOODS[model.likelihood_kind], **unit_of(found)})
+
+
+def unit_of(report: dict) -> dict[str, str]:
+    """Returns the unit of figures, if a run has standardised its data, as a fact to print."""
+    return {"Unit": f"{report['unit']}, except where it says otherwise"} if "unit" in report else {}
+
+
+def print_facts(facts: dict[str, str]) -> None:
+    """Prints facts in two columns: what they are about, and what is said of it."""
+    print()
+    width = max(map(len, facts), default=0)
+    for name, fact in facts.items():
+        print(f"{name:{width}}  {fact}")
 
 
 def score(
@@ -482,9 +523,13 @@ def export(
     else:
         quantize = None if quantize == "none" else quantize
         report = exports.litert(model, output, batch_size=batch_size, quantize=quantize)
-        print(f"{output}: for LiteRT, {output.stat().st_size:,} bytes; beside Keras, {NUM_EXAMPLES} examples each")
+        print(f"{output}: for LiteRT, {output.stat().st_size:,} bytes. Compared with Keras on {NUM_EXAMPLES} examples:")
         differences = {
-            f"{signature}, {name}": {found["measure"]: found["value"], "allowed": found["bound"]}
+            f"{name} of {signature}": {
+                "compared by": found["measure"],
+                "found": found["value"],
+                "at most allowed": found["bound"],
+            }
             for signature, outputs in report.items()
             for name, found in outputs.items()
         }
@@ -504,15 +549,29 @@ def push(folder: Folder, address: Annotated[str, tyro.conf.Positional]) -> None:
     print(f"{address}: {folder}")
 
 
-def info(folder: Folder) -> None:
+def info(folder: Folder, *, as_json: AsJson = False) -> None:
     """Show how a trained model was made and the figures it reaches.
 
     Args:
         folder: folder of a finished run, or the name of a model that comes with the package.
+        as_json: print JSON with all digits and all arguments in place of a summary.
     """
     config, metrics = read_json(folder / "config.json"), read_json(folder / "metrics.json")
-    print(f"recipe: {config['recipe']}")
-    print(json_text({"arguments": config["arguments"], **metrics}))
+    if as_json:
+        print(json_text({**config, **metrics}))
+        return
+    from keras_gen.training.card import command_of, facts_of
+
+    print(f"{folder}: {headline(metrics) or config['recipe']}\n")
+    sections = figures_of(metrics)
+    splits = {name: sections.pop(name) for name in list(sections) if name.startswith(("train", "validation", "test"))}
+    for table in (in_columns(splits), sections):
+        if table:
+            print(markdown_table(table))
+    if "protocol" in metrics:
+        print(metrics["protocol"])
+    command = command_of(config["recipe"], config["arguments"], dict.fromkeys(config["arguments"]))
+    print_facts({**facts_of(metrics), **unit_of(metrics), "Made by": command})
 
 
 def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
@@ -552,4 +611,5 @@ def main() -> None:
             args=flags,
             description="Generative models for Keras 3: train, sample, translate, complete, evaluate, score, export. "
             "An error is one sentence; --debug shows where it came from.",
+            registry=number_rules(),
         )

@@ -1,6 +1,7 @@
 """How commands end, with one sentence and an exit status in place of a traceback; their tables and progress bars."""
 
 import contextlib
+import dataclasses
 import inspect
 import io
 import itertools
@@ -9,6 +10,8 @@ import re
 import sys
 import tempfile
 import traceback
+import types
+import typing
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -69,6 +72,50 @@ def flowing(docstring: str) -> str:
     return re.sub(r"\n {8,}(?=\S)", " ", inspect.cleandoc(docstring))
 
 
+def number_rules():
+    """Returns rules of tyro by which a flag that takes numbers says what it expects if it receives something else."""
+    import tyro.constructors
+
+    registry, looked_up = tyro.constructors.ConstructorRegistry(), []
+
+    @registry.primitive_rule
+    def rule(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec | None:
+        expected = numbers_expected(info.type)
+        if expected is None or info.type in looked_up:
+            return None
+        # The usual rule of the type, with another message.
+        looked_up.append(info.type)
+        usual = registry.get_primitive_spec(info)
+        looked_up.remove(info.type)
+
+        def parsed(words: list[str]):
+            try:
+                return usual.instance_from_str(words)
+            except ValueError:
+                raise ValueError(f"{expected} is expected, received {' '.join(words)!r}.") from None
+
+        return dataclasses.replace(usual, instance_from_str=parsed)
+
+    return registry
+
+
+def numbers_expected(kind) -> str | None:
+    """Returns in words what a flag of a type expects; None if it takes something besides numbers and None."""
+    if kind in (int, float):
+        return "a whole number" if kind is int else "a number"
+    if kind is type(None):
+        return "None"
+    origin, of = typing.get_origin(kind), typing.get_args(kind)
+    parts = [numbers_expected(each) for each in of if each is not ...]
+    if None in parts or origin not in (tuple, types.UnionType, typing.Union):
+        return None
+    if origin is tuple:
+        kinds = parts[0].removeprefix("a ") + "s"
+        return f"a list of {kinds}" if ... in of else f"a pair of {kinds}" if len(of) == 2 else None
+    # None comes last, whatever the order of the annotation.
+    return " or ".join(sorted(parts, key=lambda part: part == "None"))
+
+
 def tensorflow_errors() -> tuple[type[Exception], ...]:
     """Returns the errors of TensorFlow's operations, if TensorFlow is loaded."""
     tensorflow = sys.modules.get("tensorflow")
@@ -93,12 +140,17 @@ def sentence_of(error: Exception) -> str:
     return f"TensorFlow stopped: {last.rstrip('.')}. --debug shows where."
 
 
-def markdown_table(rows: dict[str, dict[str, float]]) -> str:
+def counted(number: int, noun: str) -> str:
+    """Returns a number of things in words: "1 epoch", "1,200 epochs"."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def markdown_table(rows: dict[str, dict[str, float | str]]) -> str:
     """Returns figures as a table in Markdown, which is also readable on a console.
 
     Args:
         rows: name of each row to its figures by name. The standard error of a figure, such as
-            "precision_standard_error", follows it. Figures that a row lacks stay empty.
+            "precision_standard_error", follows it. Figures that a row lacks stay empty. A figure may also be text.
     """
     import rich.box
     import rich.console
@@ -120,10 +172,10 @@ def markdown_table(rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip()) + "\n"
 
 
-def formatted(value: float | None) -> str:
-    """Returns a figure with four digits, an integer with all of its digits, and an empty string for None."""
-    if value is None:
-        return ""
+def formatted(value: float | str | None) -> str:
+    """Returns a figure with four digits, an integer with all of its digits, text as it is, and "" for None."""
+    if value is None or isinstance(value, str):
+        return value or ""
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 

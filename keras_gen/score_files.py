@@ -11,13 +11,30 @@ import numpy as np
 import pandas as pd
 
 from keras_gen import evaluation
-from keras_gen.console import tracked
+from keras_gen.console import counted, tracked
 from keras_gen.core import Model
 from keras_gen.data import NewExamples
 from keras_gen.data.new_examples import Part
 from keras_gen.evaluation.scores import MISSING, NUM_TRAINING, training_scores
 from keras_gen.files import atomic_file
 from keras_gen.finished_run import arguments_of_run, data_of_run, model_of_run
+
+#: What a table of scores has in its columns besides percentiles.
+COLUMNS = {
+    "row": "number of the example, counted from 1; the line with the names of columns does not count",
+    "split": "part of the data set",
+    "file": "file of the example",
+    "caption": "caption of the example",
+    "log_prob": "log-likelihood, in nats",
+    "log_prob_bound": "lower bound on the log-likelihood, in nats",
+    "log_prob_upper_bound": "upper bound on the log-likelihood, in nats",
+    "log_prob_estimate": "estimate of the log-likelihood, in nats",
+    "energy": "energy, in nats, up to a constant; lower for examples that fit",
+    "free_energy": "free energy, in nats, up to a constant; lower for examples that fit",
+    "variational_free_energy": "bound on the free energy, in nats, up to a constant; lower for examples that fit",
+    "reconstruction_error": "distance of the reconstruction from the example, in nats",
+    MISSING: "number of entries that are missing",
+}
 
 #: A function that reads new examples, given the name of a set and further arguments of `data.NewExamples`.
 Reader = Callable[..., NewExamples]
@@ -55,7 +72,8 @@ def score_files(
         ValueError: if the model does not accept an example, or has no figures for examples.
     """
     model = model_of_run(folder)
-    figures = evaluation.example_figures(model)
+    # A model without figures is rejected before data are read.
+    evaluation.example_figures(model)
     arguments, reading = arguments_of_run(folder) if (folder / "config.json").is_file() else ({}, {})
     # The model takes rows in the data's units.
     if reading.pop("standardize", None) is True:
@@ -83,13 +101,20 @@ def score_files(
         ranks = evaluation.Reference(model, known, lambda: columns_of(again()), batch_size=batch_size, **settings)
     with atomic_file(output) as path, named("input"):
         total = examples.num_examples and -(-examples.num_examples // batch_size)
-        num = write_scores(path, scored(model, tracked(parts, "scoring", total), **settings), ranks)
+        num, columns = write_scores(path, scored(model, tracked(parts, "scoring", total), **settings), ranks)
         if not num:
             raise ValueError(f"`name`: {name} holds no examples; at least one is expected.")
     examples.say_what_was_done()
-    against = f"; percentiles against {ranks.num_examples:,} examples" if ranks else ""
-    print(f"{output}: {num:,} examples of {name}, scored by the {type(model).__name__} from {folder}")
-    print(f"{', '.join(figures)}{against}")
+    print(
+        f"{output}: {counted(num, 'example')} of {name}, scored by the {type(model).__name__} from {folder}. Columns:"
+    )
+    for column in columns:
+        figure = column.removesuffix("_percentile")
+        if column == figure:
+            print(f"  {column}: {COLUMNS[column]}")
+            continue
+        others = counted(ranks.num_examples, "training example" if reference is None else "reference example")
+        print(f"  {column}: share of {others} whose {figure} is at most as large, in percent")
 
 
 def among_training_examples(
@@ -135,9 +160,9 @@ def write_scores(
     path: str | os.PathLike,
     parts: Iterable[tuple[Part, dict[str, np.ndarray]]],
     ranks: evaluation.Reference | None,
-) -> int:
-    """Writes a table of figures and, with reference examples, their percentiles; returns its length."""
-    num = 0
+) -> tuple[int, list[str]]:
+    """Writes a table of figures and, with reference examples, their percentiles; returns its length and columns."""
+    num, table = 0, {}
     for part, figures in parts:
         ranked = ranks.percentiles(part.columns["x"], figures) if ranks else {}
         table = dict(part.identity)
@@ -145,9 +170,10 @@ def write_scores(
             table[name] = values.astype(int) if name == MISSING else values
             if name in ranked:
                 table[f"{name}_percentile"] = ranked[name]
-        pd.DataFrame(table).to_csv(path, mode="a", header=not num, index=False)
+        # Models compute in float32, which has seven digits.
+        pd.DataFrame(table).to_csv(path, mode="a", header=not num, index=False, float_format="%.7g")
         num += len(next(iter(figures.values())))
-    return num
+    return num, list(table)
 
 
 @contextlib.contextmanager

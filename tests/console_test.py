@@ -1,13 +1,22 @@
 """Tables of figures, and errors in one sentence."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 import tensorflow as tf
 
-from keras_gen.console import flowing, markdown_table, plain_exit, sentence_of, with_flags, without_debug
+from keras_gen.console import (
+    flowing,
+    markdown_table,
+    numbers_expected,
+    plain_exit,
+    sentence_of,
+    with_flags,
+    without_debug,
+)
 from keras_gen.spaces import Levels
 
 
@@ -23,9 +32,28 @@ def test_a_table_has_a_row_for_each_model_and_errors_behind_their_figures():
     assert cells[2:] == [["a VAE", "12.35 ± 0.25", "10,000", ""], ["[data]", "", "7", "1e-07"]]
     # All columns stand below each other.
     assert len({len(line) for line in lines}) == 1
+    # A figure may also be text.
+    assert "| a | by eye |" in re.sub(" +", " ", markdown_table({"a": {"compared": "by eye"}}))
     # However long a line becomes.
     wide = markdown_table({"x" * 300: {f"figure {number}": number for number in range(50)}})
     assert len(wide.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (int, "a whole number"),
+        (float | None, "a number or None"),
+        (None | int, "a whole number or None"),
+        (tuple[float, ...], "a list of numbers"),
+        (int | tuple[int, int] | None, "a whole number or a pair of whole numbers or None"),
+        (str | None, None),
+        (bool, None),
+        (tuple[str, ...], None),
+    ],
+)
+def test_flags_of_numbers_are_told_from_others(kind, expected):
+    assert numbers_expected(kind) == expected
 
 
 def graph_error(call):

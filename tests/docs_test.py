@@ -55,7 +55,7 @@ def test_commands_that_are_shown_can_be_typed(monkeypatch):
 
     for verb in cli.VERBS.keys() - {"train"}:
         monkeypatch.setitem(cli.VERBS, verb, put_aside(cli.VERBS[verb]))
-    monkeypatch.setattr(Recipe, "cli", lambda recipe, flags: called.append(recipe.parsed(flags)))
+    monkeypatch.setattr(Recipe, "cli", lambda recipe, flags, command: called.append(recipe.parsed(flags, command)))
     shown = sorted(commands())
     assert {words[0] for words in shown} >= {
         "list",

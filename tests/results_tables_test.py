@@ -6,6 +6,7 @@ import re
 import pytest
 
 from benchmarks import seeds, tables
+from keras_gen import figures
 
 
 def test_no_table_differs_from_the_results():
@@ -54,7 +55,7 @@ def test_every_class_of_the_families_is_in_a_table():
     ],
 )
 def test_numbers_are_written_as_tables_have_them(value, form, expected):
-    assert tables.written(value, form) == expected
+    assert figures.written(value, form) == expected
 
 
 def test_several_seeds_are_told_by_their_mean_and_deviation(monkeypatch):
@@ -76,6 +77,45 @@ def test_several_seeds_are_told_by_their_mean_and_deviation(monkeypatch):
     told = tables.entry({"run": "family/name", "value": "test/nll"})
     assert (told["ours"], told["value"]) == ("12.00 ± 1.00 (± 0.50)", 12.0)
     assert (told["seeds"], told["minutes"], told["weights"], told["data"]) == (3, 2.0, 7, "digits, bits")
+
+
+def test_the_headline_of_a_shipped_model_is_the_figure_of_the_tables():
+    rows = [row for models in tables.results("models").values() for model in models for row in model["rows"]]
+    shipped = [row for row in rows if row["run"].startswith("saved_models/")]
+    assert len(shipped) > 25
+    for row in shipped:
+        told = figures.headline(tables.results(row["run"]))
+        # Tables compare toy densities with the truth, and classifiers by their accuracy.
+        name = row["value"].split("/")[-1]
+        others = {"gap_to_truth": "nll", "accuracy": "error"}
+        if name in others:
+            value = tables.results(row["run"])["test"][others[name]]
+            assert figures.written(value, figures.FIGURES[others[name]][2]) in told
+        else:
+            assert tables.entry(row)["ours"] in told
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nll", "NLL, nats"),
+        ("nll_gaussian", "NLL, nats, gaussian"),
+        ("nll_bound", "NLL, nats, at most"),
+        ("nll_lower_bound_monte_carlo_error", "NLL, nats, at least, monte carlo error"),
+        ("bits_per_dim_bound_independent_logistics", "bits/dim, at most, independent logistics"),
+        ("parzen_log_likelihood", "parzen log likelihood"),
+    ],
+)
+def test_a_figure_has_a_name_in_words(name, expected):
+    assert figures.plain_name(name) == expected
+
+
+def test_figures_become_rows_with_their_errors_beside_them():
+    sections = {"validation": {"nll": 2.0}, "test": {"nll": 3.0, "nll_standard_error": 0.5, "psnr_standard_error": 1.0}}
+    assert figures.in_columns(sections) == {
+        "NLL, nats": {"validation": 2.0, "test": 3.0, "test_standard_error": 0.5},
+        "psnr standard error": {"test": 1.0},
+    }
 
 
 def test_an_entry_of_a_list_is_found_by_what_it_has():

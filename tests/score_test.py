@@ -180,7 +180,12 @@ def test_rows_of_a_table_are_scored_as_the_run_read_its_own(people, tmp_path, mo
     status, out, err = run(monkeypatch, capsys, *flags, "--batch-size", 10)
     assert status == 0, err
     assert "25 examples of" in out
-    assert "log_prob; percentiles against 96 examples" in out
+    assert "  log_prob: log-likelihood, in nats\n" in out
+    assert "  log_prob_percentile: share of 96 training examples whose log_prob is at most as large, in percent" in out
+    # As many digits as the model computes with.
+    figures = (tmp_path / "scores.csv").read_text().splitlines()[1].split(",")
+    assert figures[0] == "1"
+    assert all(len(figure.lstrip("-0.").replace(".", "")) <= 7 for figure in figures[1:])
     found = pd.read_csv(tmp_path / "scores.csv")
     assert list(found) == ["row", "log_prob", "log_prob_percentile"]
     assert list(found["row"]) == list(range(1, 26))
@@ -410,9 +415,9 @@ def test_each_caption_of_an_image_is_scored(functions_run_eagerly, pictures, tmp
     (tmp_path / "more.jsonl").write_text(json.dumps(lines[1]))
     status, out, err = run(monkeypatch, capsys, *command, "--captions", tmp_path / "more.jsonl", "--overwrite")
     assert status == 0, err
-    assert "percentiles against 1 examples" in out
+    assert "share of 1 training example whose" in out
     assert list(pd.read_csv(tmp_path / "s.csv")["caption"]) == ["a cat"]
-    status, out, err = run(monkeypatch, capsys, "evaluate", tmp_path / "run")
+    status, out, err = run(monkeypatch, capsys, "evaluate", tmp_path / "run", "--json")
     assert status == 0, err
     splits = data.load_captioned(folder, "told.jsonl", seed=2).without_labels()
     ((x, caption),) = splits.test

@@ -213,6 +213,8 @@ class WaveNet(AutoregressiveModel):
 
     has_unit = False
 
+    terms = ("loss", "nll", "bits_per_dim")
+
     def __init__(
         self,
         event_shape,

@@ -686,6 +686,15 @@ class EventModel(Model):
         return math.prod(self.event_shape)
 
     @property
+    def bit_terms(self) -> tuple[str, ...]:
+        """Name of the term in bits per dimension, if these mean something for examples."""
+        return ("bits_per_dim",) if self.event_space.in_bits else ()
+
+    def in_bits(self, nll: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns a negative log-likelihood, or a bound on it, in bits per dimension, as the term in `bit_terms`."""
+        return {name: nll / (self.event_size * math.log(2.0)) for name in self.bit_terms}
+
+    @property
     def draws_steps(self) -> bool:
         """Whether draws change in steps, as levels do, so that rounding leaves a number unchanged or moves it far."""
         return self.levels is not None

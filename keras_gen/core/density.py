@@ -1,7 +1,5 @@
 """Models with an exact density or mass."""
 
-import math
-
 import tensorflow as tf
 
 from keras_gen.core.sampling import NoiseDriven
@@ -14,8 +12,12 @@ class DensityModel(NoiseDriven):
     A subclass provides `log_prob`; the loss is its negative mean, in nats.
     """
 
-    terms = ("loss", "nll", "bits_per_dim")
     likelihood_kind = "exact"
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The loss, and the negative log-likelihood in nats and, except for real numbers, in bits per dimension."""
+        return ("loss", "nll", *self.bit_terms)
 
     def log_prob(self, x, condition=None) -> tf.Tensor:
         """Computes the exact log density, or log mass, of examples.
@@ -37,13 +39,13 @@ class DensityModel(NoiseDriven):
         return self.log_prob(x, condition)
 
     def loss_terms(self, batch, step):
-        """The negative log-likelihood in nats, and in bits per dimension."""
+        """The negative log-likelihood, as in `likelihood_terms`."""
         nll = -self.log_prob(batch["x"], batch.get("condition"))
         return {"loss": nll, **self.likelihood_terms(nll)}
 
     def likelihood_terms(self, nll: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns a negative log-likelihood in both units: nats, and bits per dimension."""
-        return {"nll": nll, "bits_per_dim": nll / (self.event_size * math.log(2.0))}
+        """Returns a negative log-likelihood in nats and, except for real numbers, in bits per dimension."""
+        return {"nll": nll, **self.in_bits(nll)}
 
     def signatures(self):
         """Adds `log_prob` to what every model exports."""

@@ -115,10 +115,10 @@ def likelihood(
         devices: as in `keras_gen.devices.on_all_devices`.
 
     Returns:
-        "nll" in nats, "bits_per_dim", in which missing entries do not count, and the "nll_standard_error" of the mean
-        over examples. For an estimate, "nll_bound", "bits_per_dim_bound" and "nll_bound_standard_error", or the like;
-        the part of the error that comes from the samples, "nll_bound_monte_carlo_error", NaN for fewer than 20 samples;
-        and "num_samples".
+        "nll" in nats; "bits_per_dim", in which missing entries do not count, except for real numbers, where it depends
+        on the unit; and the "nll_standard_error" of the mean over examples. For an estimate, "nll_bound",
+        "bits_per_dim_bound" and "nll_bound_standard_error", or the like; the part of the error that comes from the
+        samples, "nll_bound_monte_carlo_error", NaN for fewer than 20 samples; and "num_samples".
 
     Raises:
         ValueError: if the model has no likelihood.
@@ -139,11 +139,10 @@ def likelihood(
         if kept is not None:
             kept.write(totals)
     suffix = SUFFIXES[kind]
-    figures = {
-        f"nll{suffix}": -totals.mean,
-        f"bits_per_dim{suffix}": -totals.mean * totals.count / (totals.num_entries * math.log(2.0)),
-        f"nll{suffix}_standard_error": totals.standard_error(),
-    }
+    figures = {f"nll{suffix}": -totals.mean}
+    if model.spaces["x"].in_bits:
+        figures[f"bits_per_dim{suffix}"] = -totals.mean * totals.count / (totals.num_entries * math.log(2.0))
+    figures[f"nll{suffix}_standard_error"] = totals.standard_error()
     if kind == "exact":
         return figures
     monte_carlo_error = math.nan
@@ -221,7 +220,7 @@ def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> d
         split: the split that the figures belong to.
 
     Returns:
-        Likelihoods in nats and in bits per dimension, and their errors, which are unchanged; errors are omitted if
+        Likelihoods in nats, and their errors, which are unchanged; errors are omitted if
         entries are missing, because the unit's contribution then differs between rows.
     """
     # Share of the rows in which each entry is observed.
@@ -230,7 +229,6 @@ def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> d
         batches = (np.asarray(tf.nest.flatten(batch)[0]) for batch in splits.in_order(split))
         present = sum(np.sum(~np.isnan(x), axis=0) for x in batches) / splits.size(split)
     nats = np.sum(present * np.log(splits.scale[1]))
-    bits = nats / (np.sum(present) * math.log(2.0))
     found = {}
     for name, value in figures.items():
         if name.endswith("_error"):
@@ -238,8 +236,6 @@ def in_data_units(figures: Mapping[str, float], splits: Splits, split: str) -> d
                 found[name] = value
         elif name.startswith("nll"):
             found[name] = value + nats
-        elif name.startswith("bits_per_dim"):
-            found[name] = value + bits
         elif name == "elbo":
             found[name] = value - nats
     return found

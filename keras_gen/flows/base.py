@@ -100,7 +100,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
     @property
     def terms(self) -> tuple[str, ...]:
         """The loss, followed by the likelihood of real numbers or the evidence lower bound of levels."""
-        return ("loss", "nll" if self.levels is None else "elbo", "bits_per_dim")
+        return ("loss", "nll" if self.levels is None else "elbo", *self.bit_terms)
 
     @property
     def likelihood_kind(self) -> str:
@@ -335,7 +335,7 @@ class FlowModel(Codes, ImportanceBound, DensityModel):
         """Passes rows through layers initialized from data, which hand their start to the step; most have none."""
 
     def loss_terms(self, batch, step):
-        """The negative log-likelihood, or the evidence lower bound of levels, in nats, and in bits per dimension."""
+        """The negative log-likelihood of real numbers, or the evidence lower bound of levels, also in bits."""
         x, condition = batch["x"], batch.get("condition")
         training_step = step if step.training else None
         if self.levels is None:

@@ -1,7 +1,6 @@
 """The base class of models with a latent code: the evidence lower bound, and what follows from the networks."""
 
 import functools
-import math
 
 import numpy as np
 import tensorflow as tf
@@ -70,8 +69,6 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
         seed: as in `GenerativeModel`.
         **kwargs: as in `GenerativeModel`.
     """
-
-    terms = ("loss", "elbo", "reconstruction", "kl", "bits_per_dim")
 
     #: Number of entries of a code, and of the noise that encodes one example.
     latent_size: int
@@ -145,8 +142,13 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
 
     # Objective
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The loss, the evidence lower bound, its two sides and, except for real numbers, bits per dimension."""
+        return ("loss", "elbo", "reconstruction", "kl", *self.bit_terms)
+
     def loss_terms(self, batch, step):
-        """The evidence lower bound in nats, its two sides, and the bound in bits per dimension."""
+        """The evidence lower bound in nats, its two sides and, except for real numbers, bits per dimension."""
         x = batch["x"]
         noise = step.normal((tf.shape(x)[0], self.latent_size))
         reconstruction, divergences = self.evidence(x, batch.get("condition"), noise, self.estimator)
@@ -157,8 +159,7 @@ class LatentVariableModel(ImportanceBound, DrawsFromCodes, NoiseDriven):
 
     def bound_terms(self, loss, elbo, reconstruction, kl) -> dict[str, tf.Tensor]:
         """Returns the terms that are logged."""
-        bits_per_dim = -elbo / (self.event_size * math.log(2.0))
-        return {"loss": loss, "elbo": elbo, "reconstruction": reconstruction, "kl": kl, "bits_per_dim": bits_per_dim}
+        return {"loss": loss, "elbo": elbo, "reconstruction": reconstruction, "kl": kl, **self.in_bits(-elbo)}
 
     def divergence_weight(self, step: Step) -> tf.Tensor | float:
         """Returns the weight of the divergence in the loss, which grows during warm-up."""

@@ -43,7 +43,10 @@ class IWAE(VAE):
         **kwargs: as in `VAE`. The divergence is always estimated, with weight 1.
     """
 
-    terms = ("loss", "bound", "elbo", "reconstruction", "kl", "bits_per_dim")
+    @property
+    def terms(self):
+        """As in `VAE`, and the bound that is trained."""
+        return (*super().terms, "bound")
 
     def __init__(
         self,
@@ -81,7 +84,7 @@ class IWAE(VAE):
         bound = tf.reduce_logsumexp(log_weight, axis=0) - math.log(self.num_samples)
         reconstruction, kl = tf.reduce_mean(reconstruction, axis=0), tf.reduce_mean(kl, axis=0)
         terms = self.bound_terms(-bound, reconstruction - kl, reconstruction, kl)
-        return {**terms, "bound": bound, "bits_per_dim": -bound / (self.event_size * math.log(2.0))}
+        return {**terms, "bound": bound, **self.in_bits(-bound)}
 
     def evidence_with_weighted_codes(self, x, condition, noise, weights: list[tf.Tensor]):
         """Like `evidence`, with the gradient for φ of Tucker et al.

@@ -5,7 +5,6 @@ https://arxiv.org/abs/1711.00937
 """
 
 import functools
-import math
 
 import keras
 import numpy as np
@@ -200,7 +199,11 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
     """
 
     code_name = "codes"
-    terms = ("loss", "reconstruction", "commitment", "perplexity", "bits_per_dim")
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The loss, its parts, the perplexity of the codes and, except for real numbers, bits per dimension."""
+        return ("loss", "reconstruction", "commitment", "perplexity", *self.bit_terms)
 
     def __init__(
         self,
@@ -348,7 +351,7 @@ class VQVAE(PointBound, DrawsFromCodes, NoiseDriven):
             "loss": loss,
             "reconstruction": reconstruction,
             "commitment": commitment,
-            "bits_per_dim": -reconstruction / (self.event_size * math.log(2.0)),
+            **self.in_bits(-reconstruction),
         }
 
     # The second stage

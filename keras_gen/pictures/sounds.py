@@ -14,7 +14,11 @@ from keras_gen.pictures.figures import new_figure, rendered
 DYNAMIC_RANGE = 80.0
 
 
-def sound_picture(rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sounds: int = 4) -> PIL.Image.Image:
+#: Number of sounds that a picture shows.
+NUM_SOUNDS = 4
+
+
+def sound_picture(rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sounds: int = NUM_SOUNDS) -> PIL.Image.Image:
     """Draws the first few sounds of each row: the waveform of each, and its spectrogram below.
 
     Args:

@@ -26,6 +26,9 @@ class Space:
     #: Whether an entry may be NaN, which marks it as missing.
     missing = False
 
+    #: Whether likelihoods are also given in bits per dimension: densities of real numbers depend on the unit.
+    in_bits = True
+
     #: Length of the vectors that `vectors` returns; None if a value has no natural vector.
     vector_size: int | None = None
 

@@ -91,6 +91,8 @@ class Reals(Numbers):
     #: The unit that a model took from its data, a `core.standardization.Standardization`; None for none.
     standardization: Any = dataclasses.field(default=None, compare=False, repr=False)
 
+    in_bits = False
+
     @property
     def expected(self):
         return "finite real numbers" + self.missing * OR_MISSING
@@ -119,6 +121,8 @@ class Interval(Numbers):
     shape: tuple[int, ...]
     low: float
     high: float
+
+    in_bits = False
 
     @property
     def expected(self):
@@ -153,6 +157,9 @@ class Sound(Interval):
     high: float = 1.0
     sample_rate: int | None = None
     missing: bool = False
+
+    # Models of sound give masses of codes.
+    in_bits = True
 
     @property
     def expected(self):

@@ -86,12 +86,16 @@ class Grid:
         Raises:
             ValueError: if the training of every setting diverges.
         """
-        found = [self.trained(index, train, valid) for index in range(len(self.models))]
+        found = []
+        for index, setting in enumerate(self.settings):
+            found.append(self.trained(index, train, valid))
+            place = f"fit {len(self.choices) + 1}, setting {index + 1} of {len(self.settings)}"
+            print(f"{place}: {in_words(setting)}: {found[-1]:.3f}", flush=True)
         best = int(np.argmax(found))
         if found[best] == -math.inf:
             raise ValueError(f"`settings` must hold one whose training does not diverge, received {self.settings}.")
         self.choices.append(Choice(self.settings[best], found[best]))
-        print(f"chosen: {self.settings[best]}, validation log-likelihood {found[best]:.3f}", flush=True)
+        print(f"chosen: {in_words(self.settings[best])}, validation log-likelihood {found[best]:.3f}", flush=True)
         return self.models[best]
 
     def trained(self, index: int, train: np.ndarray, valid: np.ndarray) -> float:
@@ -112,6 +116,11 @@ class Grid:
             verbose=0,
         )
         return -best.best if math.isfinite(best.best) else -math.inf
+
+
+def in_words(setting: dict) -> str:
+    """Returns a setting as it is printed."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in setting.items())
 
 
 def fit_chosen(
@@ -169,7 +178,8 @@ def fit_chosen(
             for choice, figure in zip(candidates.choices, found[""].folds, strict=True)
         ]
 
-    candidates.fit(splits.array("train"), splits.array("validation"))
+    with run.searching():
+        candidates.fit(splits.array("train"), splits.array("validation"))
     with run.scope():
         model = build(**candidates.choices[-1].setting)
     epochs = -(-schedule.num_steps // splits.steps_per_epoch)

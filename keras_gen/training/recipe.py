@@ -5,12 +5,14 @@ import dataclasses
 import functools
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Literal
 
-from keras_gen.console import flowing, load_tensorflow, plain_exit, without_debug
+from keras_gen.console import flowing, load_tensorflow, number_rules, plain_exit, without_debug
 from keras_gen.training.arguments import Options, check_values, flat, replaced
+from keras_gen.training.run_folder import folder_of_run, state_of_folder
 
 #: Help of the arguments that every recipe takes in addition to its own.
 SHARED_HELP = """
@@ -85,24 +87,45 @@ class Recipe:
         from keras_gen.training.run import Run
 
         arguments = replaced(self.defaults_of(preset), arguments)
-        options = arguments.pop("options")
-        check_values(flat({**arguments, "options": options}))
-        config = {**flat(arguments), "options": dataclasses.asdict(options)}
+        check_values(flat(arguments))
+        config, options = config_of(arguments), arguments.pop("options")
         run = Run(self.name, arguments.pop("folder"), config, options, defaults=flat(self.defaults))
         del arguments["seed"]
         return self.main(run, **arguments)
 
-    def cli(self, arguments: list[str] | None = None) -> None:
-        """Runs the recipe with flags from the command line; an error ends it with one sentence."""
+    def cli(self, arguments: list[str] | None = None, *, command: str | None = None) -> None:
+        """Runs the recipe with flags from the command line; an error ends it with one sentence.
+
+        Args:
+            arguments: the flags; None takes those of the process.
+            command: what was typed before the flags; None for `python -m recipes.FAMILY.NAME`.
+        """
         with plain_exit([*flat(self.defaults), "preset", "paper"]):
-            chosen = self.parsed(without_debug(sys.argv[1:] if arguments is None else arguments))
+            chosen = self.parsed(without_debug(sys.argv[1:] if arguments is None else arguments), command)
             # What can be checked at once need not wait for TensorFlow.
             check_values(flat(chosen))
+            self.check_folder(**chosen)
             load_tensorflow()
             self(**chosen)
 
-    def parsed(self, flags: list[str]) -> dict:
-        """Returns the arguments that flags set; exits on an unknown flag, and after help."""
+    def check_folder(self, *, preset: str | None = None, **arguments) -> None:
+        """Raises an error, as `Run` does, if the folder holds something that the run would not replace or resume."""
+        arguments = replaced(self.defaults_of(preset), arguments)
+        config, options = config_of(arguments), arguments["options"]
+        # Other workers may already have begun to write.
+        alone = options.strategy in ("auto", "one", "mirrored") and "TF_CONFIG" not in os.environ
+        folder = folder_of_run(self.name, arguments["folder"], config)
+        state_of_folder(folder, config, overwrite=options.overwrite, check_files=alone)
+
+    def parsed(self, flags: list[str], command: str | None = None) -> dict:
+        """Returns the arguments that flags set; exits on an unknown flag, and after help.
+
+        Args:
+            flags: the flags.
+            command: as in `cli`.
+        """
+        module = f"python -m recipes.{self.name}"
+        command = command or module
         import tyro
 
         # The preset determines which defaults the help of the other flags shows.
@@ -113,13 +136,14 @@ class Recipe:
         preset = "paper" if chosen.paper else chosen.preset
         if {"-h", "--help"} & set(flags):
             # Printed here, commands and tables keep their lines, which the parser would rewrap.
-            print(self.description() + "\n")
+            print(self.description().replace(module, command) + "\n")
         arguments = tyro.cli(
             self.with_flags(preset if preset in self.presets else None),
             args=flags,
-            prog=f"python -m recipes.{self.name}",
+            prog=command,
             description="",
             config=(tyro.conf.OmitArgPrefixes,),
+            registry=number_rules(),
         )
         arguments["options"] = arguments.pop("running")
         if arguments.pop("paper", False):
@@ -172,6 +196,13 @@ class Recipe:
             main.__doc__ += "    paper: the same as `--preset paper`.\n"
         main.__doc__ = flowing(main.__doc__)
         return main
+
+
+def config_of(arguments: dict) -> dict:
+    """Returns the arguments of a recipe, among them its options, as its run's `config.json` has them."""
+    plain = {name: argument for name, argument in arguments.items() if name != "options"}
+    config = {**flat(plain), "options": dataclasses.asdict(arguments["options"])}
+    return json.loads(json.dumps(config, default=os.fspath))
 
 
 @functools.cache

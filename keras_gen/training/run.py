@@ -22,19 +22,18 @@ import tensorflow as tf
 
 import keras_gen
 from keras_gen import evaluation, export, pictures
-from keras_gen.console import markdown_table
+from keras_gen.console import counted, markdown_table
 from keras_gen.core import Model, saving
 from keras_gen.data import Splits
-from keras_gen.files import atomic_file, is_local, path_of, remove_folder, write_json
+from keras_gen.figures import in_columns
+from keras_gen.files import atomic_file, is_local, remove_folder, write_json
 from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
 from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN, Upload
 from keras_gen.training.card import model_card
 from keras_gen.training.profile import Profile
+from keras_gen.training.run_folder import State, finished_sentence, folder_of_run, state_of_folder
 from keras_gen.training.strategy import choose_strategy, is_chief
-
-#: Arguments that may change when a run is resumed.
-FREE_ARGUMENTS = ("folder", "options", "epochs")
 
 #: Number of sounds that are shown, in place of 64 or 100 examples of other kinds.
 NUM_SOUNDS = 10
@@ -87,53 +86,25 @@ class Run:
         self.options = options
         self.defaults = defaults or {}
         self.seed = config["seed"]
-        place = (*name.split("."), *([config["model"]] if "model" in config else []))
-        self.folder = path_of(folder or pathlib.Path("runs", *place, pathlib.PurePath(config["dataset"]).stem))
-        # Shared by all stages: whether the folder holds a finished run, the checkpoints of what is trained longer, and
-        # which data have been printed.
-        self.progress = {"finished": False, "longer": None, "summaries": []}
+        self.folder = folder_of_run(name, folder, config)
+        # Shared by all stages: whether the folder holds a finished run, the checkpoints of what is trained longer,
+        # which data have been printed, and the seconds of searches.
+        self.progress = {"finished": False, "longer": None, "summaries": [], "search_seconds": 0.0}
         self.started = time.monotonic()
         keras.utils.set_random_seed(self.seed)
         self.open_folder()
 
     def open_folder(self):
         """Checks what the folder holds, and writes the configuration of a new run."""
-        config_file = self.folder / "config.json"
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ValueError(f"`folder` {self.folder} is a file; a folder is expected.")
-        if config_file.exists() and self.options.overwrite:
-            if self.is_chief:
-                remove_folder(self.folder)
-        elif config_file.exists():
-            earlier = json.loads(config_file.read_text(encoding="utf-8"))["arguments"]
-            names = (set(earlier) | set(self.config)) - set(FREE_ARGUMENTS)
-            changed = sorted(name for name in names if earlier.get(name) != self.config.get(name))
-            if (self.folder / "metrics.json").exists():
-                before, epochs = earlier.get("epochs"), self.config.get("epochs")
-                if changed or before is None or epochs is None or epochs <= before:
-                    more = "" if changed or before is None else f", and more --epochs than {before} train it longer"
-                    raise ValueError(self.finished_sentence(more))
-                # The folder stays unchanged until it is certain that the training continues as it began.
-                self.progress["finished"] = True
-                return
-            # A run that stopped before training, for example because of a mistyped data set, has nothing to lose.
-            if changed and [path.name for path in self.folder.iterdir()] != [config_file.name]:
-                differences = ", ".join(f"{n} {earlier.get(n)!r} not {self.config.get(n)!r}" for n in changed)
-                raise ValueError(
-                    f"`folder` {self.folder} holds an unfinished run with other arguments ({differences}); "
-                    "--overwrite replaces it, --folder names another place."
-                )
-        elif self.is_chief and self.folder.is_dir() and any(self.folder.iterdir()):
-            # Only the chief checks: the others may see what it has begun to write.
-            raise ValueError(f"`folder` {self.folder} holds other files; an empty or a new folder is expected.")
+        # Only the chief checks for other files: the others may see what it has begun to write.
+        state = state_of_folder(self.folder, self.config, overwrite=self.options.overwrite, check_files=self.is_chief)
+        if state is State.FINISHED:
+            # The folder stays unchanged until it is certain that the training continues as it began.
+            self.progress["finished"] = True
+            return
+        if state is State.REPLACED and self.is_chief:
+            remove_folder(self.folder)
         self.write_config()
-
-    def finished_sentence(self, more: str = "") -> str:
-        """Returns the error message for a folder that holds a finished run."""
-        return (
-            f"`folder` {self.folder} holds a finished run; --overwrite replaces it, another --folder with "
-            f"--start-from {self.folder} goes on from its weights{more}."
-        )
 
     def write_config(self):
         """Writes the arguments of a run that is not finished."""
@@ -245,6 +216,13 @@ class Run:
             self.progress["summaries"].append(line)
             print(line, flush=True)
 
+    @contextlib.contextmanager
+    def searching(self) -> Iterator[None]:
+        """Counts the time of a block, which chooses the settings of the model before `fit`, as time of training."""
+        started = time.monotonic()
+        yield
+        self.progress["search_seconds"] += time.monotonic() - started
+
     def fit(
         self,
         model: Model,
@@ -316,7 +294,7 @@ class Run:
         self.training = {
             "epochs": checkpoints.state["epoch"],
             "best_epoch": checkpoints.state["best_epoch"],
-            "training_seconds": checkpoints.state["seconds"],
+            "training_seconds": checkpoints.state["seconds"] + self.progress["search_seconds"],
         }
         return self.on_one_device(model)
 
@@ -366,7 +344,7 @@ class Run:
             if checkpoints.state.get("settings") != settings:
                 raise ValueError(
                     f"`epochs` must stay {checkpoints.state['epoch']}: the learning rate, or something else, depends "
-                    f"on it. {self.finished_sentence()}"
+                    f"on it. {finished_sentence(self.folder)}"
                 )
             self.progress["longer"] = folder
         return checkpoints
@@ -396,7 +374,7 @@ class Run:
             **more,
             "duration_seconds": round(time.monotonic() - self.started, 1),
             "date": datetime.date.today().isoformat(),
-            "machine": f"{platform.machine()}, {self.strategy.num_replicas_in_sync} replica(s)",
+            "machine": f"{platform.machine()}, {counted(self.strategy.num_replicas_in_sync, 'replica')}",
             "versions": {
                 "keras_gen": keras_gen.__version__,
                 "python": platform.python_version(),
@@ -492,8 +470,7 @@ class Run:
             path.write_text(card, encoding="utf-8")
         # Written last: a folder with this file holds a finished run.
         write_json(self.folder / "metrics.json", report)
-        for split, results in metrics.items():
-            print(f"{split}: " + ", ".join(f"{name} {value:.4g}" for name, value in results.items()))
+        print(f"\n{markdown_table(in_columns(metrics))}\n{protocol}\n")
         print(f"In {self.folder}:")
         for name, what in (
             ("metrics.json", "all figures"),

@@ -93,7 +93,8 @@ def main(
         found[f"{share:.0%} missing"] = {
             name: float(np.mean(values)) for name, values in figures.items() if None not in values
         }
-        print(share, found[f"{share:.0%} missing"], flush=True)
+        told = ", ".join(f"{name} {value:.3f}" for name, value in found[f"{share:.0%} missing"].items())
+        print(f"{share:.0%} missing, test log-likelihoods in nats: {told}", flush=True)
 
     if run.is_chief:
         figure, (axis,) = new_figure(1, 1, 3.5, aspect=1.4)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tiny_models import Bits, bits
 
-from keras_gen import seeds
+from keras_gen import evaluation, flows, latent, mixtures, seeds
 from keras_gen.core import DensityModel, EventModel, Model, Signature, Step
 from keras_gen.spaces import Levels, Reals
 
@@ -320,6 +320,19 @@ def test_likelihoods_in_nats_and_in_bits_per_dimension():
     )
     assert model.likelihood_kind == "exact"
     assert Model.likelihood_kind is None
+
+
+def test_real_numbers_have_no_bits_per_dimension():
+    """Measured in another unit, they would be others."""
+    reals, levels = latent.VAE((3,), 2, levels=None), latent.VAE((3,), 2, levels=2)
+    for model in (reals, flows.MAF((3,), 1, (4,)), latent.IWAE((3,), 2, levels=None), mixtures.GaussianMixture((3,))):
+        assert not {"bits_per_dim"} & {*model.terms, *model.in_bits(tf.constant([1.0]))}
+        x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+        model.compile("sgd", run_eagerly=True)
+        assert not [name for name in model.evaluate(x, verbose=0, return_dict=True) if name.startswith("bits")]
+        assert not [name for name in evaluation.likelihood(model, tf.data.Dataset.from_tensors(x)) if "bits" in name]
+    assert "bits_per_dim" in levels.terms
+    np.testing.assert_allclose(levels.in_bits(tf.constant([6.0]))["bits_per_dim"], 2.0 / np.log(2.0), rtol=1e-6)
 
 
 # Signatures

@@ -53,7 +53,6 @@ MODELS = {
 SHIFTS = {
     **dict.fromkeys(("nll", "free_energy", "loss of a density"), LOG_VOLUME),
     **dict.fromkeys(("elbo", "bound", "reconstruction"), -LOG_VOLUME),
-    "bits_per_dim": LOG_VOLUME / (3.0 * np.log(2.0)),
 }
 
 

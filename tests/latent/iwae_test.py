@@ -84,7 +84,13 @@ def test_the_bound_is_the_evidence_when_the_posterior_is_exact(gradient):
     terms = terms_of(case.model, X)
     np.testing.assert_allclose(terms["bound"], case.evidence(X), atol=1e-4)
     np.testing.assert_allclose(terms["elbo"], case.evidence(X), atol=1e-4)
-    np.testing.assert_allclose(terms["bits_per_dim"], -case.evidence(X) / 3 / math.log(2), atol=1e-4)
+
+
+def test_bits_per_dimension_of_levels_are_those_of_the_bound():
+    model = IWAE((3,), 2, 2, hidden_units=(4,), num_samples=3)
+    terms = terms_of(model, np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]], np.float32))
+    np.testing.assert_allclose(terms["bits_per_dim"], -terms["bound"] / 3 / math.log(2), rtol=1e-5)
+    assert np.all(terms["bound"] != terms["elbo"])
 
 
 def test_the_bound_grows_with_the_number_of_samples():

@@ -330,7 +330,7 @@ def test_what_is_in_the_folder_is_safe(tmp_path):
     with pytest.raises(ValueError, match=r"unfinished run with other arguments \(dataset 'digits' not 'mnist'\)"):
         open_run(folder, {"dataset": "mnist", "seed": 0})
     (folder / "metrics.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds a finished run; --overwrite replaces it"):
+    with pytest.raises(ValueError, match="holds a finished run: --overwrite replaces it"):
         open_run(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("precious")
@@ -430,7 +430,7 @@ def test_a_run_that_evaluates_models_writes_a_table(tmp_path, capsys):
     assert "0.25 ± 0.125" in written
     assert written.endswith("By hand.\n")
     assert "0.25 ± 0.125" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="holds a finished run; --overwrite replaces it"):
+    with pytest.raises(ValueError, match="holds a finished run: --overwrite replaces it"):
         training.Run("tasks.sample_quality", tmp_path / "run", config, training.Options())
 
 
@@ -446,7 +446,7 @@ def finished(killed):
 
 def test_a_finished_run_that_is_trained_longer_ends_with_the_same_bits(uninterrupted, finished):
     folder, _, model = uninterrupted
-    with pytest.raises(ValueError, match=r"holds a finished run; .* and more --epochs than 1 train it longer\."):
+    with pytest.raises(ValueError, match=r"holds a finished run: .*, --epochs above 1 trains it longer, and"):
         start(finished, epochs=1)
     shutil.copytree(finished / "checkpoints", finished / "judge" / "checkpoints")
     longer, found, _ = start(finished, epochs=3)
@@ -460,9 +460,7 @@ def test_a_finished_run_that_is_trained_longer_ends_with_the_same_bits(uninterru
 
 
 def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
-    sentence = (
-        r"`epochs` must stay 1: the learning rate, or something else, depends on it\. .*--start-from .*killed goes on"
-    )
+    sentence = r"`epochs` must stay 1: the learning rate, or something else, depends on it\. .*killed from its weights"
     with pytest.raises(ValueError, match=sentence):
         start(finished, epochs=3, learning_rate=keras.optimizers.schedules.CosineDecay(0.01, 21))
     assert json.loads((finished / "config.json").read_text())["arguments"]["epochs"] == 1
