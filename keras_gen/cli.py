@@ -141,8 +141,11 @@ def sample(
         overwrite: replace what exists.
     """
     checks.positive_int("num_samples", num_samples)
-    if output is not None:
-        checks.choice("output", output.suffix, (".png", ".wav", ".npy", ".csv", ""))
+    if output is not None and output.suffix not in (".png", ".wav", ".npy", ".csv", ""):
+        raise ValueError(
+            f"`output` must be a .png, .wav, .npy or .csv file, or a folder, whose name has no extension; received "
+            f"{output}."
+        )
     hub.model_file(folder)
     if output is None:
         kind = ".wav" if data_of_run(folder).get("sample_rate") else ".png"

@@ -33,6 +33,11 @@ def plain_exit(arguments: Iterable[str] = ()) -> Iterator[None]:
             stream.reconfigure(errors="replace")
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What reads the output, such as `head`, has ended. Python flushes once more at its exit, which must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         print("\nInterrupted; the same command resumes from the last checkpoint, if there is one.", file=sys.stderr)
         sys.exit(130)

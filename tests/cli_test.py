@@ -644,7 +644,7 @@ def test_samples_of_sound_are_sounds_unless_a_picture_is_asked_for(tmp_path, mon
         (["evaluate", "nowhere", "--num-samples", "0"], "--num-samples must be at least 1, received 0"),
         (["evaluate", "nowhere", "--batch-size", "0"], "--batch-size must be at least 1, received 0"),
         (["sample", "nowhere", "--num-samples", "-1"], "--num-samples must be at least 1, received -1"),
-        (["sample", "nowhere", "--output", "x.gif"], "--output '.gif' is unknown"),
+        (["sample", "nowhere", "--output", "x.gif"], "--output must be a .png, .wav, .npy or .csv file, or a folder"),
         (["info", "nowhere"], "holds no finished run"),
         (["export", "nowhere", "--output", "x", "--quantize", "int8"], "--quantize must be none for a SavedModel"),
         (["export", "nowhere", "--output", "x", "--batch-size", "0"], "--batch-size must be at least 1, received 0."),

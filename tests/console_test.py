@@ -134,3 +134,15 @@ def test_arguments_of_a_docstring_have_a_line_each():
 )
 def test_an_argument_is_called_by_the_flag_that_the_command_has(sentence, arguments, expected):
     assert with_flags(sentence, arguments) == expected
+
+
+def test_a_reader_that_ends_early_gets_what_it_read_and_no_error():
+    lines = (
+        "from keras_gen.console import plain_exit\nwith plain_exit():\n    [print('line', n) for n in range(100_000)]"
+    )
+    command = [sys.executable, "-c", lines]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "line 0\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
