@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import inspect
+import itertools
 import math
 import re
 import types
@@ -423,7 +424,7 @@ class Model(keras.Model):
             # The user shuffles a data set; Keras would warn that it does not shuffle it.
             kwargs.setdefault("shuffle", False)
         self.check_resolutions(x)
-        given, x = x, self.input_checks().checked(x, y, sample_weight, class_weight)
+        given, x = x, self.input_checks().checked(x, y, sample_weight, class_weight, keep_wide=True)
         steps = kwargs.get("steps_per_epoch")
 
         def first_epoch_of_set():
@@ -433,7 +434,7 @@ class Model(keras.Model):
 
         check_that_it_ends(x, "steps_per_epoch", steps)
         with plain_errors():
-            x = self.first_look(x, first_epoch_of_set, steps, validation_split)
+            x = self.input_checks().narrowed(self.first_look(x, first_epoch_of_set, steps, validation_split))
         if validation_data is not None:
             columns = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             validation_data = self.input_checks("validation_data").checked(*columns)
@@ -453,6 +454,8 @@ class Model(keras.Model):
     def first_look(self, x, first_epoch_of_set: Callable, steps: int | None, validation_split: float):
         """Takes the units of real numbers from the data that `fit` is about to train on, and returns the data.
 
+        Numbers of a wide dtype are examined even if no unit is to be taken.
+
         Args:
             x: checked columns by name, or batches of them.
             first_epoch_of_set: if x is a data set, function that returns its first epoch.
@@ -460,12 +463,15 @@ class Model(keras.Model):
             validation_split: fraction of arrays, at their end, that is not trained on.
         """
         units = {name: unit for name, unit in self.column_units.items() if not unit.adapted.numpy()}
-        if not units or not self.standardize:
-            return x
-        moments = {name: EntryMoments(self.spaces[name].shape, self.axes_of_unit(name)) for name in units}
+        units = units if self.standardize else {}
+        if not units:
+            x, is_wide_stream = self.with_width(x)
+            if not is_wide_stream:
+                return x
+        names = units or self.column_units
+        moments = {name: EntryMoments(self.spaces[name].shape, self.axes_of_unit(name)) for name in names}
         batches, x = first_epoch(x, first_epoch_of_set, steps, MOST_ROWS)
-        # Data sets keep their dtype until a step.
-        wide = set()
+        num_rows, wide = 0, set()
         for element in batches:
             columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
             for name, found in moments.items():
@@ -473,11 +479,28 @@ class Model(keras.Model):
                 kept = slice(math.floor(len(columns[name]) * (1.0 - validation_split)))
                 found.add(columns[name][kept], None if weights is None else weights[kept])
                 wide |= {name} if is_wide(np.asarray(columns[name]).dtype) else set()
+            num_rows += len(next(iter(columns.values())))
+            if not units and num_rows >= MOST_ROWS:
+                break
         for name in wide:
             refuse_coarse(moments[name].coarse_entry(), name)
         for name, unit in units.items():
             unit.take(moments[name].mean, moments[name].scale(constant=True))
         return x
+
+    def with_width(self, x) -> tuple[object, bool]:
+        """Returns checked data, and whether they are batches that have real numbers of a wide dtype."""
+        names, element = self.column_units, None
+        if not names:
+            return x, False
+        if isinstance(x, tf.data.Dataset):
+            element = x.element_spec
+        elif isinstance(x, keras.utils.PyDataset):
+            element = x[0]
+        elif isinstance(x, Iterator):
+            first = list(itertools.islice(x, 1))
+            element, x = first[0] if first else None, itertools.chain(first, x)
+        return x, element is not None and self.input_checks().is_wide(element, names)
 
     def channel_units(self, **shapes: tuple[int, ...]) -> dict[str, Standardization]:
         """Returns new units, one per channel, for columns of images of the given shapes; none for levels."""

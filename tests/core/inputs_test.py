@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from tiny_models import Bits, bits
 
+from keras_gen import mixtures
 from keras_gen.autoregressive import made
 from keras_gen.flows import real_nvp
 
@@ -569,13 +570,59 @@ def test_arguments_of_fit_by_position():
             model.fit(VALUES, validation_split=share)
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.int32, ">f8"])
-@pytest.mark.parametrize("form", [np.asarray, tf.constant, lambda x: tf.data.Dataset.from_tensor_slices(x).batch(8)])
-def test_times_in_seconds_are_not_rounded_in_silence(dtype, form):
-    if form is not np.asarray:
+#: Arrays as any data that `fit` takes.
+ALL_DATA = {
+    "array": np.asarray,
+    "tensor": tf.constant,
+    "data set": lambda x: tf.data.Dataset.from_tensor_slices(x).batch(8),
+    "generator": lambda x: iter(np.split(x, 4)),
+    "generator of dicts": lambda x: ({"x": part} for part in np.split(x, 4)),
+    "PyDataset": lambda x: Batches(np.split(x, 4)),
+    "loader": lambda x: Loader(np.split(x, 4)),
+}
+
+
+def flow_that_has_its_unit():
+    flow = real_nvp.RealNVP((2,), 1, (4,))
+    flow.adapt(np.array([[1.0, 2.0], [3.0, 5.0]]))
+    return flow
+
+
+@pytest.mark.parametrize("dtype", [np.int32, ">f8"])
+@pytest.mark.parametrize("form", ALL_DATA)
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: real_nvp.RealNVP((2,), 1, (4,)),
+        flow_that_has_its_unit,
+        lambda: real_nvp.RealNVP((2,), 1, (4,), standardize=False),
+        lambda: mixtures.GaussianMixture((2,), 2),
+    ],
+    ids=["no unit yet", "a unit", "never a unit", "mixture"],
+)
+def test_times_in_seconds_are_not_rounded_in_silence(build, form, dtype):
+    if form in ("tensor", "data set"):
         dtype = np.dtype(dtype).newbyteorder("=")
     times = np.stack([1.7e9 + np.arange(32), np.arange(32)], axis=1).astype(dtype)
-    flow = real_nvp.RealNVP((2,), 1, (4,))
-    flow.compile("sgd", run_eagerly=True)
+    model = build()
+    model.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match=r"`x` holds values up to 1.7e\+09 in entry 0 .* float32 cannot tell apart"):
-        flow.fit(form(times), verbose=0)
+        model.fit(ALL_DATA[form](times), verbose=0)
+
+
+@pytest.mark.parametrize("form", ["generator", "PyDataset", "loader"])
+def test_batches_of_any_dtype_are_looked_at_and_trained_on_once(form):
+    # Whole numbers at first: the batches that follow are not made whole.
+    x = np.random.default_rng(0).normal(size=(32, 2))
+    x[:8] = np.round(x[:8])
+    parts = np.split(x, 4)
+    parts = [parts[0].astype(int), parts[1], parts[2].astype(np.float32), parts[3]]
+    form = {"generator": iter, "PyDataset": Batches, "loader": Loader}[form]
+    found = []
+    for data in (x.astype(np.float32), form(parts)):
+        flow = flow_that_has_its_unit()
+        flow.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        flow.fit(data, batch_size=8 if isinstance(data, np.ndarray) else None, shuffle=False, verbose=0)
+        assert flow.optimizer.iterations == 4
+        found.append(flow.log_prob(x).numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
