@@ -139,8 +139,18 @@ class Inputs:
             return (self.checked_element(element, weigh, keep_wide=keep_wide) for element in x)
         if isinstance(x, tf.distribute.DistributedDataset):
             return x
+        x = self.as_tuple(x)
         given = x if isinstance(x, tuple) else (x,)
-        return self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
+        columns = self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
+        check_some_count(columns.get("sample_weight"))
+        return columns
+
+    def as_tuple(self, data):
+        """Returns a list of columns as a tuple, like Keras; a list of rows, and anything else, stays as it is."""
+        if not isinstance(data, list) or not 1 <= len(data) <= 3:
+            return data
+        first = next(iter(self.spaces.values()))
+        return tuple(data) if rank_of(data[0]) == 1 + len(first.shape) else data
 
     def narrowed(self, x):
         """Returns what `checked` returns with `keep_wide`, in the dtypes of the spaces."""
@@ -224,6 +234,7 @@ class Inputs:
 
     def checked_element(self, element, weigh, *, keep_wide: bool = False) -> tuple[dict[str, np.ndarray]]:
         """Returns one batch of a generator, its values checked, as NumPy arrays."""
+        element = self.as_tuple(element)
         element = element if isinstance(element, tuple) else (element,)
         return ({name: column.numpy() for name, column in self.validated(element, weigh, keep_wide=keep_wide).items()},)
 
@@ -274,6 +285,19 @@ class Inputs:
             return {**columns, "sample_weight": weights * tf.cast(columns.get("sample_weight", 1.0), tf.float32)}
 
         return weigh
+
+
+def rank_of(values) -> int:
+    """Returns the number of axes of an array, a tensor or nested lists."""
+    if hasattr(values, "shape"):
+        return len(values.shape)
+    return 1 + rank_of(values[0]) if isinstance(values, (list, tuple)) and values else 0
+
+
+def check_some_count(weights) -> None:
+    """Raises an error if all examples have the weight 0, of which no mean exists; None gives all the same weight."""
+    if weights is not None and not np.any(weights):
+        raise ValueError("`sample_weight` must be above 0 for at least one example, received 0 for all.")
 
 
 def is_loader(x) -> bool:

@@ -351,6 +351,86 @@ def test_a_batch_has_at_least_one_example(verb, batch_size):
         getattr(model, verb)(np.zeros((4, 3)), batch_size=batch_size)
 
 
+@pytest.mark.parametrize("as_list", [lambda x: x, lambda x: x.tolist(), tf.convert_to_tensor])
+def test_a_list_of_columns_is_taken_as_a_tuple(columns, as_list):
+    columns = {**columns, "sample_weight": np.arange(1.0, NUM + 1.0)}
+    given = as_tuple(columns)
+    listed = [as_list(column) for column in given]
+    expected, model = Bits(num_classes=4), Bits(num_classes=4)
+    for each in (expected, model):
+        each.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    arguments = {"batch_size": NUM, "shuffle": False, "verbose": 0}
+    theirs = expected.fit(given, validation_data=given, **arguments).history
+    assert model.fit(listed, validation_data=listed, **arguments).history == theirs
+    assert model.evaluate(listed, batch_size=NUM, verbose=0) == expected.evaluate(given, batch_size=NUM, verbose=0)
+    for form in (iter, Batches):
+        more = [each.fit(form([batch]), verbose=0).history for each, batch in ((model, listed), (expected, given))]
+        assert more[0] == more[1]
+
+
+def test_a_list_of_rows_is_one_column():
+    model = Bits()
+    model.compile(run_eagerly=True)
+    rows = bits(3)
+    history = model.fit(bits(8), validation_data=rows.tolist(), verbose=0).history
+    np.testing.assert_allclose(history["val_loss"][0], -np.mean(model.log_prob(rows)), rtol=1e-5)
+
+
+def test_weights_that_are_all_0_have_no_mean(columns):
+    model = Bits(num_classes=4)
+    model.compile(run_eagerly=True)
+    sentence = r"^`sample_weight` must be above 0 for at least one example, received 0 for all\.$"
+    for name, form in FORMS.items():
+        for verb in ("fit", "fit, validation_data", "evaluate"):
+            if name not in WHOLE and verb != "evaluate":
+                continue
+            with pytest.raises(ValueError, match=sentence):
+                VERBS[verb](model, *form({**columns, "sample_weight": np.zeros(NUM)}))
+    with pytest.raises(ValueError, match=sentence):
+        model.fit(columns["x"], columns["condition"], class_weight=dict.fromkeys(range(4), 0.0), verbose=0)
+    for raw in (real_nvp.RealNVP((2,), 1, (4,)), mixtures.GaussianMixture((2,), 2)):
+        raw.compile(run_eagerly=True)
+        for form in (dict, lambda found: iter([found])):
+            with pytest.raises(ValueError, match=sentence):
+                raw.fit(form({"x": np.ones((4, 2)), "sample_weight": np.zeros(4)}), verbose=0)
+    # Some batches may have none that counts.
+    weights = np.array([0.0] * BATCH_SIZE + [1.0] * (NUM - BATCH_SIZE))
+    ours = evaluate(model, *FORMS["a data set of dicts"]({**columns, "sample_weight": weights}))["loss"]
+    late = {name: column[BATCH_SIZE:] for name, column in columns.items()}
+    np.testing.assert_allclose(ours, evaluate(model, *FORMS["arrays"](late))["loss"], rtol=1e-5)
+
+
+def test_a_loss_by_position_is_refused_like_one_by_name():
+    sentence = "`loss` must be None: Bits has a loss and figures of its own; received 'mse'"
+    for arguments in (("adam", "mse"), ("adam", "mse", None, ["mae"])):
+        with pytest.raises(ValueError, match=sentence):
+            Bits().compile(*arguments)
+    with pytest.raises(ValueError, match="`optimizer` must be an optimizer or the name of one, received 'adamm'"):
+        Bits().compile("adamm")
+
+
+def test_weights_of_another_shape_change_nothing(tmp_path):
+    saved, model = real_nvp.RealNVP((2,), 2, (4,)), real_nvp.RealNVP((2,), 2, (5,))
+    for each in (saved, model):
+        each.compile("adam", run_eagerly=True)
+        each.fit(np.random.default_rng(0).normal(size=(8, 2)), verbose=0)
+    saved.save_weights(tmp_path / "saved.weights.h5")
+    (tmp_path / "damaged.weights.h5").write_bytes(b"\x89HDF")
+    before = [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
+    for name, why in (("saved", r"holds none of shape \(\d, 5\)"), ("damaged", "is damaged or of another kind")):
+        with pytest.raises(
+            ValueError,
+            match=rf"`filepath` must be a file with the weights of a RealNVP built with the same arguments; .*{name}"
+            rf".weights.h5 {why}\.",
+        ):
+            model.load_weights(tmp_path / f"{name}.weights.h5")
+        for variable, value in zip((*model.variables, *model.optimizer.variables), before, strict=True):
+            np.testing.assert_array_equal(variable, value)
+    with pytest.raises(FileNotFoundError, match=r"`filepath`: there is no file .*none\.weights\.h5"):
+        model.load_weights(tmp_path / "none.weights.h5")
+    saved.load_weights(tmp_path / "saved.weights.h5")
+
+
 def test_weights_of_classes_need_labels():
     model = Bits()
     model.compile(run_eagerly=True)

@@ -459,6 +459,35 @@ def test_a_finished_run_that_is_trained_longer_ends_with_the_same_bits(uninterru
     assert longer.checkpoints_for(found, 3).state["epoch"] == 3
 
 
+@pytest.mark.parametrize("is_finished", [True, False])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_run_does_not_go_on_with_data_that_have_changed(finished, tmp_path, monkeypatch, is_finished, kind):
+    if not is_finished:
+        (finished / "metrics.json").unlink()
+    table = tmp_path / "data" / "t.csv"
+    table.parent.mkdir()
+    table.write_text("a,b\n1,2\n")
+    dataset = str(table if kind == "file" else table.parent)
+    monkeypatch.setitem(CONFIG, "dataset", dataset)
+    for name, found in (("config.json", {"arguments": {**CONFIG, "epochs": 1}}), ("checkpoints/state.json", {})):
+        before = json.loads((finished / name).read_text())
+        more = {"data": {"dataset": files.fingerprint(files.path_of(dataset))}} if "state" in name else found
+        (finished / name).write_text(json.dumps({**before, **more}))
+    table.write_text("a,b\n1,20\n")
+    with pytest.raises(
+        ValueError, match=f"`dataset` {dataset} has changed since the run in {finished} began; --overwrite"
+    ):
+        start(finished, epochs=3)
+    assert len(history(finished)) == 1
+    assert (finished / "metrics.json").exists() == is_finished
+    # What it was.
+    table.write_text("a,b\n1,2\n")
+    start(finished, epochs=2)
+    assert len(history(finished)) == 2
+    state = json.loads((finished / "checkpoints" / "state.json").read_text())
+    assert state["data"] == {"dataset": files.fingerprint(files.path_of(dataset))}
+
+
 def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
     sentence = (
         r"`epochs` must stay 1: the learning rate, or something else, depends on it\. .*--start-from .*killed goes on"
