@@ -424,6 +424,26 @@ def test_translate_resizes_and_reports_what_it_cannot_read(translator, tmp_path,
     assert "can be read; of " in err
 
 
+def test_translate_sees_the_images_that_training_sees(translator, tmp_path, monkeypatch, capsys):
+    _, folder = translator
+    hidden = (".hidden.png", ".ipynb_checkpoints/a.png", "__MACOSX/a.png")
+    image_folder(tmp_path / "in", dict.fromkeys(("a.png", "dir.png/b.png", *hidden), (4, 6, 3)))
+    image_folder(tmp_path / "elsewhere", {"c.png": (4, 6, 3)})
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "elsewhere")
+    # Pillow reads it by its first bytes, and would write it by its name.
+    (tmp_path / "elsewhere" / "phone.heic").write_bytes((tmp_path / "elsewhere" / "c.png").read_bytes())
+    flags = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+    status, out, err = run(monkeypatch, capsys, "translate", folder, *flags)
+    assert (status, "3 images" in out) == (0, True)
+    written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*g"))
+    assert [name for name in written if name != "dir.png"] == ["a.png", "dir.png/b.png", "linked/c.png"]
+    sentence = "phone.heic: its translation, which would have the same name, cannot be written as .heic"
+    assert [line.endswith(sentence) for line in err.splitlines() if line.startswith("skipped ")] == [True]
+    (tmp_path / "file").write_text("mine")
+    status, _, err = run(monkeypatch, capsys, "translate", folder, *flags[:3], tmp_path / "file")
+    assert (status, f"--output {tmp_path / 'file'} is a file; a folder is expected." in err) == (1, True)
+
+
 def test_translate_says_what_it_needs(trained, translator, tmp_path, monkeypatch, capsys):
     image_folder(tmp_path / "in", {"a.png": (4, 6, 3)})
     flags = ("--input", tmp_path / "in", "--output", tmp_path / "out")

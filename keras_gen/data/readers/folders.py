@@ -146,9 +146,7 @@ def files_outside(folder: pathlib.Path, files: dict[str, dict[str, str]], suffix
 def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Finds the files with one of the suffixes, by split: path to the name of the subfolder that contains the file.
 
-    For files directly in the folder, or in one of its subfolders `train`, `val` and `test`, this name is "". Paths are
-    strings: for a hundred thousand files, `pathlib` would take seconds. Hidden files and folders and the metadata of
-    macOS are left out; links are followed.
+    For files directly in the folder, or in one of its subfolders `train`, `val` and `test`, this name is "".
     """
     roots = split_folders(folder)
     if "train" not in roots:
@@ -156,22 +154,34 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
     files = {}
     for split, folders in roots.items():
         for root in folders:
-            entries = []
-            for place, subfolders, names in os.walk(root, followlinks=True):
-                subfolders[:] = [name for name in subfolders if is_shown(name) and not leads_up(place, name)]
-                parts = pathlib.Path(place).relative_to(root).parts
-                subfolder, start = "/".join(parts), os.path.join(place, "")
-                # Sorts by the parts of paths in turn, like strings with the smallest character between the parts.
-                first = "".join(part + "\0" for part in parts)
-                entries += [
-                    (first + name, start + name, subfolder)
-                    for name in names
-                    if name.lower().endswith(suffixes) and is_shown(name)
-                ]
-            if entries:
-                entries.sort()
-                files[split] = {path: subfolder for _, path, subfolder in entries}
+            if found := files_below(root, suffixes):
+                files[split] = found
     return files
+
+
+def files_below(root: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Finds the files with one of the suffixes in a folder and its subfolders, in order.
+
+    Paths are strings: for a hundred thousand files, `pathlib` would take seconds. Hidden files and folders and the
+    metadata of macOS are left out; links are followed.
+
+    Returns:
+        Path to the name of the subfolder that contains the file, "" for none.
+    """
+    entries = []
+    for place, subfolders, names in os.walk(root, followlinks=True):
+        subfolders[:] = [name for name in subfolders if is_shown(name) and not leads_up(place, name)]
+        parts = pathlib.Path(place).relative_to(root).parts
+        subfolder, start = "/".join(parts), os.path.join(place, "")
+        # Sorts by the parts of paths in turn, like strings with the smallest character between the parts.
+        first = "".join(part + "\0" for part in parts)
+        entries += [
+            (first + name, start + name, subfolder)
+            for name in names
+            if name.lower().endswith(suffixes) and is_shown(name)
+        ]
+    entries.sort()
+    return {path: subfolder for _, path, subfolder in entries}
 
 
 def is_shown(name: str) -> bool:
