@@ -16,7 +16,7 @@ from keras_gen.core import Model
 from keras_gen.data import NewExamples
 from keras_gen.data.new_examples import Part
 from keras_gen.evaluation.scores import MISSING, NUM_TRAINING, training_scores
-from keras_gen.files import atomic_file
+from keras_gen.files import atomic_file, is_local, path_of
 from keras_gen.finished_run import arguments_of_run, data_of_run, model_of_run
 
 #: A function that reads new examples, given the name of a set and further arguments of `data.NewExamples`.
@@ -52,8 +52,12 @@ def score_files(
 
     Raises:
         FileNotFoundError: if there is no such file or set.
-        ValueError: if the model does not accept an example, or has no figures for examples.
+        ValueError: if the model does not accept an example, or has no figures for examples, or `output` is a file of
+            examples.
     """
+    for argument, path in {"input": name, "reference": reference}.items():
+        if path is not None and is_local(path_of(path)) and os.path.realpath(path) == os.path.realpath(output):
+            raise ValueError(f"`output` must not be the file of the {argument}, received {output}.")
     model = model_of_run(folder)
     figures = evaluation.example_figures(model)
     arguments, reading = arguments_of_run(folder) if (folder / "config.json").is_file() else ({}, {})

@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import datetime
 import importlib.metadata
+import itertools
 import json
 import math
 import os
@@ -577,9 +578,18 @@ def take_weights(model: Model, path: str):
     saved = saving.load_model(path)
     ours, theirs = ([weight for weight in each.weights if weight is not each.seed_state] for each in (model, saved))
     shapes, received = ([tuple(weight.shape) for weight in weights] for weights in (ours, theirs))
+    ours_is, theirs_is = type(model).__name__, type(saved).__name__
     if shapes != received:
+        places = itertools.zip_longest(shapes, received, fillvalue="none")
+        number, (wanted, found) = next(item for item in enumerate(places, 1) if item[1][0] != item[1][1])
         raise ValueError(
-            f"`start_from` must name a model with weights of the shapes {shapes}, received {path} with {received}."
+            f"`start_from` must name a model with the weights of this {ours_is}; weight {number} of the {theirs_is} in "
+            f"{path} has the shape {found}, where {wanted} is expected."
+        )
+    if ours_is != theirs_is:
+        print(
+            f"Starting from the weights of a {theirs_is}, in {path}, which have the shapes of a {ours_is}'s.",
+            flush=True,
         )
     for weight, value in zip(ours, theirs, strict=True):
         weight.assign(value)

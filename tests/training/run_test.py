@@ -499,7 +499,9 @@ def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
     assert len(history(finished)) == 1
 
 
-def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_path, steps_run_eagerly):
+def test_training_starts_from_the_weights_of_another_model(
+    uninterrupted, tmp_path, steps_run_eagerly, monkeypatch, capsys
+):
     _, _, model = uninterrupted
     path = tmp_path / "trained.keras"
     saving.save_model(model, path)
@@ -515,5 +517,18 @@ def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_pa
     assert run.stage("other").options.start_from is None
 
     saving.save_model(autoregressive.MADE((8, 8, 1), (15,), num_masks=2), path)
-    with pytest.raises(ValueError, match="`start_from` must name a model with weights of the shapes"):
+    with pytest.raises(
+        ValueError,
+        match=r"`start_from` must name a model with the weights of this MADE; weight 1 of the MADE in .*keras has the "
+        r"shape \(64, 15\), where \(64, 16\) is expected\.$",
+    ):
         start(tmp_path / "other", epochs=1, options=training.Options(start_from=str(path)))
+    # A model of another class with weights of the same shapes is taken, and told.
+    model.__class__ = type("Relative", (autoregressive.MADE,), {})
+    again = autoregressive.MADE((8, 8, 1), (16,), num_masks=2, seed=5)
+    monkeypatch.setattr(saving, "load_model", lambda path: model)
+    run_module.take_weights(again, "relative.keras")
+    model.__class__ = autoregressive.MADE
+    np.testing.assert_array_equal(again.weights[0], model.weights[0])
+    sentence = "Starting from the weights of a Relative, in relative.keras, which have the shapes of a MADE's."
+    assert sentence in capsys.readouterr().out
