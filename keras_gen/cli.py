@@ -19,7 +19,7 @@ import tyro
 from keras_gen import checks, hub, shipped
 from keras_gen.console import flowing, load_tensorflow, markdown_table, plain_exit, tracked, without_debug
 from keras_gen.files import atomic_file, check_exists, check_folder, json_text, path_of
-from keras_gen.finished_run import arguments_of_run, data_of_run, lacking, model_of_run, read_json
+from keras_gen.finished_run import arguments_of_run, check_same_data, data_of_run, lacking, model_of_run, read_json
 
 #: Largest number of examples drawn into one file.
 MOST_IN_A_FILE = 10_000
@@ -357,6 +357,8 @@ def evaluate(
         "batch_size": batch_size or arguments.get("batch_size", 100),
         "labels": model.condition_space is not None,
     }
+    if dataset is None:
+        check_same_data(folder, arguments, f"--dataset {arguments['dataset']} evaluates on what it is now")
     name, column_names = dataset or arguments["dataset"], data_of_run(folder).get("column_names", ())
     if column_names and suffix_of(pathlib.Path(name)) in TABLE_SUFFIXES:
         # In any order, and among other columns.

@@ -17,7 +17,7 @@ from keras_gen.data import NewExamples
 from keras_gen.data.new_examples import Part
 from keras_gen.evaluation.scores import MISSING, NUM_TRAINING, training_scores
 from keras_gen.files import atomic_file, is_local, path_of
-from keras_gen.finished_run import arguments_of_run, data_of_run, model_of_run
+from keras_gen.finished_run import arguments_of_run, check_same_data, data_of_run, model_of_run
 
 #: A function that reads new examples, given the name of a set and further arguments of `data.NewExamples`.
 Reader = Callable[..., NewExamples]
@@ -77,6 +77,7 @@ def score_files(
     if reference == "none" or (reference is None and not arguments):
         ranks = None
     elif reference is None:
+        check_same_data(folder, arguments, "--reference names other examples, or none")
         examples_read = {"dataset": arguments["dataset"], **reading}
         ranks = among_training_examples(model, folder, examples_read, read, batch_size=batch_size, **settings)
     else:

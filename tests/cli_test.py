@@ -4,6 +4,8 @@ import contextlib
 import importlib
 import io
 import json
+import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -15,7 +17,7 @@ from contracts import randomise
 from scipy.io import wavfile
 
 import keras_gen
-from keras_gen import cli, data, evaluation, pictures
+from keras_gen import cli, data, evaluation, files, pictures
 from keras_gen.adversarial import GAN, TextToImageGAN
 from keras_gen.autoregressive import MADE, RNADE, WaveNet
 from keras_gen.core import saving
@@ -264,6 +266,26 @@ def test_a_run_hands_what_it_did_to_rows_to_the_model(run_of_a_table, tmp_path, 
     assert list(table.columns) == ["height", "width"]
     np.testing.assert_allclose(table, model.sample(300, seed=0), rtol=1e-4)
     np.testing.assert_allclose(table.mean() / rows.mean(axis=0), 1.0, atol=0.3)
+
+
+def test_data_that_have_changed_since_are_told(run_of_a_table, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(run_of_a_table[0], folder)
+    table = pathlib.Path(json.loads((folder / "config.json").read_text())["arguments"]["dataset"])
+    state = json.loads((folder / "checkpoints" / "state.json").read_text())
+    assert state["data"] == {"dataset": files.fingerprint(table)}
+    score = ("score", folder, "--input", table, "--output", tmp_path / "s.csv", "--overwrite")
+    assert run(monkeypatch, capsys, "evaluate", folder)[0] == 0
+    (folder / "checkpoints" / "state.json").write_text(json.dumps({**state, "data": {"dataset": "0123456789abcdef"}}))
+    for command, name, otherwise in (
+        (("evaluate", folder), "--dataset", f"--dataset {table} evaluates on what it is now."),
+        (score, "`dataset`", "--reference names other examples, or none."),
+    ):
+        status, _, err = run(monkeypatch, capsys, *command)
+        assert status == 1
+        assert f"{name} {table} has changed since the run in {folder} was trained on it; {otherwise}" in err
+    assert run(monkeypatch, capsys, "evaluate", folder, "--dataset", table)[0] == 0
+    assert run(monkeypatch, capsys, *score, "--reference", "none")[0] == 0
 
 
 def test_a_mixture_is_fitted_to_a_table_with_missing_values(tmp_path):

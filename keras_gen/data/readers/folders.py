@@ -120,10 +120,16 @@ def check_that_some_train(folder: pathlib.Path, files: dict[str, dict[str, str]]
         return
     names = [found.name for found in itertools.chain.from_iterable(split_folders(folder).values())]
     if all(os.path.relpath(path, folder).split(os.sep)[0] in names for path in files["all"]):
-        raise ValueError(
-            f"`name`: the folder {folder} holds {' and '.join(sorted(names))}, but no train; a subfolder train is "
-            "expected beside them, or the path of one of them, which is then divided itself."
-        )
+        raise without_train(folder)
+
+
+def without_train(folder: pathlib.Path) -> ValueError:
+    """Returns the error about a folder whose subfolders are named like splits, none of them for training."""
+    names = sorted(found.name for found in itertools.chain.from_iterable(split_folders(folder).values()))
+    return ValueError(
+        f"`name`: the folder {folder} holds {' and '.join(names)}, but no train; a subfolder train is expected beside "
+        "them, or the path of one of them, which is then divided itself."
+    )
 
 
 def files_outside(folder: pathlib.Path, files: dict[str, dict[str, str]], suffixes: tuple[str, ...]) -> list[str]:
