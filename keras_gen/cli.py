@@ -28,7 +28,7 @@ from keras_gen.console import (
 )
 from keras_gen.figures import LIKELIHOODS, figures_of, headline, in_columns
 from keras_gen.files import atomic_file, check_exists, check_folder, json_text, path_of
-from keras_gen.finished_run import arguments_of_run, data_of_run, lacking, model_of_run, read_json
+from keras_gen.finished_run import arguments_of_run, check_same_data, data_of_run, lacking, model_of_run, read_json
 
 #: Whether to print JSON in place of tables.
 AsJson = Annotated[bool, tyro.conf.arg(name="json")]
@@ -381,6 +381,8 @@ def evaluate(
         "batch_size": batch_size or arguments.get("batch_size", 100),
         "labels": model.condition_space is not None,
     }
+    if dataset is None:
+        check_same_data(folder, arguments, f"--dataset {arguments['dataset']} evaluates on what it is now")
     source, column_names = dataset or arguments["dataset"], data_of_run(folder).get("column_names", ())
     if column_names and suffix_of(pathlib.Path(source)) in TABLE_SUFFIXES:
         # In any order, and among other columns.

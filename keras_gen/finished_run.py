@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+from keras_gen.files import fingerprint, is_local, path_of
+
 #: Arguments of a run that determine how data are read.
 READING = (
     "binarization",
@@ -68,6 +70,25 @@ def data_of_run(folder: pathlib.Path) -> dict:
     """Returns what a finished run has recorded about its data; nothing for a `.keras` file."""
     file = folder / "metrics.json"
     return read_json(file).get("dataset", {}) if file.is_file() else {}
+
+
+def check_same_data(folder: pathlib.Path, arguments: dict, otherwise: str) -> None:
+    """Raises an error if a file that a run was trained on has changed since.
+
+    Args:
+        folder: folder of the run.
+        arguments: its arguments.
+        otherwise: end of the message: what can be done instead.
+    """
+    file = folder / "checkpoints" / "state.json"
+    known = read_json(file).get("data", {}) if file.is_file() else {}
+    for name, before in known.items():
+        path = path_of(arguments[name])
+        now = fingerprint(path.expanduser()) if is_local(path) else None
+        if now not in (None, before):
+            raise ValueError(
+                f"`{name}` {arguments[name]} has changed since the run in {folder} was trained on it; {otherwise}."
+            )
 
 
 def read_json(path: pathlib.Path) -> dict:

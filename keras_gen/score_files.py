@@ -16,8 +16,8 @@ from keras_gen.core import Model
 from keras_gen.data import NewExamples
 from keras_gen.data.new_examples import Part
 from keras_gen.evaluation.scores import MISSING, NUM_TRAINING, training_scores
-from keras_gen.files import atomic_file
-from keras_gen.finished_run import arguments_of_run, data_of_run, model_of_run
+from keras_gen.files import atomic_file, is_local, path_of
+from keras_gen.finished_run import arguments_of_run, check_same_data, data_of_run, model_of_run
 
 #: What a table of scores has in its columns besides percentiles.
 COLUMNS = {
@@ -69,8 +69,12 @@ def score_files(
 
     Raises:
         FileNotFoundError: if there is no such file or set.
-        ValueError: if the model does not accept an example, or has no figures for examples.
+        ValueError: if the model does not accept an example, or has no figures for examples, or `output` is a file of
+            examples.
     """
+    for argument, path in {"input": name, "reference": reference}.items():
+        if path is not None and is_local(path_of(path)) and os.path.realpath(path) == os.path.realpath(output):
+            raise ValueError(f"`output` must not be the file of the {argument}, received {output}.")
     model = model_of_run(folder)
     # A model without figures is rejected before data are read.
     evaluation.example_figures(model)
@@ -91,6 +95,7 @@ def score_files(
     if reference == "none" or (reference is None and not arguments):
         ranks = None
     elif reference is None:
+        check_same_data(folder, arguments, "--reference names other examples, or none")
         examples_read = {"dataset": arguments["dataset"], **reading}
         ranks = among_training_examples(model, folder, examples_read, read, batch_size=batch_size, **settings)
     else:

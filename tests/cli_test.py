@@ -4,7 +4,9 @@ import contextlib
 import importlib
 import io
 import json
+import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -16,7 +18,7 @@ from contracts import randomise
 from scipy.io import wavfile
 
 import keras_gen
-from keras_gen import cli, data, evaluation, pictures, shipped
+from keras_gen import cli, data, evaluation, files, pictures, shipped
 from keras_gen.adversarial import GAN, TextToImageGAN
 from keras_gen.autoregressive import MADE, RNADE, WaveNet
 from keras_gen.core import saving
@@ -279,6 +281,26 @@ def test_a_run_hands_what_it_did_to_rows_to_the_model(run_of_a_table, tmp_path, 
     np.testing.assert_allclose(table.mean() / rows.mean(axis=0), 1.0, atol=0.3)
 
 
+def test_data_that_have_changed_since_are_told(run_of_a_table, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(run_of_a_table[0], folder)
+    table = pathlib.Path(json.loads((folder / "config.json").read_text())["arguments"]["dataset"])
+    state = json.loads((folder / "checkpoints" / "state.json").read_text())
+    assert state["data"] == {"dataset": files.fingerprint(table)}
+    score = ("score", folder, "--input", table, "--output", tmp_path / "s.csv", "--overwrite")
+    assert run(monkeypatch, capsys, "evaluate", folder)[0] == 0
+    (folder / "checkpoints" / "state.json").write_text(json.dumps({**state, "data": {"dataset": "0123456789abcdef"}}))
+    for command, name, otherwise in (
+        (("evaluate", folder), "--dataset", f"--dataset {table} evaluates on what it is now."),
+        (score, "`dataset`", "--reference names other examples, or none."),
+    ):
+        status, _, err = run(monkeypatch, capsys, *command)
+        assert status == 1
+        assert f"{name} {table} has changed since the run in {folder} was trained on it; {otherwise}" in err
+    assert run(monkeypatch, capsys, "evaluate", folder, "--dataset", table)[0] == 0
+    assert run(monkeypatch, capsys, *score, "--reference", "none")[0] == 0
+
+
 def test_a_mixture_is_fitted_to_a_table_with_missing_values(tmp_path):
     rows = rows_of_a_table().astype(float)
     rows[np.random.default_rng(1).random(rows.shape) < 0.1] = np.nan
@@ -435,6 +457,26 @@ def test_translate_resizes_and_reports_what_it_cannot_read(translator, tmp_path,
     status, _, err = run(monkeypatch, capsys, "translate", folder, *flags)
     assert status == 1
     assert "can be read; of " in err
+
+
+def test_translate_sees_the_images_that_training_sees(translator, tmp_path, monkeypatch, capsys):
+    _, folder = translator
+    hidden = (".hidden.png", ".ipynb_checkpoints/a.png", "__MACOSX/a.png")
+    image_folder(tmp_path / "in", dict.fromkeys(("a.png", "dir.png/b.png", *hidden), (4, 6, 3)))
+    image_folder(tmp_path / "elsewhere", {"c.png": (4, 6, 3)})
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "elsewhere")
+    # Pillow reads it by its first bytes, and would write it by its name.
+    (tmp_path / "elsewhere" / "phone.heic").write_bytes((tmp_path / "elsewhere" / "c.png").read_bytes())
+    flags = ("--input", tmp_path / "in", "--output", tmp_path / "out")
+    status, out, err = run(monkeypatch, capsys, "translate", folder, *flags)
+    assert (status, "3 images" in out) == (0, True)
+    written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*g"))
+    assert [name for name in written if name != "dir.png"] == ["a.png", "dir.png/b.png", "linked/c.png"]
+    sentence = "phone.heic: its translation, which would have the same name, cannot be written as .heic"
+    assert [line.endswith(sentence) for line in err.splitlines() if line.startswith("skipped ")] == [True]
+    (tmp_path / "file").write_text("mine")
+    status, _, err = run(monkeypatch, capsys, "translate", folder, *flags[:3], tmp_path / "file")
+    assert (status, f"--output {tmp_path / 'file'} is a file; a folder is expected." in err) == (1, True)
 
 
 def test_translate_says_what_it_needs(trained, translator, tmp_path, monkeypatch, capsys):

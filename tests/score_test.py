@@ -338,6 +338,38 @@ def pictures(tmp_path):
     return tmp_path / "in", found
 
 
+def test_all_images_of_a_folder_are_scored(tmp_path, monkeypatch, capsys):
+    model = randomise(GatedPixelCNN((4, 4, 1), 3, filters=4, num_layers=1))
+    saving.save_model(model, tmp_path / "model.keras")
+    levels = {}
+    for number, name in enumerate(("train/a.png", "train/cat/b.png", "test/c.png", "other/d.png", "e.png")):
+        image = np.random.default_rng(number).integers(0, 256, (4, 4), np.uint8)
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(image).save(tmp_path / "in" / name)
+        levels[name] = np.round(image * (2 / 255))[..., np.newaxis]
+    flags = ("score", tmp_path / "model.keras", "--input", tmp_path / "in", "--output", tmp_path / "s.csv")
+    status, _, err = run(monkeypatch, capsys, *flags)
+    assert status == 0, err
+    found = pd.read_csv(tmp_path / "s.csv").set_index("file")["log_prob"]
+    assert sorted(found.index) == sorted(levels)
+    expected = model.log_prob(np.stack([levels[name] for name in found.index]))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("which", ["input", "reference"])
+def test_what_is_scored_is_never_overwritten(people, tmp_path, monkeypatch, capsys, which):
+    rows, link = tmp_path / "rows.csv", tmp_path / "link.csv"
+    rows.write_text("a,b\n1,2\n")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    link.symlink_to(rows)
+    files = {"input": tmp_path / "other.csv", "reference": tmp_path / "other.csv", which: rows}
+    flags = [part for name, file in files.items() for part in (f"--{name}", file)]
+    status, _, err = run(monkeypatch, capsys, "score", people[0], *flags, "--output", link, "--overwrite")
+    assert status == 1
+    assert f"--output must not be the file of the {which}, received {link}." in err
+    assert rows.read_text() == "a,b\n1,2\n"
+
+
 def test_images_are_scored_by_class_resized_and_skipped(pictures, tmp_path, monkeypatch, capsys):
     folder, images = pictures
     model = randomise(GatedPixelCNN((4, 4, 1), 3, filters=4, num_layers=1, num_classes=2))

@@ -1,13 +1,18 @@
 """The base of every model: its spaces, its training step, its checks and its signatures."""
 
+import collections
 import contextlib
 import difflib
 import inspect
+import itertools
 import math
+import os
 import re
 import types
+import zipfile
 from collections.abc import Callable, Iterator
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,7 +20,7 @@ from keras.src.backend.common import global_state
 
 from keras_gen import checks, seeds
 from keras_gen.core import freezing
-from keras_gen.core.inputs import Inputs, first_epoch, named_columns
+from keras_gen.core.inputs import Inputs, check_some_count, first_epoch, named_columns
 from keras_gen.core.running_mean import RunningMean
 from keras_gen.core.signatures import Signature
 from keras_gen.core.standardization import Standardization, check_resolution, refuse_coarse
@@ -29,6 +34,9 @@ MOST_ROWS = 100_000
 #: Keras' older format has no place for several optimizers, and its loader does not know the classes of this package.
 H5_SENTENCE = "A model is saved to a .keras file, or its weights alone by `save_weights` to a .weights.h5 file."
 
+
+#: Arguments of `compile` that Keras computes from labels, in its order.
+FOREIGN = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 #: Verbs that some models have, and what models without them may have instead, the closest substitute first.
 INSTEAD = {
@@ -195,11 +203,25 @@ class Model(keras.Model):
         """
         raise NotImplementedError
 
-    def compile(self, optimizer="adam", *, jit_compile: bool = False, **kwargs):
+    def compile(
+        self,
+        optimizer="adam",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        *,
+        jit_compile: bool = False,
+        **kwargs,
+    ):
         """Like `keras.Model.compile`, but without a loss, since the model has its own.
 
         Args:
             optimizer: optimizer, or its name.
+            loss: must be None, like the next three.
+            loss_weights: must be None.
+            metrics: must be None.
+            weighted_metrics: must be None.
             jit_compile: whether to compile the training step with XLA. On a CPU, this makes dense networks faster and
                 convolutional ones slower.
             **kwargs: further arguments of `keras.Model.compile`.
@@ -207,16 +229,15 @@ class Model(keras.Model):
         Raises:
             ValueError: if a loss or metrics are given, which Keras would compute from labels.
         """
-        self.check_no_other_loss(kwargs)
-        if optimizer is None:
-            raise ValueError("`optimizer` must be an optimizer or the name of one, received None.")
+        self.check_no_other_loss(dict(zip(FOREIGN, (loss, loss_weights, metrics, weighted_metrics), strict=True)))
+        optimizer = optimizer_of("optimizer", optimizer)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         # Building it now allows a checkpoint to be restored into it before the first step.
         self.optimizer.build(self.trainable_variables)
 
     def check_no_other_loss(self, arguments: dict) -> None:
         """Raises an error if the arguments of `compile` hold a loss or metrics."""
-        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+        for name in FOREIGN:
             if arguments.get(name) is not None:
                 raise ValueError(
                     f"`{name}` must be None: {type(self).__name__} has a loss and figures of its own; "
@@ -398,7 +419,7 @@ class Model(keras.Model):
             y: array of the second column, such as what the examples are conditioned on.
             batch_size: examples in a batch of arrays; None takes 32.
             *args: further arguments of `keras.Model.fit`.
-            validation_data: the same for validation, columns as a tuple.
+            validation_data: the same for validation, columns as a tuple or, as in Keras, a list.
             sample_weight: weight of each example. In the loss, its gradient and all metrics, an example of weight 2
                 counts as two copies of it in the batch.
             class_weight: weight of each class, for a model that is conditioned on one.
@@ -423,7 +444,7 @@ class Model(keras.Model):
             # The user shuffles a data set; Keras would warn that it does not shuffle it.
             kwargs.setdefault("shuffle", False)
         self.check_resolutions(x)
-        given, x = x, self.input_checks().checked(x, y, sample_weight, class_weight)
+        given, x = x, self.input_checks().checked(x, y, sample_weight, class_weight, keep_wide=True)
         steps = kwargs.get("steps_per_epoch")
 
         def first_epoch_of_set():
@@ -433,9 +454,10 @@ class Model(keras.Model):
 
         check_that_it_ends(x, "steps_per_epoch", steps)
         with plain_errors():
-            x = self.first_look(x, first_epoch_of_set, steps, validation_split)
+            x = self.input_checks().narrowed(self.first_look(x, first_epoch_of_set, steps, validation_split))
         if validation_data is not None:
-            columns = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            columns = self.input_checks().as_tuple(validation_data)
+            columns = columns if isinstance(columns, tuple) else (columns,)
             validation_data = self.input_checks("validation_data").checked(*columns)
             check_that_it_ends(validation_data, "validation_steps", kwargs.get("validation_steps"))
         with plain_errors():
@@ -446,12 +468,15 @@ class Model(keras.Model):
 
     def check_resolutions(self, x) -> None:
         """Raises an error if real numbers, in a form that `fit` takes, lose their differences in float32."""
+        x = self.input_checks().as_tuple(x)
         columns = x if isinstance(x, dict) else {next(iter(self.spaces)): x[0] if isinstance(x, tuple) and x else x}
         for name in self.column_units:
             check_resolution(columns.get(name), name)
 
     def first_look(self, x, first_epoch_of_set: Callable, steps: int | None, validation_split: float):
         """Takes the units of real numbers from the data that `fit` is about to train on, and returns the data.
+
+        Numbers of a wide dtype are examined even if no unit is to be taken.
 
         Args:
             x: checked columns by name, or batches of them.
@@ -460,12 +485,15 @@ class Model(keras.Model):
             validation_split: fraction of arrays, at their end, that is not trained on.
         """
         units = {name: unit for name, unit in self.column_units.items() if not unit.adapted.numpy()}
-        if not units or not self.standardize:
-            return x
-        moments = {name: EntryMoments(self.spaces[name].shape, self.axes_of_unit(name)) for name in units}
+        units = units if self.standardize else {}
+        if not units:
+            x, is_wide_stream = self.with_width(x)
+            if not is_wide_stream:
+                return x
+        names = units or self.column_units
+        moments = {name: EntryMoments(self.spaces[name].shape, self.axes_of_unit(name)) for name in names}
         batches, x = first_epoch(x, first_epoch_of_set, steps, MOST_ROWS)
-        # Data sets keep their dtype until a step.
-        wide = set()
+        num_rows, wide = 0, set()
         for element in batches:
             columns, weights = named_columns(self.spaces, element, model=type(self).__name__)
             for name, found in moments.items():
@@ -473,11 +501,30 @@ class Model(keras.Model):
                 kept = slice(math.floor(len(columns[name]) * (1.0 - validation_split)))
                 found.add(columns[name][kept], None if weights is None else weights[kept])
                 wide |= {name} if is_wide(np.asarray(columns[name]).dtype) else set()
+            num_rows += len(next(iter(columns.values())))
+            if not units and num_rows >= MOST_ROWS:
+                break
+        if units and not any(np.any(found.count) for found in moments.values()):
+            check_some_count(weights)
         for name in wide:
             refuse_coarse(moments[name].coarse_entry(), name)
         for name, unit in units.items():
             unit.take(moments[name].mean, moments[name].scale(constant=True))
         return x
+
+    def with_width(self, x) -> tuple[object, bool]:
+        """Returns checked data, and whether they are batches that have real numbers of a wide dtype."""
+        names, element = self.column_units, None
+        if not names:
+            return x, False
+        if isinstance(x, tf.data.Dataset):
+            element = x.element_spec
+        elif isinstance(x, keras.utils.PyDataset):
+            element = x[0]
+        elif isinstance(x, Iterator):
+            first = list(itertools.islice(x, 1))
+            element, x = first[0] if first else None, itertools.chain(first, x)
+        return x, element is not None and self.input_checks().is_wide(element, names)
 
     def channel_units(self, **shapes: tuple[int, ...]) -> dict[str, Standardization]:
         """Returns new units, one per channel, for columns of images of the given shapes; none for levels."""
@@ -505,6 +552,8 @@ class Model(keras.Model):
             found = super().evaluate(x, None, batch_size, **kwargs)
         if found in ({}, []):
             raise ValueError(f"`{name}` holds no examples; at least one is expected.")
+        if name == "x" and all(metric.count.numpy() == 0.0 for metric in self.term_metrics):
+            check_some_count(np.zeros(1))
         return found
 
     def predict(self, x, batch_size: int | None = None, *args, **kwargs):
@@ -561,6 +610,28 @@ class Model(keras.Model):
         if str(filepath).lower().endswith((".h5", ".hdf5")):
             raise ValueError(f"{H5_SENTENCE[:-1]}, received {str(filepath)!r}.")
         return super().save(filepath, *args, **kwargs)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Like `keras.Model.load_weights`; if it fails, all weights stay as they were.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it holds no weights, or those of another model.
+        """
+        if not os.path.exists(filepath):
+            raise FileNotFoundError(f"`filepath`: there is no file {filepath}.")
+        optimizers = self.optimizers if self.compiled else []
+        variables = [*self.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
+        before = [variable.numpy() for variable in variables]
+        try:
+            return super().load_weights(filepath, *args, **kwargs)
+        except (OSError, KeyError, ValueError):
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            raise ValueError(
+                f"`filepath` must be a file with the weights of a {type(self).__name__} built with the same arguments; "
+                f"{filepath} {difference_of(filepath, self.variables)}."
+            ) from None
 
     def export(self, *args, **kwargs):
         """Raises an error that names what exports the model: Keras' `export` knows only `call`."""
@@ -807,6 +878,38 @@ class EventModel(Model):
         condition = self.condition_space.validate(condition, "condition")
         checks.equally_long(**beside, condition=condition)
         return condition
+
+
+def difference_of(path: str | os.PathLike, variables: list[keras.Variable]) -> str:
+    """Returns what is wrong with a file of weights that could not be loaded, as the end of a sentence.
+
+    Args:
+        path: the file.
+        variables: the variables that it should hold.
+    """
+    shapes = collections.Counter()
+    try:
+        with h5py.File(path) as file:
+            file.visititems(lambda _, part: shapes.update([part.shape] if isinstance(part, h5py.Dataset) else []))
+    except OSError:
+        return "holds other ones" if zipfile.is_zipfile(path) else "is damaged or of another kind"
+    absent = [shape for shape in (tuple(variable.shape) for variable in variables) if shape not in shapes]
+    return f"holds none of shape {absent[0]}" if absent else "holds other ones"
+
+
+def optimizer_of(name: str, value) -> keras.optimizers.Optimizer:
+    """Returns an optimizer, which may be given by its name or its configuration.
+
+    Raises:
+        ValueError: if the argument `name` is neither.
+    """
+    try:
+        found = keras.optimizers.get(value)
+    except ValueError:
+        found = None
+    if found is None:
+        raise ValueError(f"`{name}` must be an optimizer or the name of one, received {value!r}.")
+    return found
 
 
 def check_batch_size(batch_size: int | None) -> None:

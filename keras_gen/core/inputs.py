@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.moments import is_wide
 from keras_gen.spaces import ClassLabel, Space
 
 Spaces = Mapping[str, Space]
@@ -108,8 +109,15 @@ class Inputs:
         if name is not None:
             self.shown_names[next(iter(spaces))] = name
 
-    def checked(self, x, y=None, sample_weight=None, class_weight=None):
+    def checked(self, x, y=None, sample_weight=None, class_weight=None, *, keep_wide: bool = False):
         """Returns the first argument of `keras.Model.fit`, with all checks done or built in.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            sample_weight: as in `fit`.
+            class_weight: as in `fit`.
+            keep_wide: as in `Space.validate`, for batches of a generator or a `PyDataset`; then `narrowed` casts them.
 
         Returns:
             Valid tensors by name, or batches of them.
@@ -127,12 +135,43 @@ class Inputs:
             if isinstance(x, tf.data.Dataset):
                 return self.checked_dataset(x, weigh)
             if isinstance(x, keras.utils.PyDataset):
-                return CheckedPyDataset(x, lambda element: self.checked_element(element, weigh))
-            return (self.checked_element(element, weigh) for element in x)
+                return CheckedPyDataset(x, lambda element: self.checked_element(element, weigh, keep_wide=keep_wide))
+            return (self.checked_element(element, weigh, keep_wide=keep_wide) for element in x)
         if isinstance(x, tf.distribute.DistributedDataset):
             return x
+        x = self.as_tuple(x)
         given = x if isinstance(x, tuple) else (x,)
-        return self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
+        columns = self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
+        check_some_count(columns.get("sample_weight"))
+        return columns
+
+    def as_tuple(self, data):
+        """Returns a list of columns as a tuple, like Keras; a list of rows, and anything else, stays as it is."""
+        if not isinstance(data, list) or not 1 <= len(data) <= 3:
+            return data
+        first = next(iter(self.spaces.values()))
+        return tuple(data) if rank_of(data[0]) == 1 + len(first.shape) else data
+
+    def narrowed(self, x):
+        """Returns what `checked` returns with `keep_wide`, in the dtypes of the spaces."""
+        if isinstance(x, CheckedPyDataset):
+            return CheckedPyDataset(x, self.narrowed_element)
+        return (self.narrowed_element(element) for element in x) if isinstance(x, Iterator) else x
+
+    def narrowed_element(self, element) -> tuple[dict[str, np.ndarray]]:
+        """Returns a checked batch of a generator in the dtypes of the spaces."""
+        (columns,) = element
+        kept = {
+            name: column.astype(self.space(name).dtype.as_numpy_dtype, copy=False) for name, column in columns.items()
+        }
+        return (kept,)
+
+    def is_wide(self, element, names: Iterable[str]) -> bool:
+        """Returns whether one of some columns of an element, or of its specification, has a wide dtype."""
+        columns = self.columns(element)
+        return any(
+            is_wide(np.dtype(tf.as_dtype(columns[name].dtype).as_numpy_dtype)) for name in names if name in columns
+        )
 
     def loaded(self, x):
         """Returns a loader of batches as a data set that reads all of it anew in each epoch; anything else unchanged.
@@ -155,7 +194,8 @@ class Inputs:
 
         def columns(batch):
             # PyTorch's loaders make lists of tuples.
-            (checked,) = self.checked_element(tuple(batch) if isinstance(batch, list) else batch, None)
+            batch = tuple(batch) if isinstance(batch, list) else batch
+            (checked,) = self.checked_element(batch, None, keep_wide=True)
             return checked
 
         signature = {
@@ -181,10 +221,10 @@ class Inputs:
         """Returns the space of a column or of the weights."""
         return WEIGHTS if name == "sample_weight" else self.spaces[name]
 
-    def validated(self, element, weigh) -> dict[str, tf.Tensor]:
+    def validated(self, element, weigh, *, keep_wide: bool = False) -> dict[str, tf.Tensor]:
         """Returns the columns and the weights of one element by name, all values checked."""
         columns = {
-            name: self.space(name).validate(value, self.shown_names[name])
+            name: self.space(name).validate(value, self.shown_names[name], keep_wide=keep_wide)
             for name, value in self.columns(element).items()
         }
         sizes = {self.shown_names[name]: len(value) for name, value in columns.items()}
@@ -192,10 +232,11 @@ class Inputs:
             raise ValueError(f"columns must be equally long, received {sizes}.")
         return columns if weigh is None else weigh(columns)
 
-    def checked_element(self, element, weigh) -> tuple[dict[str, np.ndarray]]:
+    def checked_element(self, element, weigh, *, keep_wide: bool = False) -> tuple[dict[str, np.ndarray]]:
         """Returns one batch of a generator, its values checked, as NumPy arrays."""
+        element = self.as_tuple(element)
         element = element if isinstance(element, tuple) else (element,)
-        return ({name: column.numpy() for name, column in self.validated(element, weigh).items()},)
+        return ({name: column.numpy() for name, column in self.validated(element, weigh, keep_wide=keep_wide).items()},)
 
     def checked_dataset(self, dataset: tf.data.Dataset, weigh) -> tf.data.Dataset:
         """Returns a data set that checks every batch in its graph; its specification is checked now."""
@@ -244,6 +285,19 @@ class Inputs:
             return {**columns, "sample_weight": weights * tf.cast(columns.get("sample_weight", 1.0), tf.float32)}
 
         return weigh
+
+
+def rank_of(values) -> int:
+    """Returns the number of axes of an array, a tensor or nested lists."""
+    if hasattr(values, "shape"):
+        return len(values.shape)
+    return 1 + rank_of(values[0]) if isinstance(values, (list, tuple)) and values else 0
+
+
+def check_some_count(weights) -> None:
+    """Raises an error if all examples have the weight 0, of which no mean exists; None gives all the same weight."""
+    if weights is not None and not np.any(weights):
+        raise ValueError("`sample_weight` must be above 0 for at least one example, received 0 for all.")
 
 
 def is_loader(x) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from keras_gen.core.base import optimizer_of
 from keras_gen.core.step import Step
 
 
@@ -50,7 +51,7 @@ class Phases:
             ValueError: if two phases are given the same optimizer, or a loss or metrics are given.
         """
         self.check_no_other_loss(kwargs)
-        optimizers = {phase: keras.optimizers.get(optimizer) for phase, optimizer in optimizers.items()}
+        optimizers = {phase: optimizer_of(f"{phase}_optimizer", given) for phase, given in optimizers.items()}
         first, *others = optimizers
         for index, phase in enumerate(others, 1):
             for earlier in list(optimizers)[:index]:

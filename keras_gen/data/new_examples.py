@@ -16,7 +16,7 @@ from keras_gen.data import audio
 from keras_gen.data.captioned_folders import captions_file, captions_of, load_conditioned
 from keras_gen.data.loading import FILE_SUFFIXES
 from keras_gen.data.readers.arrays import npy_rows
-from keras_gen.data.readers.folders import files_by_split
+from keras_gen.data.readers.folders import files_by_split, files_outside
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, SKIP_HINT, ImageFiles, header_of, unreadable
 from keras_gen.data.readers.shards import holds_shards
 from keras_gen.data.readers.tables import TABLE_SUFFIXES, frames_of, read_frame, suffix_of
@@ -378,8 +378,12 @@ class NewExamples:
     def files_in_subfolders(self, folder: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
         """Returns the images or the sounds of a folder, each with the name of its subfolder, "" for none."""
         is_sound = isinstance(self.space, Sound)
-        found = files_by_split(folder, (".wav",) if is_sound else IMAGE_SUFFIXES)
+        suffixes = (".wav",) if is_sound else IMAGE_SUFFIXES
+        found = files_by_split(folder, suffixes)
         examples = [(pathlib.Path(path), name) for split in found.values() for path, name in split.items()]
+        # Those beside the subfolders of splits are examples, too.
+        others = map(pathlib.Path, files_outside(folder, found, suffixes))
+        examples += [(path, path.parent.relative_to(folder).as_posix()) for path in sorted(others)]
         if not examples:
             kind = ".wav" if is_sound else ", ".join(IMAGE_SUFFIXES)
             raise ValueError(f"`name`: the folder {folder} holds no file ({kind}) such as the model takes.")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from keras_gen import checks
 from keras_gen.data.columns import three_splits
-from keras_gen.data.readers.folders import files_by_split
+from keras_gen.data.readers.folders import check_that_some_train, files_by_split
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, image_column
 from keras_gen.data.readers.tfds import read_tfds_pairs
 from keras_gen.data.splits import Source, Splits
@@ -80,6 +80,7 @@ def image_files(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     files = {split: list(map(pathlib.Path, paths)) for split, paths in found.items()}
     if not files:
         raise ValueError(f"`name`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
+    check_that_some_train(folder, found)
     return files
 
 

@@ -10,6 +10,8 @@ Noise-contrastive estimation: Michael Gutmann, Aapo Hyvärinen (2010), Noise-con
 principle for unnormalized statistical models, AISTATS
 """
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -239,6 +241,12 @@ class DeepEBM(EnergyModel):
 
     def sampling_options(self):
         return {"num_steps": self.num_steps, "step_size": self.step_size}
+
+    def scalar_checks(self, name):
+        """Adds the checks of the number of steps and of their size."""
+        if name == "step_size":
+            return {"greater than 0": lambda value: value > 0.0, "finite": lambda value: value < math.inf}
+        return {"at least 0": lambda value: value >= 0} if name == "num_steps" else super().scalar_checks(name)
 
     def draw(self, num_samples, condition, seed, *, num_steps, step_size):
         """Runs Langevin dynamics from new initial states."""

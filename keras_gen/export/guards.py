@@ -18,6 +18,9 @@ def guarded(model: Model, signature: str, inputs: dict[str, tf.Tensor], max_num_
         inputs: name to tensor.
         max_num_samples: the largest number of samples.
     """
+    # Before anything else: a scalar has no number of rows.
+    with tf.control_dependencies([about_shape(name, values) for name, values in inputs.items() if values.shape.rank]):
+        inputs = {name: tf.identity(values) for name, values in inputs.items()}
     columns = {name: values for name, values in inputs.items() if values.shape.rank}
     wrong = about_lengths(columns)
     if signature == "sample" and "condition" in columns:
@@ -53,22 +56,53 @@ def scalar_checks(model: Model, name: str, dtype: tf.DType, max_num_samples: int
     return {**is_number, **model.scalar_checks(name), **most}
 
 
+def about_shape(name: str, values: tf.Tensor) -> tf.Operation:
+    """Returns an operation that fails with a message unless a column has the shape of its signature.
+
+    TensorFlow does not compare the shapes of a served model's inputs, and operations may broadcast wrong ones.
+    """
+    expected = values.shape.as_list()
+    # Without what is known of its shape, from which TensorFlow would conclude that the condition holds.
+    shape = tf.shape(tf.raw_ops.PlaceholderWithDefault(input=values, shape=tf.TensorShape(None)))
+    rank = tf.size(shape)
+    # As many sizes as are expected.
+    first = tf.concat([shape, tf.fill([len(expected)], -1)], axis=0)[: len(expected)]
+    free = tf.constant([size is None for size in expected])
+    fits = tf.reduce_all(free | tf.equal(first, [size or 0 for size in expected]))
+    axes = ", ".join(["batch", *("any" if size is None else str(size) for size in expected[1:])])
+    wanted = f"({axes},)" if len(expected) == 1 else f"({axes})"
+    sentence = [f"`{name}` must have shape {wanted}, received (", *shown_shape(shape), ")"]
+    return refusal(tf.equal(rank, len(expected)) & fits, sentence)
+
+
+def shown_shape(shape: tf.Tensor) -> list[tf.Tensor]:
+    """Returns the sizes of a shape, separated by commas, as strings."""
+    sizes = tf.strings.reduce_join(tf.strings.as_string(shape), separator=", ")
+    return [sizes, tf.where(tf.equal(tf.size(shape), 1), ",", "")]
+
+
 def about_lengths(columns: dict[str, tf.Tensor]) -> list[tuple]:
     """Returns conditions on the numbers of rows, each with the parts of the message that says what is wrong."""
     sizes = {name: tf.shape(values)[0] for name, values in columns.items()}
     found = [(size > 0, f"`{name}` holds no examples; at least one is expected") for name, size in sizes.items()]
-    if len(sizes) > 1:
-        equal = tf.reduce_all(tf.equal(tf.stack(list(sizes.values())), next(iter(sizes.values()))))
-        # No quotation marks around names, because the operation would escape them.
-        parts = [part for name, size in sizes.items() for part in (f", {name}: ", size)]
-        parts[0] = parts[0].removeprefix(", ")
-        found.append((equal, "columns must be equally long, received {", *parts, "}"))
+    # The noise of a chain has a free number of steps.
+    steps = {
+        name: tf.shape(values)[1] for name, values in columns.items() if values.shape.rank > 1 and not values.shape[1]
+    }
+    for kind, numbers in (("be equally long", sizes), ("have equally many steps", steps)):
+        if len(numbers) > 1:
+            equal = tf.reduce_all(tf.equal(tf.stack(list(numbers.values())), next(iter(numbers.values()))))
+            # No quotation marks around names, because the operation would escape them.
+            parts = [part for name, size in numbers.items() for part in (f", {name}: ", size)]
+            parts[0] = parts[0].removeprefix(", ")
+            found.append((equal, f"columns must {kind}, received {{", *parts, "}"))
     return found
 
 
 def refusal(holds: tf.Tensor, sentence: list[str | tf.Tensor]) -> tf.Operation:
     """Returns an operation that fails with a message, made of strings and numbers, unless a condition holds."""
-    parts = [part if isinstance(part, str) else as_string(part) for part in sentence]
+    is_text = [isinstance(part, str) or part.dtype == tf.string for part in sentence]
+    parts = [part if text else as_string(part) for part, text in zip(sentence, is_text, strict=True)]
     return tf.raw_ops.Assert(condition=holds, data=[tf.strings.join([*parts, "."])])
 
 

@@ -26,9 +26,10 @@ def saved_model(
     nor Python code. It becomes visible to a server once it is complete and has been checked to compute the same as
     Keras.
 
-    A signature checks its inputs like the verb in Python, and fails with the same message: a value outside a column's
-    space, columns of different lengths, a number that is not finite, an invalid option, fewer than one sample or more
-    than `max_num_samples` raises an InvalidArgumentError, which TF Serving returns as INVALID_ARGUMENT.
+    A signature checks its inputs like the verb in Python, and fails with the same message: a column of another shape, a
+    value outside its space, columns of different lengths, a number that is not finite, an invalid option, fewer than
+    one sample or more than `max_num_samples` raises an InvalidArgumentError, which TF Serving returns as
+    INVALID_ARGUMENT.
 
     Example:
 

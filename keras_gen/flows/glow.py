@@ -4,6 +4,7 @@ https://arxiv.org/abs/1807.03039
 """
 
 import functools
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -179,6 +180,12 @@ class Glow(FlowModel):
 
     def sampling_options(self):
         return {"temperature": float(self.temperature)}
+
+    def scalar_checks(self, name):
+        """Adds the checks of the temperature."""
+        if name != "temperature":
+            return super().scalar_checks(name)
+        return {"greater than 0": lambda value: value > 0.0, "finite": lambda value: value < math.inf}
 
     def noise_distributions(self, temperature=None):
         scale = self.temperature if temperature is None else temperature

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_gen import checks, seeds
 from keras_gen.core import DensityModel, DrawsAroundMeans, EpochSolver, Signature
-from keras_gen.core.inputs import first_epoch
+from keras_gen.core.inputs import check_some_count, first_epoch
 from keras_gen.spaces import missing_entries
 
 #: Maximum number of rows used for initialization.
@@ -54,7 +54,9 @@ class StartsFromData:
         x = super().first_look(x, first_epoch_of_set, steps, validation_split)
         if not self.started.numpy():
             batches, x = first_epoch(x, first_epoch_of_set, steps, self.num_start_rows)
-            self.start_from(*self.sampled_rows(batches))
+            rows, weights = self.sampled_rows(batches)
+            check_some_count(weights)
+            self.start_from(rows, weights)
             self.started.assign(1.0)
         return x
 

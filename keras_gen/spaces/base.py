@@ -8,6 +8,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_gen import seeds
+from keras_gen.moments import is_wide
 
 
 class Space:
@@ -97,13 +98,14 @@ class Space:
         """Returns values as a tensor of the space's dtype, after checking shape and dtype as in `validate`."""
         return self.cast(self.tensor(values, name))
 
-    def validate(self, values, name: str) -> tf.Tensor:
+    def validate(self, values, name: str, *, keep_wide: bool = False) -> tf.Tensor:
         """Returns values as a tensor of the space's dtype.
 
         Args:
             values: array, list, data frame or tensor of shape `(batch, *shape)`. Of a symbolic tensor, whose values are
                 unknown, only shape and dtype are checked.
             name: what errors call the values.
+            keep_wide: whether numbers that may lose their differences in float32 become float64 instead.
 
         Raises:
             TypeError: if the dtype is not one that the space accepts.
@@ -119,6 +121,8 @@ class Space:
                 wrong = tf.boolean_mask(self.judged(values), ~valid)
                 found = f"`{name}` holds the value {self.shown(wrong[0])}; expected {self.expected}"
                 raise ValueError(f"{found}{self.place_of_nan(values, wrong, name)}{self.advice(wrong, name)}.")
+        if keep_wide and self.dtype.is_floating and is_wide(np.dtype(values.dtype.as_numpy_dtype)):
+            return tf.cast(values, tf.float64)
         return self.cast(values)
 
     @staticmethod

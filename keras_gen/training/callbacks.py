@@ -66,6 +66,8 @@ class Checkpoints(keras.callbacks.Callback):
         patience: number of epochs without a new best after which training stops; 0 never stops.
         write: whether this process writes; all processes read.
         settings: arguments of the model and its optimizers, saved with the checkpoints.
+        data: fingerprints of files of data, by the names of arguments, saved with the checkpoints.
+        data: fingerprint of the data, saved with the checkpoints.
         anew: whether to begin again, regardless of what the folder holds.
         every: when to save within an epoch.
     """
@@ -78,6 +80,7 @@ class Checkpoints(keras.callbacks.Callback):
         patience: int = 0,
         write: bool = True,
         settings: str | None = None,
+        data: dict[str, str] | None = None,
         anew: bool = False,
         every: Interval = NEVER,
     ):
@@ -87,6 +90,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.patience = patience
         self.write = write
         self.settings = settings
+        self.data = data or {}
         self.every = every
         #: For the epoch: its number of steps, and how many of these came before the first step of this training.
         self.epoch, self.steps_before, self.steps_seen = 0, 0, 0
@@ -156,7 +160,9 @@ class Checkpoints(keras.callbacks.Callback):
 
     def note(self, **state):
         """Updates the state with what has changed, and saves everything."""
-        self.state.update(state, settings=self.settings, seconds=round(time.monotonic() - self.started, 1))
+        self.state.update(
+            state, settings=self.settings, data=self.data, seconds=round(time.monotonic() - self.started, 1)
+        )
         if self.write:
             self.save()
         self.saved = time.monotonic()

@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import datetime
 import importlib.metadata
+import itertools
 import json
 import math
 import os
@@ -26,7 +27,7 @@ from keras_gen.console import counted, markdown_table
 from keras_gen.core import Model, saving
 from keras_gen.data import Splits
 from keras_gen.figures import in_columns
-from keras_gen.files import atomic_file, is_local, remove_folder, write_json
+from keras_gen.files import atomic_file, fingerprint, is_local, path_of, remove_folder, write_json
 from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
 from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN, Upload
@@ -34,6 +35,9 @@ from keras_gen.training.card import model_card
 from keras_gen.training.profile import Profile
 from keras_gen.training.run_folder import State, finished_sentence, folder_of_run, state_of_folder
 from keras_gen.training.strategy import choose_strategy, is_chief
+
+#: Names of arguments that may be paths of data.
+DATA_ARGUMENTS = ("dataset", "dataset_b", "target", "captions")
 
 #: Number of sounds that are shown, in place of 64 or 100 examples of other kinds.
 NUM_SOUNDS = 10
@@ -298,6 +302,21 @@ class Run:
         }
         return self.on_one_device(model)
 
+    def fingerprints(self) -> dict[str, str]:
+        """Returns the fingerprints of the files of data that arguments name, by argument, except those in a store."""
+        paths = {name: path_of(self.config[name]) for name in DATA_ARGUMENTS if isinstance(self.config.get(name), str)}
+        found = {name: fingerprint(path.expanduser()) for name, path in paths.items() if is_local(path)}
+        return {name: digits for name, digits in found.items() if digits is not None}
+
+    def check_same_data(self, checkpoints: Checkpoints) -> None:
+        """Raises an error if a file of data is another one than when a training began that goes on now."""
+        for name, before in checkpoints.state.get("data", {}).items():
+            if checkpoints.data.get(name) != before:
+                raise ValueError(
+                    f"`{name}` {self.config[name]} has changed since the run in {self.folder} began; --overwrite begins"
+                    " it anew, another --folder leaves it as it is."
+                )
+
     def train_epochs(self, model: Model, splits: Splits, callbacks: list, first: int, last: int, step: int = 0):
         """Trains the epochs from `first` to before `last`; the first one starts at `step`."""
         steps = splits.steps_per_epoch - step
@@ -332,14 +351,22 @@ class Run:
             **options: further arguments of `Checkpoints`.
 
         Raises:
-            ValueError: if the run is finished and another number of epochs changes the model or its optimizers.
+            ValueError: if the run is finished and another number of epochs changes the model or its optimizers, or if
+                files of data have changed since it began.
         """
         folder, settings = self.folder / "checkpoints", settings_of(model)
         # A model that learns from one that was trained longer begins again.
         anew = self.progress["longer"] not in (None, folder)
         checkpoints = Checkpoints(
-            folder, write=self.is_chief, settings=settings, anew=anew, every=self.checkpoint_every, **options
+            folder,
+            write=self.is_chief,
+            settings=settings,
+            data=self.fingerprints(),
+            anew=anew,
+            every=self.checkpoint_every,
+            **options,
         )
+        self.check_same_data(checkpoints)
         if self.progress["finished"] and 0 < checkpoints.state["epoch"] < epochs:
             if checkpoints.state.get("settings") != settings:
                 raise ValueError(
@@ -528,9 +555,18 @@ def take_weights(model: Model, path: str):
     saved = saving.load_model(path)
     ours, theirs = ([weight for weight in each.weights if weight is not each.seed_state] for each in (model, saved))
     shapes, received = ([tuple(weight.shape) for weight in weights] for weights in (ours, theirs))
+    ours_is, theirs_is = type(model).__name__, type(saved).__name__
     if shapes != received:
+        places = itertools.zip_longest(shapes, received, fillvalue="none")
+        number, (wanted, found) = next(item for item in enumerate(places, 1) if item[1][0] != item[1][1])
         raise ValueError(
-            f"`start_from` must name a model with weights of the shapes {shapes}, received {path} with {received}."
+            f"`start_from` must name a model with the weights of this {ours_is}; weight {number} of the {theirs_is} in "
+            f"{path} has the shape {found}, where {wanted} is expected."
+        )
+    if ours_is != theirs_is:
+        print(
+            f"Starting from the weights of a {theirs_is}, in {path}, which have the shapes of a {ours_is}'s.",
+            flush=True,
         )
     for weight, value in zip(ours, theirs, strict=True):
         weight.assign(value)

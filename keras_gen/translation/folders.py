@@ -11,7 +11,8 @@ import PIL.Image
 import tensorflow as tf
 
 from keras_gen import checks
-from keras_gen.data.readers.images import IMAGE_SUFFIXES, ImageFiles, header_of, is_image, unreadable
+from keras_gen.data.readers.folders import files_below
+from keras_gen.data.readers.images import IMAGE_SUFFIXES, ImageFiles, header_of, unreadable
 from keras_gen.export.graphs import as_graph
 from keras_gen.files import atomic_file, check_folder, is_local, local_copy, path_of, read_ahead
 from keras_gen.spaces import Levels
@@ -67,6 +68,7 @@ def translate_folder(
         FileExistsError: if a file already exists and is not to be replaced.
         ValueError: if the folder contains no readable image, `output` lies in `source`, or the model is of another
             kind.
+        NotADirectoryError: if `output` is a file.
         OSError: if a translation cannot be written.
     """
     verb = Verb.of(model, back, domain)
@@ -74,6 +76,8 @@ def translate_folder(
     paths = image_paths(source)
     if is_local(output) and output.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"`output` must lie outside of the folder {source}, received {output}.")
+    if output.is_file():
+        raise NotADirectoryError(f"`output` {output} is a file; a folder is expected.")
     targets = [output / path.relative_to(source) for path in paths]
     existing = [path for path in targets if path.exists()]
     if existing and not overwrite:
@@ -154,6 +158,8 @@ class Verb:
         header = header_of(path)
         if isinstance(header, str):
             return header
+        if path.suffix.lower() not in writable_suffixes():
+            return f"its translation, which would have the same name, cannot be written as {path.suffix}"
         image = self.files.read(str(path))
         return image if isinstance(image, str) else (image, header.size != self.source.shape[:2])
 
@@ -195,10 +201,16 @@ def image_paths(folder: pathlib.Path) -> list[pathlib.Path]:
     """
     folder = folder.expanduser()
     check_folder(folder, "input")
-    paths = sorted(path for path in folder.rglob("*") if is_image(path))
+    paths = list(map(pathlib.Path, files_below(folder, IMAGE_SUFFIXES)))
     if not paths:
         raise ValueError(f"`input`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
     return paths
+
+
+@functools.cache
+def writable_suffixes() -> set[str]:
+    """Returns the extensions of the formats that Pillow writes."""
+    return {suffix for suffix, kind in PIL.Image.registered_extensions().items() if kind in PIL.Image.SAVE}
 
 
 def write_image(path: pathlib.Path, image: np.ndarray) -> None:

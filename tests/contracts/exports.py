@@ -102,6 +102,8 @@ class ExportContract(Contract):
 def wrong_inputs(inputs: dict) -> Iterator[tuple[str, tf.Tensor, str]]:
     """Yields the name of an input, a value that it cannot have, and a pattern of the sentence that says so."""
     for key, value in inputs.items():
+        if value.shape.rank > 1:
+            yield key, value[..., tf.newaxis], f"`{key}` must have shape [(]batch, .*[)], received [(].*, 1[)][.]"
         if key == "num_samples":
             yield key, tf.constant(0), "`num_samples` must be at least 1, received 0[.]"
             yield key, tf.constant(1025), "`num_samples` must be at most 1024, received 1025[.]"

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from tiny_models import Bits, bits
 
+from keras_gen import mixtures
 from keras_gen.autoregressive import made
 from keras_gen.flows import real_nvp
 
@@ -350,6 +351,86 @@ def test_a_batch_has_at_least_one_example(verb, batch_size):
         getattr(model, verb)(np.zeros((4, 3)), batch_size=batch_size)
 
 
+@pytest.mark.parametrize("as_list", [lambda x: x, lambda x: x.tolist(), tf.convert_to_tensor])
+def test_a_list_of_columns_is_taken_as_a_tuple(columns, as_list):
+    columns = {**columns, "sample_weight": np.arange(1.0, NUM + 1.0)}
+    given = as_tuple(columns)
+    listed = [as_list(column) for column in given]
+    expected, model = Bits(num_classes=4), Bits(num_classes=4)
+    for each in (expected, model):
+        each.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    arguments = {"batch_size": NUM, "shuffle": False, "verbose": 0}
+    theirs = expected.fit(given, validation_data=given, **arguments).history
+    assert model.fit(listed, validation_data=listed, **arguments).history == theirs
+    assert model.evaluate(listed, batch_size=NUM, verbose=0) == expected.evaluate(given, batch_size=NUM, verbose=0)
+    for form in (iter, Batches):
+        more = [each.fit(form([batch]), verbose=0).history for each, batch in ((model, listed), (expected, given))]
+        assert more[0] == more[1]
+
+
+def test_a_list_of_rows_is_one_column():
+    model = Bits()
+    model.compile(run_eagerly=True)
+    rows = bits(3)
+    history = model.fit(bits(8), validation_data=rows.tolist(), verbose=0).history
+    np.testing.assert_allclose(history["val_loss"][0], -np.mean(model.log_prob(rows)), rtol=1e-5)
+
+
+def test_weights_that_are_all_0_have_no_mean(columns):
+    model = Bits(num_classes=4)
+    model.compile(run_eagerly=True)
+    sentence = r"^`sample_weight` must be above 0 for at least one example, received 0 for all\.$"
+    for name, form in FORMS.items():
+        for verb in ("fit", "fit, validation_data", "evaluate"):
+            if name not in WHOLE and verb != "evaluate":
+                continue
+            with pytest.raises(ValueError, match=sentence):
+                VERBS[verb](model, *form({**columns, "sample_weight": np.zeros(NUM)}))
+    with pytest.raises(ValueError, match=sentence):
+        model.fit(columns["x"], columns["condition"], class_weight=dict.fromkeys(range(4), 0.0), verbose=0)
+    for raw in (real_nvp.RealNVP((2,), 1, (4,)), mixtures.GaussianMixture((2,), 2)):
+        raw.compile(run_eagerly=True)
+        for form in (dict, lambda found: iter([found])):
+            with pytest.raises(ValueError, match=sentence):
+                raw.fit(form({"x": np.ones((4, 2)), "sample_weight": np.zeros(4)}), verbose=0)
+    # Some batches may have none that counts.
+    weights = np.array([0.0] * BATCH_SIZE + [1.0] * (NUM - BATCH_SIZE))
+    ours = evaluate(model, *FORMS["a data set of dicts"]({**columns, "sample_weight": weights}))["loss"]
+    late = {name: column[BATCH_SIZE:] for name, column in columns.items()}
+    np.testing.assert_allclose(ours, evaluate(model, *FORMS["arrays"](late))["loss"], rtol=1e-5)
+
+
+def test_a_loss_by_position_is_refused_like_one_by_name():
+    sentence = "`loss` must be None: Bits has a loss and figures of its own; received 'mse'"
+    for arguments in (("adam", "mse"), ("adam", "mse", None, ["mae"])):
+        with pytest.raises(ValueError, match=sentence):
+            Bits().compile(*arguments)
+    with pytest.raises(ValueError, match="`optimizer` must be an optimizer or the name of one, received 'adamm'"):
+        Bits().compile("adamm")
+
+
+def test_weights_of_another_shape_change_nothing(tmp_path):
+    saved, model = real_nvp.RealNVP((2,), 2, (4,)), real_nvp.RealNVP((2,), 2, (5,))
+    for each in (saved, model):
+        each.compile("adam", run_eagerly=True)
+        each.fit(np.random.default_rng(0).normal(size=(8, 2)), verbose=0)
+    saved.save_weights(tmp_path / "saved.weights.h5")
+    (tmp_path / "damaged.weights.h5").write_bytes(b"\x89HDF")
+    before = [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
+    for name, why in (("saved", r"holds none of shape \(\d, 5\)"), ("damaged", "is damaged or of another kind")):
+        with pytest.raises(
+            ValueError,
+            match=rf"`filepath` must be a file with the weights of a RealNVP built with the same arguments; .*{name}"
+            rf".weights.h5 {why}\.",
+        ):
+            model.load_weights(tmp_path / f"{name}.weights.h5")
+        for variable, value in zip((*model.variables, *model.optimizer.variables), before, strict=True):
+            np.testing.assert_array_equal(variable, value)
+    with pytest.raises(FileNotFoundError, match=r"`filepath`: there is no file .*none\.weights\.h5"):
+        model.load_weights(tmp_path / "none.weights.h5")
+    saved.load_weights(tmp_path / "saved.weights.h5")
+
+
 def test_weights_of_classes_need_labels():
     model = Bits()
     model.compile(run_eagerly=True)
@@ -569,13 +650,59 @@ def test_arguments_of_fit_by_position():
             model.fit(VALUES, validation_split=share)
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.int32, ">f8"])
-@pytest.mark.parametrize("form", [np.asarray, tf.constant, lambda x: tf.data.Dataset.from_tensor_slices(x).batch(8)])
-def test_times_in_seconds_are_not_rounded_in_silence(dtype, form):
-    if form is not np.asarray:
+#: Arrays as any data that `fit` takes.
+ALL_DATA = {
+    "array": np.asarray,
+    "tensor": tf.constant,
+    "data set": lambda x: tf.data.Dataset.from_tensor_slices(x).batch(8),
+    "generator": lambda x: iter(np.split(x, 4)),
+    "generator of dicts": lambda x: ({"x": part} for part in np.split(x, 4)),
+    "PyDataset": lambda x: Batches(np.split(x, 4)),
+    "loader": lambda x: Loader(np.split(x, 4)),
+}
+
+
+def flow_that_has_its_unit():
+    flow = real_nvp.RealNVP((2,), 1, (4,))
+    flow.adapt(np.array([[1.0, 2.0], [3.0, 5.0]]))
+    return flow
+
+
+@pytest.mark.parametrize("dtype", [np.int32, ">f8"])
+@pytest.mark.parametrize("form", ALL_DATA)
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: real_nvp.RealNVP((2,), 1, (4,)),
+        flow_that_has_its_unit,
+        lambda: real_nvp.RealNVP((2,), 1, (4,), standardize=False),
+        lambda: mixtures.GaussianMixture((2,), 2),
+    ],
+    ids=["no unit yet", "a unit", "never a unit", "mixture"],
+)
+def test_times_in_seconds_are_not_rounded_in_silence(build, form, dtype):
+    if form in ("tensor", "data set"):
         dtype = np.dtype(dtype).newbyteorder("=")
     times = np.stack([1.7e9 + np.arange(32), np.arange(32)], axis=1).astype(dtype)
-    flow = real_nvp.RealNVP((2,), 1, (4,))
-    flow.compile("sgd", run_eagerly=True)
+    model = build()
+    model.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match=r"`x` holds values up to 1.7e\+09 in entry 0 .* float32 cannot tell apart"):
-        flow.fit(form(times), verbose=0)
+        model.fit(ALL_DATA[form](times), verbose=0)
+
+
+@pytest.mark.parametrize("form", ["generator", "PyDataset", "loader"])
+def test_batches_of_any_dtype_are_looked_at_and_trained_on_once(form):
+    # Whole numbers at first: the batches that follow are not made whole.
+    x = np.random.default_rng(0).normal(size=(32, 2))
+    x[:8] = np.round(x[:8])
+    parts = np.split(x, 4)
+    parts = [parts[0].astype(int), parts[1], parts[2].astype(np.float32), parts[3]]
+    form = {"generator": iter, "PyDataset": Batches, "loader": Loader}[form]
+    found = []
+    for data in (x.astype(np.float32), form(parts)):
+        flow = flow_that_has_its_unit()
+        flow.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+        flow.fit(data, batch_size=8 if isinstance(data, np.ndarray) else None, shuffle=False, verbose=0)
+        assert flow.optimizer.iterations == 4
+        found.append(flow.log_prob(x).numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

@@ -173,6 +173,22 @@ def test_tones_have_the_pitch_of_their_label():
     np.testing.assert_array_equal(data.load("tones").array("train"), data.load("tones", seed=5).array("train"))
 
 
+def test_sounds_that_are_not_read_are_counted(recordings, capsys):
+    for name in ("high/song.mp3", "low/song.FLAC"):
+        (recordings / name).write_bytes(b"ID3")
+    data.load(recordings)
+    assert (
+        f"left out 2 files ({recordings / 'high/song.mp3'}, {recordings / 'low/song.FLAC'}): only .wav are read."
+        in (capsys.readouterr().err)
+    )
+    for path in recordings.rglob("*.wav"):
+        path.unlink()
+    with pytest.raises(
+        ValueError, match=r"no \.wav file; 2 files \(.*song\.mp3, .*song\.FLAC\) must be converted first"
+    ):
+        data.load(recordings)
+
+
 def test_wrong_sound_gets_a_sentence(recordings, tmp_path, monkeypatch):
     for arguments, sentence in (
         ({"standardize": True}, "`standardize` must be False: .* holds sound"),

@@ -342,6 +342,41 @@ def test_splits_by_other_names_are_not_mixed(tmp_path, names):
         np.testing.assert_array_equal(splits.array(split), np.full((4, 2, 2, 1), value))
 
 
+@pytest.mark.parametrize("names", [("test", "val"), ("test/cat", "test/dog"), ("Valid",)])
+def test_a_folder_without_a_split_for_training_gets_a_sentence(tmp_path, names):
+    for name in names:
+        for number in range(12):
+            save(tmp_path / "set" / name / f"{number}.png", np.zeros((2, 2), np.uint8))
+    told = " and ".join(sorted({name.split("/")[0] for name in names}))
+    for load in (data.load, data.load_pairs):
+        with pytest.raises(
+            ValueError, match=f"the folder .*set holds {told}, but no train; a subfolder train is expected"
+        ):
+            load(tmp_path / "set")
+    assert sum(data.load(tmp_path / "set" / names[0]).size(split) for split in SPLITS) == 12
+
+
+def test_classes_may_be_called_like_splits(tmp_path):
+    for name in ("valid", "invalid"):
+        for number in range(6):
+            save(tmp_path / name / f"{number}.png", np.zeros((2, 2), np.uint8))
+    assert data.load(tmp_path, labels=True).class_names == ("invalid", "valid")
+
+
+def test_files_that_are_left_out_are_counted(classes, capsys):
+    (classes / "a" / "photo.CR2").write_bytes(b"x")
+    (classes / "a" / "notes.txt").write_text("nothing")
+    data.load(classes)
+    assert "left out 1 file (" + str(classes / "a" / "photo.CR2") + "): only .png" in capsys.readouterr().err
+    for name in ("train", "test"):
+        (classes / "a").rename(classes / name) if name == "train" else (classes / name).mkdir()
+    data.load(classes)
+    outside = [str(path) for path in sorted((classes / "b").iterdir())]
+    found = capsys.readouterr().err
+    assert f"left out {len(outside)} files ({outside[0]}, " in found
+    assert "which are in no subfolder of a split." in found
+
+
 def test_links_to_folders_are_followed_unless_they_lead_up(classes, tmp_path_factory):
     other = tmp_path_factory.mktemp("links")
     for name in "ab":

@@ -123,6 +123,21 @@ def test_names_tell_splits(tmp_path):
         data.load(tmp_path)
 
 
+def test_shards_of_no_training_split_get_a_sentence(tmp_path):
+    examples = [example(v=np.arange(2.0)) for _ in range(20)]
+    (tmp_path / "names").mkdir()
+    for split in ("test", "val"):
+        (tmp_path / "folders" / split).mkdir(parents=True)
+        write(tmp_path / "folders" / split / "a.tfrecord", examples)
+        write(tmp_path / "names" / f"{split}-00000-of-00001.tfrecord", examples)
+    with pytest.raises(ValueError, match="folders holds test and val, but no train; a subfolder train is expected"):
+        data.load(tmp_path / "folders")
+    with pytest.raises(ValueError, match="names holds shards of validation and test, but none of train"):
+        data.load(tmp_path / "names")
+    splits = data.load(str(tmp_path / "names" / "test-*.tfrecord"))
+    assert sum(splits.size(split) for split in ("train", "validation", "test")) == 20
+
+
 def test_records_are_looked_for_once_and_anew_when_a_file_changes(tmp_path, monkeypatch):
     path = tmp_path / "x.tfrecord"
     write(path, [example(x=x) for x in VECTORS])

@@ -127,7 +127,12 @@ def test_rows_of_years_keep_their_names_where_text_is_left_out(tmp_path):
         ("a,b\n" + "1,2,\n" * 1200 + "1,2,3\n", "row 1201 of .* has a value in column 2, which has no name"),
         ("a;b\n" + "1.234,5;2.75\n" * 20, "row 1 of column a of .* holds '1.234,5', where a number is expected"),
         ("a,b\n1,2\n\0", "holds bytes that are 0, and is no text"),
-        (gzip.compress(TEXT.encode()), "holds bytes that are 0, and is no text"),
+        (gzip.compress(TEXT.encode()), r"it holds text packed by gzip; the name of such a file must end in \.gz\."),
+        ("a;b\n" + "1,5;2\n" * 9 + "1.25;3\n" * 9, "row 10 of column a of .* holds '1.25', where a number is expected"),
+        (
+            "a;b\n" + "1;2.5\n" * 1500 + "1.234;3,5\n",
+            "row 1501 of column b of .* holds '3,5', where a number is expected",
+        ),
     ],
 )
 def test_what_would_be_lost_is_refused(tmp_path, content, sentence):
@@ -201,6 +206,73 @@ def test_columns_are_chosen_by_place_and_by_name():
         ValueError, match=r"`columns` must be places such as .* or names out of a, b, c, d, e; received"
     ):
         data.load(frame, columns="a,weight")
+
+
+LATE = 1500
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "row"),
+    [
+        ("1;2", "2,75;3", (2.75, 3.0)),
+        ("1;2", "1.234,5;3", (1234.5, 3.0)),
+        ("1;2.5", "1,234;3", (1234.0, 3.0)),
+        ("1;2.5", "\u22124;3", (-4.0, 3.0)),
+        ("1,2", '"2,75",3', (2.75, 3.0)),
+        ("1\t2", "1 234\t3", (1234.0, 3.0)),
+    ],
+)
+def test_marks_of_numbers_may_first_appear_in_a_late_row(tmp_path, early, late, row):
+    path = tmp_path / "rows.csv"
+    names = early.replace("2.5", "2").replace("1", "a").replace("2", "b")
+    path.write_text(names + "\n" + f"{early}\n" * LATE + f"{late}\n" * 20, encoding="utf-8")
+    rows = np.concatenate([data.load(path).array(split) for split in SPLITS])
+    assert (rows == np.float32(row)).all(axis=1).sum() == 20
+    assert (rows[:, 0] == 1.0).sum() == LATE
+    # Numbers are no categories, either.
+    assert data.load(path, text="one_hot").column_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<html><body>404</body></html>", "a page of HTML"),
+        (b"\xef\xbb\xbf\n <!DOCTYPE html>\n<html>\n<p>1,2</p>\n</html>\n", "a page of HTML"),
+        (b'<?xml version="1.0"?>\n<a>1</a>\n', "a page of HTML or XML"),
+        (b'[{"a": 1, "b": 2}, {"a": 3, "b": 4}]', r"JSON; `pandas\.read_json`"),
+        (b'{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n', "JSON"),
+        (b"[[1, 2], [3, 4]]", "JSON"),
+        (b"%PDF-1.4\n1 0 obj\n", "a PDF document"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 5\n", "the address of a file in Git LFS"),
+        (b"PK\x03\x04\x14\x00", r"a zip archive or a workbook; `pandas\.read_excel`"),
+        (b"PAR1\x15\x00", r"a Parquet file; its name must end in \.parquet"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_by_its_kind(tmp_path, content, kind):
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=f"rows.csv must be a table of text, with a row in each line; it holds {kind}"):
+        data.load(tmp_path / "rows.csv")
+
+
+def test_names_in_brackets_are_names(tmp_path):
+    (tmp_path / "rows.csv").write_text("[id],[size]\n" + "1,2.5\n" * 20)
+    assert data.load(tmp_path / "rows.csv").column_names == ("[id]", "[size]")
+
+
+@pytest.mark.parametrize("value", ["12 %", "$3.50", "3.50 €", "-£3", "EUR 3", '"$1,234.50"', "0.5%"])
+@pytest.mark.parametrize("text", ["refuse", "one_hot"])
+def test_amounts_are_neither_read_nor_made_categories(tmp_path, value, text):
+    (tmp_path / "rows.csv").write_text("a,b\n" + "1,2\n" * 3 + f"2,{value}\n" * 20, encoding="utf-8")
+    if text == "one_hot":
+        (tmp_path / "rows.csv").write_text("a,b\n" + f"2,{value}\n" * 20, encoding="utf-8")
+    row, shown = 4 if text == "refuse" else 1, value.strip('"').replace("$", "\\$")
+    with pytest.raises(
+        ValueError,
+        match=f"row {row} of column b of .*rows.csv holds '{shown}', where a number without a sign of percent or of a "
+        "currency is expected",
+    ):
+        data.load(tmp_path / "rows.csv", text=text)
+    assert data.load(tmp_path / "rows.csv", text="drop").column_names == ("a",)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """DeepEBM: what three objectives learn, where Langevin dynamics go, chains as saved state; and JointEBM."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -390,6 +392,9 @@ def test_the_classifier_learns_from_labelled_examples_alone(joint):
         (lambda: DeepEBM((4,), network="convolutional"), r"`event_shape` must be \(height, width, channels\), receiv"),
         (lambda: DeepEBM((4,), objective="likelihood"), "`objective` 'likelihood' is unknown; did you mean maximum_li"),
         (lambda: DeepEBM((4,), step_size=0.0), "`step_size` must be greater than 0, received 0.0."),
+        (lambda: DeepEBM((4,)).sample(1, step_size=-0.1), "`step_size` must be greater than 0, received -0.1."),
+        (lambda: DeepEBM((4,)).sample(1, step_size=math.inf), "`step_size` must be finite, received inf."),
+        (lambda: DeepEBM((4,)).sample(1, num_steps=-1), "`num_steps` must be at least 0, received -1."),
         (
             lambda: DeepEBM((4,), num_classes=5, objective={"name": "maximum_likelihood", "buffer_size": 4}),
             "`buffer_size` must be at least the number of classes, 5; received 4.",

@@ -421,6 +421,7 @@ def test_training_brings_the_model_to_the_data(phase):
             ValueError,
             r"`visible_noise` must have shape \(1, 2, 4\), received \(1, 3, 4\).",
         ),
+        (lambda m: m.sample(2, num_sweeps=-1), ValueError, "`num_sweeps` must be at least 0, received -1."),
         (
             lambda m: m.impute(np.zeros((1, 4)), 1, num_sweeps=0),
             ValueError,

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from contracts import randomise
 from keras_gen import export
 from keras_gen.autoregressive import MADE
 from keras_gen.core import NoiseDriven
+from keras_gen.energy import RBM
 
 tfd = tfp.distributions
 
@@ -117,6 +119,30 @@ def test_options_of_sampling_may_be_left_out(alone):
     assert np.max(np.abs(alone["served none"])) > 0.5
     # In Python, a signature takes all inputs that it lists.
     assert alone["inputs"].tolist() == ["factor", "num_samples", "seed", "truncation"]
+
+
+def test_columns_of_another_shape_are_not_broadcast(graphs, tmp_path):
+    served = tf.saved_model.load(str(export.saved_model(graphs, tmp_path))).signatures
+    for shape in ((2, 1, 1), (2, 1, 3), (2, 6), (2,), (), (4, 2, 3, 1)):
+        shown = re.escape(str(shape))
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=rf"`x` must have shape \(batch, 2, 3\), received {shown}\."
+        ):
+            served["log_prob"](x=tf.zeros(shape))
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"`uniform` must have shape \(batch, 2, 3\)"):
+            served["generate"](uniform=tf.zeros(shape))
+
+
+def test_noise_of_a_chain_has_one_number_of_steps(tmp_path):
+    rbm = RBM((3,), 4)
+    served = tf.saved_model.load(str(export.saved_model(rbm, tmp_path))).signatures["gibbs"]
+    x, noise = tf.zeros((2, 3)), {"hidden_noise": tf.fill((2, 2, 4), 0.5), "visible_noise": tf.fill((2, 2, 3), 0.5)}
+    np.testing.assert_array_equal(served(x=x, **noise)["x"], rbm.gibbs(x, **noise))
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match=r"columns must have equally many steps, received \{hidden_noise: 1, visible_noise: 2\}",
+    ):
+        served(x=x, **{**noise, "hidden_noise": tf.fill((2, 1, 4), 0.5)})
 
 
 def test_inputs_and_outputs_have_names_and_the_batch_is_free(graphs, tmp_path):

@@ -1,5 +1,6 @@
 """Tests of Glow."""
 
+import math
 import re
 
 import numpy as np
@@ -147,6 +148,14 @@ def test_half_of_the_channels_leave_after_the_first_scale(images):
     changed = tf.nn.space_to_depth(model.flow().forward(x), 2).numpy() != before
     assert not changed[..., :6].any()
     assert changed[..., 6:].all()
+
+
+@pytest.mark.parametrize(
+    ("temperature", "phrase"), [(0.0, "greater than 0"), (-1.0, "greater than 0"), (math.inf, "finite")]
+)
+def test_a_wrong_temperature_of_draws_gets_a_sentence(temperature, phrase):
+    with pytest.raises(ValueError, match=f"`temperature` must be {phrase}, received {temperature}."):
+        make(num_classes=None).sample(1, temperature=temperature)
 
 
 def test_temperature_scales_the_noise_of_samples_alone():

@@ -459,6 +459,35 @@ def test_a_finished_run_that_is_trained_longer_ends_with_the_same_bits(uninterru
     assert longer.checkpoints_for(found, 3).state["epoch"] == 3
 
 
+@pytest.mark.parametrize("is_finished", [True, False])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_run_does_not_go_on_with_data_that_have_changed(finished, tmp_path, monkeypatch, is_finished, kind):
+    if not is_finished:
+        (finished / "metrics.json").unlink()
+    table = tmp_path / "data" / "t.csv"
+    table.parent.mkdir()
+    table.write_text("a,b\n1,2\n")
+    dataset = str(table if kind == "file" else table.parent)
+    monkeypatch.setitem(CONFIG, "dataset", dataset)
+    for name, found in (("config.json", {"arguments": {**CONFIG, "epochs": 1}}), ("checkpoints/state.json", {})):
+        before = json.loads((finished / name).read_text())
+        more = {"data": {"dataset": files.fingerprint(files.path_of(dataset))}} if "state" in name else found
+        (finished / name).write_text(json.dumps({**before, **more}))
+    table.write_text("a,b\n1,20\n")
+    with pytest.raises(
+        ValueError, match=f"`dataset` {dataset} has changed since the run in {finished} began; --overwrite"
+    ):
+        start(finished, epochs=3)
+    assert len(history(finished)) == 1
+    assert (finished / "metrics.json").exists() == is_finished
+    # What it was.
+    table.write_text("a,b\n1,2\n")
+    start(finished, epochs=2)
+    assert len(history(finished)) == 2
+    state = json.loads((finished / "checkpoints" / "state.json").read_text())
+    assert state["data"] == {"dataset": files.fingerprint(files.path_of(dataset))}
+
+
 def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
     sentence = r"`epochs` must stay 1: the learning rate, or something else, depends on it\. .*killed from its weights"
     with pytest.raises(ValueError, match=sentence):
@@ -468,7 +497,9 @@ def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
     assert len(history(finished)) == 1
 
 
-def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_path, steps_run_eagerly):
+def test_training_starts_from_the_weights_of_another_model(
+    uninterrupted, tmp_path, steps_run_eagerly, monkeypatch, capsys
+):
     _, _, model = uninterrupted
     path = tmp_path / "trained.keras"
     saving.save_model(model, path)
@@ -484,5 +515,19 @@ def test_training_starts_from_the_weights_of_another_model(uninterrupted, tmp_pa
     assert run.stage("other").options.start_from is None
 
     saving.save_model(autoregressive.MADE((8, 8, 1), (15,), num_masks=2), path)
-    with pytest.raises(ValueError, match="`start_from` must name a model with weights of the shapes"):
+    with pytest.raises(
+        ValueError,
+        match=r"`start_from` must name a model with the weights of this MADE; weight 1 of the MADE in .*keras has the "
+        r"shape \(64, 15\), where \(64, 16\) is expected\.$",
+    ):
         start(tmp_path / "other", epochs=1, options=training.Options(start_from=str(path)))
+    # A model of another class with weights of the same shapes is taken, and told.
+    model.__class__ = type("Relative", (autoregressive.MADE,), {})
+    again = autoregressive.MADE((8, 8, 1), (16,), num_masks=2, seed=5)
+    monkeypatch.setattr(saving, "load_model", lambda path: model)
+    run_module.take_weights(again, "relative.keras")
+    model.__class__ = autoregressive.MADE
+    for found, given in zip(again.trainable_weights, model.trainable_weights, strict=True):
+        np.testing.assert_array_equal(found, given)
+    sentence = "Starting from the weights of a Relative, in relative.keras, which have the shapes of a MADE's."
+    assert sentence in capsys.readouterr().out

@@ -1,7 +1,9 @@
 """Folders of images or sounds, whose subfolders are splits and classes."""
 
+import itertools
 import os
 import pathlib
+import sys
 
 import numpy as np
 
@@ -15,6 +17,17 @@ SPLIT_NAMES = {
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
+
+
+#: Files of sound and of images that are not read, by their extensions, in lower case.
+OTHER_SOUNDS = (".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".au", ".caf")
+OTHER_IMAGES = (
+    *(".ppm", ".pgm", ".pbm", ".tga", ".jp2", ".jxl", ".svg", ".psd", ".ico", ".exr", ".hdr", ".dcm"),
+    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".rw2", ".orf"),
+)
+
+#: Largest number of files that a note names.
+NAMED_FILES = 5
 
 
 def split_folders(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
@@ -39,18 +52,31 @@ def read_folder(
         bad_files: as in `data.load`.
 
     Raises:
-        ValueError: if there are no files, or files of both kinds.
+        ValueError: if there are no files, or files of both kinds, or none of training where there are others.
     """
-    found = files_by_split(folder, (".wav", *IMAGE_SUFFIXES))
-    sounds, images = (
-        {split: kept for split, files in found.items() if (kept := of_kind(files, is_sound))}
-        for is_sound in (True, False)
+    found = files_by_split(folder, (".wav", *IMAGE_SUFFIXES, *OTHER_SOUNDS, *OTHER_IMAGES))
+    sounds, images, other_sounds, other_images = (
+        {split: kept for split, files in found.items() if (kept := of_kind(files, suffixes))}
+        for suffixes in ((".wav",), IMAGE_SUFFIXES, OTHER_SOUNDS, OTHER_IMAGES)
     )
     if not sounds and not images:
-        raise ValueError(f"`name`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) and no .wav file.")
+        others = [path for by_split in (other_sounds, other_images) for files in by_split.values() for path in files]
+        instead = f"; {named_files(others)} must be converted first" if others else ""
+        raise ValueError(
+            f"`name`: the folder {folder} holds no image ({', '.join(IMAGE_SUFFIXES)}) and no .wav file{instead}."
+        )
     if sounds and images:
         raise ValueError(f"`name`: the folder {folder} holds both images and WAV files; one of them is expected.")
-    files = sounds or images
+    check_that_some_train(folder, found)
+    files, others = (sounds, other_sounds) if sounds else (images, other_images)
+    left_out = [path for found in others.values() for path in found]
+    if left_out:
+        kinds = ".wav" if sounds else ", ".join(IMAGE_SUFFIXES)
+        note(f"left out {named_files(left_out)}: only {kinds} are read.")
+    if outside := files_outside(folder, files, (".wav",) if sounds else IMAGE_SUFFIXES):
+        note(
+            f"left out {named_files(outside)}, which {'is' if len(outside) == 1 else 'are'} in no subfolder of a split."
+        )
     paths = {split: list(found) for split, found in files.items()}
     if sounds:
         reading = read_sounds(paths, audio_length)
@@ -64,17 +90,69 @@ def read_folder(
     return reading.labelled(labels, len(classes), tuple(classes))
 
 
-def of_kind(files: dict[str, str], is_sound: bool) -> dict[str, str]:
-    """Returns the paths that are sounds, or those that are not, with their values."""
-    return {path: name for path, name in files.items() if (path[-4:].lower() == ".wav") == is_sound}
+def of_kind(files: dict[str, str], suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Returns the paths that end in one of the suffixes, with their values."""
+    return {path: name for path, name in files.items() if path.lower().endswith(suffixes)}
+
+
+def note(sentence: str) -> None:
+    """Prints a sentence about what was read."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def named_files(paths: list[str]) -> str:
+    """Returns how many files there are and the names of the first ones."""
+    shown = ", ".join(sorted(paths)[:NAMED_FILES]) + (", …" if len(paths) > NAMED_FILES else "")
+    return f"{len(paths)} file{'s' * (len(paths) > 1)} ({shown})"
+
+
+def check_that_some_train(folder: pathlib.Path, files: dict[str, dict[str, str]]) -> None:
+    """Raises an error if all files of an undivided folder are in subfolders named like splits, none of it `train`.
+
+    Args:
+        folder: the folder.
+        files: what `files_by_split` returns.
+
+    Raises:
+        ValueError: if they are.
+    """
+    if "all" not in files:
+        return
+    names = [found.name for found in itertools.chain.from_iterable(split_folders(folder).values())]
+    if all(os.path.relpath(path, folder).split(os.sep)[0] in names for path in files["all"]):
+        raise without_train(folder)
+
+
+def without_train(folder: pathlib.Path) -> ValueError:
+    """Returns the error about a folder whose subfolders are named like splits, none of them for training."""
+    names = sorted(found.name for found in itertools.chain.from_iterable(split_folders(folder).values()))
+    return ValueError(
+        f"`name`: the folder {folder} holds {' and '.join(names)}, but no train; a subfolder train is expected beside "
+        "them, or the path of one of them, which is then divided itself."
+    )
+
+
+def files_outside(folder: pathlib.Path, files: dict[str, dict[str, str]], suffixes: tuple[str, ...]) -> list[str]:
+    """Returns the files of a divided folder that are in none of its splits."""
+    if "all" in files:
+        return []
+    roots = {found.name for found in itertools.chain.from_iterable(split_folders(folder).values())}
+    found = []
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        is_top = pathlib.Path(place) == folder
+        subfolders[:] = [
+            name
+            for name in subfolders
+            if is_shown(name) and not (is_top and name in roots) and not leads_up(place, name)
+        ]
+        found += [os.path.join(place, name) for name in names if is_shown(name) and name.lower().endswith(suffixes)]
+    return found
 
 
 def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Finds the files with one of the suffixes, by split: path to the name of the subfolder that contains the file.
 
-    For files directly in the folder, or in one of its subfolders `train`, `val` and `test`, this name is "". Paths are
-    strings: for a hundred thousand files, `pathlib` would take seconds. Hidden files and folders and the metadata of
-    macOS are left out; links are followed.
+    For files directly in the folder, or in one of its subfolders `train`, `val` and `test`, this name is "".
     """
     roots = split_folders(folder)
     if "train" not in roots:
@@ -82,22 +160,34 @@ def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str,
     files = {}
     for split, folders in roots.items():
         for root in folders:
-            entries = []
-            for place, subfolders, names in os.walk(root, followlinks=True):
-                subfolders[:] = [name for name in subfolders if is_shown(name) and not leads_up(place, name)]
-                parts = pathlib.Path(place).relative_to(root).parts
-                subfolder, start = "/".join(parts), os.path.join(place, "")
-                # Sorts by the parts of paths in turn, like strings with the smallest character between the parts.
-                first = "".join(part + "\0" for part in parts)
-                entries += [
-                    (first + name, start + name, subfolder)
-                    for name in names
-                    if name.lower().endswith(suffixes) and is_shown(name)
-                ]
-            if entries:
-                entries.sort()
-                files[split] = {path: subfolder for _, path, subfolder in entries}
+            if found := files_below(root, suffixes):
+                files[split] = found
     return files
+
+
+def files_below(root: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Finds the files with one of the suffixes in a folder and its subfolders, in order.
+
+    Paths are strings: for a hundred thousand files, `pathlib` would take seconds. Hidden files and folders and the
+    metadata of macOS are left out; links are followed.
+
+    Returns:
+        Path to the name of the subfolder that contains the file, "" for none.
+    """
+    entries = []
+    for place, subfolders, names in os.walk(root, followlinks=True):
+        subfolders[:] = [name for name in subfolders if is_shown(name) and not leads_up(place, name)]
+        parts = pathlib.Path(place).relative_to(root).parts
+        subfolder, start = "/".join(parts), os.path.join(place, "")
+        # Sorts by the parts of paths in turn, like strings with the smallest character between the parts.
+        first = "".join(part + "\0" for part in parts)
+        entries += [
+            (first + name, start + name, subfolder)
+            for name in names
+            if name.lower().endswith(suffixes) and is_shown(name)
+        ]
+    entries.sort()
+    return {path: subfolder for _, path, subfolder in entries}
 
 
 def is_shown(name: str) -> bool:

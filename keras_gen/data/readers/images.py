@@ -64,11 +64,6 @@ class Header:
     deep: bool
 
 
-def is_image(path: pathlib.Path) -> bool:
-    """Returns whether a file name is that of an image; macOS stores metadata in files whose names begin with `._`."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("._")
-
-
 def header_of(path: pathlib.Path | str | io.BytesIO) -> Header | str:
     """Returns the header of an image file, or of its contents, or the reason why it cannot be read."""
     try:

@@ -30,7 +30,7 @@ from keras_gen.data.readers.features import (
     contents_of,
     numbers_of,
 )
-from keras_gen.data.readers.folders import SPLIT_NAMES, split_folders
+from keras_gen.data.readers.folders import SPLIT_NAMES, split_folders, without_train
 from keras_gen.data.readers.images import Header, common_shape, full_size, header_of
 from keras_gen.data.readers.sounds import reading_of
 from keras_gen.data.readers.tables import chosen_columns
@@ -81,6 +81,8 @@ def shards_at(path: pathlib.Path) -> dict[str, list[pathlib.Path]]:
         }
         found = {split: files for split, files in by_folder.items() if files}
         if "train" not in found:
+            if found and not shards_in(path):
+                raise without_train(path)
             found = by_name(shards_in(path))
     elif "*" in path.name and (".tfrecord" in path.name or ".array_record" in path.name):
         found = by_name(sorted(file for file in path.parent.glob(path.name) if is_shard(file.name)))
@@ -118,6 +120,11 @@ def by_name(paths: list[pathlib.Path]) -> dict[str, list[pathlib.Path]]:
         splits.setdefault(split, []).append(path)
     if "train" in splits and "all" in splits:
         raise ValueError(f"`name`: the name of {splits['all'][0]} must tell its split, as that of others does.")
+    if splits.keys() == {"validation", "test"}:
+        raise ValueError(
+            f"`name`: {paths[0].parent} holds shards of validation and test, but none of train; shards of train are "
+            "expected beside them, or a pattern that names those of one split, which is then divided itself."
+        )
     return splits if "train" in splits or not paths else {"all": paths}
 
 

@@ -44,6 +44,9 @@ BLOCK = 1 << 20
 #: Number of lines that determine a table's format.
 FORM_LINES = 1000
 
+#: Largest number of lines that determine it where those are not enough.
+ALL_LINES = 100_000
+
 #: Largest number of columns that an error names.
 NAMED_COLUMNS = 10
 
@@ -62,6 +65,9 @@ WHOLE_POINT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
 #: 1 234,5 and 1'234.5
 OTHER_GROUPS = re.compile(r"[+-]?\d{1,3}(?:( )\d{3}(?: \d{3})*|(')\d{3}(?:'\d{3})*)([.,]\d*)?")
 YEAR = re.compile(r"(19|20)\d\d")
+#: 12 %, $3.50 and 3,50 €
+SIGN = r"(?:[%‰$£€¥₹]|EUR|USD|GBP|CHF|JPY|CNY|INR)"
+WITH_SIGN = re.compile(rf"[+-]?{SIGN}?\s*[+-]?[\d.,' ]*\d[\d.,' ]*\s*{SIGN}?")
 #: Line above a table in which spreadsheets declare the delimiter.
 TOLD_DELIMITER = re.compile(r"\ufeff?\"?sep=([;,|\t])\"?", re.IGNORECASE)
 
@@ -70,6 +76,25 @@ PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-
 
 #: Fields without a value, in lower case; they are not names.
 NO_VALUES = {"", "?", "-", "--", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "inf", "infinity"}
+
+#: Maps what files of other kinds begin with, after white space, to what an error says of them.
+OTHER_KINDS = {
+    rb"<(!doctype|!--|html|head|body|\?xml|svg)": "a page of HTML or XML, such as the error of a download",
+    rb"\{\s*([\"}]|$)|\[\s*([\[{\"\]]|-?\d[\d.eE+-]*\s*[,\]]|$)": "JSON; `pandas.read_json` makes a data frame of it",
+    rb"%PDF-": "a PDF document",
+    rb"version https://git-lfs": "the address of a file in Git LFS; `git lfs pull` fetches the file itself",
+    rb"PK\x03\x04": "a zip archive or a workbook; `pandas.read_excel` makes a data frame of a workbook",
+    rb"\xd0\xcf\x11\xe0": "an old workbook; `pandas.read_excel` makes a data frame of it",
+    rb"\x1f\x8b": "text packed by gzip; the name of such a file must end in .gz",
+    rb"BZh[1-9]": "text packed by bzip2; the name of such a file must end in .bz2",
+    rb"\xfd7zXZ": "text packed by xz; the name of such a file must end in .xz",
+    rb"PAR1": "a Parquet file; its name must end in .parquet",
+    rb"\x93NUMPY": "a NumPy array; its name must end in .npy",
+    rb"\x89HDF|SQLite format": "a database",
+}
+
+#: Number of bytes that tell the kind of a file.
+KIND_BYTES = 256
 
 #: At least this many numbers that count from 0 are names, unless the row below goes on counting.
 MANY_NAMES = 8
@@ -146,8 +171,18 @@ def parquet_batches(path: pathlib.Path, rows_at_once: int | None) -> Iterator["p
 def text_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.DataFrame]:
     """Yields the table in a text file, whose format follows from its first lines."""
     encoding = encoding_of(path)
+    check_kind(path)
     with opened(path, encoding) as file:
         form = form_of(first_lines(file), path)
+    yield from frames_in_form(path, encoding, form, rows_at_once)
+
+
+def frames_in_form(path: pathlib.Path, encoding: str, form: "Form", rows_at_once: int | None) -> Iterator[pd.DataFrame]:
+    """Yields the table in a text file of the given format.
+
+    If it is read all at once, and a number after its first lines is marked differently, such as the first one with a
+    decimal comma, all of its lines determine the format.
+    """
     with opened(path, encoding) as file:
         try:
             with pd.read_csv(
@@ -162,7 +197,16 @@ def text_frames(path: pathlib.Path, rows_at_once: int | None) -> Iterator[pd.Dat
                 **form.options,
             ) as reader:
                 if rows_at_once is None:
-                    yield form.named(reader.read(), 0, path)
+                    frame = reader.read()
+                    if form.lines == FORM_LINES and has_marked_numbers(frame):
+                        with opened(path, encoding) as again:
+                            of_all = form_of(first_lines(again, ALL_LINES), path)
+                        if of_all.lines > form.lines:
+                            (anew,) = frames_in_form(path, encoding, of_all, None)
+                            if num_numeric(anew) > num_numeric(frame):
+                                yield anew
+                                return
+                    yield form.named(frame, 0, path)
                 else:
                     reader.chunksize = rows_at_once
                     first = 0
@@ -186,12 +230,14 @@ class Form:
         options: further arguments of `pandas.read_csv`.
         nameless: positions of columns without a name that are left out.
         has_other_marks: whether characters that `PLAIN` maps to ASCII occur.
+        lines: number of lines that determined the format.
     """
 
     delimiter: str
     options: dict
     nameless: tuple[int, ...]
     has_other_marks: bool
+    lines: int
 
     def named(self, frame: pd.DataFrame, first: int, path: pathlib.Path) -> pd.DataFrame:
         """Returns the rows without the columns in `nameless`.
@@ -294,7 +340,7 @@ def form_of(found: list[str], path: pathlib.Path) -> Form:
         options["names"] = unique([name or f"Unnamed: {place}" for place, name in enumerate(names)])
     fields = [field for row in rows for field in row]
     options |= {"header": 0 if has_names else None, **number_marks(fields, delimiter)}
-    return Form(delimiter, options, nameless, has_other_marks)
+    return Form(delimiter, options, nameless, has_other_marks, len(found))
 
 
 def names_of_all(names: list[str], rows: list[list[str]], path: pathlib.Path) -> list[str]:
@@ -372,9 +418,35 @@ def encoding_of(path: pathlib.Path) -> str:
         raise ValueError(f"`name`: {path} is not a readable packed file of one table ({error}).") from None
 
 
-def first_lines(file: io.TextIOWrapper) -> list[str]:
-    """Returns the lines that determine the format of a table."""
-    return [line.rstrip("\n") for _, line in zip(range(FORM_LINES), file, strict=False)]
+def first_lines(file: io.TextIOWrapper, most: int = FORM_LINES) -> list[str]:
+    """Returns the lines that determine the format of a table, at most that many."""
+    return [line.rstrip("\n") for _, line in zip(range(most), file, strict=False)]
+
+
+def check_kind(path: pathlib.Path) -> None:
+    """Raises an error if a file that should be a table of text is of another kind, according to its first bytes."""
+    with opened(path) as file:
+        start = file.read(KIND_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+    for pattern, kind in OTHER_KINDS.items():
+        if re.match(pattern, start, re.IGNORECASE):
+            raise ValueError(f"`name`: {path} must be a table of text, with a row in each line; it holds {kind}.")
+
+
+def has_marked_numbers(frame: pd.DataFrame) -> bool:
+    """Returns whether a column that is not numeric holds numbers with a comma, thousands separators or a Unicode minus.
+
+    Args:
+        frame: a table from text.
+    """
+    texts = [column for _, column in frame.items() if not pd.api.types.is_numeric_dtype(column)]
+    fields = (str(field) for column in texts for field in column.dropna().unique())
+    plain = ((field, field.translate(PLAIN).strip()) for field in fields)
+    return any(is_grouped(shown) or (is_number(shown) and not field.isascii()) for field, shown in plain)
+
+
+def num_numeric(frame: pd.DataFrame) -> int:
+    """Returns the number of numeric columns."""
+    return sum(map(pd.api.types.is_numeric_dtype, frame.dtypes))
 
 
 def delimiter_of(lines: list[str]) -> str:
@@ -479,6 +551,12 @@ def has_comma(field: str) -> bool:
     return any(pattern.fullmatch(field) for pattern in (DECIMAL_COMMA, COMMA_GROUPS, POINT_GROUPS))
 
 
+def has_sign(field: str) -> bool:
+    """Returns whether a field is a number beside a sign of percent or of a currency."""
+    plain = field.translate(PLAIN).strip()
+    return WITH_SIGN.fullmatch(plain) is not None and not (is_number(plain) or is_grouped(plain))
+
+
 def number_marks(fields: list[str], delimiter: str) -> dict[str, str]:
     """Determines the marks of decimals and thousands.
 
@@ -548,6 +626,9 @@ def read_frame(
             values = None if is_category else numbers_of(column)
             if values is not None:
                 found[str(label)] = values
+            elif text == "one_hot" and all(map(has_sign, column.dropna().astype(str).unique())):
+                # Amounts are no categories.
+                raise ValueError(f"`name`: {table.text_sentence(column, str(label))}")
             elif text == "one_hot":
                 table.refuse_missing(column.isna().to_numpy(), str(label))
                 as_text = column.astype(str)
@@ -633,15 +714,20 @@ class Table:
 
     def text_sentence(self, column: pd.Series, label: str) -> str:
         """Returns what is wrong with a column that is not numeric: its first value that is not a number."""
-        wrong = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+        fields, marks = column, column.attrs.get("marks", {})
+        if marks.get("decimal") == ",":
+            # As the reader saw them: a point is no decimal mark.
+            in_english = str.maketrans({",": ".", ".": None if marks.get("thousands") == "." else "x"})
+            fields = column.map(lambda field: field.translate(in_english) if isinstance(field, str) else field)
+        wrong = column.notna() & pd.to_numeric(fields, errors="coerce").isna()
         row = int(np.argmax(wrong.to_numpy()))
+        found = f"row {self.first_row + row + 1} of column {label} of {self.name} holds {str(column.iloc[row])!r}"
+        if has_sign(str(column.iloc[row])):
+            return f"{found}, where a number without a sign of percent or of a currency is expected."
         hint = (
             '; `text="one_hot"` (--text one_hot) makes columns of zeros and ones of such a column, "drop" leaves it out'
         )
-        return (
-            f"row {self.first_row + row + 1} of column {label} of {self.name} holds {str(column.iloc[row])!r}, where a "
-            f"number is expected{hint if self.hints else ''}."
-        )
+        return f"{found}, where a number is expected{hint if self.hints else ''}."
 
     def check_names(self, frame: pd.DataFrame):
         """Raises an error if several columns have the same name, which would select all of them."""
