@@ -1,32 +1,28 @@
 """The base of every model: its spaces, its training step, its checks and its signatures."""
 
-import collections
 import contextlib
-import difflib
 import inspect
 import itertools
 import math
-import os
 import re
 import types
-import zipfile
 from collections.abc import Callable, Iterator
 
-import h5py
 import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
 from keras_gen import checks, seeds
-from keras_gen.core import freezing
+from keras_gen.core import freezing, weights_file
+from keras_gen.core.constructors import by_position, check_names
 from keras_gen.core.inputs import Inputs, check_some_count, first_epoch, named_columns
 from keras_gen.core.running_mean import RunningMean
 from keras_gen.core.signatures import Signature
 from keras_gen.core.standardization import Standardization, check_resolution, refuse_coarse
 from keras_gen.core.step import Step, over_replicas
 from keras_gen.moments import EntryMoments, is_wide
-from keras_gen.spaces import Numbers, Space, levels_or_reals
+from keras_gen.spaces import Space
 
 #: The most rows of a generator that are inspected before training on it; they are kept in memory until then.
 MOST_ROWS = 100_000
@@ -119,14 +115,14 @@ class Model(keras.Model):
         model = super().__new__(cls, *args, **kwargs)
         # Arguments that the constructor passes on to its bases by `*args` and `**kwargs` are part of the configuration,
         # too.
-        named, given = inspect.signature(cls.__init__).parameters, dict(zip(names_of(args, cls), args, strict=False))
+        named, given = inspect.signature(cls.__init__).parameters, by_position(cls, args)
         # Set like this, networks among them are not tracked by Keras or TensorFlow as parts of the model.
         object.__setattr__(model, "_given", types.MappingProxyType({**given, **kwargs}))
         model._passed_on = tuple(name for name in model._given if name not in named)
         return model
 
     def __init__(self, *, seed: int = 0, **kwargs):
-        self.check_names(kwargs)
+        check_names(type(self), kwargs)
         self.standardize = bool(kwargs.pop("standardize", self.standardizes))
         # Under mixed precision the networks compute in 16 bits; the data that densities see keep their precision.
         super().__init__(autocast=False, **kwargs)
@@ -138,26 +134,6 @@ class Model(keras.Model):
         # Networks are built in the constructor; otherwise Keras would save an unbuilt model without its weights.
         self.built = True
         self.frozen_at_start = {}
-
-    def check_names(self, arguments: dict) -> None:
-        """Raises an error if an argument left for the base is not one of the model's.
-
-        Args:
-            arguments: name to value, without the arguments that the constructors of the subclasses have taken.
-        """
-        unknown = [name for name in arguments if name not in ("name", "dtype", "trainable", "standardize")]
-        if not unknown:
-            return
-        name, known = unknown[0], arguments_of(type(self))
-        if isinstance(arguments[name], keras.layers.Layer):
-            own = [each for each in known if each.endswith("network")]
-            where = f"takes networks of one's own as {', '.join(own)}" if own else "takes no network of one's own"
-            raise ValueError(
-                f"`{name}` must not be given: {type(self).__name__} {where}; received {arguments[name]!r}."
-            )
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"it takes {', '.join(known)}."
-        raise ValueError(f"`{name}` is no argument of {type(self).__name__}; {hint}")
 
     def get_config(self) -> dict:
         """Returns the arguments that the model was created with, each an attribute of the same name.
@@ -445,6 +421,7 @@ class Model(keras.Model):
             kwargs.setdefault("shuffle", False)
         self.check_resolutions(x)
         given, x = x, self.input_checks().checked(x, y, sample_weight, class_weight, keep_wide=True)
+        check_some_count(x)
         steps = kwargs.get("steps_per_epoch")
 
         def first_epoch_of_set():
@@ -459,6 +436,7 @@ class Model(keras.Model):
             columns = self.input_checks().as_tuple(validation_data)
             columns = columns if isinstance(columns, tuple) else (columns,)
             validation_data = self.input_checks("validation_data").checked(*columns)
+            check_some_count(validation_data)
             check_that_it_ends(validation_data, "validation_steps", kwargs.get("validation_steps"))
         with plain_errors():
             history = super().fit(x, None, batch_size, validation_data=validation_data, **kwargs)
@@ -505,7 +483,7 @@ class Model(keras.Model):
             if not units and num_rows >= MOST_ROWS:
                 break
         if units and not any(np.any(found.count) for found in moments.values()):
-            check_some_count(weights)
+            check_some_count({"sample_weight": weights})
         for name in wide:
             refuse_coarse(moments[name].coarse_entry(), name)
         for name, unit in units.items():
@@ -553,7 +531,7 @@ class Model(keras.Model):
         if found in ({}, []):
             raise ValueError(f"`{name}` holds no examples; at least one is expected.")
         if name == "x" and all(metric.count.numpy() == 0.0 for metric in self.term_metrics):
-            check_some_count(np.zeros(1))
+            check_some_count({"sample_weight": np.zeros(1)})
         return found
 
     def predict(self, x, batch_size: int | None = None, *args, **kwargs):
@@ -618,20 +596,8 @@ class Model(keras.Model):
             FileNotFoundError: if there is no such file.
             ValueError: if it holds no weights, or those of another model.
         """
-        if not os.path.exists(filepath):
-            raise FileNotFoundError(f"`filepath`: there is no file {filepath}.")
-        optimizers = self.optimizers if self.compiled else []
-        variables = [*self.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
-        before = [variable.numpy() for variable in variables]
-        try:
+        with weights_file.all_or_nothing(self, filepath):
             return super().load_weights(filepath, *args, **kwargs)
-        except (OSError, KeyError, ValueError):
-            for variable, value in zip(variables, before, strict=True):
-                variable.assign(value)
-            raise ValueError(
-                f"`filepath` must be a file with the weights of a {type(self).__name__} built with the same arguments; "
-                f"{filepath} {difference_of(filepath, self.variables)}."
-            ) from None
 
     def export(self, *args, **kwargs):
         """Raises an error that names what exports the model: Keras' `export` knows only `call`."""
@@ -709,194 +675,6 @@ class Model(keras.Model):
         raise NotImplementedError
 
 
-class EventModel(Model):
-    """A model of examples of one shape, which may be conditioned on something.
-
-    Its batches hold "x", the examples, and, if there is one, "condition".
-
-    A subclass whose density sees real numbers passes them through `inward` and `outward`, or through `scaled` and
-    `unscaled` of its `event_space`, and counts `log_volume`.
-
-    Args:
-        event_shape: shape of one example, without the batch.
-        levels: number of levels of a discrete entry; examples are whole numbers `0..levels-1`. None means real numbers.
-        seed: integer from which all randomness of the model derives.
-        **kwargs: as in `Model`.
-    """
-
-    #: What the model is conditioned on; None for an unconditional model.
-    condition_space: Space | None = None
-
-    #: Whether a model without levels models real numbers, which have a unit.
-    has_unit: bool = True
-
-    #: The unit of real numbers; None for a model of something else.
-    standardization: Standardization | None = None
-
-    def __init__(self, event_shape, *, levels: int | None = None, seed: int = 0, **kwargs):
-        # First, since the terms of a model may depend on them.
-        self.event_shape = checks.event_shape(event_shape)
-        self.levels = checks.levels(levels, allow_none=True)
-        super().__init__(seed=seed, **kwargs)
-        if self.levels is None and self.has_unit:
-            self.standardization = Standardization(self.unit_shape)
-
-    @property
-    def spaces(self):
-        condition = {} if self.condition_space is None else {"condition": self.condition_space}
-        return {"x": self.event_space, **condition}
-
-    @property
-    def event_space(self) -> Numbers:
-        """The space of an example."""
-        return levels_or_reals(self.event_shape, self.levels, self.standardization)
-
-    @property
-    def event_size(self) -> int:
-        """Number of entries of one example."""
-        return math.prod(self.event_shape)
-
-    @property
-    def bit_terms(self) -> tuple[str, ...]:
-        """Name of the term in bits per dimension, if these mean something for examples."""
-        return ("bits_per_dim",) if self.event_space.in_bits else ()
-
-    def in_bits(self, nll: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns a negative log-likelihood, or a bound on it, in bits per dimension, as the term in `bit_terms`."""
-        return {name: nll / (self.event_size * math.log(2.0)) for name in self.bit_terms}
-
-    @property
-    def draws_steps(self) -> bool:
-        """Whether draws change in steps, as levels do, so that rounding leaves a number unchanged or moves it far."""
-        return self.levels is not None
-
-    # The unit of real numbers
-
-    @property
-    def shared_axes(self) -> tuple[int, ...]:
-        """Axes of an example whose entries share one location and one scale: height and width of images."""
-        return (0, 1) if len(self.event_shape) == 3 else ()
-
-    @property
-    def unit_shape(self) -> tuple[int, ...]:
-        """Shape of location and scale, which broadcasts to that of an example."""
-        return self.event_shape
-
-    @property
-    def column_units(self):
-        return {"x": self.standardization} if self.takes_unit else {}
-
-    def axes_of_unit(self, name):
-        return self.shared_axes
-
-    @property
-    def takes_unit(self) -> bool:
-        """Whether the unit is that of the examples themselves."""
-        return self.levels is None and self.has_unit
-
-    def log_volume(self) -> tf.Tensor | float:
-        """Returns by how much standardising raises a log density, in nats: the logarithm of the scales."""
-        return self.standardization.log_volume() if self.takes_unit else 0.0
-
-    def inward(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns valid examples in the unit of the networks: real numbers standardised, anything else unchanged."""
-        return self.event_space.scaled(x) if self.takes_unit else x
-
-    def outward(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns the inverse of `inward`."""
-        return self.event_space.unscaled(x) if self.takes_unit else x
-
-    def adapt(self, x) -> None:
-        """Takes the unit of real numbers from data, as `fit` does unless this has been called.
-
-        Args:
-            x: examples of shape `(rows, *event_shape)` that represent the data.
-
-        Raises:
-            ValueError: if the model has levels, the shape or a value is not the expected one, or an entry is the same
-                in all rows or differs by less than float32 can resolve.
-        """
-        if self.standardization is None:
-            raise ValueError(f"`adapt` needs real numbers; this {type(self).__name__} is one of {self.event_space}.")
-        self.take_unit(x, constant=False)
-
-    def take_unit(self, x, *, constant: bool = True) -> None:
-        """Takes the unit of real numbers from examples.
-
-        Args:
-            x: examples of shape `(rows, *event_shape)`.
-            constant: whether an entry may be the same in all rows; it is then only shifted.
-        """
-        check_resolution(x)
-        moments = EntryMoments(self.event_shape, self.shared_axes).add(self.validated(x))
-        self.standardization.take(moments.mean, moments.scale(constant=constant))
-
-    # Condition
-
-    @property
-    def vector_size(self) -> int:
-        """Number of entries of the vector that a condition is turned into; 0 for an unconditional model."""
-        return 0 if self.condition_space is None else self.condition_space.vector_size
-
-    def condition_vectors(self, condition: tf.Tensor | None) -> tf.Tensor | None:
-        """Returns a valid condition as vectors of shape `(batch, vector_size)` in the networks' dtype, or None."""
-        return None if condition is None else tf.cast(self.condition_space.vectors(condition), self.compute_dtype)
-
-    # Checks
-
-    def validated(self, x, name: str = "x") -> tf.Tensor:
-        """Returns `x` as float32 examples, or raises an error that says what is wrong with them."""
-        return self.event_space.validate(x, name)
-
-    def validated_pair(self, x, condition) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Returns examples and what they are conditioned on as `validated` and `validated_condition` do.
-
-        Raises:
-            ValueError: also if their numbers differ.
-        """
-        x = self.validated(x)
-        return x, self.validated_condition(condition, x=x)
-
-    def validated_condition(self, condition, **beside: tf.Tensor) -> tf.Tensor | None:
-        """Returns the condition as a tensor, or None for an unconditional model.
-
-        Args:
-            condition: an array or a tensor, or None.
-            **beside: tensors by name that must have the same length.
-
-        Raises:
-            TypeError: if its dtype is not the expected one.
-            ValueError: if a condition is given to an unconditional model, or none to a conditional one, or if its
-                shape, its length or a value is not the expected one.
-        """
-        if self.condition_space is None:
-            if condition is not None:
-                raise ValueError(f"`condition` must be None: this {type(self).__name__} is not conditional.")
-            return None
-        if condition is None:
-            raise ValueError(f"`condition` must be given: this {type(self).__name__} is conditional.")
-        condition = self.condition_space.validate(condition, "condition")
-        checks.equally_long(**beside, condition=condition)
-        return condition
-
-
-def difference_of(path: str | os.PathLike, variables: list[keras.Variable]) -> str:
-    """Returns what is wrong with a file of weights that could not be loaded, as the end of a sentence.
-
-    Args:
-        path: the file.
-        variables: the variables that it should hold.
-    """
-    shapes = collections.Counter()
-    try:
-        with h5py.File(path) as file:
-            file.visititems(lambda _, part: shapes.update([part.shape] if isinstance(part, h5py.Dataset) else []))
-    except OSError:
-        return "holds other ones" if zipfile.is_zipfile(path) else "is damaged or of another kind"
-    absent = [shape for shape in (tuple(variable.shape) for variable in variables) if shape not in shapes]
-    return f"holds none of shape {absent[0]}" if absent else "holds other ones"
-
-
 def optimizer_of(name: str, value) -> keras.optimizers.Optimizer:
     """Returns an optimizer, which may be given by its name or its configuration.
 
@@ -946,36 +724,6 @@ def check_that_it_ends(x, name: str, steps: int | None) -> None:
     of_dataset = isinstance(x, tf.data.Dataset) and x.cardinality() == tf.data.INFINITE_CARDINALITY
     if of_dataset or (isinstance(x, keras.utils.PyDataset) and x.num_batches is None):
         raise ValueError(f"`{name}` must be given for a data set that never ends; received None.")
-
-
-def arguments_of(model_class: type) -> list[str]:
-    """Returns the names of a constructor's arguments, including those that it passes on to its bases by `**kwargs`."""
-    names = {}
-    for base in model_class.__mro__:
-        if base is keras.Model:
-            break
-        if "__init__" in vars(base):
-            _, *parameters = inspect.signature(base.__init__).parameters.values()
-            names |= {
-                each.name: None for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-            }
-            if not any(each.kind is each.VAR_KEYWORD for each in parameters):
-                break
-    return [*names, *(name for name in ("standardize", "name", "dtype") if name not in names)]
-
-
-def names_of(arguments: tuple, model_class: type) -> list[str]:
-    """Returns the names of a constructor's positional arguments, including those passed on to its bases by `*args`."""
-    names = []
-    for base in model_class.__mro__:
-        if "__init__" in vars(base):
-            _, *parameters = inspect.signature(base.__init__).parameters.values()
-            own = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
-            names += own[: len(arguments)]
-            arguments = arguments[len(own) :]
-            if not any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-                break
-    return names
 
 
 def term_and_weights(term, step: Step) -> tuple[tf.Tensor, tf.Tensor | None]:

@@ -141,9 +141,7 @@ class Inputs:
             return x
         x = self.as_tuple(x)
         given = x if isinstance(x, tuple) else (x,)
-        columns = self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
-        check_some_count(columns.get("sample_weight"))
-        return columns
+        return self.validated((*given, *(y, sample_weight)[len(given) - 1 :]), weigh)
 
     def as_tuple(self, data):
         """Returns a list of columns as a tuple, like Keras; a list of rows, and anything else, stays as it is."""
@@ -294,8 +292,13 @@ def rank_of(values) -> int:
     return 1 + rank_of(values[0]) if isinstance(values, (list, tuple)) and values else 0
 
 
-def check_some_count(weights) -> None:
-    """Raises an error if all examples have the weight 0, of which no mean exists; None gives all the same weight."""
+def check_some_count(data) -> None:
+    """Raises an error if all examples have the weight 0, of which no mean exists.
+
+    Args:
+        data: columns by name. Batches of them are not looked at: some may have no example that counts.
+    """
+    weights = data.get("sample_weight") if isinstance(data, dict) else None
     if weights is not None and not np.any(weights):
         raise ValueError("`sample_weight` must be above 0 for at least one example, received 0 for all.")
 

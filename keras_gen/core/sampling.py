@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_gen import checks, seeds
-from keras_gen.core.base import EventModel
+from keras_gen.core.event_model import EventModel
 from keras_gen.core.signatures import Signature
 
 tfd = tfp.distributions

@@ -55,7 +55,7 @@ class StartsFromData:
         if not self.started.numpy():
             batches, x = first_epoch(x, first_epoch_of_set, steps, self.num_start_rows)
             rows, weights = self.sampled_rows(batches)
-            check_some_count(weights)
+            check_some_count({"sample_weight": weights})
             self.start_from(rows, weights)
             self.started.assign(1.0)
         return x

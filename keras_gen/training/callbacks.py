@@ -67,7 +67,6 @@ class Checkpoints(keras.callbacks.Callback):
         write: whether this process writes; all processes read.
         settings: arguments of the model and its optimizers, saved with the checkpoints.
         data: fingerprints of files of data, by the names of arguments, saved with the checkpoints.
-        data: fingerprint of the data, saved with the checkpoints.
         anew: whether to begin again, regardless of what the folder holds.
         every: when to save within an epoch.
     """
