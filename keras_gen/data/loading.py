@@ -3,7 +3,7 @@
 import functools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -206,6 +206,21 @@ def check_kind_of_file(path: pathlib.Path) -> None:
         )
 
 
+def built_in_readers(audio_length: int | None = None) -> dict[str, Callable[[], Reading]]:
+    """Returns the readers of the sets that need no file, by name; such a name is never that of a file.
+
+    Args:
+        audio_length: number of samples of a sound, as in `load`.
+    """
+    return {
+        "digits": read_digits,
+        "photos": read_photos,
+        "breast_cancer": read_breast_cancer,
+        "tones": lambda: read_tones(audio_length),
+        **{density: functools.partial(read_toy, density) for density in toy.NAMES},
+    }
+
+
 def read(
     name,
     *,
@@ -227,13 +242,7 @@ def read(
     if not isinstance(name, (str, os.PathLike)) and not hasattr(name, "fs"):
         raise TypeError(f"`name` must be a name, a path or a pandas DataFrame, received a {type(name).__name__}.")
     name = str(name)
-    built_in = {
-        "digits": read_digits,
-        "photos": read_photos,
-        "breast_cancer": read_breast_cancer,
-        "tones": lambda: read_tones(audio_length),
-        **{density: functools.partial(read_toy, density) for density in toy.NAMES},
-    }
+    built_in = built_in_readers(audio_length)
     path = local_copy(name)
     if name in built_in:
         return built_in[name](), name

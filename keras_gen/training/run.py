@@ -26,6 +26,7 @@ from keras_gen import evaluation, export, pictures
 from keras_gen.console import counted, markdown_table
 from keras_gen.core import Model, saving
 from keras_gen.data import Splits
+from keras_gen.data.loading import built_in_readers
 from keras_gen.figures import in_columns
 from keras_gen.files import atomic_file, fingerprint, is_local, path_of, remove_folder, write_json
 from keras_gen.spaces import Sound
@@ -304,7 +305,8 @@ class Run:
 
     def fingerprints(self) -> dict[str, str]:
         """Returns the fingerprints of the files of data that arguments name, by argument, except those in a store."""
-        paths = {name: path_of(self.config[name]) for name in DATA_ARGUMENTS if isinstance(self.config.get(name), str)}
+        given = {name: self.config[name] for name in DATA_ARGUMENTS if isinstance(self.config.get(name), str)}
+        paths = {name: path_of(value) for name, value in given.items() if value not in built_in_readers()}
         found = {name: fingerprint(path.expanduser()) for name, path in paths.items() if is_local(path)}
         return {name: digits for name, digits in found.items() if digits is not None}
 

@@ -488,6 +488,14 @@ def test_a_run_does_not_go_on_with_data_that_have_changed(finished, tmp_path, mo
     assert state["data"] == {"dataset": files.fingerprint(files.path_of(dataset))}
 
 
+def test_a_folder_of_the_name_of_a_built_in_set_is_not_its_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, found in (("digits", []), ("mine", ["dataset"])):
+        (tmp_path / name).mkdir()
+        run = training.Run("a.b", tmp_path / "runs" / name, {**CONFIG, "dataset": name}, training.Options())
+        assert list(run.fingerprints()) == found
+
+
 def test_a_finished_run_whose_learning_rate_falls_stays_as_it_is(finished):
     sentence = r"`epochs` must stay 1: the learning rate, or something else, depends on it\. .*killed from its weights"
     with pytest.raises(ValueError, match=sentence):
