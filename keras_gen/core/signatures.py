@@ -1,9 +1,14 @@
 """Verbs as exported functions."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
+
+#: Conditions on a number that a signature takes: phrase to function of the number.
+NOT_NEGATIVE = {"at least 0": lambda value: value >= 0}
+POSITIVE = {"greater than 0": lambda value: value > 0.0, "finite": lambda value: value < math.inf}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_gen import checks, seeds
 from keras_gen.core import GenerativeModel, Signature, Step
+from keras_gen.core.signatures import NOT_NEGATIVE
 from keras_gen.spaces import Space
 
 
@@ -77,6 +78,10 @@ class EnergyModel(GenerativeModel):
 
         specs = {name: space.spec(name) for name, space in self.energy_spaces.items()}
         return {**super().signatures(), "energy": Signature(energy, specs)}
+
+    def scalar_checks(self, name):
+        """Adds the check of the length of the chains that draw."""
+        return NOT_NEGATIVE if name in ("num_sweeps", "num_steps") else super().scalar_checks(name)
 
     def input_space(self, name):
         """Adds the spaces of the parts of h."""

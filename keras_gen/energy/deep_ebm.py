@@ -10,14 +10,13 @@ Noise-contrastive estimation: Michael Gutmann, Aapo Hyvärinen (2010), Noise-con
 principle for unnormalized statistical models, AISTATS
 """
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_gen import checks, seeds
 from keras_gen.core import Signature, Step
+from keras_gen.core.signatures import POSITIVE
 from keras_gen.energy.base import EnergyModel, Rows, repeated
 from keras_gen.energy.networks import NETWORKS
 from keras_gen.energy.objectives import OBJECTIVES
@@ -243,10 +242,8 @@ class DeepEBM(EnergyModel):
         return {"num_steps": self.num_steps, "step_size": self.step_size}
 
     def scalar_checks(self, name):
-        """Adds the checks of the number of steps and of their size."""
-        if name == "step_size":
-            return {"greater than 0": lambda value: value > 0.0, "finite": lambda value: value < math.inf}
-        return {"at least 0": lambda value: value >= 0} if name == "num_steps" else super().scalar_checks(name)
+        """Adds the checks of the size of a step."""
+        return POSITIVE if name == "step_size" else super().scalar_checks(name)
 
     def draw(self, num_samples, condition, seed, *, num_steps, step_size):
         """Runs Langevin dynamics from new initial states."""

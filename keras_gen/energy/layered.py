@@ -456,10 +456,6 @@ class LayeredBoltzmannMachine(EnergyModel):
     def sampling_options(self):
         return {"num_sweeps": self.num_sweeps}
 
-    def scalar_checks(self, name):
-        """Adds the check of the number of sweeps."""
-        return {"at least 0": lambda value: value >= 0} if name == "num_sweeps" else super().scalar_checks(name)
-
     def draw(self, num_samples, condition, seed, *, num_sweeps):
         evidence = self.evidence(condition=condition)
         return self.event_of(self.drawn_state(evidence, num_samples, num_sweeps, seed))

@@ -205,10 +205,6 @@ class RBM(AnnealedPartition, Codes, EnergyModel):
     def sampling_options(self):
         return {"num_sweeps": self.num_sweeps}
 
-    def scalar_checks(self, name):
-        """Adds the check of the number of sweeps."""
-        return {"at least 0": lambda value: value >= 0} if name == "num_sweeps" else super().scalar_checks(name)
-
     def draw(self, num_samples, condition, seed, *, num_sweeps):
         harmonium, rows = self.harmonium(), Rows.all(num_samples)
         start_seed, sweep_seed = tf.unstack(tf.random.split(seed, 2))

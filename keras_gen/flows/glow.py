@@ -4,7 +4,6 @@ https://arxiv.org/abs/1807.03039
 """
 
 import functools
-import math
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +11,7 @@ import tensorflow_probability as tfp
 
 from keras_gen import checks
 from keras_gen.core import Step
+from keras_gen.core.signatures import POSITIVE
 from keras_gen.flows.base import FlowModel
 from keras_gen.flows.bijectors import affine_coupling, on_second_half, on_squeezed
 from keras_gen.flows.networks import CouplingNetwork, LULayer, OwnImageConditioner, check_image, default_scales
@@ -183,9 +183,7 @@ class Glow(FlowModel):
 
     def scalar_checks(self, name):
         """Adds the checks of the temperature."""
-        if name != "temperature":
-            return super().scalar_checks(name)
-        return {"greater than 0": lambda value: value > 0.0, "finite": lambda value: value < math.inf}
+        return POSITIVE if name == "temperature" else super().scalar_checks(name)
 
     def noise_distributions(self, temperature=None):
         scale = self.temperature if temperature is None else temperature
