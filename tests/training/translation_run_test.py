@@ -48,7 +48,7 @@ def test_the_card_says_what_each_column_holds(run):
     columns = {name: {"event_shape": [4, 4, 3], "levels": 256} for name in ("source", "target")}
     assert report["dataset"]["columns"] == columns
     card = (root / "run" / "README.md").read_text()
-    assert "pairs, source of shape (4, 4, 3), 256 levels, target of shape (4, 4, 3), 256 levels, binarization" in card
+    assert "pairs, source of shape (4, 4, 3), 256 levels, target of shape (4, 4, 3), 256 levels; " in card
     assert "| test | l1 mean target |" in card
     assert "model.translate(x)" in card
     for name in ("samples.png", "model.tflite", "saved_model/1/saved_model.pb", "samples/epoch-00001.png"):
