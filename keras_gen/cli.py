@@ -30,9 +30,6 @@ from keras_gen.figures import LIKELIHOODS, figures_of, headline, in_columns
 from keras_gen.files import atomic_file, check_exists, check_folder, json_text, path_of
 from keras_gen.finished_run import arguments_of_run, check_same_data, data_of_run, lacking, model_of_run, read_json
 
-#: Whether to print JSON in place of tables.
-AsJson = Annotated[bool, tyro.conf.arg(name="json")]
-
 #: Largest number of examples drawn into one file.
 MOST_IN_A_FILE = 10_000
 
@@ -340,13 +337,14 @@ def evaluate(
     batch_size: int | None = None,
     num_samples: int | None = None,
     seed: int = 0,
-    as_json: AsJson = False,
 ) -> None:
     """Evaluate the likelihood of a trained model, exactly or by an estimate, and say which of the two it is.
 
     The data are prepared as in the run (columns, size, bits, means and deviations), so for the run's own data this is
     the figure that the run printed. All GPUs take part. An evaluation that takes longer than a minute keeps its figures
     in the run's folder: after a kill, the same command resumes.
+
+    A table goes to standard error, and the figures with all digits, as JSON, to standard output.
 
     Args:
         folder: folder of a finished run, or the name of a model that comes with the package.
@@ -357,7 +355,6 @@ def evaluate(
         num_samples: samples for each example, for a model whose likelihood is a bound or an estimate; by default as in
             the run.
         seed: seed of these samples.
-        as_json: print JSON with all digits in place of a table.
     """
     for name, value in {"batch_size": batch_size, "num_samples": num_samples}.items():
         if value is not None:
@@ -404,14 +401,12 @@ def evaluate(
     if splits.scale is not None:
         found["unit"] = evaluation.STANDARDISED
         found[f"{split}, in the data's units"] = evaluation.in_data_units(figures, splits, split)
-    if as_json:
-        print(json_text(found))
-        return
-    print(
-        f"{counted(splits.size(split), 'example')} of {source} ({split}), by the {type(model).__name__} from {folder}"
-    )
-    print(markdown_table(in_columns(figures_of(found))), end="")
-    print_facts({"Likelihood": LIKELIHOODS[model.likelihood_kind], **unit_of(found)})
+    examples = f"{counted(splits.size(split), 'example')} of {source} ({split})"
+    table = markdown_table(in_columns(figures_of(found)))
+    facts = facts_text({"Likelihood": LIKELIHOODS[model.likelihood_kind], **unit_of(found)})
+    shown = f"{examples}, by the {type(model).__name__} from {folder}\n\n{table}\n{facts}"
+    print(shown, file=sys.stderr, flush=True)
+    print(json_text(found))
 
 
 def unit_of(report: dict) -> dict[str, str]:
@@ -419,12 +414,10 @@ def unit_of(report: dict) -> dict[str, str]:
     return {"Unit": f"{report['unit']}, except where it says otherwise"} if "unit" in report else {}
 
 
-def print_facts(facts: dict[str, str]) -> None:
-    """Prints facts in two columns: what they are about, and what is said of it."""
-    print()
+def facts_text(facts: dict[str, str]) -> str:
+    """Returns facts in two columns: what they are about, and what is said of it."""
     width = max(map(len, facts), default=0)
-    for name, fact in facts.items():
-        print(f"{name:{width}}  {fact}")
+    return "".join(f"{name:{width}}  {fact}\n" for name, fact in facts.items())
 
 
 def score(
@@ -554,7 +547,7 @@ def push(folder: Folder, address: Annotated[str, tyro.conf.Positional]) -> None:
     print(f"{address}: {folder}")
 
 
-def info(folder: Folder, *, as_json: AsJson = False) -> None:
+def info(folder: Folder, *, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False) -> None:
     """Show how a trained model was made and the figures it reaches.
 
     Args:
@@ -576,7 +569,7 @@ def info(folder: Folder, *, as_json: AsJson = False) -> None:
     if "protocol" in metrics:
         print(metrics["protocol"])
     command = command_of(config["recipe"], config["arguments"], dict.fromkeys(config["arguments"]))
-    print_facts({**facts_of(metrics), **unit_of(metrics), "Made by": command})
+    print("\n" + facts_text({**facts_of(metrics), **unit_of(metrics), "Made by": command}), end="")
 
 
 def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:

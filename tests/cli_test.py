@@ -143,7 +143,7 @@ def test_sample_draws_captions_in_turn(trained, tmp_path, monkeypatch, capsys):
 
 
 def test_evaluate_uses_the_data_of_the_run(trained, monkeypatch, capsys):
-    status, out, _ = run(monkeypatch, capsys, "evaluate", trained, "--split", "validation", "--json")
+    status, out, _ = run(monkeypatch, capsys, "evaluate", trained, "--split", "validation")
     assert status == 0
     splits = data.load("digits", binarization="threshold")
     expected = evaluation.likelihood(saving.load_model(trained), splits.validation)
@@ -156,7 +156,7 @@ def test_evaluate_says_that_a_bound_is_one(tmp_path, monkeypatch, capsys):
     """The mass that a flow gives to levels has a bound alone."""
     model = NICE((8, 8, 1), 2, (4,), levels=17)
     folder = finished(tmp_path / "nice", "flows.nice", model, dataset="digits", binarization="none")
-    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--num-samples", 3, "--seed", 5, "--json")
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--num-samples", 3, "--seed", 5)
     assert status == 0
     found = json.loads(out)
     assert found["likelihood"] == "lower bound"
@@ -180,7 +180,7 @@ def standardised(tmp_path):
 
 def test_evaluate_standardises_as_the_run_did(standardised, tmp_path, monkeypatch, capsys):
     folder, model, splits = standardised
-    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--json")
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder)
     assert status == 0
     found, expected = json.loads(out), -model.log_prob(splits.array("test")).numpy().mean()
     assert found["test"]["nll"] == pytest.approx(expected, rel=1e-5)
@@ -190,7 +190,7 @@ def test_evaluate_standardises_as_the_run_did(standardised, tmp_path, monkeypatc
     # Other data are standardised by the means and deviations of the run, not by their own.
     other = np.random.default_rng(1).normal([12.0, 1100.0, 5.2], [1.0, 20.0, 0.2], (100, 3))
     np.save(tmp_path / "other.npy", other)
-    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--dataset", tmp_path / "other.npy", "--json")
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--dataset", tmp_path / "other.npy")
     rows = data.load(tmp_path / "other.npy").array("test")
     expected = -model.log_prob((rows - splits.scale[0]) / splits.scale[1]).numpy().mean()
     assert json.loads(out)["test"]["nll"] == pytest.approx(expected, rel=1e-4)
@@ -200,7 +200,7 @@ def test_evaluate_finds_the_columns_of_a_table_by_name(standardised, tmp_path, m
     folder, model, splits = standardised
     frame = pd.read_csv(tmp_path / "table.csv")
     frame.assign(w=0.5)[["z", "w", "y", "x"]].to_csv(tmp_path / "other.csv", index=False)
-    status, out, err = run(monkeypatch, capsys, "evaluate", folder, "--dataset", tmp_path / "other.csv", "--json")
+    status, out, err = run(monkeypatch, capsys, "evaluate", folder, "--dataset", tmp_path / "other.csv")
     assert status == 0, err
     expected = -model.log_prob(splits.array("test")).numpy().mean()
     assert json.loads(out)["test"]["nll"] == pytest.approx(expected, rel=1e-5)
@@ -268,7 +268,7 @@ def test_a_run_hands_what_it_did_to_rows_to_the_model(run_of_a_table, tmp_path, 
     assert f"| test, in the data's units | nll | {in_units['nll']:.4f} |" in card
 
     # All verbs agree.
-    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--json")
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder)
     assert status == 0
     found = json.loads(out)
     for key in ("test", "test, in the data's units"):
@@ -331,7 +331,7 @@ def test_evaluate_reads_images_in_the_size_of_the_run_or_in_another(tmp_path, mo
     in_run = {"image_size": [4, 6]} if how == "run" else {}
     folder = finished(tmp_path / "made", "autoregressive.made", MADE((4, 6, 1), (3,), 256), dataset=dataset, **in_run)
     flags = ("--image-size", 4, 6) if how == "flag" else ()
-    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, *flags, "--json")
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, *flags)
     assert status == 0
     expected = evaluation.likelihood(saving.load_model(folder), data.load(dataset, image_size=(4, 6)).test)
     assert json.loads(out)["test"]["nll"] == pytest.approx(expected["nll"], rel=1e-6)
@@ -341,7 +341,7 @@ def test_evaluate_takes_the_batches_the_seed_and_the_samples_of_the_run(tmp_path
     model = NICE((8, 8, 1), 2, (4,), levels=2)
     made = {"dataset": "digits", "binarization": "dynamic", "batch_size": 60, "num_samples": 2, "seed": 3}
     folder = finished(tmp_path / "nice", "flows.nice", model, **made)
-    status, out, _ = run(monkeypatch, capsys, "evaluate", folder, "--json")
+    status, out, _ = run(monkeypatch, capsys, "evaluate", folder)
     assert status == 0
     splits = data.load("digits", binarization="dynamic", batch_size=60, seed=3)
     expected = evaluation.likelihood(model, splits.test, num_samples=2)
@@ -549,14 +549,16 @@ def cells(out: str) -> dict[str, list[str]]:
     return {name: values for name, *values in rows}
 
 
-def test_evaluate_prints_a_table(trained, monkeypatch, capsys):
+def test_evaluate_prints_a_table_beside_the_figures(trained, monkeypatch, capsys):
     status, out, err = run(monkeypatch, capsys, "evaluate", trained, "--split", "validation")
     assert status == 0, err
+    # Programs read only the figures.
+    assert json.loads(out).keys() == {"likelihood", "validation"}
     found = evaluation.likelihood(saving.load_model(trained), data.load("digits", binarization="threshold").validation)
-    assert cells(out)["NLL, nats"] == [f"{found['nll']:.4g} ± {found['nll_standard_error']:.4g}"]
-    assert cells(out)["bits/dim"] == [f"{found['bits_per_dim']:.4g}"]
-    assert "180 examples of digits (validation), by the MADE from" in out
-    assert "Likelihood  exact" in out
+    assert cells(err)["NLL, nats"] == [f"{found['nll']:.4g} ± {found['nll_standard_error']:.4g}"]
+    assert cells(err)["bits/dim"] == [f"{found['bits_per_dim']:.4g}"]
+    assert "180 examples of digits (validation), by the MADE from" in err
+    assert "Likelihood  exact" in err
 
 
 def test_an_export_says_how_it_was_compared(trained, tmp_path, monkeypatch, capsys):

@@ -449,7 +449,7 @@ def test_each_caption_of_an_image_is_scored(functions_run_eagerly, pictures, tmp
     assert status == 0, err
     assert "share of 1 training example whose" in out
     assert list(pd.read_csv(tmp_path / "s.csv")["caption"]) == ["a cat"]
-    status, out, err = run(monkeypatch, capsys, "evaluate", tmp_path / "run", "--json")
+    status, out, err = run(monkeypatch, capsys, "evaluate", tmp_path / "run")
     assert status == 0, err
     splits = data.load_captioned(folder, "told.jsonl", seed=2).without_labels()
     ((x, caption),) = splits.test

@@ -46,7 +46,7 @@ def test_nats_per_sample_stand_beside_two_baselines(finished, monkeypatch, capsy
     codes = [model.codes.encode(splits.array(split)).numpy() for split in ("train", "test")]
     assert test["nats_per_sample_first_order"] == evaluation.markov_chain(*codes, 16) / 40
 
-    monkeypatch.setattr("sys.argv", ["keras-gen", "evaluate", str(finished), "--json"])
+    monkeypatch.setattr("sys.argv", ["keras-gen", "evaluate", str(finished)])
     cli.main()
     assert json.loads(capsys.readouterr().out)["test"]["nll"] == pytest.approx(expected, rel=1e-5)
 
