@@ -179,8 +179,9 @@ def sample(
     if caption and not isinstance(model.condition_space, spaces.Text):
         raise ValueError(f"`caption` must be left out: {folder} holds a {type(model).__name__}, which takes none.")
     what = "mean" if options.get("mean") else "sample"
-    if output.suffix == ".png" and pictures.is_audible(space):
-        num_samples = min(num_samples, pictures.NUM_SOUNDS)
+    is_picture_of_sound = output.suffix == ".png" and pictures.is_audible(space)
+    if is_picture_of_sound:
+        num_samples = min(num_samples, pictures.MOST_SOUNDS)
     if not output.suffix:
         from keras_gen.sample_shards import sample_to_folder
 
@@ -221,7 +222,7 @@ def sample(
                 image = pictures.titled(image, "means" if options.get("mean") else "draws")
             image.save(path)
     how = ", one after the other" if output.suffix == ".wav" else ""
-    if output.suffix == ".png" and pictures.is_audible(space):
+    if is_picture_of_sound:
         how = f"; --output {output.with_suffix('.wav')} writes sounds to listen to"
     print(f"{output}: {counted(num_samples, what)} of shape {tuple(model.event_shape)} from {folder}{how}")
 

@@ -199,15 +199,18 @@ def short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def fingerprint(path: pathlib.Path) -> str | None:
+def fingerprint(name: str | os.PathLike) -> str | None:
     """Returns 16 hexadecimal digits that identify the contents of a local file, or the files of a folder.
 
     Of files larger than `MOST_HASHED` only evenly spaced blocks count, and of those in a folder names and sizes.
 
     Args:
-        path: the file or folder; None is returned for anything else.
+        name: path of the file or folder; None is returned for anything else, such as a path in a store.
     """
-    found = hashlib.sha256()
+    path, found = path_of(name), hashlib.sha256()
+    if not is_local(path):
+        return None
+    path = path.expanduser()
     if path.is_file():
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from keras_gen.files import fingerprint, is_local, path_of
+from keras_gen.files import fingerprint
 
 #: Arguments of a run that determine how data are read.
 READING = (
@@ -83,9 +83,7 @@ def check_same_data(folder: pathlib.Path, arguments: dict, otherwise: str) -> No
     file = folder / "checkpoints" / "state.json"
     known = read_json(file).get("data", {}) if file.is_file() else {}
     for name, before in known.items():
-        path = path_of(arguments[name])
-        now = fingerprint(path.expanduser()) if is_local(path) else None
-        if now not in (None, before):
+        if fingerprint(arguments[name]) not in (None, before):
             raise ValueError(
                 f"`{name}` {arguments[name]} has changed since the run in {folder} was trained on it; {otherwise}."
             )

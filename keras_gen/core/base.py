@@ -16,7 +16,7 @@ from keras.src.backend.common import global_state
 from keras_gen import checks, seeds
 from keras_gen.core import freezing, weights_file
 from keras_gen.core.constructors import by_position, check_names
-from keras_gen.core.inputs import Inputs, check_some_count, first_epoch, named_columns
+from keras_gen.core.inputs import Inputs, check_some_count, first_epoch, named_columns, none_counts
 from keras_gen.core.running_mean import RunningMean
 from keras_gen.core.signatures import Signature
 from keras_gen.core.standardization import Standardization, check_resolution, refuse_coarse
@@ -531,7 +531,7 @@ class Model(keras.Model):
         if found in ({}, []):
             raise ValueError(f"`{name}` holds no examples; at least one is expected.")
         if name == "x" and all(metric.count.numpy() == 0.0 for metric in self.term_metrics):
-            check_some_count({"sample_weight": np.zeros(1)})
+            raise none_counts()
         return found
 
     def predict(self, x, batch_size: int | None = None, *args, **kwargs):

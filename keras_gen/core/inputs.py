@@ -300,7 +300,12 @@ def check_some_count(data) -> None:
     """
     weights = data.get("sample_weight") if isinstance(data, dict) else None
     if weights is not None and not np.any(weights):
-        raise ValueError("`sample_weight` must be above 0 for at least one example, received 0 for all.")
+        raise none_counts()
+
+
+def none_counts() -> ValueError:
+    """Returns the error about examples that all have the weight 0."""
+    return ValueError("`sample_weight` must be above 0 for at least one example, received 0 for all.")
 
 
 def is_loader(x) -> bool:

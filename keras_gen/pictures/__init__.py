@@ -9,5 +9,5 @@ from keras_gen.pictures.rows import labelled_rows as labelled_rows
 from keras_gen.pictures.rows import picture as picture
 from keras_gen.pictures.rows import preview as preview
 from keras_gen.pictures.rows import titled as titled
-from keras_gen.pictures.sounds import NUM_SOUNDS as NUM_SOUNDS
+from keras_gen.pictures.sounds import MOST_SOUNDS as MOST_SOUNDS
 from keras_gen.pictures.sounds import write_wav as write_wav

@@ -14,11 +14,13 @@ from keras_gen.pictures.figures import new_figure, rendered
 DYNAMIC_RANGE = 80.0
 
 
-#: Number of sounds that a picture shows.
-NUM_SOUNDS = 4
+#: Largest number of sounds that a picture shows by default.
+MOST_SOUNDS = 4
 
 
-def sound_picture(rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sounds: int = NUM_SOUNDS) -> PIL.Image.Image:
+def sound_picture(
+    rows: Mapping[str, np.ndarray], sample_rate: int, *, num_sounds: int = MOST_SOUNDS
+) -> PIL.Image.Image:
     """Draws the first few sounds of each row: the waveform of each, and its spectrogram below.
 
     Args:

@@ -28,7 +28,7 @@ from keras_gen.core import Model, saving
 from keras_gen.data import Splits
 from keras_gen.data.loading import built_in_readers
 from keras_gen.figures import in_columns
-from keras_gen.files import atomic_file, fingerprint, is_local, path_of, remove_folder, write_json
+from keras_gen.files import atomic_file, fingerprint, is_local, remove_folder, write_json
 from keras_gen.spaces import Sound
 from keras_gen.training.arguments import Options
 from keras_gen.training.callbacks import Checkpoints, Interval, Previews, StopAtNaN, Upload
@@ -93,8 +93,14 @@ class Run:
         self.seed = config["seed"]
         self.folder = folder_of_run(name, folder, config)
         # Shared by all stages: whether the folder holds a finished run, the checkpoints of what is trained longer,
-        # which data have been printed, and the seconds of searches.
-        self.progress = {"finished": False, "longer": None, "summaries": [], "search_seconds": 0.0}
+        # which data have been printed, the seconds of searches, and the fingerprints of data, once they are computed.
+        self.progress = {
+            "finished": False,
+            "longer": None,
+            "summaries": [],
+            "search_seconds": 0.0,
+            "fingerprints": None,
+        }
         self.started = time.monotonic()
         keras.utils.set_random_seed(self.seed)
         self.open_folder()
@@ -305,10 +311,11 @@ class Run:
 
     def fingerprints(self) -> dict[str, str]:
         """Returns the fingerprints of the files of data that arguments name, by argument, except those in a store."""
-        given = {name: self.config[name] for name in DATA_ARGUMENTS if isinstance(self.config.get(name), str)}
-        paths = {name: path_of(value) for name, value in given.items() if value not in built_in_readers()}
-        found = {name: fingerprint(path.expanduser()) for name, path in paths.items() if is_local(path)}
-        return {name: digits for name, digits in found.items() if digits is not None}
+        if self.progress["fingerprints"] is None:
+            given = {name: self.config[name] for name in DATA_ARGUMENTS if isinstance(self.config.get(name), str)}
+            found = {name: fingerprint(path) for name, path in given.items() if path not in built_in_readers()}
+            self.progress["fingerprints"] = {name: digits for name, digits in found.items() if digits is not None}
+        return self.progress["fingerprints"]
 
     def check_same_data(self, checkpoints: Checkpoints) -> None:
         """Raises an error if a file of data is another one than when a training began that goes on now."""

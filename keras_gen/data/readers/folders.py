@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 
+from keras_gen.console import counted
 from keras_gen.data.columns import Reading
 from keras_gen.data.readers.images import IMAGE_SUFFIXES, read_images
 from keras_gen.data.readers.sounds import read_sounds
@@ -17,7 +18,6 @@ SPLIT_NAMES = {
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-
 
 #: Files of sound and of images that are not read, by their extensions, in lower case.
 OTHER_SOUNDS = (".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".au", ".caf")
@@ -37,6 +37,11 @@ def split_folders(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
         split: [found for found in subfolders if found.name.lower() in names] for split, names in SPLIT_NAMES.items()
     }
     return {split: found for split, found in by_split.items() if found}
+
+
+def split_names(folder: pathlib.Path) -> list[str]:
+    """Returns the names of the subfolders of a folder that are splits."""
+    return sorted(found.name for found in itertools.chain.from_iterable(split_folders(folder).values()))
 
 
 def read_folder(
@@ -103,7 +108,7 @@ def note(sentence: str) -> None:
 def named_files(paths: list[str]) -> str:
     """Returns how many files there are and the names of the first ones."""
     shown = ", ".join(sorted(paths)[:NAMED_FILES]) + (", …" if len(paths) > NAMED_FILES else "")
-    return f"{len(paths)} file{'s' * (len(paths) > 1)} ({shown})"
+    return f"{counted(len(paths), 'file')} ({shown})"
 
 
 def check_that_some_train(folder: pathlib.Path, files: dict[str, dict[str, str]]) -> None:
@@ -118,16 +123,16 @@ def check_that_some_train(folder: pathlib.Path, files: dict[str, dict[str, str]]
     """
     if "all" not in files:
         return
-    names = [found.name for found in itertools.chain.from_iterable(split_folders(folder).values())]
+    names = split_names(folder)
     if all(os.path.relpath(path, folder).split(os.sep)[0] in names for path in files["all"]):
         raise without_train(folder)
 
 
 def without_train(folder: pathlib.Path) -> ValueError:
     """Returns the error about a folder whose subfolders are named like splits, none of them for training."""
-    names = sorted(found.name for found in itertools.chain.from_iterable(split_folders(folder).values()))
+    names = " and ".join(split_names(folder))
     return ValueError(
-        f"`name`: the folder {folder} holds {' and '.join(names)}, but no train; a subfolder train is expected beside "
+        f"`name`: the folder {folder} holds {names}, but no train; a subfolder train is expected beside "
         "them, or the path of one of them, which is then divided itself."
     )
 
@@ -136,17 +141,13 @@ def files_outside(folder: pathlib.Path, files: dict[str, dict[str, str]], suffix
     """Returns the files of a divided folder that are in none of its splits."""
     if "all" in files:
         return []
-    roots = {found.name for found in itertools.chain.from_iterable(split_folders(folder).values())}
-    found = []
-    for place, subfolders, names in os.walk(folder, followlinks=True):
-        is_top = pathlib.Path(place) == folder
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if is_shown(name) and not (is_top and name in roots) and not leads_up(place, name)
-        ]
-        found += [os.path.join(place, name) for name in names if is_shown(name) and name.lower().endswith(suffixes)]
-    return found
+    splits = split_names(folder)
+    others = [name for name in os.listdir(folder) if is_shown(name) and name not in splits]
+    subfolders = {name for name in others if (folder / name).is_dir()}
+    beside = [os.path.join(folder, name) for name in others if name not in subfolders]
+    found = [path for path in beside if path.lower().endswith(suffixes)]
+    below = [files_below(folder / name, suffixes) for name in subfolders if not leads_up(folder, name)]
+    return [*found, *itertools.chain.from_iterable(below)]
 
 
 def files_by_split(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict[str, dict[str, str]]:
