@@ -219,11 +219,17 @@ def fingerprint(name: str | os.PathLike) -> str | None:
                 found.update(file.read(BLOCK))
         found.update(str(size).encode())
     elif path.is_dir():
-        sizes = {}
-        for place, subfolders, names in os.walk(path):
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-            files = [os.path.join(place, name) for name in names if not name.startswith(".")]
-            sizes |= {os.path.relpath(file, path): os.path.getsize(file) for file in files if os.path.exists(file)}
+        # One question to the system for each file: there may be a million.
+        sizes, folders, start = {}, [path], len(os.path.join(path, ""))
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.is_file():
+                        sizes[entry.path[start:]] = entry.stat().st_size
         found.update(json.dumps(sorted(sizes.items())).encode())
     else:
         return None

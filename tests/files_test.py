@@ -153,3 +153,24 @@ def test_the_next_part_is_read_while_the_last_one_is_worked_on():
         work()
     assert found == [0, 1, 2, 3]
     assert list(read_ahead(iter(()))) == []
+
+
+def test_a_folder_is_told_by_the_names_and_sizes_of_its_files(tmp_path):
+    folder = tmp_path / "data"
+    for name in ("a/x.png", "a/.hidden/y.png", ".z"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("1")
+    (folder / "link.png").symlink_to(folder / "a" / "x.png")
+    (folder / "nowhere").symlink_to(folder / "none")
+    found = files.fingerprint(folder)
+    # Hidden files do not count, nor do links that lead nowhere.
+    (folder / ".z").write_text("22")
+    (folder / "nowhere").unlink()
+    assert files.fingerprint(str(folder)) == found
+    (folder / "a" / "x.png").write_text("22")
+    assert files.fingerprint(folder) != found
+    (folder / "a" / "x.png").write_text("1")
+    assert files.fingerprint(folder) == found
+    (folder / "a" / "x.png").rename(folder / "a" / "w.png")
+    assert files.fingerprint(folder) != found
+    assert files.fingerprint(tmp_path / "none") is None
