@@ -12,7 +12,16 @@ import threading
 
 import pytest
 
-from keras_gen.files import atomic_file, atomic_folder, check_folder, json_text, make_once, path_of, read_ahead
+from keras_gen.files import (
+    atomic_file,
+    atomic_folder,
+    check_folder,
+    fingerprint,
+    json_text,
+    make_once,
+    path_of,
+    read_ahead,
+)
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -162,15 +171,15 @@ def test_a_folder_is_told_by_the_names_and_sizes_of_its_files(tmp_path):
         (folder / name).write_text("1")
     (folder / "link.png").symlink_to(folder / "a" / "x.png")
     (folder / "nowhere").symlink_to(folder / "none")
-    found = files.fingerprint(folder)
+    found = fingerprint(folder)
     # Hidden files do not count, nor do links that lead nowhere.
     (folder / ".z").write_text("22")
     (folder / "nowhere").unlink()
-    assert files.fingerprint(str(folder)) == found
+    assert fingerprint(str(folder)) == found
     (folder / "a" / "x.png").write_text("22")
-    assert files.fingerprint(folder) != found
+    assert fingerprint(folder) != found
     (folder / "a" / "x.png").write_text("1")
-    assert files.fingerprint(folder) == found
+    assert fingerprint(folder) == found
     (folder / "a" / "x.png").rename(folder / "a" / "w.png")
-    assert files.fingerprint(folder) != found
-    assert files.fingerprint(tmp_path / "none") is None
+    assert fingerprint(folder) != found
+    assert fingerprint(tmp_path / "none") is None
